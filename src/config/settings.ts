@@ -1,0 +1,42 @@
+import type { Policy } from '../contract/policy';
+import type { ProviderSettings } from '../providers/provider';
+
+/** Where Temporal is, once found: what a client or a worker needs to connect. */
+export interface TemporalSettings {
+  /** Undefined: no address was configured, and embedded mode may start a server of its own. */
+  readonly address: string | undefined;
+  readonly namespace: string;
+  readonly taskQueue: string;
+  /** Ready for `Connection.connect` and `NativeConnection.connect`; from `@temporalio/envconfig`. */
+  readonly connectionOptions: {
+    readonly address?: string;
+    readonly tls?: unknown;
+    readonly apiKey?: string;
+    readonly metadata?: Record<string, string>;
+  };
+}
+
+export interface EncryptionSettings {
+  /** The key new payloads are encrypted with. */
+  readonly activeKeyId: string;
+  /** AES-256 keys by id; those besides the active one only decrypt. */
+  readonly keys: ReadonlyMap<string, Uint8Array>;
+}
+
+/** Everything a process reads at its start. Only `src/config` reads the environment. */
+export interface Settings {
+  readonly temporal: TemporalSettings;
+  readonly policy: Policy;
+  readonly providers: readonly ProviderSettings[];
+  /** True when no API key is set: providers are then simulated in embedded mode. */
+  readonly simulated: boolean;
+  /** `postgres://…`, or undefined for SQLite in the data directory. */
+  readonly databaseUrl: string | undefined;
+  readonly redisUrl: string | undefined;
+  readonly logLevel: 'debug' | 'info' | 'warn' | 'error';
+  /** Holds the ledger and the embedded Temporal server's file. */
+  readonly dataDirectory: string;
+  /** Shared between projects: holds the Temporal binary. */
+  readonly cacheDirectory: string;
+  readonly encryption: EncryptionSettings | undefined;
+}

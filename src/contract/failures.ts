@@ -1,0 +1,43 @@
+/**
+ * What can go wrong with one model call, decided once, at the provider's edge.
+ * `docs/failures` in the README says what each costs and what is done about it.
+ */
+export const failureKinds = [
+  'timeout', // no complete answer within the attempt's limit
+  'connection', // refused, reset, unreachable, TLS
+  'rate-limited', // 429
+  'server-error', // 5xx
+  'unauthorized', // 401 or 403, after the key was read again once
+  'context-length', // 400, the messages do not fit the model
+  'content-filter', // 400, the provider refuses the content
+  'bad-request', // any other 4xx
+  'malformed-response', // 2xx that is no chat completion
+  'response-too-large', // the body passed the limit
+  'cancelled', // the turn was cancelled
+  'budget', // no budget left for a further attempt
+] as const;
+
+export type FailureKind = (typeof failureKinds)[number];
+
+/** Whether the provider may charge for a failed attempt. */
+export type ChargeCertainty = 'not-charged' | 'unknown';
+
+/** One failed attempt. `message` never holds a key or message text. */
+export interface CallFailure {
+  readonly kind: FailureKind;
+  readonly message: string;
+  /** Whether the same target may be asked again (the seed: 429, 5xx, timeout, reset). */
+  readonly retryable: boolean;
+  readonly charge: ChargeCertainty;
+  readonly httpStatus: number | null;
+  /** What `retry-after-ms` or `Retry-After` asked for, in milliseconds. */
+  readonly retryAfterMs: number | null;
+}
+
+/** `type` of the ApplicationFailures that cross Temporal. */
+export const failureTypes = {
+  modelCall: 'ModelCallFailed',
+  invalidInput: 'InvalidInput',
+  queueFull: 'QueueFull',
+  conversationClosed: 'ConversationClosed',
+} as const;

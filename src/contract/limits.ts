@@ -1,0 +1,15 @@
+/** Limits at the edge, told to the caller by name when one is passed. */
+export const limits = {
+  /** One user message. A window of 20 such messages would pass Temporal's 2 MB payload limit without `maxWindowBytes`. */
+  maxMessageBytes: 64 * 1024,
+  /** Everything sent to a model: well under Temporal's 2 MB limit on one payload. */
+  maxWindowBytes: 512 * 1024,
+  /** The seed's context window: the system prompt and the most recent messages, 20 in all. */
+  maxWindowMessages: 20,
+  /** Session, turn and user ids: they become parts of workflow ids and keys of the ledger. */
+  maxIdLength: 200,
+  /** Turns of one session in flight or waiting. Temporal itself allows 10 updates in flight; a query or two must fit beside. */
+  maxQueuedTurns: 8,
+  /** Turns whose text a conversation keeps for the transcript and for answering repeated turn ids. */
+  maxTranscriptTurns: 100,
+} as const;

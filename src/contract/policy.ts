@@ -1,0 +1,62 @@
+/** The resolved configuration that decides how turns are routed, called, retried and paid. Holds no secrets. */
+
+/** Prices in nano-dollars per 1,000,000 tokens: $0.42 is 420,000,000. */
+export interface ModelPrice {
+  readonly inputNanoUsdPerMillion: number;
+  readonly outputNanoUsdPerMillion: number;
+  readonly cachedInputNanoUsdPerMillion: number;
+  /** Price of CJK text against other text, in percent: 100 is no surcharge, 300 is the seed's legacy provider. */
+  readonly cjkPricePercent: number;
+}
+
+export type FirstAttempt = 'auto' | 'local' | 'regular';
+
+/** One model of one provider, in its role within an arm. */
+export interface Target {
+  /** The name on the reply: `holysheep-primary`. */
+  readonly name: string;
+  readonly provider: string;
+  readonly model: string;
+  readonly price: ModelPrice;
+  /** Where attempt 0 runs: `local` in the workflow task, `regular` as an activity, `auto` by how long the target usually takes. */
+  readonly firstAttempt: FirstAttempt;
+  /** What the target usually takes, in milliseconds, before any call was measured. */
+  readonly usualLatencyMs: number;
+}
+
+/** One side of a migration: a chain of targets, tried in order. */
+export interface Arm {
+  readonly name: string;
+  readonly targets: readonly Target[];
+}
+
+export interface RetryPolicy {
+  readonly maxAttemptsPerTarget: number;
+  /** Attempt n, from 0, may take `baseTimeoutMs × 2^n + 0…timeoutJitterMs`. */
+  readonly baseTimeoutMs: number;
+  readonly timeoutJitterMs: number;
+  /** Before attempt n + 1: `baseDelayMs × 2^n`, with `0…delayJitterMs` on top after 429 and 5xx. */
+  readonly baseDelayMs: number;
+  readonly delayJitterMs: number;
+  /** A target that asks for a longer wait than this is left for the next one. */
+  readonly maxRetryAfterMs: number;
+  /** After a timeout without one byte: ask the same target again, or go to the next. */
+  readonly afterSilence: 'retry' | 'next-target';
+  /** The whole turn, over all targets. */
+  readonly turnDeadlineMs: number;
+}
+
+export interface Budgets {
+  readonly sessionNanoUsd: number;
+  readonly dayNanoUsd: number;
+  readonly maxCompletionTokens: number;
+}
+
+export interface Policy {
+  readonly arms: Readonly<Record<string, Arm>>;
+  /** The arm of every turn while no rollout says otherwise. */
+  readonly defaultArm: string;
+  readonly retry: RetryPolicy;
+  readonly budgets: Budgets;
+  readonly defaults: { readonly temperature: number; readonly maxTokens: number };
+}

@@ -1,0 +1,85 @@
+/** What the steps of a turn hand to each other: results of activities, so all of it is recorded in histories. */
+import type { CallFailure, FailureKind } from './failures';
+
+/** Upper bounds and shares that pricing needs, measured where the text is. */
+export interface PromptMeasure {
+  /** UTF-8 bytes of all messages: an upper bound of the tokens of any byte-level tokenizer. */
+  readonly bytes: number;
+  readonly characters: number;
+  readonly cjkCharacters: number;
+  readonly messages: number;
+}
+
+/** A reservation for one model call, made by the ledger. */
+export interface AttemptTicket {
+  /** From 1, given out by the ledger, unique within the turn. */
+  readonly attempt: number;
+  readonly reservedNanoUsd: number;
+  /** The worker process that holds the reservation: another one that finds it knows that the call may have been made. */
+  readonly owner: string;
+}
+
+/** One step of the fallback chain, as admitted. */
+export interface PlannedTarget {
+  readonly name: string;
+  readonly provider: string;
+  readonly model: string;
+  readonly firstAttempt: 'local' | 'regular';
+}
+
+/** What refused a turn or an attempt. */
+export type RefusalScope = 'session' | 'day' | 'closed';
+
+export type Admission =
+  | {
+      readonly kind: 'admitted';
+      readonly arm: string;
+      readonly targets: readonly PlannedTarget[];
+      /** The reservation for the first call of the first target. */
+      readonly ticket: AttemptTicket;
+      /** Attempts per target and the longest each may take; recorded so that a turn keeps the policy it began with. */
+      readonly maxAttemptsPerTarget: number;
+      readonly longestAttemptMs: number;
+      /** Wall clock, milliseconds since 1970. */
+      readonly deadlineAtMs: number;
+    }
+  | { readonly kind: 'refused'; readonly scope: RefusalScope; readonly remainingNanoUsd: number };
+
+export interface TokenUsage {
+  readonly promptTokens: number;
+  readonly cachedPromptTokens: number;
+  readonly completionTokens: number;
+}
+
+/** How one attempt ends in the ledger. */
+export interface Settlement {
+  readonly attempt: number;
+  /**
+   * `settled`: the provider said what was used. `released`: it certainly cost nothing.
+   * `unconfirmed`: nobody knows; the reserved amount is counted as spent and shown apart.
+   */
+  readonly state: 'settled' | 'released' | 'unconfirmed';
+  /** Ignored unless `settled`. */
+  readonly costNanoUsd: number;
+  readonly usage: TokenUsage | null;
+  readonly outcome: 'answered' | FailureKind;
+  readonly httpStatus: number | null;
+  readonly latencyMs: number;
+  readonly endedAtMs: number;
+}
+
+export type CallOutcome =
+  | { readonly kind: 'answered'; readonly content: string; readonly model: string; readonly settlement: Settlement }
+  /** `retryDelayMs` is null when this target must not be asked again. */
+  | { readonly kind: 'failed'; readonly failure: CallFailure; readonly retryDelayMs: number | null };
+
+/** What the ledger knows of a turn once it is recorded. */
+export interface TurnTotals {
+  readonly attempts: number;
+  readonly promptTokens: number;
+  readonly completionTokens: number;
+  readonly costNanoUsd: number;
+  readonly unconfirmedNanoUsd: number;
+  readonly latencyMs: number;
+  readonly remainingNanoUsd: number;
+}

@@ -1,0 +1,136 @@
+import type { RefusalScope, Settlement, TurnTotals } from '../contract/turn';
+
+/** Spending limits, in nano-dollars. */
+export interface Caps {
+  readonly sessionNanoUsd: number;
+  readonly dayNanoUsd: number;
+}
+
+/** What one model call is for and what it may cost at worst. */
+export interface Reservation {
+  readonly arm: string;
+  /** The target's name: `holysheep-primary`. */
+  readonly target: string;
+  readonly provider: string;
+  readonly model: string;
+  readonly worstCaseNanoUsd: number;
+}
+
+export interface AdmitRequest {
+  readonly turnId: string;
+  readonly sessionId: string | null;
+  readonly userId: string | null;
+  /**
+   * Chooses arm and first target inside the transaction. `previousArm` is the arm of a turn that was admitted
+   * before (its worker died, or its task is done again): the turn keeps it.
+   */
+  readonly plan: (previousArm: string | null) => Reservation;
+  /** Made once by the caller and kept over its own retries: a repeated request with the same id gets the first one's answer. */
+  readonly requestId: string;
+  /** The worker process that will make the call. */
+  readonly owner: string;
+  readonly caps: Caps;
+  readonly atMs: number;
+}
+
+export type AdmitResult =
+  | { readonly kind: 'admitted'; readonly arm: string; readonly attempt: number; readonly reservedNanoUsd: number }
+  | { readonly kind: 'refused'; readonly scope: RefusalScope; readonly remainingNanoUsd: number };
+
+/** A further attempt of an admitted turn: a retry or the next target. */
+export interface ReserveRequest {
+  readonly turnId: string;
+  readonly reservation: Reservation;
+  readonly requestId: string;
+  readonly owner: string;
+  readonly caps: Caps;
+  readonly atMs: number;
+}
+
+export type ReserveResult =
+  | { readonly kind: 'reserved'; readonly attempt: number; readonly reservedNanoUsd: number }
+  | { readonly kind: 'refused'; readonly scope: RefusalScope; readonly remainingNanoUsd: number };
+
+export interface TurnRecord {
+  readonly turnId: string;
+  readonly outcome: 'answered' | 'degraded';
+  /** The target that answered. */
+  readonly target: string | null;
+  readonly model: string | null;
+  /** Why no target answered. */
+  readonly error: string | null;
+  /** Attempts that are still open. */
+  readonly settlements: readonly Settlement[];
+  readonly dayCapNanoUsd: number;
+  readonly atMs: number;
+}
+
+export type CostDimension = 'day' | 'session' | 'model' | 'arm';
+
+export interface CostRow {
+  readonly key: string;
+  readonly turns: number;
+  readonly attempts: number;
+  readonly tokens: number;
+  readonly costNanoUsd: number;
+  readonly unconfirmedNanoUsd: number;
+}
+
+export interface CostTotals {
+  readonly turns: number;
+  readonly attempts: number;
+  readonly tokens: number;
+  readonly costNanoUsd: number;
+  readonly unconfirmedNanoUsd: number;
+  /** Reserved by calls in flight. */
+  readonly reservedNanoUsd: number;
+  /** Distinct UTC days on which anything was spent. */
+  readonly days: number;
+}
+
+/** One row per model call, as an auditor reads it. */
+export interface AttemptRow {
+  readonly turnId: string;
+  readonly attempt: number;
+  readonly sessionId: string | null;
+  readonly day: string;
+  readonly arm: string;
+  readonly target: string;
+  readonly model: string;
+  readonly state: 'reserved' | Settlement['state'];
+  readonly outcome: string | null;
+  readonly reservedNanoUsd: number;
+  readonly costNanoUsd: number;
+  readonly promptTokens: number;
+  readonly completionTokens: number;
+}
+
+/**
+ * What turns cost and how they went. Every method is one transaction and may be repeated: the second time changes
+ * nothing. For every scope, at every instant: spent + reserved ≤ cap (an `unconfirmed` amount is spent).
+ */
+export interface Ledger {
+  /**
+   * Registers the turn if it is new, posts what earlier attempts of it left open as unconfirmed, and reserves the worst
+   * case of the next attempt against session and day. Refuses when the session is closed or a cap would be passed; a
+   * refused new turn is kept as a row with outcome `refused` and reserves nothing.
+   */
+  admit(request: AdmitRequest): Promise<AdmitResult>;
+  /** As `admit`, for a further attempt of a turn that is already admitted. */
+  reserveAttempt(request: ReserveRequest): Promise<ReserveResult>;
+  /** Ends one attempt. An unconfirmed attempt may still become settled or released when its truth arrives late. */
+  settleAttempt(turnId: string, settlement: Settlement): Promise<void>;
+  /** Ends the given attempts and writes the turn's outcome; a turn recorded again after a crash gets the newer outcome. */
+  recordTurn(record: TurnRecord): Promise<TurnTotals>;
+  /** After this, `admit` refuses the session's turns. */
+  closeSession(sessionId: string, atMs: number): Promise<void>;
+  /** Posts reservations made before `reservedBeforeMs` as unconfirmed: no turn is left that could end them. Returns their number. */
+  postAbandonedReservations(reservedBeforeMs: number): Promise<number>;
+  costTotals(): Promise<CostTotals>;
+  /** Rows in descending cost, days in descending order. */
+  costsBy(dimension: CostDimension, limit: number): Promise<readonly CostRow[]>;
+  attempts(turnId?: string): Promise<readonly AttemptRow[]>;
+  /** Throws when the database cannot be used; otherwise says what it is, without credentials: `SQLite /path/ledger.db`. */
+  check(): Promise<string>;
+  close(): Promise<void>;
+}

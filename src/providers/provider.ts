@@ -1,0 +1,59 @@
+import type { ChatMessage } from '../contract/chat';
+import type { CallFailure } from '../contract/failures';
+import type { TokenUsage } from '../contract/turn';
+
+export interface CompletionRequest {
+  readonly model: string;
+  readonly messages: readonly ChatMessage[];
+  readonly temperature: number;
+  readonly maxTokens: number;
+  /** Sent as `x-request-id`, so that the provider's log can be joined with the ledger: `{turnId}.{attempt}`. */
+  readonly requestId: string;
+  /** The whole call, from connecting to the last byte. */
+  readonly timeoutMs: number;
+  readonly signal?: AbortSignal;
+}
+
+export type CompletionResult =
+  | {
+      readonly kind: 'completed';
+      readonly content: string;
+      /** The model that the provider says answered. */
+      readonly model: string;
+      readonly finishReason: string | null;
+      /** null when the provider did not say. */
+      readonly usage: TokenUsage | null;
+      readonly latencyMs: number;
+    }
+  | {
+      readonly kind: 'failed';
+      readonly failure: CallFailure;
+      readonly receivedBytes: boolean;
+      readonly latencyMs: number;
+    };
+
+/** An OpenAI-compatible provider. Methods never throw for anything a provider can do. */
+export interface Provider {
+  readonly name: string;
+  complete(request: CompletionRequest): Promise<CompletionResult>;
+  /** `GET /models`. */
+  listModels(
+    timeoutMs: number,
+  ): Promise<
+    | { readonly kind: 'listed'; readonly status: number; readonly models: readonly string[] }
+    | { readonly kind: 'failed'; readonly failure: CallFailure }
+  >;
+  close(): Promise<void>;
+}
+
+/** Where a provider is. The key is read through a function, so that a rotated key is found and no object holds it. */
+export interface ProviderSettings {
+  readonly name: string;
+  /** Up to and including `/v1`. */
+  readonly baseUrl: string;
+  /** `refresh` re-reads the source after a 401. Undefined: no key is sent. */
+  readonly readApiKey: (options: { readonly refresh: boolean }) => string | undefined;
+  /** Connections kept to the provider. */
+  readonly maxConnections: number;
+  readonly maxResponseBytes: number;
+}
