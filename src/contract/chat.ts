@@ -52,7 +52,7 @@ export interface ChatTurnInput extends SamplingOptions {
 }
 
 /**
- * A turn's reply, with the seed's field names, the same in TypeScript, in JSON and in the Temporal UI.
+ * A turn's reply, with the migration guide's field names, the same in TypeScript, in JSON and in the Temporal UI.
  */
 export interface ChatReply {
   readonly turn_id: string;

@@ -1,6 +1,5 @@
 /**
  * What can go wrong with one model call, decided once, at the provider's edge.
- * `docs/failures` in the README says what each costs and what is done about it.
  */
 export const failureKinds = [
   'timeout', // no complete answer within the attempt's limit
@@ -26,7 +25,7 @@ export type ChargeCertainty = 'not-charged' | 'unknown';
 export interface CallFailure {
   readonly kind: FailureKind;
   readonly message: string;
-  /** Whether the same target may be asked again (the seed: 429, 5xx, timeout, reset). */
+  /** Whether the same target may be asked again (the migration guide: 429, 5xx, timeout, reset). */
   readonly retryable: boolean;
   readonly charge: ChargeCertainty;
   readonly httpStatus: number | null;

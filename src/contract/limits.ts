@@ -4,7 +4,9 @@ export const limits = {
   maxMessageBytes: 64 * 1024,
   /** Everything sent to a model: well under Temporal's 2 MB limit on one payload. */
   maxWindowBytes: 512 * 1024,
-  /** The seed's context window: the system prompt and the most recent messages, 20 in all. */
+  /** All messages of one stateless request, before the window is cut: under Temporal's 2 MB limit on one payload. */
+  maxRequestBytes: 1024 * 1024,
+  /** The migration guide's context window: the system prompt and the most recent messages, 20 in all. */
   maxWindowMessages: 20,
   /** Session, turn and user ids: they become parts of workflow ids and keys of the ledger. */
   maxIdLength: 200,
@@ -12,4 +14,6 @@ export const limits = {
   maxQueuedTurns: 8,
   /** Turns whose text a conversation keeps for the transcript and for answering repeated turn ids. */
   maxTranscriptTurns: 100,
+  /** Of all kept turns: what is carried to the next run must fit Temporal's 2 MB payload, names and numbers included. */
+  maxTranscriptBytes: 1024 * 1024,
 } as const;

@@ -5,7 +5,7 @@ export interface ModelPrice {
   readonly inputNanoUsdPerMillion: number;
   readonly outputNanoUsdPerMillion: number;
   readonly cachedInputNanoUsdPerMillion: number;
-  /** Price of CJK text against other text, in percent: 100 is no surcharge, 300 is the seed's legacy provider. */
+  /** Price of CJK text against other text, in percent: 100 is no surcharge, 300 is the migration guide's legacy provider. */
   readonly cjkPricePercent: number;
 }
 

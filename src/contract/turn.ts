@@ -1,4 +1,5 @@
 /** What the steps of a turn hand to each other: results of activities, so all of it is recorded in histories. */
+import type { ChatMessage } from './chat';
 import type { CallFailure, FailureKind } from './failures';
 
 /** Upper bounds and shares that pricing needs, measured where the text is. */
@@ -82,4 +83,39 @@ export interface TurnTotals {
   readonly unconfirmedNanoUsd: number;
   readonly latencyMs: number;
   readonly remainingNanoUsd: number;
+}
+
+/** Input of `admitTurn`. */
+export interface AdmitTurnInput {
+  readonly turnId: string;
+  readonly sessionId: string | null;
+  readonly userId: string | null;
+  readonly prompt: PromptMeasure;
+  readonly maxTokens?: number;
+}
+
+/** Input of both model-call activities. */
+export interface ModelCallInput {
+  readonly turnId: string;
+  readonly arm: string;
+  readonly target: PlannedTarget;
+  readonly messages: readonly ChatMessage[];
+  readonly prompt: PromptMeasure;
+  readonly temperature?: number;
+  readonly maxTokens?: number;
+  /** A reservation made for this call; null when the activity has to make its own. */
+  readonly ticket: AttemptTicket | null;
+  /** Calls of this target made before this activity was scheduled. */
+  readonly earlierCalls: number;
+  readonly deadlineAtMs: number;
+}
+
+export type AnsweredCall = Extract<CallOutcome, { kind: 'answered' }>;
+
+/** Input of `recordTurn`. */
+export interface RecordTurnInput {
+  readonly turnId: string;
+  /** Null when every target failed. */
+  readonly answer: { readonly target: string; readonly model: string; readonly settlement: Settlement } | null;
+  readonly error: string | null;
 }

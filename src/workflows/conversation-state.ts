@@ -1,0 +1,83 @@
+import type {
+  CarriedConversation,
+  ChatMessage,
+  ChatReply,
+  ConversationSpend,
+  Transcript,
+  TranscriptTurn,
+} from '../contract/chat';
+import { limits } from '../contract/limits';
+import { addUsd } from '../domain/prices';
+import { utf8Length } from '../domain/text';
+import { contextWindow } from '../domain/window';
+
+const noSpend: ConversationSpend = { turns: 0, tokens: 0, cost_usd: 0, unconfirmed_usd: 0 };
+
+/** What a conversation remembers: its most recent turns, from which window, transcript and repeated answers derive. */
+export class ConversationState {
+  private turns: TranscriptTurn[];
+  private totals: ConversationSpend;
+
+  constructor(
+    private readonly sessionId: string,
+    private readonly systemPrompt: string | undefined,
+    carried: CarriedConversation | undefined,
+  ) {
+    this.turns = [...(carried?.turns ?? [])];
+    this.totals = carried?.totals ?? noSpend;
+  }
+
+  /** The reply that a turn got before, in this run or an earlier one. */
+  replyTo(turnId: string): ChatReply | undefined {
+    return this.turns.findLast((turn) => turn.turnId === turnId)?.reply;
+  }
+
+  /** What a model gets to see of this conversation, with a new message at the end. */
+  windowWith(content: string): ChatMessage[] {
+    const messages: ChatMessage[] = this.systemPrompt ? [{ role: 'system', content: this.systemPrompt }] : [];
+    for (const { userContent, reply } of this.turns) {
+      if (reply.blocked) continue;
+      messages.push({ role: 'user', content: userContent });
+      // A canned reply is not something the model said.
+      if (reply.success) messages.push({ role: 'assistant', content: reply.content });
+    }
+    return contextWindow([...messages, { role: 'user', content }]);
+  }
+
+  add(turn: TranscriptTurn): void {
+    this.turns.push(turn);
+    this.totals = {
+      turns: this.totals.turns + 1,
+      tokens: this.totals.tokens + turn.reply.tokens_used,
+      cost_usd: addUsd(this.totals.cost_usd, turn.reply.cost_usd),
+      unconfirmed_usd: addUsd(this.totals.unconfirmed_usd, turn.reply.unconfirmed_usd),
+    };
+    this.forgetOldest();
+  }
+
+  recent(count: number): readonly TranscriptTurn[] {
+    return this.turns.slice(-count);
+  }
+
+  spend(): ConversationSpend {
+    return this.totals;
+  }
+
+  transcript(state: Transcript['state']): Transcript {
+    return { sessionId: this.sessionId, state, turns: this.turns, olderTurns: this.totals.turns - this.turns.length };
+  }
+
+  carry(lastActivityAtMs: number): CarriedConversation {
+    return { turns: this.turns, totals: this.totals, lastActivityAtMs };
+  }
+
+  /** All of it must fit one payload when it is carried to the next run. */
+  private forgetOldest(): void {
+    const bytesOf = (turn: TranscriptTurn) => utf8Length(turn.userContent) + utf8Length(turn.reply.content);
+    let bytes = this.turns.reduce((sum, turn) => sum + bytesOf(turn), 0);
+    while (this.turns.length > limits.maxTranscriptTurns || (bytes > limits.maxTranscriptBytes && this.turns.length > 1)) {
+      const oldest = this.turns.shift();
+      if (oldest) bytes -= bytesOf(oldest);
+    }
+  }
+}

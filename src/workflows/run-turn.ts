@@ -1,0 +1,126 @@
+import { ApplicationFailure, proxyLocalActivities } from '@temporalio/workflow';
+import type { Activities } from '../activities';
+import type { ChatMessage, ChatReply, ReplyLanguage, SamplingOptions } from '../contract/chat';
+import { failureTypes } from '../contract/failures';
+import type { Admission, AnsweredCall, TurnTotals } from '../contract/turn';
+import { measurePrompt } from '../domain/cjk';
+import { blockedReply, degradedReply, detectLanguage } from '../domain/degraded-reply';
+import { toUsd } from '../domain/prices';
+import { refusalReason } from '../domain/refusal';
+import { askTarget } from './ask-target';
+
+export interface Turn extends SamplingOptions {
+  readonly turnId: string;
+  readonly sessionId: string | null;
+  readonly userId: string | null;
+  /** What the model gets to see, already cut to the window; the last message is the user's. */
+  readonly messages: readonly ChatMessage[];
+  readonly language?: ReplyLanguage;
+}
+
+type Admitted = Extract<Admission, { kind: 'admitted' }>;
+
+/**
+ * The ledger retries a lost database for 30 s by itself; one run of it must fit. A database that is away for longer
+ * is tried again until the caller has long gone: a turn that was answered must be recorded.
+ */
+const { admitTurn } = proxyLocalActivities<Activities>({
+  startToCloseTimeout: '40 seconds',
+  scheduleToCloseTimeout: '3 minutes',
+});
+const { recordTurn } = proxyLocalActivities<Activities>({
+  startToCloseTimeout: '40 seconds',
+  scheduleToCloseTimeout: '1 hour',
+});
+
+/** One turn: admitted against the budgets, answered by the first target that can, recorded with its exact cost. */
+export async function runTurn(turn: Turn): Promise<ChatReply> {
+  const prompt = measurePrompt(turn.messages);
+  const { turnId, sessionId, userId, temperature, maxTokens } = turn;
+  const admission = await admitTurn({ turnId, sessionId, userId, prompt, maxTokens });
+  if (admission.kind === 'refused') return refusedReply(turn, admission);
+
+  let answer: AnsweredCall | null = null;
+  let answeredBy: string | null = null;
+  let error: string | null = null;
+  for (const [index, target] of admission.targets.entries()) {
+    const ticket = index === 0 ? admission.ticket : null;
+    const { arm, deadlineAtMs } = admission;
+    const call = { turnId, arm, target, messages: turn.messages, prompt, temperature, maxTokens, ticket, deadlineAtMs };
+    const result = await askTarget(call, admission);
+    if (result.kind === 'answered') {
+      answer = result;
+      answeredBy = target.name;
+      break;
+    }
+    error = result.failure.message;
+  }
+
+  const totals = await recordTurn({
+    turnId,
+    answer: answer && answeredBy ? { target: answeredBy, model: answer.model, settlement: answer.settlement } : null,
+    error: answer ? null : error,
+  });
+  return answer && answeredBy
+    ? answeredReply(turn, admission, answer, answeredBy, totals)
+    : chainFailedReply(turn, admission, error, totals);
+}
+
+function answeredReply(turn: Turn, admission: Admitted, answer: AnsweredCall, provider: string, totals: TurnTotals): ChatReply {
+  const { content, model } = answer;
+  return { ...frame(turn, totals), content, provider, model, handler: admission.arm, success: true, error: null };
+}
+
+function chainFailedReply(turn: Turn, admission: Admitted, error: string | null, totals: TurnTotals): ChatReply {
+  const content = degradedReply(turn.language ?? detectLanguage(turn.messages.at(-1)?.content ?? ''));
+  return {
+    ...frame(turn, totals),
+    content,
+    provider: 'degraded-mode',
+    model: null,
+    handler: admission.arm,
+    success: false,
+    error: error ?? 'No target is configured.',
+  };
+}
+
+function refusedReply(turn: Turn, refusal: Extract<Admission, { kind: 'refused' }>): ChatReply {
+  if (refusal.scope === 'closed') {
+    throw ApplicationFailure.nonRetryable(
+      `Session ${turn.sessionId} was closed and takes no further messages. Start a new session.`,
+      failureTypes.conversationClosed,
+    );
+  }
+  const reason = refusalReason(refusal.scope);
+  return {
+    turn_id: turn.turnId,
+    session_id: turn.sessionId,
+    content: blockedReply(reason),
+    provider: 'degraded-mode',
+    model: null,
+    handler: null,
+    attempts: 0,
+    latency_ms: 0,
+    tokens_used: 0,
+    cost_usd: 0,
+    unconfirmed_usd: 0,
+    success: false,
+    error: reason,
+    blocked: true,
+    remaining_budget: toUsd(refusal.remainingNanoUsd),
+  };
+}
+
+function frame(turn: Turn, totals: TurnTotals) {
+  return {
+    turn_id: turn.turnId,
+    session_id: turn.sessionId,
+    attempts: totals.attempts,
+    latency_ms: totals.latencyMs,
+    tokens_used: totals.promptTokens + totals.completionTokens,
+    cost_usd: toUsd(totals.costNanoUsd),
+    unconfirmed_usd: toUsd(totals.unconfirmedNanoUsd),
+    blocked: false,
+    remaining_budget: toUsd(totals.remainingNanoUsd),
+  };
+}
