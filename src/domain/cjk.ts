@@ -1,5 +1,6 @@
 import type { ChatMessage } from '../contract/chat';
 import type { PromptMeasure } from '../contract/turn';
+import { utf8Length } from './text';
 
 /** Code points of a text, and how many of them are Han, Kana or Hangul. */
 export interface TextMeasure {
@@ -39,30 +40,16 @@ function isCjk(codePoint: number): boolean {
   return cjkBlocks.some(([first, last]) => codePoint >= first && codePoint <= last);
 }
 
-/** Bytes that UTF-8 needs; a lone surrogate counts as the replacement character that an encoder would send. */
-function utf8Bytes(codePoint: number): number {
-  if (codePoint < 0x80) return 1;
-  if (codePoint < 0x800) return 2;
-  return codePoint < 0x10000 ? 3 : 4;
-}
-
-function measure(text: string): TextMeasure & { readonly bytes: number } {
-  let bytes = 0;
+/** Counts by code point, so that a Han character outside the basic plane is one character. */
+export function measureText(text: string): TextMeasure {
   let characters = 0;
   let cjkCharacters = 0;
   for (let index = 0; index < text.length; index += 1) {
     const codePoint = text.codePointAt(index) ?? 0;
     if (codePoint > 0xffff) index += 1;
-    bytes += utf8Bytes(codePoint);
     characters += 1;
     if (isCjk(codePoint)) cjkCharacters += 1;
   }
-  return { bytes, characters, cjkCharacters };
-}
-
-/** Counts by code point, so that a Han character outside the basic plane is one character. */
-export function measureText(text: string): TextMeasure {
-  const { characters, cjkCharacters } = measure(text);
   return { characters, cjkCharacters };
 }
 
@@ -70,8 +57,8 @@ export function measureText(text: string): TextMeasure {
 export function measurePrompt(messages: readonly ChatMessage[]): PromptMeasure {
   const total = { bytes: 0, characters: 0, cjkCharacters: 0, messages: messages.length };
   for (const { content } of messages) {
-    const one = measure(content);
-    total.bytes += one.bytes;
+    const one = measureText(content);
+    total.bytes += utf8Length(content);
     total.characters += one.characters;
     total.cjkCharacters += one.cjkCharacters;
   }

@@ -65,9 +65,15 @@ export function formatUsd(nanoUsd: number, decimals = 6): string {
   return `${sign}$${rounded / nanoUsdPerUsd}${decimals > 0 ? `.${fraction}` : ''}`;
 }
 
-/** Dollars with 6 decimals, for replies and JSON; never added up again. */
+/** Dollars with 6 decimals, for replies and JSON. */
 export function toUsd(nanoUsd: number): number {
   return Number(formatUsd(nanoUsd, 6).replace('$', ''));
+}
+
+/** Adds two amounts of `toUsd`, without the drift of floating point. */
+export function addUsd(usd: number, otherUsd: number): number {
+  const microUsd = Math.round(usd * 1_000_000) + Math.round(otherUsd * 1_000_000);
+  return microUsd / 1_000_000;
 }
 
 function divideUp(dividend: bigint, divisor: bigint): bigint {
