@@ -1,0 +1,28 @@
+/** Response headers with lower-case names, as undici gives them. */
+export type ResponseHeaders = Readonly<Record<string, string | readonly string[] | undefined>>;
+
+/** `Retry-After: 7`, with decimals as some providers send them. */
+const secondsPattern = /^\d+(\.\d+)?$/;
+/** All forms of an HTTP date (RFC 9110 §5.6.7) begin with a day's name; `Date.parse` alone would take "-5" for a year. */
+const httpDatePattern = /^[A-Za-z]{3,9},? /;
+
+/**
+ * How long the provider asks to wait, in milliseconds: from `retry-after-ms`, else from `Retry-After` in seconds or as
+ * an HTTP date (0 when it is past). null when neither header says anything that can be understood.
+ */
+export function readRetryAfterMs(headers: ResponseHeaders, nowMs: number): number | null {
+  const milliseconds = firstValue(headers['retry-after-ms']);
+  if (milliseconds !== undefined && secondsPattern.test(milliseconds)) return Math.ceil(Number(milliseconds));
+
+  const value = firstValue(headers['retry-after']);
+  if (value === undefined) return null;
+  if (secondsPattern.test(value)) return Math.ceil(Number(value) * 1000);
+  if (!httpDatePattern.test(value)) return null;
+  const atMs = Date.parse(value);
+  return Number.isNaN(atMs) ? null : Math.max(0, atMs - nowMs);
+}
+
+/** The header's first value, trimmed. */
+export function firstValue(header: string | readonly string[] | undefined): string | undefined {
+  return (typeof header === 'string' ? header : header?.[0])?.trim();
+}
