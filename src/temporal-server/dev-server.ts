@@ -1,0 +1,110 @@
+import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { claimDataFile, type DataFileClaim } from './data-file-claim';
+import { devServerArguments } from './dev-server-flags';
+import { lastLogLines } from './dev-server-log';
+import { spawnDevServer, type DevServerProcess } from './dev-server-process';
+import { findFreePort } from './free-port';
+import { waitUntilReady } from './readiness';
+
+/** Starts when somebody takes a chosen port before the server listens on it: once is rare, three times is no accident. */
+const maxStarts = 3;
+
+export interface DevServerOptions {
+  /** The `temporal` program. */
+  readonly binary: string;
+  /** Undefined: in memory, gone when the server stops. */
+  readonly dataFile: string | undefined;
+  readonly namespace: string;
+  /** Default 127.0.0.1. */
+  readonly ip?: string;
+  /** 0, the default: any free port. */
+  readonly port?: number;
+  /** 0: any free port. Default: no UI. */
+  readonly uiPort?: number | 'none';
+  /** Names, registered as Keyword. */
+  readonly searchAttributes: readonly string[];
+  /** Default: `temporal-server.log` beside the data file; in memory, a temporary file that goes with the server. */
+  readonly logFile?: string;
+  /** Told what is out of the ordinary. */
+  readonly log?: (message: string) => void;
+}
+
+export interface DevServer extends DevServerProcess {
+  /** `host:port` for clients and workers. */
+  readonly address: string;
+  readonly uiUrl: string | undefined;
+  readonly logFile: string;
+}
+
+/** The server did not come up. The message carries the last lines of its log. */
+export class DevServerStartError extends Error {
+  override readonly name = 'DevServerStartError';
+}
+
+/**
+ * Starts Temporal's development server and returns once it can be used. It runs in a process group of its own, so that a
+ * Ctrl-C at the terminal reaches only our process, which stops it after its worker has drained.
+ * @throws DataFileInUseError when another process runs a server on the data file
+ * @throws DevServerStartError
+ */
+export async function startDevServer(options: DevServerOptions): Promise<DevServer> {
+  const claim = options.dataFile === undefined ? undefined : await claimDataFile(options.dataFile, options.log);
+  const portsAreChosen = !options.port && !(typeof options.uiPort === 'number' && options.uiPort > 0);
+  for (let start = 1; ; start++) {
+    try {
+      const server = await startOnce(options, claim);
+      void server.exited.then(() => claim?.release());
+      return server;
+    } catch (error) {
+      const collided = error instanceof DevServerStartError && error.message.includes('address already in use');
+      if (!collided || !portsAreChosen || start === maxStarts) {
+        claim?.release();
+        throw error;
+      }
+      options.log?.('A free port was taken before the Temporal server could listen on it; starting with others.');
+    }
+  }
+}
+
+async function startOnce(options: DevServerOptions, claim: DataFileClaim | undefined): Promise<DevServer> {
+  const { binary, dataFile, namespace, searchAttributes, ip = '127.0.0.1' } = options;
+  const port = options.port || (await findFreePort(ip));
+  const uiPort = options.uiPort === 0 ? await findFreePort(ip) : (options.uiPort ?? 'none');
+  const address = `${ip}:${port}`;
+  const uiUrl = uiPort === 'none' ? undefined : `http://${ip}:${uiPort}`;
+  const logFile = options.logFile ?? defaultLogFile(dataFile);
+  mkdirSync(dirname(logFile), { recursive: true });
+
+  const flags = devServerArguments({ ip, port, uiPort, namespace, dataFile, searchAttributes });
+  const server = await spawnDevServer(binary, flags, logFile).catch((error: unknown) => {
+    throw startError(binary, error, undefined);
+  });
+  claim?.recordServer({ pid: server.pid, address });
+
+  const ended = new AbortController();
+  void server.exited.then(({ code, signal }) => ended.abort(new Error(`it ended with ${signal ?? `status ${code}`}`)));
+  try {
+    await waitUntilReady({ address, namespace, searchAttributes, signal: ended.signal });
+  } catch (error) {
+    await server.kill();
+    throw startError(binary, error, logFile);
+  }
+  claim?.recordComplete();
+  if (dataFile === undefined && options.logFile === undefined) {
+    void server.exited.then(() => rmSync(dirname(logFile), { recursive: true }));
+  }
+  return { ...server, address, uiUrl, logFile };
+}
+
+function defaultLogFile(dataFile: string | undefined): string {
+  const directory = dataFile === undefined ? mkdtempSync(join(tmpdir(), 'bellwether-temporal-')) : dirname(dataFile);
+  return join(directory, 'temporal-server.log');
+}
+
+function startError(binary: string, cause: unknown, logFile: string | undefined): DevServerStartError {
+  const reason = cause instanceof Error ? cause.message : String(cause);
+  const log = logFile === undefined ? '' : `\nIts log, ${logFile}, ends with:\n${lastLogLines(logFile)}`;
+  return new DevServerStartError(`The Temporal server (${binary}) did not start: ${reason}.${log}`, { cause });
+}

@@ -1,0 +1,48 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { Connection } from '@temporalio/client';
+import { addMissingSearchAttributes, missingSearchAttributes } from './search-attributes';
+
+/** A first start creates the schema: under a second here, given room for a slow, busy disk. */
+const readyTimeoutMs = 60_000;
+/** Short against the second that a start takes. */
+const pollIntervalMs = 50;
+/** A server that listens but does not answer is asked again. */
+const requestTimeoutMs = 5_000;
+
+/**
+ * Returns when the server answers for the namespace and its search attributes can be used. A data file from an earlier
+ * version may lack attributes: they are added. `signal` ends the wait, by throwing its reason.
+ */
+export async function waitUntilReady(options: {
+  readonly address: string;
+  readonly namespace: string;
+  readonly searchAttributes: readonly string[];
+  readonly signal: AbortSignal;
+}): Promise<void> {
+  const { address, namespace, searchAttributes, signal } = options;
+  const connection = Connection.lazy({ address });
+  const deadlineMs = Date.now() + readyTimeoutMs;
+  try {
+    for (;;) {
+      signal.throwIfAborted();
+      try {
+        await connection.withDeadline(Date.now() + requestTimeoutMs, async () => {
+          await connection.workflowService.describeNamespace({ namespace });
+          await addMissingSearchAttributes(connection, namespace, searchAttributes);
+        });
+        const missing = await missingSearchAttributes(connection, namespace, searchAttributes);
+        if (missing.length === 0) return;
+        throw new Error(`search attributes are not registered yet: ${missing.join(', ')}`);
+      } catch (error) {
+        signal.throwIfAborted();
+        if (Date.now() > deadlineMs) {
+          const seconds = readyTimeoutMs / 1000;
+          throw new Error(`it was not ready at ${address} within ${seconds} s`, { cause: error });
+        }
+      }
+      await sleep(pollIntervalMs);
+    }
+  } finally {
+    await connection.close();
+  }
+}

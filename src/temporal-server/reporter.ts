@@ -1,0 +1,80 @@
+import { createSpinner } from 'nanospinner';
+
+/** Tells a person what takes long. */
+export interface Reporter {
+  /** Something that can take a while begins: "Downloading Temporal". */
+  begin(task: string): ReportedTask;
+  note(message: string): void;
+}
+
+export interface ReportedTask {
+  /** What is being done right now: a percentage, a package's name. */
+  progress(detail: string): void;
+  succeed(message: string): void;
+  fail(message: string): void;
+}
+
+/** One line every 15 s says that it goes on without filling a build log. */
+const plainIntervalMs = 15_000;
+
+/** A spinner on a terminal, calm lines in a pipe. Pass standard error: standard output belongs to the command's result. */
+export function createReporter(stream: NodeJS.WriteStream, intervalMs = plainIntervalMs): Reporter {
+  return {
+    begin: (task) => (stream.isTTY ? beginSpinner(stream, task) : beginPlain(stream, task, intervalMs)),
+    note: (message) => void stream.write(`${message}\n`),
+  };
+}
+
+/** For callers who want to hear nothing. */
+export const silentReporter: Reporter = {
+  begin: () => ({ progress() {}, succeed() {}, fail() {} }),
+  note() {},
+};
+
+function beginSpinner(stream: NodeJS.WriteStream, task: string): ReportedTask {
+  const elapsed = startClock();
+  const spinner = createSpinner(task, { stream }).start();
+  let detail = '';
+  const show = (): void => void spinner.update({ text: describe(task, elapsed(), detail, stream.columns) });
+  const timer = setInterval(show, 1_000).unref();
+  return {
+    progress(next) {
+      detail = next;
+      show();
+    },
+    succeed(message) {
+      clearInterval(timer);
+      spinner.success({ text: message });
+    },
+    fail(message) {
+      clearInterval(timer);
+      spinner.error({ text: message });
+    },
+  };
+}
+
+function beginPlain(stream: NodeJS.WriteStream, task: string, intervalMs: number): ReportedTask {
+  const elapsed = startClock();
+  stream.write(`${task} …\n`);
+  let detail = '';
+  const timer = setInterval(() => stream.write(`${describe(task, elapsed(), detail)}\n`), intervalMs).unref();
+  const end = (message: string): void => {
+    clearInterval(timer);
+    stream.write(`${message}\n`);
+  };
+  return { progress: (next) => void (detail = next), succeed: end, fail: end };
+}
+
+function startClock(): () => string {
+  const startedAtMs = Date.now();
+  return () => {
+    const seconds = Math.round((Date.now() - startedAtMs) / 1000);
+    return `${Math.floor(seconds / 60)}:${String(seconds % 60).padStart(2, '0')}`;
+  };
+}
+
+/** One line, cut to the terminal's width so that the spinner can overwrite it. */
+function describe(task: string, elapsed: string, detail: string, columns = Infinity): string {
+  const line = `${task} (${elapsed})${detail === '' ? '' : `: ${detail}`}`;
+  return line.length > columns - 4 ? `${line.slice(0, columns - 5)}…` : line;
+}

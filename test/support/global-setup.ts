@@ -1,0 +1,49 @@
+import { existsSync, mkdtempSync, writeFileSync } from 'node:fs';
+import { rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { bundleWorkflowCode, DefaultLogger } from '@temporalio/worker';
+import envPaths from 'env-paths';
+import { searchAttributeNames } from '../../src/contract/names';
+import { startDevServer } from '../../src/temporal-server/dev-server';
+import { ensureTemporalBinary } from '../../src/temporal-server/ensure-temporal';
+import { createReporter } from '../../src/temporal-server/reporter';
+import { endings } from './shared-resources';
+import { testEnvironment, testNamespace } from './temporal';
+
+/** Runs once before all test files: one Temporal server and one workflow bundle for all of them. */
+// oxlint-disable-next-line import/no-default-export -- Jest asks for it
+export default async function globalSetup(): Promise<void> {
+  const directory = mkdtempSync(join(tmpdir(), 'bellwether-test-'));
+  endings.push(() => rm(directory, { recursive: true }));
+  await Promise.all([startSharedTemporal(), bundleWorkflows(join(directory, 'workflow-bundle.js'))]);
+}
+
+async function startSharedTemporal(): Promise<void> {
+  const { path: binary } = await ensureTemporalBinary({
+    cacheDirectory: envPaths('bellwether', { suffix: '' }).cache,
+    report: createReporter(process.stderr),
+  });
+  process.env[testEnvironment.binary] = binary;
+  const server = await startDevServer({
+    binary,
+    dataFile: undefined,
+    namespace: testNamespace,
+    searchAttributes: Object.values(searchAttributeNames),
+  });
+  endings.push(() => server.stop());
+  process.env[testEnvironment.address] = server.address;
+}
+
+/** A bundle that cannot be built fails the tests that ask for it, not those of other parts. */
+async function bundleWorkflows(bundleFile: string): Promise<void> {
+  const workflowsPath = join(__dirname, '../../src/workflows/index.ts');
+  if (!existsSync(workflowsPath)) return;
+  try {
+    const { code } = await bundleWorkflowCode({ workflowsPath, logger: new DefaultLogger('WARN') });
+    writeFileSync(bundleFile, code);
+    process.env[testEnvironment.workflowBundle] = bundleFile;
+  } catch (error) {
+    console.error('The workflow bundle could not be built; tests that use it will fail.', error);
+  }
+}

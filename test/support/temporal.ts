@@ -1,0 +1,52 @@
+import { readFileSync } from 'node:fs';
+import { searchAttributeNames } from '../../src/contract/names';
+import { startDevServer, type DevServer } from '../../src/temporal-server/dev-server';
+
+/** Set by global-setup for the test processes. */
+export const testEnvironment = {
+  binary: 'BELLWETHER_TEST_TEMPORAL_BINARY',
+  address: 'BELLWETHER_TEST_TEMPORAL_ADDRESS',
+  workflowBundle: 'BELLWETHER_TEST_WORKFLOW_BUNDLE',
+} as const;
+
+export const testNamespace = 'bellwether';
+
+/** The server that all test files share: never stop it, and give each test a task queue and ids of its own. */
+export function sharedTemporal(): { readonly address: string; readonly namespace: string } {
+  return { address: fromGlobalSetup('address'), namespace: testNamespace };
+}
+
+/** The program that global-setup found. */
+export function temporalBinary(): string {
+  return fromGlobalSetup('binary');
+}
+
+/** A server for one test file, which may stop or kill it. In memory unless a data file is given. */
+export async function startOwnTemporal(
+  options: { readonly dataFile?: string; readonly port?: number } = {},
+): Promise<DevServer & { readonly namespace: string }> {
+  const server = await startDevServer({
+    binary: temporalBinary(),
+    dataFile: options.dataFile,
+    namespace: testNamespace,
+    port: options.port,
+    searchAttributes: Object.values(searchAttributeNames),
+  });
+  return { ...server, namespace: testNamespace };
+}
+
+/** The workflow code, bundled once for all test files: for `Worker.create({ workflowBundle: workflowBundle() })`. */
+export function workflowBundle(): { readonly code: string } {
+  return { code: readFileSync(fromGlobalSetup('workflowBundle'), 'utf8') };
+}
+
+/** Names and ids that no other test of any run has: `conversation-3f2a9c01`. */
+export function unique(name: string): string {
+  return `${name}-${crypto.randomUUID().slice(0, 8)}`;
+}
+
+function fromGlobalSetup(key: keyof typeof testEnvironment): string {
+  const value = process.env[testEnvironment[key]];
+  if (value === undefined) throw new Error(`${testEnvironment[key]} is not set: see what global-setup printed above.`);
+  return value;
+}
