@@ -1,13 +1,6 @@
 import type { CallFailure } from '../contract/failures';
 import type { RetryPolicy } from '../contract/policy';
 
-/** How a model call failed: a failed `CompletionResult` can be passed as it is. */
-export interface FailedAttempt {
-  readonly failure: CallFailure;
-  /** False when not one byte of an answer came. */
-  readonly receivedBytes: boolean;
-}
-
 /**
  * How long attempt `attemptIndex` (from 0, per target) may take, in whole milliseconds:
  * `baseTimeoutMs × 2^n + 0…timeoutJitterMs`. It grows because a slow provider that is cut off at the same limit again
@@ -27,18 +20,19 @@ export function longestAttemptMs(policy: RetryPolicy): number {
  * How long to wait before the same target is asked again, in whole milliseconds; null when the turn goes to its next
  * target at once: the failure is not one that passes, the attempts are used up, the target asks for too long a wait, or
  * it was silent and the policy does not ask a silent target again.
- * `attemptIndex` is that of the failed attempt, from 0, per target; `random` is from 0 to 1.
+ * `attemptIndex` is that of the failed attempt, from 0, per target; `receivedBytes` is false when not one byte of an
+ * answer came; `random` is from 0 to 1.
  */
 export function retryDelayMs(
   policy: RetryPolicy,
   attemptIndex: number,
-  failed: FailedAttempt,
+  failure: CallFailure,
+  receivedBytes: boolean,
   random: number,
 ): number | null {
-  const { failure } = failed;
   if (!failure.retryable || attemptIndex + 1 >= policy.maxAttemptsPerTarget) return null;
 
-  const isSilence = failure.kind === 'timeout' && !failed.receivedBytes;
+  const isSilence = failure.kind === 'timeout' && !receivedBytes;
   if (isSilence && policy.afterSilence === 'next-target') return null;
 
   const backoffMs = policy.baseDelayMs * 2 ** attemptIndex;
