@@ -1,11 +1,8 @@
 import type { RefusalScope } from '../contract/turn';
 
+const reasons = { day: 'Daily budget exceeded', session: 'Session spending limit reached' } as const;
+
 /** Why a budget refused, in the migration guide's words. */
 export function refusalReason(scope: Exclude<RefusalScope, 'closed'>): string {
-  switch (scope) {
-    case 'day':
-      return 'Daily budget exceeded';
-    case 'session':
-      return 'Session spending limit reached';
-  }
+  return reasons[scope];
 }

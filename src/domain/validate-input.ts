@@ -80,5 +80,5 @@ export function chatTurnProblem(input: {
 
 function languageProblem(language: unknown): string | null {
   if (language === undefined || (replyLanguages as readonly unknown[]).includes(language)) return null;
-  return `language must be one of ${replyLanguages.join(', ')}, not ${String(language)}`;
+  return `language must be one of ${replyLanguages.join(', ')}, not ${JSON.stringify(language)}`;
 }

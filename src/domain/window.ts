@@ -23,5 +23,5 @@ export function contextWindow(
     if (!isNewest && (recent.length + systemPrompt.length >= maxMessages || bytesLeft < 0)) break;
     recent.push(message);
   }
-  return [...systemPrompt, ...recent.reverse()];
+  return [...systemPrompt, ...recent.toReversed()];
 }

@@ -1,4 +1,10 @@
-import { ActivityFailure, ApplicationFailure, proxyActivities, proxyLocalActivities, sleep } from '@temporalio/workflow';
+import {
+  ActivityFailure,
+  ApplicationFailure,
+  proxyActivities,
+  proxyLocalActivities,
+  sleep,
+} from '@temporalio/workflow';
 import type { Activities } from '../activities';
 import type { CallFailure } from '../contract/failures';
 import { failureTypes } from '../contract/failures';
@@ -25,7 +31,10 @@ export type TargetAnswer = AnsweredCall | { readonly kind: 'failed'; readonly fa
  * where the target usually answers within seconds; all others run as a regular activity under Temporal's retry policy,
  * with attempts and failures for everyone to see.
  */
-export async function askTarget(call: Omit<ModelCallInput, 'earlierCalls'>, limits: TargetLimits): Promise<TargetAnswer> {
+export async function askTarget(
+  call: Omit<ModelCallInput, 'earlierCalls'>,
+  limits: TargetLimits,
+): Promise<TargetAnswer> {
   if (call.target.firstAttempt === 'regular') return callUntilAnswered({ ...call, earlierCalls: 0 }, limits);
 
   const first = await callOnceInTask(call, limits);
@@ -73,7 +82,11 @@ function summaryOf(call: Pick<ModelCallInput, 'target' | 'arm'>): string {
 function failureOf(error: unknown): CallFailure {
   if (!(error instanceof ActivityFailure)) throw error;
   const cause = error.cause;
-  if (cause instanceof ApplicationFailure && cause.type === failureTypes.modelCall && cause.details?.[0] !== undefined) {
+  if (
+    cause instanceof ApplicationFailure &&
+    cause.type === failureTypes.modelCall &&
+    cause.details?.[0] !== undefined
+  ) {
     return cause.details[0] as CallFailure;
   }
   if (cause?.name === 'CancelledFailure') throw error;

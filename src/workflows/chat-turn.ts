@@ -1,15 +1,14 @@
-import { ApplicationFailure, setCurrentDetails } from '@temporalio/workflow';
+import { setCurrentDetails } from '@temporalio/workflow';
 import type { ChatReply, ChatTurnInput } from '../contract/chat';
-import { failureTypes } from '../contract/failures';
 import { chatTurnProblem } from '../domain/validate-input';
 import { contextWindow } from '../domain/window';
 import { describeTurn, ShownState } from './operator-view';
+import { refuseInvalid } from './refuse-invalid';
 import { runTurn } from './run-turn';
 
 /** One turn of a request that brings its whole history: nothing is remembered beyond the reply. */
 export async function chatTurn(input: ChatTurnInput): Promise<ChatReply> {
-  const problem = chatTurnProblem(input);
-  if (problem) throw ApplicationFailure.nonRetryable(problem, failureTypes.invalidInput);
+  refuseInvalid(chatTurnProblem(input));
 
   const reply = await runTurn({
     ...input,

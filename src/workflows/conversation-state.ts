@@ -15,6 +15,8 @@ const noSpend: ConversationSpend = { turns: 0, tokens: 0, cost_usd: 0, unconfirm
 
 /** What a conversation remembers: its most recent turns, from which window, transcript and repeated answers derive. */
 export class ConversationState {
+  /** Set once; from then on no new turn is taken. */
+  closing = false;
   private turns: TranscriptTurn[];
   private totals: ConversationSpend;
 
@@ -73,11 +75,17 @@ export class ConversationState {
 
   /** All of it must fit one payload when it is carried to the next run. */
   private forgetOldest(): void {
-    const bytesOf = (turn: TranscriptTurn) => utf8Length(turn.userContent) + utf8Length(turn.reply.content);
     let bytes = this.turns.reduce((sum, turn) => sum + bytesOf(turn), 0);
-    while (this.turns.length > limits.maxTranscriptTurns || (bytes > limits.maxTranscriptBytes && this.turns.length > 1)) {
+    while (
+      this.turns.length > limits.maxTranscriptTurns ||
+      (bytes > limits.maxTranscriptBytes && this.turns.length > 1)
+    ) {
       const oldest = this.turns.shift();
       if (oldest) bytes -= bytesOf(oldest);
     }
   }
+}
+
+function bytesOf(turn: TranscriptTurn): number {
+  return utf8Length(turn.userContent) + utf8Length(turn.reply.content);
 }

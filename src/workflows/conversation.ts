@@ -6,10 +6,12 @@ import {
   defineSignal,
   defineUpdate,
   makeContinueAsNewFunc,
+  proxyLocalActivities,
   setCurrentDetails,
   setHandler,
   workflowInfo,
 } from '@temporalio/workflow';
+import type { Activities } from '../activities';
 import type {
   ChatReply,
   ConversationInput,
@@ -22,15 +24,18 @@ import { failureTypes } from '../contract/failures';
 import { limits } from '../contract/limits';
 import * as names from '../contract/names';
 import { idProblem, sendMessageProblem } from '../domain/validate-input';
-import { closeLedgerSession } from './close-session';
 import { ConversationState } from './conversation-state';
 import { describeConversation, ShownState, spendMemo } from './operator-view';
+import { refuseInvalid } from './refuse-invalid';
 import { runTurn } from './run-turn';
 
 export const sendMessage = defineUpdate<ChatReply, [SendMessageInput]>(names.sendMessageUpdate);
 export const close = defineSignal<[reason?: string]>(names.closeSignal);
 export const transcript = defineQuery<Transcript>(names.transcriptQuery);
 export const spend = defineQuery<ConversationSpend>(names.spendQuery);
+
+/** The ledger retries a lost database for 30 s by itself. */
+const { closeSession } = proxyLocalActivities<Activities>({ startToCloseTimeout: '40 seconds' });
 
 const dayMs = 24 * 60 * 60 * 1000;
 
@@ -39,36 +44,38 @@ const drainAtEvents = 8_000;
 
 /** One session's conversation: its turns in order, one at a time, until it is closed or nobody has written for a day. */
 export async function conversation(input: ConversationInput): Promise<ConversationResult> {
-  const problem = idProblem('sessionId', input.sessionId);
-  if (problem) throw ApplicationFailure.nonRetryable(problem, failureTypes.invalidInput);
+  refuseInvalid(idProblem('sessionId', input.sessionId));
 
   const state = new ConversationState(input.sessionId, input.systemPrompt, input.carried);
   const shown = new ShownState(input.sessionId);
   const idleTimeoutMs = input.idleTimeoutMs ?? dayMs;
   let lastActivityAtMs = input.carried?.lastActivityAtMs ?? Date.now();
-  let closing = false;
   let unfinishedTurns = 0;
   let previousTurn: Promise<unknown> = Promise.resolve();
 
-  setHandler(sendMessage, answerInOrder, { validator: refuseEarly, description: 'One turn; the update id is the turn id.' });
-  setHandler(close, () => void (closing = true));
-  setHandler(transcript, () => state.transcript(closing ? 'closed' : 'open'));
+  setHandler(sendMessage, answerInOrder, {
+    validator: refuseEarly,
+    description: 'One turn; the update id is the turn id.',
+  });
+  setHandler(close, () => void (state.closing = true));
+  setHandler(transcript, () => state.transcript(state.closing ? 'closed' : 'open'));
   setHandler(spend, () => state.spend());
 
-  while (!closing && !continueAsNewIsDue()) {
+  while (!state.closing && !continueAsNewIsDue()) {
     const idleLeftMs = lastActivityAtMs + idleTimeoutMs - Date.now();
     if (idleLeftMs <= 0 && unfinishedTurns === 0) break;
-    await condition(() => closing || continueAsNewIsDue(), Math.max(idleLeftMs, 1));
+    await condition(() => state.closing || continueAsNewIsDue(), Math.max(idleLeftMs, 1));
   }
   await condition(allHandlersFinished);
 
-  if (!closing && continueAsNewIsDue()) {
+  if (!state.closing && continueAsNewIsDue()) {
     const continueAsNew = makeContinueAsNewFunc<typeof conversation>({ memo: spendMemo(state.spend()) });
     await continueAsNew({ ...input, carried: state.carry(lastActivityAtMs) });
   }
-  if (closing) await closeLedgerSession(input.sessionId);
+  // From here on the ledger refuses the session's turns, also those that would start a new run.
+  if (state.closing) await closeSession(input.sessionId);
   shown.closed(state.spend());
-  return { closedBecause: closing ? 'signal' : 'idle', spend: state.spend() };
+  return { closedBecause: state.closing ? 'signal' : 'idle', spend: state.spend() };
 
   function continueAsNewIsDue(): boolean {
     return workflowInfo().continueAsNewSuggested && unfinishedTurns === 0;
@@ -93,8 +100,19 @@ export async function conversation(input: ConversationInput): Promise<Conversati
 
     const { turnId, content, userId, language, temperature, maxTokens } = message;
     const messages = state.windowWith(content);
-    const turn = { turnId, sessionId: input.sessionId, userId: userId ?? null, messages, language, temperature, maxTokens };
-    const reply = await runTurn(turn);
+    const turn = {
+      turnId,
+      sessionId: input.sessionId,
+      userId: userId ?? null,
+      messages,
+      language,
+      temperature,
+      maxTokens,
+    };
+    const reply = await runTurn(turn).catch((error: unknown) => {
+      state.closing ||= error instanceof ApplicationFailure && error.type === failureTypes.conversationClosed;
+      throw error;
+    });
     state.add({ turnId, atMs: Date.now(), userContent: content, reply });
     shown.turnEnded(reply);
     setCurrentDetails(describeConversation(state));
@@ -102,9 +120,8 @@ export async function conversation(input: ConversationInput): Promise<Conversati
   }
 
   function refuseEarly(message: SendMessageInput): void {
-    const problem = sendMessageProblem(message);
-    if (problem) throw ApplicationFailure.nonRetryable(problem, failureTypes.invalidInput);
-    if (closing) {
+    refuseInvalid(sendMessageProblem(message));
+    if (state.closing) {
       throw ApplicationFailure.nonRetryable(`Session ${input.sessionId} is closed.`, failureTypes.conversationClosed);
     }
     if (unfinishedTurns >= limits.maxQueuedTurns || workflowInfo().historyLength > drainAtEvents) {

@@ -51,7 +51,9 @@ export function describeConversation(state: ConversationState): string {
   const { turns, tokens, cost_usd, unconfirmed_usd } = state.spend();
   const unconfirmed = unconfirmed_usd > 0 ? ` (and $${unconfirmed_usd.toFixed(6)} unconfirmed)` : '';
   const rows = state.recent(shownTurns).map(({ turnId, reply }) => turnRow(turnId, reply));
-  return [`${turns} turns, ${tokens} tokens, $${cost_usd.toFixed(6)}${unconfirmed}`, '', ...tableHead, ...rows].join('\n');
+  return [`${turns} turns, ${tokens} tokens, $${cost_usd.toFixed(6)}${unconfirmed}`, '', ...tableHead, ...rows].join(
+    '\n',
+  );
 }
 
 export function describeTurn(reply: ChatReply): string {

@@ -1,4 +1,4 @@
-import { ApplicationFailure, proxyLocalActivities } from '@temporalio/workflow';
+import { ApplicationFailure, CancellationScope, isCancellation, proxyLocalActivities } from '@temporalio/workflow';
 import type { Activities } from '../activities';
 import type { ChatMessage, ChatReply, ReplyLanguage, SamplingOptions } from '../contract/chat';
 import { failureTypes } from '../contract/failures';
@@ -47,7 +47,7 @@ export async function runTurn(turn: Turn): Promise<ChatReply> {
     const ticket = index === 0 ? admission.ticket : null;
     const { arm, deadlineAtMs } = admission;
     const call = { turnId, arm, target, messages: turn.messages, prompt, temperature, maxTokens, ticket, deadlineAtMs };
-    const result = await askTarget(call, admission);
+    const result = await askTarget(call, admission).catch(recordCancellation);
     if (result.kind === 'answered') {
       answer = result;
       answeredBy = target.name;
@@ -64,9 +64,23 @@ export async function runTurn(turn: Turn): Promise<ChatReply> {
   return answer && answeredBy
     ? answeredReply(turn, admission, answer, answeredBy, totals)
     : chainFailedReply(turn, admission, error, totals);
+
+  async function recordCancellation(reason: unknown): Promise<never> {
+    if (isCancellation(reason)) {
+      const record = { turnId, answer: null, error: 'The turn was cancelled.' };
+      await CancellationScope.nonCancellable(() => recordTurn(record));
+    }
+    throw reason;
+  }
 }
 
-function answeredReply(turn: Turn, admission: Admitted, answer: AnsweredCall, provider: string, totals: TurnTotals): ChatReply {
+function answeredReply(
+  turn: Turn,
+  admission: Admitted,
+  answer: AnsweredCall,
+  provider: string,
+  totals: TurnTotals,
+): ChatReply {
   const { content, model } = answer;
   return { ...frame(turn, totals), content, provider, model, handler: admission.arm, success: true, error: null };
 }

@@ -1,0 +1,87 @@
+import { randomUUID } from 'node:crypto';
+import type { Arm, Policy, Target } from '../contract/policy';
+import type { Admission, AdmitTurnInput, PlannedTarget, PromptMeasure } from '../contract/turn';
+import { worstCaseNanoUsd } from '../domain/prices';
+import { longestAttemptMs } from '../domain/retry-schedule';
+import type { Reservation } from '../ledger/ledger';
+import type { ActivityDependencies } from './dependencies';
+import type { RecentLatency } from './recent-latency';
+
+/**
+ * A local activity that outlives its workflow task's heartbeat (8 s by default) gains nothing and is sometimes run
+ * twice: half of that leaves room for slow answers.
+ */
+const localWithinMs = 4_000;
+
+/** Decides arm, chain and budget of a turn in one transaction, and reserves the first call. */
+export async function admitTurn(
+  { ledger, policy, owner }: ActivityDependencies,
+  recentLatency: RecentLatency,
+  input: AdmitTurnInput,
+): Promise<Admission> {
+  const atMs = Date.now();
+  const result = await ledger.admit({
+    turnId: input.turnId,
+    sessionId: input.sessionId,
+    userId: input.userId,
+    plan: (previousArm) => firstCallOf(armNamed(policy, previousArm ?? policy.defaultArm), policy, input),
+    requestId: randomUUID(),
+    owner,
+    caps: policy.budgets,
+    atMs,
+  });
+  if (result.kind === 'refused') return result;
+
+  const arm = armNamed(policy, result.arm);
+  return {
+    kind: 'admitted',
+    arm: arm.name,
+    targets: arm.targets.map((target) => planned(target, recentLatency)),
+    ticket: { attempt: result.attempt, reservedNanoUsd: result.reservedNanoUsd, owner },
+    maxAttemptsPerTarget: policy.retry.maxAttemptsPerTarget,
+    longestAttemptMs: longestAttemptMs(policy.retry),
+    deadlineAtMs: atMs + policy.retry.turnDeadlineMs,
+  };
+}
+
+/** What a call may cost at worst: every byte a token, and as many completion tokens as it may ask for. */
+export function reservationFor(
+  arm: string,
+  target: Target,
+  policy: Policy,
+  call: { readonly prompt: PromptMeasure; readonly maxTokens?: number },
+): Reservation {
+  return {
+    arm,
+    target: target.name,
+    provider: target.provider,
+    model: target.model,
+    worstCaseNanoUsd: worstCaseNanoUsd(target.price, call.prompt, completionLimit(policy, call.maxTokens)),
+  };
+}
+
+/** What the caller asks for, or the default, under the hard cap. */
+export function completionLimit(policy: Policy, asked: number | undefined): number {
+  return Math.min(asked ?? policy.defaults.maxTokens, policy.budgets.maxCompletionTokens);
+}
+
+function firstCallOf(arm: Arm, policy: Policy, input: AdmitTurnInput): Reservation {
+  const first = arm.targets[0];
+  if (!first) throw new Error(`Arm ${arm.name} has no targets. Add one under arms.${arm.name}.targets.`);
+  return reservationFor(arm.name, first, policy, input);
+}
+
+/** A turn that was admitted under an older configuration may belong to an arm that is gone; it goes on in the default one. */
+function armNamed(policy: Policy, name: string): Arm {
+  const arm = policy.arms[name] ?? policy.arms[policy.defaultArm];
+  if (!arm) throw new Error(`There is no arm named ${name}. Name an existing one under defaultArm.`);
+  return arm;
+}
+
+function planned(target: Target, recentLatency: RecentLatency): PlannedTarget {
+  const { name, provider, model } = target;
+  const usualMs = recentLatency.p95(name) ?? target.usualLatencyMs;
+  const firstAttempt =
+    target.firstAttempt === 'auto' ? (usualMs <= localWithinMs ? 'local' : 'regular') : target.firstAttempt;
+  return { name, provider, model, firstAttempt };
+}

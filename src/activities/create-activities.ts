@@ -1,0 +1,108 @@
+import { ApplicationFailure, Context } from '@temporalio/activity';
+import { failureTypes } from '../contract/failures';
+import type {
+  Admission,
+  AdmitTurnInput,
+  AnsweredCall,
+  CallOutcome,
+  ModelCallInput,
+  RecordTurnInput,
+  TurnTotals,
+} from '../contract/turn';
+import { admitTurn } from './admit-turn';
+import type { ActivityDependencies } from './dependencies';
+import { makeAttempt } from './make-attempt';
+import { RecentLatency } from './recent-latency';
+import { TurnMemory } from './turn-memory';
+
+export type { ActivityDependencies } from './dependencies';
+export type Activities = ReturnType<typeof createActivities>;
+
+/** A third of the workflow's heartbeat timeout (10 s): two may be lost before a worker counts as dead. */
+const heartbeatEveryMs = 3_000;
+
+/** The steps of a turn. Everything they know of the world comes in through `dependencies`. */
+export function createActivities(dependencies: ActivityDependencies) {
+  const memory = new TurnMemory();
+  const recentLatency = new RecentLatency();
+
+  async function attempt(
+    input: ModelCallInput,
+    ticket: ModelCallInput['ticket'],
+    callIndex: number,
+  ): Promise<CallOutcome> {
+    const outcome = await makeAttempt(dependencies, input, ticket, callIndex, Context.current().cancellationSignal);
+    if (outcome.kind === 'answered') recentLatency.add(input.target.name, outcome.settlement.latencyMs);
+    return outcome;
+  }
+
+  /** A ticket of another process may have been used before that process was lost. */
+  function unusedTicket({ turnId, ticket }: ModelCallInput): ModelCallInput['ticket'] {
+    const isOurs = ticket?.owner === dependencies.owner && memory.takeTicket(turnId, ticket.attempt);
+    return isOurs ? ticket : null;
+  }
+
+  return {
+    /** Which arm, is there budget, and the first reservation. A task done again gets the same admission. */
+    admitTurn(input: AdmitTurnInput): Promise<Admission> {
+      return memory.once(`admit ${input.turnId}`, () => admitTurn(dependencies, recentLatency, input));
+    },
+
+    /** A target's first call, as a local activity: failures are returned, the workflow decides what follows. */
+    callModelInTask(input: ModelCallInput): Promise<CallOutcome> {
+      return memory.once(`call ${input.turnId} ${input.target.name} ${input.ticket?.attempt}`, () =>
+        attempt(input, unusedTicket(input), 0),
+      );
+    },
+
+    /** Calls of a target under Temporal's retry policy: a failure is thrown, with the delay before the next. */
+    async callModel(input: ModelCallInput): Promise<AnsweredCall> {
+      const context = Context.current();
+      const { info } = context;
+      // Temporal hands out each attempt once, so the first one's ticket is certainly unused.
+      const ticket = info.attempt === 1 ? input.ticket : null;
+      const heartbeats = setInterval(() => context.heartbeat(), heartbeatEveryMs);
+      try {
+        const outcome = await attempt(input, ticket, input.earlierCalls + info.attempt - 1);
+        if (outcome.kind === 'answered') return outcome;
+        if (context.cancellationDetails?.workerShutdown) throw workerStopped(input);
+        throw ApplicationFailure.create({
+          type: failureTypes.modelCall,
+          message: `${input.target.name}: ${outcome.failure.message}`,
+          nonRetryable: outcome.retryDelayMs === null,
+          nextRetryDelay: outcome.retryDelayMs ?? undefined,
+          details: [outcome.failure],
+        });
+      } finally {
+        clearInterval(heartbeats);
+      }
+    },
+
+    /** Settles the answer and writes the turn's outcome. */
+    recordTurn({ turnId, answer, error }: RecordTurnInput): Promise<TurnTotals> {
+      return dependencies.ledger.recordTurn({
+        turnId,
+        outcome: answer ? 'answered' : 'degraded',
+        target: answer?.target ?? null,
+        model: answer?.model ?? null,
+        error,
+        settlements: answer ? [answer.settlement] : [],
+        dayCapNanoUsd: dependencies.policy.budgets.dayNanoUsd,
+        atMs: Date.now(),
+      });
+    },
+
+    async closeSession(sessionId: string): Promise<void> {
+      await dependencies.ledger.closeSession(sessionId, Date.now());
+    },
+  };
+}
+
+/** A worker that stops is not a user who stops: another worker goes on. */
+function workerStopped(input: ModelCallInput): ApplicationFailure {
+  return ApplicationFailure.create({
+    type: failureTypes.modelCall,
+    message: `${input.target.name}: the worker was stopped during the call`,
+    nextRetryDelay: 0,
+  });
+}

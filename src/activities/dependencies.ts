@@ -1,0 +1,13 @@
+import type { Policy } from '../contract/policy';
+import type { Ledger } from '../ledger/ledger';
+import type { Provider } from '../providers/provider';
+
+/** What the activities work with; the worker's composition root and the tests each bring their own. */
+export interface ActivityDependencies {
+  readonly ledger: Ledger;
+  /** By name. */
+  readonly providers: ReadonlyMap<string, Provider>;
+  readonly policy: Policy;
+  /** This worker process: reservations carry it, so that another process knows a call may have been made. */
+  readonly owner: string;
+}

@@ -1,0 +1,2 @@
+export type { Activities, ActivityDependencies } from './create-activities';
+export { createActivities } from './create-activities';

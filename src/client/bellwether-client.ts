@@ -1,0 +1,165 @@
+import { randomUUID } from 'node:crypto';
+import { setTimeout as delay } from 'node:timers/promises';
+import { WithStartWorkflowOperation, WorkflowExecutionAlreadyStartedError } from '@temporalio/client';
+import type { Client, Workflow } from '@temporalio/client';
+import type {
+  ChatReply,
+  ChatTurnInput,
+  ConversationInput,
+  ConversationSpend,
+  SendMessageInput,
+  Transcript,
+} from '../contract/chat';
+import * as names from '../contract/names';
+import { chatTurnProblem, idProblem, sendMessageProblem } from '../domain/validate-input';
+import { BudgetRefusedError, DeadlineExceededError, InvalidInputError } from './errors';
+import { isPassing, isUnreachable, translateError } from './translate-error';
+
+/** The longest turn that the default policy allows takes 180 s; a worker that dies on the way costs some 10 s more. */
+const defaultDeadlineMs = 200_000;
+
+/** Between tries of a call that a restarting server lost: short at first, because most restarts are. */
+const retryDelaysMs = [50, 200, 500, 1_000, 2_000];
+
+export interface SendOptions extends Omit<SendMessageInput, 'turnId'>, Omit<ConversationInput, 'carried'> {
+  /** Names the turn: the same id again gets the same answer, whatever broke in between. Made up when left out. */
+  readonly turnId?: string;
+  /** Milliseconds to wait for the answer. Default 200,000. */
+  readonly deadlineMs?: number;
+}
+
+export interface CompleteOptions extends Omit<ChatTurnInput, 'turnId'> {
+  readonly turnId?: string;
+  readonly deadlineMs?: number;
+}
+
+/** Chat turns that survive what breaks: one object per process, shared by all callers. */
+export class BellwetherClient {
+  constructor(
+    private readonly temporal: Client,
+    private readonly taskQueue: string,
+  ) {}
+
+  /**
+   * Sends one message of a session and waits for its answer. Turns of a session are answered in order.
+   *
+   * A chain of models that failed as a whole still answers: `success` is false and `content` apologises.
+   * @throws {InvalidInputError} names the field and the limit
+   * @throws {BudgetRefusedError} a budget is used up; its `reply` can be shown to the user
+   * @throws {QueueFullError} the session has too many unfinished turns
+   * @throws {ConversationClosedError} the session was closed
+   * @throws {DeadlineExceededError} no answer in time; the turn goes on, the same turn id joins it
+   * @throws {TemporalUnreachableError}
+   */
+  async send(options: SendOptions): Promise<ChatReply> {
+    const { sessionId, systemPrompt, idleTimeoutMs, deadlineMs = defaultDeadlineMs, ...rest } = options;
+    const message: SendMessageInput = { ...rest, turnId: options.turnId ?? randomUUID() };
+    refuseInvalid(idProblem('sessionId', sessionId) ?? sendMessageProblem(message));
+
+    const call = () =>
+      this.temporal.workflow.executeUpdateWithStart<Workflow, ChatReply, [SendMessageInput]>(names.sendMessageUpdate, {
+        args: [message],
+        updateId: message.turnId,
+        startWorkflowOperation: new WithStartWorkflowOperation(names.conversationWorkflowType, {
+          workflowId: names.conversationWorkflowId(sessionId),
+          taskQueue: this.taskQueue,
+          workflowIdConflictPolicy: 'USE_EXISTING',
+          args: [{ sessionId, systemPrompt, idleTimeoutMs } satisfies ConversationInput],
+          staticSummary: `Conversation of session ${sessionId}`,
+        }),
+      });
+    const reply = await this.persist(call, `Turn ${message.turnId}`, deadlineMs);
+    return refuseBlocked(reply);
+  }
+
+  /**
+   * Answers one request that brings its whole history. Throws as `send` does, without the errors of sessions.
+   */
+  async complete(options: CompleteOptions): Promise<ChatReply> {
+    const { deadlineMs = defaultDeadlineMs, ...rest } = options;
+    const input: ChatTurnInput = { ...rest, turnId: options.turnId ?? randomUUID() };
+    refuseInvalid(chatTurnProblem(input));
+    const workflowId = names.turnWorkflowId(input.turnId);
+
+    const call = async (): Promise<ChatReply> => {
+      try {
+        return (await this.temporal.workflow.execute(names.chatTurnWorkflowType, {
+          workflowId,
+          taskQueue: this.taskQueue,
+          args: [input],
+          workflowIdReusePolicy: 'REJECT_DUPLICATE',
+          workflowIdConflictPolicy: 'USE_EXISTING',
+          staticSummary: `Turn ${input.turnId}`,
+        })) as ChatReply;
+      } catch (error) {
+        if (!(error instanceof WorkflowExecutionAlreadyStartedError)) throw error;
+        return (await this.temporal.workflow.getHandle(workflowId).result()) as ChatReply;
+      }
+    };
+    return refuseBlocked(await this.persist(call, `Turn ${input.turnId}`, deadlineMs));
+  }
+
+  /** The session's most recent turns, oldest first. @throws {ConversationNotFoundError} */
+  async transcript(sessionId: string): Promise<Transcript> {
+    return this.ask(sessionId, (handle) => handle.query<Transcript>(names.transcriptQuery));
+  }
+
+  /** What the session has cost so far. @throws {ConversationNotFoundError} */
+  async spend(sessionId: string): Promise<ConversationSpend> {
+    return this.ask(sessionId, (handle) => handle.query<ConversationSpend>(names.spendQuery));
+  }
+
+  /** Closes the session once its accepted turns are answered. @throws {ConversationNotFoundError} */
+  async close(sessionId: string, reason?: string): Promise<void> {
+    await this.ask(sessionId, (handle) => handle.signal(names.closeSignal, reason));
+  }
+
+  /** Ends the connection. Turns under way go on without it. */
+  async disconnect(): Promise<void> {
+    await this.temporal.connection.close();
+  }
+
+  private async ask<Answer>(
+    sessionId: string,
+    question: (handle: ReturnType<Client['workflow']['getHandle']>) => Promise<Answer>,
+  ): Promise<Answer> {
+    refuseInvalid(idProblem('sessionId', sessionId));
+    const handle = this.temporal.workflow.getHandle(names.conversationWorkflowId(sessionId));
+    return this.persist(() => question(handle), `Session ${sessionId}`, questionDeadlineMs);
+  }
+
+  /** Repeats a call until it is answered for good or the deadline has passed. Every call here may be repeated. */
+  private async persist<Answer>(call: () => Promise<Answer>, subject: string, deadlineMs: number): Promise<Answer> {
+    const deadlineAtMs = Date.now() + deadlineMs;
+    for (let tries = 0; ; tries += 1) {
+      try {
+        return await this.temporal.connection.withDeadline(deadlineAtMs, call);
+      } catch (error) {
+        const delayMs = retryDelaysMs[Math.min(tries, retryDelaysMs.length - 1)] ?? 0;
+        if (!isPassing(error)) throw translateError(error, subject);
+        if (Date.now() + delayMs >= deadlineAtMs) throw outOfTime(error, subject, deadlineMs);
+        await delay(delayMs);
+      }
+    }
+  }
+}
+
+/** A query waits for the running workflow task, which a slow model call can hold for seconds. */
+const questionDeadlineMs = 30_000;
+
+function outOfTime(error: unknown, subject: string, deadlineMs: number): Error {
+  if (isUnreachable(error)) return translateError(error, subject);
+  return new DeadlineExceededError(
+    `${subject} has no answer after ${deadlineMs} ms. If it was accepted it goes on, and the same call with the same turn id joins it.`,
+    { cause: error },
+  );
+}
+
+function refuseInvalid(problem: string | null): void {
+  if (problem) throw new InvalidInputError(problem);
+}
+
+function refuseBlocked(reply: ChatReply): ChatReply {
+  if (reply.blocked) throw new BudgetRefusedError(reply);
+  return reply;
+}

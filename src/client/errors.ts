@@ -1,0 +1,55 @@
+import type { ChatReply } from '../contract/chat';
+
+/** Everything that this client throws on purpose. `code` is stable; messages are for people. */
+export abstract class BellwetherError extends Error {
+  abstract readonly code: string;
+
+  constructor(message: string, options?: ErrorOptions) {
+    super(message, options);
+    this.name = new.target.name;
+  }
+}
+
+/** A budget refused the turn before any model was called; `reply` holds what to show to the user. */
+export class BudgetRefusedError extends BellwetherError {
+  readonly code = 'budget-refused';
+
+  constructor(readonly reply: ChatReply) {
+    super(`${reply.error}: turn ${reply.turn_id} was not sent to any model.`);
+  }
+}
+
+/** The session has as many unfinished turns as it may have. Wait for an answer, then send again. */
+export class QueueFullError extends BellwetherError {
+  readonly code = 'queue-full';
+}
+
+/** The session was closed and takes no more messages. Start a new session. */
+export class ConversationClosedError extends BellwetherError {
+  readonly code = 'conversation-closed';
+}
+
+/** Nobody has ever written in this session, or Temporal no longer keeps it. */
+export class ConversationNotFoundError extends BellwetherError {
+  readonly code = 'conversation-not-found';
+}
+
+/** The input names the field and its limit; nothing was started. */
+export class InvalidInputError extends BellwetherError {
+  readonly code = 'invalid-input';
+}
+
+/** Temporal cannot be reached. The same call with the same turn id is safe. */
+export class TemporalUnreachableError extends BellwetherError {
+  readonly code = 'temporal-unreachable';
+}
+
+/** No answer within the deadline. The turn goes on; the same call with the same turn id joins it. */
+export class DeadlineExceededError extends BellwetherError {
+  readonly code = 'deadline-exceeded';
+}
+
+/** The turn failed in a way that is not an answer: it was cancelled, or its workflow was terminated. */
+export class TurnFailedError extends BellwetherError {
+  readonly code = 'turn-failed';
+}

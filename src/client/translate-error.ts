@@ -1,0 +1,90 @@
+import {
+  isGrpcServiceError,
+  WorkflowFailedError,
+  WorkflowNotFoundError,
+  WorkflowUpdateFailedError,
+  WorkflowUpdateRPCTimeoutOrCancelledError,
+} from '@temporalio/client';
+import { ApplicationFailure } from '@temporalio/common';
+import { status as grpcStatus } from '@grpc/grpc-js';
+import { failureTypes } from '../contract/failures';
+import {
+  BellwetherError,
+  ConversationClosedError,
+  ConversationNotFoundError,
+  InvalidInputError,
+  QueueFullError,
+  TemporalUnreachableError,
+  TurnFailedError,
+} from './errors';
+
+/** Statuses after which the same call may be sent again: the server is away, restarting, or lost what was in flight. */
+const passingStatuses: ReadonlySet<grpcStatus> = new Set([
+  grpcStatus.UNAVAILABLE,
+  grpcStatus.ABORTED,
+  grpcStatus.CANCELLED,
+  grpcStatus.DEADLINE_EXCEEDED,
+  grpcStatus.RESOURCE_EXHAUSTED,
+  grpcStatus.INTERNAL,
+  grpcStatus.UNKNOWN,
+]);
+
+/**
+ * Whether the same call, with the same turn id, is worth another try. An update is durable only once accepted: one that
+ * a restarting server forgot is not found and has to be sent again.
+ */
+export function isPassing(error: unknown): boolean {
+  if (error instanceof WorkflowUpdateRPCTimeoutOrCancelledError) return true;
+  const cause = grpcCauseOf(error);
+  return cause !== undefined && passingStatuses.has(cause.code);
+}
+
+/** Whether Temporal itself is away, as against slow to answer. */
+export function isUnreachable(error: unknown): boolean {
+  return grpcCauseOf(error)?.code === grpcStatus.UNAVAILABLE;
+}
+
+/** What a caller should see for an error of the Temporal client. */
+export function translateError(error: unknown, subject: string): BellwetherError {
+  if (error instanceof BellwetherError) return error;
+  if (error instanceof WorkflowUpdateFailedError || error instanceof WorkflowFailedError) {
+    return fromFailure(error.cause, subject);
+  }
+  if (error instanceof WorkflowNotFoundError) {
+    return new ConversationNotFoundError(`${subject} is not known to Temporal.`, { cause: error });
+  }
+  const cause = grpcCauseOf(error);
+  if (cause?.code === grpcStatus.NOT_FOUND) {
+    return new ConversationNotFoundError(`${subject} is not known to Temporal.`, { cause: error });
+  }
+  return new TemporalUnreachableError(
+    `Temporal did not carry out the call for ${subject}: ${cause?.details ?? messageOf(error)}. Is it running, and are address and namespace right?`,
+    { cause: error },
+  );
+}
+
+function fromFailure(failure: unknown, subject: string): BellwetherError {
+  const message = messageOf(failure);
+  const type = failure instanceof ApplicationFailure ? failure.type : undefined;
+  switch (type ?? '') {
+    case failureTypes.queueFull:
+      return new QueueFullError(message, { cause: failure });
+    case failureTypes.conversationClosed:
+      return new ConversationClosedError(message, { cause: failure });
+    case failureTypes.invalidInput:
+      return new InvalidInputError(message, { cause: failure });
+    default:
+      return new TurnFailedError(`${subject} failed: ${message}`, { cause: failure });
+  }
+}
+
+function grpcCauseOf(error: unknown): { code: grpcStatus; details: string } | undefined {
+  for (let current = error; current instanceof Error; current = current.cause) {
+    if (isGrpcServiceError(current)) return current;
+  }
+  return undefined;
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}
