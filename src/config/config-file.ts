@@ -1,0 +1,98 @@
+import { existsSync, readFileSync } from 'node:fs';
+import path from 'node:path';
+import { isMap, isNode, isPair, isScalar, LineCounter, parseDocument, type Document } from 'yaml';
+import { configFileSchema, type ConfigFile } from './schema';
+import { describeIssues, formatPath, type ConfigPath } from './schema-issues';
+import { SettingsError } from './settings-error';
+
+const standardNames = ['bellwether.config.json', 'bellwether.config.yaml', 'bellwether.config.yml'];
+
+export interface LoadedConfigFile {
+  /** Undefined when there is none: everything is then as in `defaults.ts`. */
+  readonly file: string | undefined;
+  /** The parts that could be read; what has problems is left out, so that the rest can be checked too. */
+  readonly config: ConfigFile;
+  readonly problems: readonly string[];
+  /** Parts (keys of the file) that were left out. */
+  readonly unusable: ReadonlySet<string>;
+  /** `bellwether.config.yaml:12: arms.a.targets[1].provider: <message>`. */
+  readonly problemAt: (place: ConfigPath, message: string) => string;
+}
+
+export const noConfigFile: LoadedConfigFile = {
+  file: undefined,
+  config: {},
+  problems: [],
+  unusable: new Set(),
+  problemAt: (place, message) => `${formatPath(place)}: ${message}`,
+};
+
+/** The configured file, or the one with a standard name in the working directory; undefined when there is none. */
+export function findConfigFile(workingDirectory: string, configured: string | undefined): string | undefined {
+  if (configured) {
+    const file = path.resolve(workingDirectory, configured);
+    if (!existsSync(file)) throw new SettingsError([`BELLWETHER_CONFIG: there is no file ${file}`]);
+    return file;
+  }
+  const found = standardNames.map((name) => path.join(workingDirectory, name)).filter((file) => existsSync(file));
+  if (found.length > 1) {
+    const names = found.map((file) => path.basename(file)).join(' and ');
+    throw new SettingsError([`there are ${names}: keep one, or name it in BELLWETHER_CONFIG`]);
+  }
+  return found[0];
+}
+
+/** Reads YAML or JSON (with or without # comments). Throws SettingsError only when the file cannot be read at all. */
+export function loadConfigFile(file: string): LoadedConfigFile {
+  const fileName = path.basename(file);
+  const lines = new LineCounter();
+  const document = parseDocument(readText(file), { lineCounter: lines, prettyErrors: false });
+  if (document.errors.length > 0) {
+    throw new SettingsError(
+      document.errors.map((error) => `${fileName}:${lines.linePos(error.pos[0]).line}: ${error.message}`),
+    );
+  }
+
+  const problemAt = (place: ConfigPath, message: string): string => {
+    const offset = offsetOf(document, place);
+    const line = offset === undefined ? '' : `:${lines.linePos(offset).line}`;
+    return `${fileName}${line}: ${place.length > 0 ? `${formatPath(place)}: ` : ''}${message}`;
+  };
+
+  const content: unknown = document.toJS() ?? {};
+  const parsed = configFileSchema.safeParse(content);
+  if (parsed.success) return { file, config: parsed.data, problems: [], unusable: new Set(), problemAt };
+
+  const issues = describeIssues(parsed.error);
+  const unusable = new Set(issues.map(({ place }) => String(place[0])));
+  const problems = issues.map(({ place, message }) => problemAt(place, message));
+  return { file, config: parseWithout(content, unusable), problems, unusable, problemAt };
+}
+
+function parseWithout(content: unknown, unusable: ReadonlySet<string>): ConfigFile {
+  if (typeof content !== 'object' || content === null) return {};
+  const rest = Object.entries(content).filter(([key]) => !unusable.has(key));
+  return configFileSchema.safeParse(Object.fromEntries(rest)).data ?? {};
+}
+
+function readText(file: string): string {
+  try {
+    return readFileSync(file, 'utf8');
+  } catch (error) {
+    throw new SettingsError([`${file} cannot be read: ${error instanceof Error ? error.message : String(error)}`]);
+  }
+}
+
+/** Where a part of the file begins; of a part that is missing, where the part around it does. */
+function offsetOf(document: Document, place: ConfigPath): number | undefined {
+  for (let length = place.length; length > 0; length -= 1) {
+    const parent = document.getIn(place.slice(0, length - 1), true) ?? document.contents;
+    const key = place[length - 1];
+    const pair = isMap(parent)
+      ? parent.items.find((item) => isPair(item) && isScalar(item.key) && item.key.value === key)
+      : undefined;
+    const node = pair?.key ?? document.getIn(place.slice(0, length), true);
+    if (isNode(node) && node.range) return node.range[0];
+  }
+  return undefined;
+}

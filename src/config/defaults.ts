@@ -1,0 +1,64 @@
+import type { ConfigFileInput } from './schema';
+
+/**
+ * What holds where the file says nothing: the migration guide's world, in the words of the file itself.
+ *
+ * The guide names the legacy provider's effective rate, $8.40 per 1M tokens, and its surcharge, 3 times the English rate
+ * on Asian text. A bill with nothing but CJK text gives both: a base rate of $2.80, tripled. (Less CJK text at the same
+ * effective rate would mean a higher base; the guide does not say.)
+ */
+export const defaultConfig = {
+  providers: {
+    holysheep: { baseUrl: 'https://api.holysheep.ai/v1', apiKeyEnv: 'HOLYSHEEP_API_KEY' },
+    // The guide's legacy provider has no name and no address: LEGACY_BASE_URL says where it is.
+    legacy: { apiKeyEnv: 'LEGACY_API_KEY' },
+  },
+  models: {
+    'deepseek-v3.2': { price: '0.42' },
+    'gemini-2.5-flash': { price: '2.50' },
+    'gpt-4.1': { price: '8.00', cjkMultiplier: 2 },
+    'claude-sonnet-4.5': { price: '15.00', cjkMultiplier: 1.5 },
+    'legacy-chat': { price: '2.80', cjkMultiplier: 3 },
+  },
+  arms: {
+    // Usual latencies are the averages that the guide reports: 180 ms after the migration, 420 ms before it.
+    holysheep: {
+      targets: [
+        { name: 'holysheep-primary', provider: 'holysheep', model: 'deepseek-v3.2', usualLatencyMs: 180 },
+        { name: 'holysheep-fallback', provider: 'holysheep', model: 'gemini-2.5-flash', usualLatencyMs: 280 },
+      ],
+    },
+    legacy: {
+      targets: [{ name: 'legacy-primary', provider: 'legacy', model: 'legacy-chat', usualLatencyMs: 420 }],
+    },
+  },
+  defaultArm: 'holysheep',
+  budgets: { sessionUsd: '0.50', dayUsd: '100', maxCompletionTokens: 2000 },
+  retry: {
+    // The guide's: 3 attempts with 10, 20 and 40 s, waits of 1 and 2 s, up to 1 s of jitter on each.
+    maxAttemptsPerTarget: 3,
+    baseTimeoutMs: 10_000,
+    timeoutJitterMs: 1000,
+    baseDelayMs: 1000,
+    delayJitterMs: 1000,
+    // Longer than that, a person who waits is better served by the next target.
+    maxRetryAfterMs: 30_000,
+    afterSilence: 'retry',
+    // Two targets that stay silent through all attempts take up to 152 s, waits included; the rest is reserve.
+    turnDeadlineMs: 180_000,
+  },
+  defaults: { temperature: 0.7, maxTokens: 1000 },
+} as const satisfies ConfigFileInput;
+
+export const providerDefaults = {
+  /**
+   * A worker runs up to 1,000 first attempts at a time, and a call that waits for a connection spends its time limit
+   * on it. Connections are opened as needed: a high number costs an idle worker nothing.
+   */
+  maxConnections: 1000,
+  /** 2,000 tokens are some 10 KB of text; 1 MiB leaves room for any envelope and stays under Temporal's 2 MB payload. */
+  maxResponseBytes: 1024 * 1024,
+} as const;
+
+/** A target of the user's own that says nothing: under the 4 s up to which a first attempt runs in the workflow task. */
+export const defaultUsualLatencyMs = 1000;

@@ -1,0 +1,83 @@
+import path from 'node:path';
+import envPaths from 'env-paths';
+import type { Policy } from '../contract/policy';
+import { findConfigFile, loadConfigFile, noConfigFile, type LoadedConfigFile } from './config-file';
+import { readEncryption } from './encryption';
+import { mergeVariables, readDotEnv, type Variables } from './environment';
+import { crossCheck, mergeConfig, resolvePolicy } from './policy';
+import { resolveProviders } from './providers';
+import type { Settings } from './settings';
+import { SettingsError } from './settings-error';
+import { readTemporal } from './temporal';
+import { readDatabaseUrl, readLogLevel, readRedisUrl } from './variables';
+
+export interface LoadSettingsOptions {
+  /** Default: the process's own. */
+  readonly environment?: Variables;
+  /** Where `.env`, the configuration file and relative paths are. Default: the process's own. */
+  readonly workingDirectory?: string;
+  /** Wins over `BELLWETHER_CONFIG`. */
+  readonly configFile?: string;
+}
+
+/**
+ * Reads the environment, `.env` (which the environment wins over), the optional configuration file and Temporal's own
+ * configuration. Throws a SettingsError that lists everything that is wrong with them.
+ */
+export function loadSettings({
+  environment = process.env,
+  workingDirectory = process.cwd(),
+  configFile,
+}: LoadSettingsOptions = {}): Settings {
+  const variables = mergeVariables(environment, readDotEnv(workingDirectory));
+  const problems: string[] = [];
+  const take = <T extends { readonly problems: readonly string[] }>(part: T): T => {
+    problems.push(...part.problems);
+    return part;
+  };
+
+  const loaded = take(readFile(workingDirectory, configFile ?? variables['BELLWETHER_CONFIG']));
+  const merged = mergeConfig(loaded.config);
+  problems.push(...crossCheck(merged, loaded));
+  const { providers, simulated } = take(resolveProviders({ merged, loaded, environment, variables, workingDirectory }));
+  const { temporal } = take(readTemporal(variables));
+  const { encryption } = take(readEncryption(variables, workingDirectory));
+  const { logLevel } = take(readLogLevel(variables));
+  const { databaseUrl } = take(readDatabaseUrl(variables));
+  const { redisUrl } = take(readRedisUrl(variables));
+  if (problems.length > 0) throw new SettingsError(problems);
+
+  return {
+    temporal,
+    policy: withoutArmsOfMissingProviders(resolvePolicy(merged, loaded.config), new Set(providers.map((p) => p.name))),
+    providers,
+    simulated,
+    databaseUrl,
+    redisUrl,
+    logLevel,
+    dataDirectory: path.resolve(workingDirectory, variables['BELLWETHER_DATA_DIR'] ?? '.bellwether'),
+    cacheDirectory: path.resolve(
+      workingDirectory,
+      variables['BELLWETHER_CACHE_DIR'] ?? envPaths('bellwether', { suffix: '' }).cache,
+    ),
+    encryption,
+  };
+}
+
+function readFile(workingDirectory: string, configured: string | undefined): LoadedConfigFile {
+  try {
+    const file = findConfigFile(workingDirectory, configured);
+    return file ? loadConfigFile(file) : noConfigFile;
+  } catch (error) {
+    if (!(error instanceof SettingsError)) throw error;
+    return { ...noConfigFile, problems: error.problems };
+  }
+}
+
+/** The legacy arm of the defaults goes with its provider when nobody said where that is. */
+function withoutArmsOfMissingProviders(policy: Policy, present: ReadonlySet<string>): Policy {
+  const usable = Object.entries(policy.arms).filter(([, arm]) =>
+    arm.targets.every((target) => present.has(target.provider)),
+  );
+  return { ...policy, arms: Object.fromEntries(usable) };
+}

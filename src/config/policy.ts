@@ -1,0 +1,123 @@
+import type { Arm, ModelPrice, Policy, Target } from '../contract/policy';
+import type { LoadedConfigFile } from './config-file';
+import { defaultConfig, defaultUsualLatencyMs } from './defaults';
+import { configFileSchema, type ConfigFile } from './schema';
+import type { ConfigPath } from './schema-issues';
+
+type ModelConfig = NonNullable<ConfigFile['models']>[string];
+type ArmConfig = NonNullable<ConfigFile['arms']>[string];
+
+const standard = configFileSchema.parse(defaultConfig) as Required<ConfigFile>;
+
+/** The file over the defaults: models and arms by name, everything else field by field. */
+export interface MergedConfig {
+  readonly providers: ReadonlyMap<string, NonNullable<ConfigFile['providers']>[string]>;
+  readonly models: ReadonlyMap<string, ModelConfig>;
+  readonly arms: ReadonlyMap<string, ArmConfig>;
+  readonly defaultArm: string;
+}
+
+export function mergeConfig(config: ConfigFile): MergedConfig {
+  const providers = new Map(Object.entries(standard.providers));
+  for (const [name, provider] of Object.entries(config.providers ?? {})) {
+    providers.set(name, { ...providers.get(name), ...provider });
+  }
+  return {
+    providers,
+    models: new Map([...Object.entries(standard.models), ...Object.entries(config.models ?? {})]),
+    arms: new Map([...Object.entries(standard.arms), ...Object.entries(config.arms ?? {})]),
+    defaultArm: config.defaultArm ?? standard.defaultArm,
+  };
+}
+
+/** What refers to something that does not exist, or contradicts itself. Parts that could not be read are left out. */
+export function crossCheck(merged: MergedConfig, loaded: LoadedConfigFile): string[] {
+  const { config, unusable, problemAt } = loaded;
+  const problems: string[] = [];
+  const report = (place: ConfigPath, message: string) => problems.push(problemAt(place, message));
+
+  for (const [armName, arm] of Object.entries(config.arms ?? {})) {
+    const names = arm.targets.map((target) => target.name);
+    for (const [index, target] of arm.targets.entries()) {
+      const place = ['arms', armName, 'targets', index];
+      if (!unusable.has('providers') && !merged.providers.has(target.provider)) {
+        report([...place, 'provider'], `no provider named "${target.provider}"; there are: ${list(merged.providers)}`);
+      }
+      if (!unusable.has('models') && !modelOf(merged, target)) {
+        const models = list(merged.models);
+        report([...place, 'model'], `no price for the model "${target.model}"; there are prices for: ${models}`);
+      }
+      if (names.indexOf(target.name) !== index) {
+        report([...place, 'name'], `"${target.name}" is the name of an earlier target of this arm`);
+      }
+    }
+  }
+  if (!unusable.has('arms') && !unusable.has('defaultArm')) {
+    if (!merged.arms.has(merged.defaultArm)) {
+      report(['defaultArm'], `no arm named "${merged.defaultArm}"; there are: ${list(merged.arms)}`);
+    } else if (config.arms && !config.defaultArm && !Object.hasOwn(config.arms, merged.defaultArm)) {
+      report(['defaultArm'], `say which arm takes all turns while no rollout does; there are: ${list(merged.arms)}`);
+    }
+  }
+  const maxTokens = { ...standard.defaults, ...config.defaults }.maxTokens ?? 0;
+  const hardCap = { ...standard.budgets, ...config.budgets }.maxCompletionTokens ?? 0;
+  if (!unusable.has('defaults') && !unusable.has('budgets') && maxTokens > hardCap) {
+    report(['defaults', 'maxTokens'], `${maxTokens} is over the hard cap, budgets.maxCompletionTokens: ${hardCap}`);
+  }
+  return problems;
+}
+
+/** Call only with a configuration that has no problems. */
+export function resolvePolicy(merged: MergedConfig, config: ConfigFile): Policy {
+  const budgets = { ...standard.budgets, ...config.budgets } as Required<NonNullable<ConfigFile['budgets']>>;
+  const arms = [...merged.arms].map(([name, arm]): [string, Arm] => [name, resolveArm(name, arm, merged)]);
+  return {
+    arms: Object.fromEntries(arms),
+    defaultArm: merged.defaultArm,
+    retry: { ...standard.retry, ...config.retry } as Policy['retry'],
+    budgets: {
+      sessionNanoUsd: budgets.sessionUsd,
+      dayNanoUsd: budgets.dayUsd,
+      maxCompletionTokens: budgets.maxCompletionTokens,
+    },
+    defaults: { ...standard.defaults, ...config.defaults } as Policy['defaults'],
+  };
+}
+
+function resolveArm(name: string, arm: ArmConfig, merged: MergedConfig): Arm {
+  const targets = arm.targets.map((target): Target => {
+    const model = modelOf(merged, target);
+    if (!model) throw new Error(`arm ${name}: the model ${target.model} has no price`);
+    return {
+      name: target.name,
+      provider: target.provider,
+      model: target.model,
+      price: resolvePrice(model),
+      firstAttempt: target.firstAttempt ?? 'auto',
+      usualLatencyMs: target.usualLatencyMs ?? defaultUsualLatencyMs,
+    };
+  });
+  return { name, targets };
+}
+
+function modelOf(merged: MergedConfig, target: ArmConfig['targets'][number]): ModelConfig | undefined {
+  return merged.models.get(`${target.provider}/${target.model}`) ?? merged.models.get(target.model);
+}
+
+function resolvePrice({ price, cjkMultiplier = 1 }: ModelConfig): ModelPrice {
+  const {
+    input,
+    output,
+    cachedInput = input,
+  } = typeof price === 'number' ? { input: price, output: price } : { ...price };
+  return {
+    inputNanoUsdPerMillion: input,
+    outputNanoUsdPerMillion: output,
+    cachedInputNanoUsdPerMillion: cachedInput,
+    cjkPricePercent: Math.round(cjkMultiplier * 100),
+  };
+}
+
+function list(names: ReadonlyMap<string, unknown>): string {
+  return [...names.keys()].join(', ');
+}

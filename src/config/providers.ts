@@ -1,0 +1,104 @@
+import path from 'node:path';
+import type { ProviderSettings } from '../providers/provider';
+import { createApiKeyReader, type ApiKeyReader } from './api-key';
+import type { LoadedConfigFile } from './config-file';
+import { providerDefaults } from './defaults';
+import type { Variables } from './environment';
+import type { MergedConfig } from './policy';
+import { baseUrlSchema } from './schema';
+
+/** Variables that say where a provider of the defaults is; they win over the file. */
+const baseUrlVariables = new Map([
+  ['holysheep', 'HOLYSHEEP_BASE_URL'],
+  ['legacy', 'LEGACY_BASE_URL'],
+]);
+
+/** The legacy provider's address while everything is simulated; `.invalid` can never be reached by mistake. */
+const simulatedBaseUrl = 'http://legacy.invalid/v1';
+
+export interface ResolvedProviders {
+  readonly providers: readonly ProviderSettings[];
+  readonly simulated: boolean;
+  readonly problems: readonly string[];
+}
+
+interface Sources {
+  readonly merged: MergedConfig;
+  readonly loaded: LoadedConfigFile;
+  /** The real environment alone: a key in `.env` is read anew when it is refreshed. */
+  readonly environment: Variables;
+  readonly variables: Readonly<Record<string, string>>;
+  readonly workingDirectory: string;
+}
+
+/**
+ * Providers with their address and a way to their key. One of the defaults that has no address is left out, unless
+ * something in the file or the environment counts on it.
+ */
+export function resolveProviders(sources: Sources): ResolvedProviders {
+  const { merged, loaded, variables } = sources;
+  const problems: string[] = [];
+  const keyReaders = new Map<string, ApiKeyReader>();
+  for (const name of merged.providers.keys()) {
+    try {
+      keyReaders.set(name, keyReaderOf(name, sources));
+    } catch (error) {
+      problems.push(error instanceof Error ? error.message : String(error));
+    }
+  }
+  const simulated = isSimulated(merged, keyReaders);
+
+  const providers: ProviderSettings[] = [];
+  for (const [name, provider] of merged.providers) {
+    const variable = baseUrlVariables.get(name);
+    const configured = (variable && variables[variable]) ?? provider.baseUrl;
+    const readApiKey = keyReaders.get(name);
+    if (!readApiKey) continue;
+    if (configured === undefined) {
+      if (isCountedOn(name, loaded) || readApiKey({ refresh: false }) !== undefined) {
+        problems.push(
+          loaded.problemAt(['providers', name, 'baseUrl'], `is missing${variable ? `, and so is ${variable}` : ''}`),
+        );
+      }
+      if (!simulated) continue;
+    }
+    const checked = baseUrlSchema.safeParse(configured ?? simulatedBaseUrl);
+    if (!checked.success) {
+      problems.push(`${variable ?? name}: ${checked.error.issues.map((issue) => issue.message).join('; ')}`);
+      continue;
+    }
+    providers.push({
+      name,
+      baseUrl: checked.data.replace(/\/+$/, ''),
+      readApiKey,
+      maxConnections: provider.maxConnections ?? providerDefaults.maxConnections,
+      maxResponseBytes: provider.maxResponseBytes ?? providerDefaults.maxResponseBytes,
+    });
+  }
+  return { providers, simulated, problems };
+}
+
+function keyReaderOf(name: string, { merged, loaded, environment, workingDirectory }: Sources): ApiKeyReader {
+  const provider = merged.providers.get(name);
+  // What the file says about one provider's key replaces the default whole: `apiKeyFile` alone means no variable.
+  const own = loaded.config.providers?.[name];
+  const variable = own?.apiKeyFile && !own.apiKeyEnv ? undefined : provider?.apiKeyEnv;
+  const file = provider?.apiKeyFile && path.resolve(path.dirname(loaded.file ?? ''), provider.apiKeyFile);
+  return createApiKeyReader({ variable, file }, environment, workingDirectory);
+}
+
+/** No provider of the default arm has a key, and each of them needs one. */
+function isSimulated(merged: MergedConfig, keyReaders: ReadonlyMap<string, ApiKeyReader>): boolean {
+  const targets = merged.arms.get(merged.defaultArm)?.targets ?? [];
+  return targets.every(({ provider: name }) => {
+    const provider = merged.providers.get(name);
+    const needsKey = provider?.apiKeyEnv !== undefined || provider?.apiKeyFile !== undefined;
+    return needsKey && keyReaders.get(name)?.({ refresh: false }) === undefined;
+  });
+}
+
+function isCountedOn(name: string, { config }: LoadedConfigFile): boolean {
+  const arms = Object.values(config.arms ?? {});
+  const isTarget = arms.some((arm) => arm.targets.some((target) => target.provider === name));
+  return isTarget || Object.hasOwn(config.providers ?? {}, name);
+}

@@ -1,0 +1,114 @@
+import { z } from 'zod';
+import { usdAmount } from './dollars';
+
+const namePattern = /^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/;
+const nameExpectation = 'must be a name of up to 64 letters, digits, ".", "_" or "-"';
+
+const name = z.string().regex(namePattern, nameExpectation);
+
+// A provider's own name of a model: `deepseek/deepseek-chat`, `llama3:8b`.
+const modelName = z
+  .string()
+  .regex(/^[A-Za-z0-9][A-Za-z0-9._:/@-]{0,199}$/, 'must be a model name as the provider spells it');
+
+const milliseconds = (minimum: number, maximum: number) => z.int().min(minimum).max(maximum);
+
+export const baseUrlSchema = z
+  .url({ protocol: /^https?$/, error: 'must be an http or https address, like https://api.example.com/v1' })
+  .refine((address) => !/[@?#]/.test(address), 'must not hold a user name, a password, a query or a fragment');
+
+const providerSchema = z.strictObject({
+  baseUrl: baseUrlSchema
+    .optional()
+    .describe('Up to and including /v1. HOLYSHEEP_BASE_URL and LEGACY_BASE_URL win over it.'),
+  apiKeyEnv: z
+    .string()
+    .regex(/^[A-Z][A-Z0-9_]{0,63}$/, 'must be the name of an environment variable in capitals, not a key')
+    .optional()
+    .describe('Name of the environment variable that holds the key; the same name with _FILE names a file that does.'),
+  apiKeyFile: z.string().min(1).optional().describe('A file that holds the key, relative to this file.'),
+  maxConnections: z.int().min(1).max(10_000).optional().describe('Connections kept to the provider.'),
+  maxResponseBytes: z.int().min(1024).max(8_388_608).optional().describe('A longer answer is an error.'),
+});
+
+const priceSchema = z.union([
+  usdAmount,
+  z.strictObject({ input: usdAmount, output: usdAmount, cachedInput: usdAmount.optional() }),
+]);
+
+const modelSchema = z.strictObject({
+  price: priceSchema.describe('US dollars per 1,000,000 tokens: one for all, or input, output and cachedInput.'),
+  cjkMultiplier: z
+    .number()
+    .min(1)
+    .max(100)
+    .refine((multiplier) => Number.isInteger(Math.round(multiplier * 1e6) / 1e4), 'must have at most 2 decimals')
+    .optional()
+    .describe('What Chinese, Japanese and Korean text costs against other text; 1, the default, is no surcharge.'),
+});
+
+const targetSchema = z.strictObject({
+  name: name
+    .refine((value) => value !== 'degraded-mode', 'is taken by the reply that no model gave')
+    .describe('The role within the arm, shown as provider of a reply: holysheep-primary.'),
+  provider: name,
+  model: modelName,
+  firstAttempt: z
+    .enum(['auto', 'local', 'regular'])
+    .optional()
+    .describe('Where the first call runs: in the workflow task, as an activity, or by what the target usually takes.'),
+  usualLatencyMs: milliseconds(1, 600_000)
+    .optional()
+    .describe('What the target usually takes, before any call was measured.'),
+});
+
+const armSchema = z.strictObject({
+  targets: z.array(targetSchema).min(1).max(10).describe('Tried in order.'),
+});
+
+/** The optional file, as users write it. Every part may be left out; see `defaults.ts` for what holds then. */
+export const configFileSchema = z.strictObject({
+  $schema: z.string().optional(),
+  providers: z.record(name, providerSchema).optional(),
+  models: z
+    .record(modelName, modelSchema)
+    .optional()
+    .describe('By model name, or by provider/model where two providers sell the same model at different prices.'),
+  arms: z.record(name, armSchema).optional().describe('The sides of a migration: each a chain of targets.'),
+  defaultArm: name.optional().describe('The arm of every turn while no rollout says otherwise.'),
+  budgets: z
+    .strictObject({
+      sessionUsd: usdAmount.optional().describe('US dollars one conversation may cost.'),
+      dayUsd: usdAmount.optional().describe('US dollars all conversations may cost in one UTC day.'),
+      maxCompletionTokens: z.int().min(1).max(1_000_000).optional().describe('Hard cap of one reply.'),
+    })
+    .optional(),
+  retry: z
+    .strictObject({
+      maxAttemptsPerTarget: z.int().min(1).max(10).optional(),
+      baseTimeoutMs: milliseconds(100, 600_000).optional().describe('Attempt n, from 0, may take this × 2^n.'),
+      timeoutJitterMs: milliseconds(0, 60_000).optional(),
+      baseDelayMs: milliseconds(0, 60_000).optional().describe('Before attempt n + 1 the wait is this × 2^n.'),
+      delayJitterMs: milliseconds(0, 60_000).optional(),
+      maxRetryAfterMs: milliseconds(0, 600_000)
+        .optional()
+        .describe('A target that asks for a longer wait is left for the next one.'),
+      afterSilence: z
+        .enum(['retry', 'next-target'])
+        .optional()
+        .describe('After a timeout without one byte: ask the same target again, or the next one.'),
+      turnDeadlineMs: milliseconds(1000, 3_600_000).optional().describe('The whole turn, over all targets.'),
+    })
+    .optional(),
+  defaults: z
+    .strictObject({
+      temperature: z.number().min(0).max(2).optional(),
+      maxTokens: z.int().min(1).max(1_000_000).optional(),
+    })
+    .optional(),
+});
+
+/** As written in the file. */
+export type ConfigFileInput = z.input<typeof configFileSchema>;
+/** As checked: amounts in nano-dollars. */
+export type ConfigFile = z.output<typeof configFileSchema>;
