@@ -1,0 +1,204 @@
+import { randomBytes } from 'node:crypto';
+import { defaultPayloadConverter, type Payload } from '@temporalio/common';
+import { decode as decodeUtf8, encode as encodeUtf8 } from '@temporalio/common/lib/encoding';
+import { temporal } from '@temporalio/proto';
+import * as fc from 'fast-check';
+import { createPayloadCodec } from '../../src/encryption/aes-gcm-codec';
+import { PayloadDecryptionError } from '../../src/encryption/decryption-error';
+
+const firstKey = randomBytes(32);
+const secondKey = randomBytes(32);
+const codec = createPayloadCodec({ activeKeyId: 'first', keys: new Map([['first', firstKey]]) });
+
+const { Payload: PayloadMessage } = temporal.api.common.v1;
+
+/** Payloads compare by their wire bytes: protobuf's objects differ in prototypes and absent fields. */
+function wireBytes(payload: Payload | undefined): string {
+  return Buffer.from(PayloadMessage.encode(payload ?? {}).finish()).toString('hex');
+}
+
+function toPayload(value: unknown): Payload {
+  return defaultPayloadConverter.toPayload(value);
+}
+
+async function encodeOne(payload: Payload, by = codec): Promise<Payload> {
+  const [encoded] = await by.encode([payload]);
+  if (encoded === undefined) throw new Error('encode returned nothing');
+  return encoded;
+}
+
+async function decryptionError(payload: Payload, by = codec): Promise<PayloadDecryptionError> {
+  const error: unknown = await by.decode([payload]).then(
+    () => undefined,
+    (reason: unknown) => reason,
+  );
+  expect(error).toBeInstanceOf(PayloadDecryptionError);
+  return error as PayloadDecryptionError;
+}
+
+describe('what Temporal is given', () => {
+  test('an encrypted payload says so, names its key and holds none of the text', async () => {
+    const encoded = await encodeOne(toPayload({ content: 'a secret wish' }));
+    expect(decodeUtf8(encoded.metadata!.encoding!)).toBe('binary/encrypted');
+    expect(decodeUtf8(encoded.metadata!['encryption-key-id']!)).toBe('first');
+    expect(Object.keys(encoded.metadata!)).toHaveLength(2);
+    expect(Buffer.from(PayloadMessage.encode(encoded).finish()).includes('secret')).toBe(false);
+  });
+
+  test('the same text is never encrypted the same way twice', async () => {
+    const payload = toPayload('hello');
+    const encoded = await codec.encode(Array.from({ length: 1_000 }, () => payload));
+    expect(new Set(encoded.map((one) => Buffer.from(one.data!.subarray(0, 12)).toString('hex'))).size).toBe(1_000);
+    expect(new Set(encoded.map(wireBytes)).size).toBe(1_000);
+  });
+
+  test('an encrypted payload is at most 128 bytes longer than the text', async () => {
+    const payload = toPayload('hello');
+    const encoded = await encodeOne(payload);
+    expect(PayloadMessage.encode(encoded).finish().length - payload.data!.length).toBeLessThanOrEqual(128);
+  });
+});
+
+describe('round trips', () => {
+  test('any payloads come back byte for byte and in order', async () => {
+    const anyPayload = fc
+      .record({
+        metadata: fc.dictionary(fc.string({ minLength: 1 }), fc.uint8Array({ maxLength: 40 })),
+        data: fc.uint8Array({ maxLength: 2_000 }),
+      })
+      // A metadata entry named __proto__ cannot be told from a prototype in a plain object.
+      .filter(({ metadata }) => !Object.keys(metadata).includes('__proto__'));
+    await fc.assert(
+      fc.asyncProperty(fc.array(anyPayload, { maxLength: 5 }), async (payloads) => {
+        const decoded = await codec.decode(await codec.encode(payloads));
+        expect(decoded.map(wireBytes)).toEqual(payloads.map(wireBytes));
+      }),
+    );
+  });
+
+  test('any JSON value comes back through the payload converter', async () => {
+    await fc.assert(
+      fc.asyncProperty(fc.jsonValue(), async (value) => {
+        const [decoded] = await codec.decode([await encodeOne(toPayload(value))]);
+        // JSON has no negative zero.
+        expect(defaultPayloadConverter.fromPayload(decoded!)).toEqual(JSON.parse(JSON.stringify(value)));
+      }),
+    );
+  });
+
+  test('2 MB, the most that Temporal takes, comes back whole', async () => {
+    const data = randomBytes(2 * 1024 * 1024);
+    const [decoded] = await codec.decode([
+      await encodeOne({ metadata: { encoding: encodeUtf8('binary/plain') }, data }),
+    ]);
+    expect(Buffer.from(decoded!.data!).equals(data)).toBe(true);
+  });
+
+  test('undefined and empty payloads come back', async () => {
+    const payloads = [toPayload(undefined), {}];
+    expect((await codec.decode(await codec.encode(payloads))).map(wireBytes)).toEqual(payloads.map(wireBytes));
+    expect(await codec.encode([])).toEqual([]);
+    expect(await codec.decode([])).toEqual([]);
+  });
+});
+
+describe('turning encryption on and rotating keys', () => {
+  test('a payload written before encryption was turned on passes untouched', async () => {
+    const plain = toPayload({ content: 'from before' });
+    const encrypted = await encodeOne(toPayload('from now'));
+    const decoded = await codec.decode([plain, encrypted, {}]);
+    expect(decoded[0]).toBe(plain);
+    expect(defaultPayloadConverter.fromPayload(decoded[1]!)).toBe('from now');
+    expect(decoded[2]).toEqual({});
+  });
+
+  test('after a rotation old payloads open and new ones use the new key', async () => {
+    const old = await encodeOne(toPayload('old'));
+    const rotated = createPayloadCodec({
+      activeKeyId: 'second',
+      keys: new Map([
+        ['first', firstKey],
+        ['second', secondKey],
+      ]),
+    });
+    const fresh = await encodeOne(toPayload('fresh'), rotated);
+    expect(decodeUtf8(fresh.metadata!['encryption-key-id']!)).toBe('second');
+    const decoded = await rotated.decode([old, fresh]);
+    expect(decoded.map((payload) => defaultPayloadConverter.fromPayload(payload))).toEqual(['old', 'fresh']);
+  });
+
+  test('a payload of a key that is not configured names the key and what to do', async () => {
+    const other = createPayloadCodec({ activeKeyId: 'second', keys: new Map([['second', secondKey]]) });
+    const error = await decryptionError(await encodeOne(toPayload('text')), other);
+    expect(error.reason).toBe('unknown-key');
+    expect(error.message).toMatch(/"first".*Add that key/);
+  });
+});
+
+describe('what must not open', () => {
+  test('a change of any one byte is noticed', async () => {
+    const encoded = await encodeOne(toPayload('some text'));
+    for (let index = 0; index < encoded.data!.length; index += 1) {
+      const data = Uint8Array.from(encoded.data!);
+      data[index]! ^= 1 + (index % 255);
+      const error = await decryptionError({ ...encoded, data });
+      expect(error.reason).toBe('tampered');
+      expect(error.message).toContain('"first"');
+      expect(error.message).not.toContain('some text');
+    }
+    expect.assertions(4 * encoded.data!.length);
+  });
+
+  test('data cut short or made longer is noticed', async () => {
+    const encoded = await encodeOne(toPayload('some text'));
+    for (let length = 0; length < encoded.data!.length; length += 1) {
+      const error = await decryptionError({ ...encoded, data: encoded.data!.subarray(0, length) });
+      expect(error.reason).toBe(length < 28 ? 'malformed' : 'tampered');
+    }
+    const longer = Buffer.concat([encoded.data!, Buffer.alloc(1)]);
+    expect((await decryptionError({ ...encoded, data: longer })).reason).toBe('tampered');
+  });
+
+  test('a payload moved to another key id does not open, even when both ids hold the same key', async () => {
+    const same = createPayloadCodec({
+      activeKeyId: 'first',
+      keys: new Map([
+        ['first', firstKey],
+        ['alias', firstKey],
+      ]),
+    });
+    const encoded = await encodeOne(toPayload('text'), same);
+    const moved = { ...encoded, metadata: { ...encoded.metadata, 'encryption-key-id': encodeUtf8('alias') } };
+    expect((await decryptionError(moved, same)).reason).toBe('tampered');
+  });
+
+  test('a payload of another codec is told apart from a broken one', async () => {
+    const foreign = { metadata: { encoding: encodeUtf8('binary/encrypted') }, data: randomBytes(64) };
+    const error = await decryptionError(foreign);
+    expect(error.reason).toBe('malformed');
+    expect(error.message).toMatch(/another codec/);
+  });
+
+  test('no error holds the key', async () => {
+    const encoded = await encodeOne(toPayload('text'));
+    const wrongKey = createPayloadCodec({ activeKeyId: 'first', keys: new Map([['first', secondKey]]) });
+    const error = await decryptionError(encoded, wrongKey);
+    for (const key of [firstKey, secondKey]) {
+      for (const form of ['hex', 'base64', 'base64url', 'latin1'] as const) {
+        expect(`${error.message}${error.stack}`).not.toContain(key.toString(form));
+      }
+    }
+  });
+});
+
+describe('settings that cannot work', () => {
+  test('a key of another length is refused with its id and the command that makes a right one', () => {
+    const settings = { activeKeyId: 'short', keys: new Map([['short', randomBytes(16)]]) };
+    expect(() => createPayloadCodec(settings)).toThrow(/"short" has 16 bytes.*openssl rand/);
+  });
+
+  test('an active key that is not configured is refused with the ids that are', () => {
+    const settings = { activeKeyId: 'gone', keys: new Map([['first', firstKey]]) };
+    expect(() => createPayloadCodec(settings)).toThrow(/"gone".*configured: first/);
+  });
+});
