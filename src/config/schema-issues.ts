@@ -37,9 +37,9 @@ function describe(issue: z.core.$ZodIssue, parent: ConfigPath): Issue[] {
     case 'invalid_value':
       return [{ place, message: `must be ${issue.values.map((value) => JSON.stringify(value)).join(' or ')}` }];
     case 'too_small':
-      return [{ place, message: `must be at least ${issue.minimum}` }];
+      return [{ place, message: `must ${bound(issue.origin, 'at least', issue.minimum)}` }];
     case 'too_big':
-      return [{ place, message: `must be at most ${issue.maximum}` }];
+      return [{ place, message: `must ${bound(issue.origin, 'at most', issue.maximum)}` }];
     case 'custom':
     case 'invalid_element':
     case 'invalid_format':
@@ -71,4 +71,9 @@ function expectedType(issue: z.core.$ZodIssueInvalidType): string {
   if (issue.message.endsWith('received undefined')) return 'is missing';
   const words: Partial<Record<string, string>> = { int: 'a whole number', object: 'an object', record: 'an object' };
   return `must be ${words[issue.expected] ?? `a ${issue.expected}`}`;
+}
+
+function bound(origin: string, limit: string, value: number | bigint): string {
+  if (origin === 'array') return `have ${limit} ${value} entries`;
+  return origin === 'string' ? `have ${limit} ${value} characters` : `be ${limit} ${value}`;
 }
