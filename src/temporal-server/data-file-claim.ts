@@ -74,7 +74,7 @@ export async function claimDataFile(dataFile: string, log?: (message: string) =>
   };
 }
 
-function readRunningServer(serverFile: string): RunningServer | undefined {
+export function readRunningServer(serverFile: string): RunningServer | undefined {
   return existsSync(serverFile) ? runningServer.parse(JSON.parse(readFileSync(serverFile, 'utf8'))) : undefined;
 }
 

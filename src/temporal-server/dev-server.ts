@@ -7,6 +7,7 @@ import { lastLogLines } from './dev-server-log';
 import { spawnDevServer, type DevServerProcess } from './dev-server-process';
 import { findFreePort } from './free-port';
 import { waitUntilReady } from './readiness';
+import { reasonOf } from './reason';
 
 /** Starts when somebody takes a chosen port before the server listens on it: once is rare, three times is no accident. */
 const maxStarts = 3;
@@ -104,7 +105,6 @@ function defaultLogFile(dataFile: string | undefined): string {
 }
 
 function startError(binary: string, cause: unknown, logFile: string | undefined): DevServerStartError {
-  const reason = cause instanceof Error ? cause.message : String(cause);
   const log = logFile === undefined ? '' : `\nIts log, ${logFile}, ends with:\n${lastLogLines(logFile)}`;
-  return new DevServerStartError(`The Temporal server (${binary}) did not start: ${reason}.${log}`, { cause });
+  return new DevServerStartError(`The Temporal server (${binary}) did not start: ${reasonOf(cause)}.${log}`, { cause });
 }

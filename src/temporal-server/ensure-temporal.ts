@@ -1,10 +1,14 @@
-import { join } from 'node:path';
+import { mkdirSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { bringProgram } from './bring';
+import { downloadTemporal, officialDownload, type DownloadSource } from './download';
+import { lockFile } from './file-lock';
+import { goInstallTemporal, goPackage } from './go-install';
 import { findOnPath, isExecutableFile } from './locate';
+import { reasonOf } from './reason';
 import type { Reporter } from './reporter';
-import { isSupported, minimumServerVersion, readTemporalVersion, type TemporalVersion } from './temporal-version';
-
-/** The version that is brought when none is found. Later ones carry a replace directive and cannot be `go install`ed. */
-export const pinnedVersion = '1.5.1';
+import { TemporalNotFoundError, type FailedWay } from './temporal-not-found';
+import { pinnedVersion, readSupportedVersion, type TemporalVersion } from './temporal-version';
 
 export interface TemporalBinary {
   readonly path: string;
@@ -13,23 +17,111 @@ export interface TemporalBinary {
 }
 
 export interface EnsureTemporalOptions {
+  /** The program is kept in `temporal/<version>/` below it. */
   readonly cacheDirectory: string;
   readonly report: Reporter;
-  /** A PATH variable. Default: this process's own. */
+  /** A PATH variable, for `temporal` and `go`. Default: this process's own. */
   readonly path?: string;
+  /** Default: Temporal's own server. */
+  readonly download?: DownloadSource;
+  /** Ends a download or a build. */
+  readonly signal?: AbortSignal;
 }
 
+/** One way to have the program: returns it, or throws an error that says why this way does not work. */
+interface Way {
+  readonly name: string;
+  readonly use: () => Promise<TemporalBinary>;
+}
+
+/**
+ * Finds the Temporal CLI on PATH or in our cache, or else brings it, by download or with Go, which takes minutes and is
+ * reported. What is brought is tried before it is put into the cache, by one rename; of several processes one brings it
+ * and the others wait.
+ * @throws TemporalNotFoundError naming every way that was tried
+ */
 export async function ensureTemporalBinary(options: EnsureTemporalOptions): Promise<TemporalBinary> {
-  const { cacheDirectory, path = process.env['PATH'] ?? '' } = options;
-  const candidates = [
-    { source: 'path', file: findOnPath('temporal', path) },
-    { source: 'cache', file: join(cacheDirectory, 'temporal', pinnedVersion, 'temporal') },
-  ] as const;
-  for (const { source, file } of candidates) {
-    if (file === undefined || !isExecutableFile(file)) continue;
-    const version = await readTemporalVersion(file);
-    if (isSupported(version)) return { path: file, version, source };
-    options.report.note(`${file} is too old: server ${version.server}, needed ${minimumServerVersion}.`);
+  const { report, signal, path = process.env['PATH'] ?? '' } = options;
+  const cached = join(options.cacheDirectory, 'temporal', pinnedVersion.cli, 'temporal');
+  const failed: FailedWay[] = [];
+  const onPath: Way = { name: 'temporal on PATH', use: () => useExisting('path', findOnPath('temporal', path)) };
+  const inCache: Way = { name: `our cache, ${cached}`, use: () => useExisting('cache', cached) };
+  const found = await firstThatWorks([onPath, inCache], failed, signal);
+  if (found !== undefined) return found;
+
+  const store = dirname(cached);
+  mkdirSync(store, { recursive: true });
+  const onWait = (): void => report.note('Another process is bringing Temporal; waiting for it.');
+  const lock = await lockFile(join(store, 'lock'), onWait, signal);
+  try {
+    const whileWaiting = await firstThatWorks([inCache], [], signal);
+    if (whileWaiting !== undefined) return whileWaiting;
+    const brought = await firstThatWorks([byDownload(options, cached), byGo(options, cached, path)], failed, signal);
+    if (brought === undefined) throw new TemporalNotFoundError(failed);
+    return brought;
+  } finally {
+    lock.release();
   }
-  throw new Error('No Temporal program was found.');
+}
+
+async function firstThatWorks(
+  ways: readonly Way[],
+  failed: FailedWay[],
+  signal: AbortSignal | undefined,
+): Promise<TemporalBinary | undefined> {
+  for (const way of ways) {
+    try {
+      return await way.use();
+    } catch (error) {
+      signal?.throwIfAborted();
+      failed.push({ name: way.name, reason: reasonOf(error) });
+    }
+  }
+  return undefined;
+}
+
+async function useExisting(source: 'path' | 'cache', file: string | undefined): Promise<TemporalBinary> {
+  if (file === undefined || !isExecutableFile(file)) throw new Error('not there');
+  try {
+    return { path: file, version: await readSupportedVersion(file), source };
+  } catch (error) {
+    throw new Error(`${file} cannot be used: ${reasonOf(error)}`, {
+      cause: error,
+    });
+  }
+}
+
+function byDownload(options: EnsureTemporalOptions, destination: string): Way {
+  const { report, signal, download: source = officialDownload } = options;
+  const name = `download from ${source.baseUrl}`;
+  return {
+    name,
+    async use() {
+      const version = await bringProgram({
+        title: `Temporal CLI ${pinnedVersion.cli}, ${name}`,
+        destination,
+        report,
+        make: (directory, task) => downloadTemporal({ source, directory, task, signal }),
+      });
+      return { path: destination, version, source: 'download' };
+    },
+  };
+}
+
+function byGo(options: EnsureTemporalOptions, destination: string, path: string): Way {
+  const { report, signal } = options;
+  return {
+    name: `go install ${goPackage}`,
+    async use() {
+      const goProgram = findOnPath('go', path);
+      if (goProgram === undefined) throw new Error('Go is not on PATH');
+      const version = await bringProgram({
+        title: `Temporal CLI ${pinnedVersion.cli}, built with Go (once, about 3 minutes)`,
+        destination,
+        report,
+        make: (directory, task) => goInstallTemporal({ goProgram, directory, task, signal }),
+      });
+      return { path: destination, version, source: 'go-install' };
+    },
+  };
 }

@@ -1,12 +1,17 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import Database from 'better-sqlite3';
 
 export interface FileLock {
   release(): void;
 }
 
+/** A person who waits does not notice half a second. */
+const waitIntervalMs = 500;
+
 /**
  * Takes the lock on `path` (a file made for nothing else), or returns undefined when another holder has it. SQLite holds
- * it as a lock of the operating system: it ends with its process however that ends, so there is no stale lock to wait for.
+ * it as a lock of the operating system: it ends with its process however that ends, so there is no stale lock to wait for,
+ * and however long it is held, nothing has to be refreshed.
  */
 export function tryLockFile(path: string): FileLock | undefined {
   const database = new Database(path, { timeout: 0 });
@@ -19,4 +24,15 @@ export function tryLockFile(path: string): FileLock | undefined {
     throw error;
   }
   return { release: () => void database.close() };
+}
+
+/** As `tryLockFile`, but waits for the other holder. `onWait` is called once, when there is one. */
+export async function lockFile(path: string, onWait: () => void, signal?: AbortSignal): Promise<FileLock> {
+  let lock = tryLockFile(path);
+  if (lock === undefined) onWait();
+  while (lock === undefined) {
+    await sleep(waitIntervalMs, undefined, { signal });
+    lock = tryLockFile(path);
+  }
+  return lock;
 }

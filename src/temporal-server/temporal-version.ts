@@ -7,26 +7,43 @@ export interface TemporalVersion {
   readonly server: string;
 }
 
-/** Update-with-Start is on by default from server 1.28 (command-line tool 1.4); before it, a first message is refused. */
+/** The version that is brought when none is found. Later ones carry a replace directive and cannot be `go install`ed. */
+export const pinnedVersion: TemporalVersion = { cli: '1.5.1', server: '1.29.1' };
+
+/** Update-with-Start is on by default from this server on (CLI 1.4); an older one refuses a conversation's first message. */
 export const minimumServerVersion = '1.28.0';
 
-/** Starting takes 0.1 s; a first start checks the program's signature on some systems. */
+/** It answers in 0.1 s; some systems check a new program's signature first. */
 const versionTimeoutMs = 15_000;
 
 /**
  * Runs `<program> --version`.
- * @throws Error when it cannot be run or says something else
+ * @throws Error when it cannot be run or is something else
  */
 export async function readTemporalVersion(program: string): Promise<TemporalVersion> {
   const { stdout } = await promisify(execFile)(program, ['--version'], { timeout: versionTimeoutMs });
   const match = /^temporal version (?<cli>\S+) \(Server (?<server>[^,)\s]+)/m.exec(stdout);
   if (match?.groups === undefined) {
-    throw new Error(`its --version says ${JSON.stringify(stdout.slice(0, 100).trim())}, which is not the Temporal CLI`);
+    throw new Error(`--version says ${JSON.stringify(stdout.slice(0, 100).trim())}, so it is not the Temporal CLI`);
   }
   const { cli = '', server = '' } = match.groups;
   return { cli, server };
 }
 
-export function isSupported(version: TemporalVersion): boolean {
-  return version.server.localeCompare(minimumServerVersion, 'en', { numeric: true }) >= 0;
+/** @throws Error when the program on the user's PATH, or an old cache, cannot do what we need */
+export async function readSupportedVersion(program: string): Promise<TemporalVersion> {
+  const version = await readTemporalVersion(program);
+  if (version.server.localeCompare(minimumServerVersion, 'en', { numeric: true }) < 0) {
+    throw new Error(`its server is ${version.server}, at least ${minimumServerVersion} (CLI 1.4) is needed`);
+  }
+  return version;
+}
+
+/** @throws Error when what was just brought is not what was asked for */
+export async function readPinnedVersion(program: string): Promise<TemporalVersion> {
+  const version = await readTemporalVersion(program);
+  if (version.server !== pinnedVersion.server) {
+    throw new Error(`it brought server ${version.server} instead of ${pinnedVersion.server}`);
+  }
+  return version;
 }
