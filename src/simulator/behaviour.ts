@@ -1,0 +1,112 @@
+/** How a simulated model behaves: what tests, the demo and the benchmark set, at the start or while it runs. */
+
+export type Latency =
+  | { readonly kind: 'fixed'; readonly ms: number }
+  /** Most answers below the mean and a long tail, as real models have it. `p95Ms` is at most 3.8 × `meanMs`. */
+  | { readonly kind: 'lognormal'; readonly meanMs: number; readonly p95Ms: number };
+
+interface FaultOptions {
+  /** Milliseconds of work before the fault shows. Default: 0, or the model's latency for faulty answers. */
+  readonly afterMs?: number;
+  /** Whether the provider charges for the call. Default: for faulty answers yes, for the others no. */
+  readonly charged?: boolean;
+}
+
+export type Fault = FaultOptions &
+  (
+    | {
+        /** An error in the form of OpenAI. */
+        readonly kind: 'status';
+        readonly status: number;
+        readonly message?: string;
+        readonly type?: string;
+        readonly code?: string;
+        readonly headers?: Readonly<Record<string, string>>;
+      }
+    /** The connection is reset before any header. */
+    | { readonly kind: 'reset' }
+    /** The call is accepted; nothing comes until the client goes. */
+    | { readonly kind: 'silence' }
+    // Faulty answers with status 200:
+    | { readonly kind: 'reset-mid-body' }
+    | { readonly kind: 'html' }
+    | { readonly kind: 'invalid-json' }
+    | { readonly kind: 'no-choices' }
+    | { readonly kind: 'null-content'; readonly finishReason?: string }
+    | { readonly kind: 'no-usage' }
+    | { readonly kind: 'large-body'; readonly bytes: number }
+    | { readonly kind: 'slow-body'; readonly bytesPerSecond: number }
+  );
+
+export type StatusFault = Extract<Fault, { kind: 'status' }>;
+
+export interface ModelBehaviour {
+  readonly latency: Latency;
+  /** Every call has this fault, as long as it is set. Queued faults go first. */
+  readonly alwaysFault: Fault | null;
+  /** Each call has one of these faults with its probability, from 0 to 1; together they are at most 1. */
+  readonly randomFaults: readonly { readonly fault: Fault; readonly probability: number }[];
+  /** Whether a silent call is charged. */
+  readonly chargesSilence: boolean;
+  /** Whether a call that the client leaves before its answer is charged. */
+  readonly chargesAborted: boolean;
+  /** Longer prompts are refused with `context_length_exceeded`. */
+  readonly contextTokens: number;
+  /** Share of the prompt that `usage` reports as cached, in percent. */
+  readonly cachedPromptPercent: number;
+}
+
+/** Answers at once and without fault. Charges aborted calls, as providers without streaming do: the model went on. */
+export const faultlessBehaviour: ModelBehaviour = {
+  latency: { kind: 'fixed', ms: 0 },
+  alwaysFault: null,
+  randomFaults: [],
+  chargesSilence: false,
+  chargesAborted: true,
+  contextTokens: 128_000,
+  cachedPromptPercent: 0,
+};
+
+/** Behaviour by model name; what is left out is as in `faultlessBehaviour`. */
+export type SimulatedModels = Readonly<Record<string, Partial<ModelBehaviour>>>;
+
+/** The faults that have a form of their own among OpenAI-compatible providers. */
+export const faults = {
+  rateLimited: (headers: Readonly<Record<string, string>> = {}): StatusFault => ({
+    kind: 'status',
+    status: 429,
+    type: 'requests',
+    code: 'rate_limit_exceeded',
+    message: 'Rate limit reached. Please try again later.',
+    headers,
+  }),
+  serverError: (status = 500): StatusFault => ({
+    kind: 'status',
+    status,
+    type: 'server_error',
+    message: 'The server had an error while processing your request.',
+  }),
+  contextLength: (contextTokens = 128_000): StatusFault => ({
+    kind: 'status',
+    status: 400,
+    type: 'invalid_request_error',
+    code: 'context_length_exceeded',
+    message: `This model's maximum context length is ${contextTokens} tokens. Please reduce the length of the messages.`,
+  }),
+  unknownModel: (model: string): StatusFault => ({
+    kind: 'status',
+    status: 404,
+    type: 'invalid_request_error',
+    code: 'model_not_found',
+    message: `The model '${model}' does not exist.`,
+  }),
+  contentFilter: (
+    message = 'The response was filtered due to the prompt triggering the content policy.',
+  ): StatusFault => ({
+    kind: 'status',
+    status: 400,
+    type: 'invalid_request_error',
+    code: 'content_filter',
+    message,
+  }),
+} as const;

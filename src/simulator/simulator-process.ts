@@ -1,0 +1,82 @@
+import { spawn, type ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
+import { join } from 'node:path';
+import type { SimulatedCall } from './call-log';
+import type { ControlCommand } from './control-server';
+import type { Simulator, SimulatorOptions } from './simulator';
+
+export interface SimulatorProcessOptions extends SimulatorOptions {
+  /** The compiled `main.js`. Default: the one beside this file. */
+  readonly script?: string;
+}
+
+/** The one line that `main` prints once it listens. */
+export interface SimulatorAddresses {
+  readonly baseUrl: string;
+  readonly controlUrl: string;
+}
+
+export type SimulatorProcess = Simulator & { readonly pid: number };
+
+/**
+ * A simulator in a process of its own, so that it outlives a worker that is killed and its CPU time is counted apart. It
+ * ends with `close()`, and by itself when this process ends.
+ */
+export async function startSimulatorProcess(options: SimulatorProcessOptions): Promise<SimulatorProcess> {
+  const { script = join(__dirname, 'main.js'), ...simulatorOptions } = options;
+  const child = spawn(process.execPath, [script, '--exit-with-stdin', '--options', JSON.stringify(simulatorOptions)], {
+    stdio: ['pipe', 'pipe', 'inherit'],
+  });
+  const addresses = await firstLine(child);
+  return {
+    ...connectSimulator(addresses),
+    pid: child.pid ?? 0,
+    close: async () => {
+      if (child.exitCode !== null || child.signalCode !== null) return;
+      const hasEnded = once(child, 'exit');
+      child.kill('SIGTERM');
+      await hasEnded;
+    },
+  };
+}
+
+/** Steers a simulator that runs in another process; `close` leaves it running. */
+export function connectSimulator({ baseUrl, controlUrl }: SimulatorAddresses): Simulator {
+  async function send<Result = void>(command: ControlCommand): Promise<Result> {
+    const response = await fetch(controlUrl, { method: 'POST', body: JSON.stringify(command) });
+    const body = (await response.json()) as { result: Result; error?: { message: string } };
+    if (body.error) throw new Error(`The simulator refused ${command.command}: ${body.error.message}`);
+    return body.result;
+  }
+  return {
+    baseUrl,
+    setBehaviour: (model, changes) => send({ command: 'setBehaviour', model, changes }),
+    queueFaults: (model, faults) => send({ command: 'queueFaults', model, faults }),
+    setApiKeys: (apiKeys) => send({ command: 'setApiKeys', apiKeys }),
+    calls: () => send<readonly SimulatedCall[]>({ command: 'calls' }),
+    clearCalls: () => send({ command: 'clearCalls' }),
+    goDown: () => send({ command: 'goDown' }),
+    comeUp: () => send({ command: 'comeUp' }),
+    openConnections: () => send<number>({ command: 'openConnections' }),
+    close: async () => undefined,
+  };
+}
+
+function firstLine(child: ChildProcess): Promise<SimulatorAddresses> {
+  return new Promise((resolve, reject) => {
+    let output = '';
+    child.stdout?.on('data', (chunk: Buffer) => {
+      output += chunk.toString();
+      const [line, rest] = output.split('\n');
+      if (line !== undefined && rest !== undefined) resolve(JSON.parse(line) as SimulatorAddresses);
+    });
+    child.once('error', reject);
+    child.once('exit', (code, signal) => {
+      reject(
+        new Error(
+          `The simulator ended before it listened (${signal ?? `status ${code}`}). Its messages are on stderr.`,
+        ),
+      );
+    });
+  });
+}

@@ -1,0 +1,46 @@
+/** Chat templates put role and separators around every message, and a turn mark at the end. */
+const templateTokensPerMessage = 4;
+const templateTokensPerPrompt = 3;
+
+/** A plausible, deterministic count: one token per CJK character, one per four bytes of everything else. */
+export function countTokens(text: string): number {
+  let cjkCharacters = 0;
+  let otherBytes = 0;
+  for (let index = 0; index < text.length; index += 1) {
+    const code = text.charCodeAt(index);
+    if (code < 0x80) otherBytes += 1;
+    else if (isCjk(code)) cjkCharacters += 1;
+    else otherBytes += code < 0x800 ? 2 : 3;
+  }
+  return cjkCharacters + Math.ceil(otherBytes / 4);
+}
+
+export function countPromptTokens(contents: readonly string[]): number {
+  return contents.reduce(
+    (sum, content) => sum + countTokens(content) + templateTokensPerMessage,
+    templateTokensPerPrompt,
+  );
+}
+
+/** The longest beginning of the text that has at most `maxTokens`. */
+export function truncateToTokens(text: string, maxTokens: number): string {
+  if (countTokens(text) <= maxTokens) return text;
+  let shortest = 0;
+  let longest = text.length;
+  while (shortest < longest) {
+    const middle = Math.ceil((shortest + longest) / 2);
+    if (countTokens(text.slice(0, middle)) <= maxTokens) shortest = middle;
+    else longest = middle - 1;
+  }
+  return text.slice(0, shortest);
+}
+
+/** UTF-16 units of CJK punctuation, kana, ideographs, Hangul and full-width forms. */
+export function isCjk(code: number): boolean {
+  return (
+    (code >= 0x2e80 && code <= 0x9fff) ||
+    (code >= 0xac00 && code <= 0xd7af) ||
+    (code >= 0xf900 && code <= 0xfaff) ||
+    (code >= 0xff00 && code <= 0xffef)
+  );
+}
