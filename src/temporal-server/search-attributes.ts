@@ -13,18 +13,25 @@ export async function missingSearchAttributes(
   return wanted.filter((name) => customAttributes?.[name] === undefined);
 }
 
-/** Registers what is missing, as Keyword. Returns the names that were added; may be called again at any time. */
+/** Registers them as Keyword. */
+export async function addSearchAttributes(
+  connection: Connection,
+  namespace: string,
+  names: readonly string[],
+): Promise<void> {
+  await connection.operatorService.addSearchAttributes({
+    namespace,
+    searchAttributes: Object.fromEntries(names.map((name) => [name, INDEXED_VALUE_TYPE_KEYWORD])),
+  });
+}
+
+/** Registers what is missing. Returns the names that were added; may be called again at any time. */
 export async function addMissingSearchAttributes(
   connection: Connection,
   namespace: string,
   wanted: readonly string[],
 ): Promise<readonly string[]> {
   const missing = await missingSearchAttributes(connection, namespace, wanted);
-  if (missing.length > 0) {
-    await connection.operatorService.addSearchAttributes({
-      namespace,
-      searchAttributes: Object.fromEntries(missing.map((name) => [name, INDEXED_VALUE_TYPE_KEYWORD])),
-    });
-  }
+  if (missing.length > 0) await addSearchAttributes(connection, namespace, missing);
   return missing;
 }

@@ -3,11 +3,11 @@ import { rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { bundleWorkflowCode, DefaultLogger } from '@temporalio/worker';
-import envPaths from 'env-paths';
 import { searchAttributeNames } from '../../src/contract/names';
 import { startDevServer } from '../../src/temporal-server/dev-server';
 import { ensureTemporalBinary } from '../../src/temporal-server/ensure-temporal';
 import { createReporter } from '../../src/temporal-server/reporter';
+import { cacheDirectory } from './cache-directory';
 import { endings } from './shared-resources';
 import { testEnvironment, testNamespace } from './temporal';
 
@@ -21,7 +21,7 @@ export default async function globalSetup(): Promise<void> {
 
 async function startSharedTemporal(): Promise<void> {
   const { path: binary } = await ensureTemporalBinary({
-    cacheDirectory: envPaths('bellwether', { suffix: '' }).cache,
+    cacheDirectory,
     report: createReporter(process.stderr),
   });
   process.env[testEnvironment.binary] = binary;
