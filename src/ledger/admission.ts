@@ -1,0 +1,133 @@
+import type { RefusalScope } from '../contract/turn';
+import { attemptsOf, deleteAttempt, insertAttempt, insertTurn, lockTurn, updateTurn } from './rows';
+import { dayScope, remaining, reserveOnScopes, spentOn, utcDay } from './budgets';
+import type { AdmitRequest, AdmitResult, Reservation, ReserveRequest, ReserveResult } from './ledger';
+import type { AttemptRecord, LedgerDatabase, TurnsTable } from './schema';
+import { abandoned, endAttempts } from './settling';
+
+/** See `Ledger.admit`. A new turn takes four statements: turn, attempt, session, day. */
+export async function admit(trx: LedgerDatabase, request: AdmitRequest): Promise<AdmitResult> {
+  const planned = request.plan(null);
+  if (await insertTurn(trx, request, planned.arm)) {
+    const answer = await reserveNext(trx, request, request.sessionId, 1, planned);
+    if (answer.kind === 'refused') {
+      await refuseTurn(trx, request, answer.scope, { outcome: null, admitted_at_ms: null, ended_at_ms: null });
+    }
+    return admission(answer, planned.arm);
+  }
+
+  const { turn, attempts } = await loadTurn(trx, request.turnId);
+  const earlier = await earlierAnswer(trx, turn, attempts, request);
+  if (earlier !== undefined) return admission(earlier.answer, earlier.arm);
+  // A turn that was only ever refused has no arm to keep.
+  const reservation = attempts.length === 0 ? planned : request.plan(turn.arm);
+  await endOpenAttempts(trx, turn.turn_id, attempts, request.atMs);
+  const answer = await reserveNext(trx, request, turn.session_id, attempts.length + 1, reservation);
+  if (answer.kind === 'refused') {
+    await refuseTurn(trx, request, answer.scope, turn);
+  } else {
+    const admitted_at_ms = turn.admitted_at_ms ?? request.atMs;
+    await updateTurn(trx, turn.turn_id, { arm: reservation.arm, outcome: null, admitted_at_ms, ended_at_ms: null });
+  }
+  return admission(answer, reservation.arm);
+}
+
+/** See `Ledger.reserveAttempt`. */
+export async function reserveAttempt(trx: LedgerDatabase, request: ReserveRequest): Promise<ReserveResult> {
+  const { turn, attempts } = await loadTurn(trx, request.turnId);
+  const earlier = await earlierAnswer(trx, turn, attempts, request);
+  if (earlier !== undefined) return earlier.answer;
+  await endOpenAttempts(trx, turn.turn_id, attempts, request.atMs);
+  const answer = await reserveNext(trx, request, turn.session_id, attempts.length + 1, request.reservation);
+  if (answer.kind === 'refused') {
+    await updateTurn(trx, turn.turn_id, { refused_by: answer.scope, refused_request_id: request.requestId });
+  }
+  return answer;
+}
+
+function admission(answer: ReserveResult, arm: string): AdmitResult {
+  if (answer.kind === 'refused') return answer;
+  return { kind: 'admitted', arm, attempt: answer.attempt, reservedNanoUsd: answer.reservedNanoUsd };
+}
+
+type AnyRequest = Omit<ReserveRequest, 'reservation'>;
+
+async function loadTurn(trx: LedgerDatabase, turnId: string) {
+  const turn = await lockTurn(trx, turnId);
+  if (turn === undefined) {
+    throw new Error(
+      `The ledger cannot reserve an attempt of turn ${turnId}: it has no such turn. Admit the turn first.`,
+    );
+  }
+  return { turn, attempts: await attemptsOf(trx, turnId) };
+}
+
+/** The answer this very request got before: its first commit may have been done though nobody heard of it. */
+async function earlierAnswer(
+  trx: LedgerDatabase,
+  turn: TurnsTable,
+  attempts: readonly AttemptRecord[],
+  request: AnyRequest,
+): Promise<{ readonly answer: ReserveResult; readonly arm: string } | undefined> {
+  const row = attempts.find((attempt) => attempt.request_id === request.requestId);
+  if (row !== undefined) {
+    return {
+      answer: { kind: 'reserved', attempt: row.attempt, reservedNanoUsd: row.reserved_nano_usd },
+      arm: row.arm,
+    };
+  }
+  if (turn.refused_by === null || turn.refused_request_id !== request.requestId) return undefined;
+  const spent = await spentOn(trx, dayScope(utcDay(request.atMs)));
+  const remainingNanoUsd = remaining(request.caps.dayNanoUsd, spent);
+  return { answer: { kind: 'refused', scope: turn.refused_by, remainingNanoUsd }, arm: turn.arm };
+}
+
+/** Whoever held these is gone or was replaced: the calls may have been made, so they count at their worst case. */
+async function endOpenAttempts(
+  trx: LedgerDatabase,
+  turnId: string,
+  attempts: readonly AttemptRecord[],
+  atMs: number,
+): Promise<void> {
+  const open = attempts.filter((row) => row.state === 'reserved');
+  await endAttempts(
+    trx,
+    turnId,
+    attempts,
+    open.map((row) => abandoned(row, atMs)),
+  );
+}
+
+/** Writes the next attempt and reserves its worst case; a refusal leaves neither. The day's row comes last. */
+async function reserveNext(
+  trx: LedgerDatabase,
+  request: AnyRequest,
+  sessionId: string | null,
+  attempt: number,
+  reservation: Reservation,
+): Promise<ReserveResult> {
+  const { turnId, requestId, owner, atMs, caps } = request;
+  const day = utcDay(atMs);
+  const reservedNanoUsd = reservation.worstCaseNanoUsd;
+  await insertAttempt(trx, { turnId, attempt, sessionId, day, requestId, owner, reservation, atMs });
+  const refusal = await reserveOnScopes(trx, sessionId, day, reservedNanoUsd, caps);
+  if (refusal === null) return { kind: 'reserved', attempt, reservedNanoUsd };
+  await deleteAttempt(trx, turnId, attempt);
+  return { kind: 'refused', ...refusal };
+}
+
+/** A turn that was answered or degraded before keeps that outcome: those calls were made and paid. */
+async function refuseTurn(
+  trx: LedgerDatabase,
+  request: AdmitRequest,
+  scope: RefusalScope,
+  before: Pick<TurnsTable, 'outcome' | 'admitted_at_ms' | 'ended_at_ms'>,
+): Promise<void> {
+  await updateTurn(trx, request.turnId, {
+    outcome: before.outcome ?? 'refused',
+    admitted_at_ms: before.admitted_at_ms,
+    ended_at_ms: before.ended_at_ms ?? request.atMs,
+    refused_by: scope,
+    refused_request_id: request.requestId,
+  });
+}

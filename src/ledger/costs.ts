@@ -1,0 +1,103 @@
+import { type Expression, sql } from 'kysely';
+import type { AttemptRow, CostDimension, CostRow, CostTotals } from './ledger';
+import { exactInteger } from './money';
+import type { LedgerDatabase } from './schema';
+
+/** Sums are cast back to bigint: PostgreSQL makes them numeric, which arrives as text. */
+function total(value: Expression<number>) {
+  return sql<number>`cast(coalesce(sum(${value}), 0) as bigint)`;
+}
+
+const tokens = sql<number>`prompt_tokens + completion_tokens`;
+const confirmed = sql<number>`case when state = 'settled' then cost_nano_usd else 0 end`;
+const unconfirmed = sql<number>`case when state = 'unconfirmed' then cost_nano_usd else 0 end`;
+const reserved = sql<number>`case when state = 'reserved' then reserved_nano_usd else 0 end`;
+const spendingDay = sql<string>`case when cost_nano_usd > 0 then day end`;
+
+const measures = {
+  turns: sql<number>`count(distinct turn_id)`.as('turns'),
+  attempts: sql<number>`count(*)`.as('attempts'),
+  tokens: total(tokens).as('tokens'),
+  cost: total(confirmed).as('cost'),
+  unconfirmed: total(unconfirmed).as('unconfirmed'),
+};
+
+/** See `Ledger.costTotals`. */
+export async function costTotals(db: LedgerDatabase): Promise<CostTotals> {
+  const row = await db
+    .selectFrom('attempts')
+    .select(Object.values(measures))
+    .select([total(reserved).as('reserved'), sql<number>`count(distinct ${spendingDay})`.as('days')])
+    .executeTakeFirstOrThrow();
+  return { ...amounts(row), reservedNanoUsd: exactInteger(row.reserved), days: row.days };
+}
+
+/** How attempts without a session are listed. */
+const noSession = '(none)';
+
+const keys: Record<CostDimension, Expression<string>> = {
+  day: sql<string>`day`,
+  session: sql<string>`coalesce(session_id, ${sql.lit(noSession)})`,
+  model: sql<string>`model`,
+  arm: sql<string>`arm`,
+};
+
+/** See `Ledger.costsBy`. */
+export async function costsBy(
+  db: LedgerDatabase,
+  dimension: CostDimension,
+  limit: number,
+): Promise<readonly CostRow[]> {
+  const key = keys[dimension];
+  const grouped = db
+    .selectFrom('attempts')
+    .select(sql<string>`${key}`.as('key'))
+    .select(Object.values(measures))
+    .groupBy(key)
+    .limit(limit);
+  const ordered =
+    dimension === 'day'
+      ? grouped.orderBy('key', 'desc')
+      : grouped.orderBy('cost', 'desc').orderBy('unconfirmed', 'desc').orderBy('key');
+  const rows = await ordered.execute();
+  return rows.map((row) => ({ key: row.key, ...amounts(row) }));
+}
+
+interface Amounts {
+  readonly turns: number;
+  readonly attempts: number;
+  readonly tokens: number;
+  readonly cost: number;
+  readonly unconfirmed: number;
+}
+
+function amounts(row: Amounts): Omit<CostRow, 'key'> {
+  return {
+    turns: row.turns,
+    attempts: row.attempts,
+    tokens: exactInteger(row.tokens),
+    costNanoUsd: exactInteger(row.cost),
+    unconfirmedNanoUsd: exactInteger(row.unconfirmed),
+  };
+}
+
+/** See `Ledger.attempts`. In the order they were reserved. */
+export async function listAttempts(db: LedgerDatabase, turnId: string | undefined): Promise<readonly AttemptRow[]> {
+  const all = db.selectFrom('attempts').selectAll().orderBy('started_at_ms').orderBy('turn_id').orderBy('attempt');
+  const rows = await (turnId === undefined ? all : all.where('turn_id', '=', turnId)).execute();
+  return rows.map((row) => ({
+    turnId: row.turn_id,
+    attempt: row.attempt,
+    sessionId: row.session_id,
+    day: row.day,
+    arm: row.arm,
+    target: row.target,
+    model: row.model,
+    state: row.state,
+    outcome: row.outcome,
+    reservedNanoUsd: row.reserved_nano_usd,
+    costNanoUsd: row.cost_nano_usd,
+    promptTokens: row.prompt_tokens,
+    completionTokens: row.completion_tokens,
+  }));
+}

@@ -1,0 +1,89 @@
+import { type Kysely, type Migration, Migrator, sql } from 'kysely';
+import type { LedgerDatabase } from './schema';
+
+/**
+ * Applied in the order of their names, each once, never edited afterwards: a change is a new entry. Column types are
+ * those that mean the same on SQLite and PostgreSQL; `bigint` holds nano-dollars and milliseconds.
+ */
+const migrations: Record<string, Migration> = {
+  '0001_turns_attempts_budgets': {
+    async up(db: Kysely<unknown>): Promise<void> {
+      await db.schema
+        .createTable('turns')
+        .addColumn('turn_id', 'text', (column) => column.primaryKey().notNull())
+        .addColumn('session_id', 'text')
+        .addColumn('user_id', 'text')
+        .addColumn('arm', 'text', (column) => column.notNull())
+        .addColumn('outcome', 'text')
+        .addColumn('target', 'text')
+        .addColumn('model', 'text')
+        .addColumn('error', 'text')
+        .addColumn('refused_by', 'text')
+        .addColumn('refused_request_id', 'text')
+        .addColumn('admitted_at_ms', 'bigint')
+        .addColumn('ended_at_ms', 'bigint')
+        .execute();
+      await db.schema
+        .createTable('attempts')
+        .addColumn('turn_id', 'text', (column) => column.notNull().references('turns.turn_id'))
+        .addColumn('attempt', 'integer', (column) => column.notNull())
+        .addColumn('request_id', 'text', (column) => column.notNull().unique())
+        .addColumn('owner', 'text', (column) => column.notNull())
+        .addColumn('session_id', 'text')
+        .addColumn('day', 'text', (column) => column.notNull())
+        .addColumn('arm', 'text', (column) => column.notNull())
+        .addColumn('target', 'text', (column) => column.notNull())
+        .addColumn('provider', 'text', (column) => column.notNull())
+        .addColumn('model', 'text', (column) => column.notNull())
+        .addColumn('state', 'text', (column) => column.notNull())
+        .addColumn('reserved_nano_usd', 'bigint', (column) => column.notNull())
+        .addColumn('cost_nano_usd', 'bigint', (column) => column.notNull().defaultTo(0))
+        .addColumn('prompt_tokens', 'integer', (column) => column.notNull().defaultTo(0))
+        .addColumn('cached_prompt_tokens', 'integer', (column) => column.notNull().defaultTo(0))
+        .addColumn('completion_tokens', 'integer', (column) => column.notNull().defaultTo(0))
+        .addColumn('outcome', 'text')
+        .addColumn('http_status', 'integer')
+        .addColumn('latency_ms', 'bigint')
+        .addColumn('started_at_ms', 'bigint', (column) => column.notNull())
+        .addColumn('ended_at_ms', 'bigint')
+        .addPrimaryKeyConstraint('attempts_pk', ['turn_id', 'attempt'])
+        .execute();
+      // For postAbandonedReservations: holds only the calls in flight.
+      await db.schema
+        .createIndex('attempts_reserved')
+        .on('attempts')
+        .column('started_at_ms')
+        .where(sql.ref('state'), '=', sql.lit('reserved'))
+        .execute();
+      await db.schema
+        .createTable('budgets')
+        .addColumn('scope', 'text', (column) => column.primaryKey().notNull())
+        .addColumn('spent_nano_usd', 'bigint', (column) => column.notNull().check(sql`spent_nano_usd >= 0`))
+        .addColumn('reserved_nano_usd', 'bigint', (column) => column.notNull().check(sql`reserved_nano_usd >= 0`))
+        .addColumn('closed_at_ms', 'bigint')
+        .execute();
+    },
+  },
+};
+
+/**
+ * Applies what is pending, in one transaction, and returns the names applied. Several processes may do so at once: on
+ * PostgreSQL the migrator takes an advisory lock, on SQLite the transaction is BEGIN IMMEDIATE (see sqlite.ts) and what
+ * is pending is read inside it.
+ */
+export async function applyMigrations(db: LedgerDatabase): Promise<readonly string[]> {
+  const migrator = new Migrator({ db, provider: { getMigrations: () => Promise.resolve(migrations) } });
+  const { error, results } = await migrator.migrateToLatest();
+  if (error !== undefined) throw newerLedger(error) ?? error;
+  return (results ?? []).filter((result) => result.status === 'Success').map((result) => result.migrationName);
+}
+
+/** The migrator says of a migration it does not know that migrations are corrupted; it is this program that is old. */
+function newerLedger(error: unknown): Error | undefined {
+  if (!(error instanceof Error) || !/previously executed migration .* is missing/.test(error.message)) return undefined;
+  return new Error(
+    'The ledger was migrated by a newer version of Bellwether than this one. Run that version here too, or restore a ' +
+      'backup of the ledger from before it.',
+    { cause: error },
+  );
+}

@@ -1,0 +1,14 @@
+/** Money is counted in whole nano-dollars, so that sums are exact. Throws on anything else before it reaches a row. */
+export function requireNanoUsd(name: string, value: number): number {
+  if (Number.isSafeInteger(value) && value >= 0) return value;
+  throw new RangeError(
+    `${name} is ${value}; the ledger takes whole nano-dollars from 0 to ${Number.MAX_SAFE_INTEGER}.`,
+  );
+}
+
+/** A database integer as a number. Throws where a number could no longer hold it exactly. */
+export function exactInteger(text: string | number | bigint): number {
+  const value = Number(text);
+  if (Number.isSafeInteger(value)) return value;
+  throw new RangeError(`The ledger holds ${text}, more than a JavaScript number can hold exactly.`);
+}

@@ -1,0 +1,41 @@
+import { Kysely, PostgresDialect } from 'kysely';
+import { Pool, TypeOverrides, types } from 'pg';
+import { exactInteger } from './money';
+import type { LedgerDatabase, LedgerTables } from './schema';
+
+/** A transaction waits for rows that others hold for milliseconds; ten per process keep the hot day row busy. */
+const maxConnections = 10;
+
+/** Covers waiting for a free connection as well, so it is longer than connecting alone would need. */
+const connectTimeoutMs = 10_000;
+
+/** No statement of the ledger needs seconds but a cost summary over many million rows. */
+const statementTimeoutMs = 30_000;
+
+/** A process that is frozen inside a transaction must not keep the day's row from all others. */
+const idleInTransactionTimeoutMs = 10_000;
+
+/** Connects when it is first used. */
+export function openPostgres(databaseUrl: string): LedgerDatabase {
+  const parsers = new TypeOverrides();
+  parsers.setTypeParser(types.builtins.INT8, exactInteger); // text by default
+  const pool = new Pool({
+    connectionString: databaseUrl,
+    application_name: 'bellwether-ledger',
+    max: maxConnections,
+    connectionTimeoutMillis: connectTimeoutMs,
+    statement_timeout: statementTimeoutMs,
+    idle_in_transaction_session_timeout: idleInTransactionTimeoutMs,
+    keepAlive: true,
+    types: parsers,
+  });
+  // A connection that breaks fails its query, which is where it is handled, and leaves the pool. Both also emit an
+  // `error` event, which without a listener would end the process.
+  pool.on('error', ignoreBrokenConnection);
+  pool.on('connect', (client) => void client.on('error', ignoreBrokenConnection));
+  return new Kysely<LedgerTables>({ dialect: new PostgresDialect({ pool }) });
+}
+
+function ignoreBrokenConnection(): void {
+  // Told by the query that the connection was working on, and to nobody when it was idle.
+}

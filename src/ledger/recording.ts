@@ -1,0 +1,72 @@
+import { sql } from 'kysely';
+import type { Settlement, TurnTotals } from '../contract/turn';
+import { dayScope, remaining, spentOn, utcDay } from './budgets';
+import type { TurnRecord } from './ledger';
+import { attemptsOf, lockTurn } from './rows';
+import type { AttemptRecord, LedgerDatabase } from './schema';
+import { abandoned, endAttempts } from './settling';
+
+/** See `Ledger.settleAttempt`. */
+export async function settleAttempt(trx: LedgerDatabase, turnId: string, settlement: Settlement): Promise<void> {
+  await lockTurn(trx, turnId);
+  await endAttempts(trx, turnId, await attemptsOf(trx, turnId), [settlement]);
+}
+
+/** See `Ledger.recordTurn`. The usual turn takes five statements: turn, attempts, attempt, session, day. */
+export async function recordTurn(trx: LedgerDatabase, record: TurnRecord): Promise<TurnTotals> {
+  const { turnId, outcome, target, model, error, atMs } = record;
+  const turn = await trx
+    .updateTable('turns')
+    .set((eb) => ({ outcome, target, model, error, ended_at_ms: eb.fn.coalesce('ended_at_ms', eb.val(atMs)) }))
+    .where('turn_id', '=', turnId)
+    .returning(['admitted_at_ms', 'ended_at_ms'])
+    .executeTakeFirst();
+  if (turn === undefined) {
+    throw new Error(`The ledger cannot record turn ${turnId}: it has no such turn. Admit the turn first.`);
+  }
+  const { attempts, spentByDay } = await endAttempts(trx, turnId, await attemptsOf(trx, turnId), record.settlements);
+  const today = utcDay(atMs);
+  const spentToday = spentByDay.get(today) ?? (await spentOn(trx, dayScope(today)));
+  const endedAtMs = turn.ended_at_ms ?? atMs;
+  return {
+    attempts: attempts.length,
+    promptTokens: sum(attempts, (row) => row.prompt_tokens),
+    completionTokens: sum(attempts, (row) => row.completion_tokens),
+    costNanoUsd: sum(attempts, (row) => (row.state === 'settled' ? row.cost_nano_usd : 0)),
+    unconfirmedNanoUsd: sum(attempts, (row) => (row.state === 'unconfirmed' ? row.cost_nano_usd : 0)),
+    latencyMs: Math.max(0, endedAtMs - (turn.admitted_at_ms ?? endedAtMs)),
+    remainingNanoUsd: remaining(record.dayCapNanoUsd, spentToday),
+  };
+}
+
+function sum(attempts: readonly AttemptRecord[], value: (row: AttemptRecord) => number): number {
+  return attempts.reduce((total, row) => total + value(row), 0);
+}
+
+/** Turns with reservations made before the given time, for `postAbandoned`. */
+export async function turnsWithReservationsBefore(db: LedgerDatabase, beforeMs: number): Promise<readonly string[]> {
+  const rows = await db
+    .selectFrom('attempts')
+    .select('turn_id')
+    .distinct()
+    // A literal: SQLite uses a partial index only for a condition it can read in the statement.
+    .where('state', '=', sql.lit('reserved'))
+    .where('started_at_ms', '<', beforeMs)
+    .execute();
+  return rows.map((row) => row.turn_id);
+}
+
+/** Posts one turn's reservations made before the given time as unconfirmed; returns their number. */
+export async function postAbandoned(trx: LedgerDatabase, turnId: string, beforeMs: number): Promise<number> {
+  await lockTurn(trx, turnId);
+  const attempts = await attemptsOf(trx, turnId);
+  const open = attempts.filter((row) => row.state === 'reserved' && row.started_at_ms < beforeMs);
+  const nowMs = Date.now();
+  await endAttempts(
+    trx,
+    turnId,
+    attempts,
+    open.map((row) => abandoned(row, nowMs)),
+  );
+  return open.length;
+}

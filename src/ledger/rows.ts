@@ -1,0 +1,75 @@
+import type { AdmitRequest, Reservation } from './ledger';
+import { requireNanoUsd } from './money';
+import type { AttemptRecord, LedgerDatabase, TurnsTable } from './schema';
+
+/** Returns false when the turn is there already. Either way its row is locked until the transaction ends. */
+export async function insertTurn(trx: LedgerDatabase, request: AdmitRequest, arm: string): Promise<boolean> {
+  const { turnId, sessionId, userId, atMs } = request;
+  const inserted = await trx
+    .insertInto('turns')
+    .values({ turn_id: turnId, session_id: sessionId, user_id: userId, arm, admitted_at_ms: atMs })
+    .onConflict((conflict) => conflict.column('turn_id').doNothing())
+    .returning('turn_id')
+    .executeTakeFirst();
+  return inserted !== undefined;
+}
+
+/**
+ * Locks the turn's row until the transaction ends and returns it, or undefined when there is none. All changes to a
+ * turn's attempts happen under this lock, so what is read after it stays true. Written as an update that changes
+ * nothing, because SQLite has no `select … for update`.
+ */
+export function lockTurn(trx: LedgerDatabase, turnId: string): Promise<TurnsTable | undefined> {
+  return trx
+    .updateTable('turns')
+    .set((eb) => ({ turn_id: eb.ref('turn_id') }))
+    .where('turn_id', '=', turnId)
+    .returningAll()
+    .executeTakeFirst();
+}
+
+export async function updateTurn(trx: LedgerDatabase, turnId: string, values: Partial<TurnsTable>): Promise<void> {
+  await trx.updateTable('turns').set(values).where('turn_id', '=', turnId).execute();
+}
+
+/** All attempts of a turn, first one first. Call it with the turn locked. */
+export function attemptsOf(trx: LedgerDatabase, turnId: string): Promise<AttemptRecord[]> {
+  return trx.selectFrom('attempts').selectAll().where('turn_id', '=', turnId).orderBy('attempt').execute();
+}
+
+export interface NewAttempt {
+  readonly turnId: string;
+  readonly attempt: number;
+  readonly sessionId: string | null;
+  readonly day: string;
+  readonly requestId: string;
+  readonly owner: string;
+  readonly reservation: Reservation;
+  readonly atMs: number;
+}
+
+export async function insertAttempt(trx: LedgerDatabase, attempt: NewAttempt): Promise<void> {
+  const { reservation } = attempt;
+  await trx
+    .insertInto('attempts')
+    .values({
+      turn_id: attempt.turnId,
+      attempt: attempt.attempt,
+      request_id: attempt.requestId,
+      owner: attempt.owner,
+      session_id: attempt.sessionId,
+      day: attempt.day,
+      arm: reservation.arm,
+      target: reservation.target,
+      provider: reservation.provider,
+      model: reservation.model,
+      state: 'reserved',
+      reserved_nano_usd: requireNanoUsd('worstCaseNanoUsd', reservation.worstCaseNanoUsd),
+      started_at_ms: attempt.atMs,
+    })
+    .execute();
+}
+
+export async function deleteAttempt(trx: LedgerDatabase, turnId: string, attempt: number): Promise<void> {
+  await trx.deleteFrom('attempts').where('turn_id', '=', turnId).where('attempt', '=', attempt).execute();
+}

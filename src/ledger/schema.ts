@@ -1,0 +1,69 @@
+import type { Generated, Kysely, Selectable } from 'kysely';
+import type { RefusalScope, Settlement } from '../contract/turn';
+
+/** One row per turn. Times are milliseconds since 1970, UTC. */
+export interface TurnsTable {
+  turn_id: string;
+  session_id: string | null;
+  user_id: string | null;
+  arm: string;
+  /** null while the turn is in flight. */
+  outcome: 'answered' | 'degraded' | 'refused' | null;
+  target: string | null;
+  model: string | null;
+  error: string | null;
+  /** The most recent refusal, so that its request can be repeated and gets the same answer. */
+  refused_by: RefusalScope | null;
+  refused_request_id: string | null;
+  /** First admission; null for a turn that was never admitted. */
+  admitted_at_ms: number | null;
+  ended_at_ms: number | null;
+}
+
+/**
+ * One row per model call. `cost_nano_usd` is what the row adds to its scopes' `spent_nano_usd`: 0 while reserved and
+ * when released, the provider's figure when settled, the reserved amount when unconfirmed.
+ */
+export interface AttemptsTable {
+  turn_id: string;
+  attempt: number;
+  request_id: string;
+  owner: string;
+  session_id: string | null;
+  /** UTC day of the reservation, `2026-11-23`: the attempt counts on this day whenever it ends. */
+  day: string;
+  arm: string;
+  target: string;
+  provider: string;
+  model: string;
+  state: 'reserved' | Settlement['state'];
+  reserved_nano_usd: number;
+  cost_nano_usd: Generated<number>;
+  prompt_tokens: Generated<number>;
+  cached_prompt_tokens: Generated<number>;
+  completion_tokens: Generated<number>;
+  outcome: string | null;
+  http_status: number | null;
+  latency_ms: number | null;
+  started_at_ms: number;
+  ended_at_ms: number | null;
+}
+
+/** One row per scope that money counts on: `session:<id>`, `day:2026-11-23`. A new kind of scope is new rows. */
+export interface BudgetsTable {
+  scope: string;
+  spent_nano_usd: number;
+  reserved_nano_usd: number;
+  closed_at_ms: number | null;
+}
+
+export type AttemptRecord = Selectable<AttemptsTable>;
+
+export interface LedgerTables {
+  turns: TurnsTable;
+  attempts: AttemptsTable;
+  budgets: BudgetsTable;
+}
+
+/** A database or a transaction on it. */
+export type LedgerDatabase = Kysely<LedgerTables>;

@@ -1,0 +1,131 @@
+import type { Settlement } from '../contract/turn';
+import { changeScope, dayScope, type ScopeChange, sessionScope } from './budgets';
+import { requireNanoUsd } from './money';
+import type { AttemptRecord, LedgerDatabase } from './schema';
+
+/** How an attempt ends; `outcome` is null when nobody is left who could know. */
+export type Ending = Omit<Settlement, 'outcome'> & { readonly outcome: Settlement['outcome'] | null };
+
+/** The ending of an attempt whose owner is gone: it counts at what was reserved. */
+export function abandoned(row: AttemptRecord, atMs: number): Ending {
+  return {
+    attempt: row.attempt,
+    state: 'unconfirmed',
+    costNanoUsd: 0,
+    usage: null,
+    outcome: null,
+    httpStatus: null,
+    latencyMs: Math.max(0, atMs - row.started_at_ms),
+    endedAtMs: atMs,
+  };
+}
+
+export interface EndedAttempts {
+  /** All attempts of the turn as they are now. */
+  readonly attempts: readonly AttemptRecord[];
+  /** What is now spent on each day that changed. */
+  readonly spentByDay: ReadonlyMap<string, number>;
+}
+
+/**
+ * Ends attempts of a locked turn and moves their money within the scopes they were reserved on.
+ * Throws when an attempt does not exist.
+ */
+export async function endAttempts(
+  trx: LedgerDatabase,
+  turnId: string,
+  attempts: readonly AttemptRecord[],
+  endings: readonly Ending[],
+): Promise<EndedAttempts> {
+  const current = new Map(attempts.map((row) => [row.attempt, row]));
+  const changed: { readonly before: AttemptRecord; readonly after: AttemptRecord }[] = [];
+  for (const ending of endings) {
+    const before = current.get(ending.attempt);
+    if (before === undefined) {
+      throw new Error(
+        `The ledger cannot end attempt ${ending.attempt} of turn ${turnId}: it never gave that attempt out. ` +
+          'Only attempts that admit or reserveAttempt returned can be settled.',
+      );
+    }
+    const after = end(before, ending);
+    if (after === before) continue;
+    await writeEnd(trx, after);
+    current.set(after.attempt, after);
+    changed.push({ before, after });
+  }
+  return { attempts: [...current.values()], spentByDay: await moveMoney(trx, changed) };
+}
+
+/** The attempt after an ending; the same object when it has ended for good before. */
+function end(row: AttemptRecord, ending: Ending): AttemptRecord {
+  switch (row.state) {
+    case 'settled':
+    case 'released':
+      return row;
+    case 'unconfirmed':
+      if (ending.state === 'unconfirmed') return row;
+      break;
+    case 'reserved':
+      break;
+  }
+  return {
+    ...row,
+    state: ending.state,
+    cost_nano_usd: costOf(row, ending),
+    prompt_tokens: ending.usage?.promptTokens ?? 0,
+    cached_prompt_tokens: ending.usage?.cachedPromptTokens ?? 0,
+    completion_tokens: ending.usage?.completionTokens ?? 0,
+    outcome: ending.outcome,
+    http_status: ending.httpStatus,
+    latency_ms: Math.round(ending.latencyMs),
+    ended_at_ms: Math.round(ending.endedAtMs),
+  };
+}
+
+function costOf(row: AttemptRecord, ending: Ending): number {
+  if (ending.state === 'settled') return requireNanoUsd('costNanoUsd', ending.costNanoUsd);
+  return ending.state === 'unconfirmed' ? row.reserved_nano_usd : 0;
+}
+
+async function writeEnd(trx: LedgerDatabase, row: AttemptRecord): Promise<void> {
+  const { state, cost_nano_usd, prompt_tokens, cached_prompt_tokens, completion_tokens } = row;
+  const { outcome, http_status, latency_ms, ended_at_ms } = row;
+  await trx
+    .updateTable('attempts')
+    .set({ state, cost_nano_usd, prompt_tokens, cached_prompt_tokens, completion_tokens })
+    .set({ outcome, http_status, latency_ms, ended_at_ms })
+    .where('turn_id', '=', row.turn_id)
+    .where('attempt', '=', row.attempt)
+    .execute();
+}
+
+/** One statement per scope: the session first, then days in ascending order (see `reserveOnScopes` for why). */
+async function moveMoney(
+  trx: LedgerDatabase,
+  changed: readonly { readonly before: AttemptRecord; readonly after: AttemptRecord }[],
+): Promise<ReadonlyMap<string, number>> {
+  const bySession = new Map<string, ScopeChange>();
+  const byDay = new Map<string, ScopeChange>();
+  for (const { before, after } of changed) {
+    if (after.session_id !== null) add(bySession, after.session_id, before, after);
+    add(byDay, after.day, before, after);
+  }
+  for (const [sessionId, change] of bySession) await changeScope(trx, sessionScope(sessionId), change);
+  const spentByDay = new Map<string, number>();
+  for (const [day, change] of [...byDay].toSorted(([a], [b]) => (a < b ? -1 : 1))) {
+    spentByDay.set(day, await changeScope(trx, dayScope(day), change));
+  }
+  return spentByDay;
+}
+
+function add(changes: Map<string, ScopeChange>, key: string, before: AttemptRecord, after: AttemptRecord): void {
+  const soFar = changes.get(key) ?? { spentNanoUsd: 0, reservedNanoUsd: 0 };
+  changes.set(key, {
+    spentNanoUsd: soFar.spentNanoUsd + after.cost_nano_usd - before.cost_nano_usd,
+    reservedNanoUsd: soFar.reservedNanoUsd + reservedBy(after) - reservedBy(before),
+  });
+}
+
+function reservedBy(row: AttemptRecord): number {
+  return row.state === 'reserved' ? row.reserved_nano_usd : 0;
+}

@@ -1,0 +1,86 @@
+import type { Settlement, TurnTotals } from '../contract/turn';
+import { admit, reserveAttempt } from './admission';
+import { closeSessionScope } from './budgets';
+import { costsBy, costTotals, listAttempts } from './costs';
+import { type Patience, withPatience } from './failures';
+import type {
+  AdmitRequest,
+  AdmitResult,
+  AttemptRow,
+  CostDimension,
+  CostRow,
+  CostTotals,
+  Ledger,
+  ReserveRequest,
+  ReserveResult,
+  TurnRecord,
+} from './ledger';
+import { postAbandoned, recordTurn, settleAttempt, turnsWithReservationsBefore } from './recording';
+import type { LedgerDatabase } from './schema';
+
+/** The ledger on SQLite or PostgreSQL. Passing faults of the database are waited out, see `withPatience`. */
+export class SqlLedger implements Ledger {
+  constructor(
+    private readonly db: LedgerDatabase,
+    private readonly patience: Patience,
+  ) {}
+
+  admit(request: AdmitRequest): Promise<AdmitResult> {
+    return this.change((trx) => admit(trx, request));
+  }
+
+  reserveAttempt(request: ReserveRequest): Promise<ReserveResult> {
+    return this.change((trx) => reserveAttempt(trx, request));
+  }
+
+  settleAttempt(turnId: string, settlement: Settlement): Promise<void> {
+    return this.change((trx) => settleAttempt(trx, turnId, settlement));
+  }
+
+  recordTurn(record: TurnRecord): Promise<TurnTotals> {
+    return this.change((trx) => recordTurn(trx, record));
+  }
+
+  closeSession(sessionId: string, atMs: number): Promise<void> {
+    return this.change((trx) => closeSessionScope(trx, sessionId, atMs));
+  }
+
+  /** One transaction per turn, so that a long list holds no locks that turns in flight wait for. */
+  async postAbandonedReservations(reservedBeforeMs: number): Promise<number> {
+    let posted = 0;
+    for (const turnId of await this.read((db) => turnsWithReservationsBefore(db, reservedBeforeMs))) {
+      posted += await this.change((trx) => postAbandoned(trx, turnId, reservedBeforeMs));
+    }
+    return posted;
+  }
+
+  costTotals(): Promise<CostTotals> {
+    return this.read((db) => costTotals(db));
+  }
+
+  costsBy(dimension: CostDimension, limit: number): Promise<readonly CostRow[]> {
+    return this.read((db) => costsBy(db, dimension, limit));
+  }
+
+  attempts(turnId?: string): Promise<readonly AttemptRow[]> {
+    return this.read((db) => listAttempts(db, turnId));
+  }
+
+  /** Writes no row, but in a transaction that may write: a read-only database is found too. */
+  async check(): Promise<string> {
+    await this.change((trx) => trx.updateTable('budgets').set({ scope: '' }).where('scope', '=', '').execute());
+    return this.patience.database;
+  }
+
+  async close(): Promise<void> {
+    await this.db.destroy();
+  }
+
+  private change<T>(work: (trx: LedgerDatabase) => Promise<T>): Promise<T> {
+    return withPatience(this.patience, () => this.db.transaction().execute(work));
+  }
+
+  private read<T>(work: (db: LedgerDatabase) => Promise<T>): Promise<T> {
+    return withPatience(this.patience, () => work(this.db));
+  }
+}

@@ -1,0 +1,108 @@
+import { mkdirSync } from 'node:fs';
+import { join } from 'node:path';
+import BetterSqlite3 from 'better-sqlite3';
+import { ExponentialBackoff, handleWhen, retry } from 'cockatiel';
+import {
+  CompiledQuery,
+  type DatabaseConnection,
+  type Driver,
+  Kysely,
+  SqliteAdapter,
+  type SqliteDatabase,
+  SqliteDialect,
+  SqliteDriver,
+  type SqliteStatement,
+} from 'kysely';
+import { errorCode } from './failures';
+import type { LedgerDatabase, LedgerTables } from './schema';
+
+/** Setting up a file may wait for another process that does the same; both are done within milliseconds. */
+const openingWaitMs = 5_000;
+
+/**
+ * How long a statement may wait inside SQLite for another process. better-sqlite3 is synchronous, so this stops the
+ * whole process: just enough for the usual commit of the other one. Longer waits are the driver's, below.
+ */
+const blockingWaitMs = 5;
+
+export function sqliteFile(dataDirectory: string): string {
+  return join(dataDirectory, 'ledger.db');
+}
+
+/** Opens the ledger's file, which several processes of one machine may share. */
+export function openSqlite(dataDirectory: string): LedgerDatabase {
+  mkdirSync(dataDirectory, { recursive: true });
+  const database = new BetterSqlite3(sqliteFile(dataDirectory), { timeout: openingWaitMs });
+  try {
+    database.pragma('journal_mode = WAL');
+    database.pragma('synchronous = FULL');
+    database.pragma('foreign_keys = ON');
+    database.pragma(`busy_timeout = ${blockingWaitMs}`);
+  } catch (error) {
+    database.close();
+    throw error;
+  }
+  return new Kysely<LedgerTables>({ dialect: new SharedSqliteDialect(database) });
+}
+
+/** Kysely's SQLite dialect, for a file that other processes write too. */
+class SharedSqliteDialect extends SqliteDialect {
+  constructor(private readonly database: BetterSqlite3.Database) {
+    super({ database });
+  }
+
+  override createDriver(): Driver {
+    return new SharedSqliteDriver(this.database);
+  }
+
+  override createAdapter(): SqliteAdapter {
+    return new TransactionalSqliteAdapter();
+  }
+}
+
+class TransactionalSqliteAdapter extends SqliteAdapter {
+  /** SQLite's DDL is transactional; told so, the migrator works in one transaction and processes wait for each other. */
+  override get supportsTransactionalDdl(): boolean {
+    return true;
+  }
+}
+
+class SharedSqliteDriver extends SqliteDriver {
+  /**
+   * Waits for the write lock while the event loop goes on. At most 20 ms between tries, as a commit takes about one;
+   * after some 5 s the error goes to the ledger's own retries.
+   */
+  private readonly whileBusy = retry(
+    handleWhen((error) => errorCode(error) === 'SQLITE_BUSY'),
+    { maxAttempts: 500, backoff: new ExponentialBackoff({ initialDelay: 1, maxDelay: 20 }) },
+  );
+
+  constructor(private readonly database: BetterSqlite3.Database) {
+    super({ database: withStatementCache(database) });
+  }
+
+  /** IMMEDIATE: a deferred transaction that has read and then writes fails when another process wrote in between. */
+  override async beginTransaction(connection: DatabaseConnection): Promise<void> {
+    await this.whileBusy.execute(() => connection.executeQuery(CompiledQuery.raw('begin immediate')));
+  }
+
+  /** After a full disk or an I/O error SQLite has rolled back by itself; a second rollback would hide that error. */
+  override async rollbackTransaction(connection: DatabaseConnection): Promise<void> {
+    if (this.database.inTransaction) await super.rollbackTransaction(connection);
+  }
+}
+
+/** The ledger has some twenty statements; preparing one takes longer than running it. */
+function withStatementCache(database: BetterSqlite3.Database): SqliteDatabase {
+  const statements = new Map<string, SqliteStatement>();
+  return {
+    close: () => void database.close(),
+    prepare(text) {
+      const known = statements.get(text);
+      if (known !== undefined) return known;
+      const statement = database.prepare(text) as SqliteStatement;
+      statements.set(text, statement);
+      return statement;
+    },
+  };
+}
