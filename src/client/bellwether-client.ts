@@ -11,7 +11,7 @@ import type {
   Transcript,
 } from '../contract/chat';
 import * as names from '../contract/names';
-import { chatTurnProblem, idProblem, sendMessageProblem } from '../domain/validate-input';
+import { chatTurnProblem, conversationProblem, idProblem, sendMessageProblem } from '../domain/validate-input';
 import { BudgetRefusedError, DeadlineExceededError, InvalidInputError } from './errors';
 import { isPassing, isUnreachable, translateError } from './translate-error';
 
@@ -54,7 +54,7 @@ export class BellwetherClient {
   async send(options: SendOptions): Promise<ChatReply> {
     const { sessionId, systemPrompt, idleTimeoutMs, deadlineMs = defaultDeadlineMs, ...rest } = options;
     const message: SendMessageInput = { ...rest, turnId: options.turnId ?? randomUUID() };
-    refuseInvalid(idProblem('sessionId', sessionId) ?? sendMessageProblem(message));
+    refuseInvalid(conversationProblem(options) ?? sendMessageProblem(message));
 
     const call = () =>
       this.temporal.workflow.executeUpdateWithStart<Workflow, ChatReply, [SendMessageInput]>(names.sendMessageUpdate, {

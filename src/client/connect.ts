@@ -6,9 +6,6 @@ import { createDataConverter } from '../encryption/data-converter';
 import { BellwetherClient } from './bellwether-client';
 import { TemporalUnreachableError } from './errors';
 
-/** Temporal's default: where the development server listens. */
-const defaultAddress = 'localhost:7233';
-
 /** Long enough for a TLS handshake over a slow line, short enough for a service's start-up probe. */
 const connectTimeoutMs = 10_000;
 
@@ -25,7 +22,7 @@ export interface ConnectOptions {
 export async function connect(options: ConnectOptions = {}): Promise<BellwetherClient> {
   const configured = readConnectionSettings();
   const temporal: TemporalSettings = { ...configured.temporal, ...options.temporal };
-  const address = temporal.address ?? defaultAddress;
+  const { address } = temporal;
   const connectionOptions = {
     ...temporal.connectionOptions,
     address,

@@ -2,6 +2,7 @@ import path from 'node:path';
 import envPaths from 'env-paths';
 import type { Policy } from '../contract/policy';
 import { findConfigFile, loadConfigFile, noConfigFile, type LoadedConfigFile } from './config-file';
+import { readDataDirectory } from './data-directory';
 import { readEncryption } from './encryption';
 import { mergeVariables, readDotEnv, type Variables } from './environment';
 import { crossCheck, mergeConfig, resolvePolicy } from './policy';
@@ -55,7 +56,7 @@ export function loadSettings({
     databaseUrl,
     redisUrl,
     logLevel,
-    dataDirectory: path.resolve(workingDirectory, variables['BELLWETHER_DATA_DIR'] ?? '.bellwether'),
+    dataDirectory: readDataDirectory(variables, workingDirectory),
     cacheDirectory: path.resolve(
       workingDirectory,
       variables['BELLWETHER_CACHE_DIR'] ?? envPaths('bellwether', { suffix: '' }).cache,

@@ -10,6 +10,8 @@ export const limits = {
   maxWindowMessages: 20,
   /** Session, turn and user ids: they become parts of workflow ids and keys of the ledger. */
   maxIdLength: 200,
+  /** Shorter, and a conversation could end between two messages of one user. */
+  minIdleTimeoutMs: 1_000,
   /** Turns of one session in flight or waiting. Temporal itself allows 10 updates in flight; a query or two must fit beside. */
   maxQueuedTurns: 8,
   /** Turns whose text a conversation keeps for the transcript and for answering repeated turn ids. */

@@ -9,12 +9,17 @@ const idPattern = /^[\x21-\x7e]+$/;
 /** Returns what is wrong with an id, naming the field and the limit; null when nothing is. */
 export function idProblem(field: string, value: unknown): string | null {
   if (typeof value !== 'string' || value.length === 0) return `${field} must be a non-empty string`;
-  if (value.length > limits.maxIdLength) return `${field} has ${value.length} characters, the limit is ${limits.maxIdLength}`;
+  if (value.length > limits.maxIdLength)
+    return `${field} has ${value.length} characters, the limit is ${limits.maxIdLength}`;
   if (!idPattern.test(value)) return `${field} may hold visible ASCII characters only, without spaces`;
   return null;
 }
 
-export function contentProblem(field: string, value: unknown, maxBytes: number = limits.maxMessageBytes): string | null {
+export function contentProblem(
+  field: string,
+  value: unknown,
+  maxBytes: number = limits.maxMessageBytes,
+): string | null {
   if (typeof value !== 'string' || value.trim().length === 0) return `${field} must be a non-empty string`;
   const bytes = utf8Length(value);
   return bytes > maxBytes ? `${field} has ${bytes} bytes, the limit is ${maxBytes}` : null;
@@ -29,6 +34,22 @@ export function samplingProblem(options: SamplingOptions): string | null {
     return `maxTokens must be a whole number of at least 1, not ${String(maxTokens)}`;
   }
   return null;
+}
+
+/** What is wrong with the start of a conversation, or null. */
+export function conversationProblem(input: {
+  readonly sessionId: unknown;
+  readonly systemPrompt?: unknown;
+  readonly idleTimeoutMs?: number;
+}): string | null {
+  const { sessionId, systemPrompt, idleTimeoutMs } = input;
+  if (idleTimeoutMs !== undefined && !(Number.isInteger(idleTimeoutMs) && idleTimeoutMs >= limits.minIdleTimeoutMs)) {
+    return `idleTimeoutMs must be a whole number of at least ${limits.minIdleTimeoutMs}, not ${String(idleTimeoutMs)}`;
+  }
+  return (
+    idProblem('sessionId', sessionId) ??
+    (systemPrompt === undefined ? null : contentProblem('systemPrompt', systemPrompt))
+  );
 }
 
 /** What is wrong with a message for a conversation, or null. The same rules hold in the client and in the workflow. */
@@ -68,7 +89,8 @@ export function chatTurnProblem(input: {
     if (problem !== null) return problem;
   }
   const bytes = input.messages.reduce((sum, message) => sum + utf8Length(message.content), 0);
-  if (bytes > limits.maxRequestBytes) return `messages have ${bytes} bytes in all, the limit is ${limits.maxRequestBytes}`;
+  if (bytes > limits.maxRequestBytes)
+    return `messages have ${bytes} bytes in all, the limit is ${limits.maxRequestBytes}`;
   return (
     idProblem('turnId', input.turnId) ??
     (input.sessionId === undefined ? null : idProblem('sessionId', input.sessionId)) ??

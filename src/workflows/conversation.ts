@@ -23,7 +23,7 @@ import type {
 import { failureTypes } from '../contract/failures';
 import { limits } from '../contract/limits';
 import * as names from '../contract/names';
-import { idProblem, sendMessageProblem } from '../domain/validate-input';
+import { conversationProblem, sendMessageProblem } from '../domain/validate-input';
 import { ConversationState } from './conversation-state';
 import { describeConversation, ShownState, spendMemo } from './operator-view';
 import { refuseInvalid } from './refuse-invalid';
@@ -44,7 +44,7 @@ const drainAtEvents = 8_000;
 
 /** One session's conversation: its turns in order, one at a time, until it is closed or nobody has written for a day. */
 export async function conversation(input: ConversationInput): Promise<ConversationResult> {
-  refuseInvalid(idProblem('sessionId', input.sessionId));
+  refuseInvalid(conversationProblem(input));
 
   const state = new ConversationState(input.sessionId, input.systemPrompt, input.carried);
   const shown = new ShownState(input.sessionId);
@@ -63,8 +63,9 @@ export async function conversation(input: ConversationInput): Promise<Conversati
 
   while (!state.closing && !continueAsNewIsDue()) {
     const idleLeftMs = lastActivityAtMs + idleTimeoutMs - Date.now();
-    if (idleLeftMs <= 0 && unfinishedTurns === 0) break;
-    await condition(() => state.closing || continueAsNewIsDue(), Math.max(idleLeftMs, 1));
+    if (idleLeftMs > 0) await condition(() => state.closing || continueAsNewIsDue(), idleLeftMs);
+    else if (unfinishedTurns > 0) await condition(() => unfinishedTurns === 0);
+    else break;
   }
   await condition(allHandlersFinished);
 

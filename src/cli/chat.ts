@@ -1,0 +1,105 @@
+import { createInterface } from 'node:readline/promises';
+import { randomUUID } from 'node:crypto';
+import { Command } from 'commander';
+import pc from 'picocolors';
+import type { BellwetherClient, ChatReply, SendOptions } from '../client';
+import { BellwetherError, BudgetRefusedError, connect } from '../client';
+
+interface ChatFlags {
+  readonly session?: string;
+  readonly user?: string;
+  readonly system?: string;
+  readonly turn?: string;
+  readonly json?: boolean;
+}
+
+const exitCodes = { answered: 0, failed: 1, degraded: 3, blocked: 4 } as const;
+
+export function chatCommand(): Command {
+  return new Command('chat')
+    .description('send one message, or talk at the terminal when none is given')
+    .argument('[message]', 'the message; without it: a conversation, or all of standard input when that is piped')
+    .option('-s, --session <id>', 'session to write in (default: a new one)')
+    .option('-u, --user <id>', 'end user the turn counts for')
+    .option('--system <prompt>', "system prompt of a new session's conversation")
+    .option('--turn <id>', 'turn id: the same id again gets the same answer')
+    .option('--json', 'print the reply as JSON')
+    .addHelpText(
+      'after',
+      '\nExit status: 0 answered, 1 failed, 2 wrong usage, 3 degraded reply, 4 refused by a budget.',
+    )
+    .action(async (message: string | undefined, flags: ChatFlags) => {
+      const client = await connect();
+      try {
+        const sessionId = flags.session ?? `terminal-${randomUUID().slice(0, 8)}`;
+        const options = { sessionId, userId: flags.user, systemPrompt: flags.system, turnId: flags.turn };
+        const text = message ?? (process.stdin.isTTY ? undefined : await readAll(process.stdin));
+        if (text === undefined) await talk(client, options);
+        else process.exitCode = await sendOnce(client, { ...options, content: text.trimEnd() }, flags.json ?? false);
+      } finally {
+        await client.disconnect();
+      }
+    });
+}
+
+async function sendOnce(client: BellwetherClient, options: SendOptions, json: boolean): Promise<number> {
+  const reply = await sendOrBlocked(client, options);
+  if (json) process.stdout.write(`${JSON.stringify(reply, null, 2)}\n`);
+  else {
+    process.stdout.write(`${reply.content}\n`);
+    process.stderr.write(`${pc.dim(footer(reply))}\n`);
+  }
+  if (reply.blocked) return exitCodes.blocked;
+  return reply.success ? exitCodes.answered : exitCodes.degraded;
+}
+
+/** Until the end of input or /quit. An error of one message does not end the conversation. */
+async function talk(client: BellwetherClient, options: Omit<SendOptions, 'content'>): Promise<void> {
+  const terminal = createInterface({ input: process.stdin, output: process.stdout, prompt: pc.bold('you › ') });
+  process.stdout.write(`${pc.dim(`Session ${options.sessionId}. /quit or Ctrl-D ends.`)}\n`);
+  terminal.prompt();
+  for await (const line of terminal) {
+    const content = line.trim();
+    if (content === '/quit') break;
+    if (content !== '') {
+      try {
+        const reply = await sendOrBlocked(client, { ...options, turnId: undefined, content });
+        process.stdout.write(`${pc.cyan('bot ›')} ${reply.content}\n${pc.dim(`      ${footer(reply)}`)}\n`);
+      } catch (error) {
+        if (!(error instanceof BellwetherError)) throw error;
+        process.stdout.write(`${pc.red(error.message)}\n`);
+      }
+    }
+    terminal.prompt();
+  }
+  terminal.close();
+}
+
+async function sendOrBlocked(client: BellwetherClient, options: SendOptions): Promise<ChatReply> {
+  try {
+    return await client.send(options);
+  } catch (error) {
+    if (error instanceof BudgetRefusedError) return error.reply;
+    throw error;
+  }
+}
+
+/** One line that says who answered and what it took. */
+export function footer(reply: ChatReply): string {
+  const parts = [
+    reply.model ? `${reply.provider} (${reply.model})` : reply.provider,
+    `${reply.attempts} ${reply.attempts === 1 ? 'attempt' : 'attempts'}`,
+    `${reply.latency_ms} ms`,
+    `${reply.tokens_used} tokens`,
+    `$${reply.cost_usd.toFixed(6)}`,
+  ];
+  if (reply.unconfirmed_usd > 0) parts.push(`and up to $${reply.unconfirmed_usd.toFixed(6)} unconfirmed`);
+  if (reply.error) parts.push(reply.error);
+  return parts.join(' · ');
+}
+
+async function readAll(stream: NodeJS.ReadStream): Promise<string> {
+  const chunks: Buffer[] = [];
+  for await (const chunk of stream) chunks.push(chunk as Buffer);
+  return Buffer.concat(chunks).toString('utf8');
+}

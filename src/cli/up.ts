@@ -1,0 +1,89 @@
+import { Command, InvalidArgumentError } from 'commander';
+import pc from 'picocolors';
+import { loadSettings } from '../config/load-settings';
+import type { Embedded } from '../embedded';
+import { createReporter } from '../temporal-server/reporter';
+import { untilStopped } from './stop-signals';
+
+interface UpFlags {
+  readonly port: number;
+  readonly uiPort: number;
+}
+
+export function upCommand(): Command {
+  return new Command('up')
+    .description(
+      'run everything here: Temporal with its UI, a worker, the ledger, simulated providers when no key is set',
+    )
+    .option('--port <port>', 'port of the Temporal server, 0 for any free one', parsePort, 7233)
+    .option('--ui-port <port>', 'port of the Temporal UI, 0 for any free one', parsePort, 8233)
+    .addHelpText(
+      'after',
+      '\nCtrl-C stops all of it; the next start goes on where it was. Exit status: 0 stopped, 1 failed, 2 configuration.',
+    )
+    .action(async ({ port, uiPort }: UpFlags) => {
+      const settings = loadSettings();
+      const stopped = untilStopped();
+      const { installLogging } = await import('../logging');
+      const { startEmbedded } = await import('../embedded');
+      const logger = installLogging(settings.logLevel === 'info' ? 'warn' : settings.logLevel);
+      const report = createReporter(process.stderr);
+
+      const embedded = await startEmbedded({
+        settings,
+        report,
+        port,
+        uiPort,
+        onError: (err) => logger.error({ err }, 'sweep failed'),
+      });
+      process.stdout.write(`${describe(embedded)}\n`);
+
+      const serverEnded = embedded.server?.exited.then(() => 'server-ended' as const);
+      const reason = await Promise.race([stopped, embedded.worker.finished, ...(serverEnded ? [serverEnded] : [])]);
+      if (reason === 'server-ended')
+        process.stderr.write('The Temporal server ended; its log is in the data directory.\n');
+      else process.stderr.write('Stopping: running turns are finished first. Ctrl-C again ends at once.\n');
+      await embedded.stop();
+      process.exitCode = reason === 'SIGINT' || reason === 'SIGTERM' ? 0 : 1;
+      process.stderr.write('Stopped. The next start goes on where this one was.\n');
+    });
+}
+
+function describe({ settings, server }: Embedded): string {
+  const { temporal, simulated, databaseUrl, dataDirectory, providers } = settings;
+  const rows = [
+    ['Temporal', `${temporal.address}, namespace ${temporal.namespace}${server ? ' (embedded)' : ''}`],
+    ...(server?.uiUrl ? [['Temporal UI', server.uiUrl]] : []),
+    ['worker', `task queue ${temporal.taskQueue}, in this process`],
+    ['ledger', databaseUrl ? 'PostgreSQL (DATABASE_URL)' : `SQLite in ${dataDirectory}`],
+    ['providers', simulated ? 'SIMULATED' : providers.map(({ name, baseUrl }) => `${name} at ${baseUrl}`).join(', ')],
+  ];
+  const width = Math.max(...rows.map(([name = '']) => name.length));
+  return [
+    pc.bold('Bellwether is up.'),
+    ...rows.map(([name = '', value]) => `  ${name.padEnd(width)}  ${value}`),
+    '',
+    ...(simulated
+      ? [
+          pc.yellow('No API key is set, so models are simulated: answers are canned, costs are not real money.'),
+          'Set HOLYSHEEP_API_KEY, in the environment or in .env, for the real ones.',
+          '',
+        ]
+      : []),
+    'Try, in another terminal here:',
+    '  npx bellwether chat "Where is my order?"',
+    '  npx bellwether chat "我的订单在哪里？" --session s-1',
+    '  npx bellwether costs',
+    '  npx bellwether doctor',
+    ...(server?.uiUrl ? [`  ${server.uiUrl}/namespaces/${temporal.namespace}/workflows`] : []),
+    '',
+    'Ctrl-C stops everything.',
+  ].join('\n');
+}
+
+function parsePort(value: string): number {
+  const port = Number(value);
+  if (!Number.isInteger(port) || port < 0 || port > 65_535)
+    throw new InvalidArgumentError('a port is a whole number from 0 to 65535.');
+  return port;
+}

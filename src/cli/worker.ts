@@ -1,0 +1,28 @@
+import { Command } from 'commander';
+import { withKnownAddress } from '../config/connection-settings';
+import { loadSettings } from '../config/load-settings';
+import { untilStopped } from './stop-signals';
+
+export function workerCommand(): Command {
+  return new Command('worker')
+    .description('run a worker against a Temporal of your own, or the one that `up` runs here')
+    .addHelpText(
+      'after',
+      '\nStops on Ctrl-C or SIGTERM once its running turns are done. Exit status: 0 stopped, 1 failed, 2 configuration.',
+    )
+    .action(async () => {
+      const loaded = loadSettings();
+      const settings = { ...loaded, temporal: withKnownAddress(loaded.temporal, loaded.dataDirectory) };
+      const { installLogging } = await import('../logging');
+      const { startWorker } = await import('../worker');
+      const logger = installLogging(settings.logLevel);
+
+      const worker = await startWorker({ settings, onError: (err) => logger.error({ err }, 'sweep failed') });
+      const { address, namespace, taskQueue } = settings.temporal;
+      logger.info({ address, namespace, taskQueue }, 'worker started');
+      const signal = await Promise.race([untilStopped(), worker.finished]);
+      if (signal) logger.info({ signal }, 'worker stopping: it finishes its running turns first');
+      await worker.stop();
+      logger.info('worker stopped');
+    });
+}
