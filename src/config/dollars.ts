@@ -12,7 +12,7 @@ function toNanoUsd(amount: number | string): number | undefined {
 
 /** Dollars as a number or a string in the file, integer nano-dollars inside. Up to $9,000,000 a number stays exact. */
 export const usdAmount = z
-  .union([z.number().min(0).max(1_000_000), z.string().regex(amountPattern)], { error: expectation })
+  .union([z.number().min(0).max(1_000_000), z.string().regex(amountPattern, expectation)], { error: expectation })
   .transform((amount, context) => {
     const nanoUsd = toNanoUsd(amount);
     if (nanoUsd === undefined || nanoUsd > 1_000_000e9) {

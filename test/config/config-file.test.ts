@@ -1,0 +1,174 @@
+import { readFileSync } from 'node:fs';
+import path from 'node:path';
+import { configJsonSchema } from '../../src/config/json-schema';
+import { Workspace } from './workspace';
+
+let workspace: Workspace;
+beforeEach(() => {
+  workspace = new Workspace();
+});
+afterEach(() => workspace.remove());
+
+const fullFile = `
+$schema: ./node_modules/bellwether/bellwether.schema.json
+providers:
+  openai: { baseUrl: https://api.openai.com/v1, apiKeyEnv: OPENAI_API_KEY, maxConnections: 8 }
+models:
+  gpt-5: { price: { input: 1.25, output: "10.00", cachedInput: 0.125 }, cjkMultiplier: 1.5 }
+  openai/gpt-4.1: { price: 6 }
+arms:
+  openai:
+    targets:
+      - { name: openai-primary, provider: openai, model: gpt-5, firstAttempt: regular, usualLatencyMs: 6000 }
+      - { name: openai-fallback, provider: openai, model: gpt-4.1 }
+defaultArm: openai
+budgets: { sessionUsd: 0.1, dayUsd: "2.500001" }
+retry: { maxAttemptsPerTarget: 2, afterSilence: next-target }
+defaults: { temperature: 0 }
+`;
+
+describe('the configuration file', () => {
+  it('replaces what it names and leaves the rest as it was', () => {
+    workspace.write('bellwether.config.yaml', fullFile);
+    const { policy, providers } = workspace.load();
+    expect(policy.defaultArm).toBe('openai');
+    expect(policy.arms['openai']?.targets[0]).toEqual({
+      name: 'openai-primary',
+      provider: 'openai',
+      model: 'gpt-5',
+      price: {
+        inputNanoUsdPerMillion: 1_250_000_000,
+        outputNanoUsdPerMillion: 10_000_000_000,
+        cachedInputNanoUsdPerMillion: 125_000_000,
+        cjkPricePercent: 150,
+      },
+      firstAttempt: 'regular',
+      usualLatencyMs: 6000,
+    });
+    expect(policy.budgets).toEqual({
+      sessionNanoUsd: 100_000_000,
+      dayNanoUsd: 2_500_001_000,
+      maxCompletionTokens: 2000,
+    });
+    expect(policy.retry).toMatchObject({ maxAttemptsPerTarget: 2, afterSilence: 'next-target', baseTimeoutMs: 10_000 });
+    expect(policy.defaults).toEqual({ temperature: 0, maxTokens: 1000 });
+    expect(providers.find(({ name }) => name === 'openai')).toMatchObject({ maxConnections: 8 });
+    expect(Object.keys(policy.arms)).toContain('holysheep');
+  });
+
+  it('prices the same model by provider where it says so', () => {
+    workspace.write('bellwether.config.yaml', fullFile);
+    const target = workspace.load().policy.arms['openai']?.targets[1];
+    expect(target?.price.inputNanoUsdPerMillion).toBe(6_000_000_000);
+  });
+
+  it('may be JSON, and may be named by BELLWETHER_CONFIG or by the caller', () => {
+    const json = JSON.stringify({ budgets: { dayUsd: 7 } });
+    workspace.write('bellwether.config.json', json);
+    const other = workspace.write('other.yml', 'budgets: { dayUsd: 8 }');
+    const third = workspace.write('third.yml', 'budgets: { dayUsd: 9 }');
+    expect(workspace.load().policy.budgets.dayNanoUsd).toBe(7e9);
+    expect(workspace.load({ BELLWETHER_CONFIG: 'other.yml' }).policy.budgets.dayNanoUsd).toBe(8e9);
+    expect(workspace.load({ BELLWETHER_CONFIG: other }, third).policy.budgets.dayNanoUsd).toBe(9e9);
+  });
+
+  it('may be empty', () => {
+    workspace.write('bellwether.config.yaml', '# nothing yet\n');
+    expect(workspace.load().policy.defaultArm).toBe('holysheep');
+  });
+
+  it('must be there when it is named, must be the only one, and must be YAML', () => {
+    expect(workspace.problems({ BELLWETHER_CONFIG: 'gone.yaml' })[0]).toMatch(/^BELLWETHER_CONFIG: there is no file/);
+    workspace.write('bellwether.config.yaml', 'retry:\n  - {\n');
+    expect(workspace.problems()[0]).toMatch(/^bellwether.config.yaml:\d+: /);
+    workspace.write('bellwether.config.json', '{}');
+    expect(workspace.problems()[0]).toMatch(/keep one/);
+  });
+
+  it('must be an object', () => {
+    workspace.write('bellwether.config.yaml', '- a\n- b\n');
+    expect(workspace.problems()).toEqual(['bellwether.config.yaml: must be an object']);
+  });
+});
+
+describe('a problem of the configuration file', () => {
+  it.each([
+    ['an unknown key', 'budget: {}', '1: budget: is not a setting'],
+    ['an unknown key inside', 'retry: { attempts: 3 }', '1: retry.attempts: is not a setting'],
+    ['a model without a price', 'models:\n  gpt-6: {}', '2: models.gpt-6.price: '],
+    ['half a price', 'models: { gpt-6: { price: { input: 1 } } }', '1: models.gpt-6.price.output: '],
+    [
+      'a price with 7 decimals',
+      'models: { a: { price: 0.1234567 } }',
+      '1: models.a.price: must be an amount in US doll',
+    ],
+    ['a negative budget', 'budgets: { dayUsd: -1 }', '1: budgets.dayUsd: must be at least 0'],
+    ['a budget in words', 'budgets: { dayUsd: lots }', '1: budgets.dayUsd: must be an amount'],
+    [
+      'a discount on CJK',
+      'models: { a: { price: 1, cjkMultiplier: 0.5 } }',
+      '1: models.a.cjkMultiplier: must be at le',
+    ],
+    ['no attempt', 'retry: { maxAttemptsPerTarget: 0 }', '1: retry.maxAttemptsPerTarget: must be at least 1'],
+    [
+      'half an attempt',
+      'retry: { maxAttemptsPerTarget: 1.5 }',
+      '1: retry.maxAttemptsPerTarget: must be a whole number',
+    ],
+    ['a number as text', 'retry: { baseDelayMs: "10" }', '1: retry.baseDelayMs: must be a number'],
+    ['an unknown choice', 'retry: { afterSilence: wait }', '1: retry.afterSilence: must be "retry" or "next-target"'],
+    ['an arm without targets', 'arms: { a: { targets: [] } }', '1: arms.a.targets: must have at least 1 entries'],
+    ['an odd name', 'arms: { "a b": { targets: [] } }', '1: arms["a b"]: must be a name'],
+    [
+      'an address with a password',
+      'providers: { a: { baseUrl: http://u:p@h/v1 } }',
+      '1: providers.a.baseUrl: must not',
+    ],
+    ['an address that is none', 'providers: { a: { baseUrl: ftp://h } }', '1: providers.a.baseUrl: must be an http or'],
+    ['a provider without address', 'providers: { a: {} }', '1: providers.a.baseUrl: is missing'],
+    ['an unknown default', 'defaultArm: nowhere', '1: defaultArm: no arm named "nowhere"; there are: holysheep, leg'],
+    ['more than the cap', 'defaults: { maxTokens: 3000 }', '1: defaults.maxTokens: 3000 is over the hard cap'],
+  ])('is told by line and path: %s', (_, content, expected) => {
+    workspace.write('bellwether.config.yaml', content);
+    expect(workspace.problems()).toContainEqual(expect.stringContaining(`bellwether.config.yaml:${expected}`));
+  });
+
+  it('names what a wrong reference could have meant', () => {
+    workspace.write(
+      'bellwether.config.yaml',
+      `arms:
+  holysheep:
+    targets:
+      - { name: a, provider: holysheep, model: gpt-4.1 }
+      - name: a
+        provider: holyshep
+        model: gpt-99
+`,
+    );
+    expect(workspace.problems()).toEqual([
+      'bellwether.config.yaml:6: arms.holysheep.targets[1].provider: no provider named "holyshep"; there are: holysheep, legacy',
+      'bellwether.config.yaml:7: arms.holysheep.targets[1].model: no price for the model "gpt-99"; there are prices for: deepseek-v3.2, gemini-2.5-flash, gpt-4.1, claude-sonnet-4.5, legacy-chat',
+      'bellwether.config.yaml:5: arms.holysheep.targets[1].name: "a" is the name of an earlier target of this arm',
+    ]);
+  });
+
+  it('is an arm of one’s own without a word on which arm is the default', () => {
+    workspace.write(
+      'bellwether.config.yaml',
+      'arms: { mine: { targets: [{ name: a, provider: holysheep, model: gpt-4.1 }] } }\n',
+    );
+    expect(workspace.problems()).toEqual([expect.stringContaining('defaultArm: say which arm takes all turns')]);
+  });
+
+  it('does not depend on names that every object has', () => {
+    workspace.write('bellwether.config.yaml', 'defaultArm: constructor\n');
+    expect(workspace.problems()).toEqual([expect.stringContaining('no arm named "constructor"')]);
+  });
+});
+
+describe('bellwether.schema.json', () => {
+  it('is what the checks are, written down (npm run build && npm run schema)', () => {
+    const written: unknown = JSON.parse(readFileSync(path.join(__dirname, '../../bellwether.schema.json'), 'utf8'));
+    expect(written).toEqual(JSON.parse(JSON.stringify(configJsonSchema())));
+  });
+});

@@ -1,0 +1,54 @@
+import { randomBytes } from 'node:crypto';
+import { Workspace } from './workspace';
+
+let workspace: Workspace;
+beforeEach(() => {
+  workspace = new Workspace();
+});
+afterEach(() => workspace.remove());
+
+const newKey = () => randomBytes(32).toString('base64');
+
+describe('encryption keys', () => {
+  it('encrypt with the first and decrypt with all', () => {
+    const [current, older] = [newKey(), newKey()];
+    const { encryption } = workspace.load({ BELLWETHER_ENCRYPTION_KEYS: `2026-11:${current}, 2026-05:${older}` });
+    expect(encryption?.activeKeyId).toBe('2026-11');
+    expect([...(encryption?.keys ?? [])].map(([id, key]) => [id, Buffer.from(key).toString('base64')])).toEqual([
+      ['2026-11', current],
+      ['2026-05', older],
+    ]);
+  });
+
+  it('may be in a file, one a line', () => {
+    workspace.write('keys', `b:${newKey()}\na:${newKey()}\n`);
+    const { encryption } = workspace.load({ BELLWETHER_ENCRYPTION_KEYS_FILE: 'keys' });
+    expect([...(encryption?.keys.keys() ?? [])]).toEqual(['b', 'a']);
+  });
+
+  it.each([
+    ['is too short', 'a:c2hvcnQ=', 'entry 1 has 5 bytes where 32 are needed'],
+    ['has no id', newKey(), 'entry 1 is not id:base64'],
+    ['is not base64', 'a:_____', 'entry 1 is not id:base64'],
+    ['has the id of another', `a:${newKey()},a:${newKey()}`, 'entry 2 has an id that an earlier entry has'],
+  ])('are refused, without their text, when one %s', (_, keys, problem) => {
+    const problems = workspace.problems({ BELLWETHER_ENCRYPTION_KEYS: keys });
+    expect(problems).toEqual([expect.stringContaining(problem)]);
+    for (const secret of keys.split(/[:,]/).filter((part) => part.length > 4)) {
+      expect(problems.join()).not.toContain(secret);
+    }
+  });
+
+  it('are refused when the file holds none', () => {
+    workspace.write('keys', '\n');
+    expect(workspace.problems({ BELLWETHER_ENCRYPTION_KEYS_FILE: 'keys' })).toEqual([
+      'BELLWETHER_ENCRYPTION_KEYS holds no key',
+    ]);
+  });
+
+  it('are not switched off by a mistyped name', () => {
+    expect(workspace.problems({ BELLWETHER_ENCRYPTION_KEY: `a:${newKey()}` })).toEqual([
+      'BELLWETHER_ENCRYPTION_KEY is not a setting: did you mean BELLWETHER_ENCRYPTION_KEYS?',
+    ]);
+  });
+});
