@@ -1,4 +1,4 @@
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import type { ModelPrice } from '../../src/contract/policy';
 import {
   addUsd,
