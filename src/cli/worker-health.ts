@@ -1,0 +1,39 @@
+import { hostname } from 'node:os';
+import { Connection, type ConnectionOptions } from '@temporalio/client';
+import { temporal } from '@temporalio/proto';
+import { Command } from 'commander';
+import { loadSettings } from '../config/load-settings';
+
+/** A poll lasts a minute at most when there is nothing to do; two of them may be missed. */
+const silentAfterMs = 3 * 60_000;
+
+const { TASK_QUEUE_TYPE_WORKFLOW } = temporal.api.enums.v1.TaskQueueType;
+
+async function run(): Promise<void> {
+  const { address, namespace, taskQueue, connectionOptions } = loadSettings().temporal;
+  const connection = await Connection.connect({ ...(connectionOptions as ConnectionOptions), connectTimeout: '5s' });
+  try {
+    const { pollers } = await connection.workflowService.describeTaskQueue({
+      namespace,
+      taskQueue: { name: taskQueue },
+      taskQueueType: TASK_QUEUE_TYPE_WORKFLOW,
+    });
+    // Temporal's SDK calls a worker `{pid}@{host name}`, and a container has a host name of its own.
+    const own = (pollers ?? []).filter((poller) => poller.identity?.endsWith(`@${hostname()}`));
+    const latest = Math.max(0, ...own.map((poller) => Number(poller.lastAccessTime?.seconds ?? 0) * 1_000));
+    if (Date.now() - latest > silentAfterMs) {
+      throw new Error(
+        `No worker on ${hostname()} polled task queue "${taskQueue}" of ${namespace} at ${address ?? 'localhost:7233'} ` +
+          `in the last ${silentAfterMs / 60_000} minutes: it hangs, is still starting, or polls elsewhere.`,
+      );
+    }
+    console.log(`A worker on ${hostname()} polled "${taskQueue}" at ${new Date(latest).toISOString()}.`);
+  } finally {
+    await connection.close();
+  }
+}
+
+/** `bellwether worker-health`: fails unless Temporal saw a worker of this host poll lately. For container health checks. */
+export function workerHealthCommand(): Command {
+  return new Command('worker-health').description('fail unless Temporal saw the worker of this host poll').action(run);
+}
