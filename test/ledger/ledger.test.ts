@@ -1,0 +1,428 @@
+import type { Ledger } from '../../src/ledger/ledger';
+import { describeOnEachDatabase, openTestLedger, type TestDatabase, type TestLedger } from '../support/ledgers';
+import {
+  admitRequest,
+  dayMs,
+  noonMs,
+  released,
+  reservation,
+  reserveRequest,
+  settled,
+  turnRecord,
+  unconfirmed,
+  wideCaps,
+} from './requests';
+
+describeOnEachDatabase('the ledger', (databases) => {
+  let ledger: Ledger;
+  let database: TestDatabase;
+  let opened: TestLedger;
+  beforeEach(async () => {
+    opened = await openTestLedger(databases);
+    ({ ledger, database } = opened);
+  });
+  afterEach(() => opened.close());
+
+  /** Spent and reserved by scope. */
+  async function budgets(): Promise<Record<string, readonly [number, number]>> {
+    const rows = await database.query<{ scope: string; spent: string; reserved: string }>(
+      'select scope, spent_nano_usd as spent, reserved_nano_usd as reserved from budgets order by scope',
+    );
+    return Object.fromEntries(rows.map((row) => [row.scope, [Number(row.spent), Number(row.reserved)] as const]));
+  }
+
+  async function outcomeOf(turnId: string): Promise<string | null | undefined> {
+    const rows = await database.query<{ outcome: string | null }>(
+      `select outcome from turns where turn_id = '${turnId}'`,
+    );
+    return rows[0]?.outcome;
+  }
+
+  async function states(turnId: string): Promise<readonly string[]> {
+    return (await ledger.attempts(turnId)).map((row) => row.state);
+  }
+
+  describe('admit', () => {
+    test('a new turn gets attempt 1 and its worst case is reserved on session and day', async () => {
+      const result = await ledger.admit(admitRequest('turn', 400));
+      expect(result).toEqual({ kind: 'admitted', arm: 'holysheep', attempt: 1, reservedNanoUsd: 400 });
+      expect(await budgets()).toEqual({ 'day:2026-11-23': [0, 400], 'session:session': [0, 400] });
+    });
+
+    test('the same request again gets the same answer and reserves nothing', async () => {
+      const request = admitRequest('turn', 400);
+      const first = await ledger.admit(request);
+      expect(await ledger.admit(request)).toEqual(first);
+      expect(await budgets()).toEqual({ 'day:2026-11-23': [0, 400], 'session:session': [0, 400] });
+    });
+
+    test('a turn without a session counts on the day alone', async () => {
+      await ledger.admit(admitRequest('turn', 400, { sessionId: null }));
+      expect(await budgets()).toEqual({ 'day:2026-11-23': [0, 400] });
+    });
+
+    test('another request for the turn posts the open attempt as unconfirmed and keeps the arm', async () => {
+      await ledger.admit(admitRequest('turn', 400, { plan: () => reservation(400, { arm: 'legacy' }) }));
+      const plan = (previousArm: string | null) => reservation(400, { arm: previousArm ?? 'holysheep' });
+      const second = await ledger.admit(admitRequest('turn', 400, { plan }));
+      expect(second).toEqual({ kind: 'admitted', arm: 'legacy', attempt: 2, reservedNanoUsd: 400 });
+      expect(await states('turn')).toEqual(['unconfirmed', 'reserved']);
+      expect(await budgets()).toEqual({ 'day:2026-11-23': [400, 400], 'session:session': [400, 400] });
+    });
+
+    test('a reservation that exactly fits is admitted, one nano-dollar more is refused', async () => {
+      const caps = { sessionNanoUsd: 1_000, dayNanoUsd: 1_000 };
+      expect(await ledger.admit(admitRequest('one', 600, { caps }))).toMatchObject({ kind: 'admitted' });
+      expect(await ledger.admit(admitRequest('two', 401, { caps }))).toMatchObject({ kind: 'refused' });
+      expect(await ledger.admit(admitRequest('three', 400, { caps }))).toMatchObject({ kind: 'admitted' });
+    });
+
+    test.each([
+      ['session', { sessionNanoUsd: 500, dayNanoUsd: 10_000 }],
+      ['day', { sessionNanoUsd: 10_000, dayNanoUsd: 500 }],
+      ['day', { sessionNanoUsd: 500, dayNanoUsd: 500 }],
+    ] as const)('a full %s refuses and leaves nothing reserved', async (scope, caps) => {
+      await ledger.admit(admitRequest('one', 400, { caps }));
+      await ledger.recordTurn(turnRecord('one', [settled(1, 300)]));
+      const refused = await ledger.admit(admitRequest('two', 400, { caps }));
+      expect(refused).toEqual({ kind: 'refused', scope, remainingNanoUsd: caps.dayNanoUsd - 300 });
+      expect(await budgets()).toEqual({ 'day:2026-11-23': [300, 0], 'session:session': [300, 0] });
+      expect(await outcomeOf('two')).toBe('refused');
+      expect(await ledger.attempts('two')).toEqual([]);
+    });
+
+    test.each(['session', 'day'] as const)('a worst case above the %s cap by itself is refused', async (scope) => {
+      const caps = { ...wideCaps, [`${scope}NanoUsd`]: 399 };
+      expect(await ledger.admit(admitRequest('turn', 400, { caps }))).toMatchObject({ kind: 'refused', scope });
+    });
+
+    test('a cap lowered below what is spent refuses and leaves nothing', async () => {
+      await ledger.admit(admitRequest('one', 400));
+      await ledger.recordTurn(turnRecord('one', [settled(1, 400)]));
+      const refused = await ledger.admit(admitRequest('two', 1, { caps: { ...wideCaps, dayNanoUsd: 100 } }));
+      expect(refused).toEqual({ kind: 'refused', scope: 'day', remainingNanoUsd: 0 });
+    });
+
+    test('a closed session refuses, whether it was used before or not', async () => {
+      await ledger.admit(admitRequest('one', 400));
+      await ledger.closeSession('session', noonMs);
+      await ledger.closeSession('session', noonMs + 1);
+      await ledger.closeSession('unused', noonMs);
+      expect(await ledger.admit(admitRequest('two', 400))).toMatchObject({ kind: 'refused', scope: 'closed' });
+      const unused = admitRequest('three', 400, { sessionId: 'unused' });
+      expect(await ledger.admit(unused)).toMatchObject({ kind: 'refused', scope: 'closed' });
+    });
+
+    test('an attempt of a session that closes meanwhile can still be settled', async () => {
+      await ledger.admit(admitRequest('turn', 400));
+      await ledger.closeSession('session', noonMs);
+      expect(await ledger.recordTurn(turnRecord('turn', [settled(1, 100)]))).toMatchObject({ costNanoUsd: 100 });
+    });
+
+    test('a turn refused today is admitted on the next day, with a budget of its own', async () => {
+      const caps = { ...wideCaps, dayNanoUsd: 400 };
+      await ledger.admit(admitRequest('one', 400, { caps }));
+      expect(await ledger.admit(admitRequest('two', 400, { caps }))).toMatchObject({ kind: 'refused' });
+      const tomorrow = admitRequest('two', 400, { caps, atMs: noonMs + dayMs });
+      expect(await ledger.admit(tomorrow)).toMatchObject({ kind: 'admitted', attempt: 1 });
+      expect(await outcomeOf('two')).toBeNull();
+      const { latencyMs } = await ledger.recordTurn(turnRecord('two', [], { atMs: noonMs + dayMs + 70 }));
+      expect(latencyMs).toBe(70);
+    });
+
+    test('a refused request repeated after money came free is still refused', async () => {
+      const caps = { ...wideCaps, dayNanoUsd: 400 };
+      await ledger.admit(admitRequest('one', 400, { caps }));
+      const request = admitRequest('two', 400, { caps });
+      await ledger.admit(request);
+      await ledger.settleAttempt('one', released(1));
+      expect(await ledger.admit(request)).toEqual({ kind: 'refused', scope: 'day', remainingNanoUsd: 400 });
+      expect(await ledger.admit(admitRequest('two', 400, { caps }))).toMatchObject({ kind: 'admitted' });
+    });
+
+    test('an admitted turn refused on its second admission keeps the first attempt on its account', async () => {
+      const caps = { ...wideCaps, dayNanoUsd: 700 };
+      await ledger.admit(admitRequest('turn', 400, { caps }));
+      expect(await ledger.admit(admitRequest('turn', 400, { caps }))).toMatchObject({ kind: 'refused', scope: 'day' });
+      expect(await states('turn')).toEqual(['unconfirmed']);
+      expect(await outcomeOf('turn')).toBe('refused');
+      expect(await budgets()).toEqual({ 'day:2026-11-23': [400, 0], 'session:session': [400, 0] });
+    });
+
+    test('an answered turn refused on a later admission stays answered', async () => {
+      const caps = { ...wideCaps, dayNanoUsd: 700 };
+      await ledger.admit(admitRequest('turn', 400, { caps }));
+      await ledger.recordTurn(turnRecord('turn', [settled(1, 400)]));
+      expect(await ledger.admit(admitRequest('turn', 400, { caps }))).toMatchObject({ kind: 'refused' });
+      expect(await outcomeOf('turn')).toBe('answered');
+    });
+
+    test.each([0.5, -1, Number.NaN, 2 ** 53])('a worst case of %p is no amount of money', async (amount) => {
+      await expect(ledger.admit(admitRequest('turn', amount))).rejects.toThrow('whole nano-dollars');
+      expect(await budgets()).toEqual({});
+    });
+  });
+
+  describe('reserveAttempt', () => {
+    test('gives the next number and posts what is open as unconfirmed', async () => {
+      await ledger.admit(admitRequest('turn', 400));
+      const next = reserveRequest('turn', 250, { reservation: reservation(250, { target: 'holysheep-fallback' }) });
+      expect(await ledger.reserveAttempt(next)).toEqual({ kind: 'reserved', attempt: 2, reservedNanoUsd: 250 });
+      expect(await states('turn')).toEqual(['unconfirmed', 'reserved']);
+      expect(await budgets()).toEqual({ 'day:2026-11-23': [400, 250], 'session:session': [400, 250] });
+    });
+
+    test('the same request again gets the same answer and reserves nothing', async () => {
+      await ledger.admit(admitRequest('turn', 400));
+      const request = reserveRequest('turn', 250);
+      const first = await ledger.reserveAttempt(request);
+      await ledger.settleAttempt('turn', released(2));
+      expect(await ledger.reserveAttempt(request)).toEqual(first);
+      expect(await states('turn')).toEqual(['unconfirmed', 'released']);
+    });
+
+    test('is refused like a turn, and leaves nothing reserved', async () => {
+      const caps = { ...wideCaps, sessionNanoUsd: 500 };
+      await ledger.admit(admitRequest('turn', 400, { caps }));
+      await ledger.settleAttempt('turn', settled(1, 350));
+      const request = reserveRequest('turn', 250, { caps });
+      const refused = { kind: 'refused', scope: 'session', remainingNanoUsd: wideCaps.dayNanoUsd - 350 };
+      expect(await ledger.reserveAttempt(request)).toEqual(refused);
+      expect(await ledger.reserveAttempt(request)).toEqual(refused);
+      expect(await budgets()).toEqual({ 'day:2026-11-23': [350, 0], 'session:session': [350, 0] });
+      expect(await outcomeOf('turn')).toBeNull();
+    });
+
+    test('says so when the turn was never admitted', async () => {
+      await expect(ledger.reserveAttempt(reserveRequest('nobody', 1))).rejects.toThrow(
+        'turn nobody: it has no such turn',
+      );
+    });
+  });
+
+  describe('settleAttempt', () => {
+    test.each([
+      ['settled at its cost', settled(1, 120), 120],
+      ['released for nothing', released(1), 0],
+      ['unconfirmed at what was reserved', unconfirmed(1), 400],
+    ])('an attempt is %s', async (_title, settlement, spent) => {
+      await ledger.admit(admitRequest('turn', 400));
+      await ledger.settleAttempt('turn', settlement);
+      await ledger.settleAttempt('turn', settlement);
+      expect(await budgets()).toEqual({ 'day:2026-11-23': [spent, 0], 'session:session': [spent, 0] });
+    });
+
+    test.each([
+      ['settled', settled(1, 120), 120],
+      ['released', released(1), 0],
+    ])('an unconfirmed attempt becomes %s when its truth arrives', async (state, settlement, spent) => {
+      await ledger.admit(admitRequest('turn', 400));
+      await ledger.settleAttempt('turn', unconfirmed(1));
+      await ledger.settleAttempt('turn', settlement);
+      expect(await states('turn')).toEqual([state]);
+      expect(await budgets()).toEqual({ 'day:2026-11-23': [spent, 0], 'session:session': [spent, 0] });
+    });
+
+    test.each([
+      ['settled', settled(1, 120), 120],
+      ['released', released(1), 0],
+    ])('a %s attempt never changes again', async (state, settlement, spent) => {
+      await ledger.admit(admitRequest('turn', 400));
+      await ledger.settleAttempt('turn', settlement);
+      for (const later of [unconfirmed(1), released(1), settled(1, 7)]) await ledger.settleAttempt('turn', later);
+      expect(await states('turn')).toEqual([state]);
+      expect(await budgets()).toEqual({ 'day:2026-11-23': [spent, 0], 'session:session': [spent, 0] });
+    });
+
+    test('an attempt counts on the day it was reserved, whenever it ends', async () => {
+      await ledger.admit(admitRequest('turn', 400));
+      await ledger.settleAttempt('turn', settled(1, 120, { endedAtMs: noonMs + dayMs }));
+      expect(await budgets()).toEqual({ 'day:2026-11-23': [120, 0], 'session:session': [120, 0] });
+    });
+
+    test('says so when the attempt does not exist, and changes nothing', async () => {
+      await ledger.admit(admitRequest('turn', 400));
+      await expect(ledger.settleAttempt('turn', settled(2, 1))).rejects.toThrow('attempt 2 of turn turn');
+      await expect(ledger.settleAttempt('nobody', settled(1, 1))).rejects.toThrow('attempt 1 of turn nobody');
+      expect(await states('turn')).toEqual(['reserved']);
+    });
+  });
+
+  describe('recordTurn', () => {
+    test('ends the given attempts and adds up the turn', async () => {
+      await ledger.admit(admitRequest('turn', 400));
+      await ledger.settleAttempt('turn', unconfirmed(1));
+      await ledger.reserveAttempt(reserveRequest('turn', 250));
+      const totals = await ledger.recordTurn(turnRecord('turn', [settled(2, 120)], { dayCapNanoUsd: 1_000 }));
+      expect(totals).toEqual({
+        attempts: 2,
+        promptTokens: 30,
+        completionTokens: 12,
+        costNanoUsd: 120,
+        unconfirmedNanoUsd: 400,
+        latencyMs: 200,
+        remainingNanoUsd: 480,
+      });
+      expect(await outcomeOf('turn')).toBe('answered');
+    });
+
+    test('the same record again changes nothing and returns the same totals', async () => {
+      await ledger.admit(admitRequest('turn', 400));
+      const first = await ledger.recordTurn(turnRecord('turn', [settled(1, 120)]));
+      expect(await ledger.recordTurn(turnRecord('turn', [settled(1, 120)], { atMs: noonMs + 9_000 }))).toEqual(first);
+    });
+
+    test('a turn recorded again after a crash gets the newer outcome, and its latency from the first admission', async () => {
+      await ledger.admit(admitRequest('turn', 400));
+      await ledger.recordTurn(turnRecord('turn', [unconfirmed(1)], { outcome: 'degraded' }));
+      await ledger.admit(admitRequest('turn', 400, { atMs: noonMs + 5_000 }));
+      const totals = await ledger.recordTurn(turnRecord('turn', [settled(2, 50)], { atMs: noonMs + 6_000 }));
+      expect(totals).toMatchObject({ attempts: 2, costNanoUsd: 50, unconfirmedNanoUsd: 400, latencyMs: 6_000 });
+      expect(await outcomeOf('turn')).toBe('answered');
+    });
+
+    test('what remains is of the day of the record, and latency is never negative', async () => {
+      await ledger.admit(admitRequest('turn', 400));
+      const nextDay = turnRecord('turn', [settled(1, 400)], { dayCapNanoUsd: 1_000, atMs: noonMs + dayMs });
+      expect(await ledger.recordTurn(nextDay)).toMatchObject({ remainingNanoUsd: 1_000, latencyMs: dayMs });
+      await ledger.admit(admitRequest('other', 400));
+      expect(await ledger.recordTurn(turnRecord('other', [], { atMs: noonMs - 1 }))).toMatchObject({ latencyMs: 0 });
+    });
+
+    test('ends attempts of two days, each on its own', async () => {
+      await ledger.admit(admitRequest('turn', 400));
+      await ledger.reserveAttempt(reserveRequest('turn', 300, { atMs: noonMs + dayMs }));
+      await ledger.recordTurn(turnRecord('turn', [settled(1, 40), settled(2, 30)]));
+      const expected = { 'day:2026-11-23': [40, 0], 'day:2026-11-24': [30, 0], 'session:session': [70, 0] };
+      expect(await budgets()).toEqual(expected);
+    });
+
+    test('says so when turn or attempt do not exist, and changes nothing', async () => {
+      await expect(ledger.recordTurn(turnRecord('nobody', []))).rejects.toThrow('turn nobody: it has no such turn');
+      await ledger.admit(admitRequest('turn', 400));
+      await expect(ledger.recordTurn(turnRecord('turn', [settled(1, 5), settled(2, 5)]))).rejects.toThrow('attempt 2');
+      expect(await outcomeOf('turn')).toBeNull();
+      expect(await states('turn')).toEqual(['reserved']);
+    });
+  });
+
+  describe('postAbandonedReservations', () => {
+    test('posts old reservations as unconfirmed, once, and leaves young and ended ones', async () => {
+      await ledger.admit(admitRequest('old', 400, { atMs: noonMs - 60_000 }));
+      await ledger.admit(admitRequest('ended', 400, { atMs: noonMs - 60_000 }));
+      await ledger.settleAttempt('ended', settled(1, 10));
+      await ledger.admit(admitRequest('young', 400));
+      expect(await ledger.postAbandonedReservations(noonMs)).toBe(1);
+      expect(await ledger.postAbandonedReservations(noonMs)).toBe(0);
+      expect((await ledger.attempts()).map((row) => [row.turnId, row.state])).toEqual([
+        ['ended', 'settled'],
+        ['old', 'unconfirmed'],
+        ['young', 'reserved'],
+      ]);
+      expect(await budgets()).toEqual({ 'day:2026-11-23': [410, 400], 'session:session': [410, 400] });
+    });
+  });
+
+  describe('costs', () => {
+    beforeEach(async () => {
+      await ledger.admit(admitRequest('a', 400, { sessionId: 'first' }));
+      await ledger.settleAttempt('a', unconfirmed(1));
+      const fallback = reservation(900, { target: 'holysheep-fallback', model: 'gemini-2.5-flash' });
+      await ledger.reserveAttempt(reserveRequest('a', 900, { reservation: fallback }));
+      await ledger.recordTurn(turnRecord('a', [settled(2, 700)]));
+      const legacy = { plan: () => reservation(800, { arm: 'legacy', model: 'gpt-4.1' }) };
+      await ledger.admit(admitRequest('b', 800, { ...legacy, sessionId: null, atMs: noonMs + dayMs }));
+      await ledger.recordTurn(turnRecord('b', [settled(1, 750)]));
+      await ledger.admit(admitRequest('c', 55, { sessionId: 'second', atMs: noonMs + dayMs }));
+    });
+
+    test('totals keep confirmed, unconfirmed and reserved apart', async () => {
+      expect(await ledger.costTotals()).toEqual({
+        turns: 3,
+        attempts: 4,
+        tokens: 84,
+        costNanoUsd: 1_450,
+        unconfirmedNanoUsd: 400,
+        reservedNanoUsd: 55,
+        days: 2,
+      });
+    });
+
+    test.each([
+      [
+        'day',
+        [
+          ['2026-11-24', 2, 2, 42, 750, 0],
+          ['2026-11-23', 1, 2, 42, 700, 400],
+        ],
+      ],
+      [
+        'session',
+        [
+          ['(none)', 1, 1, 42, 750, 0],
+          ['first', 1, 2, 42, 700, 400],
+          ['second', 1, 1, 0, 0, 0],
+        ],
+      ],
+      [
+        'model',
+        [
+          ['gpt-4.1', 1, 1, 42, 750, 0],
+          ['gemini-2.5-flash', 1, 1, 42, 700, 0],
+          ['deepseek-v3.2', 2, 2, 0, 0, 400],
+        ],
+      ],
+      [
+        'arm',
+        [
+          ['legacy', 1, 1, 42, 750, 0],
+          ['holysheep', 2, 3, 42, 700, 400],
+        ],
+      ],
+    ] as const)('by %s, in order', async (dimension, expected) => {
+      const rows = await ledger.costsBy(dimension, 10);
+      const flat = rows.map((row) => [
+        row.key,
+        row.turns,
+        row.attempts,
+        row.tokens,
+        row.costNanoUsd,
+        row.unconfirmedNanoUsd,
+      ]);
+      expect(flat).toEqual(expected);
+      expect(await ledger.costsBy(dimension, 1)).toEqual(rows.slice(0, 1));
+    });
+
+    test('of an empty ledger are zero', async () => {
+      const empty = await openTestLedger(databases);
+      expect(await empty.ledger.costTotals()).toEqual({
+        turns: 0,
+        attempts: 0,
+        tokens: 0,
+        costNanoUsd: 0,
+        unconfirmedNanoUsd: 0,
+        reservedNanoUsd: 0,
+        days: 0,
+      });
+      expect(await empty.ledger.costsBy('day', 5)).toEqual([]);
+      await empty.close();
+    });
+
+    test('a sum that a number cannot hold exactly is an error, not a wrong figure', async () => {
+      const caps = { sessionNanoUsd: Number.MAX_SAFE_INTEGER, dayNanoUsd: Number.MAX_SAFE_INTEGER };
+      const huge = 2 ** 53 - 1;
+      for (const day of [2, 3]) {
+        const over = { caps, sessionId: `huge ${day}`, atMs: noonMs + day * dayMs };
+        await ledger.admit(admitRequest(`huge ${day}`, huge, over));
+        await ledger.recordTurn(turnRecord(`huge ${day}`, [settled(1, huge)]));
+      }
+      await expect(ledger.costTotals()).rejects.toThrow('more than a JavaScript number can hold');
+    });
+  });
+
+  test('check says which database it is', async () => {
+    expect(await ledger.check()).toMatch(
+      databases.name === 'SQLite' ? /^SQLite .*ledger\.db$/ : /^PostgreSQL 127\.0\.0\.1:\d+\/ledger_\d+$/,
+    );
+  });
+});

