@@ -5,7 +5,7 @@ import { claimDataFile, type DataFileClaim } from './data-file-claim';
 import { devServerArguments } from './dev-server-flags';
 import { lastLogLines } from './dev-server-log';
 import { spawnDevServer, type DevServerProcess } from './dev-server-process';
-import { findFreePort } from './free-port';
+import { assertPortFree, findFreePort } from './free-port';
 import { waitUntilReady } from './readiness';
 import { reasonOf } from './reason';
 
@@ -71,8 +71,9 @@ export async function startDevServer(options: DevServerOptions): Promise<DevServ
 
 async function startOnce(options: DevServerOptions, claim: DataFileClaim | undefined): Promise<DevServer> {
   const { binary, dataFile, namespace, searchAttributes, ip = '127.0.0.1' } = options;
-  const port = options.port || (await findFreePort(ip));
-  const uiPort = options.uiPort === 0 ? await findFreePort(ip) : (options.uiPort ?? 'none');
+  const port = await choosePort(ip, options.port ?? 0);
+  const uiPort =
+    options.uiPort === undefined || options.uiPort === 'none' ? 'none' : await choosePort(ip, options.uiPort);
   const address = `${ip}:${port}`;
   const uiUrl = uiPort === 'none' ? undefined : `http://${ip}:${uiPort}`;
   const logFile = options.logFile ?? defaultLogFile(dataFile);
@@ -97,6 +98,16 @@ async function startOnce(options: DevServerOptions, claim: DataFileClaim | undef
     void server.exited.then(() => rmSync(dirname(logFile), { recursive: true }));
   }
   return { ...server, address, uiUrl, logFile };
+}
+
+/** A named port is tried first: whoever listens there could be taken for our server. */
+async function choosePort(ip: string, wanted: number): Promise<number> {
+  if (wanted === 0) return findFreePort(ip);
+  await assertPortFree(ip, wanted).catch((error: unknown) => {
+    const help = 'Stop the program that uses it, or choose another port';
+    throw new DevServerStartError(`Port ${wanted} cannot be used: ${reasonOf(error)}. ${help}.`, { cause: error });
+  });
+  return wanted;
 }
 
 function defaultLogFile(dataFile: string | undefined): string {

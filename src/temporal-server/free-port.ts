@@ -18,3 +18,11 @@ export async function findFreePort(host: string): Promise<number> {
   await once(server, 'close');
   return address.port;
 }
+
+/** @throws Error when somebody listens on the port, or nobody may */
+export async function assertPortFree(host: string, port: number): Promise<void> {
+  const server = createServer().listen(port, host);
+  await once(server, 'listening');
+  server.close();
+  await once(server, 'close');
+}

@@ -4,7 +4,7 @@ import { addMissingSearchAttributes, missingSearchAttributes } from './search-at
 
 /** A first start creates the schema: under a second here, given room for a slow, busy disk. */
 const readyTimeoutMs = 60_000;
-/** Short against the second that a start takes. */
+/** Short against the 0.4 s that a start takes; gRPC by itself waits a second before it connects again. */
 const pollIntervalMs = 50;
 /** A server that listens but does not answer is asked again. */
 const requestTimeoutMs = 5_000;
@@ -20,19 +20,15 @@ export async function waitUntilReady(options: {
   readonly signal: AbortSignal;
 }): Promise<void> {
   const { address, namespace, searchAttributes, signal } = options;
-  const connection = Connection.lazy({ address });
+  const connection = Connection.lazy({ address, channelArgs: { 'grpc.initial_reconnect_backoff_ms': pollIntervalMs } });
   const deadlineMs = Date.now() + readyTimeoutMs;
   try {
     for (;;) {
       signal.throwIfAborted();
       try {
-        await connection.withDeadline(Date.now() + requestTimeoutMs, async () => {
-          await connection.workflowService.describeNamespace({ namespace });
-          await addMissingSearchAttributes(connection, namespace, searchAttributes);
-        });
-        const missing = await missingSearchAttributes(connection, namespace, searchAttributes);
-        if (missing.length === 0) return;
-        throw new Error(`search attributes are not registered yet: ${missing.join(', ')}`);
+        const limit = AbortSignal.any([signal, AbortSignal.timeout(requestTimeoutMs)]);
+        await connection.withAbortSignal(limit, () => prepareNamespace(connection, namespace, searchAttributes));
+        return;
       } catch (error) {
         signal.throwIfAborted();
         if (Date.now() > deadlineMs) {
@@ -45,4 +41,11 @@ export async function waitUntilReady(options: {
   } finally {
     await connection.close();
   }
+}
+
+async function prepareNamespace(connection: Connection, namespace: string, searchAttributes: readonly string[]) {
+  await connection.workflowService.describeNamespace({ namespace });
+  await addMissingSearchAttributes(connection, namespace, searchAttributes);
+  const missing = await missingSearchAttributes(connection, namespace, searchAttributes);
+  if (missing.length > 0) throw new Error(`search attributes are not registered yet: ${missing.join(', ')}`);
 }

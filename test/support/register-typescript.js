@@ -1,0 +1,10 @@
+/** `node --require` this to run TypeScript in a process of its own, with Jest's settings. */
+const { readFileSync } = require('node:fs');
+const { transformSync } = require('@swc/core');
+const jestConfig = require('../../jest.config.js');
+
+const [, options] = jestConfig.transform['^.+\\.ts$'];
+require.extensions['.ts'] = (module, filename) => {
+  // oxlint-disable-next-line no-underscore-dangle -- Node's name
+  module._compile(transformSync(readFileSync(filename, 'utf8'), { ...options, filename }).code, filename);
+};
