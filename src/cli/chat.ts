@@ -4,6 +4,7 @@ import { Command } from 'commander';
 import pc from 'picocolors';
 import type { BellwetherClient, ChatReply, SendOptions } from '../client';
 import { BellwetherError, BudgetRefusedError, connect } from '../client';
+import { footer } from './reply-footer';
 
 interface ChatFlags {
   readonly session?: string;
@@ -82,20 +83,6 @@ async function sendOrBlocked(client: BellwetherClient, options: SendOptions): Pr
     if (error instanceof BudgetRefusedError) return error.reply;
     throw error;
   }
-}
-
-/** One line that says who answered and what it took. */
-export function footer(reply: ChatReply): string {
-  const parts = [
-    reply.model ? `${reply.provider} (${reply.model})` : reply.provider,
-    `${reply.attempts} ${reply.attempts === 1 ? 'attempt' : 'attempts'}`,
-    `${reply.latency_ms} ms`,
-    `${reply.tokens_used} tokens`,
-    `$${reply.cost_usd.toFixed(6)}`,
-  ];
-  if (reply.unconfirmed_usd > 0) parts.push(`and up to $${reply.unconfirmed_usd.toFixed(6)} unconfirmed`);
-  if (reply.error) parts.push(reply.error);
-  return parts.join(' · ');
 }
 
 async function readAll(stream: NodeJS.ReadStream): Promise<string> {

@@ -12,7 +12,8 @@ const connectTimeoutMs = 10_000;
 /** What is left out is read from the environment, `.env` and `temporal.toml`, as the worker reads it. */
 export interface ConnectOptions {
   readonly temporal?: Partial<TemporalSettings>;
-  readonly encryption?: EncryptionSettings;
+  /** null: none, whatever the environment says. */
+  readonly encryption?: EncryptionSettings | null;
 }
 
 /**
@@ -21,6 +22,7 @@ export interface ConnectOptions {
  */
 export async function connect(options: ConnectOptions = {}): Promise<BellwetherClient> {
   const configured = readConnectionSettings();
+  const encryption = options.encryption === undefined ? configured.encryption : options.encryption;
   const temporal: TemporalSettings = { ...configured.temporal, ...options.temporal };
   const { address } = temporal;
   const connectionOptions = {
@@ -37,7 +39,7 @@ export async function connect(options: ConnectOptions = {}): Promise<BellwetherC
   const client = new Client({
     connection,
     namespace: temporal.namespace,
-    dataConverter: createDataConverter(options.encryption ?? configured.encryption),
+    dataConverter: createDataConverter(encryption ?? undefined),
   });
   return new BellwetherClient(client, temporal.taskQueue);
 }

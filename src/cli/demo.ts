@@ -1,0 +1,20 @@
+import { Command } from 'commander';
+import { loadSettings } from '../config/load-settings';
+import { createReporter } from '../temporal-server/reporter';
+
+export function demoCommand(): Command {
+  return new Command('demo')
+    .description('show what Bellwether does, on a real Temporal server with simulated models; ends by itself')
+    .addHelpText('after', '\nExit status: 0 everything was shown, 1 something was not.')
+    .action(async () => {
+      const { setStage } = await import('../demo/stage');
+      const { play } = await import('../demo/play');
+      const report = createReporter(process.stderr);
+      const stage = await setStage(loadSettings(), report);
+      try {
+        await play(stage, report);
+      } finally {
+        await stage.close();
+      }
+    });
+}

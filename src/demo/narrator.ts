@@ -1,0 +1,46 @@
+import pc from 'picocolors';
+import type { ChatReply, SendOptions } from '../client';
+import { BudgetRefusedError } from '../client';
+import type { BellwetherClient } from '../client';
+import { footer } from '../cli/reply-footer';
+import type { Reporter } from '../temporal-server/reporter';
+
+/** Tells the story on standard output: scenes, messages, answers and what they took. */
+export class Narrator {
+  private scenes = 0;
+
+  constructor(
+    private readonly client: BellwetherClient,
+    private readonly report: Reporter,
+  ) {}
+
+  scene(title: string, ...explanation: readonly string[]): void {
+    this.scenes += 1;
+    this.say('', pc.bold(`${this.scenes}. ${title}`), ...explanation.map((line) => pc.dim(`   ${line}`)));
+  }
+
+  say(...lines: readonly string[]): void {
+    process.stdout.write(`${lines.join('\n')}\n`);
+  }
+
+  /** Sends a message as a backend service would and prints question, answer and costs. */
+  async send(options: SendOptions, whileWaiting = 'waiting for the answer'): Promise<ChatReply> {
+    this.say(`   ${pc.green('user ›')} ${options.content}`);
+    const task = this.report.begin(`   ${whileWaiting}`);
+    const startedAtMs = Date.now();
+    try {
+      const reply = await this.client.send(options).catch(blockedReplyOf);
+      task.succeed(pc.dim(`answer after ${((Date.now() - startedAtMs) / 1000).toFixed(1)} s`));
+      this.say(`   ${pc.cyan('bot  ›')} ${reply.content}`, pc.dim(`          ${footer(reply)}`));
+      return reply;
+    } catch (error) {
+      task.fail('no answer');
+      throw error;
+    }
+  }
+}
+
+function blockedReplyOf(error: unknown): ChatReply {
+  if (error instanceof BudgetRefusedError) return error.reply;
+  throw error;
+}
