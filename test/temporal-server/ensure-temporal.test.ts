@@ -1,0 +1,197 @@
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import type { RequestListener } from 'node:http';
+import type { DownloadSource } from '../../src/temporal-server/download';
+import { ensureTemporalBinary, type TemporalBinary } from '../../src/temporal-server/ensure-temporal';
+import { silentReporter } from '../../src/temporal-server/reporter';
+import { eventually } from '../support/eventually';
+import { startTypescript, type TypescriptProgram } from '../support/typescript-program';
+import {
+  goScript,
+  makeArchive,
+  sourceOf,
+  startDownloadServer,
+  versionScript,
+  writeProgram,
+  type DownloadServer,
+} from './fake-temporal';
+
+let directory: string;
+let cacheDirectory: string;
+/** Where our fake programs are: the only directory of the PATH under test. */
+let programs: string;
+/** One line per `go install`. */
+let journal: string;
+/** Where the program is in the cache. */
+let cached: string;
+let servers: DownloadServer[] = [];
+
+beforeEach(async () => {
+  directory = await mkdtemp(join(tmpdir(), 'bellwether-ensure-'));
+  cacheDirectory = join(directory, 'cache');
+  programs = join(directory, 'programs');
+  journal = join(directory, 'journal');
+  cached = join(cacheDirectory, 'temporal', '1.5.1', 'temporal');
+});
+
+afterEach(async () => {
+  await Promise.all(servers.map((server) => server.close()));
+  servers = [];
+  await rm(directory, { recursive: true });
+});
+
+async function downloadServer(answer: RequestListener): Promise<DownloadServer> {
+  const server = await startDownloadServer(answer);
+  servers.push(server);
+  return server;
+}
+
+const notFound: RequestListener = (_, response) => void response.writeHead(404).end();
+
+async function noDownload(): Promise<DownloadSource> {
+  const server = await downloadServer(notFound);
+  return { baseUrl: server.baseUrl, sha256: {} };
+}
+
+function ensure(download: DownloadSource, signal?: AbortSignal): Promise<TemporalBinary> {
+  return ensureTemporalBinary({ cacheDirectory, path: programs, download, report: silentReporter, signal });
+}
+
+function expectNothingUnfinished(): void {
+  expect(readdirSync(dirname(cached)).filter((name) => name !== 'temporal')).toEqual(['lock']);
+}
+
+test('the program on PATH is used when its server is new enough', async () => {
+  const path = await writeProgram(programs, 'temporal', versionScript('1.28.0'));
+  const found = await ensure(await noDownload());
+  expect(found).toEqual({ path, source: 'path', version: { cli: '1.2.3', server: '1.28.0' } });
+});
+
+test.each([
+  ['too old', versionScript('1.27.9')],
+  ['something else', 'echo "temporal, a program about time"'],
+  ['broken', 'exit 1'],
+])('a program on PATH that is %s is left for the one in the cache', async (_, script) => {
+  await writeProgram(programs, 'temporal', script);
+  await writeProgram(dirname(cached), 'temporal', versionScript('1.29.1'));
+  expect(await ensure(await noDownload())).toMatchObject({ source: 'cache', path: cached });
+});
+
+test('the archive for this machine is downloaded once and then found in the cache', async () => {
+  const archive = await makeArchive(join(directory, 'archive'), '1.29.1');
+  const server = await downloadServer((_, response) => void response.end(archive));
+  const source = sourceOf(server, archive);
+  expect(await ensure(source)).toMatchObject({ source: 'download', path: cached });
+  expect(await ensure(source)).toMatchObject({ source: 'cache', path: cached });
+  expect(server.requests).toEqual([
+    expect.stringMatching(/^\/cli\/archive\/v1\.5\.1\?platform=(linux|darwin)&arch=(amd64|arm64)$/),
+  ]);
+  expectNothingUnfinished();
+});
+
+test('an archive with another checksum is not unpacked, and Go builds the program', async () => {
+  await writeProgram(programs, 'go', goScript(journal));
+  const archive = await makeArchive(join(directory, 'archive'), '1.29.1');
+  const server = await downloadServer((_, response) => void response.end(Buffer.concat([archive, Buffer.from('!')])));
+  expect(await ensure(sourceOf(server, archive))).toMatchObject({ source: 'go-install', path: cached });
+  expect(readFileSync(journal, 'utf8')).toBe('install github.com/temporalio/cli/cmd/temporal@v1.5.1\n');
+  expectNothingUnfinished();
+});
+
+test('an archive with another version is not put into the cache', async () => {
+  const archive = await makeArchive(join(directory, 'archive'), '1.20.0');
+  const server = await downloadServer((_, response) => void response.end(archive));
+  await expect(ensure(sourceOf(server, archive))).rejects.toThrow('it brought server 1.20.0 instead of 1.29.1');
+  expect(existsSync(cached)).toBe(false);
+  expectNothingUnfinished();
+});
+
+test('a download that breaks off leaves nothing behind, and Go builds the program', async () => {
+  await writeProgram(programs, 'go', goScript(journal));
+  const archive = await makeArchive(join(directory, 'archive'), '1.29.1');
+  const server = await downloadServer((_, response) => {
+    response.writeHead(200, { 'content-length': archive.length });
+    response.write(archive.subarray(0, 100), () => response.destroy());
+  });
+  expect(await ensure(sourceOf(server, archive))).toMatchObject({ source: 'go-install' });
+  expectNothingUnfinished();
+});
+
+test('when no way works, one error names every way, what it said, and what to do', async () => {
+  const old = await writeProgram(programs, 'temporal', versionScript('1.20.0'));
+  await writeProgram(programs, 'go', 'echo "go: no such host: proxy" >&2; exit 1');
+  const source = await noDownload();
+  const message = await ensure(source).catch((error: unknown) => String(error));
+  expect(message).toContain(`temporal on PATH: ${old} cannot be used: its server is 1.20.0, at least 1.28.0`);
+  expect(message).toContain(`our cache, ${cached}: not there`);
+  expect(message).toContain(`download from ${source.baseUrl}: HTTP 404`);
+  expect(message).toContain('cmd/temporal@v1.5.1: Go ended with status 1: go: no such host: proxy');
+  expect(message).toContain('https://docs.temporal.io/cli/setup-cli');
+  expect(message).toContain('set TEMPORAL_ADDRESS');
+  expectNothingUnfinished();
+});
+
+test('without Go on PATH the error says so', async () => {
+  await expect(ensure(await noDownload())).rejects.toThrow('Go is not on PATH');
+});
+
+test('an aborted download ends with the reason of the abort, not with the next way', async () => {
+  await writeProgram(programs, 'go', goScript(journal));
+  const abort = new AbortController();
+  const server = await downloadServer(() => abort.abort(new Error('enough')));
+  await expect(ensure({ baseUrl: server.baseUrl, sha256: {} }, abort.signal)).rejects.toThrow('enough');
+  expect(existsSync(journal)).toBe(false);
+  expectNothingUnfinished();
+});
+
+describe('processes', () => {
+  let baseUrl: string;
+
+  beforeEach(async () => {
+    ({ baseUrl } = await downloadServer(notFound));
+  });
+
+  function startEnsure(): TypescriptProgram {
+    return startTypescript('temporal-server/programs/run-ensure-temporal.ts', cacheDirectory, programs, baseUrl);
+  }
+
+  test('of two at once, one builds and the other waits for it and says so', async () => {
+    await writeProgram(programs, 'go', goScript(journal, '1.29.1', 3));
+    const first = startEnsure();
+    await eventually('the first builds', () => existsSync(journal));
+    const second = startEnsure();
+    expect(JSON.parse(await first.firstLine)).toMatchObject({ source: 'go-install' });
+    expect(JSON.parse(await second.firstLine)).toMatchObject({ source: 'cache' });
+    await Promise.all([first.ended, second.ended]);
+    expect(second.output.stderr).toContain('Another process is bringing Temporal; waiting for it.');
+    expect(readFileSync(journal, 'utf8').trim().split('\n')).toHaveLength(1);
+  });
+
+  test.each(['SIGINT', 'SIGKILL'] as const)('after %s in the middle the next one starts afresh', async (signal) => {
+    await writeProgram(programs, 'go', goScript(journal, '1.29.1', 3));
+    const first = startEnsure();
+    await eventually('the first builds', () => existsSync(journal));
+    first.process.kill(signal);
+    await first.ended;
+    expect(existsSync(cached)).toBe(false);
+
+    await writeProgram(programs, 'go', goScript(journal));
+    expect(await ensure({ baseUrl, sha256: {} })).toMatchObject({ source: 'go-install', path: cached });
+    expectNothingUnfinished();
+  });
+
+  test('in a pipe, progress is calm lines that say what is done', async () => {
+    await writeProgram(programs, 'go', goScript(journal));
+    const program = startEnsure();
+    expect(await program.ended).toBe(0);
+    const lines = program.output.stderr.trim().split('\n');
+    expect(lines).toEqual([
+      `Temporal CLI 1.5.1, download from ${baseUrl} …`,
+      expect.stringContaining('HTTP 404'),
+      'Temporal CLI 1.5.1, built with Go (once, about 3 minutes) …',
+      expect.stringContaining(`done, ${cached}`),
+    ]);
+  });
+});

@@ -1,0 +1,75 @@
+import { execFile } from 'node:child_process';
+import { createHash } from 'node:crypto';
+import { mkdir, readFile, writeFile } from 'node:fs/promises';
+import { once } from 'node:events';
+import { createServer, type RequestListener } from 'node:http';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import type { DownloadSource } from '../../src/temporal-server/download';
+
+/** A shell script in `directory`, executable. Returns its path. */
+export async function writeProgram(directory: string, name: string, script: string): Promise<string> {
+  await mkdir(directory, { recursive: true });
+  const file = join(directory, name);
+  await writeFile(file, `#!/bin/sh\n${script}\n`, { mode: 0o755 });
+  return file;
+}
+
+/** What a Temporal CLI with that server answers to `--version`. */
+export function versionScript(server: string): string {
+  return `echo "temporal version 1.2.3 (Server ${server}, UI 2.42.1)"`;
+}
+
+/** A `go` whose `install` takes `seconds`, notes itself in `journal` and makes a program with that server version. */
+export function goScript(journal: string, server = '1.29.1', seconds = 0): string {
+  return [
+    `echo "install $3" >> '${journal}'`,
+    'echo "go: downloading go.temporal.io/server v1.29.1" >&2',
+    'echo "go.temporal.io/server/common" >&2',
+    `sleep ${seconds}`,
+    `printf '#!/bin/sh\\n${versionScript(server)}\\n' > "$GOBIN/temporal"`,
+    'chmod +x "$GOBIN/temporal"',
+  ].join('\n');
+}
+
+/** The archive of a release: a program `temporal` with that server version. */
+export async function makeArchive(directory: string, server: string): Promise<Buffer> {
+  await writeProgram(directory, 'temporal', versionScript(server));
+  const archive = join(directory, 'archive.tar.gz');
+  await promisify(execFile)('tar', ['-czf', archive, '-C', directory, 'temporal']);
+  return readFile(archive);
+}
+
+export interface DownloadServer {
+  readonly baseUrl: string;
+  /** URLs that were asked for. */
+  readonly requests: readonly string[];
+  close(): Promise<void>;
+}
+
+export async function startDownloadServer(answer: RequestListener): Promise<DownloadServer> {
+  const requests: string[] = [];
+  const server = createServer((request, response) => {
+    requests.push(request.url ?? '');
+    answer(request, response);
+  }).listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const address = server.address();
+  if (address === null || typeof address === 'string') throw new Error('the download server has no port');
+  return {
+    baseUrl: `http://127.0.0.1:${address.port}`,
+    requests,
+    async close() {
+      server.closeAllConnections();
+      server.close();
+      await once(server, 'close');
+    },
+  };
+}
+
+/** The same checksum whatever this machine is. */
+export function sourceOf(server: DownloadServer, archive: Buffer): DownloadSource {
+  const checksum = createHash('sha256').update(archive).digest('hex');
+  const targets = ['darwin_amd64', 'darwin_arm64', 'linux_amd64', 'linux_arm64'];
+  return { baseUrl: server.baseUrl, sha256: Object.fromEntries(targets.map((target) => [target, checksum])) };
+}
