@@ -1,0 +1,119 @@
+import { mkdtempSync, writeFileSync } from 'node:fs';
+import { rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { Client, Connection } from '@temporalio/client';
+import { DefaultLogger, Runtime } from '@temporalio/worker';
+import { BellwetherClient } from '../../src/client/bellwether-client';
+import { loadSettings } from '../../src/config/load-settings';
+import type { ConfigFileInput } from '../../src/config/schema';
+import type { Settings } from '../../src/config/settings';
+import { createDataConverter } from '../../src/encryption/data-converter';
+import type { Ledger } from '../../src/ledger/ledger';
+import { openLedger } from '../../src/ledger/open-ledger';
+import type { SimulatedModels } from '../../src/simulator/behaviour';
+import type { Simulator } from '../../src/simulator/simulator';
+import { startSimulator } from '../../src/simulator/simulator';
+import type { RunningWorker } from '../../src/worker';
+import { startWorker } from '../../src/worker';
+import { sharedTemporal, testEnvironment, unique } from './temporal';
+
+// What workers tell in passing is no news for who reads a test's output.
+Runtime.install({ logger: new DefaultLogger('ERROR') });
+
+export const primaryModel = 'deepseek-v3.2';
+export const fallbackModel = 'gemini-2.5-flash';
+
+/** The key that services get; it must never be found in any history, log or ledger. */
+export const testApiKey = 'sk-test-d41d8cd98f00b204';
+
+export interface ServiceOptions {
+  /** Default: both models of the chain, at once and without fault. */
+  readonly models?: SimulatedModels;
+  /** Another simulator than one in this process. */
+  readonly simulator?: Simulator;
+  /** What a user would write into the configuration file. */
+  readonly configuration?: ConfigFileInput;
+  readonly environment?: Readonly<Record<string, string>>;
+  /** Default: the server that all test files share. */
+  readonly temporal?: { readonly address: string; readonly namespace: string };
+}
+
+/** A whole service but for its workers: providers, ledger, settings and a client, with a task queue of its own. */
+export interface Service {
+  readonly settings: Settings;
+  /** All that a worker in a process of its own has to know. */
+  readonly environment: Readonly<Record<string, string>>;
+  readonly directory: string;
+  readonly simulator: Simulator;
+  readonly client: BellwetherClient;
+  /** Temporal's own client, with the service's data converter. */
+  readonly temporal: Client;
+  /** For reading; workers have ledgers of their own on the same database. */
+  readonly ledger: Ledger;
+  startWorker(): Promise<RunningWorker>;
+  /** Stops the workers of this process, then everything else. */
+  stop(): Promise<void>;
+}
+
+export async function prepareService(options: ServiceOptions = {}): Promise<Service> {
+  const directory = mkdtempSync(join(tmpdir(), 'bellwether-service-'));
+  const simulator =
+    options.simulator ??
+    (await startSimulator({ models: options.models ?? { [primaryModel]: {}, [fallbackModel]: {} } }));
+  const environment = environmentOf(directory, simulator, options);
+  const settings = loadSettings({ environment, workingDirectory: directory });
+  const connection = await Connection.connect({ address: settings.temporal.address });
+  const temporal = new Client({
+    connection,
+    namespace: settings.temporal.namespace,
+    dataConverter: createDataConverter(settings.encryption),
+  });
+  const ledger = await openLedger(settings);
+  const workers: RunningWorker[] = [];
+  return {
+    settings,
+    environment,
+    directory,
+    simulator,
+    temporal,
+    ledger,
+    client: new BellwetherClient(temporal, settings.temporal.taskQueue),
+    startWorker: async () => {
+      const worker = await startWorker({ settings, workflowBundle: process.env[testEnvironment.workflowBundle] });
+      workers.push(worker);
+      return worker;
+    },
+    stop: async () => {
+      await Promise.all(workers.map((worker) => worker.stop()));
+      await ledger.close();
+      await connection.close();
+      if (!options.simulator) await simulator.close();
+      await rm(directory, { recursive: true });
+    },
+  };
+}
+
+/** The same with a worker in this process. */
+export async function startService(options: ServiceOptions = {}): Promise<Service> {
+  const service = await prepareService(options);
+  await service.startWorker();
+  return service;
+}
+
+function environmentOf(directory: string, simulator: Simulator, options: ServiceOptions): Record<string, string> {
+  const configFile = join(directory, 'bellwether.json');
+  writeFileSync(configFile, JSON.stringify(options.configuration ?? {}));
+  const { address, namespace } = options.temporal ?? sharedTemporal();
+  return {
+    HOLYSHEEP_API_KEY: testApiKey,
+    HOLYSHEEP_BASE_URL: simulator.baseUrl,
+    BELLWETHER_CONFIG: configFile,
+    BELLWETHER_DATA_DIR: join(directory, 'data'),
+    BELLWETHER_TASK_QUEUE: unique('service'),
+    TEMPORAL_ADDRESS: address,
+    TEMPORAL_NAMESPACE: namespace,
+    LOG_LEVEL: 'WARN',
+    ...options.environment,
+  };
+}

@@ -1,0 +1,3 @@
+/** The simulator's own program from its sources, for `startSimulatorProcess({ script })`. */
+require('./register-typescript');
+require('../../src/simulator/main.ts');

@@ -1,0 +1,25 @@
+/** A worker as `bellwether worker` runs it, with the workflow bundle of the tests. */
+import { loadSettings } from '../../src/config/load-settings';
+import { untilStopped } from '../../src/cli/stop-signals';
+import { installLogging } from '../../src/logging';
+import { startWorker } from '../../src/worker';
+import { testEnvironment } from './temporal';
+
+async function main(): Promise<void> {
+  const settings = loadSettings();
+  const logger = installLogging(settings.logLevel);
+  const stopped = untilStopped();
+  const worker = await startWorker({
+    settings,
+    workflowBundle: process.env[testEnvironment.workflowBundle],
+    onError: (err) => logger.error({ err }, 'sweep failed'),
+  });
+  process.stdout.write('started\n');
+  await Promise.race([stopped, worker.finished]);
+  await worker.stop();
+}
+
+main().catch((error: unknown) => {
+  console.error(error);
+  process.exitCode = 1;
+});

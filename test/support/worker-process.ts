@@ -1,0 +1,53 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { join } from 'node:path';
+import type { Service } from './service';
+import { testEnvironment } from './temporal';
+
+/** A worker in a process of its own, so that it can be killed. */
+export interface WorkerProcess {
+  readonly pid: number;
+  /** Resolves when it polls; rejects when it ended before that. */
+  readonly started: Promise<void>;
+  /** Everything that it wrote so far. */
+  readonly output: () => string;
+  /** SIGKILL: it gets no chance to do anything more. */
+  kill(): Promise<void>;
+  /** SIGTERM: it finishes its running turns. Resolves with the exit status. */
+  stop(): Promise<number | null>;
+}
+
+export function spawnWorker(service: Pick<Service, 'environment' | 'directory'>): WorkerProcess {
+  const program = ['--require', join(__dirname, 'register-typescript.js'), join(__dirname, 'worker-main.ts')];
+  const child = spawn(process.execPath, program, {
+    cwd: service.directory,
+    env: {
+      PATH: process.env['PATH'],
+      [testEnvironment.workflowBundle]: process.env[testEnvironment.workflowBundle],
+      ...service.environment,
+    },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+  let output = '';
+  child.stderr.on('data', (chunk: Buffer) => (output += chunk.toString()));
+  child.stdout.on('data', (chunk: Buffer) => (output += chunk.toString()));
+  const ended = once(child, 'close');
+  const started = new Promise<void>((resolve, reject) => {
+    child.stdout.on('data', () => output.includes('started\n') && resolve());
+    child.once('close', (code) => reject(new Error(`The worker ended (${code}) before it polled: ${output}`)));
+  });
+  // Whoever does not wait for it should not hear of it.
+  started.catch(() => undefined);
+  const end = async (signal: NodeJS.Signals): Promise<number | null> => {
+    child.kill(signal);
+    await ended;
+    return child.exitCode;
+  };
+  return {
+    pid: child.pid ?? 0,
+    started,
+    output: () => output,
+    kill: async () => void (await end('SIGKILL')),
+    stop: () => end('SIGTERM'),
+  };
+}
