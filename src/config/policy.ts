@@ -84,6 +84,13 @@ export function resolvePolicy(merged: MergedConfig, config: ConfigFile): Policy 
   };
 }
 
+/** The price of one of the models of `defaults.ts`. */
+export function standardPrice(modelName: string): ModelPrice {
+  const model = standard.models[modelName];
+  if (!model) throw new Error(`There is no standard price for ${modelName}.`);
+  return resolvePrice(model);
+}
+
 function resolveArm(name: string, arm: ArmConfig, merged: MergedConfig): Arm {
   const targets = arm.targets.map((target): Target => {
     const model = modelOf(merged, target);

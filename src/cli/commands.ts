@@ -1,0 +1,52 @@
+import type { Command } from 'commander';
+
+interface CommandEntry {
+  readonly name: string;
+  /** One line in the list of commands. */
+  readonly summary: string;
+  readonly load: () => Promise<Command>;
+}
+
+/** Every command. Only the one that is asked for is loaded: some bring in all of Temporal's SDK. */
+export const commands: readonly CommandEntry[] = [
+  {
+    name: 'up',
+    summary: 'run everything here: Temporal, a worker, the ledger',
+    load: async () => (await import('./up')).upCommand(),
+  },
+  {
+    name: 'worker',
+    summary: 'run a worker against a Temporal of your own',
+    load: async () => (await import('./worker')).workerCommand(),
+  },
+  {
+    name: 'chat',
+    summary: 'send one message, or talk at the terminal',
+    load: async () => (await import('./chat')).chatCommand(),
+  },
+  {
+    name: 'costs',
+    summary: 'what turns cost, by day, session, model or arm',
+    load: async () => (await import('./costs')).costsCommand(),
+  },
+  {
+    name: 'compare',
+    summary: 'monthly bills of providers, side by side',
+    load: async () => (await import('./compare')).compareCommand(),
+  },
+  {
+    name: 'demo',
+    summary: 'see turns survive what breaks other chatbots',
+    load: async () => (await import('./demo')).demoCommand(),
+  },
+  {
+    name: 'codec-server',
+    summary: 'decrypt payloads for the Temporal UI',
+    load: async () => (await import('./codec-server')).codecServerCommand(),
+  },
+  {
+    name: 'worker-health',
+    summary: "a container's health check of its worker",
+    load: async () => (await import('./worker-health')).workerHealthCommand(),
+  },
+];

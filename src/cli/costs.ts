@@ -1,0 +1,112 @@
+import { existsSync } from 'node:fs';
+import { Command, Option } from 'commander';
+import pc from 'picocolors';
+import { loadSettings } from '../config/load-settings';
+import type { Settings } from '../config/settings';
+import { formatUsd } from '../domain/prices';
+import type { CostDimension, CostRow } from '../ledger/ledger';
+import { rowAsJson, summarise, summaryAsJson, type CostSummary } from './cost-summary';
+import { exitStatusHelp } from './exit-status';
+import { renderTable, writeJson, writeLines } from './output';
+
+/** More than fit a screen; a report over everything is a query on the ledger. */
+const maxRows = 50;
+
+interface CostsFlags {
+  readonly by: CostDimension;
+  readonly json?: boolean;
+}
+
+/** `bellwether costs`: what the ledger knows of spending. */
+export function costsCommand(): Command {
+  return new Command('costs')
+    .description('show what turns cost, from the ledger')
+    .addOption(
+      new Option('--by <what>', `group by, at most ${maxRows} rows`)
+        .choices(['day', 'session', 'model', 'arm'] satisfies CostDimension[])
+        .default('day'),
+    )
+    .option('--json', 'print JSON, amounts in US dollars')
+    .addHelpText('after', `\n${exitStatusHelp}`)
+    .action(async ({ by, json }: CostsFlags) => {
+      const settings = loadSettings();
+      const costs = await readCosts(settings, by);
+      if (json) writeJson({ ...summaryAsJson(costs.summary), by, rows: costs.rows.map(rowAsJson) });
+      else if (costs.ledger === undefined) writeLines(nothingYet(settings.dataDirectory));
+      else writeLines(asText(costs.ledger, costs.summary, by, costs.rows));
+    });
+}
+
+async function readCosts(settings: Settings, by: CostDimension) {
+  const { openLedger } = await import('../ledger/open-ledger');
+  const { sqliteFile } = await import('../ledger/sqlite');
+  const cap = settings.policy.budgets.dayNanoUsd;
+  // Opening would make the file: a question changes nothing.
+  if (!settings.databaseUrl && !existsSync(sqliteFile(settings.dataDirectory))) {
+    return { ledger: undefined, summary: summarise(undefined, [], cap, Date.now()), rows: [] };
+  }
+  const ledger = await openLedger(settings);
+  try {
+    const [name, totals, days, rows] = await Promise.all([
+      ledger.check(),
+      ledger.costTotals(),
+      // Today's row is the first, or the second when another process is past midnight already.
+      ledger.costsBy('day', 2),
+      ledger.costsBy(by, maxRows),
+    ]);
+    return { ledger: name, summary: summarise(totals, days, cap, Date.now()), rows };
+  } finally {
+    await ledger.close();
+  }
+}
+
+function asText(ledger: string, summary: CostSummary, by: CostDimension, rows: readonly CostRow[]): readonly string[] {
+  const { totals, remainingTodayNanoUsd, monthlyNanoUsd, guideMonthlyNanoUsd, dayCapNanoUsd } = summary;
+  const days = totals.days === 1 ? '1 day' : `${totals.days} days`;
+  const lines = [
+    ['total_cost', `${formatUsd(totals.costNanoUsd)}  ${totals.turns} turns, ${totals.attempts} attempts`],
+    ['unconfirmed', `${formatUsd(totals.unconfirmedNanoUsd)}  attempts whose end nobody knows, at their worst case`],
+    ['reserved', `${formatUsd(totals.reservedNanoUsd)}  calls in flight, at their worst case`],
+    ['total_tokens', `${totals.tokens}`],
+    ['estimated_monthly_cost', `${formatUsd(monthlyNanoUsd)}  the mean of ${days} with spending × 30`],
+    ...(guideMonthlyNanoUsd === monthlyNanoUsd
+      ? []
+      : [['', `${formatUsd(guideMonthlyNanoUsd)}  the guide's total × 30, which takes the total for one day's`]]),
+    ['remaining_budget', `${formatUsd(remainingTodayNanoUsd)}  of ${formatUsd(dayCapNanoUsd, 2)} today (UTC)`],
+  ];
+  return [
+    pc.bold(ledger),
+    ...lines.map(([name = '', value]) => `  ${name.padEnd(22)}  ${value}`),
+    '',
+    ...(rows.length > 0 ? [costTable(by, rows)] : ['No turn yet. Try: npx bellwether chat "Where is my order?"']),
+    ...(rows.length === maxRows ? [`The first ${maxRows}; there may be more.`] : []),
+  ];
+}
+
+function costTable(by: CostDimension, rows: readonly CostRow[]): string {
+  return renderTable(
+    [
+      { title: by },
+      { title: 'turns', align: 'right' },
+      { title: 'attempts', align: 'right' },
+      { title: 'tokens', align: 'right' },
+      { title: 'cost', align: 'right' },
+      { title: 'unconfirmed', align: 'right' },
+    ],
+    rows.map((row) => [
+      row.key,
+      `${row.turns}`,
+      `${row.attempts}`,
+      `${row.tokens}`,
+      formatUsd(row.costNanoUsd),
+      formatUsd(row.unconfirmedNanoUsd),
+    ]),
+  );
+}
+
+function nothingYet(dataDirectory: string): readonly string[] {
+  return [
+    `Nothing was spent yet: there is no ledger in ${dataDirectory}.`,
+    'Start with `npx bellwether up`; or set BELLWETHER_DATA_DIR or DATABASE_URL if the ledger is elsewhere.',
+  ];
+}

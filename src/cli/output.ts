@@ -1,0 +1,42 @@
+import Table from 'cli-table3';
+import pc from 'picocolors';
+
+/** For scripts: the only thing on standard output. */
+export function writeJson(value: unknown): void {
+  process.stdout.write(`${JSON.stringify(value, null, 2)}\n`);
+}
+
+export function writeLines(lines: readonly string[]): void {
+  process.stdout.write(`${lines.join('\n')}\n`);
+}
+
+interface Column {
+  readonly title: string;
+  readonly align?: 'left' | 'right';
+}
+
+const noBorders = {
+  ...{ top: '', 'top-mid': '', 'top-left': '', 'top-right': '' },
+  ...{ bottom: '', 'bottom-mid': '', 'bottom-left': '', 'bottom-right': '' },
+  ...{ left: '', 'left-mid': '', mid: '', 'mid-mid': '', right: '', 'right-mid': '', middle: '  ' },
+};
+
+/** A table with borders for a terminal, and columns of plain text for a pipe. */
+export function renderTable(
+  columns: readonly Column[],
+  rows: readonly (readonly string[])[],
+  isTerminal = process.stdout.isTTY,
+): string {
+  const table = new Table({
+    head: columns.map(({ title }) => (isTerminal ? pc.bold(title) : title)),
+    colAligns: columns.map(({ align }) => align ?? 'left'),
+    style: { head: [], border: [], ...(!isTerminal && { 'padding-left': 0, 'padding-right': 0 }) },
+    ...(!isTerminal && { chars: noBorders }),
+  });
+  table.push(...rows.map((row) => [...row]));
+  return table
+    .toString()
+    .split('\n')
+    .map((line) => line.trimEnd())
+    .join('\n');
+}
