@@ -1,6 +1,6 @@
 /** Decides, once and at the edge, what a failed model call was, whether it may be repeated and whether it may cost. */
 import type { CallFailure, ChargeCertainty, FailureKind } from '../contract/failures';
-import type { BreakCause, Exchange, ResponseHead } from './exchange';
+import type { Exchange, ResponseHead } from './exchange';
 import { redact, type Confidential } from './redact';
 import { errorBodySchema, parseJson, withheldSchema, type ProviderError } from './response-schemas';
 import { firstValue, readRetryAfterMs } from './retry-after';
@@ -48,7 +48,7 @@ export function classifyBrokenExchange(broken: BrokenExchange, context: CallCont
   // The status has said it all, even when the error's body never ended.
   if (broken.head !== null && broken.head.status >= 300) return classifyErrorResponse(broken.head, '', context);
 
-  const { kind, retryable, words } = describeBreak(broken.cause, broken.sent, context);
+  const { kind, retryable, words } = describeBreak(broken, context);
   return {
     kind,
     message: `${context.provider}: ${words}`,
@@ -99,8 +99,8 @@ interface Break {
   readonly words: string;
 }
 
-function describeBreak(cause: BreakCause, sent: boolean, context: CallContext): Break {
-  if (cause.kind === 'network') return describeNetworkError(cause.error, sent);
+function describeBreak({ cause, sent, head }: BrokenExchange, context: CallContext): Break {
+  if (cause.kind === 'network') return describeNetworkError(cause.error, sent, head !== null);
   if (cause.kind === 'too-large') {
     return { kind: 'response-too-large', retryable: false, words: meanings['response-too-large'] };
   }
@@ -112,12 +112,13 @@ function describeBreak(cause: BreakCause, sent: boolean, context: CallContext): 
   return { kind: 'timeout', retryable: true, words };
 }
 
-function describeNetworkError(error: Error, sent: boolean): Break {
+function describeNetworkError(error: Error, sent: boolean, hasHead: boolean): Break {
   const code = 'code' in error && typeof error.code === 'string' ? error.code : error.name;
   if (code === 'UND_ERR_DESTROYED' || code === 'UND_ERR_CLOSED') {
     return { kind: 'cancelled', retryable: false, words: 'the call was stopped: the provider was closed' };
   }
-  if (code.startsWith('HPE_') || code === 'UND_ERR_HEADERS_OVERFLOW') {
+  // After the headers, a parser error is a body that was cut.
+  if (code === 'UND_ERR_HEADERS_OVERFLOW' || (error.name === 'HTTPParserError' && !hasHead)) {
     return { kind: 'malformed-response', retryable: false, words: `the answer is not HTTP (${code})` };
   }
   if (code === 'UND_ERR_INVALID_ARG') {

@@ -16,7 +16,7 @@ export type ControlCommand =
   | { readonly command: 'setBehaviour'; readonly model: string; readonly changes: Partial<ModelBehaviour> }
   | { readonly command: 'queueFaults'; readonly model: string; readonly faults: readonly Fault[] }
   | { readonly command: 'setApiKeys'; readonly apiKeys: readonly string[] | null }
-  | { readonly command: 'calls' | 'clearCalls' | 'goDown' | 'comeUp' | 'openConnections' };
+  | { readonly command: 'calls' | 'clearCalls' | 'goDown' | 'comeUp' | 'openConnections' | 'openCalls' };
 
 /**
  * Lets another process steer a simulator: `POST /_simulator` with a `ControlCommand`, and `GET /_simulator` for the log of
@@ -65,6 +65,7 @@ async function run(simulator: Simulator, command: ControlCommand): Promise<unkno
     case 'goDown':
     case 'comeUp':
     case 'openConnections':
+    case 'openCalls':
       return simulator[command.command]();
     default:
       throw new Error(`Unknown command: ${JSON.stringify(command)}`);

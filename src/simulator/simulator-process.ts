@@ -58,6 +58,7 @@ export function connectSimulator({ baseUrl, controlUrl }: SimulatorAddresses): S
     goDown: () => send({ command: 'goDown' }),
     comeUp: () => send({ command: 'comeUp' }),
     openConnections: () => send<number>({ command: 'openConnections' }),
+    openCalls: () => send<number>({ command: 'openCalls' }),
     close: async () => undefined,
   };
 }

@@ -34,6 +34,8 @@ export interface Simulator {
   goDown(): Promise<void>;
   comeUp(): Promise<void>;
   openConnections(): Promise<number>;
+  /** Completions whose answer is not over and whose client is still there. */
+  openCalls(): Promise<number>;
   close(): Promise<void>;
 }
 
@@ -51,6 +53,7 @@ export async function startSimulator(options: SimulatorOptions): Promise<Simulat
   const log = new CallLog(options.logFile);
   let apiKeys = options.apiKeys ?? null;
   let isDown = false;
+  let openCalls = 0;
   const context = { models, log, isGoingDown: () => isDown };
 
   const server = createServer({ keepAliveTimeout: keepAliveTimeoutMs }, (request, response) => {
@@ -70,6 +73,8 @@ export async function startSimulator(options: SimulatorOptions): Promise<Simulat
       if (isCompletion) refuse(log, request, response, null, fault);
       else sendError(response, fault);
     } else if (isCompletion) {
+      openCalls += 1;
+      response.once('close', () => (openCalls -= 1));
       readBody(request, response, (body) => serveChatCompletion(context, request, response, body));
     } else if (request.method === 'GET' && request.url === '/v1/models') {
       const data = [...models.keys()].map((id) => ({ id, object: 'model', created: 0, owned_by: 'simulator' }));
@@ -107,6 +112,7 @@ export async function startSimulator(options: SimulatorOptions): Promise<Simulat
       new Promise((resolve, reject) => {
         server.getConnections((error, count) => (error ? reject(error) : resolve(count)));
       }),
+    openCalls: async () => openCalls,
     close: async () => {
       isDown = true;
       await stopListening(server);

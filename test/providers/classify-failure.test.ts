@@ -1,0 +1,212 @@
+import {
+  classifyBrokenExchange,
+  classifyErrorResponse,
+  classifyUnusableResponse,
+  type CallContext,
+} from '../../src/providers/classify-failure';
+import type { BreakCause } from '../../src/providers/exchange';
+
+const context: CallContext = {
+  provider: 'holysheep',
+  nowMs: Date.parse('2026-03-01T12:00:00Z'),
+  confidential: { apiKeys: ['sk-secret-key'], texts: ['Where is the parcel I ordered last week?'] },
+};
+
+function answered(status: number, error: unknown = {}, headers: Record<string, string> = {}) {
+  return classifyErrorResponse({ status, headers }, JSON.stringify({ error }), context);
+}
+
+function broken(cause: BreakCause, options: { sent?: boolean; status?: number } = {}) {
+  const head = options.status === undefined ? null : { status: options.status, headers: {} };
+  return classifyBrokenExchange({ kind: 'broken', cause, head, sent: options.sent ?? true }, context);
+}
+
+function networkError(code: string): BreakCause {
+  return { kind: 'network', error: Object.assign(new Error('sk-secret-key'), { code }) };
+}
+
+describe('a status', () => {
+  test.each([
+    [429, 'rate-limited', true, 'not-charged'],
+    [500, 'server-error', true, 'not-charged'],
+    [503, 'server-error', true, 'not-charged'],
+    [529, 'server-error', true, 'not-charged'],
+    [502, 'server-error', true, 'unknown'],
+    [504, 'server-error', true, 'unknown'],
+    [524, 'server-error', true, 'unknown'],
+    [408, 'timeout', true, 'unknown'],
+    [400, 'bad-request', false, 'not-charged'],
+    [401, 'unauthorized', false, 'not-charged'],
+    [402, 'bad-request', false, 'not-charged'],
+    [403, 'unauthorized', false, 'not-charged'],
+    [404, 'bad-request', false, 'not-charged'],
+    [413, 'bad-request', false, 'not-charged'],
+    [422, 'bad-request', false, 'not-charged'],
+    [302, 'malformed-response', false, 'not-charged'],
+  ] as const)('%i → %s, retryable %s, %s', (status, kind, retryable, charge) => {
+    expect(answered(status)).toMatchObject({ kind, retryable, charge, httpStatus: status, retryAfterMs: null });
+  });
+
+  test('429 with Retry-After → the wait it asks for', () => {
+    expect(answered(429, {}, { 'retry-after': '7' }).retryAfterMs).toBe(7_000);
+  });
+
+  test('429 insufficient_quota → not retryable: no wait of seconds brings a quota back', () => {
+    expect(answered(429, { code: 'insufficient_quota' })).toMatchObject({ kind: 'rate-limited', retryable: false });
+  });
+
+  test('x-should-retry: false → not retryable', () => {
+    expect(answered(503, {}, { 'x-should-retry': 'false' }).retryable).toBe(false);
+  });
+
+  test('a broken error body → classified by the status alone', () => {
+    expect(classifyErrorResponse({ status: 503, headers: {} }, '<html>', context)).toMatchObject({
+      kind: 'server-error',
+      message: 'holysheep answered 503: the provider failed',
+    });
+  });
+});
+
+describe('a refusal of the messages', () => {
+  test.each([
+    ['OpenAI', { code: 'context_length_exceeded', message: 'maximum context length is 128000 tokens' }],
+    ['DeepSeek', { message: "This model's maximum context length is 65536 tokens. However, you requested 70000." }],
+    ['Gemini', { message: 'The input token count (1200000) exceeds the maximum number of tokens allowed.' }],
+  ])('400 for the length, as %s says it → context-length, with the reason', (_provider, error) => {
+    const failure = answered(400, error);
+    expect(failure).toMatchObject({ kind: 'context-length', retryable: false, charge: 'not-charged' });
+    expect(failure.message).toContain(error.message);
+  });
+
+  test.each([
+    ['OpenAI', 400, { code: 'content_policy_violation', message: 'Violates our policy.' }],
+    ['Azure', 400, { code: 'content_filter', message: 'The response was filtered.' }],
+    ['DeepSeek', 400, { message: 'Content Exists Risk', type: 'invalid_request_error' }],
+    ['Qwen', 400, { code: 'data_inspection_failed', message: 'Input data may contain inappropriate content.' }],
+    ['OpenRouter', 403, { message: 'Your input was flagged by moderation.' }],
+  ])('for the content, as %s says it → content-filter, with the reason', (_provider, status, error) => {
+    const failure = answered(status, error);
+    expect(failure).toMatchObject({ kind: 'content-filter', retryable: false, charge: 'not-charged' });
+    expect(failure.message).toContain(error.message);
+  });
+
+  test('the reason is bounded and repeats neither key nor message', () => {
+    const { message } = answered(400, {
+      code: 'content_filter',
+      message: `sk-secret-key "the parcel I ordered last" ${'x'.repeat(5_000)}`,
+    });
+    expect(message).not.toMatch(/sk-secret-key|parcel/);
+    expect(message.length).toBeLessThan(400);
+  });
+});
+
+describe('the message of a failure', () => {
+  test('names provider, status and code', () => {
+    expect(answered(429, { code: 'rate_limit_exceeded', type: 'requests' }).message).toBe(
+      'holysheep answered 429 (rate_limit_exceeded): too many requests, or a used-up quota',
+    );
+  });
+
+  test("leaves the provider's own words out, which may quote", () => {
+    expect(answered(500, { message: 'failed on: Where is the parcel?' }).message).not.toContain('parcel');
+  });
+
+  test.each([['sk-secret-key'], ['Where is the parcel I ordered'], ['x'.repeat(1_000)]])(
+    'leaves out what is no code: %.40s',
+    (code) => {
+      expect(answered(401, { code }).message).not.toContain(code);
+    },
+  );
+
+  test.each([
+    ['a list', [{ error: { code: 429, status: 'RESOURCE_EXHAUSTED' } }], '(429)'],
+    ['a bare detail', { code: 'overloaded' }, '(overloaded)'],
+    ['a text', { error: 'too busy' }, 'answered 429: '],
+  ])('is found in an error body that is %s', (_form, body, expected) => {
+    expect(classifyErrorResponse({ status: 429, headers: {} }, JSON.stringify(body), context).message).toContain(
+      expected,
+    );
+  });
+});
+
+describe('a call without a complete response', () => {
+  test('timeout after sending → timeout, retryable, charge unknown', () => {
+    expect(broken({ kind: 'timeout' })).toMatchObject({ kind: 'timeout', retryable: true, charge: 'unknown' });
+  });
+
+  test('timeout while waiting for a connection → timeout, retryable, not charged', () => {
+    expect(broken({ kind: 'timeout' }, { sent: false })).toMatchObject({
+      kind: 'timeout',
+      retryable: true,
+      charge: 'not-charged',
+    });
+  });
+
+  test.each(['ECONNRESET', 'UND_ERR_SOCKET', 'EPIPE'])('%s after sending → connection, retryable, unknown', (code) => {
+    expect(broken(networkError(code))).toMatchObject({ kind: 'connection', retryable: true, charge: 'unknown' });
+  });
+
+  test.each(['ECONNREFUSED', 'ENOTFOUND', 'EAI_AGAIN', 'EHOSTUNREACH', 'UND_ERR_CONNECT_TIMEOUT'])(
+    '%s → connection, retryable, not charged',
+    (code) => {
+      const failure = broken(networkError(code), { sent: false });
+      expect(failure).toMatchObject({ kind: 'connection', retryable: true, charge: 'not-charged' });
+      expect(failure.message).toContain(code);
+      expect(failure.message).not.toContain('sk-secret-key');
+    },
+  );
+
+  test.each([
+    'CERT_HAS_EXPIRED',
+    'DEPTH_ZERO_SELF_SIGNED_CERT',
+    'SELF_SIGNED_CERT_IN_CHAIN',
+    'UNABLE_TO_VERIFY_LEAF_SIGNATURE',
+    'ERR_TLS_CERT_ALTNAME_INVALID',
+  ])('%s → connection, not retryable, not charged', (code) => {
+    expect(broken(networkError(code), { sent: false })).toMatchObject({
+      kind: 'connection',
+      retryable: false,
+      charge: 'not-charged',
+    });
+  });
+
+  test('stopped by the caller → cancelled, with the reason', () => {
+    const failure = broken({ kind: 'cancelled', reason: new Error('WORKER_SHUTDOWN') });
+    expect(failure).toMatchObject({ kind: 'cancelled', retryable: false, charge: 'unknown' });
+    expect(failure.message).toContain('WORKER_SHUTDOWN');
+  });
+
+  test('too large → response-too-large, not retryable, charge unknown', () => {
+    expect(broken({ kind: 'too-large' }, { status: 200 })).toMatchObject({
+      kind: 'response-too-large',
+      retryable: false,
+      charge: 'unknown',
+      httpStatus: 200,
+    });
+  });
+
+  test('503 whose body never ends → server-error, retryable, not charged', () => {
+    expect(broken({ kind: 'timeout' }, { status: 503 })).toMatchObject({
+      kind: 'server-error',
+      retryable: true,
+      charge: 'not-charged',
+      httpStatus: 503,
+    });
+  });
+});
+
+describe('a 2xx without an answer', () => {
+  test('anything that is no completion → malformed-response, not retryable, charge unknown', () => {
+    expect(classifyUnusableResponse(200, '<html>', context)).toMatchObject({
+      kind: 'malformed-response',
+      retryable: false,
+      charge: 'unknown',
+      httpStatus: 200,
+    });
+  });
+
+  test('an answer that was withheld → content-filter', () => {
+    const body = JSON.stringify({ choices: [{ message: { content: null }, finish_reason: 'content_filter' }] });
+    expect(classifyUnusableResponse(200, body, context)).toMatchObject({ kind: 'content-filter', charge: 'unknown' });
+  });
+});

@@ -1,0 +1,52 @@
+import fc from 'fast-check';
+import { redact } from '../../src/providers/redact';
+
+const nothing = { apiKeys: [], texts: [] };
+
+test('a key is taken out wherever it stands', () => {
+  const clean = redact('key sk-12345 and again sk-12345', { apiKeys: ['sk-12345'], texts: [] }, 300);
+  expect(clean).toBe('key [key] and again [key]');
+});
+
+test('a whole quoted message is taken out', () => {
+  const texts = ['My password is hunter2, please reset it'];
+  expect(redact('Flagged: "My password is hunter2, please reset it".', { apiKeys: [], texts }, 300)).toBe(
+    'Flagged: "[…]".',
+  );
+});
+
+test('a part of a message is taken out, also with other line breaks', () => {
+  const texts = ['Please tell me how to\nopen the safe of my neighbour'];
+  expect(redact('Not allowed: open   the safe of my neigh…', { apiKeys: [], texts }, 300)).toBe('Not allowed:[…]…');
+});
+
+test('a Chinese phrase of four characters is taken out', () => {
+  expect(redact('内容包含敏感词:银行卡密码', { apiKeys: [], texts: ['我的银行卡密码是多少'] }, 300)).toBe(
+    '内容包含敏感词:[…]',
+  );
+});
+
+test('words that only happen to be in both stay', () => {
+  expect(redact('Our content policy', { apiKeys: [], texts: ['is the content of it safe?'] }, 300)).toBe(
+    'Our content policy',
+  );
+});
+
+test('a long message is cut', () => {
+  const clean = redact('x'.repeat(1_000), nothing, 300);
+  expect(clean).toHaveLength(300);
+  expect(clean.endsWith('…')).toBe(true);
+});
+
+test('no key, no run of 12 bytes of a text and nothing too long ever comes through', () => {
+  const anyKey = fc.stringMatching(/^sk-[a-z0-9]{20}$/);
+  const anyText = fc.string({ minLength: 12, maxLength: 60, unit: 'grapheme' });
+  fc.assert(
+    fc.property(anyKey, anyText, fc.string(), fc.string(), (apiKey, text, before, after) => {
+      const clean = redact(`${before}${apiKey}${text}${after}`, { apiKeys: [apiKey], texts: [text] }, 300);
+      expect(clean).not.toContain(apiKey);
+      expect(clean.length).toBeLessThanOrEqual(300);
+      if (text.trim().length >= 12) expect(clean).not.toContain(text.trim().replaceAll(/\s+/g, ' '));
+    }),
+  );
+});
