@@ -35,6 +35,16 @@ export const commands: readonly CommandEntry[] = [
     load: async () => (await import('./compare')).compareCommand(),
   },
   {
+    name: 'doctor',
+    summary: 'check every part and say what to do',
+    load: async () => (await import('./doctor')).doctorCommand(),
+  },
+  {
+    name: 'setup',
+    summary: 'prepare a Temporal and a database of your own',
+    load: async () => (await import('./setup')).setupCommand(),
+  },
+  {
     name: 'demo',
     summary: 'see turns survive what breaks other chatbots',
     load: async () => (await import('./demo')).demoCommand(),

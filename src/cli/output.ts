@@ -15,11 +15,9 @@ interface Column {
   readonly align?: 'left' | 'right';
 }
 
-const noBorders = {
-  ...{ top: '', 'top-mid': '', 'top-left': '', 'top-right': '' },
-  ...{ bottom: '', 'bottom-mid': '', 'bottom-left': '', 'bottom-right': '' },
-  ...{ left: '', 'left-mid': '', mid: '', 'mid-mid': '', right: '', 'right-mid': '', middle: '  ' },
-};
+const borderParts =
+  'top top-mid top-left top-right bottom bottom-mid bottom-left bottom-right left left-mid mid mid-mid right right-mid';
+const noBorders = { ...Object.fromEntries(borderParts.split(' ').map((part) => [part, ''])), middle: '  ' };
 
 /** A table with borders for a terminal, and columns of plain text for a pipe. */
 export function renderTable(

@@ -1,0 +1,67 @@
+import path from 'node:path';
+import { programSearchPath } from '../../config/process-environment';
+import type { Settings, TemporalSettings } from '../../config/settings';
+import { searchAttributeNames } from '../../contract/names';
+import { embeddedServerAddress } from '../../temporal-server/embedded-data-file';
+import { findOnPath, isExecutableFile } from '../../temporal-server/locate';
+import { missingSearchAttributes } from '../../temporal-server/search-attributes';
+import { pinnedVersion, readSupportedVersion } from '../../temporal-server/temporal-version';
+import { connectToTemporal, isNotFound } from '../temporal-connection';
+import type { Check, CheckOutcome } from './check';
+
+const setupAdvice = 'Run: npx bellwether setup';
+
+export function temporalCheck({ temporal, dataDirectory, cacheDirectory }: Settings): Check {
+  const embedded = temporal.address === undefined ? embeddedServerAddress(dataDirectory) : undefined;
+  const address = temporal.address ?? embedded;
+  if (address === undefined) {
+    return {
+      name: 'Temporal',
+      advice: 'Remove or update that program; `npx bellwether up` then brings one that fits.',
+      run: () => checkProgram(cacheDirectory),
+    };
+  }
+  return {
+    name: 'Temporal',
+    advice: embedded
+      ? 'Stop and start `npx bellwether up`.'
+      : 'Is TEMPORAL_ADDRESS right, is the server up, do TLS and key fit (TEMPORAL_TLS…, TEMPORAL_API_KEY)?',
+    run: () => checkServer({ ...temporal, address }, embedded !== undefined),
+  };
+}
+
+async function checkServer(settings: TemporalSettings, isEmbedded: boolean): Promise<CheckOutcome> {
+  const connection = await connectToTemporal(settings);
+  try {
+    const { namespace } = settings;
+    const { serverVersion } = await connection.workflowService.getSystemInfo({});
+    const where = `${settings.address}${isEmbedded ? ' (embedded)' : ''}, server ${serverVersion}`;
+    try {
+      await connection.workflowService.describeNamespace({ namespace });
+    } catch (error) {
+      if (!isNotFound(error)) throw error;
+      return { status: 'failed', detail: `${where}: there is no namespace ${namespace}`, advice: setupAdvice };
+    }
+    const missing = await missingSearchAttributes(connection, namespace, Object.values(searchAttributeNames));
+    const detail = `${where}, namespace ${namespace}`;
+    if (missing.length === 0) return { status: 'ok', detail: `${detail}, search attributes registered` };
+    return { status: 'failed', detail: `${detail}: no search attribute ${missing.join(', ')}`, advice: setupAdvice };
+  } finally {
+    await connection.close();
+  }
+}
+
+/** Embedded and not running: is the program here? Nothing is brought by a check. */
+async function checkProgram(cacheDirectory: string): Promise<CheckOutcome> {
+  const cached = path.join(cacheDirectory, 'temporal', pinnedVersion.cli, 'temporal');
+  const program = findOnPath('temporal', programSearchPath()) ?? (isExecutableFile(cached) ? cached : undefined);
+  if (program === undefined) {
+    return {
+      status: 'skipped',
+      detail: 'embedded, not running; its program is not here yet',
+      advice: '`npx bellwether up` brings and starts it; TEMPORAL_ADDRESS names a server of your own.',
+    };
+  }
+  const { server } = await readSupportedVersion(program);
+  return { status: 'ok', detail: `embedded, not running: server ${server} in ${program}; npx bellwether up starts it` };
+}

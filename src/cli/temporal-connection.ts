@@ -1,0 +1,33 @@
+import { Connection, isGrpcServiceError, type ConnectionOptions } from '@temporalio/client';
+import { reasonOf } from '../temporal-server/reason';
+import type { TemporalSettings } from '../config/settings';
+
+/** A TLS handshake over a slow line takes a second or two; a person is waiting. */
+const connectTimeoutMs = 5_000;
+
+const grpcNotFound = 5;
+const grpcPermissionDenied = 7;
+const grpcUnimplemented = 12;
+
+/** A connection of one's own, to be closed. Throws an error that says where nobody answered. */
+export async function connectToTemporal(temporal: TemporalSettings): Promise<Connection> {
+  const { address, connectionOptions } = temporal;
+  try {
+    return await Connection.connect({
+      ...(connectionOptions as ConnectionOptions),
+      ...(address !== undefined && { address }),
+      connectTimeout: connectTimeoutMs,
+    });
+  } catch (error) {
+    throw new Error(`Temporal does not answer at ${address} (${reasonOf(error)})`, { cause: error });
+  }
+}
+
+export function isNotFound(error: unknown): boolean {
+  return isGrpcServiceError(error) && (error.code as number) === grpcNotFound;
+}
+
+/** As Temporal Cloud answers what its own web page is for. */
+export function isNotAllowed(error: unknown): boolean {
+  return isGrpcServiceError(error) && [grpcPermissionDenied, grpcUnimplemented].includes(error.code);
+}
