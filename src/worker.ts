@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { NativeConnection, Worker } from '@temporalio/worker';
-import type { NativeConnectionOptions } from '@temporalio/worker';
+import type { NativeConnectionOptions, WorkerOptions as TemporalWorkerOptions } from '@temporalio/worker';
 import { createActivities } from './activities';
 import type { Settings } from './config/settings';
 import { createDataConverter } from './encryption/data-converter';
@@ -13,6 +13,17 @@ import type { Provider } from './providers/provider';
 
 /** The bundle that `npm run build` makes, beside the compiled worker. */
 export const builtWorkflowBundle = join(__dirname, 'workflow-bundle.js');
+
+/** How a worker of this service is set up, whatever it runs; the benchmark gives it to the workers it compares with. */
+export const workerTuning = {
+  // A workflow task holds its slot while its local model call runs: the default of 40 caps a worker at 18 turns/s
+  // when calls take 2 s. Slots are cheap; the calls wait on the network.
+  maxConcurrentWorkflowTaskExecutions: 1_000,
+  maxConcurrentLocalActivityExecutions: 1_000,
+  maxConcurrentActivityTaskExecutions: 1_000,
+  // The longest attempt is 41 s: with this, a stopping worker finishes what it bought.
+  shutdownGraceTime: '60 seconds',
+} as const satisfies Partial<TemporalWorkerOptions>;
 
 /** A reservation is abandoned when no turn is left that could end it: twice the longest turn, for slow clocks and queues. */
 const abandonedAfterTurns = 2;
@@ -39,19 +50,13 @@ export async function startWorker({ settings, workflowBundle, onError }: WorkerO
   const providers = new Map(settings.providers.map((provider) => [provider.name, createProvider(provider)]));
   const connection = await NativeConnection.connect(temporal.connectionOptions as NativeConnectionOptions);
   const worker = await Worker.create({
+    ...workerTuning,
     connection,
     namespace: temporal.namespace,
     taskQueue: temporal.taskQueue,
     workflowBundle: { codePath: workflowBundle ?? builtWorkflowBundle },
     activities: createActivities({ ledger, providers, policy, owner: `${hostname()}/${process.pid}/${randomUUID()}` }),
     dataConverter: createDataConverter(settings.encryption),
-    // A workflow task holds its slot while its local model call runs: the default of 40 caps a worker at 18 turns/s
-    // when calls take 2 s. Slots are cheap; the calls wait on the network.
-    maxConcurrentWorkflowTaskExecutions: 1_000,
-    maxConcurrentLocalActivityExecutions: 1_000,
-    maxConcurrentActivityTaskExecutions: 1_000,
-    // The longest attempt is 41 s: with this, a stopping worker finishes what it bought.
-    shutdownGraceTime: '60 seconds',
   });
 
   const abandonedAfterMs = policy.retry.turnDeadlineMs * abandonedAfterTurns;

@@ -1,0 +1,47 @@
+import { NativeConnection, Worker } from '@temporalio/worker';
+import { createActivities } from '../activities';
+import type { Settings } from '../config/settings';
+import { openLedger } from '../ledger/open-ledger';
+import { createProvider } from '../providers/openai-compatible';
+import { workerTuning, type RunningWorker } from '../worker';
+import { HistoryStore } from './history-store';
+import { createPlainActivities } from './plain-activities';
+import { createTextbookActivities } from './textbook-activities';
+
+/** A worker of a way that Bellwether is compared with: same ledger, same provider adapter, same tuning. */
+export async function startComparedWorker(
+  kind: 'textbook' | 'plain',
+  settings: Settings,
+  workflowBundle: string,
+): Promise<RunningWorker> {
+  const { temporal, policy } = settings;
+  const ledger = await openLedger(settings);
+  const history = new HistoryStore(settings.dataDirectory);
+  const providers = new Map(settings.providers.map((provider) => [provider.name, createProvider(provider)]));
+  const steps = createActivities({ ledger, providers, policy, owner: kind });
+  const connection = await NativeConnection.connect({ address: temporal.address });
+  const worker = await Worker.create({
+    ...workerTuning,
+    connection,
+    namespace: temporal.namespace,
+    taskQueue: temporal.taskQueue,
+    workflowBundle: { codePath: workflowBundle },
+    activities: kind === 'textbook' ? createTextbookActivities(steps) : createPlainActivities(steps, history),
+  });
+  const finished = runToTheEnd();
+  return {
+    finished,
+    stop: () => {
+      if (worker.getState() === 'RUNNING') worker.shutdown();
+      return finished;
+    },
+  };
+
+  async function runToTheEnd(): Promise<void> {
+    await worker.run();
+    await Promise.all([...providers.values()].map((provider) => provider.close()));
+    await ledger.close();
+    history.close();
+    await connection.close();
+  }
+}

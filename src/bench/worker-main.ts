@@ -1,0 +1,29 @@
+/** One way's worker as a process: `BenchWorkerOptions` as JSON, one line of JSON once it polls, ends with its stdin. */
+import { installLogging } from '../logging';
+import { startWorker, type RunningWorker } from '../worker';
+import { startComparedWorker } from './compared-worker';
+import { benchSettings, type BenchWorkerOptions } from './worker-process';
+
+async function main(): Promise<void> {
+  installLogging('warn');
+  const options = JSON.parse(process.argv[2] ?? '{}') as BenchWorkerOptions;
+  const worker = await start(options);
+  process.stdin.once('end', () => void worker.stop()).resume();
+  // Ctrl-C reaches every process of a terminal; the benchmark itself ends this one.
+  process.on('SIGINT', () => undefined);
+  console.log(JSON.stringify({ kind: options.kind }));
+  await worker.finished;
+}
+
+function start(options: BenchWorkerOptions): Promise<RunningWorker> {
+  const { kind, workflowBundle } = options;
+  const settings = benchSettings(options, kind);
+  return kind === 'bellwether'
+    ? startWorker({ settings, workflowBundle })
+    : startComparedWorker(kind, settings, workflowBundle);
+}
+
+main().catch((error: unknown) => {
+  console.error('The worker failed.', error);
+  process.exitCode = 1;
+});
