@@ -1,8 +1,17 @@
 import type { RefusalScope } from '../contract/turn';
-import { attemptsOf, deleteAttempt, insertAttempt, insertTurn, lockTurn, updateTurn } from './rows';
+import {
+  type AttemptState,
+  attemptsOf,
+  deleteAttempt,
+  insertAttempt,
+  insertTurn,
+  lockTurn,
+  updateTurn,
+  type TurnState,
+} from './rows';
 import { dayScope, remaining, reserveOnScopes, spentOn, utcDay } from './budgets';
 import type { AdmitRequest, AdmitResult, Reservation, ReserveRequest, ReserveResult } from './ledger';
-import type { AttemptRecord, LedgerDatabase, TurnsTable } from './schema';
+import type { LedgerDatabase } from './schema';
 import { abandoned, endAttempts } from './settling';
 
 /** See `Ledger.admit`. A new turn takes four statements: turn, attempt, session, day. */
@@ -65,8 +74,8 @@ async function loadTurn(trx: LedgerDatabase, turnId: string) {
 /** The answer this very request got before: its first commit may have been done though nobody heard of it. */
 async function earlierAnswer(
   trx: LedgerDatabase,
-  turn: TurnsTable,
-  attempts: readonly AttemptRecord[],
+  turn: TurnState,
+  attempts: readonly AttemptState[],
   request: AnyRequest,
 ): Promise<{ readonly answer: ReserveResult; readonly arm: string } | undefined> {
   const row = attempts.find((attempt) => attempt.request_id === request.requestId);
@@ -86,7 +95,7 @@ async function earlierAnswer(
 async function endOpenAttempts(
   trx: LedgerDatabase,
   turnId: string,
-  attempts: readonly AttemptRecord[],
+  attempts: readonly AttemptState[],
   atMs: number,
 ): Promise<void> {
   const open = attempts.filter((row) => row.state === 'reserved');
@@ -121,7 +130,7 @@ async function refuseTurn(
   trx: LedgerDatabase,
   request: AdmitRequest,
   scope: RefusalScope,
-  before: Pick<TurnsTable, 'outcome' | 'admitted_at_ms' | 'ended_at_ms'>,
+  before: Pick<TurnState, 'outcome' | 'admitted_at_ms' | 'ended_at_ms'>,
 ): Promise<void> {
   await updateTurn(trx, request.turnId, {
     outcome: before.outcome ?? 'refused',

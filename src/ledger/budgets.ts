@@ -76,7 +76,11 @@ async function explainRefusal(
   caps: Caps,
 ): Promise<Refusal> {
   const scopes = sessionId === null ? [dayScope(day)] : [sessionScope(sessionId), dayScope(day)];
-  const rows = await trx.selectFrom('budgets').selectAll().where('scope', 'in', scopes).execute();
+  const rows = await trx
+    .selectFrom('budgets')
+    .select(['scope', 'spent_nano_usd', 'reserved_nano_usd', 'closed_at_ms'])
+    .where('scope', 'in', scopes)
+    .execute();
   const dayRow = rows.find((row) => row.scope === dayScope(day));
   const spentToday = dayRow?.spent_nano_usd ?? 0;
   const remainingNanoUsd = remaining(caps.dayNanoUsd, spentToday);

@@ -83,21 +83,13 @@ function amounts(row: Amounts): Omit<CostRow, 'key'> {
 
 /** See `Ledger.attempts`. In the order they were reserved. */
 export async function listAttempts(db: LedgerDatabase, turnId: string | undefined): Promise<readonly AttemptRow[]> {
-  const all = db.selectFrom('attempts').selectAll().orderBy('started_at_ms').orderBy('turn_id').orderBy('attempt');
-  const rows = await (turnId === undefined ? all : all.where('turn_id', '=', turnId)).execute();
-  return rows.map((row) => ({
-    turnId: row.turn_id,
-    attempt: row.attempt,
-    sessionId: row.session_id,
-    day: row.day,
-    arm: row.arm,
-    target: row.target,
-    model: row.model,
-    state: row.state,
-    outcome: row.outcome,
-    reservedNanoUsd: row.reserved_nano_usd,
-    costNanoUsd: row.cost_nano_usd,
-    promptTokens: row.prompt_tokens,
-    completionTokens: row.completion_tokens,
-  }));
+  const all = db
+    .selectFrom('attempts')
+    .select(['turn_id as turnId', 'attempt', 'session_id as sessionId', 'day', 'arm', 'target', 'model', 'state'])
+    .select(['outcome', 'reserved_nano_usd as reservedNanoUsd', 'cost_nano_usd as costNanoUsd'])
+    .select(['prompt_tokens as promptTokens', 'completion_tokens as completionTokens'])
+    .orderBy('started_at_ms')
+    .orderBy('turn_id')
+    .orderBy('attempt');
+  return (turnId === undefined ? all : all.where('turn_id', '=', turnId)).execute();
 }

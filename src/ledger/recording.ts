@@ -2,8 +2,8 @@ import { sql } from 'kysely';
 import type { Settlement, TurnTotals } from '../contract/turn';
 import { dayScope, remaining, spentOn, utcDay } from './budgets';
 import type { TurnRecord } from './ledger';
-import { attemptsOf, lockTurn } from './rows';
-import type { AttemptRecord, LedgerDatabase } from './schema';
+import { type AttemptState, attemptsOf, lockTurn } from './rows';
+import type { LedgerDatabase } from './schema';
 import { abandoned, endAttempts } from './settling';
 
 /** See `Ledger.settleAttempt`. */
@@ -39,7 +39,7 @@ export async function recordTurn(trx: LedgerDatabase, record: TurnRecord): Promi
   };
 }
 
-function sum(attempts: readonly AttemptRecord[], value: (row: AttemptRecord) => number): number {
+function sum(attempts: readonly AttemptState[], value: (row: AttemptState) => number): number {
   return attempts.reduce((total, row) => total + value(row), 0);
 }
 

@@ -1,6 +1,44 @@
+import type { Selectable } from 'kysely';
 import type { AdmitRequest, Reservation } from './ledger';
 import { requireNanoUsd } from './money';
-import type { AttemptRecord, LedgerDatabase, TurnsTable } from './schema';
+import type { AttemptsTable, LedgerDatabase, TurnsTable } from './schema';
+
+const turnColumns = [
+  'turn_id',
+  'session_id',
+  'arm',
+  'outcome',
+  'refused_by',
+  'refused_request_id',
+  'admitted_at_ms',
+  'ended_at_ms',
+] as const;
+
+/** What the ledger reads of a turn to go on with it. */
+export type TurnState = Pick<TurnsTable, (typeof turnColumns)[number]>;
+
+const attemptColumns = [
+  'turn_id',
+  'attempt',
+  'request_id',
+  'session_id',
+  'day',
+  'arm',
+  'state',
+  'reserved_nano_usd',
+  'cost_nano_usd',
+  'prompt_tokens',
+  'cached_prompt_tokens',
+  'completion_tokens',
+  'outcome',
+  'http_status',
+  'latency_ms',
+  'started_at_ms',
+  'ended_at_ms',
+] as const;
+
+/** What the ledger reads of an attempt to end it and to add it up. */
+export type AttemptState = Pick<Selectable<AttemptsTable>, (typeof attemptColumns)[number]>;
 
 /** Returns false when the turn is there already. Either way its row is locked until the transaction ends. */
 export async function insertTurn(trx: LedgerDatabase, request: AdmitRequest, arm: string): Promise<boolean> {
@@ -19,12 +57,12 @@ export async function insertTurn(trx: LedgerDatabase, request: AdmitRequest, arm
  * turn's attempts happen under this lock, so what is read after it stays true. Written as an update that changes
  * nothing, because SQLite has no `select … for update`.
  */
-export function lockTurn(trx: LedgerDatabase, turnId: string): Promise<TurnsTable | undefined> {
+export function lockTurn(trx: LedgerDatabase, turnId: string): Promise<TurnState | undefined> {
   return trx
     .updateTable('turns')
     .set((eb) => ({ turn_id: eb.ref('turn_id') }))
     .where('turn_id', '=', turnId)
-    .returningAll()
+    .returning(turnColumns)
     .executeTakeFirst();
 }
 
@@ -33,8 +71,8 @@ export async function updateTurn(trx: LedgerDatabase, turnId: string, values: Pa
 }
 
 /** All attempts of a turn, first one first. Call it with the turn locked. */
-export function attemptsOf(trx: LedgerDatabase, turnId: string): Promise<AttemptRecord[]> {
-  return trx.selectFrom('attempts').selectAll().where('turn_id', '=', turnId).orderBy('attempt').execute();
+export function attemptsOf(trx: LedgerDatabase, turnId: string): Promise<AttemptState[]> {
+  return trx.selectFrom('attempts').select(attemptColumns).where('turn_id', '=', turnId).orderBy('attempt').execute();
 }
 
 export interface NewAttempt {

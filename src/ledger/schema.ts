@@ -1,4 +1,4 @@
-import type { Generated, Kysely, Selectable } from 'kysely';
+import type { Generated, Kysely } from 'kysely';
 import type { RefusalScope, Settlement } from '../contract/turn';
 
 /** One row per turn. Times are milliseconds since 1970, UTC. */
@@ -56,8 +56,6 @@ export interface BudgetsTable {
   reserved_nano_usd: number;
   closed_at_ms: number | null;
 }
-
-export type AttemptRecord = Selectable<AttemptsTable>;
 
 export interface LedgerTables {
   turns: TurnsTable;

@@ -1,13 +1,14 @@
 import type { Settlement } from '../contract/turn';
 import { changeScope, dayScope, type ScopeChange, sessionScope } from './budgets';
 import { requireNanoUsd } from './money';
-import type { AttemptRecord, LedgerDatabase } from './schema';
+import type { AttemptState } from './rows';
+import type { LedgerDatabase } from './schema';
 
 /** How an attempt ends; `outcome` is null when nobody is left who could know. */
 export type Ending = Omit<Settlement, 'outcome'> & { readonly outcome: Settlement['outcome'] | null };
 
 /** The ending of an attempt whose owner is gone: it counts at what was reserved. */
-export function abandoned(row: AttemptRecord, atMs: number): Ending {
+export function abandoned(row: AttemptState, atMs: number): Ending {
   return {
     attempt: row.attempt,
     state: 'unconfirmed',
@@ -22,7 +23,7 @@ export function abandoned(row: AttemptRecord, atMs: number): Ending {
 
 export interface EndedAttempts {
   /** All attempts of the turn as they are now. */
-  readonly attempts: readonly AttemptRecord[];
+  readonly attempts: readonly AttemptState[];
   /** What is now spent on each day that changed. */
   readonly spentByDay: ReadonlyMap<string, number>;
 }
@@ -34,11 +35,11 @@ export interface EndedAttempts {
 export async function endAttempts(
   trx: LedgerDatabase,
   turnId: string,
-  attempts: readonly AttemptRecord[],
+  attempts: readonly AttemptState[],
   endings: readonly Ending[],
 ): Promise<EndedAttempts> {
   const current = new Map(attempts.map((row) => [row.attempt, row]));
-  const changed: { readonly before: AttemptRecord; readonly after: AttemptRecord }[] = [];
+  const changed: { readonly before: AttemptState; readonly after: AttemptState }[] = [];
   for (const ending of endings) {
     const before = current.get(ending.attempt);
     if (before === undefined) {
@@ -57,7 +58,7 @@ export async function endAttempts(
 }
 
 /** The attempt after an ending; the same object when it has ended for good before. */
-function end(row: AttemptRecord, ending: Ending): AttemptRecord {
+function end(row: AttemptState, ending: Ending): AttemptState {
   switch (row.state) {
     case 'settled':
     case 'released':
@@ -82,12 +83,12 @@ function end(row: AttemptRecord, ending: Ending): AttemptRecord {
   };
 }
 
-function costOf(row: AttemptRecord, ending: Ending): number {
+function costOf(row: AttemptState, ending: Ending): number {
   if (ending.state === 'settled') return requireNanoUsd('costNanoUsd', ending.costNanoUsd);
   return ending.state === 'unconfirmed' ? row.reserved_nano_usd : 0;
 }
 
-async function writeEnd(trx: LedgerDatabase, row: AttemptRecord): Promise<void> {
+async function writeEnd(trx: LedgerDatabase, row: AttemptState): Promise<void> {
   const { state, cost_nano_usd, prompt_tokens, cached_prompt_tokens, completion_tokens } = row;
   const { outcome, http_status, latency_ms, ended_at_ms } = row;
   await trx
@@ -102,7 +103,7 @@ async function writeEnd(trx: LedgerDatabase, row: AttemptRecord): Promise<void> 
 /** One statement per scope: the session first, then days in ascending order (see `reserveOnScopes` for why). */
 async function moveMoney(
   trx: LedgerDatabase,
-  changed: readonly { readonly before: AttemptRecord; readonly after: AttemptRecord }[],
+  changed: readonly { readonly before: AttemptState; readonly after: AttemptState }[],
 ): Promise<ReadonlyMap<string, number>> {
   const bySession = new Map<string, ScopeChange>();
   const byDay = new Map<string, ScopeChange>();
@@ -118,7 +119,7 @@ async function moveMoney(
   return spentByDay;
 }
 
-function add(changes: Map<string, ScopeChange>, key: string, before: AttemptRecord, after: AttemptRecord): void {
+function add(changes: Map<string, ScopeChange>, key: string, before: AttemptState, after: AttemptState): void {
   const soFar = changes.get(key) ?? { spentNanoUsd: 0, reservedNanoUsd: 0 };
   changes.set(key, {
     spentNanoUsd: soFar.spentNanoUsd + after.cost_nano_usd - before.cost_nano_usd,
@@ -126,6 +127,6 @@ function add(changes: Map<string, ScopeChange>, key: string, before: AttemptReco
   });
 }
 
-function reservedBy(row: AttemptRecord): number {
+function reservedBy(row: AttemptState): number {
   return row.state === 'reserved' ? row.reserved_nano_usd : 0;
 }

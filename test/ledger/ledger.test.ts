@@ -63,8 +63,9 @@ describeOnEachDatabase('the ledger', (databases) => {
 
     test('another request for the turn posts the open attempt as unconfirmed and keeps the arm', async () => {
       await ledger.admit(admitRequest('turn', 400, { plan: () => reservation(400, { arm: 'legacy' }) }));
-      const plan = (previousArm: string | null) => reservation(400, { arm: previousArm ?? 'holysheep' });
-      const second = await ledger.admit(admitRequest('turn', 400, { plan }));
+      const second = await ledger.admit(
+        admitRequest('turn', 400, { plan: (previousArm) => reservation(400, { arm: previousArm ?? 'holysheep' }) }),
+      );
       expect(second).toEqual({ kind: 'admitted', arm: 'legacy', attempt: 2, reservedNanoUsd: 400 });
       expect(await states('turn')).toEqual(['unconfirmed', 'reserved']);
       expect(await budgets()).toEqual({ 'day:2026-11-23': [400, 400], 'session:session': [400, 400] });

@@ -2,10 +2,10 @@ import { type ChildProcess, execFile, execFileSync, spawn } from 'node:child_pro
 import { chownSync, mkdirSync, mkdtempSync, statSync } from 'node:fs';
 import { cp, rm } from 'node:fs/promises';
 import { createRequire } from 'node:module';
-import { createServer } from 'node:net';
 import { tmpdir, userInfo } from 'node:os';
 import { dirname, join } from 'node:path';
 import { promisify } from 'node:util';
+import { findFreePort } from '../../src/temporal-server/free-port';
 
 /** A PostgreSQL server of the tests' own, in a temporary directory. */
 export interface TestPostgres {
@@ -39,7 +39,7 @@ export async function startPostgres(): Promise<TestPostgres> {
     const binaries = join(await readableNative(directory, user), 'bin');
     const flags = ['--no-sync', '--auth=trust', '--username=bellwether', '--encoding=UTF8', '--locale=C'];
     await promisify(execFile)(join(binaries, 'initdb'), ['--pgdata', data, ...flags], { ...user, cwd: directory });
-    const port = await freePort();
+    const port = await findFreePort('127.0.0.1');
     const start = () => startServer(join(binaries, 'postgres'), data, port, user);
     let server = await start();
     return {
@@ -150,15 +150,4 @@ async function end(server: ChildProcess, signal: NodeJS.Signals): Promise<void> 
   const ended = new Promise((resolve) => server.once('exit', resolve));
   server.kill(signal);
   await ended;
-}
-
-function freePort(): Promise<number> {
-  return new Promise((resolve, reject) => {
-    const probe = createServer().once('error', reject);
-    probe.listen(0, '127.0.0.1', () => {
-      const address = probe.address();
-      if (address === null || typeof address === 'string') throw new Error('The probe has no port.');
-      probe.close(() => resolve(address.port));
-    });
-  });
 }
