@@ -1,0 +1,112 @@
+import { join } from 'node:path';
+import type { Ledger, Reservation } from '../../src/ledger/ledger';
+import { openLedger } from '../../src/ledger/open-ledger';
+import { CliWorkspace } from './run-cli';
+
+const dayMs = 24 * 60 * 60 * 1000;
+const caps = { sessionNanoUsd: 500_000_000, dayNanoUsd: 100_000_000_000 };
+const reservation: Reservation = {
+  arm: 'holysheep',
+  target: 'holysheep-primary',
+  provider: 'holysheep',
+  model: 'deepseek-v3.2',
+  worstCaseNanoUsd: 5_000_000,
+};
+
+let workspace: CliWorkspace;
+beforeEach(() => {
+  workspace = new CliWorkspace();
+});
+afterEach(() => workspace.remove());
+
+/** One turn with one attempt, reserved at $0.005 and ended as told. */
+async function record(
+  ledger: Ledger,
+  turnId: string,
+  atMs: number,
+  state: 'settled' | 'unconfirmed' | 'open',
+): Promise<void> {
+  const sessionId = `session-of-${turnId}`;
+  const request = {
+    turnId,
+    sessionId,
+    userId: null,
+    plan: () => reservation,
+    requestId: turnId,
+    owner: 'test',
+    caps,
+    atMs,
+  };
+  const admitted = await ledger.admit(request);
+  if (admitted.kind === 'refused') throw new Error('The ledger refused the turn.');
+  if (state === 'open') return;
+  const usage = state === 'settled' ? { promptTokens: 300, cachedPromptTokens: 0, completionTokens: 700 } : null;
+  await ledger.settleAttempt(turnId, {
+    attempt: admitted.attempt,
+    state,
+    costNanoUsd: state === 'settled' ? 420_000 : reservation.worstCaseNanoUsd,
+    usage,
+    outcome: state === 'settled' ? 'answered' : 'timeout',
+    httpStatus: null,
+    latencyMs: 100,
+    endedAtMs: atMs + 100,
+  });
+}
+
+async function fillLedger(nowMs: number): Promise<void> {
+  const ledger = await openLedger({ dataDirectory: join(workspace.directory, '.bellwether') });
+  try {
+    await record(ledger, 'yesterday', nowMs - dayMs, 'settled');
+    await record(ledger, 'today', nowMs, 'settled');
+    await record(ledger, 'lost', nowMs, 'unconfirmed');
+    await record(ledger, 'running', nowMs, 'open');
+  } finally {
+    await ledger.close();
+  }
+}
+
+describe('bellwether costs', () => {
+  it('says so when nothing ran yet, and makes no ledger', async () => {
+    const { status, stdout } = await workspace.run(['costs']);
+    expect(status).toBe(0);
+    expect(stdout).toContain('Nothing was spent yet');
+    expect(stdout).toContain('npx bellwether up');
+    expect(await workspace.json(['costs'])).toMatchObject({ total_cost: 0, remaining_budget: 100, rows: [] });
+    expect((await workspace.run(['costs'])).stdout).toBe(stdout);
+  });
+
+  it('adds up what is confirmed, with the unconfirmed and the reserved apart', async () => {
+    await fillLedger(Date.now());
+    expect(await workspace.json(['costs'])).toMatchObject({
+      total_cost: 0.00084,
+      total_tokens: 2000,
+      total_turns: 4,
+      total_attempts: 4,
+      unconfirmed: 0.005,
+      reserved: 0.005,
+      day_cap: 100,
+      guide_estimated_monthly_cost: 0.0252,
+      by: 'day',
+    });
+  });
+
+  it('estimates a month from the mean of the days with spending', async () => {
+    await fillLedger(Date.now());
+    expect(await workspace.json(['costs'])).toMatchObject({ estimated_from_days: 2, estimated_monthly_cost: 0.0126 });
+    const { stdout } = await workspace.run(['costs']);
+    expect(stdout).toMatch(/estimated_monthly_cost +\$0.012600 +the mean of 2 days with spending × 30/);
+    expect(stdout).toMatch(/\$0.025200 +the guide's total × 30/);
+  });
+
+  it.each([
+    ['session', ['session-of-today', 'session-of-yesterday', 'session-of-lost', 'session-of-running']],
+    ['model', ['deepseek-v3.2']],
+    ['arm', ['holysheep']],
+  ])('groups by %s', async (dimension, keys) => {
+    await fillLedger(Date.now());
+    const { rows } = (await workspace.json(['costs', '--by', dimension])) as { rows: { key: string }[] };
+    expect(rows.map(({ key }) => key).toSorted()).toEqual(keys.toSorted());
+    const { stdout } = await workspace.run(['costs', '--by', dimension]);
+    for (const key of keys) expect(stdout).toMatch(new RegExp(`^${key} +\\d`, 'm'));
+  });
+});

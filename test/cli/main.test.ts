@@ -1,0 +1,65 @@
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { commands } from '../../src/cli/commands';
+import { CliWorkspace } from './run-cli';
+
+let workspace: CliWorkspace;
+beforeEach(() => {
+  workspace = new CliWorkspace();
+});
+afterEach(() => workspace.remove());
+
+describe('bellwether', () => {
+  it('lists every command and what exit statuses mean', async () => {
+    const { status, stdout } = await workspace.run(['--help']);
+    expect(status).toBe(0);
+    for (const { name, summary } of commands) expect(stdout).toMatch(new RegExp(`${name} .*${summary}`));
+    expect(stdout).toContain('Exit status: 0 done, 1 failed, 2 wrong usage or configuration.');
+  });
+
+  it.each(commands.map(({ name }) => name))('tells what %s is for', async (name) => {
+    const { status, stdout } = await workspace.run([name, '--help']);
+    expect(status).toBe(0);
+    expect(stdout).toContain(`Usage: bellwether ${name}`);
+  });
+
+  it('shows a command’s own help through `help`', async () => {
+    const { status, stdout } = await workspace.run(['help', 'compare']);
+    expect(status).toBe(0);
+    expect(stdout).toContain('--cjk-share');
+  });
+
+  it.each([
+    ['an unknown command', ['cost'], /unknown command 'cost'\s+\(Did you mean costs\?\)/],
+    ['an unknown option', ['costs', '--per', 'day'], /unknown option '--per'/],
+    ['an option’s wrong value', ['costs', '--by', 'week'], /Allowed choices are day, session, model, arm/],
+    ['no command at all', [], /Usage: bellwether/],
+  ])('ends with status 2 and says why on %s', async (_, args, message) => {
+    const { status, stdout, stderr } = await workspace.run(args);
+    expect(status).toBe(2);
+    expect(stdout).toBe('');
+    expect(stderr).toMatch(message);
+  });
+
+  it('ends with status 2 and lists every problem of the configuration', async () => {
+    writeFileSync(join(workspace.directory, 'bellwether.config.yaml'), 'budget: {}\ndefaultArm: nowhere\n');
+    const { status, stdout, stderr } = await workspace.run(['costs'], { LOG_LEVEL: 'LOUD' });
+    expect(status).toBe(2);
+    expect(stdout).toBe('');
+    expect(stderr.split('\n')).toEqual([
+      'The configuration cannot be used:',
+      expect.stringContaining('bellwether.config.yaml:1: budget: '),
+      expect.stringContaining('bellwether.config.yaml:2: defaultArm: '),
+      expect.stringContaining('LOG_LEVEL: '),
+      '',
+    ]);
+  });
+
+  it('shows where an error comes from with LOG_LEVEL=debug alone', async () => {
+    const environment = { BELLWETHER_CONFIG: 'gone.yaml' };
+    const plain = await workspace.run(['costs'], environment);
+    const debugging = await workspace.run(['costs'], { ...environment, LOG_LEVEL: 'DEBUG' });
+    expect(plain.stderr).not.toMatch(/^ {4}at /m);
+    expect(debugging.stderr).toMatch(/^ {4}at /m);
+  });
+});
