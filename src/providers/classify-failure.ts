@@ -1,6 +1,8 @@
 /** Decides, once and at the edge, what a failed model call was, whether it may be repeated and whether it may cost. */
 import type { CallFailure, ChargeCertainty, FailureKind } from '../contract/failures';
-import type { Exchange, ResponseHead } from './exchange';
+import type { BrokenExchange, ResponseHead } from './exchange';
+import { describeBreak } from './describe-break';
+import { meanings, maxReasonCharacters } from './failure-words';
 import { redact, type Confidential } from './redact';
 import { errorBodySchema, parseJson, withheldSchema, type ProviderError } from './response-schemas';
 import { firstValue, readRetryAfterMs } from './retry-after';
@@ -10,11 +12,6 @@ export interface CallContext {
   readonly nowMs: number;
   readonly confidential: Confidential;
 }
-
-type BrokenExchange = Extract<Exchange, { kind: 'broken' }>;
-
-/** Long enough for a provider's reason, short enough for a history. */
-const maxReasonCharacters = 300;
 
 /** A response whose status is not 2xx. */
 export function classifyErrorResponse(head: ResponseHead, body: string, context: CallContext): CallFailure {
@@ -45,10 +42,12 @@ export function classifyUnusableResponse(status: number, body: string, context: 
 
 /** A call without a complete response. */
 export function classifyBrokenExchange(broken: BrokenExchange, context: CallContext): CallFailure {
-  // The status has said it all, even when the error's body never ended.
-  if (broken.head !== null && broken.head.status >= 300) return classifyErrorResponse(broken.head, '', context);
+  const { head, cause } = broken;
+  // The status of an error has said it all, even when its body never ended.
+  if (head !== null && head.status >= 300 && cause.kind !== 'cancelled')
+    return classifyErrorResponse(head, '', context);
 
-  const { kind, retryable, words } = describeBreak(broken, context);
+  const { kind, retryable, words } = describeBreak(broken, context.confidential);
   return {
     kind,
     message: `${context.provider}: ${words}`,
@@ -93,54 +92,6 @@ function chargeOfStatus(status: number): ChargeCertainty {
   return [500, 501, 503, 529].includes(status) ? 'not-charged' : 'unknown';
 }
 
-interface Break {
-  readonly kind: FailureKind;
-  readonly retryable: boolean;
-  readonly words: string;
-}
-
-function describeBreak({ cause, sent, head }: BrokenExchange, context: CallContext): Break {
-  if (cause.kind === 'network') return describeNetworkError(cause.error, sent, head !== null);
-  if (cause.kind === 'too-large') {
-    return { kind: 'response-too-large', retryable: false, words: meanings['response-too-large'] };
-  }
-  if (cause.kind === 'cancelled') {
-    const reason = redact(wordsOf(cause.reason), context.confidential, maxReasonCharacters);
-    return { kind: 'cancelled', retryable: false, words: `the call was stopped: ${reason}` };
-  }
-  const words = sent ? meanings.timeout : 'no connection was free or made within the limit of the attempt';
-  return { kind: 'timeout', retryable: true, words };
-}
-
-function describeNetworkError(error: Error, sent: boolean, hasHead: boolean): Break {
-  const code = 'code' in error && typeof error.code === 'string' ? error.code : error.name;
-  if (code === 'UND_ERR_DESTROYED' || code === 'UND_ERR_CLOSED') {
-    return { kind: 'cancelled', retryable: false, words: 'the call was stopped: the provider was closed' };
-  }
-  // After the headers, a parser error is a body that was cut.
-  if (code === 'UND_ERR_HEADERS_OVERFLOW' || (error.name === 'HTTPParserError' && !hasHead)) {
-    return { kind: 'malformed-response', retryable: false, words: `the answer is not HTTP (${code})` };
-  }
-  if (code === 'UND_ERR_INVALID_ARG') {
-    const words = 'the request cannot be sent as it is; look for line breaks in the API key and for an invalid URL';
-    return { kind: 'bad-request', retryable: false, words };
-  }
-  if (certificatePattern.test(code)) {
-    const words = `the certificate was not accepted (${code}); check the base URL and the certificate authorities`;
-    return { kind: 'connection', retryable: false, words };
-  }
-  const words = sent ? `the connection was lost during the call (${code})` : `no connection could be made (${code})`;
-  return { kind: 'connection', retryable: true, words };
-}
-
-/** OpenSSL's verification results, as Node names them. */
-const certificatePattern = /CERT|UNABLE_TO_|SELF_SIGNED|ERR_TLS_|ERR_SSL_|HOSTNAME_MISMATCH/;
-
-function wordsOf(reason: unknown): string {
-  if (reason instanceof Error) return reason.message;
-  return typeof reason === 'string' ? reason : 'no reason was given';
-}
-
 /** The error's code or type, when it looks like one and not like a sentence. */
 function codeOf(error: ProviderError | null): string {
   const names = [error?.code, error?.type].map((name) => String(name ?? ''));
@@ -150,19 +101,3 @@ function codeOf(error: ProviderError | null): string {
 function readProviderError(body: string): ProviderError | null {
   return errorBodySchema.safeParse(parseJson(body)).data ?? null;
 }
-
-/** What each kind means, and where there is something to do about it, what. */
-const meanings: Readonly<Record<FailureKind, string>> = {
-  timeout: 'no complete answer within the limit of the attempt',
-  connection: 'the connection failed',
-  'rate-limited': 'too many requests, or a used-up quota',
-  'server-error': 'the provider failed',
-  unauthorized: 'the API key was refused; check the key and the permissions of this provider',
-  'context-length': 'the messages do not fit the model',
-  'content-filter': 'the provider withheld the answer because of its content rules',
-  'bad-request': 'the provider does not accept this request; check the model and the base URL',
-  'malformed-response': 'the answer is not what an OpenAI-compatible provider sends; check the base URL',
-  'response-too-large': 'the answer passed the limit of its size and was broken off',
-  cancelled: 'the call was stopped',
-  budget: 'no budget is left',
-};

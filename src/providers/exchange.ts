@@ -23,16 +23,17 @@ export type BreakCause =
   | { readonly kind: 'too-large' }
   | { readonly kind: 'network'; readonly error: Error };
 
+export interface BrokenExchange {
+  readonly kind: 'broken';
+  readonly cause: BreakCause;
+  /** What had come before it broke. */
+  readonly head: ResponseHead | null;
+  /** Whether the request was written to a connection: only then can the provider have worked and charged. */
+  readonly sent: boolean;
+}
+
 export type Exchange =
-  | { readonly kind: 'response'; readonly head: ResponseHead; readonly body: string }
-  | {
-      readonly kind: 'broken';
-      readonly cause: BreakCause;
-      /** What had come before it broke. */
-      readonly head: ResponseHead | null;
-      /** Whether the request was written to a connection: only then can the provider have worked and charged. */
-      readonly sent: boolean;
-    };
+  { readonly kind: 'response'; readonly head: ResponseHead; readonly body: string } | BrokenExchange;
 
 /**
  * One HTTP request and its whole response, bounded in time and in bytes. Never rejects. When it is broken off, its

@@ -36,7 +36,7 @@ export function truncateToTokens(text: string, maxTokens: number): string {
 }
 
 /** UTF-16 units of CJK punctuation, kana, ideographs, Hangul and full-width forms. */
-export function isCjk(code: number): boolean {
+function isCjk(code: number): boolean {
   return (
     (code >= 0x2e80 && code <= 0x9fff) ||
     (code >= 0xac00 && code <= 0xd7af) ||

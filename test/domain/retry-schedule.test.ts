@@ -1,4 +1,4 @@
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import { failureKinds, type CallFailure } from '../../src/contract/failures';
 import type { RetryPolicy } from '../../src/contract/policy';
 import { attemptTimeoutMs, longestAttemptMs, retryDelayMs } from '../../src/domain/retry-schedule';

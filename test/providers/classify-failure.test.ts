@@ -176,6 +176,11 @@ describe('a call without a complete response', () => {
     expect(failure.message).toContain('WORKER_SHUTDOWN');
   });
 
+  test('stopped by the caller while an error comes in → cancelled all the same', () => {
+    const failure = broken({ kind: 'cancelled', reason: 'user' }, { status: 503 });
+    expect(failure).toMatchObject({ kind: 'cancelled', retryable: false });
+  });
+
   test('too large → response-too-large, not retryable, charge unknown', () => {
     expect(broken({ kind: 'too-large' }, { status: 200 })).toMatchObject({
       kind: 'response-too-large',

@@ -346,8 +346,9 @@ describe('a refused key', () => {
 
   test('whose successor is refused too → unauthorized after two calls, without either key', async () => {
     await simulator.setApiKeys(['sk-other-key']);
-    const readApiKey = ({ refresh }: { refresh: boolean }) => (refresh ? 'sk-second-key' : 'sk-first-key');
-    const { failure } = await failed(providerAt(simulator.baseUrl, { readApiKey }));
+    const { failure } = await failed(
+      providerAt(simulator.baseUrl, { readApiKey: ({ refresh }) => (refresh ? 'sk-second-key' : 'sk-first-key') }),
+    );
     expect(failure.kind).toBe('unauthorized');
     expect(JSON.stringify(failure)).not.toMatch(/sk-(first|second)-key/);
     expect(await simulator.calls()).toHaveLength(2);

@@ -1,4 +1,4 @@
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import { redact } from '../../src/providers/redact';
 
 const nothing = { apiKeys: [], texts: [] };
