@@ -1,0 +1,28 @@
+import { cacheDirectory } from '../support/cache-directory';
+import { CliWorkspace } from './run-cli';
+
+/** Mostly waiting for real timeouts: 10 s for a silent model, 15 s for a killed worker. */
+const demoTimeoutMs = 180_000;
+
+test(
+  'the demonstration shows all it promises and ends by itself with status 0',
+  async () => {
+    const workspace = new CliWorkspace();
+    try {
+      const { status, stdout, stderr } = await workspace.run(['demo'], { BELLWETHER_CACHE_DIR: cacheDirectory });
+      expect({ status, stderr }).toMatchObject({ status: 0 });
+      for (const shown of [
+        'holysheep-fallback (gemini-2.5-flash)',
+        '非常抱歉',
+        "I'm currently experiencing high demand. Session spending limit reached. Please try again shortly.",
+        'unconfirmed',
+        'npx bellwether up',
+      ]) {
+        expect(stdout).toContain(shown);
+      }
+    } finally {
+      await workspace.remove();
+    }
+  },
+  demoTimeoutMs,
+);
