@@ -1,0 +1,200 @@
+import { createServer, type AddressInfo, type Server, type Socket } from 'node:net';
+import { join } from 'node:path';
+import { openLedger } from '../../src/ledger/open-ledger';
+import { startSimulator, type Simulator } from '../../src/simulator/simulator';
+import { sharedTemporal } from '../support/temporal';
+import { CliWorkspace } from './run-cli';
+
+interface Check {
+  readonly name: string;
+  readonly status: string;
+  readonly detail: string;
+  readonly advice?: string;
+}
+
+let workspace: CliWorkspace;
+beforeEach(() => {
+  workspace = new CliWorkspace();
+});
+afterEach(() => workspace.remove());
+
+async function examine(environment: Readonly<Record<string, string>> = {}) {
+  const { status, stdout } = await workspace.run(['doctor', '--json'], environment);
+  const { ok, checks } = JSON.parse(stdout) as { ok: boolean; checks: readonly Check[] };
+  const find = (name: string): Check => {
+    const check = checks.find((candidate) => candidate.name === name);
+    if (!check) throw new Error(`There is no check ${name} in ${stdout}`);
+    return check;
+  };
+  return { status, ok, find, stdout };
+}
+
+describe('bellwether doctor without any configuration', () => {
+  it('finds nothing wrong, and says what is not in use', async () => {
+    const { status, ok, find } = await examine();
+    expect([status, ok]).toEqual([0, true]);
+    expect(find('Versions')).toMatchObject({ status: 'ok', detail: expect.stringContaining(process.versions.node) });
+    expect(find('Configuration').status).toBe('ok');
+    for (const name of ['Providers', 'Ledger', 'Redis', 'Encryption']) expect(find(name).status).toBe('skipped');
+  });
+
+  it('prints a line for each check when a person asks', async () => {
+    const { status, stdout } = await workspace.run(['doctor']);
+    expect(status).toBe(0);
+    expect(stdout).toMatch(/^✓ Versions: .*\n✓ Configuration: /);
+    expect(stdout).toMatch(/^– Providers: simulated/m);
+    expect(stdout).toMatch(/Everything in use works\.\n$/);
+  });
+});
+
+describe('bellwether doctor on providers', () => {
+  let simulator: Simulator;
+  beforeEach(async () => {
+    const models = { 'deepseek-v3.2': {}, 'gemini-2.5-flash': {} };
+    simulator = await startSimulator({ models, apiKeys: ['sk-right'] });
+  });
+  afterEach(() => simulator.close());
+
+  it('gives status and number of models', async () => {
+    const { status, find } = await examine({ HOLYSHEEP_API_KEY: 'sk-right', HOLYSHEEP_BASE_URL: simulator.baseUrl });
+    expect(status).toBe(0);
+    expect(find('Provider holysheep')).toMatchObject({
+      status: 'ok',
+      detail: `${simulator.baseUrl}: Status: 200, Models available: 2`,
+    });
+  });
+
+  it('says what to do about a refused key, and never shows it', async () => {
+    const { status, find, stdout } = await examine({
+      HOLYSHEEP_API_KEY: 'sk-wrong',
+      HOLYSHEEP_BASE_URL: simulator.baseUrl,
+    });
+    expect(status).toBe(1);
+    expect(find('Provider holysheep')).toMatchObject({
+      status: 'failed',
+      detail: expect.stringContaining('Status: 401'),
+      advice: expect.stringContaining('HOLYSHEEP_API_KEY'),
+    });
+    expect(stdout).not.toContain('sk-wrong');
+  });
+
+  it('fails on a provider that cannot be reached, and still checks the others', async () => {
+    const { status, find } = await examine({
+      HOLYSHEEP_API_KEY: 'sk-right',
+      HOLYSHEEP_BASE_URL: simulator.baseUrl,
+      LEGACY_BASE_URL: `http://127.0.0.1:${await unusedPort()}/v1`,
+    });
+    expect(status).toBe(1);
+    expect(find('Provider holysheep').status).toBe('ok');
+    expect(find('Provider legacy')).toMatchObject({
+      status: 'failed',
+      detail: expect.stringContaining('ECONNREFUSED'),
+    });
+  });
+
+  it('mentions a configured model that the provider does not list', async () => {
+    await simulator.close();
+    simulator = await startSimulator({ models: { 'deepseek-v3.2': {} } });
+    const { status, find } = await examine({ HOLYSHEEP_API_KEY: 'k', HOLYSHEEP_BASE_URL: simulator.baseUrl });
+    expect(status).toBe(0);
+    expect(find('Provider holysheep').advice).toMatch(/gemini-2\.5-flash/);
+  });
+});
+
+describe('bellwether doctor on Temporal', () => {
+  it('gives address, server version, namespace and search attributes', async () => {
+    const { address, namespace } = sharedTemporal();
+    const { status, find } = await examine({ TEMPORAL_ADDRESS: address, TEMPORAL_NAMESPACE: namespace });
+    expect(status).toBe(0);
+    expect(find('Temporal')).toMatchObject({ status: 'ok', detail: expect.stringContaining(address) });
+    expect(find('Temporal').detail).toMatch(/server 1\.\d+\.\d+, namespace bellwether, search attributes registered/);
+  });
+
+  it('sends to setup when the namespace is missing', async () => {
+    const { address } = sharedTemporal();
+    const { status, find } = await examine({ TEMPORAL_ADDRESS: address, TEMPORAL_NAMESPACE: 'nowhere' });
+    expect(status).toBe(1);
+    expect(find('Temporal')).toMatchObject({ status: 'failed', advice: 'Run: npx bellwether setup' });
+  });
+
+  it('fails within its time limit when nobody answers', async () => {
+    const { status, find } = await examine({ TEMPORAL_ADDRESS: `127.0.0.1:${await unusedPort()}` });
+    expect(status).toBe(1);
+    expect(find('Temporal')).toMatchObject({ status: 'failed', advice: expect.stringContaining('TEMPORAL_ADDRESS') });
+  });
+});
+
+describe('bellwether doctor on the stores', () => {
+  it('opens the ledger that is there', async () => {
+    const dataDirectory = join(workspace.directory, '.bellwether');
+    await (await openLedger({ dataDirectory })).close();
+    expect((await examine()).find('Ledger')).toMatchObject({ status: 'ok', detail: expect.stringContaining('SQLite') });
+  });
+
+  it('fails on a database that cannot be reached, without its password', async () => {
+    const url = `postgres://me:hunter2@127.0.0.1:${await unusedPort()}/bellwether`;
+    const { status, find, stdout } = await examine({ DATABASE_URL: url });
+    expect(status).toBe(1);
+    expect(find('Ledger').status).toBe('failed');
+    expect(stdout).not.toContain('hunter2');
+  });
+
+  it.each([
+    ['answers', '+PONG\r\n', 'redis://', 'ok'],
+    ['takes the password', '+OK\r\n+PONG\r\n', 'redis://:hunter2@', 'ok'],
+    ['refuses the password', '-WRONGPASS invalid hunter2\r\n', 'redis://me:hunter2@', 'failed'],
+    ['wants a password', '-NOAUTH Authentication required.\r\n', 'redis://', 'failed'],
+  ])('gives the truth about a Redis that %s', async (_, reply, url, status) => {
+    const redis = await listen((socket) => socket.once('data', () => socket.write(reply)));
+    const { find, stdout } = await examine({ REDIS_URL: `${url}127.0.0.1:${portOf(redis)}/0` });
+    redis.close();
+    expect(find('Redis').status).toBe(status);
+    expect(stdout).not.toContain('hunter2');
+  });
+
+  it('fails on a Redis that never answers', async () => {
+    const sockets: Socket[] = [];
+    const silent = await listen((socket) => sockets.push(socket));
+    const { find } = await examine({ REDIS_URL: `redis://127.0.0.1:${portOf(silent)}` });
+    for (const socket of sockets) socket.destroy();
+    silent.close();
+    expect(find('Redis')).toMatchObject({ status: 'failed', detail: 'no answer within 3 s' });
+  });
+});
+
+describe('bellwether doctor on configuration', () => {
+  it('lists every problem, and checks what needs no configuration', async () => {
+    const { status, find } = await examine({ LOG_LEVEL: 'LOUD', BELLWETHER_ENCRYPTION_KEYS: 'short:c2hvcnQ=' });
+    expect(status).toBe(1);
+    expect(find('Configuration').detail.split('\n')).toHaveLength(2);
+    expect(find('Versions').status).toBe('ok');
+  });
+
+  it('names the active encryption key and no key itself', async () => {
+    const key = Buffer.alloc(32, 7).toString('base64');
+    const { find, stdout } = await examine({ BELLWETHER_ENCRYPTION_KEYS: `new:${key},old:${key}` });
+    expect(find('Encryption')).toMatchObject({ status: 'ok', detail: 'on, with key new; 1 more can decrypt' });
+    expect(stdout).not.toContain(key);
+  });
+});
+
+async function listen(onConnection: (socket: Socket) => void): Promise<Server> {
+  const server = createServer((socket) => {
+    socket.on('error', () => socket.destroy());
+    onConnection(socket);
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  return server;
+}
+
+function portOf(server: Server): number {
+  return (server.address() as AddressInfo).port;
+}
+
+/** A port that was free a moment ago. */
+async function unusedPort(): Promise<number> {
+  const server = await listen(() => undefined);
+  const port = portOf(server);
+  await new Promise((resolve) => server.close(resolve));
+  return port;
+}

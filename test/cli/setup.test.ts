@@ -1,0 +1,62 @@
+import { Connection } from '@temporalio/client';
+import { searchAttributeNames } from '../../src/contract/names';
+import { sharedTemporal, unique } from '../support/temporal';
+import { CliWorkspace } from './run-cli';
+
+const { address } = sharedTemporal();
+
+let workspace: CliWorkspace;
+beforeEach(() => {
+  workspace = new CliWorkspace();
+});
+afterEach(() => workspace.remove());
+
+describe('bellwether setup', () => {
+  it('creates the namespace, registers search attributes and migrates the ledger, once', async () => {
+    const namespace = unique('setup');
+    const environment = { TEMPORAL_ADDRESS: address, TEMPORAL_NAMESPACE: namespace };
+
+    expect(await workspace.json(['setup', '--retention', '3'], environment)).toMatchObject({
+      address,
+      namespace,
+      namespace_created: true,
+      search_attributes_added: Object.values(searchAttributeNames),
+      migrations_applied: expect.arrayContaining([expect.any(String)]),
+    });
+    expect(await retentionSeconds(namespace)).toBe(3 * 24 * 60 * 60);
+
+    expect(await workspace.json(['setup', '--retention', '9'], environment)).toMatchObject({
+      namespace_created: false,
+      search_attributes_added: [],
+      migrations_applied: [],
+    });
+    expect(await retentionSeconds(namespace)).toBe(3 * 24 * 60 * 60);
+
+    const { stdout } = await workspace.run(['setup'], environment);
+    expect(stdout).toContain(`namespace ${namespace}: was there`);
+    const { status } = await workspace.run(['doctor'], environment);
+    expect(status).toBe(0);
+  });
+
+  it('ends with status 1 and says where nobody answers', async () => {
+    const { status, stderr } = await workspace.run(['setup'], { TEMPORAL_ADDRESS: '127.0.0.1:1' });
+    expect(status).toBe(1);
+    expect(stderr).toMatch(/^Temporal does not answer at 127\.0\.0\.1:1 /);
+  });
+
+  it.each(['0', '1.5', 'long'])('refuses a retention of %s days', async (days) => {
+    const { status, stderr } = await workspace.run(['setup', '--retention', days]);
+    expect(status).toBe(2);
+    expect(stderr).toContain('from 1 to 365');
+  });
+});
+
+async function retentionSeconds(namespace: string): Promise<number> {
+  const connection = await Connection.connect({ address });
+  try {
+    const { config } = await connection.workflowService.describeNamespace({ namespace });
+    return Number(config?.workflowExecutionRetentionTtl?.seconds);
+  } finally {
+    await connection.close();
+  }
+}
