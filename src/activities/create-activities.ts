@@ -30,9 +30,24 @@ export function createActivities(dependencies: ActivityDependencies) {
     input: ModelCallInput,
     ticket: ModelCallInput['ticket'],
     callIndex: number,
+    signal?: AbortSignal,
   ): Promise<CallOutcome> {
-    const outcome = await makeAttempt(dependencies, input, ticket, callIndex, Context.current().cancellationSignal);
+    const outcome = await makeAttempt(dependencies, input, ticket, callIndex, signal);
     if (outcome.kind === 'answered') recentLatency.add(input.target.name, outcome.settlement.latencyMs);
+    return outcome;
+  }
+
+  /**
+   * A local activity is cancelled when its turn is, and also when the server gave up its workflow task: then the task
+   * comes again and joins this call. So the call goes on, bounded by its timeout; in case nobody is left to record its
+   * turn, it is settled here.
+   */
+  async function attemptToTheEnd(input: ModelCallInput): Promise<CallOutcome> {
+    const { cancellationSignal } = Context.current();
+    const outcome = await attempt(input, unusedTicket(input), 0);
+    if (cancellationSignal.aborted && outcome.kind === 'answered') {
+      await dependencies.ledger.settleAttempt(input.turnId, outcome.settlement);
+    }
     return outcome;
   }
 
@@ -51,7 +66,7 @@ export function createActivities(dependencies: ActivityDependencies) {
     /** A target's first call, as a local activity: failures are returned, the workflow decides what follows. */
     callModelInTask(input: ModelCallInput): Promise<CallOutcome> {
       return memory.once(`call ${input.turnId} ${input.target.name} ${input.ticket?.attempt}`, () =>
-        attempt(input, unusedTicket(input), 0),
+        attemptToTheEnd(input),
       );
     },
 
@@ -63,7 +78,8 @@ export function createActivities(dependencies: ActivityDependencies) {
       const ticket = info.attempt === 1 ? input.ticket : null;
       const heartbeats = setInterval(() => context.heartbeat(), heartbeatEveryMs);
       try {
-        const outcome = await attempt(input, ticket, input.earlierCalls + info.attempt - 1);
+        const callIndex = input.earlierCalls + info.attempt - 1;
+        const outcome = await attempt(input, ticket, callIndex, context.cancellationSignal);
         if (outcome.kind === 'answered') return outcome;
         if (context.cancellationDetails?.workerShutdown) throw workerStopped(input);
         throw ApplicationFailure.create({

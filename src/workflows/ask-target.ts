@@ -55,7 +55,7 @@ async function callOnceInTask(call: Omit<ModelCallInput, 'earlierCalls'>, limits
   try {
     return await callModelInTask({ ...call, earlierCalls: 0 });
   } catch (error) {
-    return { kind: 'failed', failure: failureOf(error), retryDelayMs: 0 };
+    return { kind: 'failed', failure: failureOf(error), retryDelayMs: limits.maxAttemptsPerTarget > 1 ? 0 : null };
   }
 }
 
@@ -92,7 +92,10 @@ function failureOf(error: unknown): CallFailure {
   if (cause?.name === 'CancelledFailure') throw error;
   return {
     kind: 'timeout',
-    message: 'The worker that made the call was lost, and so were its further attempts.',
+    message:
+      cause instanceof ApplicationFailure
+        ? cause.message
+        : 'The worker that made the call was lost, and so were its further attempts.',
     retryable: false,
     charge: 'unknown',
     httpStatus: null,

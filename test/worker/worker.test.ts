@@ -1,0 +1,65 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { ConfigFileInput } from '../../src/config/schema';
+import { eventually } from '../support/eventually';
+import { fallbackModel, prepareService, primaryModel, type Service } from '../support/service';
+import { unique } from '../support/temporal';
+import { spawnWorker } from '../support/worker-process';
+
+/** Slow calls in the workflow task, where everything that happens to the task happens to the call. */
+function slowLocalCalls(latencyMs: number) {
+  const target = { provider: 'holysheep', firstAttempt: 'local' } as const;
+  return {
+    models: { [primaryModel]: { latency: { kind: 'fixed', ms: latencyMs } }, [fallbackModel]: {} } as const,
+    configuration: {
+      arms: {
+        holysheep: {
+          targets: [
+            { ...target, name: 'holysheep-primary', model: primaryModel },
+            { ...target, name: 'holysheep-fallback', model: fallbackModel },
+          ],
+        },
+      },
+      defaultArm: 'holysheep',
+      retry: { baseTimeoutMs: 30_000 },
+    } satisfies ConfigFileInput,
+  };
+}
+
+async function callBegan(service: Service): Promise<void> {
+  await eventually('a call began', async () => (await service.simulator.calls()).length > 0);
+}
+
+test('a worker that is told to stop finishes its running turn first', async () => {
+  const service = await prepareService(slowLocalCalls(1_500));
+  try {
+    const worker = spawnWorker(service);
+    const reply = service.client.send({ sessionId: unique('session'), content: 'Where is my order?' });
+    await callBegan(service);
+    const status = worker.stop();
+    await expect(reply).resolves.toMatchObject({ success: true, attempts: 1 });
+    await expect(status).resolves.toBe(0);
+  } finally {
+    await service.stop();
+  }
+});
+
+test('a workflow task that came back because its worker stood still joins the running call instead of buying another', async () => {
+  // The server gives up a workflow task after 10 s, and the worker wakes up later than that, within its call.
+  const service = await prepareService(slowLocalCalls(14_000));
+  const worker = spawnWorker(service);
+  try {
+    const reply = service.client.send({ sessionId: unique('session'), content: 'Where is my order?' });
+    await callBegan(service);
+    process.kill(worker.pid, 'SIGSTOP');
+    await sleep(11_500);
+    process.kill(worker.pid, 'SIGCONT');
+    await expect(reply).resolves.toMatchObject({ success: true, attempts: 1, provider: 'holysheep-primary' });
+    const calls = await service.simulator.calls();
+    expect(calls.map((call) => call.outcome)).toEqual(['answered']);
+    const rows = await service.ledger.attempts();
+    expect(rows.map((row) => row.state)).toEqual(['settled']);
+  } finally {
+    await worker.kill();
+    await service.stop();
+  }
+});
