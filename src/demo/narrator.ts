@@ -5,6 +5,9 @@ import type { BellwetherClient } from '../client';
 import { footer } from '../cli/reply-footer';
 import type { Reporter } from '../temporal-server/reporter';
 
+/** Longer messages of the story are cut where they are printed. */
+const maxShownCharacters = 80;
+
 /** Tells the story on standard output: scenes, messages, answers and what they took. */
 export class Narrator {
   private scenes = 0;
@@ -25,7 +28,7 @@ export class Narrator {
 
   /** Sends a message as a backend service would and prints question, answer and costs. */
   async send(options: SendOptions, whileWaiting = 'waiting for the answer'): Promise<ChatReply> {
-    this.say(`   ${pc.green('user ›')} ${options.content}`);
+    this.say(`   ${pc.green('user ›')} ${shortened(options.content)}`);
     const task = this.report.begin(`   ${whileWaiting}`);
     const startedAtMs = Date.now();
     try {
@@ -38,6 +41,12 @@ export class Narrator {
       throw error;
     }
   }
+}
+
+function shortened(content: string): string {
+  return content.length > maxShownCharacters
+    ? `${content.slice(0, maxShownCharacters)}… (${content.length} characters)`
+    : content;
 }
 
 function blockedReplyOf(error: unknown): ChatReply {

@@ -11,6 +11,9 @@ import type { Stage } from './stage';
 const primary = 'deepseek-v3.2';
 const fallback = 'gemini-2.5-flash';
 
+/** More than the session's budget can pay. */
+const maxPages = 10;
+
 /** Plays the scenes one after another. Throws when one of them does not show what it promises. */
 export async function play(stage: Stage, report: Reporter): Promise<void> {
   const narrator = new Narrator(stage.client, report);
@@ -72,17 +75,14 @@ async function spentSession(narrator: Narrator): Promise<void> {
     `The limit is $0.50; for this demonstration it is $${demoSessionBudgetUsd}. What a turn may cost at worst is reserved first,`,
     'so that the limit holds at every instant, however many turns run at once.',
   );
-  const content = `Please read this order history and sum it up. ${'One blue shirt, size M, delivered. '.repeat(25)}`;
+  const order = 'One blue shirt, size M, delivered. ';
   let reply: ChatReply;
-  let turns = 0;
+  let pages = 0;
   do {
-    reply = await narrator.send({
-      sessionId: 'demo-budget',
-      content: turns === 0 ? content : 'And the next page, please.',
-      maxTokens: 2000,
-    });
-    turns += 1;
-  } while (!reply.blocked && turns < 30);
+    pages += 1;
+    const content = `Page ${pages} of my order history, please keep it in mind: ${order.repeat(120)}`;
+    reply = await narrator.send({ sessionId: 'demo-budget', content });
+  } while (!reply.blocked && pages < maxPages);
   expect(reply, (it) => it.blocked && it.error === 'Session spending limit reached');
 }
 
@@ -120,13 +120,8 @@ function costs({ environment, dataDirectory }: Stage, narrator: Narrator): void 
     'From the ledger, with `bellwether costs`. Unconfirmed: attempts of which nobody knows whether they were charged.',
   );
   const program = join(__dirname, '..', 'cli', 'main.js');
-  const run = (...flags: string[]) =>
-    execFileSync(process.execPath, [program, 'costs', ...flags], {
-      cwd: dataDirectory,
-      env: environment,
-      encoding: 'utf8',
-    });
-  narrator.say(run().trimEnd(), run('--by', 'model').trimEnd());
+  const options = { cwd: dataDirectory, env: environment, encoding: 'utf8' } as const;
+  narrator.say(execFileSync(process.execPath, [program, 'costs', '--by', 'model'], options).trimEnd());
 }
 
 function whereToLook({ dataDirectory }: Stage, narrator: Narrator): void {

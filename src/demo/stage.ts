@@ -16,8 +16,8 @@ import type { Reporter } from '../temporal-server/reporter';
 import type { WorkerProcess } from './worker-process';
 import { startWorkerProcess } from './worker-process';
 
-/** The guide's $0.50 would take a thousand turns to spend; this much takes four. */
-export const demoSessionBudgetUsd = 0.002;
+/** The guide's $0.50 would take hundreds of turns to spend; this much takes three long ones. */
+export const demoSessionBudgetUsd = 0.005;
 
 /** Everything the demonstration plays on: all of it real but for the models. */
 export interface Stage {

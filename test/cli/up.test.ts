@@ -84,13 +84,13 @@ describe('bellwether up', () => {
     return child;
   }
 
-  async function stop(child: ChildProcess): Promise<number | null> {
-    child.kill('SIGINT');
-    await once(child, 'close');
-    return child.exitCode;
-  }
-
   function run(...args: string[]): Promise<CliResult> {
     return workspace.run(args, environment());
   }
 });
+
+async function stop(child: ChildProcess): Promise<number | null> {
+  child.kill('SIGINT');
+  await once(child, 'close');
+  return child.exitCode;
+}
