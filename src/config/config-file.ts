@@ -59,7 +59,7 @@ export function loadConfigFile(file: string): LoadedConfigFile {
     return `${fileName}${line}: ${place.length > 0 ? `${formatPath(place)}: ` : ''}${message}`;
   };
 
-  const content: unknown = document.toJS() ?? {};
+  const content = contentOf(document, fileName);
   const parsed = configFileSchema.safeParse(content);
   if (parsed.success) return { file, config: parsed.data, problems: [], unusable: new Set(), problemAt };
 
@@ -67,6 +67,15 @@ export function loadConfigFile(file: string): LoadedConfigFile {
   const unusable = new Set(issues.map(({ place }) => String(place[0])));
   const problems = issues.map(({ place, message }) => problemAt(place, message));
   return { file, config: parseWithout(content, unusable), problems, unusable, problemAt };
+}
+
+/** An alias that leads nowhere, or thousands of them, is found only here. */
+function contentOf(document: Document, fileName: string): unknown {
+  try {
+    return document.toJS() ?? {};
+  } catch (error) {
+    throw new SettingsError([`${fileName}: ${error instanceof Error ? error.message : String(error)}`]);
+  }
 }
 
 function parseWithout(content: unknown, unusable: ReadonlySet<string>): ConfigFile {

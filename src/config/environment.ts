@@ -1,17 +1,19 @@
 import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import { parse } from 'dotenv';
+import { SettingsError } from './settings-error';
 
 /** Variables by name, as in `process.env`. */
 export type Variables = Readonly<Record<string, string | undefined>>;
 
-/** The `.env` of a working directory, read anew at every call; empty when there is none. */
+/** The `.env` of a working directory, read anew at every call; empty when there is none. @throws {SettingsError} */
 export function readDotEnv(workingDirectory: string): Variables {
   try {
     return parse(readFileSync(path.join(workingDirectory, '.env'), 'utf8'));
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return {};
-    throw error;
+    const { code, message } = error as NodeJS.ErrnoException;
+    if (code === 'ENOENT') return {};
+    throw new SettingsError([`.env in ${workingDirectory} cannot be read: ${message}`]);
   }
 }
 

@@ -59,17 +59,22 @@ export function crossCheck(merged: MergedConfig, loaded: LoadedConfigFile): stri
       report(['defaultArm'], `say which arm takes all turns while no rollout does; there are: ${list(merged.arms)}`);
     }
   }
-  const maxTokens = { ...standard.defaults, ...config.defaults }.maxTokens ?? 0;
-  const hardCap = { ...standard.budgets, ...config.budgets }.maxCompletionTokens ?? 0;
-  if (!unusable.has('defaults') && !unusable.has('budgets') && maxTokens > hardCap) {
+  const maxTokens = config.defaults?.maxTokens;
+  const hardCap = hardCapOf(config);
+  if (!unusable.has('budgets') && maxTokens !== undefined && maxTokens > hardCap) {
     report(['defaults', 'maxTokens'], `${maxTokens} is over the hard cap, budgets.maxCompletionTokens: ${hardCap}`);
   }
   return problems;
 }
 
+function hardCapOf({ budgets }: ConfigFile): number {
+  return budgets?.maxCompletionTokens ?? defaultConfig.budgets.maxCompletionTokens;
+}
+
 /** Call only with a configuration that has no problems. */
 export function resolvePolicy(merged: MergedConfig, config: ConfigFile): Policy {
   const budgets = { ...standard.budgets, ...config.budgets } as Required<NonNullable<ConfigFile['budgets']>>;
+  const standardDefaults = defaultConfig.defaults;
   const arms = [...merged.arms].map(([name, arm]): [string, Arm] => [name, resolveArm(name, arm, merged)]);
   return {
     arms: Object.fromEntries(arms),
@@ -80,7 +85,12 @@ export function resolvePolicy(merged: MergedConfig, config: ConfigFile): Policy 
       dayNanoUsd: budgets.dayUsd,
       maxCompletionTokens: budgets.maxCompletionTokens,
     },
-    defaults: { ...standard.defaults, ...config.defaults } as Policy['defaults'],
+    // A lower cap of the user's own also lowers a default that was left alone.
+    defaults: {
+      ...standardDefaults,
+      maxTokens: Math.min(standardDefaults.maxTokens, hardCapOf(config)),
+      ...config.defaults,
+    },
   };
 }
 

@@ -1,9 +1,15 @@
 import { mergeVariables, readDotEnv, type Variables } from './environment';
 
-/** `LOG_LEVEL=debug`, without checking anything else: for telling an error before or without usable settings. */
+/** `LOG_LEVEL=debug`, without checking anything else: for telling an error, also of settings that cannot be read. */
 export function wantsDebugOutput(environment: Variables = process.env, workingDirectory = process.cwd()): boolean {
-  const variables = mergeVariables(environment, readDotEnv(workingDirectory));
-  return variables['LOG_LEVEL']?.toLowerCase() === 'debug';
+  let dotEnv: Variables;
+  try {
+    dotEnv = readDotEnv(workingDirectory);
+  } catch {
+    // That is the error which is about to be told.
+    dotEnv = {};
+  }
+  return mergeVariables(environment, dotEnv)['LOG_LEVEL']?.toLowerCase() === 'debug';
 }
 
 /** Where programs are looked for. */

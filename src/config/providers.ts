@@ -43,7 +43,9 @@ export function resolveProviders(sources: Sources): ResolvedProviders {
     try {
       keyReaders.set(name, keyReaderOf(name, sources));
     } catch (error) {
-      problems.push(error instanceof Error ? error.message : String(error));
+      const reason = error instanceof Error ? error.message : String(error);
+      const isOfFile = merged.providers.get(name)?.apiKeyFile !== undefined;
+      problems.push(isOfFile ? loaded.problemAt(['providers', name, 'apiKeyFile'], reason) : reason);
     }
   }
   const simulated = isSimulated(merged, keyReaders);

@@ -52,6 +52,13 @@ describe('a provider’s key', () => {
     expect(holysheepKeyReader({ HOLYSHEEP_API_KEY: 'ignored' })({ refresh: false })).toBe('from-file');
   });
 
+  it('is missed by line and path when that file is not there', () => {
+    workspace.write('bellwether.config.yaml', 'providers:\n  holysheep: { apiKeyFile: ./gone.txt }\n');
+    expect(workspace.problems()).toEqual([
+      expect.stringMatching(/^bellwether\.config\.yaml:2: providers\.holysheep\.apiKeyFile: .*gone\.txt.*ENOENT/),
+    ]);
+  });
+
   it('is no part of the settings as they print', () => {
     const settings = workspace.load({ HOLYSHEEP_API_KEY: 'sk-very-secret' });
     expect(inspect(settings, { depth: 10 }) + JSON.stringify(settings)).not.toContain('sk-very-secret');

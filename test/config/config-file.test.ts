@@ -72,6 +72,14 @@ describe('the configuration file', () => {
     expect(workspace.load({ BELLWETHER_CONFIG: other }, third).policy.budgets.dayNanoUsd).toBe(9e9);
   });
 
+  it('lowers the default length of replies with the cap on it', () => {
+    workspace.write('bellwether.config.yaml', 'budgets: { maxCompletionTokens: 400 }\n');
+    expect(workspace.load().policy).toMatchObject({
+      budgets: { maxCompletionTokens: 400 },
+      defaults: { temperature: 0.7, maxTokens: 400 },
+    });
+  });
+
   it('may be empty', () => {
     workspace.write('bellwether.config.yaml', '# nothing yet\n');
     expect(workspace.load().policy.defaultArm).toBe('holysheep');
@@ -83,6 +91,11 @@ describe('the configuration file', () => {
     expect(workspace.problems()[0]).toMatch(/^bellwether.config.yaml:\d+: /);
     workspace.write('bellwether.config.json', '{}');
     expect(workspace.problems()[0]).toMatch(/keep one/);
+  });
+
+  it('must not refer to what it does not hold', () => {
+    workspace.write('bellwether.config.yaml', 'budgets: *nothing\n');
+    expect(workspace.problems()).toEqual([expect.stringMatching(/^bellwether\.config\.yaml.*nothing/)]);
   });
 
   it('must be an object', () => {

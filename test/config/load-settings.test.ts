@@ -1,3 +1,4 @@
+import { mkdirSync } from 'node:fs';
 import path from 'node:path';
 import { Workspace } from './workspace';
 
@@ -49,6 +50,11 @@ describe('the environment', () => {
     const settings = workspace.load({ LOG_LEVEL: 'ERROR' });
     expect(settings.logLevel).toBe('error');
     expect(settings.redisUrl).toBe('redis://from-file:6379/0');
+  });
+
+  it('is a problem when .env cannot be read', () => {
+    mkdirSync(path.join(workspace.directory, '.env'));
+    expect(workspace.problems()).toEqual([expect.stringMatching(/^\.env in .* cannot be read: /)]);
   });
 
   it('does not win with an empty variable', () => {
