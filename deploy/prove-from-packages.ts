@@ -1,0 +1,128 @@
+/**
+ * Proves docker-compose.yml without Docker: the same servers in the same versions from packages, with the commands,
+ * settings, set-up scripts and health checks that the file gives them, on loopback and free ports. What it cannot prove
+ * is said at the end. Ends everything it started.
+ *
+ *     npm run prove:compose
+ */
+import { randomUUID } from 'node:crypto';
+import { rm } from 'node:fs/promises';
+import { hostname } from 'node:os';
+import { join } from 'node:path';
+import envPaths from 'env-paths';
+import { readCompose } from './compose-file';
+import { buildImage } from './prove/image';
+import { onPath } from './prove/packages';
+import { run } from './prove/processes';
+import { bringTemporal, setUpSchema, startPostgres, startRedis, startTemporal, startUi } from './prove/servers';
+import { setStage, type Stage } from './prove/stage';
+import {
+  chat,
+  decodeForUi,
+  readEncryptedPayloads,
+  settledAttempts,
+  setUp,
+  startSimulator,
+  startWorkers,
+} from './prove/turns';
+import { validateCompose } from './validate-compose';
+
+// npm runs scripts in the package's directory.
+const projectDirectory = process.cwd();
+const secretWord = 'bellflower';
+
+function proved(what: string): void {
+  console.log(`  ✓ ${what}`);
+}
+
+async function proveFile(): Promise<void> {
+  console.log('docker-compose.yml');
+  const problems = validateCompose(readCompose(projectDirectory), projectDirectory);
+  if (problems.length > 0) throw new Error(`docker-compose.yml breaks its promises:\n${problems.join('\n')}`);
+  proved('images pinned, no root, health checks, volumes and dependencies declared, nothing published beyond loopback');
+}
+
+/** Docker's own opinion, where its compose plugin is installed; it needs no engine. */
+async function proveWithDocker(stage: Stage): Promise<boolean> {
+  if (onPath('docker') === undefined) return false;
+  const environment = { HOME: process.env['HOME'] ?? '/' };
+  if ((await run(['docker', 'compose', 'version'], { environment })).status !== 0) return false;
+  const { status, output } = await run(
+    ['docker', 'compose', '--env-file', join(stage.directory, 'production.env'), '--profile', 'codec', 'config', '-q'],
+    { environment, workingDirectory: projectDirectory },
+  );
+  if (status !== 0) throw new Error(`docker compose does not take the file: ${output}`);
+  proved('docker compose reads it');
+  return true;
+}
+
+async function proveServers(stage: Stage): Promise<boolean> {
+  console.log('Servers');
+  await bringTemporal(stage, envPaths('bellwether', { suffix: '' }).cache);
+  proved(`${await startPostgres(stage)}, with the roles of deploy/postgres/roles.sql`);
+  await setUpSchema(stage);
+  proved("Temporal's two databases, by the compose file's commands, twice");
+  await startTemporal(stage);
+  proved('Temporal server with deploy/temporal/server.yaml, healthy');
+  await startUi(stage);
+  proved('Temporal UI, healthy');
+  const hasRedis = await startRedis(stage);
+  if (hasRedis) proved('Redis, healthy');
+  return hasRedis;
+}
+
+async function proveTurns(stage: Stage): Promise<void> {
+  console.log('Bellwether');
+  const image = await buildImage(projectDirectory, stage.directory, (step) => console.log(`    ${step}`));
+  proved("the Dockerfile's steps, with production dependencies alone");
+  const baseUrl = await startSimulator(stage, image);
+  proved(`setup, twice: namespace, ledger and ${(await setUp(stage, image)).join(', ')}`);
+  const [first = '', ...others] = await startWorkers(stage, image, baseUrl);
+  proved(`${others.length + 1} workers, healthy, as a user who owns nothing`);
+
+  const sessionId = `proof-${randomUUID()}`;
+  const answer = await chat(stage, image, sessionId, `Where is order 789456? The word is ${secretWord}.`);
+  proved(`a turn end to end: ${answer}`);
+  const status = await stage.processes.stop(first);
+  if (status !== 0) throw new Error(`A worker that is asked to stop ended with ${status ?? 'SIGKILL'}`);
+  proved(`one worker stopped, and the next turn answered: ${await chat(stage, image, sessionId, 'And now?')}`);
+  const settled = await settledAttempts(stage);
+  if (settled !== 2) throw new Error(`The ledger holds ${settled} settled attempts for 2 turns`);
+  proved('the ledger in PostgreSQL holds both');
+
+  const payloads = await readEncryptedPayloads(stage, sessionId, secretWord);
+  proved(`no message text in Temporal's history (${payloads.length} encrypted payloads)`);
+  const text = await decodeForUi(stage, image, payloads);
+  if (!text.includes(secretWord)) throw new Error('The codec endpoint does not show the message');
+  proved('the codec endpoint opens them for its token alone');
+}
+
+async function main(): Promise<void> {
+  const startedAtMs = Date.now();
+  await proveFile();
+  const stage = await setStage(projectDirectory);
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+    process.once(signal, () => void stage.processes.stopAll().finally(() => process.exit(1)));
+  }
+  try {
+    const hasDocker = await proveWithDocker(stage);
+    const hasRedis = await proveServers(stage);
+    await proveTurns(stage);
+    stage.processes.checkAlive();
+    console.log(`Proved in ${Math.round((Date.now() - startedAtMs) / 1_000)} s on ${hostname()}. Not proved here:`);
+    if (!hasDocker) console.log('  - that docker compose takes the file (no compose plugin)');
+    if (!hasRedis) console.log('  - Redis (not installed; as root, apt-get would bring it)');
+    console.log('  - the images themselves, capabilities, read-only root, memory limits, networks and restarts');
+  } catch (error) {
+    console.error(`\nNot proved. Logs are in ${stage.directory}`);
+    throw error;
+  } finally {
+    await stage.processes.stopAll();
+  }
+  await rm(stage.directory, { recursive: true, force: true });
+}
+
+main().catch((error: unknown) => {
+  console.error(error);
+  process.exitCode = 1;
+});
