@@ -38,17 +38,33 @@ const advices: readonly (readonly [RegExp, string])[] = [
   [/^(SQLITE_CORRUPT|SQLITE_NOTADB|SQLITE_IOERR)/, 'The file or its disk is damaged: restore it from a backup.'],
 ];
 
-/** Code of a database or system error, also of one wrapped in a list (Node lists one error for each address). */
-export function errorCode(error: unknown): string | undefined {
-  if (!(error instanceof Error)) return undefined;
-  if ('code' in error && typeof error.code === 'string') return error.code;
-  return error instanceof AggregateError ? errorCode(error.errors[0]) : undefined;
+/** What errors of Node, pg and better-sqlite3 have in common; the last one's are no native errors. */
+interface ErrorLike {
+  readonly code?: unknown;
+  readonly message?: unknown;
+  /** One for each address that Node tried. */
+  readonly errors?: readonly unknown[];
+}
+
+function asErrorLike(error: unknown): ErrorLike {
+  return typeof error === 'object' && error !== null ? error : {};
+}
+
+/** Code of a database or system error. */
+export function errorCode(error: unknown): string {
+  const { code, errors } = asErrorLike(error);
+  if (typeof code === 'string') return code;
+  return errors === undefined ? '' : errorCode(errors[0]);
+}
+
+function errorMessage(error: unknown): string {
+  const { message } = asErrorLike(error);
+  return typeof message === 'string' && message !== '' ? message : errorCode(error);
 }
 
 function faultOf(error: unknown): Fault {
-  const code = errorCode(error) ?? '';
-  if (passingCodes.test(code)) return { kind: 'passing' };
-  if (error instanceof Error && passingMessages.test(error.message)) return { kind: 'passing' };
+  const code = errorCode(error);
+  if (passingCodes.test(code) || passingMessages.test(errorMessage(error))) return { kind: 'passing' };
   const advice = advices.find(([codes]) => codes.test(code))?.[1];
   return advice === undefined ? { kind: 'other' } : { kind: 'lasting', advice };
 }
@@ -84,7 +100,7 @@ export async function withPatience<T>({ database, giveUpAfterMs }: Patience, wor
 function explained(error: unknown, database: string, giveUpAfterMs: number): unknown {
   const fault = faultOf(error);
   if (fault.kind === 'other') return error;
-  const reason = error instanceof Error && error.message !== '' ? error.message : String(errorCode(error));
+  const reason = errorMessage(error);
   const message =
     fault.kind === 'lasting'
       ? `The ledger cannot be used: ${database}: ${reason}. ${fault.advice}`

@@ -71,12 +71,12 @@ class TransactionalSqliteAdapter extends SqliteAdapter {
 
 class SharedSqliteDriver extends SqliteDriver {
   /**
-   * Waits for the write lock while the event loop goes on. At most 20 ms between tries, as a commit takes about one;
-   * after some 5 s the error goes to the ledger's own retries.
+   * Waits for the write lock while the event loop goes on. At most 5 ms between tries, as a commit takes about one;
+   * after some 5 s in all the error goes to the ledger's own retries.
    */
   private readonly whileBusy = retry(
     handleWhen((error) => errorCode(error) === 'SQLITE_BUSY'),
-    { maxAttempts: 500, backoff: new ExponentialBackoff({ initialDelay: 1, maxDelay: 20 }) },
+    { maxAttempts: 1_000, backoff: new ExponentialBackoff({ initialDelay: 1, maxDelay: 5 }) },
   );
 
   constructor(private readonly database: BetterSqlite3.Database) {

@@ -72,7 +72,8 @@ class PostgresDatabases implements TestDatabases {
     return {
       location: { databaseUrl, dataDirectory: tmpdir() },
       query: async <Row>(statement: string) => (await reader.query(statement)).rows as Row[],
-      remove: () => reader.end(), // the database goes with the server
+      // The database itself goes with the server.
+      remove: () => reader.end(),
     };
   }
 }
@@ -84,8 +85,8 @@ class PostgresDatabases implements TestDatabases {
 export function describeOnEachDatabase(title: string, suite: (databases: TestDatabases) => void): void {
   const runOn = (databases: TestDatabases) => () => {
     beforeAll(() => databases.start());
-    afterAll(() => databases.stop());
     suite(databases);
+    afterAll(() => databases.stop()); // after the suite's own, as Jest keeps their order
   };
   describe(`${title} (SQLite)`, runOn(new SqliteDatabases()));
   describeOnPostgres(title, runOn(new PostgresDatabases()));

@@ -1,0 +1,123 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Ledger } from '../../src/ledger/ledger';
+import { openLedger } from '../../src/ledger/open-ledger';
+import { describeOnEachDatabase, openTestLedger, type TestDatabase, type TestLedger } from '../support/ledgers';
+import { eventually } from '../support/eventually';
+import { startTypescript } from '../support/typescript-program';
+import type { RunTurns } from './programs/run-turns';
+import { admitRequest, settled, turnRecord, wideCaps } from './requests';
+
+/** Looks at the day's budget again and again while something runs; returns the highest spent + reserved it saw. */
+async function highestWhile(database: TestDatabase, running: Promise<unknown>): Promise<number> {
+  const ended = new AbortController();
+  void running.finally(() => ended.abort());
+  let highest = 0;
+  do {
+    const [row] = await database.query<{ total: string }>(
+      "select spent_nano_usd + reserved_nano_usd as total from budgets where scope = 'day:2026-11-23'",
+    );
+    highest = Math.max(highest, Number(row?.total ?? 0));
+    await sleep(1);
+  } while (!ended.signal.aborted);
+  return highest;
+}
+
+describeOnEachDatabase('many callers at once', (databases) => {
+  let opened: TestLedger;
+  let ledgers: readonly Ledger[];
+  beforeEach(async () => {
+    opened = await openTestLedger(databases);
+    ledgers = [opened.ledger, await openLedger(opened.database.location), await openLedger(opened.database.location)];
+  });
+  afterEach(async () => {
+    await Promise.all(ledgers.slice(1).map((ledger) => ledger.close()));
+    await opened.close();
+  });
+
+  test('admit exactly what the cap pays for', async () => {
+    const caps = { ...wideCaps, dayNanoUsd: 50 * 400 + 399 };
+    const admissions = Promise.all(
+      Array.from({ length: 150 }, (_, index) =>
+        ledgers[index % 3]!.admit(admitRequest(`turn-${index}`, 400, { caps, sessionId: `session-${index % 7}` })),
+      ),
+    );
+    const highest = await highestWhile(opened.database, admissions);
+    expect((await admissions).filter(({ kind }) => kind === 'admitted')).toHaveLength(50);
+    expect(highest).toBeGreaterThan(0);
+    expect(highest).toBeLessThanOrEqual(caps.dayNanoUsd);
+    expect(await opened.ledger.costTotals()).toMatchObject({ attempts: 50, reservedNanoUsd: 20_000 });
+  });
+
+  test('of one turn get numbers 1 to n, with one attempt left open', async () => {
+    const requests = Array.from({ length: 30 }, () => admitRequest('turn', 400));
+    // Each request is made twice, as after a lost answer.
+    const admissions = await Promise.all(
+      [...requests, ...requests].map((request, index) => ledgers[index % 3]!.admit(request)),
+    );
+    const numbers = admissions.map((admission) => (admission.kind === 'admitted' ? admission.attempt : 0));
+    expect(numbers.slice(30)).toEqual(numbers.slice(0, 30));
+    expect(numbers.slice(0, 30).toSorted((a, b) => a - b)).toEqual(Array.from({ length: 30 }, (_, index) => index + 1));
+    const states = (await opened.ledger.attempts('turn')).map((row) => row.state);
+    expect(states.filter((state) => state === 'reserved')).toHaveLength(1);
+    expect(states.at(-1)).toBe('reserved');
+  });
+
+  test('record one turn as often as they like: its money moves once', async () => {
+    await opened.ledger.admit(admitRequest('turn', 400));
+    const record = turnRecord('turn', [settled(1, 120)]);
+    const totals = await Promise.all(Array.from({ length: 30 }, (_, index) => ledgers[index % 3]!.recordTurn(record)));
+    expect(new Set(totals.map((total) => JSON.stringify(total))).size).toBe(1);
+    expect(await opened.ledger.costTotals()).toMatchObject({ costNanoUsd: 120, reservedNanoUsd: 0 });
+  });
+
+  test('in several processes never pass the cap, and use it up', async () => {
+    const dayCapNanoUsd = 75_000;
+    const run = { turns: 100, callers: 8, worstCaseNanoUsd: 900, costNanoUsd: 500, dayCapNanoUsd };
+    const programs = ['a', 'b', 'c'].map((name) => {
+      const input: RunTurns = { ...run, name, location: opened.database.location };
+      return startTypescript('ledger/programs/run-turns.ts', JSON.stringify(input));
+    });
+    const ended = Promise.all(programs.map((program) => program.ended));
+    const highest = await highestWhile(opened.database, ended);
+    expect(programs.map((program) => program.output.stderr)).toEqual(['', '', '']);
+    expect(await ended).toEqual([0, 0, 0]);
+    const lines = programs.flatMap((program) => program.output.stdout.trim().split('\n'));
+    const count = (kind: string) => lines.filter((line) => line.startsWith(`${kind} `)).length;
+    expect(count('admitted') + count('refused')).toBe(300);
+    expect(count('recorded')).toBe(count('admitted'));
+    expect(highest).toBeGreaterThan(0);
+    expect(highest).toBeLessThanOrEqual(dayCapNanoUsd);
+    const totals = await opened.ledger.costTotals();
+    expect(totals).toMatchObject({
+      attempts: count('admitted'),
+      costNanoUsd: count('admitted') * 500,
+      reservedNanoUsd: 0,
+    });
+    // The last one was refused because less than a worst case was left.
+    expect(totals.costNanoUsd).toBeGreaterThan(dayCapNanoUsd - run.worstCaseNanoUsd);
+  });
+
+  test('in a process that is killed lose nothing that was acknowledged', async () => {
+    const input: RunTurns = {
+      location: opened.database.location,
+      name: 'killed',
+      turns: 100_000,
+      callers: 8,
+      worstCaseNanoUsd: 900,
+      costNanoUsd: 500,
+      dayCapNanoUsd: wideCaps.dayNanoUsd,
+    };
+    const program = startTypescript('ledger/programs/run-turns.ts', JSON.stringify(input));
+    await program.firstLine;
+    await eventually('it has run some turns', () => program.output.stdout.split('\n').length > 100);
+    program.process.kill('SIGKILL');
+    await program.ended;
+    const states = new Map((await opened.ledger.attempts()).map((row) => [row.turnId, row.state]));
+    const acknowledged = program.output.stdout.split('\n').slice(0, -1);
+    expect(acknowledged.length).toBeGreaterThan(99);
+    for (const line of acknowledged) {
+      const [kind, turnId = ''] = line.split(' ');
+      expect(['settled', ...(kind === 'admitted' ? ['reserved'] : [])]).toContain(states.get(turnId));
+    }
+  });
+});

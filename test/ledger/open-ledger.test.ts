@@ -1,0 +1,89 @@
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { LedgerUnavailableError } from '../../src/ledger/failures';
+import { migrateLedger, openLedger } from '../../src/ledger/open-ledger';
+import { findFreePort } from '../../src/temporal-server/free-port';
+import { describeOnEachDatabase, type TestDatabase } from '../support/ledgers';
+import { startTypescript } from '../support/typescript-program';
+import { admitRequest } from './requests';
+
+describeOnEachDatabase('opening a ledger', (databases) => {
+  let database: TestDatabase;
+  beforeEach(async () => {
+    database = await databases.create();
+  });
+  afterEach(() => database.remove());
+
+  test('migrations are applied once and named', async () => {
+    expect(await migrateLedger(database.location)).toEqual(['0001_turns_attempts_budgets']);
+    expect(await migrateLedger(database.location)).toEqual([]);
+  });
+
+  test('several processes may open a new ledger at once', async () => {
+    const startAtMs = Date.now() + 2_000; // when all of them have loaded their code
+    const programs = Array.from({ length: 3 }, () =>
+      startTypescript('ledger/programs/open-ledger.ts', JSON.stringify(database.location), String(startAtMs)),
+    );
+    for (const program of programs) {
+      expect({ code: await program.ended, stderr: program.output.stderr }).toEqual({ code: 0, stderr: '' });
+    }
+    const applied = programs.flatMap((program) => JSON.parse(program.output.stdout) as string[]);
+    expect(applied).toEqual(['0001_turns_attempts_budgets']);
+  });
+
+  test('what a closed ledger held is there when it is opened again', async () => {
+    const first = await openLedger(database.location);
+    await first.admit(admitRequest('turn', 400));
+    await first.close();
+    const second = await openLedger(database.location);
+    expect(await second.attempts('turn')).toMatchObject([{ attempt: 1, state: 'reserved', reservedNanoUsd: 400 }]);
+    await second.close();
+  });
+
+  test('a ledger that a newer version migrated is refused with what to do', async () => {
+    await migrateLedger(database.location);
+    await database.query(
+      "insert into kysely_migration values ('9999_later', '2030-01-01T00:00:00.000Z') returning name",
+    );
+    await expect(openLedger(database.location)).rejects.toThrow('migrated by a newer version of Bellwether');
+  });
+
+  test('a wrong place is an error that says what to do', async () => {
+    if (databases.name === 'SQLite') {
+      const file = join(database.location.dataDirectory, 'file');
+      writeFileSync(file, '');
+      const opening = openLedger({ dataDirectory: join(file, 'data') });
+      await expect(opening).rejects.toThrow(LedgerUnavailableError);
+      await expect(opening).rejects.toThrow('May this user write in the data directory?');
+    } else {
+      const databaseUrl = `${database.location.databaseUrl}_absent`;
+      const opening = openLedger({ ...database.location, databaseUrl });
+      await expect(opening).rejects.toThrow(LedgerUnavailableError);
+      await expect(opening).rejects.toThrow('CREATE DATABASE makes it');
+    }
+  });
+});
+
+describe('DATABASE_URL', () => {
+  const dataDirectory = 'never made';
+
+  test.each([
+    ['mysql://user:secret@host/db', 'begins with mysql://'],
+    ['user:secret@host/db', 'begins with user://'],
+    ['host/secret', 'is not a URL'],
+    ['postgres://user:sec ret@ho st/db', 'is not a URL'],
+  ])('%s is refused without repeating it', async (databaseUrl, message) => {
+    const opening = openLedger({ databaseUrl, dataDirectory });
+    await expect(opening).rejects.toThrow(message);
+    await expect(opening).rejects.not.toThrow(/sec ?ret/);
+  });
+
+  test('of a server that is not there is tried for as long as asked, then named without its password', async () => {
+    const port = await findFreePort('127.0.0.1');
+    const databaseUrl = `postgresql://user:secret@127.0.0.1:${port}/db`;
+    const opening = openLedger({ databaseUrl, dataDirectory, giveUpAfterMs: 100 });
+    await expect(opening).rejects.toThrow(LedgerUnavailableError);
+    await expect(opening).rejects.toThrow(`PostgreSQL 127.0.0.1:${port}/db`);
+    await expect(opening).rejects.not.toThrow('secret');
+  });
+});

@@ -1,0 +1,11 @@
+import { type LedgerLocation, migrateLedger } from '../../../src/ledger/open-ledger';
+
+/** Opens and migrates the ledger at the time given, so that several of these do it at once; says what it applied. */
+async function main(): Promise<void> {
+  const location = JSON.parse(process.argv[2] ?? '') as LedgerLocation;
+  const startAtMs = Number(process.argv[3]);
+  await new Promise((resolve) => setTimeout(resolve, startAtMs - Date.now()));
+  console.log(JSON.stringify(await migrateLedger(location)));
+}
+
+void main();

@@ -1,0 +1,160 @@
+import * as fc from 'fast-check';
+import type { AdmitResult, AttemptRow, Ledger, ReserveResult } from '../../src/ledger/ledger';
+import { openLedger } from '../../src/ledger/open-ledger';
+import { describeOnEachDatabase, openTestLedger, type TestLedger } from '../support/ledgers';
+import { admitRequest, dayMs, noonMs, released, reserveRequest, settled, turnRecord, unconfirmed } from './requests';
+
+/** A small world, so that operations meet: few turns, sessions and days, and caps that a few attempts fill. */
+const caps = { sessionNanoUsd: 1_200, dayNanoUsd: 2_000 };
+const sessions: Record<string, string | null> = { a: 'one', b: 'one', c: 'two', d: 'two', e: null };
+
+/** One run's own part of a ledger: names with its number in front, and days that no other run uses. */
+class World {
+  constructor(private readonly run: number) {}
+
+  named(name: string): string {
+    return `${this.run}-${name}`;
+  }
+
+  sessionOf(turn: string): string | null {
+    const session = sessions[turn];
+    return session ? this.named(session) : null;
+  }
+
+  atMs(day: number): number {
+    return noonMs + (this.run * 10 + day) * dayMs;
+  }
+
+  turnIds(): readonly string[] {
+    return Object.keys(sessions).map((turn) => this.named(turn));
+  }
+}
+
+const turn = fc.constantFrom(...Object.keys(sessions));
+const day = fc.integer({ min: 0, max: 2 });
+const worstCase = fc.integer({ min: 100, max: 600 });
+const attempt = fc.integer({ min: 1, max: 4 });
+// A provider that asks for more than was reserved is outside what a cap can hold.
+const ending = fc.oneof(
+  fc.record({ attempt, cost: fc.integer({ min: 0, max: 100 }) }).map((it) => settled(it.attempt, it.cost)),
+  attempt.map(released),
+  attempt.map(unconfirmed),
+);
+
+type Answer = AdmitResult | ReserveResult;
+/** Done once or again; admit and reserve return their answer. */
+interface Operation {
+  /** How fast-check shows it in a counterexample. */
+  readonly [fc.toStringMethod]: () => string;
+  readonly run: (ledger: Ledger, world: World) => Promise<Answer | void>;
+}
+
+const request = fc.record({ turn, worstCase, day, id: fc.uuid() });
+const operation: fc.Arbitrary<Operation> = fc.oneof(
+  request.map((it) => ({
+    [fc.toStringMethod]: () => `admit ${JSON.stringify(it)}`,
+    run: (ledger: Ledger, world: World) => {
+      const over = { sessionId: world.sessionOf(it.turn), requestId: world.named(it.id), atMs: world.atMs(it.day) };
+      return ledger.admit(admitRequest(world.named(it.turn), it.worstCase, { ...over, caps }));
+    },
+  })),
+  request.map((it) => ({
+    [fc.toStringMethod]: () => `reserve ${JSON.stringify(it)}`,
+    run: (ledger: Ledger, world: World) => {
+      const over = { requestId: world.named(it.id), atMs: world.atMs(it.day), caps };
+      return ledger.reserveAttempt(reserveRequest(world.named(it.turn), it.worstCase, over));
+    },
+  })),
+  fc.record({ turn, ending }).map((it) => ({
+    [fc.toStringMethod]: () => `settle ${it.turn} ${it.ending.attempt} ${it.ending.state}`,
+    run: (ledger: Ledger, world: World) => ledger.settleAttempt(world.named(it.turn), it.ending),
+  })),
+  fc.record({ turn, day, endings: fc.array(ending, { maxLength: 2 }) }).map((it) => ({
+    [fc.toStringMethod]: () => `record ${it.turn} ${it.endings.map((one) => `${one.attempt} ${one.state}`).join()}`,
+    run: async (ledger: Ledger, world: World) => {
+      await ledger.recordTurn(turnRecord(world.named(it.turn), it.endings, { atMs: world.atMs(it.day) }));
+    },
+  })),
+  day.map((before) => ({
+    [fc.toStringMethod]: () => `abandon before ${before}`,
+    run: async (ledger: Ledger, world: World) => {
+      await ledger.postAbandonedReservations(world.atMs(before));
+    },
+  })),
+);
+
+/** Operations on what does not exist are part of the world: they must fail, and change nothing. */
+async function attempted(one: Operation, ledger: Ledger, world: World): Promise<Answer | void> {
+  try {
+    return await one.run(ledger, world);
+  } catch (error) {
+    expect(String(error)).toMatch(/it has no such turn|it never gave that attempt out/);
+  }
+}
+
+interface Books {
+  readonly attempts: readonly AttemptRow[];
+  readonly scopes: readonly { readonly scope: string; readonly spent: number; readonly reserved: number }[];
+}
+
+async function readBooks({ ledger, database }: TestLedger, world: World): Promise<Books> {
+  const attempts = (await Promise.all(world.turnIds().map((turnId) => ledger.attempts(turnId)))).flat();
+  const rows = await database.query<{ scope: string; spent: string; reserved: string }>(
+    'select scope, spent_nano_usd as spent, reserved_nano_usd as reserved from budgets order by scope',
+  );
+  const own = attempts.flatMap((row) => [`day:${row.day}`, `session:${row.sessionId}`]);
+  const scopes = rows.map((row) => ({ ...row, spent: Number(row.spent), reserved: Number(row.reserved) }));
+  return { attempts, scopes: scopes.filter(({ scope }) => own.includes(scope)) };
+}
+
+function expectInvariants({ attempts, scopes }: Books, world: World): void {
+  for (const { scope, spent, reserved } of scopes) {
+    const counted = attempts.filter((row) => scope === `day:${row.day}` || scope === `session:${row.sessionId}`);
+    const open = counted.filter((row) => row.state === 'reserved');
+    expect({ scope, spent }).toEqual({ scope, spent: counted.reduce((sum, row) => sum + row.costNanoUsd, 0) });
+    expect({ scope, reserved }).toEqual({ scope, reserved: open.reduce((sum, row) => sum + row.reservedNanoUsd, 0) });
+    expect(spent + reserved).toBeLessThanOrEqual(scope.startsWith('day:') ? caps.dayNanoUsd : caps.sessionNanoUsd);
+  }
+  for (const turnId of world.turnIds()) {
+    const own = attempts.filter((row) => row.turnId === turnId).toSorted((a, b) => a.attempt - b.attempt);
+    expect(own.map((row) => row.attempt)).toEqual(own.map((_, index) => index + 1));
+    expect(own.slice(0, -1).filter((row) => row.state === 'reserved')).toEqual([]);
+  }
+}
+
+describeOnEachDatabase('whatever is done in whatever order', (databases) => {
+  let opened: TestLedger;
+  let ledgers: readonly [Ledger, Ledger];
+  beforeAll(async () => {
+    opened = await openTestLedger(databases);
+    ledgers = [opened.ledger, await openLedger(opened.database.location)];
+  });
+  afterAll(async () => {
+    await ledgers[1].close();
+    await opened.close();
+  });
+
+  test('budgets are the sums of attempts, caps hold, numbers are dense, and repetition changes nothing', async () => {
+    let runs = 0;
+    let grantedInAll = 0;
+    const batches = fc.array(fc.array(operation, { minLength: 1, maxLength: 5 }), { minLength: 4, maxLength: 10 });
+    const property = fc.asyncProperty(batches, async (story) => {
+      const world = new World((runs += 1));
+      const granted: { readonly one: Operation; readonly answer: Answer }[] = [];
+      for (const batch of story) {
+        const answers = await Promise.all(batch.map((one, at) => attempted(one, ledgers[at % 2 ? 0 : 1], world)));
+        expectInvariants(await readBooks(opened, world), world);
+        batch.forEach((one, at) => {
+          const answer = answers[at];
+          if (answer && answer.kind !== 'refused') granted.push({ one, answer });
+        });
+      }
+      const before = await readBooks(opened, world);
+      for (const { one, answer } of granted) expect(await one.run(ledgers[0], world)).toEqual(answer);
+      expect(await readBooks(opened, world)).toEqual(before);
+      grantedInAll += granted.length;
+    });
+    await fc.assert(property, { numRuns: 30 });
+    expect(grantedInAll).toBeGreaterThan(0);
+  });
+});
