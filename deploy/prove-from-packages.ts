@@ -31,8 +31,14 @@ import { validateCompose } from './validate-compose';
 const projectDirectory = process.cwd();
 const secretWord = 'bellflower';
 
+const startedAtMs = Date.now();
+
+function elapsedSeconds(): number {
+  return Math.round((Date.now() - startedAtMs) / 1_000);
+}
+
 function proved(what: string): void {
-  console.log(`  ✓ ${what}`);
+  console.log(`  ✓ ${what} (at ${elapsedSeconds()} s)`);
 }
 
 async function proveFile(): Promise<void> {
@@ -73,7 +79,9 @@ async function proveServers(stage: Stage): Promise<boolean> {
 
 async function proveTurns(stage: Stage): Promise<void> {
   console.log('Bellwether');
-  const image = await buildImage(projectDirectory, stage.directory, (step) => console.log(`    ${step}`));
+  const image = await buildImage(projectDirectory, stage.directory, (step) =>
+    console.log(`    ${step} (at ${elapsedSeconds()} s)`),
+  );
   proved("the Dockerfile's steps, with production dependencies alone");
   const baseUrl = await startSimulator(stage, image);
   proved(`setup, twice: namespace, ledger and ${(await setUp(stage, image)).join(', ')}`);
@@ -98,7 +106,6 @@ async function proveTurns(stage: Stage): Promise<void> {
 }
 
 async function main(): Promise<void> {
-  const startedAtMs = Date.now();
   await proveFile();
   const stage = await setStage(projectDirectory);
   for (const signal of ['SIGINT', 'SIGTERM'] as const) {
@@ -109,7 +116,7 @@ async function main(): Promise<void> {
     const hasRedis = await proveServers(stage);
     await proveTurns(stage);
     stage.processes.checkAlive();
-    console.log(`Proved in ${Math.round((Date.now() - startedAtMs) / 1_000)} s on ${hostname()}. Not proved here:`);
+    console.log(`Proved in ${elapsedSeconds()} s on ${hostname()}. Not proved here:`);
     if (!hasDocker) console.log('  - that docker compose takes the file (no compose plugin)');
     if (!hasRedis) console.log('  - Redis (not installed; as root, apt-get would bring it)');
     console.log('  - the images themselves, capabilities, read-only root, memory limits, networks and restarts');
