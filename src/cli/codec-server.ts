@@ -1,9 +1,9 @@
-import { once } from 'node:events';
 import { readFile } from 'node:fs/promises';
 import { Command, InvalidArgumentError } from 'commander';
 import { loadSettings } from '../config/load-settings';
 import { createPayloadCodec } from '../encryption/aes-gcm-codec';
 import { startCodecServer } from '../encryption/codec-server';
+import { untilStopped } from './stop-signals';
 
 interface CodecServerFlags {
   readonly host: string;
@@ -42,7 +42,7 @@ async function run(flags: CodecServerFlags): Promise<void> {
     ...(token === undefined ? {} : { token }),
   });
   console.log(`Codec endpoint for the Temporal UI: ${server.url} (for pages from ${flags.origin.join(', ')})`);
-  await Promise.race([once(process, 'SIGINT'), once(process, 'SIGTERM')]);
+  await untilStopped();
   await server.close();
 }
 

@@ -1,8 +1,9 @@
 import { hostname } from 'node:os';
-import { Connection, type ConnectionOptions } from '@temporalio/client';
 import { temporal } from '@temporalio/proto';
 import { Command } from 'commander';
+import { withKnownAddress } from '../config/connection-settings';
 import { loadSettings } from '../config/load-settings';
+import { connectToTemporal } from './temporal-connection';
 
 /** A poll lasts a minute at most when there is nothing to do; two of them may be missed. */
 const silentAfterMs = 3 * 60_000;
@@ -10,8 +11,10 @@ const silentAfterMs = 3 * 60_000;
 const { TASK_QUEUE_TYPE_WORKFLOW } = temporal.api.enums.v1.TaskQueueType;
 
 async function run(): Promise<void> {
-  const { address, namespace, taskQueue, connectionOptions } = loadSettings().temporal;
-  const connection = await Connection.connect({ ...(connectionOptions as ConnectionOptions), connectTimeout: '5s' });
+  const settings = loadSettings();
+  const known = withKnownAddress(settings.temporal, settings.dataDirectory);
+  const { address, namespace, taskQueue } = known;
+  const connection = await connectToTemporal(known);
   try {
     const { pollers } = await connection.workflowService.describeTaskQueue({
       namespace,
@@ -23,7 +26,7 @@ async function run(): Promise<void> {
     const latest = Math.max(0, ...own.map((poller) => Number(poller.lastAccessTime?.seconds ?? 0) * 1_000));
     if (Date.now() - latest > silentAfterMs) {
       throw new Error(
-        `No worker on ${hostname()} polled task queue "${taskQueue}" of ${namespace} at ${address ?? 'localhost:7233'} ` +
+        `No worker on ${hostname()} polled task queue "${taskQueue}" of ${namespace} at ${address} ` +
           `in the last ${silentAfterMs / 60_000} minutes: it hangs, is still starting, or polls elsewhere.`,
       );
     }

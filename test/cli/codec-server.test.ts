@@ -1,0 +1,32 @@
+import { randomBytes } from 'node:crypto';
+import { CliWorkspace } from './run-cli';
+
+const encryption = { BELLWETHER_ENCRYPTION_KEYS: `first:${randomBytes(32).toString('base64')}` };
+
+let workspace: CliWorkspace;
+beforeEach(() => {
+  workspace = new CliWorkspace();
+});
+afterEach(() => workspace.remove());
+
+test('without a key it says that there is nothing to decode', async () => {
+  const { status, stderr } = await workspace.run(['codec-server']);
+  expect(status).toBe(1);
+  expect(stderr).toMatch(/no encryption key is configured/);
+});
+
+test('an address that other machines can reach is refused without flag and token', async () => {
+  const { status, stderr } = await workspace.run(['codec-server', '--host', '0.0.0.0', '--port', '0'], encryption);
+  expect(status).toBe(1);
+  expect(stderr).toMatch(/decrypts messages.*--allow-remote and --token-file/s);
+});
+
+test.each([
+  ['an origin with a path', ['--origin', 'http://localhost:8080/']],
+  ['an origin that is no URL', ['--origin', 'localhost']],
+  ['a port that is none', ['--port', '70000']],
+])('%s is wrong usage', async (_name, args) => {
+  const { status, stderr } = await workspace.run(['codec-server', ...args], encryption);
+  expect(status).toBe(2);
+  expect(stderr).toMatch(/--origin|--port/);
+});
