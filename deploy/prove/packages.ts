@@ -65,7 +65,7 @@ export async function goInstall(directory: string, packages: readonly string[], 
   await mkdir(building, { recursive: true });
   try {
     await runOrThrow(['nice', 'go', 'install', ...packages], {
-      environment: { ...inherited(['HOME', 'GOPROXY', 'GOPATH', 'GOCACHE', 'GOFLAGS', 'GONOSUMDB']), GOBIN: building },
+      environment: { ...goEnvironment(), GOBIN: building },
     });
     await rename(building, directory);
   } catch (error) {
@@ -77,6 +77,17 @@ export async function goInstall(directory: string, packages: readonly string[], 
   return directory;
 }
 
-function inherited(names: readonly string[]): Record<string, string> {
-  return Object.fromEntries(names.flatMap((name) => (process.env[name] ? [[name, process.env[name]]] : [])));
+/** Where Go keeps the files of a module, which it fetches when they are not there. */
+export async function goModuleDirectory(module: string): Promise<string> {
+  const output = await runOrThrow(['go', 'mod', 'download', '-json', module], { environment: goEnvironment() });
+  return (JSON.parse(output) as { Dir: string }).Dir;
+}
+
+/** Proxies and Go's own settings are the user's. */
+function goEnvironment(): Record<string, string> {
+  return Object.fromEntries(
+    Object.entries(process.env).flatMap(([name, value]) =>
+      value !== undefined && /^(HOME|GO[A-Z]+|https?_proxy|no_proxy|SSL_CERT_FILE)$/i.test(name) ? [[name, value]] : [],
+    ),
+  );
 }

@@ -1,9 +1,8 @@
-import { spawnSync } from 'node:child_process';
 import { chown, mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { createReporter } from '../../src/temporal-server/reporter';
 import { untilHealthy } from './health';
-import { findPostgres, findRedis, goInstall, unprivilegedUser } from './packages';
+import { findPostgres, findRedis, goInstall, goModuleDirectory, unprivilegedUser } from './packages';
 import { runOrThrow } from './processes';
 import type { Stage } from './stage';
 
@@ -110,10 +109,7 @@ export async function startUi(stage: Stage): Promise<void> {
   const ui = stage.service('temporal-ui');
   const version = stage.translation.compose.services['temporal-ui']?.image?.split(':')[1];
   // The module holds the configuration template that the image is made with.
-  const module = spawnSync('go', ['mod', 'download', '-json', `github.com/temporalio/ui-server/v2@v${version}`], {
-    encoding: 'utf8',
-  });
-  const { Dir: root } = JSON.parse(module.stdout) as { Dir: string };
+  const root = await goModuleDirectory(`github.com/temporalio/ui-server/v2@v${version}`);
   stage.processes.start(
     'temporal-ui',
     ['ui-server', '--root', root, '--config', 'config', '--env', 'docker', 'start'],
