@@ -1,11 +1,11 @@
 import { ApplicationFailure, Context } from '@temporalio/activity';
 import { failureTypes } from '../contract/failures';
 import type {
-  Admission,
-  AdmitTurnInput,
   AnsweredCall,
   CallOutcome,
   ModelCallInput,
+  OpenedTurn,
+  OpenTurnInput,
   RecordTurnInput,
   TurnTotals,
 } from '../contract/turn';
@@ -57,18 +57,54 @@ export function createActivities(dependencies: ActivityDependencies) {
     return isOurs ? ticket : null;
   }
 
+  /** A task done again joins the running call or takes its finished answer. */
+  function callInTask(input: ModelCallInput): Promise<CallOutcome> {
+    return memory.once(`call ${input.turnId} ${input.target.name} ${input.ticket?.attempt}`, () =>
+      attemptToTheEnd(input),
+    );
+  }
+
+  function record({ turnId, answer, error }: RecordTurnInput): Promise<TurnTotals> {
+    return dependencies.ledger.recordTurn({
+      turnId,
+      outcome: answer ? 'answered' : 'degraded',
+      target: answer?.target ?? null,
+      model: answer?.model ?? null,
+      error,
+      settlements: answer ? [answer.settlement] : [],
+      dayCapNanoUsd: dependencies.policy.budgets.dayNanoUsd,
+      atMs: Date.now(),
+    });
+  }
+
   return {
-    /** Which arm, is there budget, and the first reservation. A task done again gets the same admission. */
-    admitTurn(input: AdmitTurnInput): Promise<Admission> {
-      return memory.once(`admit ${input.turnId}`, () => admitTurn(dependencies, recentLatency, input));
+    /**
+     * All of a turn that goes well, as one local activity: each one more is one more round trip between the worker's
+     * threads. Throws only while nothing was bought. When the ledger is lost later on, the rest is the workflow's, which
+     * has more patience.
+     */
+    async openTurn(input: OpenTurnInput): Promise<OpenedTurn> {
+      const { turnId, messages, prompt, temperature, maxTokens } = input;
+      const admission = await memory.once(`admit ${turnId}`, () => admitTurn(dependencies, recentLatency, input));
+      if (admission.kind === 'refused') return admission;
+
+      const { arm, ticket, deadlineAtMs } = admission;
+      const [target] = admission.targets;
+      if (target?.firstAttempt !== 'local') return { kind: 'admitted', admission, firstCall: null };
+
+      const call = { turnId, arm, target, messages, prompt, temperature, maxTokens, ticket, deadlineAtMs };
+      const firstCall = await callInTask({ ...call, earlierCalls: 0 }).catch(leaveToWorkflow);
+      if (firstCall?.kind !== 'answered') return { kind: 'admitted', admission, firstCall };
+
+      const { content, model, settlement } = firstCall;
+      const answer = { target: target.name, model, settlement };
+      const totals = await record({ turnId, answer, error: null }).catch(leaveToWorkflow);
+      if (!totals) return { kind: 'admitted', admission, firstCall };
+      return { kind: 'answered', arm, target: target.name, model, content, totals };
     },
 
     /** A target's first call, as a local activity: failures are returned, the workflow decides what follows. */
-    callModelInTask(input: ModelCallInput): Promise<CallOutcome> {
-      return memory.once(`call ${input.turnId} ${input.target.name} ${input.ticket?.attempt}`, () =>
-        attemptToTheEnd(input),
-      );
-    },
+    callModelInTask: callInTask,
 
     /** Calls of a target under Temporal's retry policy: a failure is thrown, with the delay before the next. */
     async callModel(input: ModelCallInput): Promise<AnsweredCall> {
@@ -95,23 +131,17 @@ export function createActivities(dependencies: ActivityDependencies) {
     },
 
     /** Settles the answer and writes the turn's outcome. */
-    recordTurn({ turnId, answer, error }: RecordTurnInput): Promise<TurnTotals> {
-      return dependencies.ledger.recordTurn({
-        turnId,
-        outcome: answer ? 'answered' : 'degraded',
-        target: answer?.target ?? null,
-        model: answer?.model ?? null,
-        error,
-        settlements: answer ? [answer.settlement] : [],
-        dayCapNanoUsd: dependencies.policy.budgets.dayNanoUsd,
-        atMs: Date.now(),
-      });
-    },
+    recordTurn: record,
 
     async closeSession(sessionId: string): Promise<void> {
       await dependencies.ledger.closeSession(sessionId, Date.now());
     },
   };
+}
+
+function leaveToWorkflow(error: unknown): null {
+  Context.current().log.warn('A step of a turn failed; its workflow goes on with it.', { error });
+  return null;
 }
 
 /** A worker that stops is not a user who stops: another worker goes on. */

@@ -1,9 +1,9 @@
 import { NativeConnection, Worker } from '@temporalio/worker';
-import { createActivities } from '../activities';
 import type { Settings } from '../config/settings';
 import { openLedger } from '../ledger/open-ledger';
 import { createProvider } from '../providers/openai-compatible';
 import { workerTuning, type RunningWorker } from '../worker';
+import { Steps } from './steps';
 import { HistoryStore } from './history-store';
 import { createPlainActivities } from './plain-activities';
 import { createTextbookActivities } from './textbook-activities';
@@ -18,7 +18,7 @@ export async function startComparedWorker(
   const ledger = await openLedger(settings);
   const history = new HistoryStore(settings.dataDirectory);
   const providers = new Map(settings.providers.map((provider) => [provider.name, createProvider(provider)]));
-  const steps = createActivities({ ledger, providers, policy, owner: kind });
+  const steps = new Steps({ ledger, providers, policy, owner: kind });
   const connection = await NativeConnection.connect({ address: temporal.address });
   const worker = await Worker.create({
     ...workerTuning,

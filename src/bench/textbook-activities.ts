@@ -1,15 +1,14 @@
-import type { Activities } from '../activities';
-import { admitAndCall, type Answer, type Question } from './answer';
+import type { Answer, Question, Steps } from './steps';
 
 export type TextbookActivities = ReturnType<typeof createTextbookActivities>;
 
 /** One activity for a whole turn: admission, call and record. */
-export function createTextbookActivities(steps: Activities) {
+export function createTextbookActivities(steps: Steps) {
   return {
     async answerTurn(question: Question): Promise<Pick<Answer, 'content'>> {
-      const { content, target, model, settlement } = await admitAndCall(steps, question);
-      await steps.recordTurn({ turnId: question.turnId, answer: { target, model, settlement }, error: null });
-      return { content };
+      const answer = await steps.admitAndCall(question);
+      await steps.record(question.turnId, answer);
+      return { content: answer.content };
     },
   };
 }

@@ -85,7 +85,7 @@ export interface TurnTotals {
   readonly remainingNanoUsd: number;
 }
 
-/** Input of `admitTurn`. */
+/** What admission has to know of a turn. */
 export interface AdmitTurnInput {
   readonly turnId: string;
   readonly sessionId: string | null;
@@ -93,6 +93,29 @@ export interface AdmitTurnInput {
   readonly prompt: PromptMeasure;
   readonly maxTokens?: number;
 }
+
+/** Input of `openTurn`. */
+export interface OpenTurnInput extends AdmitTurnInput {
+  readonly messages: readonly ChatMessage[];
+  readonly temperature?: number;
+}
+
+export type Admitted = Extract<Admission, { kind: 'admitted' }>;
+export type Refused = Extract<Admission, { kind: 'refused' }>;
+
+/** How far a turn came in its first step: most are answered and recorded, and then only the reply's parts are kept. */
+export type OpenedTurn =
+  | Refused
+  | {
+      readonly kind: 'answered';
+      readonly arm: string;
+      readonly target: string;
+      readonly model: string;
+      readonly content: string;
+      readonly totals: TurnTotals;
+    }
+  /** `firstCall` is null when it was not made here: the target is slow, or the ledger was lost meanwhile. */
+  | { readonly kind: 'admitted'; readonly admission: Admitted; readonly firstCall: CallOutcome | null };
 
 /** Input of both model-call activities. */
 export interface ModelCallInput {

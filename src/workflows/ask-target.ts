@@ -29,15 +29,16 @@ export type TargetAnswer = AnsweredCall | { readonly kind: 'failed'; readonly fa
 /**
  * Asks one model of the chain until it answers or must not be asked again. The first call runs inside the workflow task
  * where the target usually answers within seconds; all others run as a regular activity under Temporal's retry policy,
- * with attempts and failures for everyone to see.
+ * with attempts and failures for everyone to see. `firstCall` is the outcome of a first call that was made before.
  */
 export async function askTarget(
   call: Omit<ModelCallInput, 'earlierCalls'>,
   limits: TargetLimits,
+  firstCall: CallOutcome | null,
 ): Promise<TargetAnswer> {
   if (call.target.firstAttempt === 'regular') return callUntilAnswered({ ...call, earlierCalls: 0 }, limits);
 
-  const first = await callOnceInTask(call, limits);
+  const first = firstCall ?? (await callOnceInTask(call, limits));
   if (first.kind === 'answered') return first;
   if (first.retryDelayMs === null) return first;
 

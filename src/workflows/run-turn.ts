@@ -2,7 +2,7 @@ import { ApplicationFailure, CancellationScope, isCancellation, proxyLocalActivi
 import type { Activities } from '../activities';
 import type { ChatMessage, ChatReply, ReplyLanguage, SamplingOptions } from '../contract/chat';
 import { failureTypes } from '../contract/failures';
-import type { Admission, AnsweredCall, TurnTotals } from '../contract/turn';
+import type { AnsweredCall, OpenedTurn, PromptMeasure, Refused, TurnTotals } from '../contract/turn';
 import { measurePrompt } from '../domain/cjk';
 import { blockedReply, degradedReply, detectLanguage } from '../domain/degraded-reply';
 import { toUsd } from '../domain/prices';
@@ -18,16 +18,20 @@ export interface Turn extends SamplingOptions {
   readonly language?: ReplyLanguage;
 }
 
-type Admitted = Extract<Admission, { kind: 'admitted' }>;
+type Opened<Kind extends OpenedTurn['kind']> = Extract<OpenedTurn, { kind: Kind }>;
+
+const { openTurn } = proxyLocalActivities<Activities>({
+  // Every part of it has a limit of its own: the ledger 30 s, the call what the policy says. This ends what escaped them.
+  startToCloseTimeout: '10 minutes',
+  // It is thrown only when the ledger is lost before the admission: with its own 30 s, some 3 minutes in all.
+  retry: { maximumAttempts: 5 },
+  summary: 'admission, first call, record',
+});
 
 /**
  * The ledger retries a lost database for 30 s by itself; one run of it must fit. A database that is away for longer
  * is tried again until the caller has long gone: a turn that was answered must be recorded.
  */
-const { admitTurn } = proxyLocalActivities<Activities>({
-  startToCloseTimeout: '40 seconds',
-  scheduleToCloseTimeout: '3 minutes',
-});
 const { recordTurn } = proxyLocalActivities<Activities>({
   startToCloseTimeout: '40 seconds',
   scheduleToCloseTimeout: '1 hour',
@@ -36,18 +40,29 @@ const { recordTurn } = proxyLocalActivities<Activities>({
 /** One turn: admitted against the budgets, answered by the first target that can, recorded with its exact cost. */
 export async function runTurn(turn: Turn): Promise<ChatReply> {
   const prompt = measurePrompt(turn.messages);
-  const { turnId, sessionId, userId, temperature, maxTokens } = turn;
-  const admission = await admitTurn({ turnId, sessionId, userId, prompt, maxTokens });
-  if (admission.kind === 'refused') return refusedReply(turn, admission);
+  const { turnId, sessionId, userId, messages, temperature, maxTokens } = turn;
+  const opened = await openTurn({ turnId, sessionId, userId, messages, prompt, temperature, maxTokens });
+  if (opened.kind === 'refused') return refusedReply(turn, opened);
+  if (opened.kind === 'answered') return answeredReply(turn, opened);
+  return askChain(turn, prompt, opened);
+}
 
+/** What follows when the first call did not settle it: retries and the other targets. */
+async function askChain(
+  turn: Turn,
+  prompt: PromptMeasure,
+  { admission, firstCall }: Opened<'admitted'>,
+): Promise<ChatReply> {
+  const { turnId, messages, temperature, maxTokens } = turn;
+  const { arm, deadlineAtMs } = admission;
   let answer: AnsweredCall | null = null;
   let answeredBy: string | null = null;
   let error: string | null = null;
   for (const [index, target] of admission.targets.entries()) {
-    const ticket = index === 0 ? admission.ticket : null;
-    const { arm, deadlineAtMs } = admission;
-    const call = { turnId, arm, target, messages: turn.messages, prompt, temperature, maxTokens, ticket, deadlineAtMs };
-    const result = await askTarget(call, admission).catch(recordCancellation);
+    const isFirst = index === 0;
+    const ticket = isFirst ? admission.ticket : null;
+    const call = { turnId, arm, target, messages, prompt, temperature, maxTokens, ticket, deadlineAtMs };
+    const result = await askTarget(call, admission, isFirst ? firstCall : null).catch(recordCancellation);
     if (result.kind === 'answered') {
       answer = result;
       answeredBy = target.name;
@@ -62,8 +77,8 @@ export async function runTurn(turn: Turn): Promise<ChatReply> {
     error: answer ? null : error,
   });
   return answer && answeredBy
-    ? answeredReply(turn, admission, answer, answeredBy, totals)
-    : chainFailedReply(turn, admission, error, totals);
+    ? answeredReply(turn, { arm, target: answeredBy, model: answer.model, content: answer.content, totals })
+    : chainFailedReply(turn, arm, error, totals);
 
   async function recordCancellation(reason: unknown): Promise<never> {
     if (isCancellation(reason)) {
@@ -74,31 +89,25 @@ export async function runTurn(turn: Turn): Promise<ChatReply> {
   }
 }
 
-function answeredReply(
-  turn: Turn,
-  admission: Admitted,
-  answer: AnsweredCall,
-  provider: string,
-  totals: TurnTotals,
-): ChatReply {
-  const { content, model } = answer;
-  return { ...frame(turn, totals), content, provider, model, handler: admission.arm, success: true, error: null };
+function answeredReply(turn: Turn, answered: Omit<Opened<'answered'>, 'kind'>): ChatReply {
+  const { arm, target, model, content, totals } = answered;
+  return { ...frame(turn, totals), content, provider: target, model, handler: arm, success: true, error: null };
 }
 
-function chainFailedReply(turn: Turn, admission: Admitted, error: string | null, totals: TurnTotals): ChatReply {
+function chainFailedReply(turn: Turn, arm: string, error: string | null, totals: TurnTotals): ChatReply {
   const content = degradedReply(turn.language ?? detectLanguage(turn.messages.at(-1)?.content ?? ''));
   return {
     ...frame(turn, totals),
     content,
     provider: 'degraded-mode',
     model: null,
-    handler: admission.arm,
+    handler: arm,
     success: false,
     error: error ?? 'No target is configured.',
   };
 }
 
-function refusedReply(turn: Turn, refusal: Extract<Admission, { kind: 'refused' }>): ChatReply {
+function refusedReply(turn: Turn, refusal: Refused): ChatReply {
   if (refusal.scope === 'closed') {
     throw ApplicationFailure.nonRetryable(
       `Session ${turn.sessionId} was closed and takes no further messages. Start a new session.`,
