@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process';
-import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
@@ -62,7 +62,9 @@ export async function claimDataFile(dataFile: string, log?: (message: string) =>
   }
   return {
     recordServer({ pid, address }) {
-      writeFileSync(serverFile, JSON.stringify({ pid, address }));
+      // By a rename, so that no reader ever sees a half of it.
+      writeFileSync(`${serverFile}.new`, JSON.stringify({ pid, address }));
+      renameSync(`${serverFile}.new`, serverFile);
     },
     recordComplete() {
       rmSync(unfinishedFile, { force: true });
@@ -74,6 +76,7 @@ export async function claimDataFile(dataFile: string, log?: (message: string) =>
   };
 }
 
+/** The server that was last started on the file; it may have died since, without its owner. */
 export function readRunningServer(serverFile: string): RunningServer | undefined {
   return existsSync(serverFile) ? runningServer.parse(JSON.parse(readFileSync(serverFile, 'utf8'))) : undefined;
 }
