@@ -50,7 +50,7 @@ export interface AttemptsTable {
 }
 
 /** One row per scope that money counts on: `session:<id>`, `day:2026-11-23`. A new kind of scope is new rows. */
-export interface BudgetsTable {
+interface BudgetsTable {
   scope: string;
   spent_nano_usd: number;
   reserved_nano_usd: number;

@@ -1,4 +1,8 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import BetterSqlite3 from 'better-sqlite3';
 import type { Ledger } from '../../src/ledger/ledger';
 import { openLedger } from '../../src/ledger/open-ledger';
 import { describeOnEachDatabase, openTestLedger, type TestDatabase, type TestLedger } from '../support/ledgers';
@@ -120,4 +124,20 @@ describeOnEachDatabase('many callers at once', (databases) => {
       expect(['settled', ...(kind === 'admitted' ? ['reserved'] : [])]).toContain(states.get(turnId));
     }
   });
+});
+
+test('a SQLite write lock that another process holds is waited for without stopping this process', async () => {
+  const dataDirectory = mkdtempSync(join(tmpdir(), 'bellwether-ledger-'));
+  const ledger = await openLedger({ dataDirectory });
+  const holder = new BetterSqlite3(join(dataDirectory, 'ledger.db'));
+  holder.exec('begin immediate');
+  let isAdmitted = false;
+  const admission = ledger.admit(admitRequest('turn', 400)).finally(() => (isAdmitted = true));
+  for (let turnsOfTheEventLoop = 0; turnsOfTheEventLoop < 50; turnsOfTheEventLoop += 1) await sleep(1);
+  expect(isAdmitted).toBe(false);
+  holder.exec('commit');
+  expect(await admission).toMatchObject({ kind: 'admitted', attempt: 1 });
+  holder.close();
+  await ledger.close();
+  rmSync(dataDirectory, { recursive: true });
 });
