@@ -72,7 +72,7 @@ async function startServer({ settings, report, port, uiPort }: EmbeddedOptions):
   });
 }
 
-export function withTemporal(settings: Settings, server: Pick<DevServer, 'address'> | undefined): Settings {
+function withTemporal(settings: Settings, server: Pick<DevServer, 'address'> | undefined): Settings {
   if (!server) return settings;
   const { address } = server;
   return { ...settings, temporal: { ...settings.temporal, address, connectionOptions: { address } } };

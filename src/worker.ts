@@ -12,7 +12,7 @@ import { createProvider } from './providers/openai-compatible';
 import type { Provider } from './providers/provider';
 
 /** The bundle that `npm run build` makes, beside the compiled worker. */
-export const builtWorkflowBundle = join(__dirname, 'workflow-bundle.js');
+const builtWorkflowBundle = join(__dirname, 'workflow-bundle.js');
 
 /** How a worker of this service is set up, whatever it runs; the benchmark gives it to the workers it compares with. */
 export const workerTuning = {

@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import type { BenchConversation, Way } from './ways/way';
 
 /** A conversation's length: its context window is full for the second half of it. */
-export const turnsPerConversation = 20;
+const turnsPerConversation = 20;
 
 const questions = [
   'Hello, I ordered a pair of shoes last week. How do I track my order #ORD-789456?',

@@ -9,7 +9,7 @@ export interface ModelPrice {
   readonly cjkPricePercent: number;
 }
 
-export type FirstAttempt = 'auto' | 'local' | 'regular';
+type FirstAttempt = 'auto' | 'local' | 'regular';
 
 /** One model of one provider, in its role within an arm. */
 export interface Target {
@@ -46,7 +46,7 @@ export interface RetryPolicy {
   readonly turnDeadlineMs: number;
 }
 
-export interface Budgets {
+interface Budgets {
   readonly sessionNanoUsd: number;
   readonly dayNanoUsd: number;
   readonly maxCompletionTokens: number;

@@ -100,7 +100,7 @@ export interface OpenTurnInput extends AdmitTurnInput {
   readonly temperature?: number;
 }
 
-export type Admitted = Extract<Admission, { kind: 'admitted' }>;
+type Admitted = Extract<Admission, { kind: 'admitted' }>;
 export type Refused = Extract<Admission, { kind: 'refused' }>;
 
 /** How far a turn came in its first step: most are answered and recorded, and then only the reply's parts are kept. */

@@ -15,7 +15,7 @@ export function idProblem(field: string, value: unknown): string | null {
   return null;
 }
 
-export function contentProblem(
+function contentProblem(
   field: string,
   value: unknown,
   maxBytes: number = limits.maxMessageBytes,
@@ -25,7 +25,7 @@ export function contentProblem(
   return bytes > maxBytes ? `${field} has ${bytes} bytes, the limit is ${maxBytes}` : null;
 }
 
-export function samplingProblem(options: SamplingOptions): string | null {
+function samplingProblem(options: SamplingOptions): string | null {
   const { temperature, maxTokens } = options;
   if (temperature !== undefined && !(typeof temperature === 'number' && temperature >= 0 && temperature <= 2)) {
     return `temperature must be a number from 0 to 2, not ${String(temperature)}`;

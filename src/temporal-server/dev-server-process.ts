@@ -8,7 +8,7 @@ import { openRunLog } from './dev-server-log';
 /** It stops within a second; one that does not is stuck and is killed, which its data survives. */
 const stopTimeoutMs = 10_000;
 
-export interface DevServerExit {
+interface DevServerExit {
   readonly code: number | null;
   readonly signal: NodeJS.Signals | null;
 }

@@ -40,7 +40,7 @@ export interface DevServer extends DevServerProcess {
 }
 
 /** The server did not come up. The message carries the last lines of its log. */
-export class DevServerStartError extends Error {
+class DevServerStartError extends Error {
   override readonly name = 'DevServerStartError';
 }
 

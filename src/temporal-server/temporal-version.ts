@@ -20,7 +20,7 @@ const versionTimeoutMs = 15_000;
  * Runs `<program> --version`.
  * @throws Error when it cannot be run or is something else
  */
-export async function readTemporalVersion(program: string): Promise<TemporalVersion> {
+async function readTemporalVersion(program: string): Promise<TemporalVersion> {
   const { stdout } = await promisify(execFile)(program, ['--version'], { timeout: versionTimeoutMs });
   const match = /^temporal version (?<cli>\S+) \(Server (?<server>[^,)\s]+)/m.exec(stdout);
   if (match?.groups === undefined) {

@@ -29,10 +29,10 @@ import { describeConversation, ShownState, spendMemo } from './operator-view';
 import { refuseInvalid } from './refuse-invalid';
 import { runTurn } from './run-turn';
 
-export const sendMessage = defineUpdate<ChatReply, [SendMessageInput]>(names.sendMessageUpdate);
-export const close = defineSignal<[reason?: string]>(names.closeSignal);
-export const transcript = defineQuery<Transcript>(names.transcriptQuery);
-export const spend = defineQuery<ConversationSpend>(names.spendQuery);
+const sendMessage = defineUpdate<ChatReply, [SendMessageInput]>(names.sendMessageUpdate);
+const close = defineSignal<[reason?: string]>(names.closeSignal);
+const transcript = defineQuery<Transcript>(names.transcriptQuery);
+const spend = defineQuery<ConversationSpend>(names.spendQuery);
 
 /** The ledger retries a lost database for 30 s by itself. */
 const { closeSession } = proxyLocalActivities<Activities>({ startToCloseTimeout: '40 seconds' });

@@ -8,7 +8,7 @@ import type { ConversationState } from './conversation-state';
 const shownTurns = 10;
 
 /** How a turn ended, in one word that an operator can filter by. */
-export function stateOf(reply: ChatReply): 'answered' | 'degraded' | 'blocked' {
+function stateOf(reply: ChatReply): 'answered' | 'degraded' | 'blocked' {
   if (reply.blocked) return 'blocked';
   return reply.success ? 'answered' : 'degraded';
 }

@@ -69,7 +69,9 @@ test('a session with too many unfinished turns refuses more, and answers them wh
   const replies = await Promise.all([first, ...others]);
   expect(refusals).toBeGreaterThan(0);
   replies.forEach((reply, index) => expect(reply.content).toContain(`[ref:${turns[index]}]`));
-  expect((await callIds()).toSorted()).toEqual(turns.map((turnId) => `${turnId}.1`).toSorted());
+  const ids = await callIds();
+  expect(ids).toHaveLength(turns.length);
+  expect(new Set(ids)).toEqual(new Set(turns.map((turnId) => `${turnId}.1`)));
 });
 
 test('the same turn id gets the same answer from one call, one after the other or at once', async () => {

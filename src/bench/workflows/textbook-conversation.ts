@@ -6,7 +6,7 @@ import type { TextbookActivities } from '../textbook-activities';
 /** Longer than any answer of the simulated provider; the benchmark simulates no faults. */
 const { answerTurn } = proxyActivities<TextbookActivities>({ startToCloseTimeout: '1 minute' });
 
-export const textbookMessage = defineUpdate<string, [{ readonly turnId: string; readonly content: string }]>(
+const textbookMessage = defineUpdate<string, [{ readonly turnId: string; readonly content: string }]>(
   'textbookMessage',
 );
 
