@@ -1,0 +1,67 @@
+import { BellwetherError, connect, ConversationNotFoundError, InvalidInputError } from '../../src/client';
+import { DeadlineExceededError, TemporalUnreachableError } from '../../src/client';
+import type { SendOptions } from '../../src/client';
+import { limits } from '../../src/contract/limits';
+import { findFreePort } from '../../src/temporal-server/free-port';
+import { prepareService, type Service } from '../support/service';
+import { unique } from '../support/temporal';
+
+let service: Service;
+beforeAll(async () => {
+  // No worker runs: what is refused here is refused at the edge.
+  service = await prepareService();
+});
+afterAll(() => service.stop());
+
+const bad: readonly [string, Partial<SendOptions>, string][] = [
+  ['an empty message', { content: '' }, 'content must be a non-empty string'],
+  ['a message of blanks', { content: ' \n ' }, 'content must be a non-empty string'],
+  [
+    'a message of 1 MB',
+    { content: 'x'.repeat(1_048_576) },
+    `content has 1048576 bytes, the limit is ${limits.maxMessageBytes}`,
+  ],
+  ['a session id with a space', { sessionId: 'a b' }, 'sessionId may hold visible ASCII'],
+  ['a session id that is too long', { sessionId: 'x'.repeat(201) }, 'sessionId has 201 characters, the limit is 200'],
+  ['an empty turn id', { turnId: '' }, 'turnId must be a non-empty string'],
+  ['an unknown language', { language: 'xx' as 'en' }, 'language must be one of en'],
+  ['a temperature of 3', { temperature: 3 }, 'temperature must be a number from 0 to 2'],
+  ['maxTokens of 0', { maxTokens: 0 }, 'maxTokens must be a whole number'],
+  ['an idle timeout of a millisecond', { idleTimeoutMs: 1 }, 'idleTimeoutMs must be a whole number of at least 1000'],
+];
+
+test.each(bad)('%s is refused before anything starts, naming field and limit', async (_, options, message) => {
+  const call = service.client.send({ sessionId: unique('session'), content: 'Hello', ...options });
+  await expect(call).rejects.toThrow(InvalidInputError);
+  await expect(call).rejects.toThrow(message);
+});
+
+test('a one-shot request without messages is refused', async () => {
+  await expect(service.client.complete({ messages: [] })).rejects.toThrow(InvalidInputError);
+});
+
+test('a session that nobody wrote in is not found, by every question', async () => {
+  const sessionId = unique('nobody');
+  await expect(service.client.transcript(sessionId)).rejects.toThrow(ConversationNotFoundError);
+  await expect(service.client.spend(sessionId)).rejects.toThrow(ConversationNotFoundError);
+  await expect(service.client.close(sessionId)).rejects.toThrow(ConversationNotFoundError);
+});
+
+test('without a worker the deadline ends the waiting, and says that the turn goes on', async () => {
+  const sessionId = unique('session');
+  const turn = { sessionId, turnId: unique('turn'), content: 'Hello' };
+  await expect(service.client.send({ ...turn, deadlineMs: 500 })).rejects.toThrow(DeadlineExceededError);
+  const worker = await service.startWorker();
+  await expect(service.client.send(turn)).resolves.toMatchObject({ turn_id: turn.turnId, success: true });
+  expect(await service.simulator.calls()).toHaveLength(1);
+  await worker.stop();
+});
+
+test('a Temporal that is not there is told with its address and what to do', async () => {
+  const address = `127.0.0.1:${await findFreePort('127.0.0.1')}`;
+  const error: unknown = await connect({ temporal: { address } }).catch((caught: unknown) => caught);
+  expect(error).toBeInstanceOf(TemporalUnreachableError);
+  expect(error).toBeInstanceOf(BellwetherError);
+  expect((error as BellwetherError).message).toContain(address);
+  expect((error as BellwetherError).message).toContain('TEMPORAL_ADDRESS');
+}, 30_000);
