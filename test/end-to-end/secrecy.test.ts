@@ -86,7 +86,7 @@ test('what the Temporal UI shows of a conversation says who answered at what cos
     await service.simulator.queueFaults(primaryModel, [{ kind: 'html' }]);
     const reply = await service.client.send({ sessionId, content: `Where is ${secretText}?` });
     const handle = service.temporal.workflow.getHandle(`conversation/${sessionId}`);
-    const details = (await handle.query('__temporal_workflow_metadata')) as { currentDetails?: string };
+    const details = await handle.query<{ currentDetails?: string }>('__temporal_workflow_metadata');
     for (const shown of [reply.turn_id, 'holysheep-fallback', fallbackModel, 'answered', String(reply.tokens_used)]) {
       expect(details.currentDetails).toContain(shown);
     }
