@@ -1,0 +1,142 @@
+import { faults } from '../../src/simulator/behaviour';
+import { fallbackModel, primaryModel } from '../support/service';
+import {
+  callBegan,
+  callOf,
+  inActivity,
+  ledgerWith,
+  newEnvironment,
+  newTurn,
+  open,
+  prepareSetting,
+  type Setting,
+} from './setting';
+
+let setting: Setting;
+beforeAll(async () => {
+  setting = await prepareSetting();
+});
+afterAll(() => setting.stop());
+beforeEach(async () => {
+  await setting.simulator.clearCalls();
+  await setting.simulator.setBehaviour('*', { latency: { kind: 'fixed', ms: 0 } });
+});
+
+const callIds = async () => (await setting.simulator.calls()).map((call) => call.requestId);
+const statesOf = async (turnId: string) => (await setting.ledger.attempts(turnId)).map((row) => row.state);
+const lost = () => Promise.reject(new Error('The ledger is lost.'));
+
+test('a turn that goes well is admitted, answered and recorded in one step', async () => {
+  const turn = newTurn();
+  const opened = await open(setting.newProcess(), turn);
+  expect(opened).toMatchObject({
+    kind: 'answered',
+    arm: 'holysheep',
+    target: 'holysheep-primary',
+    model: primaryModel,
+  });
+  const [call] = await setting.simulator.calls();
+  const tokens = (call?.promptTokens ?? 0) + (call?.completionTokens ?? 0);
+  expect(await setting.ledger.attempts(turn.turnId)).toMatchObject([{ state: 'settled', costNanoUsd: tokens * 420 }]);
+});
+
+test('a step that comes again while its call runs joins it, and afterwards gets the same answer', async () => {
+  await setting.simulator.setBehaviour(primaryModel, { latency: { kind: 'fixed', ms: 100 } });
+  const process = setting.newProcess();
+  const turn = newTurn();
+  const [first, again] = await Promise.all([open(process, turn), open(process, turn)]);
+  const later = await open(process, turn);
+  expect(first.kind).toBe('answered');
+  for (const other of [again, later]) expect(other).toMatchObject({ kind: 'answered', model: primaryModel });
+  expect(await callIds()).toEqual([`${turn.turnId}.1`]);
+  expect(await statesOf(turn.turnId)).toEqual(['settled']);
+});
+
+test('a step that comes again in another process makes a call of its own, and the earlier one stays in the ledger', async () => {
+  await setting.simulator.setBehaviour(primaryModel, { latency: { kind: 'fixed', ms: 300 } });
+  const turn = newTurn();
+  const lostProcess = open(setting.newProcess(), turn);
+  await callBegan(setting);
+  await open(setting.newProcess(), turn);
+  expect(await callIds()).toEqual([`${turn.turnId}.1`, `${turn.turnId}.2`]);
+  // The process was not lost but slow: what its call cost becomes known after all.
+  await lostProcess;
+  expect(await statesOf(turn.turnId)).toEqual(['settled', 'settled']);
+});
+
+test('a cancelled step lets its call go on to the end and settles it', async () => {
+  await setting.simulator.setBehaviour(primaryModel, { latency: { kind: 'fixed', ms: 300 } });
+  const turn = newTurn();
+  const environment = newEnvironment();
+  const process = setting.newProcess();
+  const opened = inActivity(() => process.openTurn(turn), environment);
+  await callBegan(setting);
+  environment.cancel();
+  await opened;
+  expect((await setting.simulator.calls()).map((call) => call.outcome)).toEqual(['answered']);
+  expect(await statesOf(turn.turnId)).toEqual(['settled']);
+});
+
+test('a failed first call is handed to the workflow with the delay before the next', async () => {
+  await setting.simulator.queueFaults(primaryModel, [faults.rateLimited({ 'retry-after-ms': '1500' })]);
+  const turn = newTurn();
+  expect(await open(setting.newProcess(), turn)).toMatchObject({
+    kind: 'admitted',
+    firstCall: { kind: 'failed', retryDelayMs: 1500, failure: { kind: 'rate-limited', httpStatus: 429 } },
+  });
+  expect(await statesOf(turn.turnId)).toEqual(['released']);
+});
+
+test('while nothing is bought a lost ledger fails the step, so that Temporal tries it again', async () => {
+  const process = setting.newProcess(ledgerWith(setting.ledger, { admit: lost }));
+  await expect(open(process, newTurn())).rejects.toThrow('The ledger is lost.');
+  expect(await callIds()).toEqual([]);
+});
+
+test('an answer whose ledger is lost is handed to the workflow, which records it', async () => {
+  const process = setting.newProcess(ledgerWith(setting.ledger, { recordTurn: lost }));
+  const turn = newTurn();
+  const opened = await open(process, turn);
+  expect(opened).toMatchObject({ kind: 'admitted', firstCall: { kind: 'answered' } });
+  expect(await statesOf(turn.turnId)).toEqual(['reserved']);
+});
+
+test('a call that was begun and lost its ledger is never made again under its number', async () => {
+  let isLost = true;
+  const ledger = ledgerWith(setting.ledger, {
+    settleAttempt: (...settlement) => {
+      if (!isLost) return setting.ledger.settleAttempt(...settlement);
+      isLost = false;
+      return lost();
+    },
+  });
+  await setting.simulator.queueFaults(primaryModel, [faults.serverError()]);
+  const process = setting.newProcess(ledger);
+  const turn = newTurn();
+  const opened = await open(process, turn);
+  if (opened.kind !== 'admitted') throw new Error(`The turn ended as ${opened.kind}.`);
+  expect(opened.firstCall).toBeNull();
+
+  const outcome = await inActivity(() => process.callModelInTask(callOf(turn, opened.admission)));
+  expect(outcome).toMatchObject({ kind: 'answered', settlement: { attempt: 2 } });
+  expect(await callIds()).toEqual([`${turn.turnId}.1`, `${turn.turnId}.2`]);
+  expect(await statesOf(turn.turnId)).toEqual(['unconfirmed', 'reserved']);
+});
+
+test('a target that became slow of late gets its next first call as a regular activity', async () => {
+  // Over the 4 s that a first call in the workflow task may usually take; twenty calls are enough to know it.
+  await setting.simulator.setBehaviour(primaryModel, { latency: { kind: 'fixed', ms: 4_100 } });
+  const process = setting.newProcess();
+  const opened = await Promise.all(Array.from({ length: 20 }, () => open(process, newTurn())));
+  expect(opened.every(({ kind }) => kind === 'answered')).toBe(true);
+  expect(await open(process, newTurn())).toMatchObject({
+    kind: 'admitted',
+    firstCall: null,
+    admission: {
+      targets: [
+        { name: 'holysheep-primary', firstAttempt: 'regular' },
+        { name: 'holysheep-fallback', model: fallbackModel, firstAttempt: 'local' },
+      ],
+    },
+  });
+});
