@@ -1,4 +1,4 @@
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import { utf8Length } from '../../src/domain/text';
 
 const anyText = fc.string({ unit: 'binary' });

@@ -1,4 +1,4 @@
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import type { ChatMessage } from '../../src/contract/chat';
 import { limits } from '../../src/contract/limits';
 import { contextWindow } from '../../src/domain/window';
@@ -45,7 +45,7 @@ test('the newest message and the system prompt stay, however long they are', () 
 
 test('whatever comes, the window is the end of the conversation, within its limits but for the newest message', () => {
   const message = fc.record({ role: fc.constantFrom('user', 'assistant'), content: fc.string({ unit: 'binary' }) });
-  const conversation = fc.array(message as fc.Arbitrary<ChatMessage>, { minLength: 1, maxLength: 30 });
+  const conversation = fc.array(message, { minLength: 1, maxLength: 30 });
   const check = (rest: ChatMessage[], hasPrompt: boolean, maxMessages: number, maxBytes: number) => {
     const prompt = hasPrompt ? [system] : [];
     const window = contextWindow([...prompt, ...rest], maxMessages, maxBytes);

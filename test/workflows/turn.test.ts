@@ -1,5 +1,5 @@
 import { CancelledFailure } from '@temporalio/common';
-import { WorkflowFailedError } from '@temporalio/client';
+import type { WorkflowFailedError } from '@temporalio/client';
 import { BudgetRefusedError } from '../../src/client/errors';
 import { replyLanguages } from '../../src/contract/chat';
 import { turnWorkflowId } from '../../src/contract/names';
@@ -157,12 +157,11 @@ describe('budgets', () => {
     const poor = await startService({ configuration: { budgets: { sessionUsd: 0.0005 } } });
     try {
       const sessionId = unique('session');
-      let error: unknown;
-      for (let turn = 0; turn < 20 && error === undefined; turn += 1) {
-        await poor.client
-          .send({ sessionId, content: 'Where is my order?' })
-          .catch((caught: unknown) => (error = caught));
-      }
+      const sendUntilRefused = async (): Promise<never> => {
+        await poor.client.send({ sessionId, content: 'Where is my order?' });
+        return sendUntilRefused();
+      };
+      const error: unknown = await sendUntilRefused().catch((caught: unknown) => caught);
       expect(error).toBeInstanceOf(BudgetRefusedError);
       const { reply } = error as BudgetRefusedError;
       expect(reply).toMatchObject({
