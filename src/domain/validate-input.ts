@@ -15,11 +15,7 @@ export function idProblem(field: string, value: unknown): string | null {
   return null;
 }
 
-function contentProblem(
-  field: string,
-  value: unknown,
-  maxBytes: number = limits.maxMessageBytes,
-): string | null {
+function contentProblem(field: string, value: unknown, maxBytes: number = limits.maxMessageBytes): string | null {
   if (typeof value !== 'string' || value.trim().length === 0) return `${field} must be a non-empty string`;
   const bytes = utf8Length(value);
   return bytes > maxBytes ? `${field} has ${bytes} bytes, the limit is ${maxBytes}` : null;
