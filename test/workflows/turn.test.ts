@@ -9,14 +9,11 @@ import { eventually } from '../support/eventually';
 import { fallbackModel, primaryModel, startService, type Service } from '../support/service';
 import { unique } from '../support/temporal';
 
-/** The guide's schedule at a twentieth, so that waiting is short and still in its proportions. */
-const quickRetries = {
-  baseTimeoutMs: 500,
-  timeoutJitterMs: 50,
-  baseDelayMs: 50,
-  delayJitterMs: 50,
-  turnDeadlineMs: 20_000,
-};
+/** Short waits between attempts; timeouts that no loaded machine reaches by itself. */
+const quickRetries = { baseTimeoutMs: 10_000, baseDelayMs: 50, delayJitterMs: 50 };
+
+/** The guide's timeouts at a tenth, for the tests that wait for them. */
+const shortTimeouts = { ...quickRetries, baseTimeoutMs: 1_000, timeoutJitterMs: 100 };
 
 let service: Service;
 beforeAll(async () => {
@@ -45,18 +42,6 @@ test('Retry-After decides when a rate-limited target is asked again', async () =
   await expect(ask()).resolves.toMatchObject({ provider: 'holysheep-primary', attempts: 2 });
   const [first, second] = await service.simulator.calls();
   expect((second?.startedAtMs ?? 0) - (first?.endedAtMs ?? Infinity)).toBeGreaterThanOrEqual(1_000);
-});
-
-test('a silent primary gets three attempts with growing timeouts, then the fallback answers', async () => {
-  await service.simulator.setBehaviour(primaryModel, { alwaysFault: { kind: 'silence' } });
-  const reply = await ask();
-  expect(reply).toMatchObject({ provider: 'holysheep-fallback', model: fallbackModel, attempts: 4, success: true });
-  expect(reply.unconfirmed_usd).toBeGreaterThan(0);
-  const calls = await service.simulator.calls();
-  const durations = calls.slice(0, 3).map((call) => (call.endedAtMs ?? 0) - call.startedAtMs);
-  // The schedule gives 500, 1,000 and 2,000 ms; a little less than each, for two clocks.
-  for (const [index, leastMs] of [450, 950, 1_950].entries()) expect(durations[index]).toBeGreaterThanOrEqual(leastMs);
-  expect(calls.map((call) => call.model)).toEqual([primaryModel, primaryModel, primaryModel, fallbackModel]);
 });
 
 test('an error that no repetition can mend goes to the next target at once', async () => {
@@ -121,10 +106,33 @@ describe('a provider that answers nonsense', () => {
     expect(reply).toMatchObject({ provider: 'holysheep-primary', attempts: 1, success: true, cost_usd: 0 });
     expect(reply.unconfirmed_usd).toBeGreaterThan(0);
   });
+});
+
+describe('timeouts', () => {
+  let impatient: Service;
+  beforeAll(async () => {
+    impatient = await startService({ configuration: { retry: shortTimeouts } });
+  });
+  afterAll(() => impatient.stop());
 
   test('a byte a second: the attempt ends at its time limit', async () => {
-    await service.simulator.queueFaults(primaryModel, [{ kind: 'slow-body', bytesPerSecond: 1 }]);
-    await expect(ask()).resolves.toMatchObject({ provider: 'holysheep-primary', attempts: 2, success: true });
+    await impatient.simulator.queueFaults(primaryModel, [{ kind: 'slow-body', bytesPerSecond: 1 }]);
+    const reply = await impatient.client.send({ sessionId: unique('session'), content: 'Hello' });
+    expect(reply).toMatchObject({ provider: 'holysheep-primary', attempts: 2, success: true });
+  });
+
+  test('a silent primary gets three attempts with growing timeouts, then the fallback answers', async () => {
+    await impatient.simulator.clearCalls();
+    await impatient.simulator.setBehaviour(primaryModel, { alwaysFault: { kind: 'silence' } });
+    const reply = await impatient.client.send({ sessionId: unique('session'), content: 'Hello' });
+    expect(reply).toMatchObject({ provider: 'holysheep-fallback', model: fallbackModel, attempts: 4, success: true });
+    expect(reply.unconfirmed_usd).toBeGreaterThan(0);
+    const calls = await impatient.simulator.calls();
+    const durations = calls.slice(0, 3).map((call) => (call.endedAtMs ?? 0) - call.startedAtMs);
+    // The schedule gives 1, 2 and 4 s; a little less than each, for two clocks.
+    for (const [index, leastMs] of [950, 1_950, 3_950].entries())
+      expect(durations[index]).toBeGreaterThanOrEqual(leastMs);
+    expect(calls.map((call) => call.model)).toEqual([primaryModel, primaryModel, primaryModel, fallbackModel]);
   });
 });
 
@@ -138,7 +146,7 @@ test('a one-shot turn is answered once, however often it is asked for', async ()
 });
 
 test('a one-shot turn that is cancelled ends as cancelled and is recorded', async () => {
-  await service.simulator.setBehaviour('*', { alwaysFault: { kind: 'silence' } });
+  await service.simulator.queueFaults(primaryModel, [faults.serverError(), { kind: 'silence' }]);
   const turnId = unique('turn');
   const answer = service.client.complete({ turnId, messages: [{ role: 'user', content: 'Hello' }] });
   answer.catch(() => undefined);
