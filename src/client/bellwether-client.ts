@@ -1,6 +1,10 @@
 import { randomUUID } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
-import { WithStartWorkflowOperation, WorkflowExecutionAlreadyStartedError } from '@temporalio/client';
+import {
+  WithStartWorkflowOperation,
+  WorkflowExecutionAlreadyStartedError,
+  WorkflowNotFoundError,
+} from '@temporalio/client';
 import type { Client, Workflow } from '@temporalio/client';
 import type {
   ChatReply,
@@ -13,6 +17,7 @@ import type {
 import * as names from '../contract/names';
 import { chatTurnProblem, conversationProblem, idProblem, sendMessageProblem } from '../domain/validate-input';
 import { BudgetRefusedError, DeadlineExceededError, InvalidInputError } from './errors';
+import { RecentSet } from './recent-set';
 import { isPassing, isUnreachable, translateError } from './translate-error';
 
 /** The longest turn that the default policy allows takes 180 s; a worker that dies on the way costs some 10 s more. */
@@ -20,6 +25,9 @@ const defaultDeadlineMs = 200_000;
 
 /** Between tries of a call that a restarting server lost: short at first, because most restarts are. */
 const retryDelaysMs = [50, 200, 500, 1_000, 2_000];
+
+/** A few megabytes at most; a session that was forgotten costs its next turn two milliseconds. */
+const rememberedSessions = 10_000;
 
 export interface SendOptions extends Omit<SendMessageInput, 'turnId'>, Omit<ConversationInput, 'carried'> {
   /** Names the turn: the same id again gets the same answer, whatever broke in between. Made up when left out. */
@@ -35,6 +43,8 @@ export interface CompleteOptions extends Omit<ChatTurnInput, 'turnId'> {
 
 /** Chat turns that survive what breaks: one object per process, shared by all callers. */
 export class BellwetherClient {
+  private readonly openSessions = new RecentSet<string>(rememberedSessions);
+
   constructor(
     private readonly temporal: Client,
     private readonly taskQueue: string,
@@ -56,18 +66,7 @@ export class BellwetherClient {
     const message: SendMessageInput = { ...rest, turnId: options.turnId ?? randomUUID() };
     refuseInvalid(conversationProblem(options) ?? sendMessageProblem(message));
 
-    const call = () =>
-      this.temporal.workflow.executeUpdateWithStart<Workflow, ChatReply, [SendMessageInput]>(names.sendMessageUpdate, {
-        args: [message],
-        updateId: message.turnId,
-        startWorkflowOperation: new WithStartWorkflowOperation(names.conversationWorkflowType, {
-          workflowId: names.conversationWorkflowId(sessionId),
-          taskQueue: this.taskQueue,
-          workflowIdConflictPolicy: 'USE_EXISTING',
-          args: [{ sessionId, systemPrompt, idleTimeoutMs } satisfies ConversationInput],
-          staticSummary: `Conversation of session ${sessionId}`,
-        }),
-      });
+    const call = () => this.update(sessionId, message, { sessionId, systemPrompt, idleTimeoutMs });
     const reply = await this.persist(call, `Turn ${message.turnId}`, deadlineMs);
     return refuseBlocked(reply);
   }
@@ -117,6 +116,37 @@ export class BellwetherClient {
   /** Ends the connection. Turns under way go on without it. */
   async disconnect(): Promise<void> {
     await this.temporal.connection.close();
+  }
+
+  /** A conversation that was open a moment ago is only updated, which is cheaper than an update that could also start it. */
+  private async update(sessionId: string, message: SendMessageInput, conversation: ConversationInput) {
+    const workflowId = names.conversationWorkflowId(sessionId);
+    const update = { args: [message] as [SendMessageInput], updateId: message.turnId };
+    if (this.openSessions.has(sessionId)) {
+      try {
+        const handle = this.temporal.workflow.getHandle(workflowId);
+        return await handle.executeUpdate<ChatReply, [SendMessageInput]>(names.sendMessageUpdate, update);
+      } catch (error) {
+        if (!(error instanceof WorkflowNotFoundError)) throw error;
+        this.openSessions.delete(sessionId);
+      }
+    }
+    const { workflow } = this.temporal;
+    const reply = await workflow.executeUpdateWithStart<Workflow, ChatReply, [SendMessageInput]>(
+      names.sendMessageUpdate,
+      {
+        ...update,
+        startWorkflowOperation: new WithStartWorkflowOperation(names.conversationWorkflowType, {
+          workflowId,
+          taskQueue: this.taskQueue,
+          workflowIdConflictPolicy: 'USE_EXISTING',
+          args: [conversation],
+          staticSummary: `Conversation of session ${sessionId}`,
+        }),
+      },
+    );
+    this.openSessions.add(sessionId);
+    return reply;
   }
 
   private async ask<Answer>(
