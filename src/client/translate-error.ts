@@ -27,6 +27,8 @@ const passingStatuses: ReadonlySet<grpcStatus> = new Set([
   grpcStatus.RESOURCE_EXHAUSTED,
   grpcStatus.INTERNAL,
   grpcStatus.UNKNOWN,
+  // The workflow's task failed or timed out several times, as when workers die; the next one that succeeds ends this.
+  grpcStatus.FAILED_PRECONDITION,
 ]);
 
 /**
