@@ -1,0 +1,112 @@
+import { mkdtempSync } from 'node:fs';
+import { rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { temporal } from '@temporalio/proto';
+import { conversationWorkflowId } from '../../src/contract/names';
+import { seededRandom } from '../../src/simulator/random';
+import { countBy, disagreements } from '../support/audit';
+import { prepareAuditedService, type AuditedService } from '../support/audited-service';
+import { fallbackModel, primaryModel } from '../support/service';
+import { startOwnTemporal, unique } from '../support/temporal';
+import type { WorkerProcess } from '../support/worker-process';
+
+const turnCount = 300;
+const callerCount = 32;
+const seed = 'kills';
+/** Until a killed worker's successor polls, so that there is always one that works. */
+const pauseBetweenKillsMs = [1_000, 3_000] as const;
+
+const { EventType, TimeoutType } = temporal.api.enums.v1;
+
+test('300 turns are answered once each and accounted for, though workers and the Temporal server are killed', async () => {
+  const directory = mkdtempSync(join(tmpdir(), 'bellwether-kills-'));
+  const dataFile = join(directory, 'temporal.db');
+  let server = await startOwnTemporal({ dataFile });
+  const service = await prepareAuditedService({
+    temporal: server,
+    models: { [primaryModel]: { latency: { kind: 'fixed', ms: 700 } }, [fallbackModel]: {} },
+  });
+  const random = seededRandom(seed);
+  const over = new AbortController();
+  let workerKills = 0;
+  let serverKills = 0;
+  const endings: Promise<void>[] = [];
+  try {
+    const workers: WorkerProcess[] = await Promise.all([service.addWorker(), service.addWorker()]);
+    const killWorkers = async (): Promise<void> => {
+      while (!over.signal.aborted) {
+        const [least, most] = pauseBetweenKillsMs;
+        await sleep(least + random() * (most - least));
+        if (over.signal.aborted) return;
+        const index = Math.floor(random() * workers.length);
+        await workers[index]?.kill();
+        workerKills += 1;
+        workers[index] = await service.addWorker();
+      }
+    };
+    const killServer = async (): Promise<void> => {
+      while (!over.signal.aborted && service.calls().length < turnCount / 2) await sleep(50);
+      if (over.signal.aborted) return;
+      await server.kill();
+      serverKills += 1;
+      server = await startOwnTemporal({ dataFile, port: Number(server.address.split(':')[1]) });
+    };
+    endings.push(killWorkers(), killServer());
+
+    const run = unique('kills');
+    const waits = new Map<string, number>();
+    const startedAtMs = performance.now();
+    let next = 0;
+    const caller = async (): Promise<void> => {
+      for (let turn = next++; turn < turnCount; turn = next++) {
+        const id = `${run}-${turn}`;
+        const sentAtMs = performance.now();
+        const reply = await service.client.send({ sessionId: id, turnId: id, content: `Hello [ref:${id}]` });
+        expect(reply).toMatchObject({ success: true, content: expect.stringContaining(`[ref:${id}]`) as string });
+        waits.set(id, performance.now() - sentAtMs);
+      }
+    };
+    await Promise.all(Array.from({ length: callerCount }, caller));
+    const tookMs = performance.now() - startedAtMs;
+    over.abort();
+    await Promise.all(endings);
+
+    const rows = await service.ledger.attempts();
+    const calls = service.calls();
+    const [slowest, longestMs] = [...waits].reduce((a, b) => (b[1] > a[1] ? b : a));
+    process.stdout.write(
+      `Kills: ${turnCount} turns in ${(tookMs / 1000).toFixed(0)} s, ${workerKills} workers and 1 server killed: ` +
+        `${waits.size} answers, ${calls.length} calls, rows ${JSON.stringify(countBy(rows, (row) => row.state))}, ` +
+        `longest wait ${(longestMs / 1000).toFixed(1)} s (${await timeoutsOf(service, slowest)})\n`,
+    );
+    expect(waits.size).toBe(turnCount);
+    expect(workerKills).toBeGreaterThan(0);
+    expect(serverKills).toBe(1);
+    expect(disagreements(rows, calls)).toEqual([]);
+  } finally {
+    over.abort();
+    await Promise.allSettled(endings);
+    await service.stop();
+    await server.stop();
+    await rm(directory, { recursive: true });
+  }
+}, 180_000);
+
+/** Which of Temporal's timeouts a turn had to wait for, as its history tells; only the first of a row is an event. */
+async function timeoutsOf({ temporal: client }: AuditedService, sessionId: string): Promise<string> {
+  const { events } = await client.workflow.getHandle(conversationWorkflowId(sessionId)).fetchHistory();
+  const causes = (events ?? []).flatMap((event) => {
+    const {
+      eventType,
+      workflowTaskTimedOutEventAttributes: timedOut,
+      workflowTaskScheduledEventAttributes: task,
+    } = event;
+    if (eventType === EventType.EVENT_TYPE_WORKFLOW_TASK_FAILED) return ['workflow task failed'];
+    if (eventType === EventType.EVENT_TYPE_ACTIVITY_TASK_TIMED_OUT) return ['activity timed out'];
+    if (timedOut?.timeoutType) return [`workflow task: ${TimeoutType[timedOut.timeoutType]}`];
+    return task?.attempt && task.attempt > 1 ? [`done at attempt ${task.attempt}`] : [];
+  });
+  return causes.length > 0 ? causes.join(', ') : 'no timeout in its history';
+}
