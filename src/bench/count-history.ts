@@ -21,7 +21,7 @@ export async function countHistory(client: Client, workflowId: string): Promise<
  * local activities are recorded, are one action together. Queries and heartbeats are in no history; the benchmark makes
  * none. Upserts of the memo are not on the list.
  */
-function billableActions(events: readonly HistoryEvent[]): number {
+export function billableActions(events: readonly HistoryEvent[]): number {
   const tasksWithMarkers = new Set<string>();
   let actions = 0;
   for (const event of events) {

@@ -1,4 +1,4 @@
-import { cpus } from 'node:os';
+import { cpus, loadavg } from 'node:os';
 import { renderTable } from '../cli/output';
 import { measuredProcesses } from './measure';
 import { sum, type Row } from './summary';
@@ -39,8 +39,11 @@ export function compare(rows: readonly Row[]): Comparison[] {
   return comparisons;
 }
 
+/** Asked for before anything is measured: the load is then that of others, and figures from a busy machine are told apart. */
 export function describeMachine(): string {
-  return `${cpus().length} cores (${cpus()[0]?.model ?? 'unknown'}), Node ${process.versions.node}`;
+  const [processor] = cpus();
+  const load = loadavg()[0]?.toFixed(1) ?? 'unknown';
+  return `${cpus().length} cores (${processor?.model ?? 'unknown'}), Node ${process.versions.node}, load ${load} before`;
 }
 
 export function renderRows(rows: readonly Row[]): string {

@@ -11,11 +11,10 @@ export interface TurnBenchmark {
   readonly limit: Limit;
   readonly rounds: number;
   readonly callerCounts: readonly number[];
-  readonly ways: readonly Way[];
 }
 
 /** Compilers and connection pools are warm after this. */
-const warmUpSeconds = 2;
+const warmUpSeconds = 4;
 
 /** Histories read per way and number of callers; conversations are alike. */
 const countedTurns = 200;
@@ -29,9 +28,9 @@ interface Entry {
 
 /** All ways in every round, beginning with another one each time, so that what else the machine does hits all alike. */
 export async function runTurnBenchmark(stage: Stage, benchmark: TurnBenchmark, task: ReportedTask): Promise<Row[]> {
-  const { limit, rounds, callerCounts, ways } = benchmark;
+  const { limit, rounds, callerCounts } = benchmark;
   const entries: Entry[] = callerCounts.flatMap((count) =>
-    ways.map((way) => ({ way, callers: Array.from({ length: count }, () => new Caller(way)), rounds: [] })),
+    stage.ways.map((way) => ({ way, callers: Array.from({ length: count }, () => new Caller(way)), rounds: [] })),
   );
   for (const { way, callers } of entries) {
     task.progress(`warm-up, ${label(way, callers)}`);

@@ -34,22 +34,21 @@ async function run({ seconds, turns, rounds, callers, latency, only, profile, js
   const report = createReporter(process.stderr);
   const task = report.begin('Benchmark of a turn');
   task.progress('starting server, provider and workers');
-  const stage = await buildStage({ providerLatencyMs: latency, profileDirectory: profile, report });
+  const machine = describeMachine();
+  const stage = await buildStage({ only, providerLatencyMs: latency, profileDirectory: profile, report });
   try {
-    const ways = stage.ways.filter(({ name }) => only?.includes(name) ?? true);
-    if (ways.length === 0) throw new Error(`No way is named ${only?.join(', ')}: see --only in the help.`);
-    const benchmark = { limit: { seconds, turns }, rounds, callerCounts: callers, ways };
+    const benchmark = { limit: { seconds, turns }, rounds, callerCounts: callers };
     const rows = await runTurnBenchmark(stage, benchmark, task);
-    task.succeed(`Measured: ${describeMachine()}`);
+    task.succeed(`Measured on ${machine}`);
 
     const comparisons = compare(rows);
-    const promising = ways.filter(({ promisesOneCall }) => promisesOneCall).map(({ name }) => name);
+    const promising = stage.ways.filter(({ promisesOneCall }) => promisesOneCall).map(({ name }) => name);
     const { broken, doubtful } = findProblems(rows, new Set(promising));
     if (json) {
       const measuredAt = new Date().toISOString();
       writeJson({
         measuredAt,
-        machine: describeMachine(),
+        machine,
         seconds,
         rounds,
         providerLatencyMs: latency,

@@ -1,0 +1,41 @@
+import { temporal } from '@temporalio/proto';
+import { billableActions } from '../../src/bench/count-history';
+
+type HistoryEvent = temporal.api.history.v1.IHistoryEvent;
+
+const { HistoryEvent } = temporal.api.history.v1;
+
+const marker = (workflowTaskCompletedEventId: number): HistoryEvent =>
+  HistoryEvent.fromObject({ markerRecordedEventAttributes: { workflowTaskCompletedEventId } });
+
+test('a start, an update, a signal, a timer and an upsert are one action each', () => {
+  const events: HistoryEvent[] = [
+    { workflowExecutionStartedEventAttributes: {} },
+    { workflowExecutionUpdateAcceptedEventAttributes: {} },
+    { workflowExecutionSignaledEventAttributes: {} },
+    { timerStartedEventAttributes: {} },
+    { upsertWorkflowSearchAttributesEventAttributes: {} },
+  ];
+  expect(billableActions(events)).toBe(5);
+});
+
+test('all local activities of one workflow task are one action, those of another task one more', () => {
+  expect(billableActions([marker(4), marker(4), marker(4), marker(11)])).toBe(2);
+});
+
+test('an activity is one action for each attempt', () => {
+  expect(billableActions([{ activityTaskStartedEventAttributes: { attempt: 3 } }])).toBe(3);
+});
+
+test('workflow tasks, completions, fired timers and the memo are free', () => {
+  const events: HistoryEvent[] = [
+    { workflowTaskScheduledEventAttributes: {} },
+    { workflowTaskStartedEventAttributes: {} },
+    { workflowTaskCompletedEventAttributes: {} },
+    { activityTaskCompletedEventAttributes: {} },
+    { workflowExecutionUpdateCompletedEventAttributes: {} },
+    { timerFiredEventAttributes: {} },
+    { workflowPropertiesModifiedEventAttributes: {} },
+  ];
+  expect(billableActions(events)).toBe(0);
+});
