@@ -1,0 +1,46 @@
+import { readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { DefaultLogger, Runtime, Worker } from '@temporalio/worker';
+import { DeterminismViolationError } from '@temporalio/workflow';
+import { workflowBundle } from './support/temporal';
+
+// The refused replay below is expected; what the SDK says of it would look like a failure of this test.
+Runtime.install({ logger: new DefaultLogger('ERROR'), telemetryOptions: { logging: { filter: 'OFF', forward: {} } } });
+
+/** Written by test/support/record-histories.ts with the code of their day. */
+const directory = join(__dirname, 'histories');
+const files = readdirSync(directory).filter((file) => file.endsWith('.json'));
+
+test('there are histories of plain, failing, refused and one-shot turns', () => {
+  expect(files).toEqual(
+    expect.arrayContaining(['two-plain-turns.json', 'failing-targets.json', 'refused-turn.json', 'one-shot.json']),
+  );
+});
+
+test.each(files)('today’s workflows run %s as it was recorded', async (file) => {
+  await expect(replay(readFileSync(join(directory, file), 'utf8'))).resolves.toBeUndefined();
+});
+
+test('a history that other code has made is refused', async () => {
+  const recorded = readFileSync(join(directory, 'failing-targets.json'), 'utf8');
+  const changed = recorded.replaceAll('"callModel"', '"callOtherwise"');
+  expect(changed).not.toBe(recorded);
+  await expect(replay(changed)).rejects.toThrow(DeterminismViolationError);
+});
+
+test.each(files)('%s tells nothing of the machine that recorded it', (file) => {
+  const text = readFileSync(join(directory, file), 'utf8');
+  const identities = [...text.matchAll(/"(?:identity|workerIdentity)": "(.*)"/gu)].map(([, identity]) => identity);
+  expect(new Set(identities)).toEqual(new Set(['recorded']));
+  expect(text).not.toMatch(/"\d+@|"stackTrace": "[^"]/u);
+  expect(decodedPayloads(text)).not.toMatch(/\/\d+\/[0-9a-f]{8}-|sk-test|\/tmp\//u);
+});
+
+async function replay(history: string): Promise<void> {
+  await Worker.runReplayHistory({ workflowBundle: workflowBundle() }, JSON.parse(history));
+}
+
+/** Payloads are in base64: a ticket's owner, a host name among it, could hide in one. */
+function decodedPayloads(text: string): string {
+  return [...text.matchAll(/"data": "(.*)"/gu)].map(([, data]) => Buffer.from(data ?? '', 'base64').toString()).join();
+}
