@@ -56,9 +56,7 @@ describeOnPostgres('the ledger is killed in the middle of turns', () => {
             await eventually('turns are answered', () => replies.length >= turnCount * share, 60_000);
             await postgres.kill();
             // Not before a call was made that finds no ledger to record it in, or gave up waiting to be admitted.
-            const callsAtKill = service.calls().length;
             await eventually('the provider has answered all', async () => (await service.simulator.openCalls()) === 0);
-            expect(service.calls().length).toBeGreaterThanOrEqual(callsAtKill);
             await postgres.restart();
           }
         }
