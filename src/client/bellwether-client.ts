@@ -18,7 +18,7 @@ import * as names from '../contract/names';
 import { chatTurnProblem, conversationProblem, idProblem, sendMessageProblem } from '../domain/validate-input';
 import { BudgetRefusedError, DeadlineExceededError, InvalidInputError } from './errors';
 import { RecentSet } from './recent-set';
-import { isPassing, isUnreachable, translateError } from './translate-error';
+import { isPassing, isPassingForUpdateWithStart, isUnreachable, translateError } from './translate-error';
 
 /** The longest turn that the default policy allows takes 180 s; a worker that dies on the way costs some 10 s more. */
 const defaultDeadlineMs = 200_000;
@@ -67,7 +67,7 @@ export class BellwetherClient {
     refuseInvalid(conversationProblem(options) ?? sendMessageProblem(message));
 
     const call = () => this.update(sessionId, message, { sessionId, systemPrompt, idleTimeoutMs });
-    const reply = await this.persist(call, `Turn ${message.turnId}`, deadlineMs);
+    const reply = await this.persist(call, `Turn ${message.turnId}`, deadlineMs, isPassingForUpdateWithStart);
     return refuseBlocked(reply);
   }
 
@@ -159,14 +159,19 @@ export class BellwetherClient {
   }
 
   /** Repeats a call until it is answered for good or the deadline has passed. Every call here may be repeated. */
-  private async persist<Answer>(call: () => Promise<Answer>, subject: string, deadlineMs: number): Promise<Answer> {
+  private async persist<Answer>(
+    call: () => Promise<Answer>,
+    subject: string,
+    deadlineMs: number,
+    mayTryAgain = isPassing,
+  ): Promise<Answer> {
     const deadlineAtMs = Date.now() + deadlineMs;
     for (let tries = 0; ; tries += 1) {
       try {
         return await this.temporal.connection.withDeadline(deadlineAtMs, call);
       } catch (error) {
         const delayMs = retryDelaysMs[Math.min(tries, retryDelaysMs.length - 1)] ?? 0;
-        if (!isPassing(error)) throw translateError(error, subject);
+        if (!mayTryAgain(error)) throw translateError(error, subject);
         if (Date.now() + delayMs >= deadlineAtMs) throw outOfTime(error, subject, deadlineMs);
         await delay(delayMs);
       }

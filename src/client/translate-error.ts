@@ -31,14 +31,19 @@ const passingStatuses: ReadonlySet<grpcStatus> = new Set([
   grpcStatus.FAILED_PRECONDITION,
 ]);
 
-/**
- * Whether the same call, with the same turn id, is worth another try. An update is durable only once accepted: one that
- * a restarting server forgot is not found and has to be sent again.
- */
+/** Whether the same call, with the same turn id, is worth another try. */
 export function isPassing(error: unknown): boolean {
   if (error instanceof WorkflowUpdateRPCTimeoutOrCancelledError) return true;
   const cause = grpcCauseOf(error);
   return cause !== undefined && passingStatuses.has(cause.code);
+}
+
+/**
+ * The same for an update that starts what it does not find. An update is durable only once accepted: one that a
+ * restarting server forgot, or whose workflow closed before it got there, is not found and has to be sent again.
+ */
+export function isPassingForUpdateWithStart(error: unknown): boolean {
+  return isPassing(error) || isNotFound(error);
 }
 
 /** Whether Temporal itself is away, as against slow to answer. */
@@ -52,17 +57,19 @@ export function translateError(error: unknown, subject: string): BellwetherError
   if (error instanceof WorkflowUpdateFailedError || error instanceof WorkflowFailedError) {
     return fromFailure(error.cause, subject);
   }
-  if (error instanceof WorkflowNotFoundError) {
+  if (isNotFound(error)) {
     return new ConversationNotFoundError(`${subject} is not known to Temporal.`, { cause: error });
   }
   const cause = grpcCauseOf(error);
-  if (cause?.code === grpcStatus.NOT_FOUND) {
-    return new ConversationNotFoundError(`${subject} is not known to Temporal.`, { cause: error });
-  }
   return new TemporalUnreachableError(
     `Temporal did not carry out the call for ${subject}: ${cause?.details ?? messageOf(error)}. Is it running, and are address and namespace right?`,
     { cause: error },
   );
+}
+
+/** The client gives some of these a class of their own, and hands on others as they came. */
+function isNotFound(error: unknown): boolean {
+  return error instanceof WorkflowNotFoundError || grpcCauseOf(error)?.code === grpcStatus.NOT_FOUND;
 }
 
 function fromFailure(failure: unknown, subject: string): BellwetherError {

@@ -1,8 +1,11 @@
+import { type WorkflowHandle, WorkflowNotFoundError } from '@temporalio/client';
 import { BellwetherError, connect, ConversationNotFoundError, InvalidInputError } from '../../src/client';
 import { DeadlineExceededError, TemporalUnreachableError } from '../../src/client';
 import type { SendOptions } from '../../src/client';
+import { conversationWorkflowId } from '../../src/contract/names';
 import { limits } from '../../src/contract/limits';
 import { findFreePort } from '../../src/temporal-server/free-port';
+import { eventually } from '../support/eventually';
 import { prepareService, type Service } from '../support/service';
 import { unique } from '../support/temporal';
 
@@ -57,6 +60,20 @@ test('without a worker the deadline ends the waiting, and says that the turn goe
   await worker.stop();
 });
 
+test('a message whose conversation ended before it took the message starts another one', async () => {
+  const sessionId = unique('session');
+  const reply = service.client.send({ sessionId, content: 'Hello' });
+  // Without a worker the message stays what the server has in hand and nobody has accepted.
+  const conversation = service.temporal.workflow.getHandle(conversationWorkflowId(sessionId));
+  await eventually('the conversation is open', async () => isOpen(conversation));
+  const { runId } = await conversation.describe();
+  await conversation.terminate('ended by a test');
+  const worker = await service.startWorker();
+  await expect(reply).resolves.toMatchObject({ success: true });
+  expect((await conversation.describe()).runId).not.toBe(runId);
+  await worker.stop();
+});
+
 test('a Temporal that is not there is told with its address and what to do', async () => {
   const address = `127.0.0.1:${await findFreePort('127.0.0.1')}`;
   const error: unknown = await connect({ temporal: { address } }).catch((caught: unknown) => caught);
@@ -65,3 +82,21 @@ test('a Temporal that is not there is told with its address and what to do', asy
   expect((error as BellwetherError).message).toContain(address);
   expect((error as BellwetherError).message).toContain('TEMPORAL_ADDRESS');
 }, 30_000);
+
+test('a namespace that is not there is told, instead of waited for', async () => {
+  const { address } = service.settings.temporal;
+  const client = await connect({ temporal: { address, namespace: 'nowhere' } });
+  const reply = client.send({ sessionId: unique('session'), content: 'Hello' });
+  await expect(reply).rejects.toThrow("Namespace not found: 'nowhere'");
+  await client.disconnect();
+}, 30_000);
+
+/** Whether a workflow is there and runs. */
+async function isOpen(handle: WorkflowHandle): Promise<boolean> {
+  try {
+    return (await handle.describe()).status.name === 'RUNNING';
+  } catch (error) {
+    if (error instanceof WorkflowNotFoundError) return false;
+    throw error;
+  }
+}
