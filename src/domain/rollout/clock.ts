@@ -1,0 +1,47 @@
+import type { RolloutSpec, RolloutState } from '../../contract/rollout';
+
+/** When the plan ends if every step ends in time. Milliseconds since 1970, like all times here. */
+export function plannedEndAtMs(spec: RolloutSpec, state: RolloutState): number {
+  return state.startedAtMs + (spec.steps.at(-1)?.nominalEndMs ?? 0);
+}
+
+/** When the step may end at the earliest: not before the plan says, and not without its bake. At 100 %: when the baseline need not be kept warm any longer. */
+export function stepDueAtMs(spec: RolloutSpec, state: RolloutState): number {
+  const step = spec.steps[state.step];
+  if (!step) return state.stepStartedAtMs + spec.warmMs;
+  return Math.max(state.startedAtMs + step.nominalEndMs, state.stepStartedAtMs + step.minimumBakeMs);
+}
+
+/** The end of the freeze that holds at a time, or null. */
+export function frozenUntilMs(spec: RolloutSpec, atMs: number): number | null {
+  const ends = spec.freezeWindows.filter(({ fromMs, toMs }) => fromMs <= atMs && atMs < toMs).map(({ toMs }) => toMs);
+  return ends.length > 0 ? Math.max(...ends) : null;
+}
+
+/**
+ * The next time to analyse: the next full interval since the start, or the end of the step if that comes first. Derived
+ * from absolute times: whoever was away analyses once and goes on with the plan.
+ */
+export function nextAnalysisAtMs(spec: RolloutSpec, state: RolloutState, nowMs: number): number {
+  const intervals = Math.floor((nowMs - state.startedAtMs) / spec.intervalMs) + 1;
+  const nextIntervalAtMs = state.startedAtMs + intervals * spec.intervalMs;
+  const dueAtMs = stepDueAtMs(spec, state);
+  return dueAtMs > nowMs ? Math.min(dueAtMs, nextIntervalAtMs) : nextIntervalAtMs;
+}
+
+/** `18 h`, `5 h 20 min`, `45 s`: two units at most. */
+export function formatDuration(ms: number): string {
+  const seconds = Math.max(0, Math.round(ms / 1000));
+  const parts = [
+    [Math.floor(seconds / 3600), 'h'],
+    [Math.floor(seconds / 60) % 60, 'min'],
+    [seconds % 60, 's'],
+  ] as const;
+  const first = parts.findIndex(([count]) => count > 0);
+  if (first < 0) return '0 s';
+  return parts
+    .slice(first, first + 2)
+    .filter(([count]) => count > 0)
+    .map(([count, unit]) => `${count} ${unit}`)
+    .join(' ');
+}

@@ -1,0 +1,112 @@
+import type { Evidence, RolloutSpec, RolloutState } from '../../contract/rollout';
+import { toUsd } from '../prices';
+import { formatDuration } from './clock';
+import type { Measures, TestValue } from './evidence';
+import { cleanRequestsToGo, isReached, measure, requestsOf } from './evidence';
+
+/** What evidence comes to, each finding as a sentence with its numbers. */
+export interface Findings {
+  /** Why there is no evidence to decide on: none could be read, or none is new. */
+  readonly blind: string | null;
+  /** The canary fails more than it may. */
+  readonly breach: string | null;
+  /** The canary fails more than the baseline does. */
+  readonly worse: string | null;
+  /** What stops the rollout until a person has looked: wrong share of users, latency, cost. */
+  readonly alarms: readonly string[];
+  /** What the evidence still lacks for an advance; empty when it has all. */
+  readonly missing: readonly string[];
+}
+
+export function findingsOf(spec: RolloutSpec, state: RolloutState, evidence: Evidence | null, atMs: number): Findings {
+  const blind = blindness(spec, state, evidence, atMs);
+  if (blind !== null || evidence === null) return { blind, breach: null, worse: null, alarms: [], missing: [] };
+
+  const measures = measure(evidence, spec.gates, state.percent);
+  const worse = isReached(measures.worse)
+    ? `${spec.canaryArm} fails more often than ${spec.baselineArm}: ${ratesOf(spec, evidence)} (${shown(measures.worse)}).`
+    : null;
+  return {
+    blind: null,
+    breach: isReached(measures.breach)
+      ? `${spec.canaryArm} is below ${percentOf(spec.gates.minimumSuccessRate)}: ${ratesOf(spec, evidence)} (D ${shown(measures.breach)}).`
+      : null,
+    worse,
+    alarms: alarmsOf(spec, evidence, measures, state.percent),
+    missing: [...missingOf(spec, evidence, measures), ...(worse === null ? [] : [worse])],
+  };
+}
+
+/** The evidence for advancing in one line: `E 5.1 of 6.9, about 254 clean requests to go`. */
+export function describeAdvance(advance: TestValue, spec: RolloutSpec): string {
+  if (isReached(advance)) return `E ${shown(advance)}`;
+  return `E ${shown(advance)}, about ${cleanRequestsToGo(advance, spec.gates)} clean requests to go`;
+}
+
+/** `canary 99.70% of 1012, baseline 85.1% of 9100`. */
+export function ratesOf(spec: RolloutSpec, { canary, baseline }: Evidence): string {
+  return [canary, baseline]
+    .map((arm, index) => {
+      const requests = requestsOf(arm);
+      const name = index === 0 ? spec.canaryArm : spec.baselineArm;
+      return requests === 0 ? `${name} no requests` : `${name} ${percentOf(arm.successes / requests)} of ${requests}`;
+    })
+    .join(', ');
+}
+
+export function shown({ value, needed }: TestValue): string {
+  return `${value.toFixed(1)} of ${needed.toFixed(1)}`;
+}
+
+export function percentOf(share: number): string {
+  return `${(share * 100).toFixed(2).replace(/\.?0+$/, '')}%`;
+}
+
+function blindness(
+  { gates, canaryArm }: RolloutSpec,
+  { bake }: RolloutState,
+  evidence: Evidence | null,
+  atMs: number,
+): string | null {
+  if (evidence === null || evidence.bake !== bake) return 'The evidence could not be read. No data is never success.';
+  if (evidence.newestCanaryAtMs === null) return `No request of ${canaryArm} has ended since the split was set.`;
+  const ageMs = atMs - evidence.newestCanaryAtMs;
+  if (ageMs <= gates.freshnessMs) return null;
+  return `The newest request of ${canaryArm} ended ${formatDuration(ageMs)} ago; older than ${formatDuration(gates.freshnessMs)} is no data.`;
+}
+
+function missingOf({ gates, canaryArm, ...spec }: RolloutSpec, evidence: Evidence, { advance }: Measures): string[] {
+  const requests = requestsOf(evidence.canary);
+  const missing: string[] = [];
+  if (!isReached(advance)) missing.push(`${describeAdvance(advance, { ...spec, gates, canaryArm })}.`);
+  if (requests < gates.minimumStepRequests) {
+    missing.push(`${requests} of ${gates.minimumStepRequests} requests of ${canaryArm} in this step.`);
+  }
+  return missing;
+}
+
+function alarmsOf(
+  { gates, canaryArm, baselineArm }: RolloutSpec,
+  { canary, baseline, canarySlowCalls, canaryTimedCalls }: Evidence,
+  { wrongShare, slower, cost }: Measures,
+  percent: number,
+): string[] {
+  const alarms: string[] = [];
+  if (isReached(wrongShare)) {
+    const users = canary.users + baseline.users;
+    alarms.push(
+      `${canary.users} of ${users} users are on ${canaryArm}, too far from ${percent}% for chance (${shown(wrongShare)}): the split itself is broken, so its figures say nothing.`,
+    );
+  }
+  if (slower !== null && isReached(slower)) {
+    alarms.push(
+      `${canaryArm} is slower: ${canarySlowCalls} of ${canaryTimedCalls} calls took more than ${gates.maxLatencyPercent}% of ${baselineArm}'s p95 of ${baseline.latencyP95Ms} ms (${shown(slower)}).`,
+    );
+  }
+  if (cost !== null && cost.perSuccess > cost.limit) {
+    alarms.push(
+      `${canaryArm} costs $${toUsd(Math.round(cost.perSuccess))} per successful turn, the limit is $${toUsd(Math.round(cost.limit))}.`,
+    );
+  }
+  return alarms;
+}

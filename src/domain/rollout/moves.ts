@@ -1,0 +1,73 @@
+import type { RolloutAction, RolloutDecision, RolloutPhase, RolloutSpec, RolloutState } from '../../contract/rollout';
+
+/** A decision that changes no more than the message. */
+export function stay(
+  action: Extract<RolloutAction, 'wait' | 'refuse'>,
+  state: RolloutState,
+  reason: string,
+  missing: readonly string[] = [],
+): RolloutDecision {
+  // A refused command is its sender's business: the line about the rollout stays as it was.
+  const message = action === 'wait' ? reason : state.message;
+  return { action, reason, missing, next: { ...state, message, sequence: state.sequence + 1 } };
+}
+
+/** A new phase under the same split. */
+export function enter(
+  action: RolloutAction,
+  state: RolloutState,
+  phase: RolloutPhase,
+  reason: string,
+  missing: readonly string[] = [],
+): RolloutDecision {
+  return { action, reason, missing, next: { ...state, phase, message: reason, sequence: state.sequence + 1 } };
+}
+
+export function advanceTo(
+  spec: RolloutSpec,
+  state: RolloutState,
+  step: number,
+  atMs: number,
+  reason: string,
+): RolloutDecision {
+  const percent = spec.steps[step]?.percent ?? 100;
+  const next: RolloutState = {
+    ...state,
+    phase: percent === 100 ? 'Promoting' : 'Progressing',
+    message: reason,
+    step,
+    percent,
+    bake: state.bake + 1,
+    bakeStartedAtMs: atMs,
+    stepStartedAtMs: atMs,
+    reached: [...state.reached, { percent, startedAtMs: atMs, because: reason }],
+    sequence: state.sequence + 1,
+  };
+  return { action: 'advance', reason, missing: [], next };
+}
+
+export function rollBack(state: RolloutState, atMs: number, reason: string): RolloutDecision {
+  const reached = [...state.reached, { percent: 0, startedAtMs: atMs, because: reason }];
+  const { action, next } = enter('roll-back', state, 'RolledBack', reason);
+  return { action, reason, missing: [], next: { ...next, percent: 0, bake: state.bake + 1, endedAtMs: atMs, reached } };
+}
+
+/** As after the first entry of the audit. */
+export function begin(spec: RolloutSpec, atMs: number): RolloutDecision {
+  const percent = spec.steps[0]?.percent ?? 100;
+  const reason = `${spec.actor} started the rollout from ${spec.baselineArm} to ${spec.canaryArm} at ${percent}%.`;
+  const next: RolloutState = {
+    phase: 'Progressing',
+    message: reason,
+    step: 0,
+    percent,
+    bake: 1,
+    bakeStartedAtMs: atMs,
+    startedAtMs: atMs,
+    stepStartedAtMs: atMs,
+    endedAtMs: null,
+    reached: [{ percent, startedAtMs: atMs, because: reason }],
+    sequence: 1,
+  };
+  return { action: 'start', reason, missing: [], next };
+}

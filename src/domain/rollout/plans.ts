@@ -1,0 +1,44 @@
+import type { RolloutGates, RolloutStep } from '../../contract/rollout';
+
+const hourMs = 60 * 60 * 1000;
+
+export interface RolloutPlan {
+  readonly steps: readonly RolloutStep[];
+  readonly intervalMs: number;
+  readonly warmMs: number;
+}
+
+const step = (percent: number, nominalEndHours: number, minimumBakeHours: number): RolloutStep => ({
+  percent,
+  nominalEndMs: nominalEndHours * hourMs,
+  minimumBakeMs: minimumBakeHours * hourMs,
+});
+
+/** Five minutes until a breach is seen; 72 hours are 864 rows of audit. */
+const intervalMs = 5 * 60 * 1000;
+const warmMs = 24 * hourMs;
+
+export const rolloutPlans = {
+  /** From 10 % to 100 % in 72 hours. */
+  '72h': { steps: [step(10, 18, 12), step(25, 30, 6), step(50, 60, 12), step(75, 72, 6)], intervalMs, warmMs },
+  /** The migration guide's own words: 10 % for 72 hours, then a gradual rise. */
+  guide: { steps: [step(10, 72, 72), step(25, 84, 12), step(50, 96, 12), step(75, 108, 12)], intervalMs, warmMs },
+} as const satisfies Record<string, RolloutPlan>;
+
+export type RolloutPlanName = keyof typeof rolloutPlans;
+export const defaultRolloutPlan: RolloutPlanName = '72h';
+
+/** The guide promotes at a success rate of 99 % and reports 0.3 % timeouts of its new provider. */
+export const defaultRolloutGates: RolloutGates = {
+  alpha: 0.001,
+  beta: 0.001,
+  minimumSuccessRate: 0.99,
+  expectedSuccessRate: 0.997,
+  breachSuccessRate: 0.98,
+  minimumStepRequests: 300,
+  maxRequestsPerUser: 50,
+  // Three analyses: longer without one canary request, and something is wrong with the traffic or with our sight of it.
+  freshnessMs: 3 * intervalMs,
+  maxLatencyPercent: 110,
+  maxCostNanoUsdPerSuccess: 'baseline',
+};
