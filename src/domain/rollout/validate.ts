@@ -117,10 +117,10 @@ export function rolloutCommandProblem(input: unknown): string | null {
     return `reason must be a text of up to ${maxReasonCharacters} characters`;
   for (const [field, value] of Object.entries({ full, force })) {
     if (value !== undefined && typeof value !== 'boolean')
-      return `${field} must be true or false, not ${String(value)}`;
+      return `${field} must be true or false, not ${JSON.stringify(value)}`;
   }
   if (seenPercent !== undefined && !Number.isInteger(seenPercent)) {
-    return `seenPercent must be a whole number, not ${String(seenPercent)}`;
+    return `seenPercent must be a whole number, not ${JSON.stringify(seenPercent)}`;
   }
   if (force === true && !(typeof reason === 'string' && reason.trim().length > 0))
     return 'reason must say why you force it';
