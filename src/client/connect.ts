@@ -5,6 +5,7 @@ import type { EncryptionSettings, TemporalSettings } from '../config/settings';
 import { createDataConverter } from '../encryption/data-converter';
 import { BellwetherClient } from './bellwether-client';
 import { TemporalUnreachableError } from './errors';
+import { RolloutClient } from './rollout-client';
 
 /** Long enough for a TLS handshake over a slow line, short enough for a service's start-up probe. */
 const connectTimeoutMs = 10_000;
@@ -21,6 +22,20 @@ export interface ConnectOptions {
  * @throws {TemporalUnreachableError}
  */
 export async function connect(options: ConnectOptions = {}): Promise<BellwetherClient> {
+  const { client, taskQueue } = await connectToTemporal(options);
+  return new BellwetherClient(client, taskQueue);
+}
+
+/**
+ * The same for who operates rollouts.
+ * @throws {TemporalUnreachableError}
+ */
+export async function connectOperator(options: ConnectOptions = {}): Promise<RolloutClient> {
+  const { client, taskQueue } = await connectToTemporal(options);
+  return new RolloutClient(client, taskQueue);
+}
+
+async function connectToTemporal(options: ConnectOptions): Promise<{ client: Client; taskQueue: string }> {
   const configured = readConnectionSettings();
   const encryption = options.encryption === undefined ? configured.encryption : options.encryption;
   const temporal: TemporalSettings = { ...configured.temporal, ...options.temporal };
@@ -41,5 +56,5 @@ export async function connect(options: ConnectOptions = {}): Promise<BellwetherC
     namespace: temporal.namespace,
     dataConverter: createDataConverter(encryption ?? undefined),
   });
-  return new BellwetherClient(client, temporal.taskQueue);
+  return { client, taskQueue: temporal.taskQueue };
 }

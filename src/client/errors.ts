@@ -53,3 +53,18 @@ export class DeadlineExceededError extends BellwetherError {
 export class TurnFailedError extends BellwetherError {
   readonly code = 'turn-failed';
 }
+
+/** The rollout was not started; the message names the field of the spec and what to do. */
+export class RolloutRefusedError extends BellwetherError {
+  readonly code = 'rollout-refused';
+}
+
+/** There is no such rollout, or Temporal no longer keeps it. */
+export class RolloutNotFoundError extends BellwetherError {
+  readonly code = 'rollout-not-found';
+}
+
+/** The rollout has ended and takes no more commands. */
+export class RolloutEndedError extends BellwetherError {
+  readonly code = 'rollout-ended';
+}

@@ -8,8 +8,17 @@ export type {
   TranscriptTurn,
 } from '../contract/chat';
 export type { BellwetherClient, CompleteOptions, SendOptions } from './bellwether-client';
-export { connect } from './connect';
+export type {
+  RolloutAnswer,
+  RolloutCommandInput,
+  RolloutCommandName,
+  RolloutSpec,
+  RolloutState,
+  RolloutStatus,
+} from '../contract/rollout';
+export { connect, connectOperator } from './connect';
 export type { ConnectOptions } from './connect';
+export type { RolloutClient } from './rollout-client';
 export {
   BellwetherError,
   BudgetRefusedError,
@@ -18,6 +27,9 @@ export {
   DeadlineExceededError,
   InvalidInputError,
   QueueFullError,
+  RolloutEndedError,
+  RolloutNotFoundError,
+  RolloutRefusedError,
   TemporalUnreachableError,
   TurnFailedError,
 } from './errors';

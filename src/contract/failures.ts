@@ -39,4 +39,5 @@ export const failureTypes = {
   invalidInput: 'InvalidInput',
   queueFull: 'QueueFull',
   conversationClosed: 'ConversationClosed',
+  rolloutRefused: 'RolloutRefused',
 } as const;

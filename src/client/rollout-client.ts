@@ -1,0 +1,128 @@
+import type { Client, WorkflowHandle } from '@temporalio/client';
+import {
+  WithStartWorkflowOperation,
+  WorkflowExecutionAlreadyStartedError,
+  WorkflowNotFoundError,
+  WorkflowUpdateFailedError,
+} from '@temporalio/client';
+import { ApplicationFailure } from '@temporalio/common';
+import type { Workflow } from '@temporalio/client';
+import { failureTypes } from '../contract/failures';
+import * as names from '../contract/names';
+import type {
+  CanaryRolloutInput,
+  RolloutAnswer,
+  RolloutCommandInput,
+  RolloutCommandName,
+  RolloutSpec,
+  RolloutStatus,
+} from '../contract/rollout';
+import { rolloutCommandProblem, rolloutSpecProblem } from '../domain/rollout/validate';
+import { InvalidInputError, RolloutEndedError, RolloutNotFoundError, RolloutRefusedError } from './errors';
+import { translateError } from './translate-error';
+
+/** An operator waits; a worker that takes over from a dead one needs some 10 s. */
+const defaultDeadlineMs = 60_000;
+
+/** What an operator does with rollouts, from any process that reaches Temporal. */
+export class RolloutClient {
+  constructor(
+    private readonly temporal: Client,
+    private readonly taskQueue: string,
+    private readonly deadlineMs: number = defaultDeadlineMs,
+  ) {}
+
+  /**
+   * Starts a rollout and returns once its split is set.
+   * @throws {InvalidInputError} names the field of the spec and the limit
+   * @throws {RolloutRefusedError} another one is under way, the name was used, an arm is unknown, …
+   * @throws {TemporalUnreachableError}
+   */
+  async start(spec: RolloutSpec): Promise<RolloutStatus> {
+    const problem = rolloutSpecProblem(spec);
+    if (problem) throw new InvalidInputError(problem);
+    const input: CanaryRolloutInput = { spec };
+    const call = (): Promise<RolloutStatus> =>
+      this.temporal.workflow.executeUpdateWithStart<Workflow, RolloutStatus, []>(names.begunUpdate, {
+        args: [],
+        startWorkflowOperation: new WithStartWorkflowOperation(names.canaryRolloutWorkflowType, {
+          workflowId: names.rolloutWorkflowId(spec.name),
+          taskQueue: this.taskQueue,
+          workflowIdReusePolicy: 'REJECT_DUPLICATE',
+          workflowIdConflictPolicy: 'FAIL',
+          args: [input],
+          staticSummary: `Rollout ${spec.name}: ${spec.baselineArm} to ${spec.canaryArm}`,
+        }),
+      });
+    return this.ask(spec.name, call);
+  }
+
+  /** @throws {RolloutNotFoundError} when Temporal does not know it (any longer) */
+  async status(name: string): Promise<RolloutStatus> {
+    return this.ask(name, () => this.handle(name).query<RolloutStatus>(names.statusQuery));
+  }
+
+  /**
+   * Sends a command and returns what became of it; one that was refused says why in `reason`.
+   * @throws {InvalidInputError} names the field and the limit
+   * @throws {RolloutEndedError} there is nothing left to command
+   * @throws {RolloutNotFoundError}
+   */
+  async command(name: string, command: RolloutCommandName, input: RolloutCommandInput): Promise<RolloutAnswer> {
+    const problem = rolloutCommandProblem(input);
+    if (problem) throw new InvalidInputError(problem);
+    return this.ask(name, () =>
+      this.handle(name).executeUpdate<RolloutAnswer, [RolloutCommandInput]>(command, { args: [input] }),
+    );
+  }
+
+  /** Whether a workflow stands behind the rollout: `running`, how it ended, or `unknown` to Temporal. */
+  async execution(name: string): Promise<'running' | 'completed' | 'failed' | 'unknown'> {
+    try {
+      const { status } = await this.withDeadline(() => this.handle(name).describe());
+      if (status.name === 'RUNNING') return 'running';
+      return status.name === 'COMPLETED' ? 'completed' : 'failed';
+    } catch (error) {
+      if (error instanceof WorkflowNotFoundError) return 'unknown';
+      throw translateError(error, `Rollout ${name}`);
+    }
+  }
+
+  async disconnect(): Promise<void> {
+    await this.temporal.connection.close();
+  }
+
+  private handle(name: string): WorkflowHandle {
+    return this.temporal.workflow.getHandle(names.rolloutWorkflowId(name));
+  }
+
+  private withDeadline<Answer>(call: () => Promise<Answer>): Promise<Answer> {
+    return this.temporal.connection.withDeadline(Date.now() + this.deadlineMs, call);
+  }
+
+  private async ask<Answer>(name: string, call: () => Promise<Answer>): Promise<Answer> {
+    try {
+      return await this.withDeadline(call);
+    } catch (error) {
+      throw await this.translated(name, error);
+    }
+  }
+
+  private async translated(name: string, error: unknown): Promise<Error> {
+    if (error instanceof WorkflowExecutionAlreadyStartedError) {
+      return new RolloutRefusedError(`name: there is or was a rollout named ${name}. Choose another name.`);
+    }
+    if (error instanceof WorkflowUpdateFailedError && error.cause instanceof ApplicationFailure) {
+      const { type, message } = error.cause;
+      if (type === failureTypes.rolloutRefused) return new RolloutRefusedError(message, { cause: error });
+    }
+    if (error instanceof WorkflowNotFoundError) {
+      const execution = await this.execution(name);
+      if (execution === 'unknown') {
+        return new RolloutNotFoundError(`Temporal knows no rollout named ${name}.`, { cause: error });
+      }
+      return new RolloutEndedError(`Rollout ${name} has ended; it takes no more commands.`, { cause: error });
+    }
+    return translateError(error, `Rollout ${name}`);
+  }
+}
