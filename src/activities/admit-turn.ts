@@ -3,9 +3,11 @@ import type { Arm, Policy, Target } from '../contract/policy';
 import type { Admission, AdmitTurnInput, PlannedTarget, PromptMeasure } from '../contract/turn';
 import { worstCaseNanoUsd } from '../domain/prices';
 import { longestAttemptMs } from '../domain/retry-schedule';
-import type { Reservation } from '../ledger/ledger';
+import { route } from '../domain/routing';
+import type { KnownAtAdmission, Reservation, TurnPlan } from '../ledger/ledger';
 import type { ActivityDependencies } from './dependencies';
 import type { RecentLatency } from './recent-latency';
+import { userBucket } from './user-bucket';
 
 /**
  * A local activity that outlives its workflow task's heartbeat (8 s by default) gains nothing and is sometimes run
@@ -24,7 +26,7 @@ export async function admitTurn(
     turnId: input.turnId,
     sessionId: input.sessionId,
     userId: input.userId,
-    plan: (previousArm) => firstCallOf(armNamed(policy, previousArm ?? policy.defaultArm), policy, input),
+    plan: (known) => planTurn(policy, input, known),
     requestId: randomUUID(),
     owner,
     caps: policy.budgets,
@@ -36,6 +38,7 @@ export async function admitTurn(
   return {
     kind: 'admitted',
     arm: arm.name,
+    canary: result.canary,
     targets: arm.targets.map((target) => planned(target, recentLatency)),
     ticket: { attempt: result.attempt, reservedNanoUsd: result.reservedNanoUsd, owner },
     maxAttemptsPerTarget: policy.retry.maxAttemptsPerTarget,
@@ -65,6 +68,15 @@ export function completionLimit(policy: Policy, asked: number | undefined): numb
   return Math.min(asked ?? policy.defaults.maxTokens, policy.budgets.maxCompletionTokens);
 }
 
+function planTurn(policy: Policy, input: AdmitTurnInput, { previousArm, split }: KnownAtAdmission): TurnPlan {
+  const { turnId, sessionId, userId } = input;
+  const { arm, countedIn } =
+    previousArm === null
+      ? route(policy, split, userId, userBucket(userId ?? sessionId ?? turnId))
+      : { arm: previousArm, countedIn: null };
+  return { reservation: firstCallOf(armNamed(policy, arm), policy, input), countedIn };
+}
+
 function firstCallOf(arm: Arm, policy: Policy, input: AdmitTurnInput): Reservation {
   const first = arm.targets[0];
   if (!first) throw new Error(`Arm ${arm.name} has no targets. Add one under arms.${arm.name}.targets.`);
@@ -73,7 +85,7 @@ function firstCallOf(arm: Arm, policy: Policy, input: AdmitTurnInput): Reservati
 
 /** A turn that was admitted under an older configuration may belong to an arm that is gone; it goes on in the default one. */
 function armNamed(policy: Policy, name: string): Arm {
-  const arm = policy.arms[name] ?? policy.arms[policy.defaultArm];
+  const arm = Object.hasOwn(policy.arms, name) ? policy.arms[name] : policy.arms[policy.defaultArm];
   if (!arm) throw new Error(`There is no arm named ${name}. Name an existing one under defaultArm.`);
   return arm;
 }

@@ -13,6 +13,7 @@ import { admitTurn } from './admit-turn';
 import type { ActivityDependencies } from './dependencies';
 import { makeAttempt } from './make-attempt';
 import { RecentLatency } from './recent-latency';
+import { createRolloutActivities } from './rollout-activities';
 import { TurnMemory } from './turn-memory';
 
 export type { ActivityDependencies } from './dependencies';
@@ -88,7 +89,7 @@ export function createActivities(dependencies: ActivityDependencies) {
       const admission = await memory.once(`admit ${turnId}`, () => admitTurn(dependencies, recentLatency, input));
       if (admission.kind === 'refused') return admission;
 
-      const { arm, ticket, deadlineAtMs } = admission;
+      const { arm, canary, ticket, deadlineAtMs } = admission;
       const [target] = admission.targets;
       if (target?.firstAttempt !== 'local') return { kind: 'admitted', admission, firstCall: null };
 
@@ -100,7 +101,7 @@ export function createActivities(dependencies: ActivityDependencies) {
       const answer = { target: target.name, model, settlement };
       const totals = await record({ turnId, answer, error: null }).catch(leaveToWorkflow);
       if (!totals) return { kind: 'admitted', admission, firstCall };
-      return { kind: 'answered', arm, target: target.name, model, content, totals };
+      return { kind: 'answered', arm, canary, target: target.name, model, content, totals };
     },
 
     /** A target's first call, as a local activity: failures are returned, the workflow decides what follows. */
@@ -132,6 +133,8 @@ export function createActivities(dependencies: ActivityDependencies) {
 
     /** Settles the answer and writes the turn's outcome. */
     recordTurn: record,
+
+    ...createRolloutActivities(dependencies),
 
     async closeSession(sessionId: string): Promise<void> {
       await dependencies.ledger.closeSession(sessionId, Date.now());

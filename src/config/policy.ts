@@ -15,6 +15,8 @@ export interface MergedConfig {
   readonly models: ReadonlyMap<string, ModelConfig>;
   readonly arms: ReadonlyMap<string, ArmConfig>;
   readonly defaultArm: string;
+  /** Arms by user id. */
+  readonly pinnedUsers: ReadonlyMap<string, string>;
 }
 
 export function mergeConfig(config: ConfigFile): MergedConfig {
@@ -27,6 +29,7 @@ export function mergeConfig(config: ConfigFile): MergedConfig {
     models: new Map([...Object.entries(standard.models), ...Object.entries(config.models ?? {})]),
     arms: new Map([...Object.entries(standard.arms), ...Object.entries(config.arms ?? {})]),
     defaultArm: config.defaultArm ?? standard.defaultArm,
+    pinnedUsers: new Map(Object.entries(config.pinnedUsers ?? {})),
   };
 }
 
@@ -59,6 +62,12 @@ export function crossCheck(merged: MergedConfig, loaded: LoadedConfigFile): stri
       report(['defaultArm'], `say which arm takes all turns while no rollout does; there are: ${list(merged.arms)}`);
     }
   }
+  if (!unusable.has('arms')) {
+    for (const [userId, arm] of merged.pinnedUsers) {
+      if (merged.arms.has(arm)) continue;
+      report(['pinnedUsers', userId], `no arm named "${arm}"; there are: ${list(merged.arms)}`);
+    }
+  }
   const maxTokens = config.defaults?.maxTokens;
   const hardCap = hardCapOf(config);
   if (!unusable.has('budgets') && maxTokens !== undefined && maxTokens > hardCap) {
@@ -79,6 +88,7 @@ export function resolvePolicy(merged: MergedConfig, config: ConfigFile): Policy 
   return {
     arms: Object.fromEntries(arms),
     defaultArm: merged.defaultArm,
+    pinnedArms: merged.pinnedUsers,
     retry: { ...standard.retry, ...config.retry } as Policy['retry'],
     budgets: {
       sessionNanoUsd: budgets.sessionUsd,

@@ -1,8 +1,11 @@
 import { z } from 'zod';
+import { limits } from '../contract/limits';
 import { usdAmount } from './dollars';
 
 const namePattern = /^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/;
 const nameExpectation = 'must be a name of up to 64 letters, digits, ".", "_" or "-"';
+
+const userId = z.string().min(1).max(limits.maxIdLength);
 
 const name = z.string().regex(namePattern, nameExpectation);
 
@@ -76,6 +79,10 @@ export const configFileSchema = z.strictObject({
     .describe('By model name, or by provider/model where two providers sell the same model at different prices.'),
   arms: z.record(name, armSchema).optional().describe('The sides of a migration: each a chain of targets.'),
   defaultArm: name.optional().describe('The arm of every turn while no rollout says otherwise.'),
+  pinnedUsers: z
+    .record(userId, name)
+    .optional()
+    .describe('Users who stay on one arm whatever a rollout says, by user id: staff, tests. No rollout counts them.'),
   budgets: z
     .strictObject({
       sessionUsd: usdAmount.optional().describe('US dollars one conversation may cost.'),

@@ -64,6 +64,8 @@ export interface ChatReply {
   readonly model: string | null;
   /** The arm that admitted the turn: `holysheep` or `legacy`; null when the turn was blocked. */
   readonly handler: string | null;
+  /** True when a rollout that was active sent the turn to its new arm; its retries and fallbacks belong there too. */
+  readonly canary: boolean;
   /** Model calls made, over all targets. */
   readonly attempts: number;
   /** From admission to the recorded answer, retries and fallbacks included. */

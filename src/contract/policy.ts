@@ -56,6 +56,8 @@ export interface Policy {
   readonly arms: Readonly<Record<string, Arm>>;
   /** The arm of every turn while no rollout says otherwise. */
   readonly defaultArm: string;
+  /** Users who stay on one arm whatever a rollout says, by user id. */
+  readonly pinnedArms: ReadonlyMap<string, string>;
   readonly retry: RetryPolicy;
   readonly budgets: Budgets;
   readonly defaults: { readonly temperature: number; readonly maxTokens: number };

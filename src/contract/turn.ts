@@ -35,6 +35,8 @@ export type Admission =
   | {
       readonly kind: 'admitted';
       readonly arm: string;
+      /** An active rollout sent the turn to its canary arm. Missing in histories from before rollouts. */
+      readonly canary?: boolean;
       readonly targets: readonly PlannedTarget[];
       /** The reservation for the first call of the first target. */
       readonly ticket: AttemptTicket;
@@ -109,6 +111,8 @@ export type OpenedTurn =
   | {
       readonly kind: 'answered';
       readonly arm: string;
+      /** As in `Admission`. */
+      readonly canary?: boolean;
       readonly target: string;
       readonly model: string;
       readonly content: string;

@@ -1,3 +1,4 @@
+import type { TrafficSplit } from '../contract/rollout';
 import type { RefusalScope } from '../contract/turn';
 import {
   type AttemptState,
@@ -6,6 +7,7 @@ import {
   insertAttempt,
   insertTurn,
   lockTurn,
+  routeColumns,
   updateTurn,
   type TurnState,
 } from './rows';
@@ -13,32 +15,37 @@ import { dayScope, remaining, reserveOnScopes, spentOn, utcDay } from './budgets
 import type { AdmitRequest, AdmitResult, Reservation, ReserveRequest, ReserveResult } from './ledger';
 import type { LedgerDatabase } from './schema';
 import { abandoned, endAttempts } from './settling';
+import { readSplit } from './traffic-split';
 
-/** See `Ledger.admit`. A new turn takes four statements: turn, attempt, session, day. */
+/** See `Ledger.admit`. A new turn takes five statements: split, turn, attempt, session, day. */
 export async function admit(trx: LedgerDatabase, request: AdmitRequest): Promise<AdmitResult> {
-  const planned = request.plan(null);
-  if (await insertTurn(trx, request, planned.arm)) {
-    const answer = await reserveNext(trx, request, request.sessionId, 1, planned);
+  const split = await readSplit(trx);
+  const planned = request.plan({ previousArm: null, split });
+  if (await insertTurn(trx, request, planned)) {
+    const answer = await reserveNext(trx, request, request.sessionId, 1, planned.reservation);
     if (answer.kind === 'refused') {
       await refuseTurn(trx, request, answer.scope, { outcome: null, admitted_at_ms: null, ended_at_ms: null });
     }
-    return admission(answer, planned.arm);
+    return admission(answer, routeColumns(planned), split);
   }
 
   const { turn, attempts } = await loadTurn(trx, request.turnId);
   const earlier = await earlierAnswer(trx, turn, attempts, request);
-  if (earlier !== undefined) return admission(earlier.answer, earlier.arm);
-  // A turn that was only ever refused has no arm to keep.
-  const reservation = attempts.length === 0 ? planned : request.plan(turn.arm);
+  if (earlier !== undefined) return admission(earlier.answer, { ...turn, arm: earlier.arm }, split);
+  // A turn that was only ever refused has no arm and no bake to keep.
+  const isNew = attempts.length === 0;
+  const { reservation } = isNew ? planned : request.plan({ previousArm: turn.arm, split });
+  const { rollout, bake } = isNew ? routeColumns(planned) : keptIn(turn, reservation);
   await endOpenAttempts(trx, turn.turn_id, attempts, request.atMs);
   const answer = await reserveNext(trx, request, turn.session_id, attempts.length + 1, reservation);
+  const { arm } = reservation;
   if (answer.kind === 'refused') {
     await refuseTurn(trx, request, answer.scope, turn);
   } else {
     const admitted_at_ms = turn.admitted_at_ms ?? request.atMs;
-    await updateTurn(trx, turn.turn_id, { arm: reservation.arm, outcome: null, admitted_at_ms, ended_at_ms: null });
+    await updateTurn(trx, turn.turn_id, { arm, rollout, bake, outcome: null, admitted_at_ms, ended_at_ms: null });
   }
-  return admission(answer, reservation.arm);
+  return admission(answer, { arm, rollout }, split);
 }
 
 /** See `Ledger.reserveAttempt`. */
@@ -54,9 +61,19 @@ export async function reserveAttempt(trx: LedgerDatabase, request: ReserveReques
   return answer;
 }
 
-function admission(answer: ReserveResult, arm: string): AdmitResult {
+/** A turn keeps its bake as it keeps its arm; in another one, because its own is gone, it counts for nothing. */
+function keptIn(turn: TurnState, { arm }: Reservation): Pick<TurnState, 'rollout' | 'bake'> {
+  return arm === turn.arm ? turn : { rollout: null, bake: null };
+}
+
+function admission(
+  answer: ReserveResult,
+  { arm, rollout }: Pick<TurnState, 'arm' | 'rollout'>,
+  split: TrafficSplit | null,
+): AdmitResult {
   if (answer.kind === 'refused') return answer;
-  return { kind: 'admitted', arm, attempt: answer.attempt, reservedNanoUsd: answer.reservedNanoUsd };
+  const canary = rollout !== null && rollout === split?.rollout && arm === split.canaryArm;
+  return { kind: 'admitted', arm, canary, attempt: answer.attempt, reservedNanoUsd: answer.reservedNanoUsd };
 }
 
 type AnyRequest = Omit<ReserveRequest, 'reservation'>;

@@ -1,4 +1,6 @@
+import type { TrafficSplit } from '../contract/rollout';
 import type { RefusalScope, Settlement, TurnTotals } from '../contract/turn';
+import type { Rollouts } from './rollouts';
 
 /** Spending limits, in nano-dollars. */
 export interface Caps {
@@ -16,15 +18,31 @@ export interface Reservation {
   readonly worstCaseNanoUsd: number;
 }
 
+/** What the ledger knows when a turn is to be admitted. */
+export interface KnownAtAdmission {
+  /** The arm of a turn that was admitted before (its worker died, or its task is done again): the turn keeps it. */
+  readonly previousArm: string | null;
+  /** As of this transaction; null before the first rollout. */
+  readonly split: TrafficSplit | null;
+}
+
+export interface TurnPlan {
+  readonly reservation: Reservation;
+  /** The bake that a new turn counts for; null when it counts for none. A turn that was admitted before keeps its own. */
+  readonly countedIn: CountedIn | null;
+}
+
+export interface CountedIn {
+  readonly rollout: string;
+  readonly bake: number;
+}
+
 export interface AdmitRequest {
   readonly turnId: string;
   readonly sessionId: string | null;
   readonly userId: string | null;
-  /**
-   * Chooses arm and first target inside the transaction. `previousArm` is the arm of a turn that was admitted
-   * before (its worker died, or its task is done again): the turn keeps it.
-   */
-  readonly plan: (previousArm: string | null) => Reservation;
+  /** Chooses arm and first target inside the transaction. */
+  readonly plan: (known: KnownAtAdmission) => TurnPlan;
   /** Made once by the caller and kept over its own retries: a repeated request with the same id gets the first one's answer. */
   readonly requestId: string;
   /** The worker process that will make the call. */
@@ -34,7 +52,14 @@ export interface AdmitRequest {
 }
 
 export type AdmitResult =
-  | { readonly kind: 'admitted'; readonly arm: string; readonly attempt: number; readonly reservedNanoUsd: number }
+  | {
+      readonly kind: 'admitted';
+      readonly arm: string;
+      /** An active rollout sent the turn to its canary arm. */
+      readonly canary: boolean;
+      readonly attempt: number;
+      readonly reservedNanoUsd: number;
+    }
   | { readonly kind: 'refused'; readonly scope: RefusalScope; readonly remainingNanoUsd: number };
 
 /** A further attempt of an admitted turn: a retry or the next target. */
@@ -110,6 +135,7 @@ export interface AttemptRow {
  * nothing. For every scope, at every instant: spent + reserved ≤ cap (an `unconfirmed` amount is spent).
  */
 export interface Ledger {
+  readonly rollouts: Rollouts;
   /**
    * Registers the turn if it is new, posts what earlier attempts of it left open as unconfirmed, and reserves the worst
    * case of the next attempt against session and day. Refuses when the session is closed or a cap would be passed; a

@@ -64,6 +64,53 @@ const migrations: Record<string, Migration> = {
         .execute();
     },
   },
+  '0002_rollouts': {
+    async up(db: Kysely<unknown>): Promise<void> {
+      await db.schema.alterTable('turns').addColumn('rollout', 'text').execute();
+      await db.schema.alterTable('turns').addColumn('bake', 'integer').execute();
+      // Partial: turns outside of rollouts do not pay for it. `rollout = …` is enough for both databases to use it.
+      await db.schema
+        .createIndex('turns_rollout_bake')
+        .on('turns')
+        .columns(['rollout', 'bake'])
+        .where(sql.ref('rollout'), 'is not', null)
+        .execute();
+      // For the traffic of late, which a watching operator asks for again and again.
+      await db.schema.createIndex('turns_admitted_at_ms').on('turns').column('admitted_at_ms').execute();
+      await db.schema
+        .createTable('traffic_split')
+        .addColumn('id', 'integer', (column) => column.primaryKey().notNull())
+        .addColumn('rollout', 'text')
+        .addColumn('baseline_arm', 'text', (column) => column.notNull())
+        .addColumn('canary_arm', 'text', (column) => column.notNull())
+        .addColumn('percent', 'integer', (column) => column.notNull())
+        .addColumn('bake', 'integer', (column) => column.notNull())
+        .addColumn('active', 'integer', (column) => column.notNull())
+        .addColumn('head_position', 'integer', (column) => column.notNull())
+        .addColumn('head_hash', 'text', (column) => column.notNull())
+        .addColumn('changed_at_ms', 'bigint', (column) => column.notNull())
+        .execute();
+      // The one row is there from the beginning: whoever records locks it.
+      await sql`
+        insert into traffic_split
+          (id, rollout, baseline_arm, canary_arm, percent, bake, active, head_position, head_hash, changed_at_ms)
+        values (1, null, '', '', 0, 0, 0, 0, ${sql.lit('0'.repeat(64))}, 0)`.execute(db);
+      await db.schema
+        .createTable('rollout_audit')
+        .addColumn('position', 'integer', (column) => column.primaryKey().notNull())
+        .addColumn('rollout', 'text', (column) => column.notNull())
+        .addColumn('sequence', 'integer', (column) => column.notNull())
+        .addColumn('at_ms', 'bigint', (column) => column.notNull())
+        .addColumn('actor', 'text', (column) => column.notNull())
+        .addColumn('action', 'text', (column) => column.notNull())
+        .addColumn('reason', 'text', (column) => column.notNull())
+        .addColumn('entry', 'text', (column) => column.notNull())
+        .addColumn('previous_hash', 'text', (column) => column.notNull())
+        .addColumn('hash', 'text', (column) => column.notNull())
+        .addUniqueConstraint('rollout_audit_sequence', ['rollout', 'sequence'])
+        .execute();
+    },
+  },
 };
 
 /**

@@ -39,17 +39,49 @@ export interface ObservedTraffic {
   readonly users: number;
 }
 
+/** What an arm did in a rollout from its first bake to its last. Every request counts, however many one user made. */
+export interface ArmTotals {
+  readonly arm: string;
+  /** Turns admitted, whatever became of them. */
+  readonly turns: number;
+  /** First calls that ended. */
+  readonly successes: number;
+  readonly failures: number;
+  /** As in `ArmEvidence`. */
+  readonly latencyMeanMs: number | null;
+  readonly latencyP95Ms: number | null;
+  readonly successfulTurns: number;
+  /** All calls of the arm's turns: what providers confirmed. */
+  readonly costNanoUsd: number;
+  /** What calls of unknown outcome may have cost on top. */
+  readonly unconfirmedNanoUsd: number;
+}
+
+/** What one model used in one role during a rollout: its settled calls. */
+export interface Spending {
+  readonly arm: string;
+  readonly target: string;
+  readonly provider: string;
+  readonly model: string;
+  readonly promptTokens: number;
+  /** Part of `promptTokens`. */
+  readonly cachedPromptTokens: number;
+  readonly completionTokens: number;
+  readonly costNanoUsd: number;
+}
+
 /** The ledger's part in rollouts: the traffic split, what is known of the arms, and the audit trail. */
 export interface Rollouts {
   /** Null before the first rollout. */
   split(): Promise<TrafficSplit | null>;
   evidence(request: EvidenceRequest): Promise<Evidence>;
   /**
-   * Appends an audit row and sets the split, in one transaction. An entry whose sequence is there already changes
-   * nothing and answers as the first time. The first entry of a rollout is refused while another one is active, when
+   * Appends an audit row and sets the split, in one transaction. An entry that is there already changes nothing and
+   * answers as the first time. The first entry of a rollout is refused while another one is active, when
    * traffic is not at its baseline arm (both unless the spec says `takeOver`), and when the name was used before.
    * `defaultArm` is where traffic goes before the first rollout.
-   * @throws when an earlier entry of the rollout is missing
+   * @throws when an earlier entry of the rollout is missing, when another one has its sequence, and when a rollout that
+   * took over has begun since: then nothing is written
    */
   record(entry: RolloutEntry, defaultArm: string): Promise<RecordedRollout>;
   /** Rows in ascending order of position, of one rollout or of all. */
@@ -60,4 +92,8 @@ export interface Rollouts {
   auditHead(): Promise<{ readonly position: number; readonly hash: string } | null>;
   /** Turns admitted since the given time, by arm, pinned users and all. */
   traffic(sinceMs: number): Promise<readonly ObservedTraffic[]>;
+  /** Of both arms of a rollout, in the order of their names; an arm without turns is left out. */
+  armTotals(rollout: string): Promise<readonly ArmTotals[]>;
+  /** What the rollout's turns used, by arm, target and model, in this order. */
+  spending(rollout: string): Promise<readonly Spending[]>;
 }

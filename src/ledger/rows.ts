@@ -1,5 +1,5 @@
 import type { Selectable } from 'kysely';
-import type { AdmitRequest, Reservation } from './ledger';
+import type { AdmitRequest, Reservation, TurnPlan } from './ledger';
 import { requireNanoUsd } from './money';
 import type { AttemptsTable, LedgerDatabase, TurnsTable } from './schema';
 
@@ -12,6 +12,8 @@ const turnColumns = [
   'refused_request_id',
   'admitted_at_ms',
   'ended_at_ms',
+  'rollout',
+  'bake',
 ] as const;
 
 /** What the ledger reads of a turn to go on with it. */
@@ -41,15 +43,20 @@ const attemptColumns = [
 export type AttemptState = Pick<Selectable<AttemptsTable>, (typeof attemptColumns)[number]>;
 
 /** Returns false when the turn is there already. Either way its row is locked until the transaction ends. */
-export async function insertTurn(trx: LedgerDatabase, request: AdmitRequest, arm: string): Promise<boolean> {
+export async function insertTurn(trx: LedgerDatabase, request: AdmitRequest, plan: TurnPlan): Promise<boolean> {
   const { turnId, sessionId, userId, atMs } = request;
   const inserted = await trx
     .insertInto('turns')
-    .values({ turn_id: turnId, session_id: sessionId, user_id: userId, arm, admitted_at_ms: atMs })
+    .values({ turn_id: turnId, session_id: sessionId, user_id: userId, admitted_at_ms: atMs, ...routeColumns(plan) })
     .onConflict((conflict) => conflict.column('turn_id').doNothing())
     .returning('turn_id')
     .executeTakeFirst();
   return inserted !== undefined;
+}
+
+/** Where a plan sends a turn, as its row keeps it. */
+export function routeColumns({ reservation, countedIn }: TurnPlan): Pick<TurnsTable, 'arm' | 'rollout' | 'bake'> {
+  return { arm: reservation.arm, rollout: countedIn?.rollout ?? null, bake: countedIn?.bake ?? null };
 }
 
 /**

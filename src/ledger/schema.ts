@@ -18,6 +18,9 @@ export interface TurnsTable {
   /** First admission; null for a turn that was never admitted. */
   admitted_at_ms: number | null;
   ended_at_ms: number | null;
+  /** The rollout and its bake that the turn counts for, as admitted; null for a turn outside of any. */
+  rollout: string | null;
+  bake: number | null;
 }
 
 /**
@@ -57,10 +60,42 @@ interface BudgetsTable {
   closed_at_ms: number | null;
 }
 
+/** One row, with id 1. `rollout` is null before the first one, and then all but the head means nothing. */
+interface TrafficSplitTable {
+  id: number;
+  rollout: string | null;
+  baseline_arm: string;
+  canary_arm: string;
+  percent: number;
+  bake: number;
+  /** 0 or 1, the same on both databases. */
+  active: number;
+  /** Position and hash of the last row of the audit trail: a trail that was cut short is found out. */
+  head_position: number;
+  head_hash: string;
+  changed_at_ms: number;
+}
+
+/** One row per decision or command, only ever appended. See `AuditRow`. */
+interface RolloutAuditTable {
+  position: number;
+  rollout: string;
+  sequence: number;
+  at_ms: number;
+  actor: string;
+  action: string;
+  reason: string;
+  entry: string;
+  previous_hash: string;
+  hash: string;
+}
+
 export interface LedgerTables {
   turns: TurnsTable;
   attempts: AttemptsTable;
   budgets: BudgetsTable;
+  traffic_split: TrafficSplitTable;
+  rollout_audit: RolloutAuditTable;
 }
 
 /** A database or a transaction on it. */

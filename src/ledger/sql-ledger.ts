@@ -16,10 +16,17 @@ import type {
   TurnRecord,
 } from './ledger';
 import { postAbandoned, recordTurn, settleAttempt, turnsWithReservationsBefore } from './recording';
+import type { Rollouts } from './rollouts';
 import type { LedgerDatabase } from './schema';
+import { SqlRollouts } from './sql-rollouts';
 
 /** The ledger on SQLite or PostgreSQL. Passing faults of the database are waited out, see `withPatience`. */
 export class SqlLedger implements Ledger {
+  readonly rollouts: Rollouts = new SqlRollouts({
+    change: (work) => this.change(work),
+    read: (work) => this.read(work),
+  });
+
   constructor(
     private readonly db: LedgerDatabase,
     private readonly patience: Patience,

@@ -54,7 +54,7 @@ async function askChain(
   { admission, firstCall }: Opened<'admitted'>,
 ): Promise<ChatReply> {
   const { turnId, messages, temperature, maxTokens } = turn;
-  const { arm, deadlineAtMs } = admission;
+  const { arm, canary, deadlineAtMs } = admission;
   let answer: AnsweredCall | null = null;
   let answeredBy: string | null = null;
   let error: string | null = null;
@@ -77,8 +77,8 @@ async function askChain(
     error: answer ? null : error,
   });
   return answer && answeredBy
-    ? answeredReply(turn, { arm, target: answeredBy, model: answer.model, content: answer.content, totals })
-    : chainFailedReply(turn, arm, error, totals);
+    ? answeredReply(turn, { arm, canary, target: answeredBy, model: answer.model, content: answer.content, totals })
+    : chainFailedReply(turn, admission, error, totals);
 
   async function recordCancellation(reason: unknown): Promise<never> {
     if (isCancellation(reason)) {
@@ -90,11 +90,17 @@ async function askChain(
 }
 
 function answeredReply(turn: Turn, answered: Omit<Opened<'answered'>, 'kind'>): ChatReply {
-  const { arm, target, model, content, totals } = answered;
-  return { ...frame(turn, totals), content, provider: target, model, handler: arm, success: true, error: null };
+  const { arm, canary = false, target, model, content, totals } = answered;
+  const answer = { content, provider: target, model, handler: arm, canary };
+  return { ...frame(turn, totals), ...answer, success: true, error: null };
 }
 
-function chainFailedReply(turn: Turn, arm: string, error: string | null, totals: TurnTotals): ChatReply {
+function chainFailedReply(
+  turn: Turn,
+  { arm, canary = false }: Opened<'admitted'>['admission'],
+  error: string | null,
+  totals: TurnTotals,
+): ChatReply {
   const content = degradedReply(turn.language ?? detectLanguage(turn.messages.at(-1)?.content ?? ''));
   return {
     ...frame(turn, totals),
@@ -102,6 +108,7 @@ function chainFailedReply(turn: Turn, arm: string, error: string | null, totals:
     provider: 'degraded-mode',
     model: null,
     handler: arm,
+    canary,
     success: false,
     error: error ?? 'No target is configured.',
   };
@@ -122,6 +129,7 @@ function refusedReply(turn: Turn, refusal: Refused): ChatReply {
     provider: 'degraded-mode',
     model: null,
     handler: null,
+    canary: false,
     attempts: 0,
     latency_ms: 0,
     tokens_used: 0,

@@ -31,7 +31,7 @@ async function record(
     turnId,
     sessionId,
     userId: null,
-    plan: () => reservation,
+    plan: () => ({ reservation, countedIn: null }),
     requestId: turnId,
     owner: 'test',
     caps,

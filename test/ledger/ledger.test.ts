@@ -4,6 +4,7 @@ import {
   admitRequest,
   dayMs,
   noonMs,
+  plan,
   released,
   reservation,
   reserveRequest,
@@ -45,7 +46,7 @@ describeOnEachDatabase('the ledger', (databases) => {
   describe('admit', () => {
     test('a new turn gets attempt 1 and its worst case is reserved on session and day', async () => {
       const result = await ledger.admit(admitRequest('turn', 400));
-      expect(result).toEqual({ kind: 'admitted', arm: 'holysheep', attempt: 1, reservedNanoUsd: 400 });
+      expect(result).toEqual({ kind: 'admitted', arm: 'holysheep', canary: false, attempt: 1, reservedNanoUsd: 400 });
       expect(await budgets()).toEqual({ 'day:2026-11-23': [0, 400], 'session:session': [0, 400] });
     });
 
@@ -62,9 +63,11 @@ describeOnEachDatabase('the ledger', (databases) => {
     });
 
     test('another request for the turn posts the open attempt as unconfirmed and keeps the arm', async () => {
-      await ledger.admit(admitRequest('turn', 400, { plan: () => reservation(400, { arm: 'legacy' }) }));
+      await ledger.admit(admitRequest('turn', 400, { plan: () => plan(reservation(400, { arm: 'legacy' })) }));
       const second = await ledger.admit(
-        admitRequest('turn', 400, { plan: (previousArm) => reservation(400, { arm: previousArm ?? 'holysheep' }) }),
+        admitRequest('turn', 400, {
+          plan: ({ previousArm }) => plan(reservation(400, { arm: previousArm ?? 'holysheep' })),
+        }),
       );
       expect(second).toEqual({ kind: 'admitted', arm: 'legacy', attempt: 2, reservedNanoUsd: 400 });
       expect(await states('turn')).toEqual(['unconfirmed', 'reserved']);
@@ -331,7 +334,7 @@ describeOnEachDatabase('the ledger', (databases) => {
       const fallback = reservation(900, { target: 'holysheep-fallback', model: 'gemini-2.5-flash' });
       await ledger.reserveAttempt(reserveRequest('a', 900, { reservation: fallback }));
       await ledger.recordTurn(turnRecord('a', [settled(2, 700)]));
-      const legacy = { plan: () => reservation(800, { arm: 'legacy', model: 'gpt-4.1' }) };
+      const legacy = { plan: () => plan(reservation(800, { arm: 'legacy', model: 'gpt-4.1' })) };
       await ledger.admit(admitRequest('b', 800, { ...legacy, sessionId: null, atMs: noonMs + dayMs }));
       await ledger.recordTurn(turnRecord('b', [settled(1, 750)]));
       await ledger.admit(admitRequest('c', 55, { sessionId: 'second', atMs: noonMs + dayMs }));

@@ -15,7 +15,7 @@ describeOnEachDatabase('opening a ledger', (databases) => {
   afterEach(() => database.remove());
 
   test('migrations are applied once and named', async () => {
-    expect(await migrateLedger(database.location)).toEqual(['0001_turns_attempts_budgets']);
+    expect(await migrateLedger(database.location)).toEqual(['0001_turns_attempts_budgets', '0002_rollouts']);
     expect(await migrateLedger(database.location)).toEqual([]);
   });
 
@@ -28,7 +28,7 @@ describeOnEachDatabase('opening a ledger', (databases) => {
       expect({ code: await program.ended, stderr: program.output.stderr }).toEqual({ code: 0, stderr: '' });
     }
     const applied = programs.flatMap((program) => JSON.parse(program.output.stdout) as string[]);
-    expect(applied).toEqual(['0001_turns_attempts_budgets']);
+    expect(applied).toEqual(['0001_turns_attempts_budgets', '0002_rollouts']);
   });
 
   test('what a closed ledger held is there when it is opened again', async () => {

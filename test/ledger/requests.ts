@@ -1,6 +1,13 @@
 import { randomUUID } from 'node:crypto';
 import type { Settlement } from '../../src/contract/turn';
-import type { AdmitRequest, Reservation, ReserveRequest, TurnRecord } from '../../src/ledger/ledger';
+import type {
+  AdmitRequest,
+  CountedIn,
+  Reservation,
+  ReserveRequest,
+  TurnPlan,
+  TurnRecord,
+} from '../../src/ledger/ledger';
 
 /** Noon of a UTC day, so that tests move by whole days with `dayMs`. */
 export const noonMs = Date.UTC(2026, 10, 23, 12);
@@ -20,12 +27,16 @@ export function reservation(worstCaseNanoUsd: number, over: Partial<Reservation>
   };
 }
 
+export function plan(planned: Reservation, countedIn: CountedIn | null = null): TurnPlan {
+  return { reservation: planned, countedIn };
+}
+
 export function admitRequest(turnId: string, worstCaseNanoUsd: number, over: Partial<AdmitRequest> = {}): AdmitRequest {
   return {
     turnId,
     sessionId: 'session',
     userId: 'user',
-    plan: () => reservation(worstCaseNanoUsd),
+    plan: () => plan(reservation(worstCaseNanoUsd)),
     requestId: randomUUID(),
     owner: 'worker',
     caps: wideCaps,

@@ -1,0 +1,35 @@
+import type { Policy } from '../contract/policy';
+import type { Evidence, RecordedRollout, RolloutEntry } from '../contract/rollout';
+import type { EvidenceRequest } from '../ledger/rollouts';
+import type { ActivityDependencies } from './dependencies';
+
+/** What a rollout needs of the ledger. Both may be repeated. */
+export function createRolloutActivities({ ledger, policy }: Pick<ActivityDependencies, 'ledger' | 'policy'>) {
+  return {
+    /** What is known of both arms now. */
+    async observeRollout(request: Omit<EvidenceRequest, 'atMs'>): Promise<Evidence> {
+      return ledger.rollouts.evidence({ ...request, atMs: Date.now() });
+    },
+
+    /** Writes a decision to the audit trail and sets the split; see `Rollouts.record`. */
+    async recordRollout(entry: RolloutEntry): Promise<RecordedRollout> {
+      const isFirst = entry.decision.next.sequence === 1;
+      return (isFirst ? unknownArm(policy, entry) : null) ?? ledger.rollouts.record(entry, policy.defaultArm);
+    },
+  };
+}
+
+/** Turns of an arm that this worker does not have would all go to the default arm. */
+function unknownArm(policy: Policy, { spec }: RolloutEntry): RecordedRollout | null {
+  const field = (['baselineArm', 'canaryArm'] as const).find((key) => !Object.hasOwn(policy.arms, spec[key]));
+  if (field === undefined) return null;
+  const missingAddress =
+    spec[field] === 'legacy' ? ' The legacy arm is there once LEGACY_BASE_URL says where its provider is.' : '';
+  return {
+    kind: 'refused',
+    field,
+    problem:
+      `no arm named "${spec[field]}" is configured on this worker; there are: ${Object.keys(policy.arms).join(', ')}.` +
+      missingAddress,
+  };
+}

@@ -1,0 +1,15 @@
+import { createHash } from 'node:crypto';
+import type { AuditRow } from './rollouts';
+
+/** Stands for the hash of the row before the first one. */
+export const noHash = '0'.repeat(64);
+
+/**
+ * SHA-256, in hex, over all columns but the hash itself. Canonical form: a JSON array of the columns in this order, so
+ * that no two rows have the same text.
+ */
+export function auditHash(row: Omit<AuditRow, 'hash'>): string {
+  const { position, rollout, sequence, atMs, actor, action, reason, entry, previousHash } = row;
+  const columns = [position, rollout, sequence, atMs, actor, action, reason, entry, previousHash];
+  return createHash('sha256').update(JSON.stringify(columns)).digest('hex');
+}

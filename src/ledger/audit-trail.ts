@@ -1,0 +1,131 @@
+import type { RecordedRollout, RolloutEntry, TrafficSplit } from '../contract/rollout';
+import { auditHash } from './audit-hash';
+import { refusalToBegin } from './begin-rollout';
+import type { AuditRow } from './rollouts';
+import type { LedgerDatabase } from './schema';
+import { type AuditHead, lockSplit, writeSplit } from './traffic-split';
+
+/** Who acts where no operator does. */
+const itself = 'bellwether';
+
+/** See `Rollouts.record`. */
+export async function recordEntry(
+  trx: LedgerDatabase,
+  entry: RolloutEntry,
+  defaultArm: string,
+): Promise<RecordedRollout> {
+  const { split, head } = await lockSplit(trx);
+  const { spec, decision } = entry;
+  const { sequence } = decision.next;
+  const text = JSON.stringify(entry);
+  const known = await entryOf(trx, spec.name, sequence);
+  if (known === text) return { kind: 'recorded' };
+
+  if (sequence === 1) {
+    const refusal = refusalToBegin({ spec, nameIsTaken: known !== undefined, split, defaultArm });
+    if (refusal !== null) return { kind: 'refused', ...refusal };
+  } else if (known !== undefined) {
+    throw new Error(
+      `Audit row ${sequence} of rollout ${spec.name} is there already and says something else, so this one cannot be ` +
+        'written. Was its workflow reset, or started twice?',
+    );
+  } else if ((await entryOf(trx, spec.name, sequence - 1)) === undefined) {
+    throw new Error(
+      `Audit row ${sequence} of rollout ${spec.name} cannot be written: row ${sequence - 1} is missing. ` +
+        'Do all workers use the same ledger?',
+    );
+  } else if (split?.rollout !== spec.name) {
+    throw new Error(
+      `Rollout ${spec.name} can no longer move traffic: rollout ${split?.rollout} took it over. Terminate its workflow.`,
+    );
+  }
+  await append(trx, entry, text, head);
+  return { kind: 'recorded' };
+}
+
+async function entryOf(db: LedgerDatabase, rollout: string, sequence: number): Promise<string | undefined> {
+  const row = await db
+    .selectFrom('rollout_audit')
+    .select('entry')
+    .where('rollout', '=', rollout)
+    .where('sequence', '=', sequence)
+    .executeTakeFirst();
+  return row?.entry;
+}
+
+async function append(trx: LedgerDatabase, entry: RolloutEntry, text: string, head: AuditHead): Promise<void> {
+  const { spec, decision, command, atMs } = entry;
+  const unhashed = {
+    position: head.position + 1,
+    rollout: spec.name,
+    sequence: decision.next.sequence,
+    atMs,
+    actor: storable(command?.actor ?? (decision.action === 'start' ? spec.actor : itself)),
+    action: decision.action,
+    reason: storable(decision.reason),
+    entry: text,
+    previousHash: head.hash,
+  };
+  const row: AuditRow = { ...unhashed, hash: auditHash(unhashed) };
+  await trx
+    .insertInto('rollout_audit')
+    .values({
+      position: row.position,
+      rollout: row.rollout,
+      sequence: row.sequence,
+      at_ms: row.atMs,
+      actor: row.actor,
+      action: row.action,
+      reason: row.reason,
+      entry: row.entry,
+      previous_hash: row.previousHash,
+      hash: row.hash,
+    })
+    .execute();
+  await writeSplit(trx, splitAfter(entry), { position: row.position, hash: row.hash }, atMs);
+}
+
+function splitAfter({ spec, decision: { next } }: RolloutEntry): TrafficSplit {
+  return {
+    rollout: spec.name,
+    baselineArm: spec.baselineArm,
+    canaryArm: spec.canaryArm,
+    percent: next.percent,
+    bake: next.bake,
+    active: next.endedAtMs === null,
+  };
+}
+
+/**
+ * An operator may send any text, and no text may keep a rollback from being recorded: PostgreSQL takes no NUL, and half
+ * a surrogate pair would come back as something else than was hashed. The entry's JSON has escapes for both.
+ */
+function storable(text: string): string {
+  return Buffer.from(text, 'utf8').toString('utf8').replaceAll('\0', '\u{FFFD}');
+}
+
+const auditColumns = [
+  'position',
+  'rollout',
+  'sequence',
+  'at_ms as atMs',
+  'actor',
+  'action',
+  'reason',
+  'entry',
+  'previous_hash as previousHash',
+  'hash',
+] as const;
+
+/** See `Rollouts.auditTrail`. */
+export async function auditTrail(db: LedgerDatabase, rollout: string | undefined): Promise<readonly AuditRow[]> {
+  const all = db.selectFrom('rollout_audit').select(auditColumns).orderBy('position');
+  return (rollout === undefined ? all : all.where('rollout', '=', rollout)).execute();
+}
+
+/** See `Rollouts.lastAuditRow`. */
+export async function lastAuditRow(db: LedgerDatabase, rollout: string | undefined): Promise<AuditRow | null> {
+  const last = db.selectFrom('rollout_audit').select(auditColumns).orderBy('position', 'desc').limit(1);
+  const row = await (rollout === undefined ? last : last.where('rollout', '=', rollout)).executeTakeFirst();
+  return row ?? null;
+}

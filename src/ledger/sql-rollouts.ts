@@ -1,0 +1,55 @@
+import type { Evidence, RecordedRollout, RolloutEntry, TrafficSplit } from '../contract/rollout';
+import { armTotals, spending } from './arm-totals';
+import { auditTrail, lastAuditRow, recordEntry } from './audit-trail';
+import { evidence } from './evidence';
+import { observedTraffic } from './observed-traffic';
+import type { ArmTotals, AuditRow, EvidenceRequest, ObservedTraffic, Rollouts, Spending } from './rollouts';
+import type { LedgerDatabase } from './schema';
+import { type AuditHead, readHead, readSplit } from './traffic-split';
+
+/** How the ledger runs its work on the database, passing faults waited out. */
+interface Runner {
+  /** In a transaction. */
+  change<T>(work: (trx: LedgerDatabase) => Promise<T>): Promise<T>;
+  read<T>(work: (db: LedgerDatabase) => Promise<T>): Promise<T>;
+}
+
+export class SqlRollouts implements Rollouts {
+  constructor(private readonly run: Runner) {}
+
+  split(): Promise<TrafficSplit | null> {
+    return this.run.read((db) => readSplit(db));
+  }
+
+  evidence(request: EvidenceRequest): Promise<Evidence> {
+    return this.run.read((db) => evidence(db, request));
+  }
+
+  record(entry: RolloutEntry, defaultArm: string): Promise<RecordedRollout> {
+    return this.run.change((trx) => recordEntry(trx, entry, defaultArm));
+  }
+
+  auditTrail(rollout?: string): Promise<readonly AuditRow[]> {
+    return this.run.read((db) => auditTrail(db, rollout));
+  }
+
+  lastAuditRow(rollout?: string): Promise<AuditRow | null> {
+    return this.run.read((db) => lastAuditRow(db, rollout));
+  }
+
+  auditHead(): Promise<AuditHead | null> {
+    return this.run.read((db) => readHead(db));
+  }
+
+  traffic(sinceMs: number): Promise<readonly ObservedTraffic[]> {
+    return this.run.read((db) => observedTraffic(db, sinceMs));
+  }
+
+  armTotals(rollout: string): Promise<readonly ArmTotals[]> {
+    return this.run.read((db) => armTotals(db, rollout));
+  }
+
+  spending(rollout: string): Promise<readonly Spending[]> {
+    return this.run.read((db) => spending(db, rollout));
+  }
+}

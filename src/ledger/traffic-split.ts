@@ -1,0 +1,74 @@
+import type { Selectable } from 'kysely';
+import type { TrafficSplit } from '../contract/rollout';
+import type { LedgerDatabase, LedgerTables } from './schema';
+
+type SplitRow = Selectable<LedgerTables['traffic_split']>;
+
+const splitColumns = ['rollout', 'baseline_arm', 'canary_arm', 'percent', 'bake', 'active'] as const;
+const headColumns = ['head_position', 'head_hash'] as const;
+
+/** See `Rollouts.split`. */
+export async function readSplit(db: LedgerDatabase): Promise<TrafficSplit | null> {
+  const row = await db.selectFrom('traffic_split').select(splitColumns).where('id', '=', 1).executeTakeFirstOrThrow();
+  return toSplit(row);
+}
+
+/** The end of the audit trail; position 0 before the first row. */
+export interface AuditHead {
+  readonly position: number;
+  readonly hash: string;
+}
+
+/** See `Rollouts.auditHead`. */
+export async function readHead(db: LedgerDatabase): Promise<AuditHead | null> {
+  const row = await db.selectFrom('traffic_split').select(headColumns).where('id', '=', 1).executeTakeFirstOrThrow();
+  return row.head_position === 0 ? null : { position: row.head_position, hash: row.head_hash };
+}
+
+/** Locks the row until the transaction ends: whoever records does so under it. An update, as SQLite has no `for update`. */
+export async function lockSplit(
+  trx: LedgerDatabase,
+): Promise<{ readonly split: TrafficSplit | null; readonly head: AuditHead }> {
+  const row = await trx
+    .updateTable('traffic_split')
+    .set((eb) => ({ id: eb.ref('id') }))
+    .where('id', '=', 1)
+    .returning([...splitColumns, ...headColumns])
+    .executeTakeFirstOrThrow();
+  return { split: toSplit(row), head: { position: row.head_position, hash: row.head_hash } };
+}
+
+export async function writeSplit(
+  trx: LedgerDatabase,
+  split: TrafficSplit,
+  head: AuditHead,
+  atMs: number,
+): Promise<void> {
+  await trx
+    .updateTable('traffic_split')
+    .set({
+      rollout: split.rollout,
+      baseline_arm: split.baselineArm,
+      canary_arm: split.canaryArm,
+      percent: split.percent,
+      bake: split.bake,
+      active: split.active ? 1 : 0,
+      head_position: head.position,
+      head_hash: head.hash,
+      changed_at_ms: atMs,
+    })
+    .where('id', '=', 1)
+    .execute();
+}
+
+function toSplit(row: Pick<SplitRow, (typeof splitColumns)[number]>): TrafficSplit | null {
+  if (row.rollout === null) return null;
+  return {
+    rollout: row.rollout,
+    baselineArm: row.baseline_arm,
+    canaryArm: row.canary_arm,
+    percent: row.percent,
+    bake: row.bake,
+    active: row.active === 1,
+  };
+}
