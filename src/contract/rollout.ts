@@ -65,7 +65,12 @@ export interface RolloutSpec {
 export interface CanaryRolloutInput {
   readonly spec: RolloutSpec;
   /** Carried across continue-as-new; callers leave it out. */
-  readonly carried?: RolloutState;
+  readonly carried?: CarriedRollout;
+}
+
+export interface CarriedRollout {
+  readonly state: RolloutState;
+  readonly lastAnalysis: RolloutAnalysis | null;
 }
 
 /** What one arm did in one bake. A request is the first call of a turn; retries and fallbacks do not rescue it. */
@@ -163,6 +168,8 @@ export interface RolloutCommandInput {
 export interface RolloutCommand extends RolloutCommandInput {
   readonly name: RolloutCommandName;
   readonly actor: string;
+  /** What is wrong with the form of a signal, which cannot be turned away; everything but a rollback is refused for it. */
+  readonly problem?: string;
 }
 
 export type RolloutAction =
@@ -216,12 +223,21 @@ export interface RolloutAnswer {
   readonly state: RolloutState;
 }
 
+export interface RolloutAnalysis {
+  readonly atMs: number;
+  /** Null when it could not be read. */
+  readonly evidence: Evidence | null;
+  readonly action: RolloutAction;
+  readonly reason: string;
+  readonly missing: readonly string[];
+}
+
 /** Answer of the `status` query. */
 export interface RolloutStatus {
   readonly spec: RolloutSpec;
   readonly state: RolloutState;
-  /** The last analysis; null before the first. */
-  readonly lastDecision: (Pick<RolloutDecision, 'action' | 'reason' | 'missing'> & RolloutOccasion) | null;
+  /** Null before the first. */
+  readonly lastAnalysis: RolloutAnalysis | null;
   /** The next analysis; null when it has ended. Milliseconds since 1970. */
   readonly nextAnalysisAtMs: number | null;
 }

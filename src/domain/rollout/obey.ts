@@ -14,6 +14,7 @@ export function obey(
   const refuse = (why: string): RolloutDecision => stay('refuse', state, why);
   if (state.endedAtMs !== null) return refuse(`The rollout has ended (${state.phase}): ${state.message}`);
   if (command.name === 'rollback') return rollBack(state, atMs, `${command.actor} rolled back${saying(command)}.`);
+  if (command.problem !== undefined) return refuse(command.problem);
   if (command.seenPercent !== undefined && command.seenPercent !== state.percent) {
     return refuse(`${command.name} was meant at ${command.seenPercent}%, the rollout is at ${state.percent}% by now.`);
   }

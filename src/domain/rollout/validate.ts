@@ -1,4 +1,10 @@
-import type { RolloutGates, RolloutSpec } from '../../contract/rollout';
+import type {
+  RolloutCommand,
+  RolloutCommandInput,
+  RolloutCommandName,
+  RolloutGates,
+  RolloutSpec,
+} from '../../contract/rollout';
 import { idProblem } from '../validate-input';
 
 const hourMs = 60 * 60 * 1000;
@@ -105,7 +111,19 @@ function countProblem(field: string, value: unknown): string | null {
 /** Longer reasons belong into a ticket; the audit keeps this for ever. */
 const maxReasonCharacters = 1000;
 
-/** What is wrong with a command, or null. A rollback is not turned away for its form; see `readCommand`. */
+/** Makes a command of whatever a signal brought: a rollback must work however it was typed. */
+export function readCommand(name: RolloutCommandName, input: unknown): RolloutCommand {
+  const problem = rolloutCommandProblem(input);
+  if (problem === null) return { ...(input as RolloutCommandInput & { readonly actor: string }), name };
+  const { actor, reason } = (input ?? {}) as Readonly<Record<string, unknown>>;
+  return { name, actor: shortText(actor) ?? 'somebody', reason: shortText(reason), problem };
+}
+
+function shortText(value: unknown): string | undefined {
+  return typeof value === 'string' && value !== '' ? value.slice(0, maxReasonCharacters) : undefined;
+}
+
+/** What is wrong with a command, or null. */
 export function rolloutCommandProblem(input: unknown): string | null {
   if (typeof input !== 'object' || input === null)
     return 'the command must be an object like {"actor": "ann", "reason": "…"}';
