@@ -1,5 +1,5 @@
 import type { Evidence, RolloutDecision, RolloutSpec, RolloutState } from '../../contract/rollout';
-import { formatDuration, frozenUntilMs, plannedEndAtMs, stepDueAtMs } from './clock';
+import { evidenceDueAtMs, formatDuration, frozenUntilMs, stepDueAtMs } from './clock';
 import { type Findings, findingsOf } from './findings';
 import { advanceTo, enter, rollBack, stay } from './moves';
 
@@ -10,33 +10,49 @@ export function analyse(
   evidence: Evidence | null,
   atMs: number,
 ): RolloutDecision {
+  if (state.endedAtMs !== null) return stay('wait', state, state.message);
   const findings = findingsOf(spec, state, evidence, atMs);
   if (state.phase === 'Promoting') return finishOrWait(spec, state, findings, atMs);
-  if (findings.blind !== null) return stay('wait', state, findings.blind, [findings.blind]);
 
-  const { breach, worse, alarms } = findings;
+  const { blind, breach, worse, alarms } = findings;
+  if (blind !== null) return waitForSight(spec, state, blind, atMs);
   if (breach !== null && worse !== null) return rollBack(state, atMs, `${breach} ${worse}`);
   if (state.phase === 'Held')
     return stay('wait', state, state.message, ['An operator must promote, resume or roll back.']);
   if (breach !== null) {
-    return hold(state, `${breach} ${spec.baselineArm} does no better, so rolling back would not help.`);
+    return hold(state, `${breach} That ${spec.baselineArm} does better is not shown, so rolling back may not help.`);
   }
   if (alarms.length > 0) return hold(state, alarms.join(' '));
   if (state.phase === 'Paused') return stay('wait', state, state.message, ['An operator must resume.']);
   return advanceOrWait(spec, state, findings, atMs);
 }
 
+/** No data is never success; and no failure either, so what was decided stays. */
+function waitForSight(spec: RolloutSpec, state: RolloutState, blind: string, atMs: number): RolloutDecision {
+  if (state.phase === 'Progressing' && isEvidenceOverdue(spec, state, atMs)) return hold(state, overdue(blind));
+  return stay('wait', state, blind, [blind]);
+}
+
 function advanceOrWait(spec: RolloutSpec, state: RolloutState, findings: Findings, atMs: number): RolloutDecision {
-  const planEnded = atMs >= plannedEndAtMs(spec, state) && state.bakeStartedAtMs < plannedEndAtMs(spec, state);
-  if (findings.missing.length > 0 && planEnded) {
-    return hold(state, `The time of the plan is over and the evidence is not there: ${findings.missing.join(' ')}`);
+  if (findings.missing.length > 0 && isEvidenceOverdue(spec, state, atMs)) {
+    return hold(state, overdue(findings.missing.join(' ')));
   }
   const missing = [...findings.missing, ...clockMissing(spec, state, atMs)];
   if (missing.length > 0) return stay('wait', state, missing.join(' '), missing);
 
   const percent = spec.steps[state.step + 1]?.percent ?? 100;
-  const reason = `${spec.canaryArm} has the evidence, the bake and ${spec.gates.minimumStepRequests} requests: from ${state.percent}% to ${percent}%.`;
+  const reason = `${spec.canaryArm} has the evidence and the bake: from ${state.percent}% to ${percent}%. ${findings.figures}`;
   return advanceTo(spec, state, state.step + 1, atMs, reason);
+}
+
+/** Once for each bake: an operator who resumed the rollout after that has given it more time. */
+function isEvidenceOverdue(spec: RolloutSpec, state: RolloutState, atMs: number): boolean {
+  const dueAtMs = evidenceDueAtMs(spec, state);
+  return atMs >= dueAtMs && state.bakeStartedAtMs < dueAtMs;
+}
+
+function overdue(missing: string): string {
+  return `The time of the plan is over and the evidence is not there: ${missing}`;
 }
 
 function clockMissing(spec: RolloutSpec, state: RolloutState, atMs: number): string[] {

@@ -12,6 +12,14 @@ export function stepDueAtMs(spec: RolloutSpec, state: RolloutState): number {
   return Math.max(state.startedAtMs + step.nominalEndMs, state.stepStartedAtMs + step.minimumBakeMs);
 }
 
+/**
+ * Until when a step may lack evidence: the end of the plan, or later where the step began so late that it has not had its
+ * bake by then.
+ */
+export function evidenceDueAtMs(spec: RolloutSpec, state: RolloutState): number {
+  return Math.max(plannedEndAtMs(spec, state), stepDueAtMs(spec, state));
+}
+
 /** The end of the freeze that holds at a time, or null. */
 export function frozenUntilMs(spec: RolloutSpec, atMs: number): number | null {
   const ends = spec.freezeWindows.filter(({ fromMs, toMs }) => fromMs <= atMs && atMs < toMs).map(({ toMs }) => toMs);
@@ -19,18 +27,19 @@ export function frozenUntilMs(spec: RolloutSpec, atMs: number): number | null {
 }
 
 /**
- * The next time to analyse: the next full interval since the start, or the end of the step if that comes first. Derived
- * from absolute times: whoever was away analyses once and goes on with the plan.
+ * The next time to analyse: the next full interval since the start, or when the step or the plan ends if that comes first.
+ * Derived from absolute times: whoever was away analyses once and goes on with the plan.
  */
 export function nextAnalysisAtMs(spec: RolloutSpec, state: RolloutState, nowMs: number): number {
   const intervals = Math.floor((nowMs - state.startedAtMs) / spec.intervalMs) + 1;
   const nextIntervalAtMs = state.startedAtMs + intervals * spec.intervalMs;
-  const dueAtMs = stepDueAtMs(spec, state);
-  return dueAtMs > nowMs ? Math.min(dueAtMs, nextIntervalAtMs) : nextIntervalAtMs;
+  const ends = [stepDueAtMs(spec, state), evidenceDueAtMs(spec, state)].filter((endAtMs) => endAtMs > nowMs);
+  return Math.min(nextIntervalAtMs, ...ends);
 }
 
-/** `18 h`, `5 h 20 min`, `45 s`: two units at most. */
+/** `18 h`, `5 h 20 min`, `45 s`, `300 ms`: two units at most. */
 export function formatDuration(ms: number): string {
+  if (ms > 0 && ms < 1000) return `${Math.ceil(ms)} ms`;
   const seconds = Math.max(0, Math.round(ms / 1000));
   const parts = [
     [Math.floor(seconds / 3600), 'h'],

@@ -82,7 +82,8 @@ function slowerThanBaseline(
   alarm: (value: number) => TestValue,
 ): TestValue | null {
   // A p95 of a few calls is the luck of one.
-  if (maxLatencyPercent === null || requestsOf(baseline) < minimumStepRequests) return null;
+  const isKnown = baseline.latencyP95Ms !== null && requestsOf(baseline) >= minimumStepRequests;
+  if (maxLatencyPercent === null || !isKnown) return null;
   const fastCalls = canaryTimedCalls - canarySlowCalls;
   return alarm(binomialEvidence(canarySlowCalls, fastCalls, 2 * slowShare, slowShare));
 }

@@ -16,11 +16,14 @@ export interface Findings {
   readonly alarms: readonly string[];
   /** What the evidence still lacks for an advance; empty when it has all. */
   readonly missing: readonly string[];
+  /** E and the success rates of both arms; empty when there is no evidence. */
+  readonly figures: string;
 }
 
 export function findingsOf(spec: RolloutSpec, state: RolloutState, evidence: Evidence | null, atMs: number): Findings {
   const blind = blindness(spec, state, evidence, atMs);
-  if (blind !== null || evidence === null) return { blind, breach: null, worse: null, alarms: [], missing: [] };
+  if (blind !== null || evidence === null)
+    return { blind, breach: null, worse: null, alarms: [], missing: [], figures: '' };
 
   const measures = measure(evidence, spec.gates, state.percent);
   const worse = isReached(measures.worse)
@@ -34,6 +37,7 @@ export function findingsOf(spec: RolloutSpec, state: RolloutState, evidence: Evi
     worse,
     alarms: alarmsOf(spec, evidence, measures, state.percent),
     missing: [...missingOf(spec, evidence, measures), ...(worse === null ? [] : [worse])],
+    figures: `${describeAdvance(measures.advance, spec)}; ${ratesOf(spec, evidence)}.`,
   };
 }
 
@@ -75,10 +79,11 @@ function blindness(
   return `The newest request of ${canaryArm} ended ${formatDuration(ageMs)} ago; older than ${formatDuration(gates.freshnessMs)} is no data.`;
 }
 
-function missingOf({ gates, canaryArm, ...spec }: RolloutSpec, evidence: Evidence, { advance }: Measures): string[] {
+function missingOf(spec: RolloutSpec, evidence: Evidence, { advance }: Measures): string[] {
+  const { gates, canaryArm } = spec;
   const requests = requestsOf(evidence.canary);
   const missing: string[] = [];
-  if (!isReached(advance)) missing.push(`${describeAdvance(advance, { ...spec, gates, canaryArm })}.`);
+  if (!isReached(advance)) missing.push(`${describeAdvance(advance, spec)}.`);
   if (requests < gates.minimumStepRequests) {
     missing.push(`${requests} of ${gates.minimumStepRequests} requests of ${canaryArm} in this step.`);
   }

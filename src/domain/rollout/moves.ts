@@ -1,14 +1,15 @@
 import type { RolloutAction, RolloutDecision, RolloutPhase, RolloutSpec, RolloutState } from '../../contract/rollout';
 
-/** A decision that changes no more than the message. */
+/** A decision that changes no more than the message, and that only while the rollout is under way. */
 export function stay(
   action: Extract<RolloutAction, 'wait' | 'refuse'>,
   state: RolloutState,
   reason: string,
   missing: readonly string[] = [],
 ): RolloutDecision {
-  // A refused command is its sender's business: the line about the rollout stays as it was.
-  const message = action === 'wait' ? reason : state.message;
+  // A refused command is its sender's business; and why it is held, paused or ended stays true while it waits.
+  const isUnderWay = state.phase === 'Progressing' || state.phase === 'Promoting';
+  const message = action === 'wait' && isUnderWay ? reason : state.message;
   return { action, reason, missing, next: { ...state, message, sequence: state.sequence + 1 } };
 }
 

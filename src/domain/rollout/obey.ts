@@ -31,7 +31,7 @@ function resume(state: RolloutState, command: RolloutCommand, atMs: number, refu
   if (state.phase === 'Progressing') return refuse('It is neither paused nor held.');
   const resumed = enter('resume', state, 'Progressing', `${command.actor} resumed it${saying(command)}.`);
   if (state.phase === 'Paused') return resumed;
-  if (!command.reason) return refuse('To resume a held rollout overrides a finding: give a reason.');
+  if (!hasReason(command)) return refuse('To resume a held rollout overrides a finding: give a reason.');
   // The finding that held it has been looked at: the tests of a bake begin anew, those of the whole rollout go on.
   return { ...resumed, next: { ...resumed.next, bake: state.bake + 1, bakeStartedAtMs: atMs } };
 }
@@ -55,7 +55,7 @@ function promote(
       `${command.actor} ${how} it from ${state.percent}% to ${percent}%${saying(command)}.`,
     );
   if (command.force) {
-    return command.reason ? advance('forced') : refuse('To force is to override the evidence: give a reason.');
+    return hasReason(command) ? advance('forced') : refuse('To force is to override the evidence: give a reason.');
   }
   if (state.phase !== 'Progressing') {
     return refuse(`It is ${state.phase}: ${state.message} Resume it first, or force the promotion with a reason.`);
@@ -71,6 +71,10 @@ function promote(
   return advance('promoted');
 }
 
-function saying({ reason }: RolloutCommand): string {
-  return reason ? ` ("${reason}")` : '';
+function hasReason({ reason }: RolloutCommand): boolean {
+  return reason !== undefined && reason.trim() !== '';
+}
+
+function saying(command: RolloutCommand): string {
+  return hasReason(command) ? ` ("${command.reason}")` : '';
 }
