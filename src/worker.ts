@@ -6,7 +6,6 @@ import type { NativeConnectionOptions, WorkerOptions as TemporalWorkerOptions } 
 import { createActivities } from './activities';
 import type { Settings } from './config/settings';
 import { createDataConverter } from './encryption/data-converter';
-import type { Ledger } from './ledger/ledger';
 import { openLedger } from './ledger/open-ledger';
 import { createProvider } from './providers/openai-compatible';
 import type { Provider } from './providers/provider';
@@ -43,12 +42,34 @@ export interface RunningWorker {
   stop(): Promise<void>;
 }
 
-/** The composition root: connects everything that a turn needs and starts polling. */
-export async function startWorker({ settings, workflowBundle, onError }: WorkerOptions): Promise<RunningWorker> {
+/** The composition root: connects everything that a turn needs and starts polling. Leaves nothing open when it fails. */
+export async function startWorker(options: WorkerOptions): Promise<RunningWorker> {
+  const closings: Closing[] = [];
+  try {
+    return await startWith(options, closings);
+  } catch (error) {
+    // What failed first is the news.
+    await closeAll(closings).catch((closingError: unknown) => options.onError?.(closingError));
+    throw error;
+  }
+}
+
+/** Adds how to close each part as soon as it is open. */
+async function startWith(
+  { settings, workflowBundle, onError }: WorkerOptions,
+  closings: Closing[],
+): Promise<RunningWorker> {
   const { temporal, policy } = settings;
   const ledger = await openLedger(settings);
-  const providers = new Map(settings.providers.map((provider) => [provider.name, createProvider(provider)]));
+  closings.push(() => ledger.close());
+  const providers = new Map<string, Provider>();
+  for (const providerSettings of settings.providers) {
+    const provider = createProvider(providerSettings);
+    closings.push(() => provider.close());
+    providers.set(providerSettings.name, provider);
+  }
   const connection = await NativeConnection.connect(temporal.connectionOptions as NativeConnectionOptions);
+  closings.push(() => connection.close());
   const worker = await Worker.create({
     ...workerTuning,
     connection,
@@ -78,13 +99,18 @@ export async function startWorker({ settings, workflowBundle, onError }: WorkerO
       await worker.run();
     } finally {
       clearInterval(sweep);
-      await closeAll(ledger, providers, connection);
+      await closeAll(closings);
     }
   }
 }
 
-async function closeAll(ledger: Ledger, providers: ReadonlyMap<string, Provider>, connection: NativeConnection) {
-  await Promise.all([...providers.values()].map((provider) => provider.close()));
-  await ledger.close();
-  await connection.close();
+type Closing = () => Promise<void>;
+
+/** In the reverse order of their opening. One that fails keeps no other from being closed. */
+async function closeAll(closings: readonly Closing[]): Promise<void> {
+  const failures: unknown[] = [];
+  for (const close of closings.toReversed()) {
+    await close().catch((error: unknown) => failures.push(error));
+  }
+  if (failures.length > 0) throw failures[0];
 }
