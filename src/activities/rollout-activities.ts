@@ -1,10 +1,21 @@
+import { ApplicationFailure } from '@temporalio/activity';
+import { failureTypes } from '../contract/failures';
 import type { Policy } from '../contract/policy';
 import type { Evidence, RecordedRollout, RolloutEntry } from '../contract/rollout';
-import type { EvidenceRequest } from '../ledger/rollouts';
+import { type EvidenceRequest, RolloutConflictError } from '../ledger/rollouts';
 import type { ActivityDependencies } from './dependencies';
 
 /** What a rollout needs of the ledger. Both may be repeated. */
 export function createRolloutActivities({ ledger, policy }: Pick<ActivityDependencies, 'ledger' | 'policy'>) {
+  async function record(entry: RolloutEntry): Promise<RecordedRollout> {
+    try {
+      return await ledger.rollouts.record(entry, policy.defaultArm);
+    } catch (error) {
+      if (!(error instanceof RolloutConflictError)) throw error;
+      throw ApplicationFailure.nonRetryable(error.message, failureTypes.rolloutRefused);
+    }
+  }
+
   return {
     /** What is known of both arms now. */
     async observeRollout(request: Omit<EvidenceRequest, 'atMs'>): Promise<Evidence> {
@@ -14,7 +25,7 @@ export function createRolloutActivities({ ledger, policy }: Pick<ActivityDepende
     /** Writes a decision to the audit trail and sets the split; see `Rollouts.record`. */
     async recordRollout(entry: RolloutEntry): Promise<RecordedRollout> {
       const isFirst = entry.decision.next.sequence === 1;
-      return (isFirst ? unknownArm(policy, entry) : null) ?? ledger.rollouts.record(entry, policy.defaultArm);
+      return (isFirst ? unknownArm(policy, entry) : null) ?? record(entry);
     },
   };
 }

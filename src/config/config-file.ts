@@ -60,6 +60,8 @@ export function loadConfigFile(file: string): LoadedConfigFile {
   };
 
   const content = contentOf(document, fileName);
+  const reservedKey = placeOfReservedKey(content);
+  if (reservedKey) throw new SettingsError([problemAt(reservedKey, 'is no user id that this file can hold')]);
   const parsed = configFileSchema.safeParse(content);
   if (parsed.success) return { file, config: parsed.data, problems: [], unusable: new Set(), problemAt };
 
@@ -76,6 +78,12 @@ function contentOf(document: Document, fileName: string): unknown {
   } catch (error) {
     throw new SettingsError([`${fileName}: ${error instanceof Error ? error.message : String(error)}`]);
   }
+}
+
+/** zod leaves such a key out without a word; user ids are the only free text that is a key. */
+function placeOfReservedKey(content: unknown): ConfigPath | undefined {
+  const pinnedUsers: unknown = Object(content).pinnedUsers;
+  return Object.hasOwn(Object(pinnedUsers), '__proto__') ? ['pinnedUsers', '__proto__'] : undefined;
 }
 
 function parseWithout(content: unknown, unusable: ReadonlySet<string>): ConfigFile {

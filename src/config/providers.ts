@@ -57,7 +57,8 @@ export function resolveProviders(sources: Sources): ResolvedProviders {
     const readApiKey = keyReaders.get(name);
     if (!readApiKey) continue;
     if (configured === undefined) {
-      if (isCountedOn(name, loaded) || readApiKey({ refresh: false }) !== undefined) {
+      const isNeeded = isCountedOn(name, loaded) || (!simulated && isOfPinnedUser(name, merged));
+      if (isNeeded || readApiKey({ refresh: false }) !== undefined) {
         problems.push(
           loaded.problemAt(['providers', name, 'baseUrl'], `is missing${variable ? `, and so is ${variable}` : ''}`),
         );
@@ -103,4 +104,9 @@ function isCountedOn(name: string, { config }: LoadedConfigFile): boolean {
   const arms = Object.values(config.arms ?? {});
   const isTarget = arms.some((arm) => arm.targets.some((target) => target.provider === name));
   return isTarget || Object.hasOwn(config.providers ?? {}, name);
+}
+
+function isOfPinnedUser(name: string, { arms, pinnedUsers }: MergedConfig): boolean {
+  const targets = [...pinnedUsers.values()].flatMap((arm) => arms.get(arm)?.targets ?? []);
+  return targets.some((target) => target.provider === name);
 }

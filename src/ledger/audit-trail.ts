@@ -1,7 +1,7 @@
 import type { RecordedRollout, RolloutEntry, TrafficSplit } from '../contract/rollout';
 import { auditHash } from './audit-hash';
 import { refusalToBegin } from './begin-rollout';
-import type { AuditRow } from './rollouts';
+import { type AuditRow, RolloutConflictError } from './rollouts';
 import type { LedgerDatabase } from './schema';
 import { type AuditHead, lockSplit, writeSplit } from './traffic-split';
 
@@ -25,7 +25,7 @@ export async function recordEntry(
     const refusal = refusalToBegin({ spec, nameIsTaken: known !== undefined, split, defaultArm });
     if (refusal !== null) return { kind: 'refused', ...refusal };
   } else if (known !== undefined) {
-    throw new Error(
+    throw new RolloutConflictError(
       `Audit row ${sequence} of rollout ${spec.name} is there already and says something else, so this one cannot be ` +
         'written. Was its workflow reset, or started twice?',
     );
@@ -35,8 +35,8 @@ export async function recordEntry(
         'Do all workers use the same ledger?',
     );
   } else if (split?.rollout !== spec.name) {
-    throw new Error(
-      `Rollout ${spec.name} can no longer move traffic: rollout ${split?.rollout} took it over. Terminate its workflow.`,
+    throw new RolloutConflictError(
+      `Rollout ${spec.name} can no longer move traffic: rollout ${split?.rollout} has taken it over.`,
     );
   }
   await append(trx, entry, text, head);

@@ -70,6 +70,11 @@ export interface Spending {
   readonly costNanoUsd: number;
 }
 
+/** Somebody else moves the traffic now: repeating what failed cannot help. */
+export class RolloutConflictError extends Error {
+  override readonly name = 'RolloutConflictError';
+}
+
 /** The ledger's part in rollouts: the traffic split, what is known of the arms, and the audit trail. */
 export interface Rollouts {
   /** Null before the first rollout. */
@@ -80,8 +85,8 @@ export interface Rollouts {
    * answers as the first time. The first entry of a rollout is refused while another one is active, when
    * traffic is not at its baseline arm (both unless the spec says `takeOver`), and when the name was used before.
    * `defaultArm` is where traffic goes before the first rollout.
-   * @throws when an earlier entry of the rollout is missing, when another one has its sequence, and when a rollout that
-   * took over has begun since: then nothing is written
+   * @throws RolloutConflictError when another entry has its sequence, or another rollout has taken over since
+   * @throws when an earlier entry of the rollout is missing
    */
   record(entry: RolloutEntry, defaultArm: string): Promise<RecordedRollout>;
   /** Rows in ascending order of position, of one rollout or of all. */

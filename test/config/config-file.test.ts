@@ -62,6 +62,13 @@ describe('the configuration file', () => {
     expect(target?.price.inputNanoUsdPerMillion).toBe(6_000_000_000);
   });
 
+  it('pins users to arms, whatever their ids look like', () => {
+    const pinnedUsers = { 'staff@example.com': 'legacy', constructor: 'legacy', 'user 7': 'holysheep' };
+    workspace.write('bellwether.config.json', JSON.stringify({ pinnedUsers }));
+    expect([...workspace.load().policy.pinnedArms]).toEqual(Object.entries(pinnedUsers));
+    expect(workspace.load().policy.pinnedArms.get('toString')).toBeUndefined();
+  });
+
   it('may be JSON, and may be named by BELLWETHER_CONFIG or by the caller', () => {
     const json = JSON.stringify({ budgets: { dayUsd: 7 } });
     workspace.write('bellwether.config.json', json);
@@ -140,6 +147,10 @@ describe('a problem of the configuration file', () => {
     ['an address that is none', 'providers: { a: { baseUrl: ftp://h } }', '1: providers.a.baseUrl: must be an http or'],
     ['a provider without address', 'providers: { a: {} }', '1: providers.a.baseUrl: is missing'],
     ['an unknown default', 'defaultArm: nowhere', '1: defaultArm: no arm named "nowhere"; there are: holysheep, leg'],
+    ['an unknown arm of a user', 'pinnedUsers: { ann: nowhere }', '1: pinnedUsers.ann: no arm named "nowhere"; there'],
+    ['a user id that is too long', `pinnedUsers: { ${'a'.repeat(201)}: legacy }`, '1: pinnedUsers.'],
+    ['an arm that is a list', 'pinnedUsers: { "a b": [legacy] }', '1: pinnedUsers["a b"]: must be a string'],
+    ['a user id that no object can hold', 'pinnedUsers: { __proto__: legacy }', '1: pinnedUsers.__proto__: is no user'],
     ['more than the cap', 'defaults: { maxTokens: 3000 }', '1: defaults.maxTokens: 3000 is over the hard cap'],
   ])('is told by line and path: %s', (_, content, expected) => {
     workspace.write('bellwether.config.yaml', content);

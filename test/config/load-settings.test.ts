@@ -101,6 +101,12 @@ describe('the legacy provider', () => {
     expect(Object.keys(settings.policy.arms)).toEqual(['holysheep']);
   });
 
+  it('needs an address once a user is pinned to its arm, unless it is simulated', () => {
+    workspace.write('bellwether.config.yaml', 'pinnedUsers: { ann: legacy }');
+    expect(workspace.problems({ HOLYSHEEP_API_KEY: 'k1' }).join()).toContain('LEGACY_BASE_URL');
+    expect(Object.keys(workspace.load().policy.arms)).toContain('legacy');
+  });
+
   it('needs an address once it has a key', () => {
     const problems = workspace.problems({ HOLYSHEEP_API_KEY: 'k1', LEGACY_API_KEY: 'k2' });
     expect(problems).toEqual(['providers.legacy.baseUrl: is missing, and so is LEGACY_BASE_URL']);
