@@ -1,4 +1,3 @@
-import { existsSync } from 'node:fs';
 import { Command, Option } from 'commander';
 import pc from 'picocolors';
 import { loadSettings } from '../config/load-settings';
@@ -32,20 +31,22 @@ export function costsCommand(): Command {
       const settings = loadSettings();
       const costs = await readCosts(settings, by);
       if (json) writeJson({ ...summaryAsJson(costs.summary), by, rows: costs.rows.map(rowAsJson) });
-      else if (costs.ledger === undefined) writeLines(nothingYet(settings.dataDirectory));
-      else writeLines(asText(costs.ledger, costs.summary, by, costs.rows));
+      else if (costs.absent !== undefined) writeLines(nothingYet(costs.absent));
+      else writeLines(asText(costs.name, costs.summary, by, costs.rows));
     });
 }
 
 async function readCosts(settings: Settings, by: CostDimension) {
-  const { openLedger } = await import('../ledger/open-ledger');
-  const { sqliteFile } = await import('../ledger/sqlite');
+  const { LedgerNotMigratedError, openLedger } = await import('../ledger/open-ledger');
   const cap = settings.policy.budgets.dayNanoUsd;
-  // Opening would make the file: a question changes nothing.
-  if (!settings.databaseUrl && !existsSync(sqliteFile(settings.dataDirectory))) {
-    return { ledger: undefined, summary: summarise(undefined, [], cap, Date.now()), rows: [] };
+  // A question changes nothing.
+  const ledger = await openLedger(settings, { migrate: false }).catch((error: unknown) => {
+    if (error instanceof LedgerNotMigratedError && error.isAbsent) return error;
+    throw error;
+  });
+  if (ledger instanceof LedgerNotMigratedError) {
+    return { absent: ledger.database, summary: summarise(undefined, [], cap, Date.now()), rows: [] };
   }
-  const ledger = await openLedger(settings);
   try {
     const [name, totals, days, rows] = await Promise.all([
       ledger.check(),
@@ -54,7 +55,7 @@ async function readCosts(settings: Settings, by: CostDimension) {
       ledger.costsBy('day', 2),
       ledger.costsBy(by, maxRows),
     ]);
-    return { ledger: name, summary: summarise(totals, days, cap, Date.now()), rows };
+    return { name, summary: summarise(totals, days, cap, Date.now()), rows };
   } finally {
     await ledger.close();
   }
@@ -104,9 +105,9 @@ function costTable(by: CostDimension, rows: readonly CostRow[]): string {
   );
 }
 
-function nothingYet(dataDirectory: string): readonly string[] {
+function nothingYet(database: string): readonly string[] {
   return [
-    `Nothing was spent yet: there is no ledger in ${dataDirectory}.`,
+    `Nothing was spent yet: there is no ledger in ${database}.`,
     'Start with `npx bellwether up`; or set BELLWETHER_DATA_DIR or DATABASE_URL if the ledger is elsewhere.',
   ];
 }

@@ -1,4 +1,4 @@
-import { type Kysely, type Migration, Migrator, sql } from 'kysely';
+import { DEFAULT_MIGRATION_TABLE, type Kysely, type Migration, Migrator, sql } from 'kysely';
 import type { LedgerDatabase } from './schema';
 
 /**
@@ -119,18 +119,37 @@ const migrations: Record<string, Migration> = {
  * is pending is read inside it.
  */
 export async function applyMigrations(db: LedgerDatabase): Promise<readonly string[]> {
-  const migrator = new Migrator({ db, provider: { getMigrations: () => Promise.resolve(migrations) } });
-  const { error, results } = await migrator.migrateToLatest();
-  if (error !== undefined) throw newerLedger(error) ?? error;
+  const { error, results } = await migratorOf(db).migrateToLatest();
+  if (error !== undefined) throw isOfNewerLedger(error) ? newerLedger(error) : error;
   return (results ?? []).filter((result) => result.status === 'Success').map((result) => result.migrationName);
 }
 
+/** The names of what is applied and of what is pending, without changing anything. Throws for a newer version's ledger. */
+export async function readMigrations(
+  db: LedgerDatabase,
+): Promise<{ readonly applied: readonly string[]; readonly pending: readonly string[] }> {
+  const known = await migratorOf(db).getMigrations();
+  const pending = known.filter(({ executedAt }) => executedAt === undefined).map(({ name }) => name);
+  if (pending.length === known.length) return { applied: [], pending };
+  const { rows } = await sql<{ name: string }>`select name from ${sql.table(DEFAULT_MIGRATION_TABLE)}`.execute(db);
+  const applied = rows.map(({ name }) => name);
+  if (!applied.every((name) => name in migrations)) throw newerLedger();
+  return { applied, pending };
+}
+
+function migratorOf(db: LedgerDatabase): Migrator {
+  return new Migrator({ db, provider: { getMigrations: () => Promise.resolve(migrations) } });
+}
+
 /** The migrator says of a migration it does not know that migrations are corrupted; it is this program that is old. */
-function newerLedger(error: unknown): Error | undefined {
-  if (!(error instanceof Error) || !/previously executed migration .* is missing/.test(error.message)) return undefined;
+function isOfNewerLedger(error: unknown): boolean {
+  return error instanceof Error && /previously executed migration .* is missing/.test(error.message);
+}
+
+function newerLedger(cause?: unknown): Error {
   return new Error(
     'The ledger was migrated by a newer version of Bellwether than this one. Run that version here too, or restore a ' +
       'backup of the ledger from before it.',
-    { cause: error },
+    { cause },
   );
 }

@@ -1,7 +1,8 @@
+import { existsSync } from 'node:fs';
 import { describePostgres } from './database-url';
 import { defaultGiveUpAfterMs, type Patience, withPatience } from './failures';
 import type { Ledger } from './ledger';
-import { applyMigrations } from './migrations';
+import { applyMigrations, readMigrations } from './migrations';
 import { openPostgres } from './postgres';
 import type { LedgerDatabase } from './schema';
 import { SqlLedger } from './sql-ledger';
@@ -16,12 +17,36 @@ export interface LedgerLocation {
   readonly giveUpAfterMs?: number;
 }
 
+export interface OpenOptions {
+  /** false: changes nothing, for who only asks. Default true: applies pending migrations. */
+  readonly migrate?: boolean;
+}
+
+/** The ledger's tables are older than this program, or are not there yet. The message says what to do. */
+export class LedgerNotMigratedError extends Error {
+  override readonly name = 'LedgerNotMigratedError';
+
+  constructor(
+    /** What the database is, without credentials: `SQLite /path/ledger.db`. */
+    readonly database: string,
+    /** Whether there is no ledger at all. */
+    readonly isAbsent: boolean,
+    /** The names of the migrations that it lacks. */
+    readonly pending: readonly string[],
+  ) {
+    const lack = isAbsent
+      ? 'There is no ledger yet in'
+      : `The ledger is older than this program and lacks ${pending.join(', ')}:`;
+    super(`${lack} ${database}. Run \`bellwether setup\`, or start a worker, which does the same to it.`);
+  }
+}
+
 /**
  * Opens the ledger and applies pending migrations; several processes may do so at once. Throws LedgerUnavailableError
- * when the database cannot be used.
+ * when the database cannot be used, and LedgerNotMigratedError when migrations are pending and not to be applied.
  */
-export async function openLedger(location: LedgerLocation): Promise<Ledger> {
-  const { db, patience } = await openMigrated(location);
+export async function openLedger(location: LedgerLocation, { migrate = true }: OpenOptions = {}): Promise<Ledger> {
+  const { db, patience } = migrate ? await openMigrated(location) : await openUnchanged(location);
   return new SqlLedger(db, patience);
 }
 
@@ -32,13 +57,29 @@ export async function migrateLedger(location: LedgerLocation): Promise<readonly 
   return applied;
 }
 
-async function openMigrated(location: LedgerLocation) {
+function openMigrated(location: LedgerLocation) {
+  return openWith(location, applyMigrations);
+}
+
+async function openUnchanged(location: LedgerLocation) {
+  const { database, isAbsent } = databaseOf(location);
+  // Opening would make the file.
+  if (isAbsent) throw new LedgerNotMigratedError(database, true, []);
+  return openWith(location, async (db) => {
+    const { applied, pending } = await readMigrations(db);
+    if (pending.length > 0) throw new LedgerNotMigratedError(database, applied.length === 0, pending);
+    return applied;
+  });
+}
+
+/** Does the work on the opened database, and closes it when that fails. */
+async function openWith(location: LedgerLocation, work: (db: LedgerDatabase) => Promise<readonly string[]>) {
   const { database, open } = databaseOf(location);
   const patience: Patience = { database, giveUpAfterMs: location.giveUpAfterMs ?? defaultGiveUpAfterMs };
   return withPatience(patience, async () => {
     const db = open();
     try {
-      return { db, patience, applied: await applyMigrations(db) };
+      return { db, patience, applied: await work(db) };
     } catch (error) {
       await db.destroy();
       throw error;
@@ -46,9 +87,16 @@ async function openMigrated(location: LedgerLocation) {
   });
 }
 
-function databaseOf({ databaseUrl, dataDirectory }: LedgerLocation): { database: string; open: () => LedgerDatabase } {
+interface NamedDatabase {
+  readonly database: string;
+  readonly isAbsent: boolean;
+  readonly open: () => LedgerDatabase;
+}
+
+function databaseOf({ databaseUrl, dataDirectory }: LedgerLocation): NamedDatabase {
   if (databaseUrl === undefined || databaseUrl === '') {
-    return { database: `SQLite ${sqliteFile(dataDirectory)}`, open: () => openSqlite(dataDirectory) };
+    const file = sqliteFile(dataDirectory);
+    return { database: `SQLite ${file}`, isAbsent: !existsSync(file), open: () => openSqlite(dataDirectory) };
   }
-  return { database: describePostgres(databaseUrl), open: () => openPostgres(databaseUrl) };
+  return { database: describePostgres(databaseUrl), isAbsent: false, open: () => openPostgres(databaseUrl) };
 }

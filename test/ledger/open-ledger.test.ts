@@ -1,9 +1,9 @@
-import { writeFileSync } from 'node:fs';
+import { readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { LedgerUnavailableError } from '../../src/ledger/failures';
-import { migrateLedger, openLedger } from '../../src/ledger/open-ledger';
+import { LedgerNotMigratedError, migrateLedger, openLedger } from '../../src/ledger/open-ledger';
 import { findFreePort } from '../../src/temporal-server/free-port';
-import { describeOnEachDatabase, type TestDatabase } from '../support/ledgers';
+import { describeOnEachDatabase, forgetLastMigration, type TestDatabase } from '../support/ledgers';
 import { startTypescript } from '../support/typescript-program';
 import { admitRequest } from './requests';
 
@@ -46,6 +46,42 @@ describeOnEachDatabase('opening a ledger', (databases) => {
       "insert into kysely_migration values ('9999_later', '2030-01-01T00:00:00.000Z') returning name",
     );
     await expect(openLedger(database.location)).rejects.toThrow('migrated by a newer version of Bellwether');
+  });
+
+  test('who only asks gets a ledger that is up to date, and reads it', async () => {
+    await migrateLedger(database.location);
+    const ledger = await openLedger(database.location, { migrate: false });
+    expect(await ledger.costTotals()).toMatchObject({ turns: 0, attempts: 0 });
+    await ledger.close();
+  });
+
+  test('who only asks is told that there is no ledger yet, and makes none', async () => {
+    const opening = openLedger(database.location, { migrate: false });
+    await expect(opening).rejects.toThrow(LedgerNotMigratedError);
+    await expect(opening).rejects.toThrow(/^There is no ledger yet in (SQLite|PostgreSQL) .*Run `bellwether setup`/);
+    await expect(opening).rejects.toMatchObject({ isAbsent: true });
+    if (databases.name === 'SQLite') expect(readdirSync(database.location.dataDirectory)).toEqual([]);
+    else expect(await database.query("select 1 from pg_tables where schemaname = 'public'")).toEqual([]);
+  });
+
+  test('who only asks is told what an older ledger lacks, and changes nothing', async () => {
+    const migrated = await migrateLedger(database.location);
+    await forgetLastMigration(database);
+    const opening = openLedger(database.location, { migrate: false });
+    await expect(opening).rejects.toThrow(LedgerNotMigratedError);
+    await expect(opening).rejects.toThrow(/is older than this program and lacks 0.*Run `bellwether setup`/);
+    await expect(opening).rejects.toMatchObject({ isAbsent: false, pending: migrated.slice(-1) });
+    const names = await database.query<{ name: string }>('select name from kysely_migration order by name');
+    expect(names.map(({ name }) => name)).toEqual(migrated.slice(0, -1));
+  });
+
+  test('who only asks a ledger that a newer version migrated is told so', async () => {
+    await migrateLedger(database.location);
+    await database.query(
+      "insert into kysely_migration values ('9999_later', '2030-01-01T00:00:00.000Z') returning name",
+    );
+    const opening = openLedger(database.location, { migrate: false });
+    await expect(opening).rejects.toThrow('migrated by a newer version of Bellwether');
   });
 
   test('a wrong place is an error that says what to do', async () => {

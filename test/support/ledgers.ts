@@ -113,6 +113,12 @@ export interface TestLedger {
   close(): Promise<void>;
 }
 
+/** Makes a ledger look like one of the version before. */
+export async function forgetLastMigration(database: TestDatabase): Promise<void> {
+  const last = 'select max(name) from kysely_migration';
+  await database.query(`delete from kysely_migration where name = (${last}) returning name`);
+}
+
 /** Opens a ledger on an empty database. */
 export async function openTestLedger(databases: TestDatabases): Promise<TestLedger> {
   const database = await databases.create();
