@@ -25,6 +25,11 @@ export const commands: readonly CommandEntry[] = [
     load: async () => (await import('./chat')).chatCommand(),
   },
   {
+    name: 'rollout',
+    summary: 'move traffic to a new provider, by evidence',
+    load: async () => (await import('./rollout/rollout')).rolloutCommand(),
+  },
+  {
     name: 'costs',
     summary: 'what turns cost, by day, session, model or arm',
     load: async () => (await import('./costs')).costsCommand(),

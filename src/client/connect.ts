@@ -8,13 +8,15 @@ import { TemporalUnreachableError } from './errors';
 import { RolloutClient } from './rollout-client';
 
 /** Long enough for a TLS handshake over a slow line, short enough for a service's start-up probe. */
-const connectTimeoutMs = 10_000;
+const defaultConnectTimeoutMs = 10_000;
 
 /** What is left out is read from the environment, `.env` and `temporal.toml`, as the worker reads it. */
 export interface ConnectOptions {
   readonly temporal?: Partial<TemporalSettings>;
   /** null: none, whatever the environment says. */
   readonly encryption?: EncryptionSettings | null;
+  /** How long to wait for Temporal's first answer, in milliseconds. Default 10,000. */
+  readonly connectTimeoutMs?: number;
 }
 
 /**
@@ -43,7 +45,7 @@ async function connectToTemporal(options: ConnectOptions): Promise<{ client: Cli
   const connectionOptions = {
     ...temporal.connectionOptions,
     address,
-    connectTimeout: connectTimeoutMs,
+    connectTimeout: options.connectTimeoutMs ?? defaultConnectTimeoutMs,
   } as ConnectionOptions;
   const connection = await Connection.connect(connectionOptions).catch((error: unknown) => {
     throw new TemporalUnreachableError(

@@ -1,0 +1,138 @@
+import os from 'node:os';
+import { Command } from 'commander';
+import pc from 'picocolors';
+import type { RolloutAnswer, RolloutCommandInput, RolloutCommandName } from '../../contract/rollout';
+import { loadSettings } from '../../config/load-settings';
+import { advanceRollout } from '../../domain/rollout/advance-rollout';
+import { rolloutCommandProblem } from '../../domain/rollout/validate';
+import type { Ledger } from '../../ledger/ledger';
+import { exitStatus } from '../exit-status';
+import { writeJson, writeLines } from '../output';
+import { commandStatusHelp, UsageError, withUsageStatus } from './exit-status';
+import { withOperator } from './liveness';
+import { findRollout, type KnownRollout, readLedger } from './rollout-ledger';
+import { statusLine } from './status-lines';
+import { formatTime } from './words';
+
+interface OperateFlags {
+  readonly actor: string;
+  readonly reason?: string;
+  readonly full?: boolean;
+  readonly force?: boolean;
+  readonly json?: boolean;
+}
+
+/** What became of a command; `note` is for a person to know beside it. */
+interface Outcome extends RolloutAnswer {
+  readonly rollout: KnownRollout;
+  readonly note?: string;
+}
+
+export function promoteCommand(): Command {
+  return operate('promote', 'go to the next step, if the evidence allows it')
+    .option('--full', 'skip the remaining steps')
+    .option('--force', 'although the evidence does not say so; needs a reason');
+}
+
+export function pauseCommand(): Command {
+  return operate('pause', 'stop advancing; a breach still rolls back');
+}
+
+export function resumeCommand(): Command {
+  return operate('resume', 'go on after a pause or, with a reason, after a hold');
+}
+
+export function rollbackCommand(): Command {
+  return operate('rollback', 'send all traffic back, from the next turn on; also when no workflow runs any more');
+}
+
+/** The login name: commands are kept with it. */
+export function defaultActor(): string {
+  try {
+    return os.userInfo().username;
+  } catch {
+    // A container may run as a user that has no name.
+    return `uid-${process.getuid?.() ?? 'unknown'}`;
+  }
+}
+
+function operate(command: RolloutCommandName, description: string): Command {
+  return new Command(command)
+    .description(description)
+    .argument('[name]', 'the rollout (default: the most recent one)')
+    .option('--reason <text>', 'why; kept in the audit trail')
+    .option('--actor <name>', 'who you are; kept in the audit trail', defaultActor())
+    .option('--json', 'print JSON')
+    .addHelpText('after', `\n${commandStatusHelp}`)
+    .action((name: string | undefined, flags: OperateFlags) =>
+      withUsageStatus(async () => tell(await carryOut(command, name, flags), flags.json ?? false)),
+    );
+}
+
+async function carryOut(
+  command: RolloutCommandName,
+  name: string | undefined,
+  { actor, reason, full, force }: OperateFlags,
+): Promise<Outcome> {
+  const input: RolloutCommandInput = { actor, reason, full, force };
+  const problem = rolloutCommandProblem(input);
+  if (problem) throw new UsageError(problem);
+
+  return readLedger(async (ledger) => {
+    const known = await findRollout(ledger.rollouts, name);
+    if (known.state.endedAtMs !== null) return { ...refusedAsEnded(known), rollout: known };
+    // So that two operators who both saw 10% do not promote by two steps.
+    const seen = command === 'promote' ? { ...input, seenPercent: known.state.percent } : input;
+    return withOperator(async (client) => {
+      const isRunning = (await client.execution(known.spec.name)) === 'running';
+      if (!isRunning) return { ...(await withoutWorkflow(ledger, known, command, input)), rollout: known };
+      try {
+        return { ...(await client.command(known.spec.name, command, seen)), rollout: known };
+      } catch (error) {
+        const now = await findRollout(ledger.rollouts, known.spec.name);
+        if (now.state.endedAtMs === null) throw error;
+        return { ...refusedAsEnded(now), rollout: now };
+      }
+    });
+  });
+}
+
+function refusedAsEnded({ spec, state }: KnownRollout): RolloutAnswer {
+  const { name, baselineArm, canaryArm } = spec;
+  const instead =
+    state.phase === 'Succeeded'
+      ? `All traffic is on ${canaryArm}. To move it back: \`bellwether rollout start --from ${canaryArm} --to ${baselineArm}\`; at once: the same the other way round with --take-over, then roll that back.`
+      : `All traffic is on ${baselineArm}. To try again: \`bellwether rollout start --from ${baselineArm} --to ${canaryArm}\`.`;
+  const when = formatTime(state.endedAtMs ?? state.startedAtMs);
+  return { accepted: false, reason: `${name} ended at ${when} (${state.phase}): ${state.message} ${instead}`, state };
+}
+
+/** A rollback must work whatever has become of the workflow: it is written where turns are routed from. */
+async function withoutWorkflow(
+  ledger: Ledger,
+  { spec, state }: KnownRollout,
+  name: RolloutCommandName,
+  { actor = '', reason }: RolloutCommandInput,
+): Promise<RolloutAnswer & { readonly note?: string }> {
+  if (name !== 'rollback') {
+    return {
+      accepted: false,
+      reason: `No workflow runs behind ${spec.name} any more, so it cannot ${name}. \`bellwether rollout rollback ${spec.name}\` ends it; \`rollout start --take-over\` begins a new one.`,
+      state,
+    };
+  }
+  const command = { name, actor, ...(reason !== undefined && { reason }) };
+  const occasion = { atMs: Date.now(), evidence: null, command };
+  const decision = advanceRollout(spec, state, occasion);
+  await ledger.rollouts.record({ spec, decision, ...occasion }, loadSettings().policy.defaultArm);
+  const note = 'No workflow runs behind it any more: the rollback was written straight into the ledger.';
+  return { accepted: true, reason: decision.reason, state: decision.next, note };
+}
+
+function tell({ accepted, reason, state, note, rollout }: Outcome, json: boolean): number {
+  const { phase, percent } = state;
+  if (json) writeJson({ rollout: rollout.spec.name, accepted, reason, phase, percent, note: note ?? null });
+  else if (!accepted) process.stderr.write(`${pc.red('Refused:')} ${reason}\n`);
+  else writeLines([...(note === undefined ? [] : [pc.yellow(note)]), statusLine({ spec: rollout.spec, state })]);
+  return accepted ? exitStatus.ok : exitStatus.failed;
+}

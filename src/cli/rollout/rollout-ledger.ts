@@ -1,0 +1,79 @@
+import { existsSync } from 'node:fs';
+import { loadSettings } from '../../config/load-settings';
+import type { Settings } from '../../config/settings';
+import type { RolloutEntry, RolloutSpec, RolloutState } from '../../contract/rollout';
+import type { Ledger } from '../../ledger/ledger';
+import type { AuditRow, Rollouts } from '../../ledger/rollouts';
+
+/** A rollout as the audit trail tells it: works whatever has become of its workflow. */
+export interface KnownRollout {
+  readonly spec: RolloutSpec;
+  readonly state: RolloutState;
+  readonly last: RolloutEntry;
+}
+
+/** One decision of the trail, with the state that it was taken in. */
+export interface TrailEntry extends RolloutEntry {
+  readonly row: AuditRow;
+  /** Null before the first. */
+  readonly before: RolloutState | null;
+}
+
+/** Opens the ledger for a command that only reads: a question makes no ledger where there is none. */
+export async function readLedger<T>(work: (ledger: Ledger, settings: Settings) => Promise<T>): Promise<T> {
+  const settings = loadSettings();
+  const { sqliteFile } = await import('../../ledger/sqlite');
+  if (!settings.databaseUrl && !existsSync(sqliteFile(settings.dataDirectory))) throw noRolloutYet();
+  return useLedger(settings, (ledger) => work(ledger, settings));
+}
+
+export async function useLedger<T>(settings: Settings, work: (ledger: Ledger) => Promise<T>): Promise<T> {
+  const { openLedger } = await import('../../ledger/open-ledger');
+  const ledger = await openLedger(settings);
+  try {
+    return await work(ledger);
+  } finally {
+    await ledger.close();
+  }
+}
+
+/** The named rollout, or the most recent one. @throws when there is none */
+export async function findRollout(rollouts: Rollouts, name: string | undefined): Promise<KnownRollout> {
+  const row = await rollouts.lastAuditRow(name);
+  if (row === null) throw name === undefined ? noRolloutYet() : unknownRollout(name);
+  const last = entryOf(row);
+  return { spec: last.spec, state: last.decision.next, last };
+}
+
+/** Every decision of one rollout, oldest first. @throws when there is no such rollout */
+export async function readTrail(rollouts: Rollouts, name: string | undefined): Promise<readonly TrailEntry[]> {
+  const { spec } = await findRollout(rollouts, name);
+  const rows = await rollouts.auditTrail(spec.name);
+  let before: RolloutState | null = null;
+  return rows.map((row) => {
+    const entry: TrailEntry = { ...entryOf(row), row, before };
+    before = entry.decision.next;
+    return entry;
+  });
+}
+
+function entryOf(row: AuditRow): RolloutEntry {
+  try {
+    return JSON.parse(row.entry) as RolloutEntry;
+  } catch (error) {
+    throw new Error(
+      `Row ${row.sequence} of rollout ${row.rollout} cannot be read; \`bellwether rollout verify\` says more.`,
+      { cause: error },
+    );
+  }
+}
+
+function noRolloutYet(): Error {
+  return new Error(
+    'There is no rollout yet. `bellwether rollout start` begins one; set BELLWETHER_DATA_DIR or DATABASE_URL if its ledger is elsewhere.',
+  );
+}
+
+function unknownRollout(name: string): Error {
+  return new Error(`There is no rollout named ${name}. \`bellwether rollout history --rollouts\` lists them.`);
+}

@@ -1,0 +1,98 @@
+import { Command, InvalidArgumentError, Option } from 'commander';
+import pc from 'picocolors';
+import type { RolloutSpec } from '../../contract/rollout';
+import { loadSettings } from '../../config/load-settings';
+import { rolloutPlans } from '../../domain/rollout/plans';
+import type { Rollouts } from '../../ledger/rollouts';
+import { writeJson, writeLines } from '../output';
+import { buildSpec, type SpecInput } from './build-spec';
+import { commandStatusHelp, withUsageStatus } from './exit-status';
+import { withOperator } from './liveness';
+import { defaultActor } from './operate';
+import { useLedger } from './rollout-ledger';
+import { isoTime } from './status-json';
+import { statusLine } from './status-lines';
+import { forecastLines, forecastTraffic, readTrafficRate, type TrafficForecast } from './traffic-forecast';
+
+interface StartFlags extends Omit<SpecInput, 'name' | 'defaultActor'> {
+  readonly name?: string;
+  readonly spec?: string;
+  readonly json?: boolean;
+}
+
+/** `bellwether rollout start`: begins a rollout and returns once its first split is set. */
+export function startCommand(): Command {
+  return new Command('start')
+    .description('begin a rollout')
+    .option('--name <name>', 'unique for all time (default: <from>-to-<to>-<date>)')
+    .option('--from <arm>', 'where traffic is (default: legacy)')
+    .option('--to <arm>', 'where it is to go (default: holysheep)')
+    .addOption(
+      new Option('--plan <plan>', '72h: from 10% to 100% in 72 hours; guide: 10% for 72 hours, then gradually').choices(
+        Object.keys(rolloutPlans),
+      ),
+    )
+    .addOption(new Option('--compress <factor>', 'divide all times of the plan, to try it out').argParser(parseFactor))
+    .option('--take-over', 'begin although traffic is elsewhere or another rollout was left unfinished')
+    .option('--actor <name>', `who you are; kept in the audit trail (default: ${defaultActor()})`)
+    .option('--json', 'print JSON')
+    .addHelpText('after', `\n${commandStatusHelp}`)
+    .action((flags: StartFlags) => withUsageStatus(() => start(flags)));
+}
+
+async function start({ json, ...flags }: StartFlags): Promise<void> {
+  const settings = loadSettings();
+  await useLedger(settings, async ({ rollouts }) => {
+    const spec = await buildSpec({ ...flags, defaultActor: defaultActor() }, (base) => unusedName(rollouts, base));
+    const forecast = forecastTraffic(spec, await readTrafficRate(rollouts, Date.now()));
+    if (!json) writeLines(shownForecast(spec, forecast));
+    const { state } = await withOperator((client) => client.start(spec));
+    if (json)
+      writeJson({ rollout: spec.name, phase: state.phase, percent: state.percent, spec, forecast: asJson(forecast) });
+    else
+      writeLines([
+        statusLine({ spec, state }),
+        pc.dim(`Watch it: bellwether rollout watch ${spec.name}   Roll back: bellwether rollout rollback ${spec.name}`),
+      ]);
+  });
+}
+
+function shownForecast(spec: RolloutSpec, forecast: TrafficForecast): readonly string[] {
+  const lines = forecastLines(spec, forecast);
+  const paint = forecast.isEnough ? pc.green : pc.yellow;
+  return lines.map((line, index) => (index === lines.length - 1 ? paint(line) : line));
+}
+
+function asJson({ rate, needed, ...forecast }: TrafficForecast): object {
+  return {
+    turns_last_24_hours: rate.turnsLastDay,
+    turns_last_hour: rate.turnsLastHour,
+    turns_per_hour: rate.turnsPerHour,
+    turns_per_hour_from: rate.basis,
+    canary_requests_needed_mean: Math.round(needed.mean),
+    canary_requests_needed_99_percent: Math.round(needed.ninetyNinePercent),
+    method: needed.method,
+    canary_requests_by_first_step_end: Math.round(forecast.byFirstStepEnd),
+    canary_requests_by_latest_advance: Math.round(forecast.byLatestAdvance),
+    latest_advance_ms: forecast.latestAdvanceMs,
+    canary_requests_by_plan_end: Math.round(forecast.byPlanEnd),
+    decides_in_time: needed.sufficient === null ? null : needed.sufficient(forecast.byLatestAdvance),
+    turns_per_hour_needed: forecast.turnsPerHourNeeded,
+    enough: forecast.isEnough,
+  };
+}
+
+/** `legacy-to-holysheep-2026-11-24`, with -2, -3 when there was one. */
+async function unusedName(rollouts: Rollouts, arms: string): Promise<string> {
+  const base = `${arms}-${isoTime(Date.now()).slice(0, 10)}`;
+  for (let number = 1; ; number += 1) {
+    const name = number === 1 ? base : `${base}-${number}`;
+    if ((await rollouts.lastAuditRow(name)) === null) return name;
+  }
+}
+
+function parseFactor(value: string): number {
+  const factor = Number(value);
+  if (!(factor >= 1 && factor <= 1_000_000)) throw new InvalidArgumentError('Must be a number from 1 to 1,000,000.');
+  return factor;
+}

@@ -1,0 +1,115 @@
+import pc from 'picocolors';
+import type { ArmEvidence, RolloutPhase } from '../../contract/rollout';
+import { evidenceDueAtMs, formatDuration, nextAnalysisAtMs, stepDueAtMs } from '../../domain/rollout/clock';
+import { isReached, measure, requestsOf, type TestValue } from '../../domain/rollout/evidence';
+import { describeAdvance, percentOf } from '../../domain/rollout/findings';
+import { renderTable } from '../output';
+import { workflowProblem } from './liveness';
+import { actualShare, routingProblem, trafficWindowMs, type RolloutView } from './rollout-view';
+import { formatCostPerSuccess, formatCount, formatLatency, formatMoment, formatSuccessRate, phaseIcons } from './words';
+
+/** All of a status for a person. */
+export function statusLines(view: RolloutView, isTerminal = process.stdout.isTTY): readonly string[] {
+  const { spec, state, workflow } = view;
+  const warnings = [workflowProblem(workflow, spec.name, state.endedAtMs !== null), routingProblem(view)];
+  return [
+    pc.bold(`${spec.name}: ${spec.baselineArm} → ${spec.canaryArm}`),
+    `  ${phaseColours[state.phase](`${phaseIcons[state.phase]} ${state.phase}`)}, ${placeOf(view)}`,
+    `  ${state.message}`,
+    ...warnings.filter((warning) => warning !== null).map((warning) => pc.yellow(`  ! ${warning}`)),
+    `  ${sharesOf(view)}`,
+    ...evidenceLines(view, isTerminal),
+    ...missingLines(view),
+    ...timeLines(view),
+  ];
+}
+
+/** One line for logs and pipes. */
+export function statusLine({ spec, state }: Pick<RolloutView, 'spec' | 'state'>): string {
+  return `${spec.name} ${phaseIcons[state.phase]} ${state.phase} at ${state.percent}%: ${state.message}`;
+}
+
+const phaseColours: Readonly<Record<RolloutPhase, (text: string) => string>> = {
+  Progressing: pc.cyan,
+  Promoting: pc.cyan,
+  Paused: pc.yellow,
+  Held: pc.yellow,
+  Succeeded: pc.green,
+  RolledBack: pc.red,
+};
+
+function placeOf({ spec, state }: RolloutView): string {
+  if (state.phase === 'RolledBack') return `all turns on ${spec.baselineArm}`;
+  if (state.step >= spec.steps.length) return `all turns on ${spec.canaryArm}`;
+  return `step ${state.step + 1}/${spec.steps.length}`;
+}
+
+function sharesOf(view: RolloutView): string {
+  const { state, split, spec, traffic } = view;
+  const set = split?.rollout === spec.name ? split.percent : state.percent;
+  const share = actualShare(view);
+  const turns = traffic.reduce((sum, row) => sum + row.turns, 0);
+  const window = `the last ${formatDuration(trafficWindowMs)}`;
+  const actual =
+    share === null ? `no turns in ${window}` : `${percentOf(share)} of ${formatCount(turns)} turns in ${window}`;
+  return `${spec.canaryArm}: set to ${set}% of users, actual share ${actual}`;
+}
+
+function evidenceLines({ spec, state, evidence }: RolloutView, isTerminal: boolean): readonly string[] {
+  if (evidence === null) return [];
+  const { advance } = measure(evidence, spec.gates, state.percent);
+  const arms: readonly (readonly [string, ArmEvidence])[] = [
+    [spec.baselineArm, evidence.baseline],
+    [spec.canaryArm, evidence.canary],
+  ];
+  const table = renderTable(
+    [
+      { title: 'since this split was set' },
+      { title: 'requests', align: 'right' },
+      { title: 'success rate (95%)', align: 'right' },
+      { title: 'latency mean', align: 'right' },
+      { title: 'p95', align: 'right' },
+      { title: 'cost per success', align: 'right' },
+    ],
+    arms.map(([name, arm]) => [
+      name,
+      formatCount(requestsOf(arm)),
+      formatSuccessRate(arm.successes, requestsOf(arm)),
+      formatLatency(arm.latencyMeanMs),
+      formatLatency(arm.latencyP95Ms),
+      formatCostPerSuccess(arm.costNanoUsd, arm.successfulTurns),
+    ]),
+    isTerminal,
+  );
+  const bar = state.phase === 'Promoting' ? [] : [`  ${evidenceBar(advance)} ${describeAdvance(advance, spec)}`];
+  return [...bar, '', ...table.split('\n').map((line) => `  ${line}`)];
+}
+
+const barLength = 24;
+
+function evidenceBar(advance: TestValue): string {
+  const filled = Math.round(barLength * Math.min(1, Math.max(0, advance.value / advance.needed)));
+  const paint = isReached(advance) ? pc.green : pc.cyan;
+  return paint('█'.repeat(filled)) + pc.dim('░'.repeat(barLength - filled));
+}
+
+function missingLines({ state, outlook }: RolloutView): readonly string[] {
+  if (outlook === null || state.phase === 'Promoting') return [];
+  if (outlook.action === 'advance') return ['', '  Nothing is missing: the next analysis advances.'];
+  if (outlook.action !== 'wait') return ['', pc.yellow(`  An analysis now would ${outlook.action}: ${outlook.reason}`)];
+  return ['', '  Missing for the next step:', ...outlook.missing.map((missing) => `  - ${missing}`)];
+}
+
+function timeLines({ spec, state, atMs }: RolloutView): readonly string[] {
+  if (state.endedAtMs !== null) return [`  Ended ${formatMoment(state.endedAtMs, atMs)}.`];
+  const isLast = state.step >= spec.steps.length;
+  const due = stepDueAtMs(spec, state);
+  return [
+    '',
+    `  Next analysis  ${formatMoment(nextAnalysisAtMs(spec, state, atMs), atMs)}`,
+    isLast
+      ? `  Warm until     ${formatMoment(due, atMs)}: until then it can be rolled back`
+      : `  Step lasts to  ${formatMoment(due, atMs)} at the earliest`,
+    ...(isLast ? [] : [`  Deadline       ${formatMoment(evidenceDueAtMs(spec, state), atMs)}: held without evidence`]),
+  ];
+}

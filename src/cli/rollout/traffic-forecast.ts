@@ -1,0 +1,115 @@
+import type { RolloutSpec } from '../../contract/rollout';
+import { formatDuration } from '../../domain/rollout/clock';
+import { percentOf } from '../../domain/rollout/findings';
+import type { Rollouts } from '../../ledger/rollouts';
+import { requestsNeeded, type RequestsNeeded } from './requests-needed';
+import { formatCount } from './words';
+
+const hourMs = 60 * 60 * 1000;
+
+/** How much traffic there is, as far as the ledger can tell. */
+export interface TrafficRate {
+  readonly turnsLastDay: number;
+  readonly turnsLastHour: number;
+  readonly turnsPerHour: number;
+  /** What `turnsPerHour` is the mean of. */
+  readonly basis: 'last 24 hours' | 'last hour';
+}
+
+/** Whether the traffic suffices to decide in time. All counts are of canary requests. */
+export interface TrafficForecast {
+  readonly rate: TrafficRate;
+  readonly needed: RequestsNeeded;
+  readonly byFirstStepEnd: number;
+  /** By the time at which the first step must be over for the plan to end in time, every later step at its minimum bake. */
+  readonly byLatestAdvance: number;
+  readonly latestAdvanceMs: number;
+  /** When every step ends as planned. */
+  readonly byPlanEnd: number;
+  /** Turns an hour at which 99.5 % of rollouts of a good canary end in time; the steps' minimum requests included. */
+  readonly turnsPerHourNeeded: number;
+  readonly isEnough: boolean;
+}
+
+/** The mean of a day, unless the service is younger than half of one: then its last hour says more. */
+export async function readTrafficRate(rollouts: Rollouts, atMs: number): Promise<TrafficRate> {
+  const [day, halfDay, hour] = await Promise.all(
+    [24, 12, 1].map(async (hours) => {
+      const arms = await rollouts.traffic(atMs - hours * hourMs);
+      return arms.reduce((sum, { turns }) => sum + turns, 0);
+    }),
+  );
+  const turnsLastDay = day ?? 0;
+  const turnsLastHour = hour ?? 0;
+  const isYoung = turnsLastDay === halfDay;
+  return {
+    turnsLastDay,
+    turnsLastHour,
+    turnsPerHour: isYoung ? turnsLastHour : turnsLastDay / 24,
+    basis: isYoung ? 'last hour' : 'last 24 hours',
+  };
+}
+
+/** Of the rollouts of a good canary. */
+const wantedShare = 0.995;
+
+export function forecastTraffic(spec: RolloutSpec, rate: TrafficRate): TrafficForecast {
+  const needed = requestsNeeded(spec.gates);
+  const [first, ...later] = spec.steps;
+  const planEndMs = spec.steps.at(-1)?.nominalEndMs ?? 0;
+  const latestAdvanceMs = Math.max(
+    first?.nominalEndMs ?? 0,
+    planEndMs - later.reduce((sum, { minimumBakeMs }) => sum + minimumBakeMs, 0),
+  );
+  const canaryRequests = (percent: number, ms: number): number => (rate.turnsPerHour * percent * ms) / (100 * hourMs);
+  const firstPercent = first?.percent ?? 100;
+
+  const hoursForE = ((latestAdvanceMs / hourMs) * firstPercent) / 100;
+  const forEvidence = quantile(needed, wantedShare) / hoursForE;
+  const forSteps = spec.steps.map(
+    ({ percent, minimumBakeMs }) =>
+      spec.gates.minimumStepRequests / ((percent / 100) * (Math.max(minimumBakeMs, 1) / hourMs)),
+  );
+  const turnsPerHourNeeded = Math.ceil(Math.max(forEvidence, ...forSteps));
+  return {
+    rate,
+    needed,
+    byFirstStepEnd: canaryRequests(firstPercent, first?.nominalEndMs ?? 0),
+    byLatestAdvance: canaryRequests(firstPercent, latestAdvanceMs),
+    latestAdvanceMs,
+    byPlanEnd: spec.steps.reduce((sum, { percent, nominalEndMs }, index) => {
+      return sum + canaryRequests(percent, nominalEndMs - (spec.steps[index - 1]?.nominalEndMs ?? 0));
+    }, 0),
+    turnsPerHourNeeded,
+    isEnough: rate.turnsPerHour >= turnsPerHourNeeded,
+  };
+}
+
+function quantile({ sufficient, ninetyNinePercent }: RequestsNeeded, share: number): number {
+  if (sufficient === null) return ninetyNinePercent;
+  let requests = ninetyNinePercent;
+  while (sufficient(requests) < share) requests += 1;
+  return requests;
+}
+
+/** The forecast in words; the last line is the verdict. */
+export function forecastLines(spec: RolloutSpec, forecast: TrafficForecast): readonly string[] {
+  const { rate, needed, latestAdvanceMs, turnsPerHourNeeded } = forecast;
+  const { expectedSuccessRate, minimumSuccessRate } = spec.gates;
+  const good = percentOf(expectedSuccessRate);
+  const planEnd = formatDuration(spec.steps.at(-1)?.nominalEndMs ?? 0);
+  const how = needed.method === 'exact' ? 'exact for these gates' : "by Wald's approximation for these gates";
+  return [
+    `Traffic: ${formatCount(rate.turnsLastDay)} turns in the last 24 hours, ${formatCount(rate.turnsLastHour)} in the last hour; taken as ${formatCount(rate.turnsPerHour)} an hour (${rate.basis}).`,
+    `To show that it is above ${percentOf(minimumSuccessRate)}, a canary of ${good} needs ${formatCount(needed.mean)} requests in the mean, ${formatCount(needed.ninetyNinePercent)} in 99 of 100 cases (${how}).`,
+    `Expected: ${formatCount(forecast.byFirstStepEnd)} by the end of step 1, ${formatCount(forecast.byLatestAdvance)} by ${formatDuration(latestAdvanceMs)}, when step 1 must be over for 100% at ${planEnd}, ${formatCount(forecast.byPlanEnd)} by the end of the plan.`,
+    forecast.isEnough
+      ? `That decides in time${chance(forecast)}.`
+      : `That is too little to decide in time${chance(forecast)}: it takes about ${formatCount(turnsPerHourNeeded)} turns an hour. A rollout without its evidence is held, never promoted.`,
+  ];
+}
+
+function chance({ needed, byLatestAdvance }: TrafficForecast): string {
+  if (needed.sufficient === null) return '';
+  return ` in ${percentOf(Math.floor(needed.sufficient(byLatestAdvance) * 1000) / 1000)} of cases`;
+}

@@ -1,0 +1,44 @@
+import type { RolloutPhase } from '../../contract/rollout';
+import { formatDuration } from '../../domain/rollout/clock';
+import { percentOf } from '../../domain/rollout/findings';
+import { successInterval } from '../../domain/rollout/migration-report';
+import { formatUsd } from '../../domain/prices';
+
+export const phaseIcons: Readonly<Record<RolloutPhase, string>> = {
+  Progressing: '◌',
+  Paused: '‖',
+  Held: '▲',
+  Promoting: '◉',
+  Succeeded: '✔',
+  RolledBack: '✖',
+};
+
+/** `2026-11-24 17:10:05 UTC`. */
+export function formatTime(ms: number): string {
+  return `${new Date(ms).toISOString().slice(0, 19).replace('T', ' ')} UTC`;
+}
+
+/** `2026-11-24 17:10:05 UTC (in 5 h)`. */
+export function formatMoment(ms: number, nowMs: number): string {
+  const distance = ms >= nowMs ? `in ${formatDuration(ms - nowMs)}` : `${formatDuration(nowMs - ms)} ago`;
+  return `${formatTime(ms)} (${distance})`;
+}
+
+/** `99.7% (99.14–99.9%)`: with Wilson's 95 % interval. */
+export function formatSuccessRate(successes: number, requests: number): string {
+  const interval = successInterval(successes, requests);
+  if (interval === null) return '–';
+  return `${percentOf(successes / requests)} (${percentOf(interval.low).slice(0, -1)}–${percentOf(interval.high)})`;
+}
+
+export function formatLatency(ms: number | null): string {
+  return ms === null ? '–' : `${Math.round(ms)} ms`;
+}
+
+export function formatCostPerSuccess(costNanoUsd: number, successfulTurns: number): string {
+  return successfulTurns === 0 ? '–' : formatUsd(Math.round(costNanoUsd / successfulTurns));
+}
+
+export function formatCount(count: number): string {
+  return Math.round(count).toLocaleString('en-US');
+}
