@@ -7,68 +7,111 @@
  */
 import { existsSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { defineSearchAttributeKey, SearchAttributeType } from '@temporalio/common';
 import { historyToJSON } from '@temporalio/common/lib/proto-utils';
-import { conversationWorkflowId, turnWorkflowId } from '../../src/contract/names';
+import { TestWorkflowEnvironment } from '@temporalio/testing';
+import { conversationWorkflowId, searchAttributeNames, spendQuery, turnWorkflowId } from '../../src/contract/names';
 import { BudgetRefusedError } from '../../src/client/errors';
 import globalSetup from './global-setup';
 import globalTeardown from './global-teardown';
 import { fallbackModel, primaryModel, startService, type Service, type ServiceOptions } from './service';
+import { temporalBinary, testNamespace } from './temporal';
 
 const directory = join(__dirname, '../histories');
 
 interface Recording {
-  readonly file: string;
+  /** One for each history that `record` gives. */
+  readonly files: readonly string[];
   readonly configuration?: ServiceOptions['configuration'];
-  readonly record: (service: Service) => Promise<unknown>;
+  /** Default: the server of global-setup. */
+  readonly startTemporal?: () => Promise<OwnTemporal>;
+  readonly record: (service: Service) => Promise<readonly unknown[]>;
+}
+
+interface OwnTemporal {
+  readonly temporal: NonNullable<ServiceOptions['temporal']>;
+  readonly stop: () => Promise<void>;
 }
 
 const recordings: readonly Recording[] = [
-  { file: 'two-plain-turns.json', record: twoPlainTurns },
+  { files: ['two-plain-turns.json'], record: twoPlainTurns },
   {
-    file: 'failing-targets.json',
+    files: ['failing-targets.json'],
     // Small delays, so that a recording of retries takes no minute.
     configuration: { retry: { maxAttemptsPerTarget: 2, baseDelayMs: 20, delayJitterMs: 10 } },
     record: failingTargets,
   },
-  { file: 'refused-turn.json', configuration: { budgets: { sessionUsd: '0.000001' } }, record: refusedTurn },
-  { file: 'one-shot.json', record: oneShot },
+  { files: ['refused-turn.json'], configuration: { budgets: { sessionUsd: '0.000001' } }, record: refusedTurn },
+  { files: ['one-shot.json'], record: oneShot },
+  {
+    files: ['regular-first-attempt.json'],
+    configuration: {
+      arms: {
+        holysheep: {
+          targets: [target('holysheep-primary', primaryModel), target('holysheep-fallback', fallbackModel)],
+        },
+      },
+      defaultArm: 'holysheep',
+      retry: { maxAttemptsPerTarget: 2, baseDelayMs: 20, delayJitterMs: 10 },
+    },
+    record: regularFirstAttempt,
+  },
+  {
+    files: ['continued-run-1.json', 'continued-run-2.json'],
+    startTemporal: startTemporalWithShortRuns,
+    record: continuedConversation,
+  },
 ];
 
 async function main(): Promise<void> {
   await globalSetup();
   try {
-    for (const { file, configuration, record } of recordings) {
-      const path = join(directory, file);
-      if (existsSync(path)) continue;
-      const service = await startService({ configuration });
-      try {
-        writeFileSync(
-          path,
-          `${JSON.stringify(await record(service), null, 2)}
-`,
-        );
-      } finally {
-        await service.stop();
-      }
+    for (const recording of recordings) {
+      if (recording.files.some(isMissing)) await recordMissing(recording);
     }
   } finally {
     await globalTeardown();
   }
 }
 
+async function recordMissing({ files, configuration, startTemporal, record }: Recording): Promise<void> {
+  const own = await startTemporal?.();
+  try {
+    const service = await startService({ configuration, temporal: own?.temporal });
+    try {
+      const histories = await record(service);
+      for (const [index, file] of files.entries()) {
+        if (isMissing(file)) writeFileSync(join(directory, file), `${JSON.stringify(histories[index], null, 2)}\n`);
+      }
+    } finally {
+      await service.stop();
+    }
+  } finally {
+    await own?.stop();
+  }
+}
+
+function isMissing(file: string): boolean {
+  return !existsSync(join(directory, file));
+}
+
+function target(name: string, model: string) {
+  return { name, provider: 'holysheep', model, firstAttempt: 'regular' } as const;
+}
+
 const unavailable = { kind: 'status', status: 503 } as const;
 
-async function twoPlainTurns({ client, temporal }: Service): Promise<unknown> {
+async function twoPlainTurns({ client, temporal }: Service): Promise<readonly unknown[]> {
   const sessionId = 'two-plain-turns';
   await client.send({ sessionId, turnId: 'plain-1', content: 'Where is my order?' });
   await client.send({ sessionId, turnId: 'plain-2', content: 'And when does it arrive?' });
   await client.close(sessionId, 'recorded');
   await temporal.workflow.getHandle(conversationWorkflowId(sessionId)).result();
-  return fetchHistory(temporal, conversationWorkflowId(sessionId));
+  return [await fetchHistory(temporal, conversationWorkflowId(sessionId))];
 }
 
 /** The primary fails once and answers; then only the fallback answers; then nobody does. */
-async function failingTargets({ client, temporal, simulator }: Service): Promise<unknown> {
+async function failingTargets({ client, temporal, simulator }: Service): Promise<readonly unknown[]> {
   const sessionId = 'failing-targets';
   await simulator.queueFaults(primaryModel, [unavailable]);
   await client.send({ sessionId, turnId: 'retried', content: 'Where is my order?' });
@@ -79,22 +122,74 @@ async function failingTargets({ client, temporal, simulator }: Service): Promise
   await simulator.setBehaviour('*', { alwaysFault: null });
   await client.close(sessionId);
   await temporal.workflow.getHandle(conversationWorkflowId(sessionId)).result();
-  return fetchHistory(temporal, conversationWorkflowId(sessionId));
+  return [await fetchHistory(temporal, conversationWorkflowId(sessionId))];
 }
 
-async function oneShot({ client, temporal }: Service): Promise<unknown> {
+async function oneShot({ client, temporal }: Service): Promise<readonly unknown[]> {
   await client.complete({ turnId: 'one-shot', messages: [{ role: 'user', content: 'Where is my order?' }] });
-  return fetchHistory(temporal, turnWorkflowId('one-shot'));
+  return [await fetchHistory(temporal, turnWorkflowId('one-shot'))];
 }
 
-async function refusedTurn({ client, temporal }: Service): Promise<unknown> {
+async function refusedTurn({ client, temporal }: Service): Promise<readonly unknown[]> {
   const sessionId = 'refused-turn';
   await client.send({ sessionId, turnId: 'refused', content: 'Where is my order?' }).catch((error: unknown) => {
     if (!(error instanceof BudgetRefusedError)) throw error;
   });
   await client.close(sessionId);
   await temporal.workflow.getHandle(conversationWorkflowId(sessionId)).result();
-  return fetchHistory(temporal, conversationWorkflowId(sessionId));
+  return [await fetchHistory(temporal, conversationWorkflowId(sessionId))];
+}
+
+/** Targets that are slow answer by a regular activity from the beginning; the second turn's is tried again. */
+async function regularFirstAttempt({ client, temporal, simulator }: Service): Promise<readonly unknown[]> {
+  const sessionId = 'regular-first-attempt';
+  await client.send({ sessionId, turnId: 'answered', content: 'Where is my order?' });
+  await simulator.queueFaults(primaryModel, [unavailable]);
+  await client.send({ sessionId, turnId: 'retried', content: 'Hello?' });
+  await simulator.setBehaviour(primaryModel, { alwaysFault: unavailable });
+  await client.send({ sessionId, turnId: 'fallen-back', content: 'And when does it arrive?' });
+  await client.close(sessionId);
+  await temporal.workflow.getHandle(conversationWorkflowId(sessionId)).result();
+  return [await fetchHistory(temporal, conversationWorkflowId(sessionId))];
+}
+
+/** A run that ended because its history was long, and the next one, which knows what the first one answered. */
+async function continuedConversation({ client, temporal }: Service): Promise<readonly unknown[]> {
+  const sessionId = 'continued';
+  const workflowId = conversationWorkflowId(sessionId);
+  const currentRun = async () => (await temporal.workflow.getHandle(workflowId).describe()).runId;
+  await client.send({ sessionId, turnId: 'turn-1', content: 'Where is my order?' });
+  const firstRun = await currentRun();
+  for (let turn = 2; (await currentRun()) === firstRun; turn += 1) {
+    await client.send({ sessionId, turnId: `turn-${turn}`, content: 'And when does it arrive?' });
+    // The update is answered before its task's end has made the next run.
+    await temporal.workflow.getHandle(workflowId).query(spendQuery);
+  }
+  await client.send({ sessionId, turnId: 'turn-1', content: 'Where is my order?' });
+  await client.send({ sessionId, turnId: 'turn-of-next-run', content: 'Thank you.' });
+  const secondRun = await currentRun();
+  await client.close(sessionId);
+  await temporal.workflow.getHandle(workflowId).result();
+  return [await fetchHistory(temporal, workflowId, firstRun), await fetchHistory(temporal, workflowId, secondRun)];
+}
+
+/** Temporal suggests to continue as new after 4,096 events, which would be megabytes to keep. */
+async function startTemporalWithShortRuns(): Promise<OwnTemporal> {
+  const searchAttributes = Object.values(searchAttributeNames).map((name) =>
+    defineSearchAttributeKey(name, SearchAttributeType.KEYWORD),
+  );
+  const environment = await TestWorkflowEnvironment.createLocal({
+    server: {
+      executable: { type: 'existing-path', path: temporalBinary() },
+      namespace: testNamespace,
+      searchAttributes,
+      extraArgs: ['--dynamic-config-value', 'limit.historyCount.suggestContinueAsNew=24'],
+    },
+  });
+  return {
+    temporal: { address: environment.address, namespace: testNamespace },
+    stop: () => environment.teardown(),
+  };
 }
 
 async function fetchHistory(temporal: Service['temporal'], workflowId: string, runId?: string): Promise<unknown> {
