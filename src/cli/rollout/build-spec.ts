@@ -7,6 +7,7 @@ import {
 } from '../../domain/rollout/plans';
 import { rolloutSpecProblem } from '../../domain/rollout/validate';
 import { UsageError } from './exit-status';
+import { inWordsOfFile, readSpecFile, type SpecFile } from './spec-file';
 
 /** What a person gave on the command line. */
 export interface SpecInput {
@@ -14,6 +15,10 @@ export interface SpecInput {
   readonly from?: string;
   readonly to?: string;
   readonly plan?: RolloutPlanName;
+  /** YAML or JSON; see `spec-file.ts`. */
+  readonly spec?: string;
+  /** Milliseconds. */
+  readonly interval?: number;
   /** Divides all times of the plan. */
   readonly compress?: number;
   readonly takeOver?: boolean;
@@ -22,27 +27,44 @@ export interface SpecInput {
 }
 
 /**
- * Options win over the defaults.
+ * Options win over the file, the file over the plan.
  * @param unusedName makes a name of `legacy-to-holysheep` when none is given
  * @throws {UsageError} names the field and the limit
  */
 export async function buildSpec(input: SpecInput, unusedName: (base: string) => Promise<string>): Promise<RolloutSpec> {
-  const baselineArm = input.from ?? 'legacy';
-  const canaryArm = input.to ?? 'holysheep';
+  const {
+    plan: planOfFile,
+    gates,
+    ...file
+  }: SpecFile = input.spec === undefined ? { gates: {} } : readSpecFile(input.spec);
+  const baselineArm = input.from ?? file.baselineArm ?? 'legacy';
+  const canaryArm = input.to ?? file.canaryArm ?? 'holysheep';
+  const plan = rolloutPlans[input.plan ?? planOfFile ?? defaultRolloutPlan];
+  // Steps of the file give way to a plan that was asked for by name.
+  const steps = input.plan === undefined ? (file.steps ?? plan.steps) : plan.steps;
+  const intervalMs = input.interval ?? file.intervalMs ?? plan.intervalMs;
   const spec: RolloutSpec = {
-    name: input.name ?? (await unusedName(`${baselineArm}-to-${canaryArm}`)),
+    freezeWindows: [],
+    ...plan,
+    ...file,
+    name: input.name ?? file.name ?? (await unusedName(`${baselineArm}-to-${canaryArm}`)),
     baselineArm,
     canaryArm,
-    ...rolloutPlans[input.plan ?? defaultRolloutPlan],
-    gates: defaultRolloutGates,
-    freezeWindows: [],
-    takeOver: input.takeOver ?? false,
-    actor: input.actor ?? input.defaultActor,
+    steps,
+    intervalMs,
+    gates: { ...defaultRolloutGates, freshnessMs: freshnessFor(intervalMs), ...gates },
+    takeOver: input.takeOver ?? file.takeOver ?? false,
+    actor: input.actor ?? file.actor ?? input.defaultActor,
   };
   const compressed = compress(spec, input.compress ?? 1);
   const problem = rolloutSpecProblem(compressed);
-  if (problem) throw new UsageError(problem);
+  if (problem) throw new UsageError(inWordsOfFile(problem));
   return compressed;
+}
+
+/** Data must not be too old before the next look at it: three intervals, as by default, where they are longer. */
+function freshnessFor(intervalMs: number): number {
+  return Math.max(defaultRolloutGates.freshnessMs, 3 * intervalMs);
 }
 
 /** The shortest interval that a rollout may have. */

@@ -5,6 +5,7 @@ import { loadSettings } from '../../config/load-settings';
 import { rolloutPlans } from '../../domain/rollout/plans';
 import type { Rollouts } from '../../ledger/rollouts';
 import { writeJson, writeLines } from '../output';
+import { parseDuration } from './duration';
 import { buildSpec, type SpecInput } from './build-spec';
 import { commandStatusHelp, withUsageStatus } from './exit-status';
 import { withOperator } from './liveness';
@@ -14,9 +15,7 @@ import { isoTime } from './status-json';
 import { statusLine } from './status-lines';
 import { forecastLines, forecastTraffic, readTrafficRate, type TrafficForecast } from './traffic-forecast';
 
-interface StartFlags extends Omit<SpecInput, 'name' | 'defaultActor'> {
-  readonly name?: string;
-  readonly spec?: string;
+interface StartFlags extends Omit<SpecInput, 'defaultActor'> {
   readonly json?: boolean;
 }
 
@@ -33,6 +32,10 @@ export function startCommand(): Command {
       ),
     )
     .addOption(new Option('--compress <factor>', 'divide all times of the plan, to try it out').argParser(parseFactor))
+    .addOption(
+      new Option('--interval <duration>', 'from one analysis to the next (default: 5m)').argParser(parseDuration),
+    )
+    .option('--spec <file>', 'YAML or JSON with any field of the rollout: see docs/rollout.md')
     .option('--take-over', 'begin although traffic is elsewhere or another rollout was left unfinished')
     .option('--actor <name>', `who you are; kept in the audit trail (default: ${defaultActor()})`)
     .option('--json', 'print JSON')

@@ -1,0 +1,146 @@
+import { readFileSync } from 'node:fs';
+import path from 'node:path';
+import { parseDocument } from 'yaml';
+import { z } from 'zod';
+import { usdAmount } from '../../config/dollars';
+import { describeIssues, formatPath } from '../../config/schema-issues';
+import type { FreezeWindow, RolloutGates, RolloutStep } from '../../contract/rollout';
+import { formatDuration } from '../../domain/rollout/clock';
+import { rolloutPlans, type RolloutPlanName } from '../../domain/rollout/plans';
+import { parseDuration } from './duration';
+import { UsageError } from './exit-status';
+
+/** What a file says of a rollout; the rest is as in the plan. */
+export interface SpecFile {
+  readonly name?: string;
+  readonly baselineArm?: string;
+  readonly canaryArm?: string;
+  readonly plan?: RolloutPlanName;
+  readonly steps?: readonly RolloutStep[];
+  readonly intervalMs?: number;
+  readonly warmMs?: number;
+  readonly gates: Partial<RolloutGates>;
+  readonly freezeWindows?: readonly FreezeWindow[];
+  readonly takeOver?: boolean;
+  readonly actor?: string;
+}
+
+const durationExpectation = 'must be a duration with a unit, like 18h, 30m or 5s';
+const duration = z.string({ error: durationExpectation }).transform((text, context) => {
+  try {
+    return parseDuration(text);
+  } catch {
+    context.addIssue({ code: 'custom', message: durationExpectation });
+    return z.NEVER;
+  }
+});
+
+const momentExpectation = 'must be an ISO time with its zone, like 2026-11-27T00:00:00Z';
+const moment = z.iso.datetime({ offset: true, error: momentExpectation }).transform((text) => Date.parse(text));
+
+const rateExpectation = 'must be a share, like 0.99 or "99%"';
+const rate = z
+  .union([z.number(), z.string().regex(/^\d+(\.\d+)?%$/, rateExpectation)], { error: rateExpectation })
+  .transform((share) => (typeof share === 'number' ? share : percentOf(share)));
+
+/** Fields as in a rollout's spec, without the units in their names: the values have them. */
+const specFileSchema = z.strictObject({
+  name: z.string().optional(),
+  baselineArm: z.string().optional(),
+  canaryArm: z.string().optional(),
+  plan: z.enum(Object.keys(rolloutPlans) as [RolloutPlanName, ...RolloutPlanName[]]).optional(),
+  steps: z.array(z.strictObject({ percent: z.number(), nominalEnd: duration, minimumBake: duration })).optional(),
+  interval: duration.optional(),
+  warm: duration.optional(),
+  gates: z
+    .strictObject({
+      alpha: rate.optional(),
+      beta: rate.optional(),
+      minimumSuccessRate: rate.optional(),
+      expectedSuccessRate: rate.optional(),
+      breachSuccessRate: rate.optional(),
+      minimumStepRequests: z.number().optional(),
+      maxRequestsPerUser: z.number().optional(),
+      freshness: duration.optional(),
+      maxLatencyPercent: z.number().nullish(),
+      maxCostUsdPerSuccess: z.union([z.literal('baseline'), usdAmount]).nullish(),
+    })
+    .optional(),
+  freezeWindows: z.array(z.strictObject({ from: moment, to: moment })).optional(),
+  takeOver: z.boolean().optional(),
+  actor: z.string().optional(),
+});
+
+/** Reads YAML or JSON. @throws {UsageError} names every wrong field by its path */
+export function readSpecFile(file: string): SpecFile {
+  const fileName = path.basename(file);
+  const parsed = specFileSchema.safeParse(readContent(file, fileName));
+  if (!parsed.success) {
+    const problems = describeIssues(parsed.error).map(({ place, message }) =>
+      place.length === 0 ? `${fileName}: ${message}` : `${fileName}: ${formatPath(place)}: ${message}`,
+    );
+    throw new UsageError(problems.join('\n'));
+  }
+  const { steps, interval, warm, gates = {}, freezeWindows, ...rest } = parsed.data;
+  const { freshness, maxCostUsdPerSuccess, ...otherGates } = gates;
+  return withoutUndefined({
+    ...rest,
+    steps: steps?.map(({ percent, nominalEnd, minimumBake }) => ({
+      percent,
+      nominalEndMs: nominalEnd,
+      minimumBakeMs: minimumBake,
+    })),
+    intervalMs: interval,
+    warmMs: warm,
+    gates: withoutUndefined({
+      ...otherGates,
+      freshnessMs: freshness,
+      maxCostNanoUsdPerSuccess: maxCostUsdPerSuccess,
+    }) as Partial<RolloutGates>,
+    freezeWindows: freezeWindows?.map(({ from, to }) => ({ fromMs: from, toMs: to })),
+  }) as unknown as SpecFile;
+}
+
+/** A problem of the finished spec in the file's words: names without units, durations instead of milliseconds. */
+export function inWordsOfFile(problem: string): string {
+  const named = problem.replaceAll(/\b(nominalEnd|minimumBake|interval|warm|freshness)Ms\b/g, '$1');
+  if (named !== problem) {
+    return named
+      .replace('must be a whole number of milliseconds from', 'must be a duration from')
+      .replaceAll(/(?<=from |to |than |most |not )\d+\b/g, (ms) => formatDuration(Number(ms)));
+  }
+  return problem
+    .replace(
+      'gates.maxCostNanoUsdPerSuccess must be a whole number of at least 1',
+      'gates.maxCostUsdPerSuccess must be more than 0',
+    )
+    .replace(', in milliseconds since 1970', '');
+}
+
+function readContent(file: string, fileName: string): unknown {
+  let text: string;
+  try {
+    text = readFileSync(file, 'utf8');
+  } catch (error) {
+    throw new UsageError(`${file} cannot be read: ${error instanceof Error ? error.message : String(error)}`);
+  }
+  const document = parseDocument(text, { prettyErrors: true });
+  const [problem] = document.errors;
+  if (problem) throw new UsageError(`${fileName}: ${problem.message}`);
+  try {
+    return document.toJS() ?? {};
+  } catch (error) {
+    // An alias that leads nowhere, or thousands of them, is found only here.
+    throw new UsageError(`${fileName}: ${error instanceof Error ? error.message : String(error)}`);
+  }
+}
+
+/** Exact: `99.7%` is 0.997 as written, not 99.7 / 100. */
+function percentOf(text: string): number {
+  return Number(`${text.slice(0, -1)}e-2`);
+}
+
+/** So that a field that the file leaves out does not hide the plan's. */
+function withoutUndefined<T extends object>(value: T): Partial<T> {
+  return Object.fromEntries(Object.entries(value).filter(([, part]) => part !== undefined)) as Partial<T>;
+}
