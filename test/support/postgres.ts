@@ -2,6 +2,7 @@ import { type ChildProcess, execFile, execFileSync, spawn } from 'node:child_pro
 import { chownSync, mkdirSync, mkdtempSync, statSync } from 'node:fs';
 import { cp, rm } from 'node:fs/promises';
 import { createRequire } from 'node:module';
+import { Socket } from 'node:net';
 import { tmpdir, userInfo } from 'node:os';
 import { dirname, join } from 'node:path';
 import { promisify } from 'node:util';
@@ -40,7 +41,7 @@ export async function startPostgres(): Promise<TestPostgres> {
     const flags = ['--no-sync', '--auth=trust', '--username=bellwether', '--encoding=UTF8', '--locale=C'];
     await promisify(execFile)(join(binaries, 'initdb'), ['--pgdata', data, ...flags], { ...user, cwd: directory });
     const port = await findFreePort('127.0.0.1');
-    const start = () => startServer(join(binaries, 'postgres'), data, port, user);
+    const start = () => startServer({ binary: join(binaries, 'postgres'), directory, data, port, user });
     let server = await start();
     return {
       url: `postgres://bellwether@127.0.0.1:${port}/postgres`,
@@ -110,23 +111,27 @@ function isOpenToAll(path: string): boolean {
   return isOpen && (dirname(path) === path || isOpenToAll(dirname(path)));
 }
 
+interface ServerPlace {
+  readonly binary: string;
+  /** Holds all that the server needs and has. */
+  readonly directory: string;
+  readonly data: string;
+  readonly port: number;
+  readonly user: ServerUser | undefined;
+}
+
 /** A killed server's children may hold its memory for a moment, and the port was free only when it was asked for. */
-async function startServer(
-  binary: string,
-  data: string,
-  port: number,
-  user: ServerUser | undefined,
-): Promise<ChildProcess> {
+async function startServer(place: ServerPlace): Promise<ChildProcess> {
   const giveUpAtMs = performance.now() + 20_000;
   for (;;) {
-    const { server, failure } = await tryStart(binary, data, port, user);
+    const { server, failure } = await tryStart(place);
     if (failure === undefined) return server;
     if (performance.now() > giveUpAtMs) throw new Error(`PostgreSQL did not start: ${failure}`);
     await new Promise((resolve) => setTimeout(resolve, 100));
   }
 }
 
-function tryStart(binary: string, data: string, port: number, user: ServerUser | undefined) {
+function tryStart({ binary, directory, data, port, user }: ServerPlace) {
   const sockets = process.platform === 'win32' ? [] : ['-k', ''];
   // Without fsync: these servers are killed, but the machine under them goes on.
   const server = spawn(binary, ['-D', data, '-h', '127.0.0.1', '-p', String(port), ...sockets, '-F'], {
@@ -134,6 +139,10 @@ function tryStart(binary: string, data: string, port: number, user: ServerUser |
     cwd: data,
     stdio: ['ignore', 'ignore', 'pipe'],
   });
+  if (server.pid !== undefined) {
+    const watcher = endWithUs(server.pid, directory);
+    server.once('exit', () => watcher.kill());
+  }
   return new Promise<{ readonly server: ChildProcess; readonly failure?: string }>((resolve) => {
     let log = '';
     server.stderr.setEncoding('utf8').on('data', (text: string) => {
@@ -150,4 +159,25 @@ async function end(server: ChildProcess, signal: NodeJS.Signals): Promise<void> 
   const ended = new Promise((resolve) => server.once('exit', resolve));
   server.kill(signal);
   await ended;
+}
+
+/**
+ * A shell that waits for the end of its input, which is ours: however this process ends (SIGKILL too), the server is
+ * stopped, within 10 s or by SIGKILL, and its directory removed.
+ */
+function endWithUs(pid: number, directory: string): ChildProcess {
+  const isRunning = 'kill -0 "$0" 2>/dev/null';
+  const script = `
+    read -r _
+    kill -INT "$0"
+    for _ in 1 2 3 4 5 6 7 8 9 10; do ${isRunning} || break; sleep 1; done
+    ${isRunning} && kill -KILL "$0"
+    rm -rf "$1"`;
+  const watcher = spawn('sh', ['-c', script, String(pid), directory], {
+    detached: true,
+    stdio: ['pipe', 'ignore', 'ignore'],
+  });
+  watcher.unref();
+  if (watcher.stdin instanceof Socket) watcher.stdin.unref();
+  return watcher;
 }
