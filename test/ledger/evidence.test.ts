@@ -1,0 +1,222 @@
+import * as fc from 'fast-check';
+import type { Settlement } from '../../src/contract/turn';
+import type { Ledger } from '../../src/ledger/ledger';
+import type { EvidenceRequest } from '../../src/ledger/rollouts';
+import { describeOnEachDatabase, openTestLedger, type TestLedger } from '../support/ledgers';
+import { type KnownCall, type KnownTurn, naiveEvidence, naiveSpending, naiveTotals } from './naive-evidence';
+import { admitRequest, noonMs, plan, reservation, reserveRequest, settled, turnRecord, wideCaps } from './requests';
+
+const worstCaseNanoUsd = 1_000;
+
+const outcomes = ['answered', 'timeout', 'server-error', 'rate-limited', 'cancelled', 'budget'] as const;
+
+const callEnd = fc.record({
+  outcome: fc.constantFrom(...outcomes),
+  isUsageKnown: fc.boolean(),
+  // Few values, so that calls share them.
+  latencyMs: fc.constantFrom(0, 100, 101, 180, 420, 10_000),
+  costNanoUsd: fc.integer({ min: 0, max: worstCaseNanoUsd }),
+  promptTokens: fc.integer({ min: 0, max: 50 }),
+});
+
+const story = fc.record({
+  user: fc.constantFrom('ann', 'ben', null),
+  session: fc.constantFrom('one', 'two', null),
+  arm: fc.constantFrom('legacy', 'holysheep'),
+  bake: fc.constantFrom(1, 1, 2, null),
+  isRefused: fc.integer({ min: 0, max: 9 }).map((number) => number === 0),
+  startsAfterMs: fc.integer({ min: 0, max: 5 }),
+  /** Null: the call is open, or its process died when another one follows. */
+  first: fc.option(callEnd),
+  second: fc.option(callEnd),
+  recorded: fc.constantFrom('answered', 'degraded', null),
+});
+
+type Story = typeof story extends fc.Arbitrary<infer Value> ? Value : never;
+type CallEnd = typeof callEnd extends fc.Arbitrary<infer Value> ? Value : never;
+
+function settlementOf(attempt: number, startedAtMs: number, end: CallEnd): Settlement {
+  const { outcome, isUsageKnown, latencyMs, costNanoUsd, promptTokens } = end;
+  const usage = { promptTokens, cachedPromptTokens: Math.min(3, promptTokens), completionTokens: 7 };
+  const isSettled = outcome === 'answered' && isUsageKnown;
+  const isReleased = outcome === 'rate-limited' || outcome === 'budget';
+  return settled(attempt, costNanoUsd, {
+    state: isSettled ? 'settled' : isReleased ? 'released' : 'unconfirmed',
+    usage: isSettled ? usage : null,
+    outcome,
+    latencyMs,
+    endedAtMs: startedAtMs + latencyMs,
+  });
+}
+
+function knownCall(target: string, startedAtMs: number, settlement: Settlement): KnownCall {
+  const { state, outcome, latencyMs, endedAtMs, usage } = settlement;
+  const costs = { settled: settlement.costNanoUsd, released: 0, unconfirmed: worstCaseNanoUsd };
+  const tokens = usage ?? { promptTokens: 0, cachedPromptTokens: 0, completionTokens: 0 };
+  const known = { target, model: `${target}-model`, state, outcome, latencyMs, startedAtMs, endedAtMs };
+  return { ...known, costNanoUsd: costs[state], ...tokens };
+}
+
+/** Plays a turn on the ledger, and says what is to be known of it afterwards. */
+async function play(ledger: Ledger, rollout: string, turnId: string, told: Story): Promise<KnownTurn> {
+  const { arm, bake, first, second, recorded } = told;
+  const startedAtMs = noonMs + told.startsAfterMs;
+  const user = told.user ?? told.session ?? turnId;
+  const callTo = (target: string) => reservation(worstCaseNanoUsd, { arm, target, model: `${target}-model` });
+  const countedIn = bake === null ? null : { rollout, bake };
+  await ledger.admit(
+    admitRequest(turnId, worstCaseNanoUsd, {
+      sessionId: told.session,
+      userId: told.user,
+      plan: () => plan(callTo('primary'), countedIn),
+      caps: told.isRefused ? { ...wideCaps, dayNanoUsd: 0 } : wideCaps,
+      atMs: startedAtMs,
+    }),
+  );
+  const turn = { turnId, user, arm, bake };
+  if (told.isRefused) return { ...turn, isAdmitted: false, isAnswered: false, calls: [] };
+
+  const calls: KnownCall[] = [];
+  if (first) {
+    const settlement = settlementOf(1, startedAtMs, first);
+    await ledger.settleAttempt(turnId, settlement);
+    calls.push(knownCall('primary', startedAtMs, settlement));
+  } else {
+    const open = knownCall('primary', startedAtMs, settlementOf(1, startedAtMs, openEnd));
+    calls.push({ ...open, state: second ? 'unconfirmed' : 'reserved', outcome: null, costNanoUsd: second ? 1_000 : 0 });
+  }
+  if (second) {
+    const settlement = settlementOf(2, startedAtMs + 1, second);
+    const next = { reservation: callTo('fallback'), atMs: startedAtMs + 1 };
+    await ledger.reserveAttempt(reserveRequest(turnId, worstCaseNanoUsd, next));
+    await ledger.settleAttempt(turnId, settlement);
+    calls.push(knownCall('fallback', startedAtMs + 1, settlement));
+  }
+  if (recorded) await ledger.recordTurn(turnRecord(turnId, [], { outcome: recorded }));
+  return { ...turn, isAdmitted: true, isAnswered: recorded === 'answered', calls };
+}
+
+const openEnd: CallEnd = { outcome: 'timeout', isUsageKnown: false, latencyMs: 0, costNanoUsd: 0, promptTokens: 0 };
+
+describeOnEachDatabase('evidence', (databases) => {
+  let opened: TestLedger;
+  beforeAll(async () => {
+    opened = await openTestLedger(databases);
+  });
+  afterAll(() => opened.close());
+
+  const request = (over: Partial<EvidenceRequest>): EvidenceRequest => ({
+    rollout: 'november',
+    bake: 1,
+    baselineArm: 'legacy',
+    canaryArm: 'holysheep',
+    maxRequestsPerUser: 20,
+    maxLatencyPercent: 110,
+    atMs: noonMs + 60_000,
+    ...over,
+  });
+
+  test('is what a naive count of the same turns says, and so are totals and spending', async () => {
+    const { ledger } = opened;
+    let runs = 0;
+    const asked = fc.record({
+      bake: fc.constantFrom(1, 2),
+      maxRequestsPerUser: fc.integer({ min: 1, max: 4 }),
+      maxLatencyPercent: fc.constantFrom(null, 50, 100, 110),
+    });
+    // Many turns of few users, so that caps, ties and shared latencies occur in nearly every run.
+    const stories = fc.array(story, { minLength: 10, maxLength: 60, size: 'max' });
+    const property = fc.asyncProperty(stories, asked, async (told, over) => {
+      const rollout = `run ${(runs += 1)}`;
+      // Ids in another order than the turns were made, as ids are random.
+      const turns = await Promise.all(
+        told.map((one, index) => play(ledger, rollout, `${rollout} ${(index * 7) % 61}`, one)),
+      );
+      const counted = turns.filter(({ bake }) => bake !== null);
+      const requested = request({ rollout, ...over });
+      const found = await ledger.rollouts.evidence(requested);
+      const expected = naiveEvidence(counted, requested);
+      expect(rounded(found)).toEqual(rounded(expected));
+      expect(rounded(await ledger.rollouts.armTotals(rollout))).toEqual(rounded(naiveTotals(counted)));
+      expect(await ledger.rollouts.spending(rollout)).toEqual(naiveSpending(counted));
+    });
+    await fc.assert(property, { numRuns: 40, interruptAfterTimeLimit: 40_000 });
+    expect(runs).toBeGreaterThan(1);
+  });
+
+  test('of a rollout without turns is nothing', async () => {
+    const nothing = {
+      turns: 0,
+      users: 0,
+      successes: 0,
+      failures: 0,
+      latencyMeanMs: null,
+      latencyP95Ms: null,
+      successfulTurns: 0,
+      costNanoUsd: 0,
+    };
+    expect(await opened.ledger.rollouts.evidence(request({ rollout: 'nobody' }))).toEqual({
+      atMs: noonMs + 60_000,
+      bake: 1,
+      canarySuccesses: 0,
+      canaryFailures: 0,
+      baseline: nothing,
+      canary: nothing,
+      canaryTimedCalls: 0,
+      canarySlowCalls: 0,
+      newestCanaryAtMs: null,
+    });
+    expect(await opened.ledger.rollouts.armTotals('nobody')).toEqual([]);
+    expect(await opened.ledger.rollouts.spending('nobody')).toEqual([]);
+  });
+
+  test('counts a canary failure that its fallback rescued as a failure', async () => {
+    const { ledger } = opened;
+    const rescued = {
+      first: { ...openEnd, latencyMs: 10_000 as const },
+      second: { ...openEnd, outcome: 'answered' as const },
+    };
+    const frame = {
+      user: 'ann',
+      session: null,
+      arm: 'holysheep',
+      bake: 1,
+      isRefused: false,
+      startsAfterMs: 0,
+    } as const;
+    await play(ledger, 'rescued', 'rescued', { ...frame, ...rescued, recorded: 'answered' });
+    expect(await ledger.rollouts.evidence(request({ rollout: 'rescued' }))).toMatchObject({
+      canarySuccesses: 0,
+      canaryFailures: 1,
+      canary: { turns: 1, successes: 0, failures: 1, latencyP95Ms: 10_000, successfulTurns: 1 },
+      newestCanaryAtMs: noonMs + 10_000,
+    });
+  });
+
+  test('of traffic of late is by arm, pinned users and all, refused turns apart', async () => {
+    const fresh = await openTestLedger(databases);
+    const { ledger } = fresh;
+    const admit = (turnId: string, userId: string, arm: string, atMs: number, caps = wideCaps) =>
+      ledger.admit(admitRequest(turnId, 1, { userId, plan: () => plan(reservation(1, { arm })), atMs, caps }));
+    await admit('old', 'ann', 'legacy', noonMs - 1);
+    await admit('a', 'ann', 'legacy', noonMs);
+    await admit('b', 'ann', 'legacy', noonMs + 1);
+    await admit('c', 'ben', 'legacy', noonMs + 1);
+    await admit('d', 'eve', 'holysheep', noonMs + 1);
+    await admit('refused', 'joe', 'holysheep', noonMs + 1, { ...wideCaps, dayNanoUsd: 0 });
+    expect(await ledger.rollouts.traffic(noonMs)).toEqual([
+      { arm: 'holysheep', turns: 1, users: 1 },
+      { arm: 'legacy', turns: 3, users: 2 },
+    ]);
+    await fresh.close();
+  });
+});
+
+/** Means are sums in another order: their last digits may differ. */
+function rounded(value: unknown): unknown {
+  return JSON.parse(JSON.stringify(value, (_key, part: unknown) => (typeof part === 'number' ? round(part) : part)));
+}
+
+function round(value: number): number {
+  return Number(value.toPrecision(14));
+}
