@@ -2,7 +2,7 @@ import os from 'node:os';
 import { Command } from 'commander';
 import pc from 'picocolors';
 import type { RolloutAnswer, RolloutCommandInput, RolloutCommandName } from '../../contract/rollout';
-import { loadSettings } from '../../config/load-settings';
+import type { Settings } from '../../config/settings';
 import { advanceRollout } from '../../domain/rollout/advance-rollout';
 import { rolloutCommandProblem } from '../../domain/rollout/validate';
 import type { Ledger } from '../../ledger/ledger';
@@ -10,9 +10,9 @@ import { exitStatus } from '../exit-status';
 import { writeJson, writeLines } from '../output';
 import { commandStatusHelp, UsageError, withUsageStatus } from './exit-status';
 import { withOperator } from './liveness';
-import { findRollout, type KnownRollout, readLedger } from './rollout-ledger';
+import { findRollout, type KnownRollout, useLedger } from './rollout-ledger';
 import { statusLine } from './status-lines';
-import { formatTime } from './words';
+import { formatTime, oneLine } from './words';
 
 interface OperateFlags {
   readonly actor: string;
@@ -78,14 +78,14 @@ async function carryOut(
   const problem = rolloutCommandProblem(input);
   if (problem) throw new UsageError(problem);
 
-  return readLedger(async (ledger) => {
+  return useLedger(async (ledger, settings) => {
     const known = await findRollout(ledger.rollouts, name);
     if (known.state.endedAtMs !== null) return { ...refusedAsEnded(known), rollout: known };
     // So that two operators who both saw 10% do not promote by two steps.
     const seen = command === 'promote' ? { ...input, seenPercent: known.state.percent } : input;
     return withOperator(async (client) => {
       const isRunning = (await client.execution(known.spec.name)) === 'running';
-      if (!isRunning) return { ...(await withoutWorkflow(ledger, known, command, input)), rollout: known };
+      if (!isRunning) return { ...(await withoutWorkflow(ledger, settings, known, command, input)), rollout: known };
       try {
         return { ...(await client.command(known.spec.name, command, seen)), rollout: known };
       } catch (error) {
@@ -110,6 +110,7 @@ function refusedAsEnded({ spec, state }: KnownRollout): RolloutAnswer {
 /** A rollback must work whatever has become of the workflow: it is written where turns are routed from. */
 async function withoutWorkflow(
   ledger: Ledger,
+  { policy }: Settings,
   { spec, state }: KnownRollout,
   name: RolloutCommandName,
   { actor = '', reason }: RolloutCommandInput,
@@ -124,7 +125,7 @@ async function withoutWorkflow(
   const command = { name, actor, ...(reason !== undefined && { reason }) };
   const occasion = { atMs: Date.now(), evidence: null, command };
   const decision = advanceRollout(spec, state, occasion);
-  await ledger.rollouts.record({ spec, decision, ...occasion }, loadSettings().policy.defaultArm);
+  await ledger.rollouts.record({ spec, decision, ...occasion }, policy.defaultArm);
   const note = 'No workflow runs behind it any more: the rollback was written straight into the ledger.';
   return { accepted: true, reason: decision.reason, state: decision.next, note };
 }
@@ -132,7 +133,7 @@ async function withoutWorkflow(
 function tell({ accepted, reason, state, note, rollout }: Outcome, json: boolean): number {
   const { phase, percent } = state;
   if (json) writeJson({ rollout: rollout.spec.name, accepted, reason, phase, percent, note: note ?? null });
-  else if (!accepted) process.stderr.write(`${pc.red('Refused:')} ${reason}\n`);
+  else if (!accepted) process.stderr.write(`${pc.red('Refused:')} ${oneLine(reason)}\n`);
   else writeLines([...(note === undefined ? [] : [pc.yellow(note)]), statusLine({ spec: rollout.spec, state })]);
   return accepted ? exitStatus.ok : exitStatus.failed;
 }

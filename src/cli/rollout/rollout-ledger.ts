@@ -1,4 +1,3 @@
-import { existsSync } from 'node:fs';
 import { loadSettings } from '../../config/load-settings';
 import type { Settings } from '../../config/settings';
 import type { RolloutEntry, RolloutSpec, RolloutState } from '../../contract/rollout';
@@ -19,19 +18,16 @@ export interface TrailEntry extends RolloutEntry {
   readonly before: RolloutState | null;
 }
 
-/** Opens the ledger for a command that only reads: a question makes no ledger where there is none. */
-export async function readLedger<T>(work: (ledger: Ledger, settings: Settings) => Promise<T>): Promise<T> {
+/** Opens the ledger for one command. Nothing is migrated: that is for workers and `bellwether setup`. */
+export async function useLedger<T>(work: (ledger: Ledger, settings: Settings) => Promise<T>): Promise<T> {
   const settings = loadSettings();
-  const { sqliteFile } = await import('../../ledger/sqlite');
-  if (!settings.databaseUrl && !existsSync(sqliteFile(settings.dataDirectory))) throw noRolloutYet();
-  return useLedger(settings, (ledger) => work(ledger, settings));
-}
-
-export async function useLedger<T>(settings: Settings, work: (ledger: Ledger) => Promise<T>): Promise<T> {
-  const { openLedger } = await import('../../ledger/open-ledger');
-  const ledger = await openLedger(settings);
+  const { LedgerNotMigratedError, openLedger } = await import('../../ledger/open-ledger');
+  const ledger = await openLedger(settings, { migrate: false }).catch((error: unknown) => {
+    if (error instanceof LedgerNotMigratedError && error.isAbsent) throw noRolloutYet(error.database);
+    throw error;
+  });
   try {
-    return await work(ledger);
+    return await work(ledger, settings);
   } finally {
     await ledger.close();
   }
@@ -40,7 +36,7 @@ export async function useLedger<T>(settings: Settings, work: (ledger: Ledger) =>
 /** The named rollout, or the most recent one. @throws when there is none */
 export async function findRollout(rollouts: Rollouts, name: string | undefined): Promise<KnownRollout> {
   const row = await rollouts.lastAuditRow(name);
-  if (row === null) throw name === undefined ? noRolloutYet() : unknownRollout(name);
+  if (row === null) throw name === undefined ? noRolloutYet('this ledger') : unknownRollout(name);
   const last = entryOf(row);
   return { spec: last.spec, state: last.decision.next, last };
 }
@@ -68,9 +64,9 @@ function entryOf(row: AuditRow): RolloutEntry {
   }
 }
 
-function noRolloutYet(): Error {
+function noRolloutYet(where: string): Error {
   return new Error(
-    'There is no rollout yet. `bellwether rollout start` begins one; set BELLWETHER_DATA_DIR or DATABASE_URL if its ledger is elsewhere.',
+    `There is no rollout in ${where}. \`bellwether rollout start\` begins one, with a worker running; set BELLWETHER_DATA_DIR or DATABASE_URL if its ledger is elsewhere.`,
   );
 }
 

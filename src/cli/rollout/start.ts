@@ -1,7 +1,6 @@
 import { Command, InvalidArgumentError, Option } from 'commander';
 import pc from 'picocolors';
 import type { RolloutSpec } from '../../contract/rollout';
-import { loadSettings } from '../../config/load-settings';
 import { rolloutPlans } from '../../domain/rollout/plans';
 import type { Rollouts } from '../../ledger/rollouts';
 import { writeJson, writeLines } from '../output';
@@ -44,8 +43,7 @@ export function startCommand(): Command {
 }
 
 async function start({ json, ...flags }: StartFlags): Promise<void> {
-  const settings = loadSettings();
-  await useLedger(settings, async ({ rollouts }) => {
+  await useLedger(async ({ rollouts }) => {
     const spec = await buildSpec({ ...flags, defaultActor: defaultActor() }, (base) => unusedName(rollouts, base));
     const forecast = forecastTraffic(spec, await readTrafficRate(rollouts, Date.now()));
     if (!json) writeLines(shownForecast(spec, forecast));

@@ -6,27 +6,46 @@ import { describeAdvance, percentOf } from '../../domain/rollout/findings';
 import { renderTable } from '../output';
 import { workflowProblem } from './liveness';
 import { actualShare, routingProblem, trafficWindowMs, type RolloutView } from './rollout-view';
-import { formatCostPerSuccess, formatCount, formatLatency, formatMoment, formatSuccessRate, phaseIcons } from './words';
+import {
+  formatCostPerSuccess,
+  formatCount,
+  formatLatency,
+  formatMoment,
+  formatSuccessRate,
+  oneLine,
+  phaseIcons,
+  wrapWords,
+} from './words';
 
-/** All of a status for a person. */
-export function statusLines(view: RolloutView, isTerminal = process.stdout.isTTY): readonly string[] {
+/** Where lines are not on a terminal, they are not broken. */
+const endlessWidth = Number.POSITIVE_INFINITY;
+
+/** All of a status for a person; on a terminal of `columns` in lines that fit. */
+export function statusLines(
+  view: RolloutView,
+  isTerminal = process.stdout.isTTY,
+  columns = process.stdout.columns,
+): readonly string[] {
+  const width = isTerminal ? Math.max(40, columns ?? 80) : endlessWidth;
   const { spec, state, workflow } = view;
   const warnings = [workflowProblem(workflow, spec.name, state.endedAtMs !== null), routingProblem(view)];
   return [
     pc.bold(`${spec.name}: ${spec.baselineArm} → ${spec.canaryArm}`),
     `  ${phaseColours[state.phase](`${phaseIcons[state.phase]} ${state.phase}`)}, ${placeOf(view)}`,
-    `  ${state.message}`,
-    ...warnings.filter((warning) => warning !== null).map((warning) => pc.yellow(`  ! ${warning}`)),
+    ...wrapWords(state.message, width, '  '),
+    ...warnings
+      .flatMap((warning) => (warning === null ? [] : wrapWords(warning, width, '    ', '  ! ')))
+      .map(pc.yellow),
     `  ${sharesOf(view)}`,
     ...evidenceLines(view, isTerminal),
-    ...missingLines(view),
+    ...missingLines(view, width),
     ...timeLines(view),
   ];
 }
 
 /** One line for logs and pipes. */
 export function statusLine({ spec, state }: Pick<RolloutView, 'spec' | 'state'>): string {
-  return `${spec.name} ${phaseIcons[state.phase]} ${state.phase} at ${state.percent}%: ${state.message}`;
+  return `${spec.name} ${phaseIcons[state.phase]} ${state.phase} at ${state.percent}%: ${oneLine(state.message)}`;
 }
 
 const phaseColours: Readonly<Record<RolloutPhase, (text: string) => string>> = {
@@ -93,11 +112,14 @@ function evidenceBar(advance: TestValue): string {
   return paint('█'.repeat(filled)) + pc.dim('░'.repeat(barLength - filled));
 }
 
-function missingLines({ state, outlook }: RolloutView): readonly string[] {
+function missingLines({ state, outlook }: RolloutView, width: number): readonly string[] {
   if (outlook === null || state.phase === 'Promoting') return [];
   if (outlook.action === 'advance') return ['', '  Nothing is missing: the next analysis advances.'];
-  if (outlook.action !== 'wait') return ['', pc.yellow(`  An analysis now would ${outlook.action}: ${outlook.reason}`)];
-  return ['', '  Missing for the next step:', ...outlook.missing.map((missing) => `  - ${missing}`)];
+  if (outlook.action !== 'wait') {
+    return ['', ...wrapWords(`An analysis now would ${outlook.action}: ${outlook.reason}`, width, '  ').map(pc.yellow)];
+  }
+  const missing = outlook.missing.flatMap((sentence) => wrapWords(sentence, width, '    ', '  - '));
+  return ['', '  Missing for the next step:', ...missing];
 }
 
 function timeLines({ spec, state, atMs }: RolloutView): readonly string[] {

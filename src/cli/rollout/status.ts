@@ -3,7 +3,7 @@ import { exitStatusHelp } from '../exit-status';
 import { writeJson, writeLines } from '../output';
 import { withUsageStatus } from './exit-status';
 import { livenessOf, withOperatorIfAny } from './liveness';
-import { findRollout, readLedger } from './rollout-ledger';
+import { findRollout, useLedger } from './rollout-ledger';
 import { readView } from './rollout-view';
 import { statusAsJson } from './status-json';
 import { statusLines } from './status-lines';
@@ -20,7 +20,7 @@ export function statusCommand(): Command {
 
 /** Prints the present status of a rollout. */
 export async function showStatus(name: string | undefined, json: boolean | undefined): Promise<void> {
-  const view = await readLedger(async ({ rollouts }) => {
+  const view = await useLedger(async ({ rollouts }) => {
     const known = await findRollout(rollouts, name);
     const workflow = await withOperatorIfAny((client) => livenessOf(client, known.spec.name));
     return readView(rollouts, known, workflow, Date.now());

@@ -42,3 +42,22 @@ export function formatCostPerSuccess(costNanoUsd: number, successfulTurns: numbe
 export function formatCount(count: number): string {
   return Math.round(count).toLocaleString('en-US');
 }
+
+/** What an operator wrote, as one line without control characters: it must not steer anybody's terminal. */
+export function oneLine(text: string): string {
+  return text.replaceAll(/\p{Cc}+/gu, ' ');
+}
+
+/** Broken between words into lines of at most `width` characters where words allow it, each after `indent`. */
+export function wrapWords(text: string, width: number, indent: string, firstIndent = indent): readonly string[] {
+  const lines: string[] = [];
+  let line = firstIndent;
+  for (const word of oneLine(text).split(' ')) {
+    const isEmpty = line === indent || line === firstIndent;
+    if (!isEmpty && line.length + 1 + word.length > width) {
+      lines.push(line);
+      line = indent + word;
+    } else line += isEmpty ? word : ` ${word}`;
+  }
+  return [...lines, line];
+}

@@ -1,0 +1,130 @@
+import { Command } from 'commander';
+import type { RolloutAction, RolloutEntry } from '../../contract/rollout';
+import { exitStatusHelp } from '../exit-status';
+import { renderTable, writeJson, writeLines } from '../output';
+import { withUsageStatus } from './exit-status';
+import { readTrail, type TrailEntry, useLedger } from './rollout-ledger';
+import { isoTime } from './status-json';
+import { formatTime, oneLine, phaseIcons } from './words';
+
+interface HistoryFlags {
+  readonly all?: boolean;
+  readonly rollouts?: boolean;
+  readonly json?: boolean;
+}
+
+/** `bellwether rollout history`: what changed, when, by whom and why. */
+export function historyCommand(): Command {
+  return new Command('history')
+    .description('show what changed in a rollout: when, by whom and why')
+    .argument('[name]', 'the rollout (default: the most recent one)')
+    .option('--all', 'also analyses that waited')
+    .option('--rollouts', 'list all rollouts instead')
+    .option('--json', 'print JSON')
+    .addHelpText('after', `\n${exitStatusHelp}`)
+    .action((name: string | undefined, flags: HistoryFlags) =>
+      withUsageStatus(() => (flags.rollouts ? listRollouts(flags) : showHistory(name, flags))),
+    );
+}
+
+async function showHistory(name: string | undefined, { all, json }: HistoryFlags): Promise<void> {
+  const trail = await useLedger(({ rollouts }) => readTrail(rollouts, name));
+  const shown = trail.filter((entry) => all === true || entry.row.action !== 'wait');
+  if (json) writeJson(shown.map(entryAsJson));
+  else writeLines([historyTable(shown)]);
+}
+
+const verbs: Readonly<Record<RolloutAction, string>> = {
+  start: 'started',
+  advance: 'advanced',
+  'roll-back': 'rolled back',
+  hold: 'held',
+  wait: 'waited',
+  pause: 'paused',
+  resume: 'resumed',
+  refuse: 'refused',
+  finish: 'finished',
+};
+
+function historyTable(trail: readonly TrailEntry[]): string {
+  return renderTable(
+    [
+      { title: '#', align: 'right' },
+      { title: 'when' },
+      { title: 'who' },
+      { title: 'what' },
+      { title: 'split', align: 'right' },
+      { title: 'why' },
+    ],
+    trail.map(({ row, before, decision }) => [
+      `${row.sequence}`,
+      formatTime(row.atMs),
+      oneLine(row.actor),
+      verbs[decision.action],
+      before === null || before.percent === decision.next.percent
+        ? `${decision.next.percent}%`
+        : `${before.percent}% → ${decision.next.percent}%`,
+      oneLine(row.reason),
+    ]),
+  );
+}
+
+function entryAsJson({ row, before, decision, command }: TrailEntry): object {
+  return {
+    sequence: row.sequence,
+    position: row.position,
+    at: isoTime(row.atMs),
+    actor: row.actor,
+    action: row.action,
+    phase: decision.next.phase,
+    percent_before: before?.percent ?? null,
+    percent: decision.next.percent,
+    reason: row.reason,
+    missing: decision.missing,
+    command,
+    hash: row.hash,
+  };
+}
+
+/** The first and the last entry of one rollout. */
+interface ListedRollout {
+  readonly first: RolloutEntry;
+  readonly last: RolloutEntry;
+}
+
+async function listRollouts({ json }: HistoryFlags): Promise<void> {
+  const rows = await useLedger(({ rollouts }) => rollouts.auditTrail());
+  const listed = new Map<string, ListedRollout>();
+  for (const row of rows) {
+    const entry = JSON.parse(row.entry) as RolloutEntry;
+    listed.set(row.rollout, { first: listed.get(row.rollout)?.first ?? entry, last: entry });
+  }
+  const rollouts = [...listed.values()].map(({ first, last: { spec, decision } }) => ({
+    rollout: spec.name,
+    from: spec.baselineArm,
+    to: spec.canaryArm,
+    phase: decision.next.phase,
+    percent: decision.next.percent,
+    started_at: isoTime(first.atMs),
+    ended_at: decision.next.endedAtMs === null ? null : isoTime(decision.next.endedAtMs),
+    started_by: spec.actor,
+  }));
+  if (json) writeJson(rollouts);
+  else if (rollouts.length === 0) writeLines(['There was no rollout yet.']);
+  else
+    writeLines([
+      renderTable(
+        ['rollout', 'from', 'to', 'phase', 'split', 'started', 'ended', 'by'].map((title) => ({ title })),
+        rollouts.map((row) => [
+          row.rollout,
+          row.from,
+          row.to,
+          `${phaseIcons[row.phase]} ${row.phase}`,
+          `${row.percent}%`,
+          formatTime(Date.parse(row.started_at)),
+          row.ended_at === null ? '' : formatTime(Date.parse(row.ended_at)),
+          row.started_by,
+        ]),
+      ),
+    ]);
+}

@@ -1,0 +1,37 @@
+import { Command } from 'commander';
+import pc from 'picocolors';
+import { exitStatus } from '../exit-status';
+import { writeJson, writeLines } from '../output';
+import { type AuditProblem, findAuditProblem, readAudit } from './audit-chain';
+import { withUsageStatus } from './exit-status';
+import { findRollout, useLedger } from './rollout-ledger';
+
+/** `bellwether rollout verify`: whether the audit trail is whole, unaltered, and its verdicts follow from what they saw. */
+export function verifyCommand(): Command {
+  return new Command('verify')
+    .description('check the audit trail: hashes, missing rows, and every verdict decided again')
+    .argument('[name]', 'decide the verdicts of this rollout alone again (default: of all); the chain is one over all')
+    .option('--json', 'print JSON')
+    .addHelpText('after', '\nExit status: 0 all is well, 1 something is not, 2 wrong usage or configuration.')
+    .action((name: string | undefined, { json }: { json?: boolean }) => withUsageStatus(() => verify(name, json)));
+}
+
+async function verify(name: string | undefined, json: boolean | undefined): Promise<number> {
+  const audit = await useLedger(async ({ rollouts }) => {
+    const read = await readAudit(rollouts);
+    // After deleting all rows of a rollout its name is unknown; the chain tells more about that.
+    if (name !== undefined && findAuditProblem(read) === null) await findRollout(rollouts, name);
+    return read;
+  });
+  const problem = findAuditProblem(audit, name);
+  const rollouts = new Set(audit.rows.map(({ rollout }) => rollout)).size;
+  if (json) writeJson({ ok: problem === null, rows: audit.rows.length, rollouts, problem });
+  else if (problem === null) {
+    writeLines([pc.green(`✓ ${audit.rows.length} rows of ${rollouts} rollouts are whole, and every verdict follows.`)]);
+  } else writeLines([pc.red(`✗ ${describe(problem)}`)]);
+  return problem === null ? exitStatus.ok : exitStatus.failed;
+}
+
+function describe({ position, rollout, sequence, problem }: AuditProblem): string {
+  return position === null ? problem : `Row ${position} (decision ${sequence} of ${rollout}): ${problem}.`;
+}
