@@ -1,0 +1,265 @@
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { userInfo } from 'node:os';
+import { startSimulator, type Simulator } from '../../src/simulator/simulator';
+import { eventually } from '../support/eventually';
+import { primaryModel, startService, type Service } from '../support/service';
+import { sharedTemporal, unique } from '../support/temporal';
+import { type CliResult, CliWorkspace } from './run-cli';
+
+jest.setTimeout(180_000);
+
+let simulator: Simulator;
+let service: Service;
+const workspace = new CliWorkspace();
+
+beforeAll(async () => {
+  simulator = await startSimulator({ models: { [primaryModel]: {}, 'legacy-chat': {} } });
+  service = await startService({
+    simulator,
+    temporal: sharedTemporal(),
+    configuration: { defaultArm: 'legacy' },
+    environment: { LEGACY_BASE_URL: simulator.baseUrl, LEGACY_API_KEY: 'sk-legacy' },
+  });
+});
+afterAll(async () => {
+  await service.stop();
+  await simulator.close();
+  await workspace.remove();
+});
+
+function rollout(...args: readonly string[]): Promise<CliResult> {
+  return workspace.run(['rollout', ...args], service.environment);
+}
+
+function json<T = Record<string, unknown>>(...args: readonly string[]): Promise<T> {
+  return workspace.json(['rollout', ...args], service.environment) as Promise<T>;
+}
+
+function writeSpec(content: string): string {
+  const file = join(workspace.directory, `${unique('spec')}.yaml`);
+  writeFileSync(file, content);
+  return file;
+}
+
+/** A few requests decide, and nothing does before an hour has passed. */
+const unhurried = `
+steps:
+  - { percent: 50, nominalEnd: 1h, minimumBake: 1h }
+interval: 500ms
+gates: { alpha: 0.1, minimumSuccessRate: "50%", expectedSuccessRate: 0.99, breachSuccessRate: 0.2, minimumStepRequests: 5 }
+`;
+const hurried = unhurried.replaceAll('1h', '1s').replace('gates: {', 'gates: { maxCostUsdPerSuccess: null,');
+
+async function start(spec: string): Promise<string> {
+  const name = unique('rollout');
+  const { status, stderr } = await rollout('start', '--name', name, '--spec', writeSpec(spec), '--actor', 'ann');
+  expect({ status, stderr }).toEqual({ status: 0, stderr: '' });
+  return name;
+}
+
+/** Of users on both sides of 50 %. */
+async function sendTurns(count: number): Promise<void> {
+  await Promise.all(
+    Array.from({ length: count }, (_, index) =>
+      service.client.send({ sessionId: unique('session'), userId: `user-${index}`, content: 'Where is my order?' }),
+    ),
+  );
+}
+
+function rollBack(name: string): Promise<CliResult> {
+  return rollout('rollback', name, '--actor', 'ann', '--reason', 'the test is over');
+}
+
+describe('bellwether rollout', () => {
+  it('starts, is paused, resumed and rolled back, with everybody’s name and reason kept', async () => {
+    const name = await start(unhurried);
+    await sendTurns(20);
+    expect(await json('status', name)).toMatchObject({
+      rollout: name,
+      phase: 'Progressing',
+      workflow: 'running',
+      percent: 50,
+      routing: { rollout: name, percent: 50, active: true },
+      routing_problem: null,
+    });
+    const { stdout } = await rollout('status');
+    expect(stdout).toMatch(/◌ Progressing, step 1\/1/);
+    expect(stdout).toMatch(/E [\d.-]+ of 2\.3/);
+    expect(stdout).toMatch(/holysheep: set to 50% of users, actual share [\d.]+% of \d+ turns in the last 5 min/);
+
+    expect(await rollout('pause', name, '--actor', 'bob', '--reason', 'lunch')).toMatchObject({
+      status: 0,
+      stdout: expect.stringContaining('‖ Paused at 50%: bob paused it ("lunch").'),
+    });
+    expect((await rollout('watch', name)).status).toBe(3);
+    expect(await rollout('promote', name)).toMatchObject({
+      status: 1,
+      stderr: expect.stringContaining('It is Paused'),
+    });
+    expect((await rollout('resume', name, '--actor', 'bob')).status).toBe(0);
+    expect((await rollBack(name)).stdout).toContain('✖ RolledBack at 0%');
+    expect((await rollout('watch', name)).status).toBe(1);
+
+    const history = await json<{ action: string; actor: string; reason: string }[]>('history', name);
+    expect(history.map(({ action, actor }) => [action, actor])).toEqual([
+      ['start', 'ann'],
+      ['pause', 'bob'],
+      ['refuse', userInfo().username],
+      ['resume', 'bob'],
+      ['roll-back', 'ann'],
+    ]);
+    expect((await rollout('history', '--rollouts')).stdout).toMatch(new RegExp(`${name} .*✖ RolledBack .*ann`));
+    expect(await rollout('verify')).toMatchObject({ status: 0, stdout: expect.stringContaining('are whole') });
+  });
+
+  it('answers a command to a rollout that has ended with how it ended and what to do instead', async () => {
+    const name = await start(unhurried);
+    await rollBack(name);
+    for (const command of ['promote', 'pause', 'resume', 'rollback']) {
+      const { status, stderr } = await rollout(command, name);
+      expect(status).toBe(1);
+      expect(stderr).toMatch(/ended at .* UTC \(RolledBack\): ann rolled back \("the test is over"\)\./);
+      expect(stderr).toContain('bellwether rollout start --from legacy --to holysheep');
+    }
+  });
+
+  it('is watched to the end, a line for each change, and explains its last decision', async () => {
+    const name = await start(hurried);
+    const watching = rollout('watch', name, '--json', '--timeout', '1m');
+    await sendTurns(60);
+    const { status, stdout } = await watching;
+    const lines = stdout
+      .trim()
+      .split('\n')
+      .map((line) => JSON.parse(line) as { phase: string; percent: number });
+    expect({ status, last: lines.at(-1) }).toMatchObject({ status: 0, last: { phase: 'Promoting', percent: 100 } });
+    expect(new Set(stdout.trim().split('\n')).size).toBe(lines.length);
+
+    const { stdout: explained } = await rollout('explain', name);
+    expect(explained).toMatch(/E, to advance +[\d.]+ of 2\.30 +yes/);
+    const report = await json('report', name);
+    expect(Object.keys(report)).toEqual(['legacy', 'canary', 'improvement']);
+    expect(report['canary']).toMatchObject({ ready_to_promote: true });
+    const { stdout: readable } = await rollout('report', name);
+    expect(readable).toContain(
+      '✅ Canary metrics look great! Ready to promote to 100% traffic.\n   Latency improvement: ',
+    );
+    expect(readable).toMatch(/CJK surcharge of legacy: \$0\.0+ of \$/);
+    expect((await rollBack(name)).status).toBe(0);
+  });
+
+  it('gives up watching after the given time', async () => {
+    const name = await start(unhurried);
+    const { status, stdout, stderr } = await rollout('watch', name, '--timeout', '1s');
+    expect({ status, stderr }).toEqual({ status: 4, stderr: 'Not decided within 1 s.\n' });
+    expect(stdout).toContain('◌ Progressing at 50%');
+    await rollBack(name);
+  });
+
+  it('tells its status from the ledger while Temporal is away', async () => {
+    const name = await start(unhurried);
+    const environment = { ...service.environment, TEMPORAL_ADDRESS: '127.0.0.1:1' };
+    const { status, stdout } = await workspace.run(['rollout', 'status', name], environment);
+    expect(status).toBe(0);
+    expect(stdout).toContain('Temporal does not answer');
+    expect(stdout).toContain('◌ Progressing');
+    await rollBack(name);
+  });
+
+  it('says that its workflow is gone, and still rolls back', async () => {
+    const name = await start(unhurried);
+    await service.temporal.workflow.getHandle(`rollout/${name}`).terminate('by hand');
+    expect((await rollout('status', name)).stdout).toContain('was terminated or has failed');
+    expect((await rollout('watch', name)).status).toBe(3);
+    expect(await rollout('pause', name)).toMatchObject({
+      status: 1,
+      stderr: expect.stringContaining('No workflow runs'),
+    });
+    const { status, stdout } = await rollBack(name);
+    expect({ status, stdout }).toMatchObject({
+      status: 0,
+      stdout: expect.stringContaining('straight into the ledger'),
+    });
+    expect(await service.ledger.rollouts.split()).toMatchObject({ rollout: name, percent: 0, active: false });
+    expect((await rollout('verify', name)).status).toBe(0);
+  });
+
+  it('lets an operator force a step, with a reason', async () => {
+    const name = await start(unhurried);
+    const unreasoned = await rollout('promote', name, '--force');
+    expect(unreasoned).toMatchObject({ status: 2, stderr: 'reason must say why you force it\n' });
+    expect((await rollout('promote', name, '--full')).stderr).toContain('Refused: The evidence is not there');
+    const forced = await rollout('promote', name, '--full', '--force', '--reason', 'the old one is gone');
+    expect(forced).toMatchObject({ status: 0, stdout: expect.stringContaining('◉ Promoting at 100%') });
+    await eventually('the split is set', async () => (await service.ledger.rollouts.split())?.percent === 100);
+    expect((await rollout('watch', name)).status).toBe(0);
+    await rollBack(name);
+  });
+
+  it('refuses a second rollout at the same time, and says what to do', async () => {
+    const name = await start(unhurried);
+    const { status, stderr } = await rollout('start', '--name', unique('second'));
+    expect(status).toBe(1);
+    expect(stderr).toContain(`rollout "${name}" is still active`);
+    await rollBack(name);
+  });
+
+  it('names a rollout after its arms and the day, and never the same twice', async () => {
+    const day = new Date().toISOString().slice(0, 10);
+    const names: string[] = [];
+    for (let time = 0; time < 2; time += 1) {
+      const { rollout: name, forecast } = await json<{ rollout: string; forecast: object }>(
+        'start',
+        '--compress',
+        '10',
+      );
+      expect(forecast).toMatchObject({ canary_requests_needed_mean: 2025, canary_requests_needed_99_percent: 5106 });
+      names.push(name);
+      await rollBack(name);
+    }
+    expect(names[0]).toMatch(new RegExp(`^legacy-to-holysheep-${day}`));
+    expect(names[1]).not.toBe(names[0]);
+  });
+
+  it.each([
+    [
+      'steps: [{ percent: 101, nominalEnd: 1h, minimumBake: 1h }]',
+      'steps[0].percent must be a whole number from 1 to 99',
+    ],
+    ['steps: [{ percent: 10, nominalEnd: 1h, minimumBake: 2h }]', 'steps[0].minimumBake must be at most 1 h, '],
+    [
+      'steps: [{ percent: 10, nominalEnd: soon, minimumBake: 2h }]',
+      'steps[0].nominalEnd: must be a duration with a unit',
+    ],
+    ['gates: { alpha: "0%" }', 'gates.alpha must be a number between 0 and 1, not 0'],
+    ['gates: { alfa: 0.1 }', 'gates.alfa: is not a setting'],
+    ['interval: 1ms', 'interval must be a duration from 100 ms to 8784 h, not 1 ms'],
+    ['canaryArm: legacy', 'canaryArm must be another arm than baselineArm'],
+    ['freezeWindows: [{ from: tomorrow, to: 2026-12-01T00:00:00Z }]', 'freezeWindows[0].from: must be an ISO time'],
+    ['[', 'yaml: '],
+  ])('refuses a spec with %s', async (spec, message) => {
+    const { status, stderr, stdout } = await rollout('start', '--spec', writeSpec(spec));
+    expect({ status, stdout }).toEqual({ status: 2, stdout: '' });
+    expect(stderr).toContain(message);
+  });
+
+  it('ends with status 2 on an option that it does not know', async () => {
+    expect(await rollout('status', '--foo')).toMatchObject({ status: 2, stderr: expect.stringContaining('--foo') });
+  });
+
+  it('names an arm that no worker knows', async () => {
+    const { status, stderr } = await rollout('start', '--to', 'nowhere');
+    expect(status).toBe(1);
+    expect(stderr).toContain('no arm named "nowhere"');
+  });
+
+  it('says so when there is no rollout, or none of that name', async () => {
+    expect(await rollout('status', 'nobody')).toMatchObject({
+      status: 1,
+      stderr: expect.stringContaining('no rollout named nobody'),
+    });
+    const empty = await workspace.run(['rollout', 'status']);
+    expect(empty).toMatchObject({ status: 1, stderr: expect.stringContaining('There is no rollout in') });
+  });
+});
