@@ -1,0 +1,133 @@
+import { admitTurn } from '../../src/activities/admit-turn';
+import { RecentLatency } from '../../src/activities/recent-latency';
+import { userBucket } from '../../src/activities/user-bucket';
+import { loadSettings } from '../../src/config/load-settings';
+import type { Policy } from '../../src/contract/policy';
+import type { Ledger } from '../../src/ledger/ledger';
+import { openLedger } from '../../src/ledger/open-ledger';
+import { defaultArm, entry } from '../ledger/rollout-entries';
+import { describeOnEachDatabase, openTestLedger, type TestLedger } from '../support/ledgers';
+import { unique } from '../support/temporal';
+
+const staff = 'staff@example.com';
+
+/** Simulated providers, so that both arms are there. */
+const policy: Policy = {
+  ...loadSettings({ environment: {} }).policy,
+  budgets: { sessionNanoUsd: 1e15, dayNanoUsd: 1e15, maxCompletionTokens: 2000 },
+  defaultArm,
+  pinnedArms: new Map([[staff, 'holysheep']]),
+};
+
+const userIds = Array.from({ length: 10_000 }, (_, index) => `user_${String(index).padStart(4, '0')}`);
+
+describeOnEachDatabase('turns routed through the real admission', (databases) => {
+  let opened: TestLedger;
+  let ledgers: readonly [Ledger, Ledger];
+  beforeEach(async () => {
+    opened = await openTestLedger(databases);
+    ledgers = [opened.ledger, await openLedger(opened.database.location)];
+  });
+  afterEach(async () => {
+    await ledgers[1].close();
+    await opened.close();
+  });
+
+  async function admit(ledger: Ledger, userId: string | null, ids: { sessionId?: string; turnId?: string } = {}) {
+    const { sessionId = null, turnId = unique('turn') } = ids;
+    const prompt = { bytes: 10, characters: 10, cjkCharacters: 0, messages: 1 };
+    const dependencies = { ledger, policy, providers: new Map(), owner: 'process' };
+    const admission = await admitTurn(dependencies, new RecentLatency(), { turnId, sessionId, userId, prompt });
+    if (admission.kind === 'refused') throw new Error(`Refused by ${admission.scope}.`);
+    const { arm, canary } = admission;
+    return { arm, canary };
+  }
+
+  /** Users on the canary arm, admitted through both ledgers in turn, some at a time. */
+  async function canaryUsers(users: readonly string[]): Promise<ReadonlySet<string>> {
+    const found = new Set<string>();
+    for (let from = 0; from < users.length; from += 20) {
+      const some = users.slice(from, from + 20);
+      const admissions = await Promise.all(some.map((userId, index) => admit(ledgers[index % 2 ? 0 : 1], userId)));
+      admissions.forEach(({ arm, canary }, index) => {
+        expect(canary).toBe(arm === 'holysheep');
+        if (canary) found.add(some[index]!);
+      });
+    }
+    return found;
+  }
+
+  let sequence = 0;
+  async function setSplit(percent: number, endedAtMs: number | null = null): Promise<void> {
+    sequence = percent === 10 ? 1 : sequence + 1;
+    const recorded = await ledgers[0].rollouts.record(
+      entry(sequence, { percent, bake: sequence, endedAtMs }),
+      defaultArm,
+    );
+    expect(recorded).toEqual({ kind: 'recorded' });
+  }
+
+  test('a rollback sends all 10,000 users to the baseline, of whom 10 % were canaries before', async () => {
+    await setSplit(10);
+    const canaries = await canaryUsers(userIds);
+    // Five standard deviations of a binomial share: outside once in two million.
+    expect(Math.abs(canaries.size - 1_000)).toBeLessThan(5 * Math.sqrt(10_000 * 0.1 * 0.9));
+    expect([...canaries]).toEqual(userIds.filter((userId) => userBucket(userId) <= 10));
+
+    await setSplit(0, Date.now());
+    // The very next admissions of either ledger, of users who were canaries a moment ago.
+    const [one = '', other = ''] = canaries;
+    for (const [index, userId] of [one, other].entries()) {
+      expect(await admit(ledgers[index]!, userId)).toEqual({ arm: 'legacy', canary: false });
+    }
+    expect((await canaryUsers(userIds)).size).toBe(0);
+  }, 180_000);
+
+  test('raising the split moves nobody back', async () => {
+    const users = userIds.slice(0, 1_000);
+    let before: ReadonlySet<string> = new Set();
+    for (const percent of [10, 25, 50, 75, 100]) {
+      await setSplit(percent);
+      const canaries = await canaryUsers(users);
+      expect([...before].filter((userId) => !canaries.has(userId))).toEqual([]);
+      expect(canaries.size).toBeGreaterThan(before.size);
+      before = canaries;
+    }
+    expect(before.size).toBe(users.length);
+  }, 120_000);
+
+  test('without a rollout all go to the default arm, and pinned users to theirs', async () => {
+    expect(await admit(ledgers[0], 'ann')).toEqual({ arm: 'legacy', canary: false });
+    expect(await admit(ledgers[0], staff)).toEqual({ arm: 'holysheep', canary: false });
+  });
+
+  test('after a rollout that succeeded all are on the new arm, and none is a canary', async () => {
+    await setSplit(10);
+    await setSplit(100, Date.now());
+    for (const userId of userIds.slice(0, 20)) {
+      expect(await admit(ledgers[0], userId)).toEqual({ arm: 'holysheep', canary: false });
+    }
+  });
+
+  test('a turn without a user is routed by its session, and one without a session by itself', async () => {
+    await setSplit(10);
+    const arm = (id: string) => (userBucket(id) <= 10 ? 'holysheep' : 'legacy');
+    const ids = Array.from({ length: 40 }, (_, index) => `id ${index}`);
+    const [bySession, byTurn] = [[] as string[], [] as string[]];
+    for (const id of ids) bySession.push((await admit(ledgers[0], null, { sessionId: id })).arm);
+    for (const id of ids) byTurn.push((await admit(ledgers[1], null, { turnId: id })).arm);
+    expect(bySession).toEqual(ids.map(arm));
+    expect(byTurn).toEqual(ids.map(arm));
+    expect(new Set(bySession).size).toBe(2);
+  });
+
+  test('a turn that comes again after a rollback stays where it began', async () => {
+    await setSplit(10);
+    const canary = userIds.find((userId) => userBucket(userId) <= 10)!;
+    const turnId = unique('turn');
+    const first = await admit(ledgers[0], canary, { turnId });
+    await setSplit(0, Date.now());
+    expect(first).toEqual({ arm: 'holysheep', canary: true });
+    expect(await admit(ledgers[1], canary, { turnId })).toEqual(first);
+  });
+});
