@@ -1,0 +1,109 @@
+import type {
+  ArmEvidence,
+  Evidence,
+  RolloutCommandInput,
+  RolloutCommandName,
+  RolloutDecision,
+  RolloutGates,
+  RolloutSpec,
+  RolloutState,
+} from '../../../src/contract/rollout';
+import { advanceRollout } from '../../../src/domain/rollout/advance-rollout';
+import { defaultRolloutGates, rolloutPlans } from '../../../src/domain/rollout/plans';
+
+export const hourMs = 60 * 60 * 1000;
+export const startedAtMs = Date.UTC(2026, 0, 5);
+
+export function specWith(changes: Partial<RolloutSpec> = {}, gates: Partial<RolloutGates> = {}): RolloutSpec {
+  return {
+    name: 'to-holysheep',
+    baselineArm: 'legacy',
+    canaryArm: 'holysheep',
+    ...rolloutPlans['72h'],
+    gates: { ...defaultRolloutGates, ...gates },
+    freezeWindows: [],
+    takeOver: false,
+    actor: 'ann',
+    ...changes,
+  };
+}
+
+export function arm(requests: number, failures: number, changes: Partial<ArmEvidence> = {}): ArmEvidence {
+  return {
+    turns: requests,
+    users: requests,
+    successes: requests - failures,
+    failures,
+    latencyMeanMs: 180,
+    latencyP95Ms: 400,
+    successfulTurns: requests - failures,
+    costNanoUsd: requests * 1000,
+    ...changes,
+  };
+}
+
+/** A moment at which everything speaks for the canary, save for what is changed. */
+export function provenAt(state: RolloutState, atMs: number, changes: Partial<Evidence> = {}): Evidence {
+  const canary = arm(1000, 1, { users: 10 * state.percent });
+  const baseline = arm(9000, 1350, { users: 1000 - 10 * state.percent, costNanoUsd: 9000 * 9000 });
+  return {
+    atMs,
+    bake: state.bake,
+    canarySuccesses: 1999,
+    canaryFailures: 1,
+    baseline,
+    canary,
+    canaryTimedCalls: 1000,
+    canarySlowCalls: 10,
+    newestCanaryAtMs: atMs - 1000,
+    ...changes,
+  };
+}
+
+/** Of 1,000 canary requests, so many failed, in this bake and in all. */
+export function failing(failures: number, baselineFailures: number, state: RolloutState): Partial<Evidence> {
+  return {
+    canary: arm(1000, failures, { users: 10 * state.percent }),
+    baseline: arm(9000, baselineFailures, { users: 1000 - 10 * state.percent, costNanoUsd: 9000 * 9000 }),
+    canarySuccesses: 1000 - failures,
+    canaryFailures: failures,
+  };
+}
+
+/** A rollout under test, told in hours after its start. */
+export class Rollout {
+  state: RolloutState;
+
+  constructor(readonly spec: RolloutSpec = specWith()) {
+    this.state = advanceRollout(spec, null, { atMs: startedAtMs, evidence: null, command: null }).next;
+  }
+
+  /** An analysis with good evidence and the changes to it; `null`: none could be read. */
+  look(atHours: number, changes: Partial<Evidence> | null = {}): RolloutDecision {
+    const atMs = startedAtMs + atHours * hourMs;
+    const evidence = changes === null ? null : provenAt(this.state, atMs, changes);
+    return this.decide(atMs, evidence, null);
+  }
+
+  command(
+    name: RolloutCommandName,
+    atHours: number,
+    input: RolloutCommandInput = {},
+    changes: Partial<Evidence> | null = null,
+  ): RolloutDecision {
+    const atMs = startedAtMs + atHours * hourMs;
+    const evidence = changes === null ? null : provenAt(this.state, atMs, changes);
+    return this.decide(atMs, evidence, { actor: 'bob', ...input, name });
+  }
+
+  /** Percent and hours after the start of every step that was reached. */
+  get reached(): readonly (readonly [percent: number, atHours: number])[] {
+    return this.state.reached.map(({ percent, startedAtMs: atMs }) => [percent, (atMs - startedAtMs) / hourMs]);
+  }
+
+  private decide(atMs: number, evidence: Evidence | null, command: Parameters<typeof advanceRollout>[2]['command']) {
+    const decision = advanceRollout(this.spec, this.state, { atMs, evidence, command });
+    this.state = decision.next;
+    return decision;
+  }
+}
