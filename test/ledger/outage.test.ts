@@ -12,7 +12,13 @@ describeOnPostgres('a database that is killed and comes back', () => {
       let answered = 0;
       const turn = async (turnId: string, sessionId: string): Promise<void> => {
         const admission = await ledger.admit(admitRequest(turnId, 400, { sessionId }));
-        expect(admission).toEqual({ kind: 'admitted', arm: 'holysheep', attempt: 1, reservedNanoUsd: 400 });
+        expect(admission).toEqual({
+          kind: 'admitted',
+          arm: 'holysheep',
+          canary: false,
+          attempt: 1,
+          reservedNanoUsd: 400,
+        });
         const totals = await ledger.recordTurn(turnRecord(turnId, [settled(1, 120)]));
         expect(totals).toMatchObject({ attempts: 1, costNanoUsd: 120, unconfirmedNanoUsd: 0 });
         answered += 1;
