@@ -11,10 +11,10 @@ import type {
 import { advanceRollout } from '../../../src/domain/rollout/advance-rollout';
 import { defaultRolloutGates, rolloutPlans } from '../../../src/domain/rollout/plans';
 
-export const hourMs = 60 * 60 * 1000;
-export const startedAtMs = Date.UTC(2026, 0, 5);
+const hourMs = 60 * 60 * 1000;
+const startedAtMs = Date.UTC(2026, 0, 5);
 
-export function specWith(changes: Partial<RolloutSpec> = {}, gates: Partial<RolloutGates> = {}): RolloutSpec {
+function specWith(changes: Partial<RolloutSpec> = {}, gates: Partial<RolloutGates> = {}): RolloutSpec {
   return {
     name: 'to-holysheep',
     baselineArm: 'legacy',
@@ -57,16 +57,6 @@ export function provenAt(state: RolloutState, atMs: number, changes: Partial<Evi
     canarySlowCalls: 10,
     newestCanaryAtMs: atMs - 1000,
     ...changes,
-  };
-}
-
-/** Of 1,000 canary requests, so many failed, in this bake and in all. */
-export function failing(failures: number, baselineFailures: number, state: RolloutState): Partial<Evidence> {
-  return {
-    canary: arm(1000, failures, { users: 10 * state.percent }),
-    baseline: arm(9000, baselineFailures, { users: 1000 - 10 * state.percent, costNanoUsd: 9000 * 9000 }),
-    canarySuccesses: 1000 - failures,
-    canaryFailures: failures,
   };
 }
 
