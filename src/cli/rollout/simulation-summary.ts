@@ -18,7 +18,7 @@ export function summariseRuns(runs: readonly SimulatedRollout[]): SimulationSumm
   const shareOf = (of: (run: SimulatedRollout) => boolean): number => runs.filter(of).length / runs.length;
   const timesMs = runs
     .flatMap(({ end, decidedAfterMs }) => (end === 'promoted' && decidedAfterMs !== null ? [decidedAfterMs] : []))
-    .sort((one, other) => one - other);
+    .toSorted((one, other) => one - other);
   return {
     runs: runs.length,
     promoted: shareOf(({ end }) => end === 'promoted'),
