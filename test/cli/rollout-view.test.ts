@@ -46,7 +46,7 @@ describe('the forecast of a rollout', () => {
     expect(forecast.turnsPerHourNeeded).toBeGreaterThan(1150);
     expect(forecast.turnsPerHourNeeded).toBeLessThanOrEqual(1200);
     expect(forecastLines(spec, forecast).at(-1)).toMatch(
-      isEnough ? /^That decides in time in 99/ : /^That is too little/,
+      isEnough ? /^That is enough: it decides in time in 99/ : /^That is too little: it decides/,
     );
   });
 
@@ -86,6 +86,12 @@ describe('a view that is drawn again', () => {
     // No clearing of the screen: that is what flickers.
     expect(written.join('')).not.toContain('\u001B[2J');
     expect(written[2]).toContain('\u001B[?25h');
+  });
+
+  it('takes a terminal that does not know its size for a usual one', () => {
+    const written: string[] = [];
+    new LiveView({ rows: 0, write: (text) => written.push(text) }).draw(['one', 'two']);
+    expect(written[0]).toContain('two');
   });
 
   it('breaks sentences between words and lets no control character through', () => {

@@ -12,6 +12,9 @@ const wrap = '\u001B[?7h';
 const eraseToEndOfLine = '\u001B[K';
 const eraseBelow = '\u001B[J';
 
+/** Where a terminal does not say, or says 0, as some do. */
+const usualRows = 24;
+
 /** Lines that are drawn over again in place: each time in one write, over what is there, so that nothing flickers. */
 export class LiveView {
   private drawnLines = 0;
@@ -20,7 +23,7 @@ export class LiveView {
 
   draw(lines: readonly string[]): void {
     // The last row stays free: a line feed there would scroll.
-    const fitting = lines.slice(0, Math.max(1, (this.terminal.rows ?? 24) - 1));
+    const fitting = lines.slice(0, Math.max(1, (this.terminal.rows || usualRows) - 1));
     const up = this.drawnLines > 0 ? `\u001B[${this.drawnLines}A` : '';
     const text = fitting.map((line) => `${line}${eraseToEndOfLine}\n`).join('');
     this.terminal.write(`${hideCursor}${noWrap}\r${up}${text}${eraseBelow}${wrap}`);

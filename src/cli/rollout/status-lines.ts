@@ -26,7 +26,7 @@ export function statusLines(
   isTerminal = process.stdout.isTTY,
   columns = process.stdout.columns,
 ): readonly string[] {
-  const width = isTerminal ? Math.max(40, columns ?? 80) : endlessWidth;
+  const width = isTerminal ? Math.max(40, columns || 80) : endlessWidth;
   const { spec, state, workflow } = view;
   const warnings = [workflowProblem(workflow, spec.name, state.endedAtMs !== null), routingProblem(view)];
   return [

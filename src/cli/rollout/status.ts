@@ -18,8 +18,7 @@ export function statusCommand(): Command {
     .action((name: string | undefined, { json }: { json?: boolean }) => withUsageStatus(() => showStatus(name, json)));
 }
 
-/** Prints the present status of a rollout. */
-export async function showStatus(name: string | undefined, json: boolean | undefined): Promise<void> {
+async function showStatus(name: string | undefined, json: boolean | undefined): Promise<void> {
   const view = await useLedger(async ({ rollouts }) => {
     const known = await findRollout(rollouts, name);
     const workflow = await withOperatorIfAny((client) => livenessOf(client, known.spec.name));

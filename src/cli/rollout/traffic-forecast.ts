@@ -104,12 +104,13 @@ export function forecastLines(spec: RolloutSpec, forecast: TrafficForecast): rea
     `To show that it is above ${percentOf(minimumSuccessRate)}, a canary of ${good} needs ${formatCount(needed.mean)} requests in the mean, ${formatCount(needed.ninetyNinePercent)} in 99 of 100 cases (${how}).`,
     `Expected: ${formatCount(forecast.byFirstStepEnd)} by the end of step 1, ${formatCount(forecast.byLatestAdvance)} by ${formatDuration(latestAdvanceMs)}, when step 1 must be over for 100% at ${planEnd}, ${formatCount(forecast.byPlanEnd)} by the end of the plan.`,
     forecast.isEnough
-      ? `That decides in time${chance(forecast)}.`
-      : `That is too little to decide in time${chance(forecast)}: it takes about ${formatCount(turnsPerHourNeeded)} turns an hour. A rollout without its evidence is held, never promoted.`,
+      ? `That is enough${chance(forecast)}.`
+      : `That is too little${chance(forecast)}; it takes about ${formatCount(turnsPerHourNeeded)} turns an hour. A rollout without its evidence is held, never promoted.`,
   ];
 }
 
 function chance({ needed, byLatestAdvance }: TrafficForecast): string {
-  if (needed.sufficient === null) return '';
-  return ` in ${percentOf(Math.floor(needed.sufficient(byLatestAdvance) * 1000) / 1000)} of cases`;
+  return needed.sufficient === null
+    ? ''
+    : `: it decides in time in ${percentOf(Math.floor(needed.sufficient(byLatestAdvance) * 1000) / 1000)} of cases`;
 }

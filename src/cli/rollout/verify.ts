@@ -27,7 +27,11 @@ async function verify(name: string | undefined, json: boolean | undefined): Prom
   const rollouts = new Set(audit.rows.map(({ rollout }) => rollout)).size;
   if (json) writeJson({ ok: problem === null, rows: audit.rows.length, rollouts, problem });
   else if (problem === null) {
-    writeLines([pc.green(`✓ ${audit.rows.length} rows of ${rollouts} rollouts are whole, and every verdict follows.`)]);
+    writeLines([
+      pc.green(
+        `✓ ${audit.rows.length} rows of ${rollouts} ${rollouts === 1 ? 'rollout' : 'rollouts'} are whole, and every verdict follows.`,
+      ),
+    ]);
   } else writeLines([pc.red(`✗ ${describe(problem)}`)]);
   return problem === null ? exitStatus.ok : exitStatus.failed;
 }

@@ -32,16 +32,10 @@ class ChangedLines implements WatchOutput {
   ) {}
 
   show(view: RolloutView): void {
-    // Counts and times of day change all the time; what they lead to is what matters.
+    // While it is under way, the message tells counts and times that change all the time: what they lead to is what matters.
     const { state, workflow } = view;
-    const change = JSON.stringify([
-      state.phase,
-      state.percent,
-      state.bake,
-      state.message,
-      workflow,
-      routingProblem(view),
-    ]);
+    const message = state.phase === 'Progressing' || state.phase === 'Promoting' ? null : state.message;
+    const change = JSON.stringify([state.phase, state.percent, state.bake, message, workflow, routingProblem(view)]);
     if (change === this.shown) return;
     this.shown = change;
     this.stream.write(`${this.write(view)}\n`);
