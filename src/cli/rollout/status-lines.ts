@@ -37,7 +37,7 @@ export function statusLines(
       .flatMap((warning) => (warning === null ? [] : wrapWords(warning, width, '    ', '  ! ')))
       .map(pc.yellow),
     `  ${sharesOf(view)}`,
-    ...evidenceLines(view, isTerminal),
+    ...evidenceLines(view),
     ...missingLines(view, width),
     ...timeLines(view),
   ];
@@ -74,7 +74,7 @@ function sharesOf(view: RolloutView): string {
   return `${spec.canaryArm}: set to ${set}% of users, actual share ${actual}`;
 }
 
-function evidenceLines({ spec, state, evidence }: RolloutView, isTerminal: boolean): readonly string[] {
+function evidenceLines({ spec, state, evidence }: RolloutView): readonly string[] {
   if (evidence === null) return [];
   const { advance } = measure(evidence, spec.gates, state.percent);
   const arms: readonly (readonly [string, ArmEvidence])[] = [
@@ -83,12 +83,12 @@ function evidenceLines({ spec, state, evidence }: RolloutView, isTerminal: boole
   ];
   const table = renderTable(
     [
-      { title: 'since this split was set' },
+      { title: 'in this bake' },
       { title: 'requests', align: 'right' },
-      { title: 'success rate (95%)', align: 'right' },
-      { title: 'latency mean', align: 'right' },
+      { title: 'success (95%)', align: 'right' },
+      { title: 'mean', align: 'right' },
       { title: 'p95', align: 'right' },
-      { title: 'cost per success', align: 'right' },
+      { title: 'cost/success', align: 'right' },
     ],
     arms.map(([name, arm]) => [
       name,
@@ -98,7 +98,8 @@ function evidenceLines({ spec, state, evidence }: RolloutView, isTerminal: boole
       formatLatency(arm.latencyP95Ms),
       formatCostPerSuccess(arm.costNanoUsd, arm.successfulTurns),
     ]),
-    isTerminal,
+    // Without borders it fits 80 columns.
+    false,
   );
   const bar = state.phase === 'Promoting' ? [] : [`  ${evidenceBar(advance)} ${describeAdvance(advance, spec)}`];
   return [...bar, '', ...table.split('\n').map((line) => `  ${line}`)];
@@ -130,7 +131,7 @@ function timeLines({ spec, state, atMs }: RolloutView): readonly string[] {
     '',
     `  Next analysis  ${formatMoment(nextAnalysisAtMs(spec, state, atMs), atMs)}`,
     isLast
-      ? `  Warm until     ${formatMoment(due, atMs)}: until then it can be rolled back`
+      ? `  Warm until     ${formatMoment(due, atMs)}: can be rolled back`
       : `  Step lasts to  ${formatMoment(due, atMs)} at the earliest`,
     ...(isLast ? [] : [`  Deadline       ${formatMoment(evidenceDueAtMs(spec, state), atMs)}: held without evidence`]),
   ];
