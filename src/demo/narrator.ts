@@ -22,6 +22,11 @@ export class Narrator {
     this.say('', pc.bold(`${this.scenes}. ${title}`), ...explanation.map((line) => pc.dim(`   ${line}`)));
   }
 
+  /** A command of the operator's, before it runs. */
+  command(words: readonly string[]): void {
+    this.say('', `   ${pc.green('$')} bellwether rollout ${words.join(' ')}`);
+  }
+
   say(...lines: readonly string[]): void {
     process.stdout.write(`${lines.join('\n')}\n`);
   }

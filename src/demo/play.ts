@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import type { ChatReply } from '../client';
 import { faults } from '../simulator/behaviour';
 import type { Reporter } from '../temporal-server/reporter';
+import { playMigration } from './migration';
 import { Narrator } from './narrator';
 import { demoSessionBudgetUsd } from './stage';
 import type { Stage } from './stage';
@@ -25,6 +26,7 @@ export async function play(stage: Stage, report: Reporter): Promise<void> {
   await spentSession(narrator);
   await killedWorker(stage, narrator, firstWorker);
   costs(stage, narrator);
+  await playMigration(stage, narrator, report);
   whereToLook(stage, narrator);
 }
 

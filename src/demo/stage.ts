@@ -4,7 +4,7 @@ import type { BellwetherClient } from '../client';
 import { connect } from '../client';
 import type { Settings } from '../config/settings';
 import { searchAttributeNames } from '../contract/names';
-import { holysheepProfile } from '../simulator/profiles';
+import { holysheepProfile, legacyProfile } from '../simulator/profiles';
 import type { Simulator } from '../simulator/simulator';
 import { startSimulatorProcess } from '../simulator/simulator-process';
 import { claimDataFile } from '../temporal-server/data-file-claim';
@@ -51,7 +51,9 @@ export async function setStage(settings: Settings, report: Reporter): Promise<St
       log: (message) => report.note(message),
     });
     closes.push(() => server.stop());
-    const simulator = await startSimulatorProcess({ models: withoutAccidents() });
+    const simulator = await startSimulatorProcess({
+      models: { ...withoutAccidents(), ...legacyProfile, 'bargain-chat': {} },
+    });
     closes.push(() => simulator.close());
 
     const { address } = server;
@@ -95,11 +97,13 @@ function withoutAccidents() {
 
 /** Of this process's environment only what programs need to run, so that no setting of the user's own leaks in. */
 function demoEnvironment(dataDirectory: string, address: string, baseUrl: string): NodeJS.ProcessEnv {
-  const { PATH, HOME, TMPDIR } = process.env;
+  const { PATH, HOME, TMPDIR, TERM, NO_COLOR } = process.env;
   return {
     PATH,
     HOME,
     TMPDIR,
+    TERM,
+    NO_COLOR,
     TEMPORAL_ADDRESS: address,
     HOLYSHEEP_BASE_URL: baseUrl,
     HOLYSHEEP_API_KEY: 'simulated',

@@ -1,8 +1,8 @@
 import { cacheDirectory } from '../support/cache-directory';
 import { CliWorkspace } from './run-cli';
 
-/** Mostly waiting for real timeouts: 10 s for a silent model, 15 s for a killed worker. */
-const demoTimeoutMs = 180_000;
+/** Some two minutes: real timeouts (10 s for a silent model, 15 s for a killed worker) and a compressed rollout. */
+const demoTimeoutMs = 300_000;
 
 test(
   'the demonstration shows all it promises and ends by itself with status 0',
@@ -16,6 +16,11 @@ test(
         '非常抱歉',
         "I'm currently experiencing high demand. Session spending limit reached. Please try again shortly.",
         'unconfirmed',
+        '"ready_to_promote": true',
+        'Canary metrics look great! Ready to promote to 100% traffic.',
+        'Promoting at 100%',
+        'RolledBack at 0%: bargain is below 99%',
+        'and every verdict follows',
         'npx bellwether up',
       ]) {
         expect(stdout).toContain(shown);

@@ -13,7 +13,7 @@ export interface TrafficRate {
   readonly turnsLastHour: number;
   readonly turnsPerHour: number;
   /** What `turnsPerHour` is the mean of. */
-  readonly basis: 'last 24 hours' | 'last hour';
+  readonly basis: (typeof windows)[number]['basis'];
 }
 
 /** Whether the traffic suffices to decide in time. All counts are of canary requests. */
@@ -31,23 +31,28 @@ export interface TrafficForecast {
   readonly isEnough: boolean;
 }
 
-/** The mean of a day, unless the service is younger than half of one: then its last hour says more. */
+const windows = [
+  { basis: 'last 24 hours', ms: 24 * hourMs },
+  { basis: 'last hour', ms: hourMs },
+  { basis: 'last minute', ms: 60_000 },
+  { basis: 'last 10 seconds', ms: 10_000 },
+] as const;
+
+/** The mean of a day; of a service that is younger than half of one, of its last hour, minute or seconds. */
 export async function readTrafficRate(rollouts: Rollouts, atMs: number): Promise<TrafficRate> {
-  const [day, halfDay, hour] = await Promise.all(
-    [24, 12, 1].map(async (hours) => {
-      const arms = await rollouts.traffic(atMs - hours * hourMs);
-      return arms.reduce((sum, { turns }) => sum + turns, 0);
-    }),
-  );
-  const turnsLastDay = day ?? 0;
-  const turnsLastHour = hour ?? 0;
-  const isYoung = turnsLastDay === halfDay;
-  return {
-    turnsLastDay,
-    turnsLastHour,
-    turnsPerHour: isYoung ? turnsLastHour : turnsLastDay / 24,
-    basis: isYoung ? 'last hour' : 'last 24 hours',
+  const turnsOfLast = async (ms: number): Promise<number> => {
+    const arms = await rollouts.traffic(atMs - ms);
+    return arms.reduce((sum, { turns }) => sum + turns, 0);
   };
+  const turnsLastDay = await turnsOfLast(windows[0].ms);
+  const turnsLastHour = await turnsOfLast(windows[1].ms);
+  const counts = { turnsLastDay, turnsLastHour };
+  if (turnsLastDay === 0) return { ...counts, turnsPerHour: 0, basis: windows[0].basis };
+  for (const { basis, ms } of windows) {
+    const turns = await turnsOfLast(ms);
+    if (turns > (await turnsOfLast(ms / 2))) return { ...counts, turnsPerHour: (turns * hourMs) / ms, basis };
+  }
+  return { ...counts, turnsPerHour: turnsLastHour, basis: 'last hour' };
 }
 
 /** Of the rollouts of a good canary. */

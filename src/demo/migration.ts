@@ -1,0 +1,155 @@
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+import { connect } from '../client';
+import { loadSettings } from '../config/load-settings';
+import type { Ledger } from '../ledger/ledger';
+import { openLedger } from '../ledger/open-ledger';
+import { faults } from '../simulator/behaviour';
+import { holysheepProfile, legacyProfile } from '../simulator/profiles';
+import type { Reporter } from '../temporal-server/reporter';
+import { runCommand } from './command';
+import type { Narrator } from './narrator';
+import type { Stage } from './stage';
+import { startWorkerProcess } from './worker-process';
+import { Traffic } from './traffic';
+
+/** 72 hours in 60 seconds: an hour is 833 ms. */
+const compression = 4_320;
+const beforeStartMs = 6_000;
+const beforeReportMs = 8_000;
+const warmAtMostMs = 20_000;
+/** What `watch` ends with when the rollout is held. */
+const heldStatus = 3;
+const maxResumes = 3;
+const taskQueue = 'demo-migration';
+
+/** Arms of the migration, and a third one that sounds too good. A timeout takes 1 s, so that it is compressed as well. */
+const configuration = `defaultArm: legacy
+models:
+  bargain-chat: { price: '0.20' }
+arms:
+  bargain:
+    targets:
+      - { name: bargain-primary, provider: holysheep, model: bargain-chat, usualLatencyMs: 180 }
+retry: { baseTimeoutMs: 1000, timeoutJitterMs: 0 }
+`;
+
+/** α is 0.001 by default; a minute of traffic decides at 0.01. */
+const rolloutFile = `interval: 1h
+warm: 2h
+gates: { alpha: 0.01 }
+`;
+
+/** The guide's migration, and a candidate that must not get through. Throws when one does not end as it should. */
+export async function playMigration(stage: Stage, narrator: Narrator, report: Reporter): Promise<void> {
+  const { simulator } = stage;
+  const directory = join(stage.dataDirectory, 'migration');
+  const environment = migrationEnvironment(stage, directory);
+  for (const [model, behaviour] of Object.entries({ ...holysheepProfile, ...legacyProfile })) {
+    await simulator.setBehaviour(model, behaviour);
+  }
+  const { latency } = holysheepProfile['deepseek-v3.2'] ?? {};
+  await simulator.setBehaviour('bargain-chat', {
+    latency,
+    randomFaults: [{ fault: faults.serverError(500), probability: 0.2 }],
+  });
+
+  const worker = await startWorkerProcess(environment);
+  const { address } = stage.server;
+  const client = await connect({
+    temporal: { address, namespace: 'default', taskQueue, connectionOptions: { address } },
+    encryption: null,
+  });
+  const settings = loadSettings({ environment, workingDirectory: directory });
+  const command = (words: readonly string[]): Promise<number> => {
+    narrator.command(words);
+    return runCommand(words, environment, directory);
+  };
+  const ledger = await openLedger(settings);
+  let traffic: Traffic | undefined;
+  try {
+    narrator.scene(
+      'The migration: 72 hours in 60 seconds',
+      '1,000 users chat over real HTTP with two simulated providers: legacy (420 ms, 15% timeouts, three times the price',
+      'for Chinese) and holysheep (180 ms, 0.3% timeouts). Each user stays on one side; who goes first is decided by a hash.',
+      'An hour passes in 833 ms, a timeout takes 1 s instead of 10, and α is 0.01 instead of 0.001.',
+    );
+    traffic = Traffic.start(settings, ledger, client);
+    await gather(traffic, beforeStartMs, report);
+    expectStatus(0, await command(['start', '--compress', `${compression}`, '--spec', 'rollout.yaml']));
+    await gather(traffic, beforeReportMs, report);
+    expectStatus(0, await command(['report', '--json']));
+    expectStatus(0, await command(['report']));
+    await watchToTheEnd(command);
+    expectStatus(0, await command(['history']));
+    await warmTimeIsOver(ledger);
+
+    narrator.scene(
+      'A second candidate, at half the price, which fails every fifth time',
+      'Nobody is at the keyboard: the evidence rolls it back.',
+    );
+    const words = ['start', '--from', 'holysheep', '--to', 'bargain'];
+    expectStatus(0, await command([...words, '--compress', `${compression}`, '--spec', 'rollout.yaml']));
+    expectStatus(1, await command(['watch', '--wait', '--timeout', '60s']));
+    expectStatus(0, await command(['verify']));
+    narrator.say(`   ${traffic.turns} turns were admitted, called and recorded meanwhile.`);
+  } finally {
+    await traffic?.stop();
+    await ledger.close();
+    await client.disconnect();
+    await worker.stop();
+  }
+}
+
+function migrationEnvironment({ environment }: Stage, directory: string): NodeJS.ProcessEnv {
+  mkdirSync(directory, { recursive: true });
+  const configFile = join(directory, 'bellwether.config.yaml');
+  writeFileSync(configFile, configuration);
+  writeFileSync(join(directory, 'rollout.yaml'), rolloutFile);
+  return {
+    ...environment,
+    LEGACY_BASE_URL: environment['HOLYSHEEP_BASE_URL'],
+    LEGACY_API_KEY: 'simulated',
+    BELLWETHER_DATA_DIR: directory,
+    BELLWETHER_CONFIG: configFile,
+    BELLWETHER_TASK_QUEUE: taskQueue,
+  };
+}
+
+async function gather(traffic: Traffic, durationMs: number, report: Reporter): Promise<void> {
+  const task = report.begin('   1,000 users are chatting');
+  const endAtMs = Date.now() + durationMs;
+  while (Date.now() < endAtMs) {
+    await delay(500);
+    task.progress(`${traffic.turns} turns`);
+  }
+  task.succeed(`   ${traffic.turns} turns so far`);
+}
+
+/** On a slow machine, or with bad luck, the plan's minute is over before the evidence is there: then an operator decides. */
+async function watchToTheEnd(command: (words: readonly string[]) => Promise<number>): Promise<void> {
+  let status = await command(['watch', '--timeout', '90s']);
+  for (let resumes = 0; status === heldStatus && resumes < maxResumes; resumes += 1) {
+    expectStatus(0, await command(['resume', '--reason', 'a minute of traffic was too little, gather more']));
+    status = await command(['watch', '--timeout', '30s']);
+  }
+  expectStatus(0, status);
+}
+
+/** The next rollout can begin when this one has ended. */
+async function warmTimeIsOver({ rollouts }: Ledger): Promise<void> {
+  const giveUpAtMs = Date.now() + warmAtMostMs;
+  while ((await rollouts.split())?.active) {
+    if (Date.now() > giveUpAtMs) throw new Error('The rollout did not end after its warm time.');
+    await delay(200);
+  }
+}
+
+function expectStatus(expected: number, actual: number): void {
+  if (actual !== expected) {
+    throw new Error(
+      `The demonstration did not show what it promised: a command ended with ${actual}, not ${expected}.`,
+    );
+  }
+}

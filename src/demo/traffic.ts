@@ -1,0 +1,115 @@
+import { randomUUID } from 'node:crypto';
+import type { ActivityDependencies } from '../activities/dependencies';
+import { admitTurn } from '../activities/admit-turn';
+import { makeAttempt } from '../activities/make-attempt';
+import { RecentLatency } from '../activities/recent-latency';
+import type { BellwetherClient } from '../client';
+import type { Settings } from '../config/settings';
+import { measurePrompt } from '../domain/cjk';
+import type { Ledger } from '../ledger/ledger';
+import { createProvider } from '../providers/openai-compatible';
+
+const users = 1_000;
+/** Turns under way at once: what two cores carry beside a Temporal server, a worker and the simulated models. */
+const concurrentTurns = 350;
+/** Of those, turns of the real client through Temporal; the development server carries no more of them at this pace. */
+const concurrentWorkflows = 4;
+const maxTokens = 60;
+
+const questions = [
+  'Where is my order?',
+  'How do I return an opened item?',
+  'Do you ship to Vietnam?',
+  '我的订单在哪里？',
+  '可以改送货地址吗？',
+];
+
+/**
+ * The demonstration's thousand users. Most turns leave out Temporal, which on one machine carries some fifty a second:
+ * they pass the same admission, the same provider adapter and the same ledger, with one call each.
+ */
+export class Traffic {
+  turns = 0;
+  private stopped = false;
+  private running: Promise<unknown> = Promise.resolve();
+
+  private constructor(
+    private readonly dependencies: ActivityDependencies,
+    private readonly client: BellwetherClient,
+  ) {}
+
+  static start(settings: Settings, ledger: Ledger, client: BellwetherClient): Traffic {
+    const providers = new Map(settings.providers.map((provider) => [provider.name, createProvider(provider)]));
+    const traffic = new Traffic({ ledger, providers, policy: settings.policy, owner: 'demo-traffic' }, client);
+    traffic.running = traffic.run();
+    // Whoever stops it hears of it; until then it must not end the process.
+    traffic.running.catch(() => undefined);
+    return traffic;
+  }
+
+  async stop(): Promise<void> {
+    this.stopped = true;
+    try {
+      await this.running;
+    } finally {
+      await Promise.all([...this.dependencies.providers.values()].map((provider) => provider.close()));
+    }
+  }
+
+  private run(): Promise<unknown> {
+    const recentLatency = new RecentLatency();
+    return Promise.all(
+      Array.from({ length: concurrentTurns }, async (_, index) => {
+        while (!this.stopped) {
+          if (index < concurrentWorkflows) await this.turnThroughTemporal();
+          else await this.turn(recentLatency);
+          this.turns += 1;
+        }
+      }),
+    );
+  }
+
+  private async turnThroughTemporal(): Promise<void> {
+    const { userId, content } = question();
+    await this.client.complete({ userId, maxTokens, messages: [{ role: 'user', content }] });
+  }
+
+  private async turn(recentLatency: RecentLatency): Promise<void> {
+    const { userId, content } = question();
+    const turnId = randomUUID();
+    const messages = [{ role: 'user', content }] as const;
+    const prompt = measurePrompt(messages);
+    const admission = await admitTurn(this.dependencies, recentLatency, {
+      turnId,
+      sessionId: null,
+      userId,
+      prompt,
+      maxTokens,
+    });
+    if (admission.kind === 'refused') throw new Error(`The demonstration's budget is used up: ${admission.scope}`);
+    const { arm, ticket, deadlineAtMs } = admission;
+    const [target] = admission.targets;
+    if (!target) throw new Error(`Arm ${arm} has no targets.`);
+    const call = { turnId, arm, target, messages, prompt, maxTokens, ticket, earlierCalls: 0, deadlineAtMs };
+    const outcome = await makeAttempt(this.dependencies, call, ticket, 0, undefined);
+    const answered = outcome.kind === 'answered' ? outcome : null;
+    await this.dependencies.ledger.recordTurn({
+      turnId,
+      outcome: answered ? 'answered' : 'degraded',
+      target: answered ? target.name : null,
+      model: answered?.model ?? null,
+      error: outcome.kind === 'failed' ? outcome.failure.message : null,
+      settlements: answered ? [answered.settlement] : [],
+      dayCapNanoUsd: this.dependencies.policy.budgets.dayNanoUsd,
+      atMs: Date.now(),
+    });
+  }
+}
+
+function question(): { readonly userId: string; readonly content: string } {
+  const user = Math.floor(Math.random() * users);
+  return {
+    userId: `user_${String(user).padStart(4, '0')}`,
+    content: questions[user % questions.length] ?? '',
+  };
+}
