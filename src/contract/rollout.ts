@@ -35,8 +35,10 @@ export interface RolloutGates {
   readonly freshnessMs: number;
   /** The canary's p95 latency may be this many percent of the baseline's; null: no such guard. */
   readonly maxLatencyPercent: number | null;
-  /** The canary's cost per successful turn may be this; `baseline`: no more than the baseline's; null: no such guard. */
-  readonly maxCostNanoUsdPerSuccess: number | 'baseline' | null;
+  /** The canary's cost per successful turn may be this many percent of the baseline's; null: no such guard. */
+  readonly maxCostPercent: number | null;
+  /** The canary's cost per successful turn may be this, whatever the baseline's is; null: no such guard. */
+  readonly maxCostNanoUsdPerSuccess: number | null;
 }
 
 /** What is to happen, from the first step to the end. */
@@ -68,7 +70,7 @@ export interface CanaryRolloutInput {
   readonly carried?: CarriedRollout;
 }
 
-export interface CarriedRollout {
+interface CarriedRollout {
   readonly state: RolloutState;
   readonly lastAnalysis: RolloutAnalysis | null;
 }
@@ -120,7 +122,7 @@ export type RolloutPhase =
   | 'RolledBack';
 
 /** A step that was reached, for the list of steps. */
-export interface ReachedStep {
+interface ReachedStep {
   readonly percent: number;
   readonly startedAtMs: number;
   readonly because: string;

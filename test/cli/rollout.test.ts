@@ -49,7 +49,7 @@ steps:
 interval: 500ms
 gates: { alpha: 0.1, minimumSuccessRate: "50%", expectedSuccessRate: 0.99, breachSuccessRate: 0.2, minimumStepRequests: 5 }
 `;
-const hurried = unhurried.replaceAll('1h', '1s').replace('gates: {', 'gates: { maxCostUsdPerSuccess: null,');
+const hurried = unhurried.replaceAll('1h', '1s').replace('gates: {', 'gates: { maxCostPercent: null,');
 
 async function start(spec: string): Promise<string> {
   const name = unique('rollout');

@@ -21,6 +21,7 @@ export function spec(over: Partial<RolloutSpec> = {}): RolloutSpec {
       maxRequestsPerUser: 20,
       freshnessMs: hourMs,
       maxLatencyPercent: 110,
+      maxCostPercent: null,
       maxCostNanoUsdPerSuccess: null,
     },
     freezeWindows: [],

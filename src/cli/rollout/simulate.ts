@@ -91,7 +91,7 @@ function specOf({ plan, interval }: SimulateFlags): RolloutSpec {
     intervalMs: interval,
     warmMs,
     // The simulated arms are equally fast and cost nothing.
-    gates: { ...defaultRolloutGates, maxLatencyPercent: null, maxCostNanoUsdPerSuccess: null },
+    gates: { ...defaultRolloutGates, maxLatencyPercent: null, maxCostPercent: null },
     freezeWindows: [],
     takeOver: false,
     actor: 'simulation',

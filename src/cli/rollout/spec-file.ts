@@ -63,7 +63,8 @@ const specFileSchema = z.strictObject({
       maxRequestsPerUser: z.number().optional(),
       freshness: duration.optional(),
       maxLatencyPercent: z.number().nullish(),
-      maxCostUsdPerSuccess: z.union([z.literal('baseline'), usdAmount]).nullish(),
+      maxCostPercent: z.number().nullish(),
+      maxCostUsdPerSuccess: usdAmount.nullish(),
     })
     .optional(),
   freezeWindows: z.array(z.strictObject({ from: moment, to: moment })).optional(),

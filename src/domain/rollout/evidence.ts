@@ -22,7 +22,7 @@ export interface Measures {
   readonly slower: TestValue | null;
   /** In this bake, its share of users is not the split's. */
   readonly wrongShare: TestValue;
-  /** Nano-dollars per successful turn of the canary and what they may be; null without data or guard. */
+  /** Nano-dollars per successful turn of the canary and what they may be, by the stricter guard; null without data or guard. */
   readonly cost: { readonly perSuccess: number; readonly limit: number } | null;
 }
 
@@ -102,11 +102,18 @@ function wrongShare(canaryUsers: number, baselineUsers: number, share: number): 
 /** Not a sequential test: costs of turns have no simple law. So it only ever holds, and only with enough data. */
 function costPerSuccess(canary: ArmEvidence, baseline: ArmEvidence, gates: RolloutGates): Measures['cost'] {
   const { maxCostNanoUsdPerSuccess, minimumStepRequests } = gates;
-  if (maxCostNanoUsdPerSuccess === null || canary.successfulTurns < minimumStepRequests) return null;
-  const perSuccess = canary.costNanoUsd / canary.successfulTurns;
-  if (maxCostNanoUsdPerSuccess !== 'baseline') return { perSuccess, limit: maxCostNanoUsdPerSuccess };
-  if (baseline.successfulTurns < minimumStepRequests) return null;
-  return { perSuccess, limit: baseline.costNanoUsd / baseline.successfulTurns };
+  if (canary.successfulTurns < minimumStepRequests) return null;
+  const limits = [maxCostNanoUsdPerSuccess, costLimitByBaseline(baseline, gates)].filter((limit) => limit !== null);
+  if (limits.length === 0) return null;
+  return { perSuccess: canary.costNanoUsd / canary.successfulTurns, limit: Math.min(...limits) };
+}
+
+function costLimitByBaseline(
+  baseline: ArmEvidence,
+  { maxCostPercent, minimumStepRequests }: RolloutGates,
+): number | null {
+  if (maxCostPercent === null || baseline.successfulTurns < minimumStepRequests) return null;
+  return (baseline.costNanoUsd / baseline.successfulTurns) * (maxCostPercent / 100);
 }
 
 /** ln(n!), exact to 12 digits: by adding up for small numbers, by Stirling's series above. */

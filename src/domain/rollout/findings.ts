@@ -58,7 +58,7 @@ export function ratesOf(spec: RolloutSpec, { canary, baseline }: Evidence): stri
     .join(', ');
 }
 
-export function shown({ value, needed }: TestValue): string {
+function shown({ value, needed }: TestValue): string {
   return `${value.toFixed(1)} of ${needed.toFixed(1)}`;
 }
 

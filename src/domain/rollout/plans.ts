@@ -40,5 +40,7 @@ export const defaultRolloutGates: RolloutGates = {
   // Three analyses: longer without one canary request, and something is wrong with the traffic or with our sight of it.
   freshnessMs: 3 * intervalMs,
   maxLatencyPercent: 110,
-  maxCostNanoUsdPerSuccess: 'baseline',
+  // Not 100: of two arms that cost the same, one is always a little dearer than the other.
+  maxCostPercent: 110,
+  maxCostNanoUsdPerSuccess: null,
 };

@@ -60,8 +60,7 @@ function stepsProblem(steps: RolloutSpec['steps']): string | null {
 
 function gatesProblem(gates: RolloutGates): string | null {
   if (typeof gates !== 'object' || gates === null) return 'gates must be an object';
-  const { minimumSuccessRate, expectedSuccessRate, breachSuccessRate, maxLatencyPercent, maxCostNanoUsdPerSuccess } =
-    gates;
+  const { minimumSuccessRate, expectedSuccessRate, breachSuccessRate } = gates;
   return (
     rateProblem('gates.alpha', gates.alpha) ??
     rateProblem('gates.beta', gates.beta) ??
@@ -77,10 +76,9 @@ function gatesProblem(gates: RolloutGates): string | null {
     countProblem('gates.minimumStepRequests', gates.minimumStepRequests) ??
     countProblem('gates.maxRequestsPerUser', gates.maxRequestsPerUser) ??
     durationProblem('gates.freshnessMs', gates.freshnessMs, 100) ??
-    (maxLatencyPercent === null ? null : countProblem('gates.maxLatencyPercent', maxLatencyPercent)) ??
-    (maxCostNanoUsdPerSuccess === null || maxCostNanoUsdPerSuccess === 'baseline'
-      ? null
-      : countProblem('gates.maxCostNanoUsdPerSuccess', maxCostNanoUsdPerSuccess))
+    guardProblem('gates.maxLatencyPercent', gates.maxLatencyPercent) ??
+    guardProblem('gates.maxCostPercent', gates.maxCostPercent) ??
+    guardProblem('gates.maxCostNanoUsdPerSuccess', gates.maxCostNanoUsdPerSuccess)
   );
 }
 
@@ -108,6 +106,11 @@ function rateProblem(field: string, value: unknown): string | null {
 function countProblem(field: string, value: unknown): string | null {
   if (Number.isSafeInteger(value) && (value as number) >= 1) return null;
   return `${field} must be a whole number of at least 1, not ${inWords(value)}`;
+}
+
+function guardProblem(field: string, value: unknown): string | null {
+  const problem = value === null ? null : countProblem(field, value);
+  return problem === null ? null : `${problem}; null for no such guard`;
 }
 
 /** A value as part of a message: whatever it is, and no more of it than a line holds. */

@@ -159,19 +159,29 @@ describe('the guard of cost', () => {
   const costOf = (changes: Partial<Evidence>, itsGates: Partial<RolloutGates> = {}): Measures['cost'] =>
     measure({ ...good, ...changes }, { ...gates, ...itsGates }, 10).cost;
 
-  it('compares cost per successful turn with the baseline, or with a limit', () => {
-    const canary = arm(1000, 500, { costNanoUsd: 5_000_000 });
-    const baseline = arm(1000, 200, { costNanoUsd: 4_000_000 });
-    expect(costOf({ canary, baseline })).toEqual({ perSuccess: 10_000, limit: 5000 });
-    expect(costOf({ canary, baseline }, { maxCostNanoUsdPerSuccess: 7000 })).toEqual({
-      perSuccess: 10_000,
-      limit: 7000,
-    });
+  const canary = arm(1000, 500, { costNanoUsd: 5_000_000 });
+  const baseline = arm(1000, 200, { costNanoUsd: 4_000_000 });
+
+  it.each([
+    { maxCostPercent: 110, maxCostNanoUsdPerSuccess: null, limit: 5500 },
+    { maxCostPercent: null, maxCostNanoUsdPerSuccess: 7000, limit: 7000 },
+    { maxCostPercent: 110, maxCostNanoUsdPerSuccess: 7000, limit: 5500 },
+    { maxCostPercent: 110, maxCostNanoUsdPerSuccess: 4000, limit: 4000 },
+  ])('compares cost per successful turn, retries included, with the stricter limit: %j', ({ limit, ...itsGates }) => {
+    const cost = costOf({ canary, baseline }, itsGates);
+    expect(cost?.perSuccess).toBe(10_000);
+    expect(cost?.limit).toBeCloseTo(limit, 6);
+  });
+
+  it('lets arms pass that cost the same, whichever is a little dearer by chance', () => {
+    const slightlyDearer = arm(1000, 0, { costNanoUsd: 1_090_000 });
+    const rollout = new Rollout();
+    expect(rollout.look(18, { canary: slightlyDearer, baseline: arm(9000, 0) }).action).toBe('advance');
   });
 
   it('says nothing without a limit or without 300 successful turns to go by', () => {
-    expect(costOf({}, { maxCostNanoUsdPerSuccess: null })).toBeNull();
-    expect(costOf({ canary: arm(299, 0) })).toBeNull();
+    expect(costOf({}, { maxCostPercent: null })).toBeNull();
+    expect(costOf({ canary: arm(299, 0) }, { maxCostNanoUsdPerSuccess: 1 })).toBeNull();
     expect(costOf({ baseline: arm(299, 0) })).toBeNull();
   });
 });
