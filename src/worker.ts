@@ -32,6 +32,8 @@ export interface WorkerOptions {
   readonly settings: Settings;
   /** A file made by `bundleWorkflowCode`. */
   readonly workflowBundle?: string;
+  /** Workflows kept in memory between their tasks; default: what the SDK derives from the memory there is. */
+  readonly maxCachedWorkflows?: number;
   readonly onError?: (error: unknown) => void;
 }
 
@@ -56,7 +58,7 @@ export async function startWorker(options: WorkerOptions): Promise<RunningWorker
 
 /** Adds how to close each part as soon as it is open. */
 async function startWith(
-  { settings, workflowBundle, onError }: WorkerOptions,
+  { settings, workflowBundle, maxCachedWorkflows, onError }: WorkerOptions,
   closings: Closing[],
 ): Promise<RunningWorker> {
   const { temporal, policy } = settings;
@@ -72,6 +74,7 @@ async function startWith(
   closings.push(() => connection.close());
   const worker = await Worker.create({
     ...workerTuning,
+    ...(maxCachedWorkflows !== undefined && { maxCachedWorkflows }),
     connection,
     namespace: temporal.namespace,
     taskQueue: temporal.taskQueue,

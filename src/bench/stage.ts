@@ -38,11 +38,15 @@ export interface StageOptions {
   /** Where the workers' CPU profiles go. */
   readonly profileDirectory: string | undefined;
   readonly report: Reporter;
+  /** Of the Temporal server; default: as `bellwether up` starts it. */
+  readonly tuning?: readonly string[];
+  /** Workflows that a worker keeps in memory; default: the SDK's own choice. */
+  readonly maxCachedWorkflows?: number;
 }
 
 /** All data is in a temporary directory, which goes with this process. */
 export async function buildStage(options: StageOptions): Promise<Stage> {
-  const { only, providerLatencyMs, profileDirectory, report } = options;
+  const { only, providerLatencyMs, profileDirectory, report, maxCachedWorkflows } = options;
   const directory = mkdtempSync(join(tmpdir(), 'bellwether-bench-'));
   process.once('exit', () => rmSync(directory, { recursive: true, force: true }));
   const stops: (() => Promise<unknown>)[] = [];
@@ -57,6 +61,7 @@ export async function buildStage(options: StageOptions): Promise<Stage> {
       dataFile: join(directory, 'temporal.db'),
       namespace,
       searchAttributes,
+      tuning: options.tuning,
     });
     stops.push(() => server.stop());
 
@@ -81,7 +86,10 @@ export async function buildStage(options: StageOptions): Promise<Stage> {
       const dataDirectory = join(directory, kind);
       mkdirSync(dataDirectory);
       const workflowBundle = await bundleFor(kind, dataDirectory);
-      const worker = await startWorkerProcess({ ...common, kind, dataDirectory, workflowBundle }, nodeOptions);
+      const worker = await startWorkerProcess(
+        { ...common, kind, dataDirectory, workflowBundle, maxCachedWorkflows },
+        nodeOptions,
+      );
       stops.push(() => worker.stop());
       workers.set(kind, worker);
     }

@@ -16,10 +16,10 @@ async function main(): Promise<void> {
 }
 
 function start(options: BenchWorkerOptions): Promise<RunningWorker> {
-  const { kind, workflowBundle } = options;
+  const { kind, workflowBundle, maxCachedWorkflows } = options;
   const settings = benchSettings(options, kind);
   return kind === 'bellwether'
-    ? startWorker({ settings, workflowBundle })
+    ? startWorker({ settings, workflowBundle, maxCachedWorkflows })
     : startComparedWorker(kind, settings, workflowBundle);
 }
 

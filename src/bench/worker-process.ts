@@ -14,6 +14,8 @@ export interface BenchWorkerOptions {
   /** Holds the ledger: each kind has one of its own, of the same make. */
   readonly dataDirectory: string;
   readonly workflowBundle: string;
+  /** Of `bellwether` workers; default: the SDK's own choice. */
+  readonly maxCachedWorkflows?: number;
 }
 
 /** Each kind has its own task queue, named after it. */

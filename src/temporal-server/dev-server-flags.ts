@@ -5,10 +5,11 @@ export interface DevServerFlags {
   readonly namespace: string;
   readonly dataFile: string | undefined;
   readonly searchAttributes: readonly string[];
+  readonly tuning: readonly string[];
 }
 
-/** What makes the dev server fast; `docs/temporal.md` has the measurements. */
-const tuning = [
+/** What makes the dev server fast; `docs/temporal.md` has the measurements, `npm run bench -- server` repeats them. */
+export const devServerTuning: readonly string[] = [
   // A commit is one append to the log instead of a rewritten file and a journal.
   '--sqlite-pragma=journal_mode=wal',
   // The queue that hands tasks to workers polls the database at 20 a second as it comes: a turn waits for that poll.
@@ -26,6 +27,6 @@ export function devServerArguments(flags: DevServerFlags): string[] {
     ...(flags.dataFile === undefined ? [] : [`--db-filename=${flags.dataFile}`]),
     `--namespace=${flags.namespace}`,
     ...flags.searchAttributes.map((name) => `--search-attribute=${name}=Keyword`),
-    ...tuning,
+    ...flags.tuning,
   ];
 }

@@ -2,7 +2,7 @@ import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { claimDataFile, type DataFileClaim } from './data-file-claim';
-import { devServerArguments } from './dev-server-flags';
+import { devServerArguments, devServerTuning } from './dev-server-flags';
 import { lastLogLines } from './dev-server-log';
 import { spawnDevServer, type DevServerProcess } from './dev-server-process';
 import { assertPortFree, findFreePort } from './free-port';
@@ -26,6 +26,8 @@ export interface DevServerOptions {
   readonly uiPort?: number | 'none';
   /** Names, registered as Keyword. */
   readonly searchAttributes: readonly string[];
+  /** Further arguments. Default: what makes it fast. */
+  readonly tuning?: readonly string[];
   /** Default: `temporal-server.log` beside the data file; in memory, a temporary file that goes with the server. */
   readonly logFile?: string;
   /** Told what is out of the ordinary. */
@@ -70,7 +72,7 @@ export async function startDevServer(options: DevServerOptions): Promise<DevServ
 }
 
 async function startOnce(options: DevServerOptions, claim: DataFileClaim | undefined): Promise<DevServer> {
-  const { binary, dataFile, namespace, searchAttributes, ip = '127.0.0.1' } = options;
+  const { binary, dataFile, namespace, searchAttributes, tuning = devServerTuning, ip = '127.0.0.1' } = options;
   const port = await choosePort(ip, options.port ?? 0);
   const uiPort =
     options.uiPort === undefined || options.uiPort === 'none' ? 'none' : await choosePort(ip, options.uiPort);
@@ -79,7 +81,7 @@ async function startOnce(options: DevServerOptions, claim: DataFileClaim | undef
   const logFile = options.logFile ?? defaultLogFile(dataFile);
   mkdirSync(dirname(logFile), { recursive: true });
 
-  const flags = devServerArguments({ ip, port, uiPort, namespace, dataFile, searchAttributes });
+  const flags = devServerArguments({ ip, port, uiPort, namespace, dataFile, searchAttributes, tuning });
   const server = await spawnDevServer(binary, flags, logFile).catch((error: unknown) => {
     throw startError(binary, error, undefined);
   });
