@@ -1,5 +1,6 @@
 import { ApplicationFailure, Context } from '@temporalio/activity';
 import { failureTypes } from '../contract/failures';
+import type { RolloutEntry } from '../contract/rollout';
 import type {
   AnsweredCall,
   CallOutcome,
@@ -11,6 +12,7 @@ import type {
 } from '../contract/turn';
 import { admitTurn } from './admit-turn';
 import type { ActivityDependencies } from './dependencies';
+import { withHeartbeats } from './heartbeats';
 import { makeAttempt } from './make-attempt';
 import { RecentLatency } from './recent-latency';
 import { createRolloutActivities } from './rollout-activities';
@@ -19,11 +21,9 @@ import { TurnMemory } from './turn-memory';
 export type { ActivityDependencies } from './dependencies';
 export type Activities = ReturnType<typeof createActivities>;
 
-/** A third of the workflow's heartbeat timeout (10 s): two may be lost before a worker counts as dead. */
-const heartbeatEveryMs = 3_000;
-
 /** The steps of a turn. Everything they know of the world comes in through `dependencies`. */
 export function createActivities(dependencies: ActivityDependencies) {
+  const rollout = createRolloutActivities(dependencies);
   const memory = new TurnMemory();
   const recentLatency = new RecentLatency();
 
@@ -113,8 +113,7 @@ export function createActivities(dependencies: ActivityDependencies) {
       const { info } = context;
       // Temporal hands out each attempt once, so the first one's ticket is certainly unused.
       const ticket = info.attempt === 1 ? input.ticket : null;
-      const heartbeats = setInterval(() => context.heartbeat(), heartbeatEveryMs);
-      try {
+      return withHeartbeats(async () => {
         const callIndex = input.earlierCalls + info.attempt - 1;
         const outcome = await attempt(input, ticket, callIndex, context.cancellationSignal);
         if (outcome.kind === 'answered') return outcome;
@@ -126,15 +125,16 @@ export function createActivities(dependencies: ActivityDependencies) {
           nextRetryDelay: outcome.retryDelayMs ?? undefined,
           details: [outcome.failure],
         });
-      } finally {
-        clearInterval(heartbeats);
-      }
+      });
     },
 
     /** Settles the answer and writes the turn's outcome. */
     recordTurn: record,
 
-    ...createRolloutActivities(dependencies),
+    /** See `createRolloutActivities`, as all that concerns rollouts. */
+    observeRollout: (request: Parameters<typeof rollout.observeRollout>[0]) =>
+      withHeartbeats(() => rollout.observeRollout(request)),
+    recordRollout: (entry: RolloutEntry) => withHeartbeats(() => rollout.recordRollout(entry)),
 
     async closeSession(sessionId: string): Promise<void> {
       await dependencies.ledger.closeSession(sessionId, Date.now());

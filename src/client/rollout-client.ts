@@ -1,5 +1,6 @@
 import type { Client, WorkflowHandle } from '@temporalio/client';
 import {
+  QueryNotRegisteredError,
   WithStartWorkflowOperation,
   WorkflowExecutionAlreadyStartedError,
   WorkflowNotFoundError,
@@ -23,6 +24,9 @@ import { translateError } from './translate-error';
 
 /** An operator waits; a worker that takes over from a dead one needs some 10 s. */
 const defaultDeadlineMs = 60_000;
+
+/** The server's name for the failure of an update whose workflow ended before its answer. */
+const endedBeforeAnswer = 'AcceptedUpdateCompletedWorkflow';
 
 /** What an operator does with rollouts, from any process that reaches Temporal. */
 export class RolloutClient {
@@ -48,7 +52,8 @@ export class RolloutClient {
         startWorkflowOperation: new WithStartWorkflowOperation(names.canaryRolloutWorkflowType, {
           workflowId: names.rolloutWorkflowId(spec.name),
           taskQueue: this.taskQueue,
-          workflowIdReusePolicy: 'REJECT_DUPLICATE',
+          // One that was refused may be tried again; the ledger refuses the name of one that began.
+          workflowIdReusePolicy: 'ALLOW_DUPLICATE_FAILED_ONLY',
           workflowIdConflictPolicy: 'FAIL',
           args: [input],
           staticSummary: `Rollout ${spec.name}: ${spec.baselineArm} to ${spec.canaryArm}`,
@@ -115,14 +120,21 @@ export class RolloutClient {
     if (error instanceof WorkflowUpdateFailedError && error.cause instanceof ApplicationFailure) {
       const { type, message } = error.cause;
       if (type === failureTypes.rolloutRefused) return new RolloutRefusedError(message, { cause: error });
+      if (type === endedBeforeAnswer) return ended(name, error);
     }
+    // What Temporal says of any query that fails.
+    if (error instanceof QueryNotRegisteredError) return new RolloutRefusedError(error.message, { cause: error });
     if (error instanceof WorkflowNotFoundError) {
       const execution = await this.execution(name);
       if (execution === 'unknown') {
         return new RolloutNotFoundError(`Temporal knows no rollout named ${name}.`, { cause: error });
       }
-      return new RolloutEndedError(`Rollout ${name} has ended; it takes no more commands.`, { cause: error });
+      return ended(name, error);
     }
     return translateError(error, `Rollout ${name}`);
   }
+}
+
+function ended(name: string, cause: unknown): RolloutEndedError {
+  return new RolloutEndedError(`Rollout ${name} has ended; it takes no more commands.`, { cause });
 }

@@ -8,7 +8,6 @@ import {
   defineQuery,
   defineSignal,
   defineUpdate,
-  isCancellation,
   proxyActivities,
   setHandler,
   workflowInfo,
@@ -19,187 +18,169 @@ import * as names from '../contract/names';
 import type {
   CanaryRolloutInput,
   Evidence,
-  RolloutAnalysis,
   RolloutAnswer,
   RolloutCommand,
   RolloutCommandInput,
   RolloutDecision,
   RolloutOccasion,
   RolloutResult,
-  RolloutState,
   RolloutStatus,
 } from '../contract/rollout';
 import { advanceRollout } from '../domain/rollout/advance-rollout';
-import { nextAnalysisAtMs } from '../domain/rollout/clock';
 import { readCommand, rolloutCommandProblem, rolloutSpecProblem } from '../domain/rollout/validate';
-import { ShownRollout } from './rollout-view';
+import { CommandQueue } from './command-queue';
 import { refuseInvalid } from './refuse-invalid';
+import { RolloutMemory } from './rollout-memory';
 
 const begun = defineUpdate<RolloutStatus>(names.begunUpdate);
 const status = defineQuery<RolloutStatus>(names.statusQuery);
 
 /** The ledger retries a lost database for 30 s by itself, and counting a large bake may take as long. */
-const oneReadMs = 60_000;
+const oneTryMs = 60_000;
+
+/** A missing heartbeat means a dead worker, and a rollback must not wait for one longer; the activities beat every third of this. */
+const heartbeatTimeoutMs = 10_000;
 
 /** Evidence that cannot be read within this is no evidence; the next analysis tries again. */
 const { observeRollout } = proxyActivities<Activities>({
-  startToCloseTimeout: oneReadMs,
-  scheduleToCloseTimeout: 2 * oneReadMs,
+  startToCloseTimeout: oneTryMs,
+  scheduleToCloseTimeout: 2 * oneTryMs,
+  heartbeatTimeout: heartbeatTimeoutMs,
   retry: { initialInterval: '1 second', maximumInterval: '10 seconds' },
 });
 
 /** A decision is recorded however long the ledger is away: nothing else happens before. */
 const { recordRollout } = proxyActivities<Activities>({
-  startToCloseTimeout: oneReadMs,
+  startToCloseTimeout: oneTryMs,
+  heartbeatTimeout: heartbeatTimeoutMs,
   retry: { initialInterval: '1 second', maximumInterval: '10 seconds' },
 });
 
-interface PendingCommand {
-  readonly command: RolloutCommand;
-  answer?: RolloutAnswer;
-}
-
 /**
  * Moves traffic from one arm to another while the evidence holds. What happens next is decided by `advanceRollout`; this
- * is its clock, its hands and its memory.
+ * is its clock and its hands.
  */
 export async function canaryRollout({ spec, carried }: CanaryRolloutInput): Promise<RolloutResult> {
   refuseInvalid(rolloutSpecProblem(spec));
 
-  let state: RolloutState | null = carried?.state ?? null;
-  let lastAnalysis: RolloutAnalysis | null = carried?.lastAnalysis ?? null;
-  let refusal: string | null = null;
-  let observation: CancellationScope | null = null;
-  const pending: PendingCommand[] = [];
-  const shown = new ShownRollout();
+  const rollout = new RolloutMemory(spec, carried);
+  const commands = new CommandQueue();
 
   setHandler(begun, answerBegun, {
     description: 'Answers once the split is set, or says why the rollout was refused.',
   });
-  setHandler(status, () => statusOf(requireState()));
-  for (const name of names.rolloutCommandNames) {
-    const description = `${name}: {"actor": "…", "reason": "…"}`;
-    setHandler(defineSignal<[RolloutCommandInput]>(name), (input) => receive({ command: readCommand(name, input) }), {
-      description,
-    });
-    setHandler(
-      defineUpdate<RolloutAnswer, [RolloutCommandInput]>(name),
-      (input) => answered({ command: readCommand(name, input) }),
-      { description, validator: (input) => refuseInvalid(rolloutCommandProblem(input)) },
-    );
-  }
+  setHandler(status, () => rollout.status());
+  for (const name of names.rolloutCommandNames) listenTo(name, commands);
 
-  state ??= await CancellationScope.nonCancellable(begin);
-  shown.update(spec, state, lastAnalysis);
-  try {
-    await run();
-  } catch (error) {
-    if (!isCancellation(error)) throw error;
-    // Whoever cancels the workflow wants the rollout stopped, not its split left behind without anyone to watch it.
-    await decideOn({ command: { name: 'rollback', actor: 'a cancellation of the workflow' }, evidence: null });
-  }
-  await CancellationScope.nonCancellable(() => condition(allHandlersFinished));
-  const { phase, message, reached } = requireState();
-  return { phase: phase === 'Succeeded' ? phase : 'RolledBack', reason: message, reached };
+  // Whoever cancels the workflow wants the rollout stopped, not its split left behind without anyone to watch it.
+  CancellationScope.current().cancelRequested.catch(() =>
+    commands.add({ name: 'rollback', actor: 'a cancellation of the workflow' }),
+  );
+  return CancellationScope.nonCancellable(async () => {
+    try {
+      if (!rollout.hasBegun) await begin();
+      await goOn();
+    } catch (error) {
+      await refuse(error);
+    }
+    return rollout.result();
+  });
 
-  async function begin(): Promise<RolloutState> {
+  async function begin(): Promise<void> {
     const occasion = { atMs: Date.now(), evidence: null, command: null };
     const decision = advanceRollout(spec, null, occasion);
     const recorded = await recordRollout({ spec, decision, ...occasion });
-    if (recorded.kind === 'recorded') return decision.next;
-    refusal = `${recorded.field}: ${recorded.problem}`;
-    await condition(allHandlersFinished);
-    throw ApplicationFailure.nonRetryable(refusal, failureTypes.rolloutRefused);
+    if (recorded.kind === 'refused') throw refused(`${recorded.field}: ${recorded.problem}`);
+    rollout.enter(decision.next);
   }
 
-  async function run(): Promise<void> {
-    while (requireState().endedAtMs === null || pending.length > 0) {
-      const next = pending.find(({ command }) => command.name === 'rollback') ?? pending[0];
-      if (next) await carryOut(next);
-      else if (Date.now() >= dueAtMs()) await analyse();
-      else if (workflowInfo().continueAsNewSuggested && allHandlersFinished()) await continueRun();
-      else await condition(() => pending.length > 0, dueAtMs() - Date.now());
+  async function goOn(): Promise<void> {
+    for (;;) {
+      const command = commands.first();
+      if (command) await carryOut(command);
+      else if (rollout.hasEnded) {
+        if (allHandlersFinished()) return;
+        await condition(() => allHandlersFinished() || commands.first() !== undefined);
+      } else if (workflowInfo().continueAsNewSuggested && allHandlersFinished()) {
+        await continueAsNew<typeof canaryRollout>({ spec, carried: rollout.carry() });
+      } else if (Date.now() >= rollout.nextAnalysisAtMs()) await analyse();
+      else await condition(() => commands.first() !== undefined, rollout.nextAnalysisAtMs() - Date.now());
     }
   }
 
   async function analyse(): Promise<void> {
     const evidence = await observe();
     // A rollback that came meanwhile goes first, and after it there is nothing left to analyse.
-    if (pending.some(({ command }) => command.name === 'rollback')) return;
-    const { atMs, action, reason, missing } = await decideOn({ command: null, evidence });
-    lastAnalysis = { atMs, evidence, action, reason, missing };
-    shown.update(spec, requireState(), lastAnalysis);
+    if (commands.hasRollback) return;
+    const { atMs, action, reason, missing, next } = await decideOn({ command: null, evidence });
+    rollout.enter(next, { atMs, evidence, action, reason, missing });
   }
 
-  async function carryOut(next: PendingCommand): Promise<void> {
-    const { command } = next;
+  async function carryOut(command: RolloutCommand): Promise<void> {
     const evidence = command.name === 'promote' ? await observe() : null;
-    const { action, reason } = await decideOn({ command, evidence });
-    next.answer = { accepted: action !== 'refuse', reason, state: requireState() };
-    pending.splice(pending.indexOf(next), 1);
+    // As above; the promotion is refused after it.
+    if (command.name !== 'rollback' && commands.hasRollback) return;
+    const { action, reason, next } = await decideOn({ command, evidence });
+    rollout.enter(next);
+    commands.answer(command, { accepted: action !== 'refuse', reason, state: next });
   }
 
   /** Decides, and makes it true: the row of the audit and the split are one transaction. */
   async function decideOn(basis: Omit<RolloutOccasion, 'atMs'>): Promise<RolloutDecision & { readonly atMs: number }> {
     const occasion = { atMs: Date.now(), ...basis };
-    const decision = advanceRollout(spec, requireState(), occasion);
-    // Once sent it counts: nobody could tell whether a cancelled record was written.
-    await CancellationScope.nonCancellable(() => recordRollout({ spec, decision, ...occasion }));
-    state = decision.next;
-    shown.update(spec, state, lastAnalysis);
+    const decision = advanceRollout(spec, rollout.state, occasion);
+    await recordRollout({ spec, decision, ...occasion });
     return { ...decision, atMs: occasion.atMs };
   }
 
   /** Null when the evidence cannot be read, or a rollback makes it needless. */
   async function observe(): Promise<Evidence | null> {
-    const { name: rollout, baselineArm, canaryArm, gates } = spec;
+    const { name, baselineArm, canaryArm, gates } = spec;
     const { maxRequestsPerUser, maxLatencyPercent } = gates;
-    const { bake } = requireState();
-    observation = new CancellationScope();
-    try {
-      return await observation.run(() =>
-        observeRollout({ rollout, bake, baselineArm, canaryArm, maxRequestsPerUser, maxLatencyPercent }),
-      );
-    } catch (error) {
-      if (error instanceof ActivityFailure || isCancellation(error)) return null;
-      throw error;
-    } finally {
-      observation = null;
-    }
+    const { bake } = rollout.state;
+    const request = { rollout: name, bake, baselineArm, canaryArm, maxRequestsPerUser, maxLatencyPercent };
+    return CancellationScope.cancellable(async () => {
+      try {
+        return await Promise.race([observeRollout(request), condition(() => commands.hasRollback).then(() => null)]);
+      } catch (error) {
+        if (error instanceof ActivityFailure) return null;
+        throw error;
+      } finally {
+        CancellationScope.current().cancel();
+      }
+    });
   }
 
-  function receive(command: PendingCommand): void {
-    pending.push(command);
-    if (command.command.name === 'rollback') observation?.cancel();
-  }
-
-  async function answered(command: PendingCommand): Promise<RolloutAnswer> {
-    receive(command);
-    await condition(() => command.answer !== undefined);
-    return command.answer as RolloutAnswer;
+  /** Ends a rollout that the ledger refuses: everybody who asked anything of it hears why. */
+  async function refuse(error: unknown): Promise<never> {
+    const cause = error instanceof ActivityFailure ? error.cause : error;
+    if (!(cause instanceof ApplicationFailure) || cause.type !== failureTypes.rolloutRefused) throw error;
+    const failure = refused(cause.message);
+    rollout.refuse(failure.message);
+    commands.refuseAll(failure);
+    await condition(allHandlersFinished);
+    throw failure;
   }
 
   async function answerBegun(): Promise<RolloutStatus> {
-    await condition(() => state !== null || refusal !== null);
-    if (refusal !== null) throw ApplicationFailure.nonRetryable(refusal, failureTypes.rolloutRefused);
-    return statusOf(requireState());
+    await CancellationScope.nonCancellable(() => condition(() => rollout.hasBegun || rollout.isRefused));
+    return rollout.status();
   }
+}
 
-  function dueAtMs(): number {
-    const current = requireState();
-    return nextAnalysisAtMs(spec, current, lastAnalysis?.atMs ?? current.startedAtMs);
-  }
+/** As a signal, which the Temporal UI and its command line can send, and as an update, which is answered. */
+function listenTo(name: (typeof names.rolloutCommandNames)[number], commands: CommandQueue): void {
+  const description = `${name}: {"actor": "…", "reason": "…"}`;
+  setHandler(defineSignal<[RolloutCommandInput]>(name), (input) => commands.add(readCommand(name, input)), {
+    description,
+  });
+  setHandler(
+    defineUpdate<RolloutAnswer, [RolloutCommandInput]>(name),
+    (input) => commands.ask(readCommand(name, input)),
+    { description, validator: (input) => refuseInvalid(rolloutCommandProblem(input)) },
+  );
+}
 
-  function statusOf(current: RolloutState): RolloutStatus {
-    return { spec, state: current, lastAnalysis, nextAnalysisAtMs: current.endedAtMs === null ? dueAtMs() : null };
-  }
-
-  function continueRun(): Promise<never> {
-    return continueAsNew<typeof canaryRollout>({ spec, carried: { state: requireState(), lastAnalysis } });
-  }
-
-  function requireState(): RolloutState {
-    if (state === null) throw ApplicationFailure.retryable('The rollout has not begun yet.');
-    return state;
-  }
+function refused(reason: string): ApplicationFailure {
+  return ApplicationFailure.nonRetryable(reason, failureTypes.rolloutRefused);
 }
