@@ -90,9 +90,9 @@ function keyReaderOf(name: string, { merged, loaded, environment, workingDirecto
   return createApiKeyReader({ variable, file }, environment, workingDirectory);
 }
 
-/** No provider of the default arm has a key, and each of them needs one. */
+/** No arm has a provider that could be called: each needs a key, and none has one. */
 function isSimulated(merged: MergedConfig, keyReaders: ReadonlyMap<string, ApiKeyReader>): boolean {
-  const targets = merged.arms.get(merged.defaultArm)?.targets ?? [];
+  const targets = [...merged.arms.values()].flatMap((arm) => arm.targets);
   return targets.every(({ provider: name }) => {
     const provider = merged.providers.get(name);
     const needsKey = provider?.apiKeyEnv !== undefined || provider?.apiKeyFile !== undefined;

@@ -118,8 +118,12 @@ describe('simulation', () => {
     expect(workspace.load({ HOLYSHEEP_API_KEY: 'k1' }).simulated).toBe(false);
   });
 
-  it('does not end for the key of another arm', () => {
-    expect(workspace.load({ LEGACY_API_KEY: 'k2', LEGACY_BASE_URL: 'http://127.0.0.1:9/v1' }).simulated).toBe(true);
+  it('ends for the key of any arm, as before a migration, when only the new provider has one here', () => {
+    workspace.write('bellwether.config.yaml', 'defaultArm: legacy\n');
+    const legacy = { LEGACY_BASE_URL: 'http://127.0.0.1:9/v1' };
+    expect(workspace.load({ HOLYSHEEP_API_KEY: 'k1', ...legacy }).simulated).toBe(false);
+    expect(workspace.load({ LEGACY_API_KEY: 'k2', ...legacy }).simulated).toBe(false);
+    expect(workspace.load(legacy).simulated).toBe(true);
   });
 
   it('goes on with the placeholder that the guide’s .env holds', () => {
