@@ -163,7 +163,7 @@ export interface RolloutCommandInput {
   readonly full?: boolean;
   /** promote: although the evidence does not say so. Needs a reason. */
   readonly force?: boolean;
-  /** The percent that the operator saw: the command is refused when the rollout has moved on since. */
+  /** The percent that the operator saw: the command is refused when the rollout has moved on since. Not so a pause or a rollback. */
   readonly seenPercent?: number;
 }
 

@@ -15,7 +15,8 @@ export function obey(
   if (state.endedAtMs !== null) return refuse(`The rollout has ended (${state.phase}): ${state.message}`);
   if (command.name === 'rollback') return rollBack(state, atMs, `${command.actor} rolled back${saying(command)}.`);
   if (command.problem !== undefined) return refuse(command.problem);
-  if (command.seenPercent !== undefined && command.seenPercent !== state.percent) {
+  // Not so a pause: whoever wants the rollout stopped wants it stopped wherever it is by now.
+  if (command.name !== 'pause' && command.seenPercent !== undefined && command.seenPercent !== state.percent) {
     return refuse(`${command.name} was meant at ${command.seenPercent}%, the rollout is at ${state.percent}% by now.`);
   }
   if (state.phase === 'Promoting') return refuse('The canary has all traffic already; only a rollback is left.');
@@ -46,16 +47,15 @@ function promote(
 ): RolloutDecision {
   const step = command.full ? spec.steps.length : state.step + 1;
   const percent = spec.steps[step]?.percent ?? 100;
-  const advance = (how: string): RolloutDecision =>
-    advanceTo(
-      spec,
-      state,
-      step,
-      atMs,
-      `${command.actor} ${how} it from ${state.percent}% to ${percent}%${saying(command)}.`,
-    );
+  const advance = (reason: string): RolloutDecision => advanceTo(spec, state, step, atMs, reason);
   if (command.force) {
-    return hasReason(command) ? advance('forced') : refuse('To force is to override the evidence: give a reason.');
+    if (!hasReason(command)) return refuse('To force is to override the evidence: give a reason.');
+    if (isSentAgain(state, command)) {
+      return refuse(
+        `That was done already: ${state.message} To force the next step too, say "seenPercent": ${state.percent}.`,
+      );
+    }
+    return advance(forced(command, state.percent, percent));
   }
   if (state.phase !== 'Progressing') {
     return refuse(`It is ${state.phase}: ${state.message} Resume it first, or force the promotion with a reason.`);
@@ -68,7 +68,18 @@ function promote(
   const against = [blind, breach, ...alarms, ...missing].filter((finding) => finding !== null);
   if (against.length > 0)
     return refuse(`The evidence is not there: ${against.join(' ')} Wait, or force with a reason.`);
-  return advance('promoted');
+  return advance(`${command.actor} promoted it from ${state.percent}% to ${percent}%${saying(command)}.`);
+}
+
+function forced(command: RolloutCommand, fromPercent: number, toPercent: number): string {
+  return `${command.actor} forced it from ${fromPercent}% to ${toPercent}%${saying(command)}.`;
+}
+
+/** The command that led to this step has come twice, as signals may, and nothing was looked at in between. */
+function isSentAgain({ reached, percent, message }: RolloutState, command: RolloutCommand): boolean {
+  const before = reached.at(-2);
+  if (command.full || command.seenPercent !== undefined || before === undefined) return false;
+  return message === forced(command, before.percent, percent);
 }
 
 function hasReason({ reason }: RolloutCommand): boolean {

@@ -5,16 +5,18 @@ import type {
   RolloutCommandName,
   RolloutDecision,
   RolloutGates,
+  RolloutPhase,
   RolloutSpec,
   RolloutState,
 } from '../../../src/contract/rollout';
 import { advanceRollout } from '../../../src/domain/rollout/advance-rollout';
+import { nextAnalysisAtMs } from '../../../src/domain/rollout/clock';
 import { defaultRolloutGates, rolloutPlans } from '../../../src/domain/rollout/plans';
 
-const hourMs = 60 * 60 * 1000;
-const startedAtMs = Date.UTC(2026, 0, 5);
+export const hourMs = 60 * 60 * 1000;
+export const startedAtMs = Date.UTC(2026, 0, 5);
 
-function specWith(changes: Partial<RolloutSpec> = {}, gates: Partial<RolloutGates> = {}): RolloutSpec {
+export function specWith(changes: Partial<RolloutSpec> = {}, gates: Partial<RolloutGates> = {}): RolloutSpec {
   return {
     name: 'to-holysheep',
     baselineArm: 'legacy',
@@ -63,6 +65,7 @@ export function provenAt(state: RolloutState, atMs: number, changes: Partial<Evi
 /** A rollout under test, told in hours after its start. */
 export class Rollout {
   state: RolloutState;
+  private analysedAtMs = startedAtMs;
 
   constructor(readonly spec: RolloutSpec = specWith()) {
     this.state = advanceRollout(spec, null, { atMs: startedAtMs, evidence: null, command: null }).next;
@@ -72,7 +75,21 @@ export class Rollout {
   look(atHours: number, changes: Partial<Evidence> | null = {}): RolloutDecision {
     const atMs = startedAtMs + atHours * hourMs;
     const evidence = changes === null ? null : provenAt(this.state, atMs, changes);
+    this.analysedAtMs = atMs;
     return this.decide(atMs, evidence, null);
+  }
+
+  /** All analyses up to then that the clock asks for, each with what `seenAt` says of its time. */
+  follow(
+    untilHours: number,
+    seenAt: (atHours: number) => Partial<Evidence> | null = () => ({}),
+  ): readonly RolloutDecision[] {
+    const decisions: RolloutDecision[] = [];
+    for (;;) {
+      const atHours = (nextAnalysisAtMs(this.spec, this.state, this.analysedAtMs) - startedAtMs) / hourMs;
+      if (atHours > untilHours || this.state.endedAtMs !== null) return decisions;
+      decisions.push(this.look(atHours, seenAt(atHours)));
+    }
   }
 
   command(
@@ -96,4 +113,17 @@ export class Rollout {
     this.state = decision.next;
     return decision;
   }
+}
+
+/** One that came to be in the phase, as soon after its start as can be. */
+export function inPhase(phase: RolloutPhase): Rollout {
+  const rollout = new Rollout();
+  if (phase === 'Paused') rollout.command('pause', 1);
+  if (phase === 'Held') rollout.look(1, { canarySlowCalls: 900 });
+  if (phase === 'Promoting' || phase === 'Succeeded')
+    rollout.command('promote', 1, { full: true, force: true, reason: 'we know better' });
+  if (phase === 'Succeeded') rollout.look(25);
+  if (phase === 'RolledBack') rollout.command('rollback', 1);
+  expect(rollout.state.phase).toBe(phase);
+  return rollout;
 }
