@@ -1,11 +1,9 @@
-# Debian, not Alpine: Temporal's core bridge and better-sqlite3 are built against glibc.
+# Debian, not Alpine: Temporal's core bridge is built against glibc.
 FROM node:22.22.0-bookworm-slim AS build
 WORKDIR /app
-# better-sqlite3 is compiled when no prebuilt file can be downloaded.
-RUN apt-get update && apt-get install --yes --no-install-recommends g++ make python3
 COPY package.json package-lock.json .npmrc ./
 # Without scripts, because `prepare` builds and the sources are not here yet; this layer changes only with the lockfile.
-RUN npm ci --ignore-scripts && npm rebuild better-sqlite3
+RUN npm ci --ignore-scripts
 COPY tsconfig.json tsconfig.build.json ./
 COPY src src
 RUN npm run build

@@ -25,6 +25,8 @@ function allowedNames(projectDirectory: string): ReadonlySet<string> {
   return new Set(lines.filter((line) => line.startsWith('!')).map((line) => line.slice(1)));
 }
 
+const isOlderThanImage = Number(process.versions.node.split('.')[0]) < 22;
+
 /**
  * Does what the Dockerfile says, without Docker: its COPY and RUN lines in directories instead of layers. Debian packages
  * are left to the machine. Returns the directory that stands for the finished image's /app.
@@ -53,6 +55,10 @@ export async function buildImage(
     } else if (name === 'RUN' && !rest.startsWith('apt-get')) {
       progress(rest);
       await runOrThrow(['/bin/sh', '-c', rest], { workingDirectory: build, environment });
+      if (rest.startsWith('npm ci') && isOlderThanImage) {
+        // The image's Node finds a compiled SQLite in its package; the Node of this machine has to compile another.
+        await runOrThrow(['npm', 'rebuild', 'better-sqlite3-node20'], { workingDirectory: build, environment });
+      }
     }
   }
   for (const { name, rest } of finalStage) {

@@ -1,11 +1,12 @@
 import { join } from 'node:path';
-import BetterSqlite3 from 'better-sqlite3';
+import type { Database } from 'better-sqlite3';
+import { BetterSqlite3 } from '../better-sqlite3';
 import type { ChatMessage } from '../contract/chat';
 import { limits } from '../contract/limits';
 
 /** The table of messages that a service without a conversation workflow keeps, on the same terms as the ledger. */
 export class HistoryStore {
-  private readonly database: BetterSqlite3.Database;
+  private readonly database: Database;
 
   constructor(directory: string) {
     this.database = new BetterSqlite3(join(directory, 'history.db'));

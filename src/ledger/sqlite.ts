@@ -1,6 +1,6 @@
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
-import BetterSqlite3 from 'better-sqlite3';
+import type { Database } from 'better-sqlite3';
 import { ExponentialBackoff, handleWhen, retry } from 'cockatiel';
 import {
   CompiledQuery,
@@ -13,6 +13,7 @@ import {
   SqliteDriver,
   type SqliteStatement,
 } from 'kysely';
+import { BetterSqlite3 } from '../better-sqlite3';
 import { errorCode } from './failures';
 import type { LedgerDatabase, LedgerTables } from './schema';
 
@@ -49,7 +50,7 @@ export function openSqlite(dataDirectory: string): LedgerDatabase {
 
 /** Kysely's SQLite dialect, for a file that other processes write too. */
 class SharedSqliteDialect extends SqliteDialect {
-  constructor(private readonly database: BetterSqlite3.Database) {
+  constructor(private readonly database: Database) {
     super({ database });
   }
 
@@ -79,7 +80,7 @@ class SharedSqliteDriver extends SqliteDriver {
     { maxAttempts: 1_000, backoff: new ExponentialBackoff({ initialDelay: 1, maxDelay: 5 }) },
   );
 
-  constructor(private readonly database: BetterSqlite3.Database) {
+  constructor(private readonly database: Database) {
     super({ database: withStatementCache(database) });
   }
 
@@ -95,7 +96,7 @@ class SharedSqliteDriver extends SqliteDriver {
 }
 
 /** The ledger has some twenty statements. Measured: preparing them anew takes a quarter of a turn's time here. */
-function withStatementCache(database: BetterSqlite3.Database): SqliteDatabase {
+function withStatementCache(database: Database): SqliteDatabase {
   const statements = new Map<string, SqliteStatement>();
   return {
     close: () => void database.close(),

@@ -3,7 +3,7 @@ import { noonMs } from './requests';
 
 const hourMs = 60 * 60 * 1000;
 
-export function spec(over: Partial<RolloutSpec> = {}): RolloutSpec {
+function spec(over: Partial<RolloutSpec> = {}): RolloutSpec {
   return {
     name: 'november',
     baselineArm: 'legacy',

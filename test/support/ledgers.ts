@@ -2,8 +2,9 @@ import { mkdtempSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import BetterSqlite3 from 'better-sqlite3';
+import type { Database } from 'better-sqlite3';
 import { Client } from 'pg';
+import { BetterSqlite3 } from '../../src/better-sqlite3';
 import type { Ledger } from '../../src/ledger/ledger';
 import { type LedgerLocation, openLedger } from '../../src/ledger/open-ledger';
 import { postgresUnavailable, startPostgres, type TestPostgres } from './postgres';
@@ -31,7 +32,7 @@ class SqliteDatabases implements TestDatabases {
 
   create(): Promise<TestDatabase> {
     const dataDirectory = mkdtempSync(join(tmpdir(), 'bellwether-ledger-'));
-    let reader: BetterSqlite3.Database | undefined;
+    let reader: Database | undefined;
     return Promise.resolve({
       location: { dataDirectory },
       async query<Row>(statement: string) {

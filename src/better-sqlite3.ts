@@ -1,0 +1,22 @@
+import type Database from 'better-sqlite3';
+
+/**
+ * better-sqlite3 of the version that runs on this Node: 13 needs 22 or newer, and 12 aborts the process on 24.19 and
+ * newer as soon as a statement is collected. What we use of them is the same.
+ */
+const firstNodeOfVersion13 = 22;
+const nodeMajor = Number(process.versions.node.split('.')[0]);
+const name = nodeMajor >= firstNodeOfVersion13 ? 'better-sqlite3' : 'better-sqlite3-node20';
+
+export const BetterSqlite3 = load();
+
+function load(): typeof Database {
+  try {
+    return require(name) as typeof Database;
+  } catch (error) {
+    throw new Error(
+      `SQLite cannot be used: ${name} is not installed for Node ${process.versions.node}. Run npm ci with this Node, without --omit=optional.`,
+      { cause: error },
+    );
+  }
+}
