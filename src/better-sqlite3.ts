@@ -8,7 +8,7 @@ const firstNodeOfVersion13 = 22;
 const nodeMajor = Number(process.versions.node.split('.')[0]);
 const name = nodeMajor >= firstNodeOfVersion13 ? 'better-sqlite3' : 'better-sqlite3-node20';
 
-export const BetterSqlite3 = load();
+export const BetterSqlite3: typeof Database = load();
 
 function load(): typeof Database {
   try {
