@@ -1,8 +1,31 @@
 /** What a caller sends and what a caller gets: the data that crosses Temporal. */
+import type { FailureKind } from './failures';
 
+export const chatRoles = ['system', 'developer', 'user', 'assistant', 'tool'] as const;
+
+/** A part of a message that is not one text: `{ type: 'text', text }`, `{ type: 'image_url', … }`. Passed through whole. */
+export interface ContentPart {
+  readonly type: string;
+  readonly [field: string]: unknown;
+}
+
+/** A function that the model wants to be called. Passed through whole, with whatever else a provider puts there. */
+export interface ToolCall {
+  readonly id: string;
+  readonly type: string;
+  readonly [field: string]: unknown;
+}
+
+/** One message as OpenAI's chat completions have it, and as it goes to a provider. */
 export interface ChatMessage {
-  readonly role: 'system' | 'user' | 'assistant';
-  readonly content: string;
+  readonly role: (typeof chatRoles)[number];
+  /** null beside tool calls. */
+  readonly content: string | readonly ContentPart[] | null;
+  readonly name?: string;
+  /** Of an assistant's message. */
+  readonly tool_calls?: readonly ToolCall[];
+  /** Of a tool's message: the call that it answers. */
+  readonly tool_call_id?: string;
 }
 
 /** Languages that have a degraded reply of their own. */
@@ -17,10 +40,31 @@ export interface SamplingOptions {
   readonly maxTokens?: number;
 }
 
+/**
+ * How a turn calls its models. `whole`, the default: one request, one answer. `collected`: as a stream, so that limits on
+ * the first byte, the first token and on silence hold, and a long answer may take its time. `streamed`: the same, and
+ * the text goes to the turn's stream as it comes.
+ */
+export type Delivery = 'whole' | 'collected' | 'streamed';
+
+/** What a request asks of a turn beside its messages. */
+export interface RequestOptions extends SamplingOptions {
+  readonly delivery?: Delivery;
+  /** The model that is asked first where the turn's arm has it. */
+  readonly model?: string;
+  /** `tools`, `response_format`, `stop`, …: goes to the provider as it is, and counts as part of the prompt. */
+  readonly modelOptions?: Readonly<Record<string, unknown>>;
+  /** The API key whose budget pays, by its id; never the key itself. */
+  readonly keyId?: string;
+}
+
 /** Input of the `sendMessage` update. The update's id is `turnId`. */
-export interface SendMessageInput extends SamplingOptions {
+export interface SendMessageInput extends RequestOptions {
   readonly turnId: string;
+  /** The user's message; '' when `messages` holds what is new. */
   readonly content: string;
+  /** What is new in the conversation where it is not one text: messages with images, results of tools. */
+  readonly messages?: readonly ChatMessage[];
   readonly userId?: string;
   /** Language of a degraded reply; detected from the message when left out. */
   readonly language?: ReplyLanguage;
@@ -43,9 +87,11 @@ export interface CarriedConversation {
 }
 
 /** Input of the `chatTurn` workflow: one request that brings its whole history. */
-export interface ChatTurnInput extends SamplingOptions {
+export interface ChatTurnInput extends RequestOptions {
   readonly turnId: string;
   readonly messages: readonly ChatMessage[];
+  /** Send all of the messages, however many: the caller keeps its own window. */
+  readonly keepAllMessages?: boolean;
   readonly sessionId?: string;
   readonly userId?: string;
   readonly language?: ReplyLanguage;
@@ -77,16 +123,32 @@ export interface ChatReply {
   readonly unconfirmed_usd: number;
   readonly success: boolean;
   readonly error: string | null;
+  /** What the last failed call was, when no model answered. */
+  readonly error_kind?: FailureKind;
+  /** Why the model stopped, in OpenAI's words: `stop`, `length`, `tool_calls`, … */
+  readonly finish_reason?: string;
+  /** Functions that the model wants to be called; `content` is then mostly empty. */
+  readonly tool_calls?: readonly ToolCall[];
+  /** Tokens of the call that answered, as its provider counted them. */
+  readonly usage?: ReplyUsage;
   /** True when a budget refused the turn before any call. */
   readonly blocked: boolean;
   /** US dollars left of the day's budget. */
   readonly remaining_budget: number;
 }
 
+export interface ReplyUsage {
+  readonly prompt_tokens: number;
+  readonly cached_tokens: number;
+  readonly completion_tokens: number;
+}
+
 export interface TranscriptTurn {
   readonly turnId: string;
   readonly atMs: number;
   readonly userContent: string;
+  /** As in `SendMessageInput`. */
+  readonly messages?: readonly ChatMessage[];
   readonly reply: ChatReply;
 }
 

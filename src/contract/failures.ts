@@ -2,7 +2,7 @@
  * What can go wrong with one model call, decided once, at the provider's edge.
  */
 export const failureKinds = [
-  'timeout', // no complete answer within the attempt's limit
+  'timeout', // no complete answer within the attempt's limit; of a stream: no first byte, no first token, or a pause
   'connection', // refused, reset, unreachable, TLS
   'rate-limited', // 429
   'server-error', // 5xx
@@ -14,6 +14,7 @@ export const failureKinds = [
   'response-too-large', // the body passed the limit
   'cancelled', // the turn was cancelled
   'budget', // no budget left for a further attempt
+  'circuit-open', // the target failed so often of late that it was not asked
 ] as const;
 
 export type FailureKind = (typeof failureKinds)[number];

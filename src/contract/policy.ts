@@ -46,6 +46,18 @@ export interface RetryPolicy {
   readonly turnDeadlineMs: number;
 }
 
+/** Limits of a streamed call, in milliseconds. None waits for the whole answer, which may take its time while it comes. */
+export interface StreamLimits {
+  /** From sending to the headers of the response: a silent target is found out by this. */
+  readonly firstByteMs: number;
+  /** From sending to the first token. */
+  readonly firstTokenMs: number;
+  /** From one token to the next. */
+  readonly idleMs: number;
+  /** The whole call. */
+  readonly totalMs: number;
+}
+
 interface Budgets {
   readonly sessionNanoUsd: number;
   readonly dayNanoUsd: number;

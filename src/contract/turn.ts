@@ -1,5 +1,5 @@
 /** What the steps of a turn hand to each other: results of activities, so all of it is recorded in histories. */
-import type { ChatMessage } from './chat';
+import type { ChatMessage, Delivery, RequestOptions, ToolCall } from './chat';
 import type { CallFailure, FailureKind } from './failures';
 
 /** Upper bounds and shares that pricing needs, measured where the text is. */
@@ -29,7 +29,7 @@ export interface PlannedTarget {
 }
 
 /** What refused a turn or an attempt. */
-export type RefusalScope = 'session' | 'day' | 'closed';
+export type RefusalScope = 'session' | 'day' | 'key' | 'closed';
 
 export type Admission =
   | {
@@ -71,8 +71,15 @@ export interface Settlement {
   readonly endedAtMs: number;
 }
 
+/** What a model said. Everything but the text may be missing in histories from before it was kept. */
+interface ModelAnswer {
+  readonly content: string;
+  readonly finishReason?: string | null;
+  readonly toolCalls?: readonly ToolCall[];
+}
+
 export type CallOutcome =
-  | { readonly kind: 'answered'; readonly content: string; readonly model: string; readonly settlement: Settlement }
+  | (ModelAnswer & { readonly kind: 'answered'; readonly model: string; readonly settlement: Settlement })
   /** `retryDelayMs` is null when this target must not be asked again. */
   | { readonly kind: 'failed'; readonly failure: CallFailure; readonly retryDelayMs: number | null };
 
@@ -88,18 +95,16 @@ export interface TurnTotals {
 }
 
 /** What admission has to know of a turn. */
-export interface AdmitTurnInput {
+export interface AdmitTurnInput extends Pick<RequestOptions, 'maxTokens' | 'delivery' | 'model' | 'keyId'> {
   readonly turnId: string;
   readonly sessionId: string | null;
   readonly userId: string | null;
   readonly prompt: PromptMeasure;
-  readonly maxTokens?: number;
 }
 
 /** Input of `openTurn`. */
-export interface OpenTurnInput extends AdmitTurnInput {
+export interface OpenTurnInput extends AdmitTurnInput, RequestOptions {
   readonly messages: readonly ChatMessage[];
-  readonly temperature?: number;
 }
 
 type Admitted = Extract<Admission, { kind: 'admitted' }>;
@@ -108,28 +113,28 @@ export type Refused = Extract<Admission, { kind: 'refused' }>;
 /** How far a turn came in its first step: most are answered and recorded, and then only the reply's parts are kept. */
 export type OpenedTurn =
   | Refused
-  | {
+  | (ModelAnswer & {
       readonly kind: 'answered';
       readonly arm: string;
       /** As in `Admission`. */
       readonly canary?: boolean;
       readonly target: string;
       readonly model: string;
-      readonly content: string;
+      /** Of the call that answered; missing as the parts of `ModelAnswer` may be. */
+      readonly usage?: TokenUsage | null;
       readonly totals: TurnTotals;
-    }
+    })
   /** `firstCall` is null when it was not made here: the target is slow, or the ledger was lost meanwhile. */
   | { readonly kind: 'admitted'; readonly admission: Admitted; readonly firstCall: CallOutcome | null };
 
 /** Input of both model-call activities. */
-export interface ModelCallInput {
+export interface ModelCallInput extends Pick<RequestOptions, 'temperature' | 'maxTokens' | 'modelOptions' | 'keyId'> {
   readonly turnId: string;
   readonly arm: string;
   readonly target: PlannedTarget;
   readonly messages: readonly ChatMessage[];
   readonly prompt: PromptMeasure;
-  readonly temperature?: number;
-  readonly maxTokens?: number;
+  readonly delivery?: Delivery;
   /** A reservation made for this call; null when the activity has to make its own. */
   readonly ticket: AttemptTicket | null;
   /** Calls of this target made before this activity was scheduled. */

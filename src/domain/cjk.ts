@@ -1,5 +1,6 @@
 import type { ChatMessage } from '../contract/chat';
 import type { PromptMeasure } from '../contract/turn';
+import { imageCount, measuredText } from './message';
 import { utf8Length } from './text';
 
 /** Code points of a text, and how many of them are Han, Kana or Hangul. */
@@ -53,14 +54,26 @@ export function measureText(text: string): TextMeasure {
   return { characters, cjkCharacters };
 }
 
+/** More than any known provider counts for one picture; of pictures that are sent along, every byte counts besides. */
+const tokensPerImage = 4_096;
+
 /** What pricing needs to know of a prompt. Runs in the workflow sandbox: no `Buffer`. */
-export function measurePrompt(messages: readonly ChatMessage[]): PromptMeasure {
+export function measurePrompt(
+  messages: readonly ChatMessage[],
+  modelOptions?: Readonly<Record<string, unknown>>,
+): PromptMeasure {
   const total = { bytes: 0, characters: 0, cjkCharacters: 0, messages: messages.length };
-  for (const { content } of messages) {
-    const one = measureText(content);
-    total.bytes += utf8Length(content);
+  const add = (text: string): void => {
+    const one = measureText(text);
+    total.bytes += utf8Length(text);
     total.characters += one.characters;
     total.cjkCharacters += one.cjkCharacters;
+  };
+  for (const message of messages) {
+    add(measuredText(message));
+    total.bytes += tokensPerImage * imageCount(message);
   }
+  // Tools and schemas are part of what the model reads.
+  if (modelOptions !== undefined) add(JSON.stringify(modelOptions));
   return total;
 }

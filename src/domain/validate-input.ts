@@ -1,6 +1,7 @@
-import type { ChatMessage, SamplingOptions } from '../contract/chat';
-import { replyLanguages } from '../contract/chat';
+import type { ChatMessage, ChatTurnInput, ContentPart, SamplingOptions, SendMessageInput } from '../contract/chat';
+import { chatRoles, replyLanguages } from '../contract/chat';
 import { limits } from '../contract/limits';
+import { measuredText } from './message';
 import { utf8Length } from './text';
 
 /** Ids become parts of workflow ids and keys of the ledger: visible characters, no spaces. */
@@ -48,52 +49,87 @@ export function conversationProblem(input: {
   );
 }
 
+type Unchecked<Input> = { readonly [Field in keyof Input]: unknown };
+
 /** What is wrong with a message for a conversation, or null. The same rules hold in the client and in the workflow. */
-export function sendMessageProblem(input: {
-  readonly turnId: unknown;
-  readonly content: unknown;
-  readonly userId?: unknown;
-  readonly language?: unknown;
-  readonly temperature?: number;
-  readonly maxTokens?: number;
-}): string | null {
+export function sendMessageProblem(
+  input: Partial<Unchecked<SendMessageInput>> & SamplingOptions & Pick<SendMessageInput, 'messages'>,
+): string | null {
   return (
     idProblem('turnId', input.turnId) ??
-    contentProblem('content', input.content) ??
+    (input.messages === undefined
+      ? contentProblem('content', input.content)
+      : messagesProblem(input.messages, input.modelOptions, limits.maxMessageBytes)) ??
+    requestProblem(input)
+  );
+}
+
+/** What is wrong with a request that brings its own history, or null. */
+export function chatTurnProblem(
+  input: Partial<Unchecked<ChatTurnInput>> & SamplingOptions & Pick<ChatTurnInput, 'messages'>,
+): string | null {
+  // Who keeps a window of its own also knows how long one message may be.
+  const maxMessageBytes = input.keepAllMessages === true ? limits.maxRequestBytes : limits.maxMessageBytes;
+  return (
+    messagesProblem(input.messages, input.modelOptions, maxMessageBytes) ??
+    idProblem('turnId', input.turnId) ??
+    (input.sessionId === undefined ? null : idProblem('sessionId', input.sessionId)) ??
+    requestProblem(input)
+  );
+}
+
+function requestProblem(
+  input: SamplingOptions & {
+    readonly userId?: unknown;
+    readonly keyId?: unknown;
+    readonly language?: unknown;
+    readonly modelOptions?: unknown;
+  },
+): string | null {
+  const { modelOptions } = input;
+  if (modelOptions !== undefined && (typeof modelOptions !== 'object' || modelOptions === null)) {
+    return 'modelOptions must be an object';
+  }
+  return (
     (input.userId === undefined ? null : idProblem('userId', input.userId)) ??
+    (input.keyId === undefined ? null : idProblem('keyId', input.keyId)) ??
     languageProblem(input.language) ??
     samplingProblem(input)
   );
 }
 
-/** What is wrong with a request that brings its own history, or null. */
-export function chatTurnProblem(input: {
-  readonly turnId: unknown;
-  readonly messages: readonly ChatMessage[];
-  readonly sessionId?: unknown;
-  readonly userId?: unknown;
-  readonly language?: unknown;
-  readonly temperature?: number;
-  readonly maxTokens?: number;
-}): string | null {
-  if (!Array.isArray(input.messages) || input.messages.length === 0) return 'messages must hold at least one message';
-  for (const [index, message] of input.messages.entries()) {
-    if (!['system', 'user', 'assistant'].includes(message?.role)) {
-      return `messages[${index}].role must be system, user or assistant`;
-    }
-    const problem = contentProblem(`messages[${index}].content`, message.content);
+function messagesProblem(
+  messages: readonly ChatMessage[],
+  modelOptions: unknown,
+  maxMessageBytes: number,
+): string | null {
+  if (!Array.isArray(messages) || messages.length === 0) return 'messages must hold at least one message';
+  let bytes = modelOptions === undefined ? 0 : utf8Length(JSON.stringify(modelOptions));
+  for (const [index, message] of (messages as readonly ChatMessage[]).entries()) {
+    const problem = messageProblem(`messages[${index}]`, message, maxMessageBytes);
     if (problem !== null) return problem;
+    bytes += utf8Length(measuredText(message));
   }
-  const bytes = input.messages.reduce((sum, message) => sum + utf8Length(message.content), 0);
-  if (bytes > limits.maxRequestBytes)
-    return `messages have ${bytes} bytes in all, the limit is ${limits.maxRequestBytes}`;
-  return (
-    idProblem('turnId', input.turnId) ??
-    (input.sessionId === undefined ? null : idProblem('sessionId', input.sessionId)) ??
-    (input.userId === undefined ? null : idProblem('userId', input.userId)) ??
-    languageProblem(input.language) ??
-    samplingProblem(input)
-  );
+  return bytes > limits.maxRequestBytes
+    ? `messages have ${bytes} bytes in all, the limit is ${limits.maxRequestBytes}`
+    : null;
+}
+
+function messageProblem(field: string, message: ChatMessage, maxBytes: number): string | null {
+  if (!chatRoles.includes(message?.role)) return `${field}.role must be one of ${chatRoles.join(', ')}`;
+  const { role, content, tool_calls, tool_call_id } = message;
+  if (role === 'tool') {
+    if (typeof tool_call_id !== 'string') return `${field}.tool_call_id must name the call that it answers`;
+    // A tool may have nothing to say.
+    if (content === '') return null;
+  }
+  if (role === 'assistant' && (content === null || content === undefined || content === '')) {
+    const calls: unknown = tool_calls;
+    return Array.isArray(calls) && calls.length > 0 ? null : `${field}.content must be a non-empty string`;
+  }
+  if (!Array.isArray(content)) return contentProblem(`${field}.content`, content, maxBytes);
+  const isListOfParts = content.length > 0 && content.every((part) => typeof (part as ContentPart)?.type === 'string');
+  return isListOfParts ? null : `${field}.content must be a string or a list of parts, each with a type`;
 }
 
 function languageProblem(language: unknown): string | null {

@@ -17,4 +17,5 @@ export const meanings: Readonly<Record<FailureKind, string>> = {
   'response-too-large': 'the answer passed the limit of its size and was broken off',
   cancelled: 'the call was stopped',
   budget: 'no budget is left',
+  'circuit-open': 'it failed so often of late that it was not asked',
 };

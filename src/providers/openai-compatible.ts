@@ -1,6 +1,7 @@
 import { Pool } from 'undici';
 import type { CallFailure } from '../contract/failures';
 import type { TokenUsage } from '../contract/turn';
+import { measuredText } from '../domain/message';
 import {
   classifyBrokenExchange,
   classifyErrorResponse,
@@ -119,7 +120,7 @@ function failureOf(result: Exchange, context: CallContext): CallFailure {
 }
 
 function contextOf(settings: ProviderSettings, call: AuthorizedExchange, request?: CompletionRequest): CallContext {
-  const texts = request?.messages.map((message) => message.content) ?? [];
+  const texts = request?.messages.map(measuredText) ?? [];
   return { provider: settings.name, nowMs: Date.now(), confidential: { apiKeys: call.apiKeys, texts } };
 }
 

@@ -1,5 +1,6 @@
-import type { ChatMessage } from '../contract/chat';
+import type { ChatMessage, ToolCall } from '../contract/chat';
 import type { CallFailure } from '../contract/failures';
+import type { StreamLimits } from '../contract/policy';
 import type { TokenUsage } from '../contract/turn';
 
 export interface CompletionRequest {
@@ -9,15 +10,27 @@ export interface CompletionRequest {
   readonly maxTokens: number;
   /** Sent as `x-request-id`, so that the provider's log can be joined with the ledger: `{turnId}.{attempt}`. */
   readonly requestId: string;
+  /** Further fields of the request, as they are: `tools`, `response_format`, … */
+  readonly options?: Readonly<Record<string, unknown>>;
   /** The whole call, from connecting to the last byte. */
   readonly timeoutMs: number;
+  /** Asks for a stream; left out: for one whole answer. */
+  readonly stream?: StreamRequest;
   readonly signal?: AbortSignal;
+}
+
+interface StreamRequest {
+  /** `totalMs` does not count: `timeoutMs` of the request does. */
+  readonly limits: StreamLimits;
+  /** Hears the answer's text as it comes. */
+  readonly onText: (text: string) => void;
 }
 
 export type CompletionResult =
   | {
       readonly kind: 'completed';
       readonly content: string;
+      readonly toolCalls?: readonly ToolCall[];
       /** The model that the provider says answered. */
       readonly model: string;
       readonly finishReason: string | null;

@@ -14,7 +14,7 @@ export async function chatTurn(input: ChatTurnInput): Promise<ChatReply> {
     ...input,
     sessionId: input.sessionId ?? null,
     userId: input.userId ?? null,
-    messages: contextWindow(input.messages),
+    messages: input.keepAllMessages ? input.messages : contextWindow(input.messages),
   });
   new ShownState(input.sessionId ?? null).turnEnded(reply);
   setCurrentDetails(describeTurn(reply));

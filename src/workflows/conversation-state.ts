@@ -3,11 +3,13 @@ import type {
   ChatMessage,
   ChatReply,
   ConversationSpend,
+  SendMessageInput,
   Transcript,
   TranscriptTurn,
 } from '../contract/chat';
 import { limits } from '../contract/limits';
 import { addUsd } from '../domain/prices';
+import { measuredText } from '../domain/message';
 import { utf8Length } from '../domain/text';
 import { contextWindow } from '../domain/window';
 
@@ -34,16 +36,16 @@ export class ConversationState {
     return this.turns.findLast((turn) => turn.turnId === turnId)?.reply;
   }
 
-  /** What a model gets to see of this conversation, with a new message at the end. */
-  windowWith(content: string): ChatMessage[] {
+  /** What a model gets to see of this conversation, with what is new at the end. */
+  windowWith(added: readonly ChatMessage[]): ChatMessage[] {
     const messages: ChatMessage[] = this.systemPrompt ? [{ role: 'system', content: this.systemPrompt }] : [];
-    for (const { userContent, reply } of this.turns) {
-      if (reply.blocked) continue;
-      messages.push({ role: 'user', content: userContent });
+    for (const turn of this.turns) {
+      if (turn.reply.blocked) continue;
+      messages.push(...newMessages({ content: turn.userContent, messages: turn.messages }));
       // A canned reply is not something the model said.
-      if (reply.success) messages.push({ role: 'assistant', content: reply.content });
+      if (turn.reply.success) messages.push(assistantMessage(turn.reply));
     }
-    return contextWindow([...messages, { role: 'user', content }]);
+    return contextWindow([...messages, ...added]);
   }
 
   add(turn: TranscriptTurn): void {
@@ -86,6 +88,23 @@ export class ConversationState {
   }
 }
 
+/** What a message brings into the conversation. */
+export function newMessages({
+  content,
+  messages,
+}: Pick<SendMessageInput, 'content' | 'messages'>): readonly ChatMessage[] {
+  return messages ?? [{ role: 'user', content }];
+}
+
+function assistantMessage({ content, tool_calls }: ChatReply): ChatMessage {
+  if (tool_calls === undefined) return { role: 'assistant', content };
+  return { role: 'assistant', content: content === '' ? null : content, tool_calls };
+}
+
 function bytesOf(turn: TranscriptTurn): number {
-  return utf8Length(turn.userContent) + utf8Length(turn.reply.content);
+  const messages = [
+    ...newMessages({ content: turn.userContent, messages: turn.messages }),
+    assistantMessage(turn.reply),
+  ];
+  return messages.reduce((bytes, message) => bytes + utf8Length(measuredText(message)), 0);
 }

@@ -24,7 +24,7 @@ import { failureTypes } from '../contract/failures';
 import { limits } from '../contract/limits';
 import * as names from '../contract/names';
 import { conversationProblem, sendMessageProblem } from '../domain/validate-input';
-import { ConversationState } from './conversation-state';
+import { ConversationState, newMessages } from './conversation-state';
 import { describeConversation, ShownState, spendMemo } from './operator-view';
 import { refuseInvalid } from './refuse-invalid';
 import { runTurn } from './run-turn';
@@ -99,22 +99,19 @@ export async function conversation(input: ConversationInput): Promise<Conversati
     const repeated = state.replyTo(message.turnId);
     if (repeated) return repeated;
 
-    const { turnId, content, userId, language, temperature, maxTokens } = message;
-    const messages = state.windowWith(content);
+    const { turnId, content, messages, userId, ...options } = message;
     const turn = {
+      ...options,
       turnId,
       sessionId: input.sessionId,
       userId: userId ?? null,
-      messages,
-      language,
-      temperature,
-      maxTokens,
+      messages: state.windowWith(newMessages(message)),
     };
     const reply = await runTurn(turn).catch((error: unknown) => {
       state.closing ||= error instanceof ApplicationFailure && error.type === failureTypes.conversationClosed;
       throw error;
     });
-    state.add({ turnId, atMs: Date.now(), userContent: content, reply });
+    state.add({ turnId, atMs: Date.now(), userContent: content, ...(messages && { messages }), reply });
     shown.turnEnded(reply);
     setCurrentDetails(describeConversation(state));
     return reply;

@@ -1,15 +1,24 @@
 import { ApplicationFailure, CancellationScope, isCancellation, proxyLocalActivities } from '@temporalio/workflow';
 import type { Activities } from '../activities';
-import type { ChatMessage, ChatReply, ReplyLanguage, SamplingOptions } from '../contract/chat';
-import { failureTypes } from '../contract/failures';
-import type { AnsweredCall, OpenedTurn, PromptMeasure, Refused, TurnTotals } from '../contract/turn';
+import type { ChatMessage, ChatReply, ReplyLanguage, ReplyUsage, RequestOptions } from '../contract/chat';
+import { type CallFailure, failureTypes } from '../contract/failures';
+import type {
+  AnsweredCall,
+  OpenedTurn,
+  OpenTurnInput,
+  PromptMeasure,
+  Refused,
+  TokenUsage,
+  TurnTotals,
+} from '../contract/turn';
 import { measurePrompt } from '../domain/cjk';
 import { blockedReply, degradedReply, detectLanguage } from '../domain/degraded-reply';
+import { spokenText } from '../domain/message';
 import { toUsd } from '../domain/prices';
 import { refusalReason } from '../domain/refusal';
 import { askTarget } from './ask-target';
 
-export interface Turn extends SamplingOptions {
+export interface Turn extends RequestOptions {
   readonly turnId: string;
   readonly sessionId: string | null;
   readonly userId: string | null;
@@ -39,12 +48,12 @@ const { recordTurn } = proxyLocalActivities<Activities>({
 
 /** One turn: admitted against the budgets, answered by the first target that can, recorded with its exact cost. */
 export async function runTurn(turn: Turn): Promise<ChatReply> {
-  const prompt = measurePrompt(turn.messages);
-  const { turnId, sessionId, userId, messages, temperature, maxTokens } = turn;
-  const opened = await openTurn({ turnId, sessionId, userId, messages, prompt, temperature, maxTokens });
+  const { language: _language, ...request } = turn;
+  const opening: OpenTurnInput = { ...request, prompt: measurePrompt(turn.messages, turn.modelOptions) };
+  const opened = await openTurn(opening);
   if (opened.kind === 'refused') return refusedReply(turn, opened);
   if (opened.kind === 'answered') return answeredReply(turn, opened);
-  return askChain(turn, prompt, opened);
+  return askChain(turn, opening.prompt, opened);
 }
 
 /** What follows when the first call did not settle it: retries and the other targets. */
@@ -53,32 +62,45 @@ async function askChain(
   prompt: PromptMeasure,
   { admission, firstCall }: Opened<'admitted'>,
 ): Promise<ChatReply> {
-  const { turnId, messages, temperature, maxTokens } = turn;
+  const { turnId, messages, temperature, maxTokens, modelOptions, keyId, delivery } = turn;
   const { arm, canary, deadlineAtMs } = admission;
+  const request = {
+    turnId,
+    arm,
+    messages,
+    prompt,
+    temperature,
+    maxTokens,
+    modelOptions,
+    keyId,
+    delivery,
+    deadlineAtMs,
+  };
   let answer: AnsweredCall | null = null;
   let answeredBy: string | null = null;
-  let error: string | null = null;
+  let failure: CallFailure | null = null;
   for (const [index, target] of admission.targets.entries()) {
     const isFirst = index === 0;
     const ticket = isFirst ? admission.ticket : null;
-    const call = { turnId, arm, target, messages, prompt, temperature, maxTokens, ticket, deadlineAtMs };
-    const result = await askTarget(call, admission, isFirst ? firstCall : null).catch(recordCancellation);
+    const result = await askTarget({ ...request, target, ticket }, admission, isFirst ? firstCall : null).catch(
+      recordCancellation,
+    );
     if (result.kind === 'answered') {
       answer = result;
       answeredBy = target.name;
       break;
     }
-    error = result.failure.message;
+    failure = result.failure;
   }
 
   const totals = await recordTurn({
     turnId,
     answer: answer && answeredBy ? { target: answeredBy, model: answer.model, settlement: answer.settlement } : null,
-    error: answer ? null : error,
+    error: answer ? null : (failure?.message ?? null),
   });
-  return answer && answeredBy
-    ? answeredReply(turn, { arm, canary, target: answeredBy, model: answer.model, content: answer.content, totals })
-    : chainFailedReply(turn, admission, error, totals);
+  if (answer === null || answeredBy === null) return chainFailedReply(turn, admission, failure, totals);
+  const { kind: _kind, settlement, ...said } = answer;
+  return answeredReply(turn, { ...said, arm, canary, target: answeredBy, usage: settlement.usage, totals });
 
   async function recordCancellation(reason: unknown): Promise<never> {
     if (isCancellation(reason)) {
@@ -90,18 +112,33 @@ async function askChain(
 }
 
 function answeredReply(turn: Turn, answered: Omit<Opened<'answered'>, 'kind'>): ChatReply {
-  const { arm, canary = false, target, model, content, totals } = answered;
-  const answer = { content, provider: target, model, handler: arm, canary };
-  return { ...frame(turn, totals), ...answer, success: true, error: null };
+  const { arm, canary = false, target, model, content, finishReason, toolCalls, usage, totals } = answered;
+  return {
+    ...frame(turn, totals),
+    content,
+    provider: target,
+    model,
+    handler: arm,
+    canary,
+    success: true,
+    error: null,
+    ...(finishReason && { finish_reason: finishReason }),
+    ...(toolCalls && { tool_calls: toolCalls }),
+    ...(usage && { usage: replyUsage(usage) }),
+  };
+}
+
+function replyUsage({ promptTokens, cachedPromptTokens, completionTokens }: TokenUsage): ReplyUsage {
+  return { prompt_tokens: promptTokens, cached_tokens: cachedPromptTokens, completion_tokens: completionTokens };
 }
 
 function chainFailedReply(
   turn: Turn,
   { arm, canary = false }: Opened<'admitted'>['admission'],
-  error: string | null,
+  failure: CallFailure | null,
   totals: TurnTotals,
 ): ChatReply {
-  const content = degradedReply(turn.language ?? detectLanguage(turn.messages.at(-1)?.content ?? ''));
+  const content = degradedReply(turn.language ?? detectLanguage(lastUserText(turn.messages)));
   return {
     ...frame(turn, totals),
     content,
@@ -110,8 +147,14 @@ function chainFailedReply(
     handler: arm,
     canary,
     success: false,
-    error: error ?? 'No target is configured.',
+    error: failure?.message ?? 'No target is configured.',
+    ...(failure && { error_kind: failure.kind }),
   };
+}
+
+function lastUserText(messages: readonly ChatMessage[]): string {
+  const message = messages.findLast(({ role }) => role === 'user');
+  return message ? spokenText(message) : '';
 }
 
 function refusedReply(turn: Turn, refusal: Refused): ChatReply {

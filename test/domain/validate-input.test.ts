@@ -43,8 +43,8 @@ test.each([
 
 test.each([
   [{ messages: [] }, 'messages must hold at least one message'],
-  [{ messages: [user, { role: 'tool', content: 'x' }] }, 'messages[1].role must be system, user or assistant'],
-  [{ messages: [null] }, 'messages[0].role must be system, user or assistant'],
+  [{ messages: [user, { role: 'tool', content: 'x' }] }, 'messages[1].tool_call_id must name the call that it answers'],
+  [{ messages: [null] }, 'messages[0].role must be one of system, developer, user, assistant, tool'],
   [{ messages: [{ ...user, content: '' }] }, 'messages[0].content must be a non-empty string'],
   [{ sessionId: longId }, 'sessionId has 201 characters, the limit is 200'],
 ])('a request with %j is refused: %s', (change, problem) => {
