@@ -27,6 +27,15 @@ export function sessionScope(sessionId: string): string {
   return `session:${sessionId}`;
 }
 
+/** All that an API key's turns cost. */
+export function keyScope(keyId: string): string {
+  return `key:${keyId}`;
+}
+
+export function keyDayScope(keyId: string, day: string): string {
+  return `${keyScope(keyId)}/${dayScope(day)}`;
+}
+
 /**
  * Reserves an amount on the session and the day, or on neither. Every transaction locks rows in the order turn, session,
  * days: so none waits in a circle, and the day's row, which every turn of the service wants, is held shortest.

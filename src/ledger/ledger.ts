@@ -1,5 +1,7 @@
 import type { TrafficSplit } from '../contract/rollout';
 import type { RefusalScope, Settlement, TurnTotals } from '../contract/turn';
+import type { ApiKeys } from './api-keys';
+import type { Requests } from './requests';
 import type { Rollouts } from './rollouts';
 
 /** Spending limits, in nano-dollars. */
@@ -41,6 +43,8 @@ export interface AdmitRequest {
   readonly turnId: string;
   readonly sessionId: string | null;
   readonly userId: string | null;
+  /** The API key whose budgets the attempt counts on besides session and day; left out or null: none. */
+  readonly keyId?: string | null;
   /** Chooses arm and first target inside the transaction. */
   readonly plan: (known: KnownAtAdmission) => TurnPlan;
   /** Made once by the caller and kept over its own retries: a repeated request with the same id gets the first one's answer. */
@@ -65,6 +69,8 @@ export type AdmitResult =
 /** A further attempt of an admitted turn: a retry or the next target. */
 export interface ReserveRequest {
   readonly turnId: string;
+  /** As in `AdmitRequest`. */
+  readonly keyId?: string | null;
   readonly reservation: Reservation;
   readonly requestId: string;
   readonly owner: string;
@@ -136,6 +142,8 @@ export interface AttemptRow {
  */
 export interface Ledger {
   readonly rollouts: Rollouts;
+  readonly keys: ApiKeys;
+  readonly requests: Requests;
   /**
    * Registers the turn if it is new, posts what earlier attempts of it left open as unconfirmed, and reserves the worst
    * case of the next attempt against session and day. Refuses when the session is closed or a cap would be passed; a

@@ -111,6 +111,36 @@ const migrations: Record<string, Migration> = {
         .execute();
     },
   },
+  '0003_gateway': {
+    async up(db: Kysely<unknown>): Promise<void> {
+      await db.schema
+        .createTable('api_keys')
+        .addColumn('id', 'text', (column) => column.primaryKey().notNull())
+        .addColumn('name', 'text', (column) => column.notNull())
+        .addColumn('role', 'text', (column) => column.notNull())
+        .addColumn('secret_hash', 'text', (column) => column.notNull())
+        .addColumn('day_nano_usd', 'bigint')
+        .addColumn('total_nano_usd', 'bigint')
+        .addColumn('models', 'text')
+        .addColumn('requests_per_minute', 'integer')
+        .addColumn('created_at_ms', 'bigint', (column) => column.notNull())
+        .addColumn('expires_at_ms', 'bigint')
+        .addColumn('revoked_at_ms', 'bigint')
+        .execute();
+      await db.schema
+        .createTable('requests')
+        .addColumn('turn_id', 'text', (column) => column.primaryKey().notNull())
+        .addColumn('key_id', 'text', (column) => column.notNull())
+        .addColumn('session_id', 'text')
+        .addColumn('idempotency_key_hash', 'text')
+        .addColumn('body_hash', 'text', (column) => column.notNull())
+        .addColumn('created_at_ms', 'bigint', (column) => column.notNull())
+        // Requests without such a key do not meet each other: null is unequal to null in both databases.
+        .addUniqueConstraint('requests_idempotency_key', ['key_id', 'idempotency_key_hash'])
+        .execute();
+      await db.schema.alterTable('attempts').addColumn('key_id', 'text').execute();
+    },
+  },
 };
 
 /**

@@ -1,5 +1,6 @@
 import type { Generated, Kysely } from 'kysely';
 import type { RefusalScope, Settlement } from '../contract/turn';
+import type { KeyRole } from './api-keys';
 
 /** One row per turn. Times are milliseconds since 1970, UTC. */
 export interface TurnsTable {
@@ -50,6 +51,8 @@ export interface AttemptsTable {
   latency_ms: number | null;
   started_at_ms: number;
   ended_at_ms: number | null;
+  /** The API key whose budgets it counts on besides; null for a turn that came without one. */
+  key_id: string | null;
 }
 
 /** One row per scope that money counts on: `session:<id>`, `day:2026-11-23`. A new kind of scope is new rows. */
@@ -90,12 +93,40 @@ interface RolloutAuditTable {
   hash: string;
 }
 
+/** One row per API key, also of those that are revoked. See `ApiKey`. */
+export interface ApiKeysTable {
+  id: string;
+  name: string;
+  role: KeyRole;
+  secret_hash: string;
+  day_nano_usd: number | null;
+  total_nano_usd: number | null;
+  /** A JSON array; null: all. */
+  models: string | null;
+  requests_per_minute: number | null;
+  created_at_ms: number;
+  expires_at_ms: number | null;
+  revoked_at_ms: number | null;
+}
+
+/** One row per turn that the gateway began. See `RegisteredRequest`. */
+interface RequestsTable {
+  turn_id: string;
+  key_id: string;
+  session_id: string | null;
+  idempotency_key_hash: string | null;
+  body_hash: string;
+  created_at_ms: number;
+}
+
 export interface LedgerTables {
   turns: TurnsTable;
   attempts: AttemptsTable;
   budgets: BudgetsTable;
   traffic_split: TrafficSplitTable;
   rollout_audit: RolloutAuditTable;
+  api_keys: ApiKeysTable;
+  requests: RequestsTable;
 }
 
 /** A database or a transaction on it. */

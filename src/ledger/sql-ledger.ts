@@ -1,5 +1,6 @@
 import type { Settlement, TurnTotals } from '../contract/turn';
 import { admit, reserveAttempt } from './admission';
+import type { ApiKeys } from './api-keys';
 import { closeSessionScope } from './budgets';
 import { costsBy, costTotals, listAttempts } from './costs';
 import { type Patience, withPatience } from './failures';
@@ -16,16 +17,23 @@ import type {
   TurnRecord,
 } from './ledger';
 import { postAbandoned, recordTurn, settleAttempt, turnsWithReservationsBefore } from './recording';
+import type { Requests } from './requests';
 import type { Rollouts } from './rollouts';
+import type { Runner } from './runner';
 import type { LedgerDatabase } from './schema';
+import { SqlApiKeys } from './sql-api-keys';
+import { SqlRequests } from './sql-requests';
 import { SqlRollouts } from './sql-rollouts';
 
 /** The ledger on SQLite or PostgreSQL. Passing faults of the database are waited out, see `withPatience`. */
 export class SqlLedger implements Ledger {
-  readonly rollouts: Rollouts = new SqlRollouts({
+  private readonly run: Runner = {
     change: (work) => this.change(work),
     read: (work) => this.read(work),
-  });
+  };
+  readonly rollouts: Rollouts = new SqlRollouts(this.run);
+  readonly keys: ApiKeys = new SqlApiKeys(this.run);
+  readonly requests: Requests = new SqlRequests(this.run);
 
   constructor(
     private readonly db: LedgerDatabase,

@@ -4,15 +4,8 @@ import { auditTrail, lastAuditRow, recordEntry } from './audit-trail';
 import { evidence } from './evidence';
 import { observedTraffic } from './observed-traffic';
 import type { ArmTotals, AuditRow, EvidenceRequest, ObservedTraffic, Rollouts, Spending } from './rollouts';
-import type { LedgerDatabase } from './schema';
+import type { Runner } from './runner';
 import { type AuditHead, readHead, readSplit } from './traffic-split';
-
-/** How the ledger runs its work on the database, passing faults waited out. */
-interface Runner {
-  /** In a transaction. */
-  change<T>(work: (trx: LedgerDatabase) => Promise<T>): Promise<T>;
-  read<T>(work: (db: LedgerDatabase) => Promise<T>): Promise<T>;
-}
 
 export class SqlRollouts implements Rollouts {
   constructor(private readonly run: Runner) {}

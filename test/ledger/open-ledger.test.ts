@@ -7,6 +7,8 @@ import { describeOnEachDatabase, forgetLastMigration, type TestDatabase } from '
 import { startTypescript } from '../support/typescript-program';
 import { admitRequest } from './requests';
 
+const allMigrations = ['0001_turns_attempts_budgets', '0002_rollouts', '0003_gateway'];
+
 describeOnEachDatabase('opening a ledger', (databases) => {
   let database: TestDatabase;
   beforeEach(async () => {
@@ -15,7 +17,7 @@ describeOnEachDatabase('opening a ledger', (databases) => {
   afterEach(() => database.remove());
 
   test('migrations are applied once and named', async () => {
-    expect(await migrateLedger(database.location)).toEqual(['0001_turns_attempts_budgets', '0002_rollouts']);
+    expect(await migrateLedger(database.location)).toEqual(allMigrations);
     expect(await migrateLedger(database.location)).toEqual([]);
   });
 
@@ -28,7 +30,7 @@ describeOnEachDatabase('opening a ledger', (databases) => {
       expect({ code: await program.ended, stderr: program.output.stderr }).toEqual({ code: 0, stderr: '' });
     }
     const applied = programs.flatMap((program) => JSON.parse(program.output.stdout) as string[]);
-    expect(applied).toEqual(['0001_turns_attempts_budgets', '0002_rollouts']);
+    expect(applied).toEqual(allMigrations);
   });
 
   test('what a closed ledger held is there when it is opened again', async () => {

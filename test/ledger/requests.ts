@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import type { Settlement } from '../../src/contract/turn';
+import type { NewApiKey } from '../../src/ledger/api-keys';
 import type {
   AdmitRequest,
   CountedIn,
@@ -97,6 +98,23 @@ export function turnRecord(
     settlements,
     dayCapNanoUsd: wideCaps.dayNanoUsd,
     atMs: noonMs + 200,
+    ...over,
+  };
+}
+
+/** A key without any limit. */
+export function newKey(id: string, over: Partial<NewApiKey> = {}): NewApiKey {
+  return {
+    id,
+    name: `name of ${id}`,
+    role: 'chat',
+    secretHash: `hash of ${id}`,
+    dayNanoUsd: null,
+    totalNanoUsd: null,
+    models: null,
+    requestsPerMinute: null,
+    createdAtMs: noonMs,
+    expiresAtMs: null,
     ...over,
   };
 }

@@ -1,0 +1,82 @@
+import { createHash } from 'node:crypto';
+import type { FoundRequest, NewRequest, Registration, RegisteredRequest, Requests } from './requests';
+import type { Runner } from './runner';
+import type { LedgerDatabase } from './schema';
+
+export class SqlRequests implements Requests {
+  constructor(private readonly run: Runner) {}
+
+  register(request: NewRequest): Promise<Registration> {
+    return this.run.change((trx) => register(trx, request));
+  }
+
+  find(turnId: string): Promise<FoundRequest | null> {
+    return this.run.read((db) => findRequest(db, turnId));
+  }
+}
+
+const requestColumns = [
+  'requests.turn_id as turnId',
+  'requests.key_id as keyId',
+  'requests.session_id as sessionId',
+  'requests.body_hash as bodyHash',
+  'requests.created_at_ms as createdAtMs',
+] as const;
+
+/** One statement for a new request, two for one that is known. */
+async function register(trx: LedgerDatabase, request: NewRequest): Promise<Registration> {
+  const { turnId, keyId, sessionId, idempotencyKey, bodyHash, atMs } = request;
+  const idempotencyKeyHash = idempotencyKey === null ? null : sha256(idempotencyKey);
+  // Waits for whoever registers the same key at this moment, and then finds what they committed.
+  const inserted = await trx
+    .insertInto('requests')
+    .values({
+      turn_id: turnId,
+      key_id: keyId,
+      session_id: sessionId,
+      idempotency_key_hash: idempotencyKeyHash,
+      body_hash: bodyHash,
+      created_at_ms: atMs,
+    })
+    .onConflict((conflict) => conflict.doNothing())
+    .returning('turn_id')
+    .executeTakeFirst();
+  if (inserted !== undefined) return { turnId, keyId, sessionId, bodyHash, createdAtMs: atMs, isNew: true };
+
+  const known = await knownRequest(trx, turnId, keyId, idempotencyKeyHash);
+  if (known === undefined) {
+    throw new Error(
+      `Turn ${turnId} cannot be registered: another request has this turn id. Make a new id for every request.`,
+    );
+  }
+  // Its own turn id: this registration was committed before, though nobody heard of it.
+  return { ...known, isNew: known.turnId === turnId };
+}
+
+function knownRequest(
+  trx: LedgerDatabase,
+  turnId: string,
+  keyId: string,
+  idempotencyKeyHash: string | null,
+): Promise<RegisteredRequest | undefined> {
+  const ofKey = trx.selectFrom('requests').select(requestColumns).where('key_id', '=', keyId);
+  const known =
+    idempotencyKeyHash === null
+      ? ofKey.where('turn_id', '=', turnId).where('idempotency_key_hash', 'is', null)
+      : ofKey.where('idempotency_key_hash', '=', idempotencyKeyHash);
+  return known.executeTakeFirst();
+}
+
+async function findRequest(db: LedgerDatabase, turnId: string): Promise<FoundRequest | null> {
+  const row = await db
+    .selectFrom('requests')
+    .leftJoin('turns', 'turns.turn_id', 'requests.turn_id')
+    .select([...requestColumns, 'turns.outcome'])
+    .where('requests.turn_id', '=', turnId)
+    .executeTakeFirst();
+  return row === undefined ? null : { ...row, outcome: row.outcome ?? 'in-progress' };
+}
+
+function sha256(text: string): string {
+  return createHash('sha256').update(text).digest('hex');
+}
