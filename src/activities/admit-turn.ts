@@ -1,9 +1,10 @@
 import { randomUUID } from 'node:crypto';
+import type { Delivery } from '../contract/chat';
 import type { Arm, Policy, Target } from '../contract/policy';
 import type { Admission, AdmitTurnInput, PlannedTarget, PromptMeasure } from '../contract/turn';
 import { worstCaseNanoUsd } from '../domain/prices';
-import { longestAttemptMs } from '../domain/retry-schedule';
-import { route } from '../domain/routing';
+import { longestCallMs } from '../domain/retry-schedule';
+import { chainFor, route } from '../domain/routing';
 import type { KnownAtAdmission, Reservation, TurnPlan } from '../ledger/ledger';
 import type { ActivityDependencies } from './dependencies';
 import type { RecentLatency } from './recent-latency';
@@ -17,7 +18,7 @@ const localWithinMs = 4_000;
 
 /** Decides arm, chain and budget of a turn in one transaction, and reserves the first call. */
 export async function admitTurn(
-  { ledger, policy, owner }: ActivityDependencies,
+  { ledger, policy, owner }: Pick<ActivityDependencies, 'ledger' | 'policy' | 'owner'>,
   recentLatency: RecentLatency,
   input: AdmitTurnInput,
 ): Promise<Admission> {
@@ -35,14 +36,15 @@ export async function admitTurn(
   if (result.kind === 'refused') return result;
 
   const arm = armNamed(policy, result.arm);
+  const { delivery = 'whole' } = input;
   return {
     kind: 'admitted',
     arm: arm.name,
     canary: result.canary,
-    targets: arm.targets.map((target) => planned(target, recentLatency)),
+    targets: chainFor(arm.targets, input.model).map((target) => planned(target, delivery, recentLatency)),
     ticket: { attempt: result.attempt, reservedNanoUsd: result.reservedNanoUsd, owner },
     maxAttemptsPerTarget: policy.retry.maxAttemptsPerTarget,
-    longestAttemptMs: longestAttemptMs(policy.retry),
+    longestAttemptMs: longestCallMs(policy.retry, arm.targets, delivery),
     deadlineAtMs: atMs + policy.retry.turnDeadlineMs,
   };
 }
@@ -78,7 +80,7 @@ function planTurn(policy: Policy, input: AdmitTurnInput, { previousArm, split }:
 }
 
 function firstCallOf(arm: Arm, policy: Policy, input: AdmitTurnInput): Reservation {
-  const first = arm.targets[0];
+  const [first] = chainFor(arm.targets, input.model);
   if (!first) throw new Error(`Arm ${arm.name} has no targets. Add one under arms.${arm.name}.targets.`);
   return reservationFor(arm.name, first, policy, input);
 }
@@ -90,9 +92,9 @@ function armNamed(policy: Policy, name: string): Arm {
   return arm;
 }
 
-function planned(target: Target, recentLatency: RecentLatency): PlannedTarget {
+function planned(target: Target, delivery: Delivery, recentLatency: RecentLatency): PlannedTarget {
   const { name, provider, model } = target;
-  const usualMs = recentLatency.p95(name) ?? target.usualLatencyMs;
+  const usualMs = recentLatency.p95(name, delivery) ?? target.usualLatencyMs;
   const firstAttempt =
     target.firstAttempt === 'auto' ? (usualMs <= localWithinMs ? 'local' : 'regular') : target.firstAttempt;
   return { name, provider, model, firstAttempt };

@@ -34,7 +34,8 @@ export function createActivities(dependencies: ActivityDependencies) {
     signal?: AbortSignal,
   ): Promise<CallOutcome> {
     const outcome = await makeAttempt(dependencies, input, ticket, callIndex, signal);
-    if (outcome.kind === 'answered') recentLatency.add(input.target.name, outcome.settlement.latencyMs);
+    if (outcome.kind === 'answered')
+      recentLatency.add(input.target.name, input.delivery ?? 'whole', outcome.settlement.latencyMs);
     return outcome;
   }
 
@@ -85,7 +86,7 @@ export function createActivities(dependencies: ActivityDependencies) {
      * has more patience.
      */
     async openTurn(input: OpenTurnInput): Promise<OpenedTurn> {
-      const { turnId, messages, prompt, temperature, maxTokens } = input;
+      const { turnId } = input;
       const admission = await memory.once(`admit ${turnId}`, () => admitTurn(dependencies, recentLatency, input));
       if (admission.kind === 'refused') return admission;
 
@@ -93,15 +94,15 @@ export function createActivities(dependencies: ActivityDependencies) {
       const [target] = admission.targets;
       if (target?.firstAttempt !== 'local') return { kind: 'admitted', admission, firstCall: null };
 
-      const call = { turnId, arm, target, messages, prompt, temperature, maxTokens, ticket, deadlineAtMs };
-      const firstCall = await callInTask({ ...call, earlierCalls: 0 }).catch(leaveToWorkflow);
+      const call = { ...input, arm, target, ticket, deadlineAtMs, earlierCalls: 0 };
+      const firstCall = await callInTask(call).catch(leaveToWorkflow);
       if (firstCall?.kind !== 'answered') return { kind: 'admitted', admission, firstCall };
 
-      const { content, model, settlement } = firstCall;
-      const answer = { target: target.name, model, settlement };
+      const { settlement, ...said } = firstCall;
+      const answer = { target: target.name, model: said.model, settlement };
       const totals = await record({ turnId, answer, error: null }).catch(leaveToWorkflow);
       if (!totals) return { kind: 'admitted', admission, firstCall };
-      return { kind: 'answered', arm, canary, target: target.name, model, content, totals };
+      return { ...said, arm, canary, target: target.name, usage: settlement.usage, totals };
     },
 
     /** A target's first call, as a local activity: failures are returned, the workflow decides what follows. */

@@ -39,6 +39,7 @@ export async function makeAttempt(
           messages: input.messages,
           temperature: input.temperature ?? policy.defaults.temperature,
           maxTokens: completionLimit(policy, input.maxTokens),
+          options: input.modelOptions,
           requestId: `${input.turnId}.${reserved.attempt}`,
           timeoutMs: Math.min(attemptTimeoutMs(policy.retry, callIndex, Math.random()), timeLeftMs),
           signal,
@@ -48,6 +49,8 @@ export async function makeAttempt(
     return {
       kind: 'answered',
       content: result.content,
+      finishReason: result.finishReason,
+      ...(result.toolCalls && { toolCalls: result.toolCalls }),
       model: result.model,
       settlement: settlementOfAnswer(reserved, result, target, input),
     };
@@ -111,8 +114,8 @@ function settlementOfAnswer(
   target: Target,
   input: ModelCallInput,
 ): Settlement {
-  const { usage } = result;
-  const answer = measureText(result.content);
+  const { usage, toolCalls = [] } = result;
+  const answer = measureText(result.content + toolCalls.map((call) => JSON.stringify(call)).join(''));
   const text = {
     characters: input.prompt.characters + answer.characters,
     cjkCharacters: input.prompt.cjkCharacters + answer.cjkCharacters,

@@ -47,6 +47,22 @@ export const defaultConfig = {
     // Two targets that stay silent through all attempts take up to 152 s, waits included; the rest is reserve.
     turnDeadlineMs: 180_000,
   },
+  stream: {
+    // A provider sends the headers of a stream when it takes the request on: within a second, if it is not in trouble.
+    firstByteMs: 5000,
+    // What a first plain attempt may take for its whole answer.
+    firstTokenMs: 10_000,
+    // Even slow models send a token every second; a reader who saw nothing for ten takes the answer for broken.
+    idleMs: 10_000,
+    // 2,000 tokens, the cap, at 17 a second; a third of the turn's deadline is left for another target.
+    totalMs: 120_000,
+  },
+  breaker: {
+    // More than the attempts of one turn, so that no turn opens it alone.
+    failures: 5,
+    // Few probes of a target that is down, and a third of the 30 s within which one that recovered should be back.
+    halfOpenAfterMs: 10_000,
+  },
   defaults: { temperature: 0.7, maxTokens: 1000 },
 } as const satisfies ConfigFileInput;
 

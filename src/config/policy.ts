@@ -1,4 +1,4 @@
-import type { Arm, ModelPrice, Policy, Target } from '../contract/policy';
+import type { Arm, ModelPrice, Policy, StreamLimits, Target } from '../contract/policy';
 import type { LoadedConfigFile } from './config-file';
 import { defaultConfig, defaultUsualLatencyMs } from './defaults';
 import { configFileSchema, type ConfigFile } from './schema';
@@ -68,12 +68,30 @@ export function crossCheck(merged: MergedConfig, loaded: LoadedConfigFile): stri
       report(['pinnedUsers', userId], `no arm named "${arm}"; there are: ${list(merged.arms)}`);
     }
   }
+  if (!unusable.has('stream') && !unusable.has('arms')) reportUselessLimits(config, report);
   const maxTokens = config.defaults?.maxTokens;
   const hardCap = hardCapOf(config);
   if (!unusable.has('budgets') && maxTokens !== undefined && maxTokens > hardCap) {
     report(['defaults', 'maxTokens'], `${maxTokens} is over the hard cap, budgets.maxCompletionTokens: ${hardCap}`);
   }
   return problems;
+}
+
+/** A limit within a call that is longer than the call. */
+function reportUselessLimits(config: ConfigFile, report: (place: ConfigPath, message: string) => void): void {
+  const { totalMs } = streamLimitsOf(config);
+  const check = (place: ConfigPath, limits: ArmConfig['targets'][number]['stream']) => {
+    for (const name of ['firstByteMs', 'firstTokenMs', 'idleMs'] as const) {
+      const limitMs = limits?.[name];
+      if (limitMs === undefined || limitMs <= totalMs) continue;
+      report([...place, name], `${limitMs} is over the limit of the whole call, stream.totalMs: ${totalMs}`);
+    }
+  };
+  check(['stream'], config.stream);
+  for (const [armName, arm] of Object.entries(config.arms ?? {})) {
+    for (const [index, target] of arm.targets.entries())
+      check(['arms', armName, 'targets', index, 'stream'], target.stream);
+  }
 }
 
 function hardCapOf({ budgets }: ConfigFile): number {
@@ -84,12 +102,14 @@ function hardCapOf({ budgets }: ConfigFile): number {
 export function resolvePolicy(merged: MergedConfig, config: ConfigFile): Policy {
   const budgets = { ...standard.budgets, ...config.budgets } as Required<NonNullable<ConfigFile['budgets']>>;
   const standardDefaults = defaultConfig.defaults;
-  const arms = [...merged.arms].map(([name, arm]): [string, Arm] => [name, resolveArm(name, arm, merged)]);
+  const stream = streamLimitsOf(config);
+  const arms = [...merged.arms].map(([name, arm]): [string, Arm] => [name, resolveArm(name, arm, merged, stream)]);
   return {
     arms: Object.fromEntries(arms),
     defaultArm: merged.defaultArm,
     pinnedArms: merged.pinnedUsers,
     retry: { ...standard.retry, ...config.retry } as Policy['retry'],
+    breaker: { ...standard.breaker, ...config.breaker } as Policy['breaker'],
     budgets: {
       sessionNanoUsd: budgets.sessionUsd,
       dayNanoUsd: budgets.dayUsd,
@@ -111,7 +131,11 @@ export function standardPrice(modelName: string): ModelPrice {
   return resolvePrice(model);
 }
 
-function resolveArm(name: string, arm: ArmConfig, merged: MergedConfig): Arm {
+function streamLimitsOf(config: ConfigFile): StreamLimits {
+  return { ...standard.stream, ...config.stream } as StreamLimits;
+}
+
+function resolveArm(name: string, arm: ArmConfig, merged: MergedConfig, stream: StreamLimits): Arm {
   const targets = arm.targets.map((target): Target => {
     const model = modelOf(merged, target);
     if (!model) throw new Error(`arm ${name}: the model ${target.model} has no price`);
@@ -122,6 +146,9 @@ function resolveArm(name: string, arm: ArmConfig, merged: MergedConfig): Arm {
       price: resolvePrice(model),
       firstAttempt: target.firstAttempt ?? 'auto',
       usualLatencyMs: target.usualLatencyMs ?? defaultUsualLatencyMs,
+      streaming: target.streaming ?? true,
+      continues: target.continues ?? true,
+      stream: { ...stream, ...target.stream },
     };
   });
   return { name, targets };

@@ -50,6 +50,14 @@ const modelSchema = z.strictObject({
     .describe('What Chinese, Japanese and Korean text costs against other text; 1, the default, is no surcharge.'),
 });
 
+const streamLimits = {
+  firstByteMs: milliseconds(100, 600_000)
+    .optional()
+    .describe('From sending to the headers of the response: finds out a silent target.'),
+  firstTokenMs: milliseconds(100, 600_000).optional().describe('From sending to the first token.'),
+  idleMs: milliseconds(100, 600_000).optional().describe('From one token to the next.'),
+};
+
 const targetSchema = z.strictObject({
   name: name
     .refine((value) => value !== 'degraded-mode', 'is taken by the reply that no model gave')
@@ -63,6 +71,17 @@ const targetSchema = z.strictObject({
   usualLatencyMs: milliseconds(1, 600_000)
     .optional()
     .describe('What the target usually takes, before any call was measured.'),
+  streaming: z.boolean().optional().describe('false: the target is asked for whole answers, also by streamed turns.'),
+  continues: z
+    .boolean()
+    .optional()
+    .describe('false: the target is not asked to go on from an answer that broke off; it begins anew.'),
+  stream: z
+    .strictObject(streamLimits)
+    .optional()
+    .describe(
+      'Limits of this target in place of those under stream: a model that thinks before it speaks needs longer.',
+    ),
 });
 
 const armSchema = z.strictObject({
@@ -105,6 +124,20 @@ export const configFileSchema = z.strictObject({
         .optional()
         .describe('After a timeout without one byte: ask the same target again, or the next one.'),
       turnDeadlineMs: milliseconds(1000, 3_600_000).optional().describe('The whole turn, over all targets.'),
+    })
+    .optional(),
+  stream: z
+    .strictObject({
+      ...streamLimits,
+      // The step of a turn that makes the first call gives up after ten minutes.
+      totalMs: milliseconds(1000, 480_000).optional().describe('The whole of a streamed call, while its tokens come.'),
+    })
+    .optional()
+    .describe('Limits of calls whose answer comes as a stream.'),
+  breaker: z
+    .strictObject({
+      failures: z.int().min(1).max(1000).optional().describe('Failures in a row after which a target is left alone.'),
+      halfOpenAfterMs: milliseconds(100, 600_000).optional().describe('After this, one call tries the target again.'),
     })
     .optional(),
   defaults: z

@@ -22,6 +22,11 @@ export interface Target {
   readonly firstAttempt: FirstAttempt;
   /** What the target usually takes, in milliseconds, before any call was measured. */
   readonly usualLatencyMs: number;
+  /** Whether it can answer as a stream. Without it, every turn gets its answer whole. */
+  readonly streaming: boolean;
+  /** Whether it may be asked to go on from an answer that another call began. */
+  readonly continues: boolean;
+  readonly stream: StreamLimits;
 }
 
 /** One side of a migration: a chain of targets, tried in order. */
@@ -58,6 +63,14 @@ export interface StreamLimits {
   readonly totalMs: number;
 }
 
+/** When a target that fails is left alone for a while. Each worker counts for itself. */
+export interface BreakerPolicy {
+  /** Failures in a row after which the target is not asked any more. */
+  readonly failures: number;
+  /** After this, one call may try it; its answer brings the target back, its failure begins the wait anew. */
+  readonly halfOpenAfterMs: number;
+}
+
 interface Budgets {
   readonly sessionNanoUsd: number;
   readonly dayNanoUsd: number;
@@ -71,6 +84,7 @@ export interface Policy {
   /** Users who stay on one arm whatever a rollout says, by user id. */
   readonly pinnedArms: ReadonlyMap<string, string>;
   readonly retry: RetryPolicy;
+  readonly breaker: BreakerPolicy;
   readonly budgets: Budgets;
   readonly defaults: { readonly temperature: number; readonly maxTokens: number };
 }

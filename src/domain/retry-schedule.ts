@@ -1,5 +1,6 @@
+import type { Delivery } from '../contract/chat';
 import type { CallFailure } from '../contract/failures';
-import type { RetryPolicy } from '../contract/policy';
+import type { RetryPolicy, Target } from '../contract/policy';
 
 /**
  * How long attempt `attemptIndex` (from 0, per target) may take, in whole milliseconds:
@@ -14,6 +15,12 @@ export function attemptTimeoutMs(policy: RetryPolicy, attemptIndex: number, rand
 /** The longest that any one attempt may take, in milliseconds: what limits around an attempt are derived from. */
 export function longestAttemptMs(policy: RetryPolicy): number {
   return Math.round(policy.baseTimeoutMs * 2 ** (policy.maxAttemptsPerTarget - 1) + policy.timeoutJitterMs);
+}
+
+/** The same over targets that may be asked for a stream, which has a limit of its own. */
+export function longestCallMs(policy: RetryPolicy, targets: readonly Target[], delivery: Delivery): number {
+  if (delivery === 'whole') return longestAttemptMs(policy);
+  return Math.max(...targets.map(({ streaming, stream }) => (streaming ? stream.totalMs : longestAttemptMs(policy))));
 }
 
 /**

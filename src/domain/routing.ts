@@ -25,6 +25,15 @@ export function route(policy: RoutingPolicy, split: TrafficSplit | null, userId:
   return { arm, countedIn: split.active ? { rollout: split.rollout, bake: split.bake } : null };
 }
 
+/** An arm's chain for a turn that would rather have a certain model: targets with it first, otherwise as configured. */
+export function chainFor<Step extends { readonly model: string }>(
+  targets: readonly Step[],
+  model: string | undefined,
+): readonly Step[] {
+  const preferred = targets.filter((target) => target.model === model);
+  return [...preferred, ...targets.filter((target) => target.model !== model)];
+}
+
 function uncounted(arm: string): Route {
   return { arm, countedIn: null };
 }

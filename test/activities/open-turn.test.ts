@@ -40,6 +40,31 @@ test('a turn that goes well is admitted, answered and recorded in one step', asy
   expect(await setting.ledger.attempts(turn.turnId)).toMatchObject([{ state: 'settled', costNanoUsd: tokens * 420 }]);
 });
 
+test('a turn that asks for a model begins with the target that has it, and the others follow', async () => {
+  await setting.simulator.queueFaults(fallbackModel, [faults.serverError()]);
+  const turn = { ...newTurn(), model: fallbackModel };
+  const opened = await open(setting.newProcess(), turn);
+  expect(opened).toMatchObject({ kind: 'admitted', firstCall: { kind: 'failed' } });
+  const targets = opened.kind === 'admitted' ? opened.admission.targets : [];
+  expect(targets.map(({ name }) => name)).toEqual(['holysheep-fallback', 'holysheep-primary']);
+  // Its reservation too is at that model's price.
+  expect(await setting.ledger.attempts(turn.turnId)).toMatchObject([{ model: fallbackModel }]);
+  const plain = newTurn();
+  await open(setting.newProcess(), plain);
+  const [[dear], [cheap]] = [await setting.ledger.attempts(turn.turnId), await setting.ledger.attempts(plain.turnId)];
+  expect(dear!.reservedNanoUsd).toBeGreaterThan(5 * cheap!.reservedNanoUsd);
+});
+
+test('what the model said beside the text, and what it counted, comes with the answer', async () => {
+  const turn = newTurn();
+  const opened = await open(setting.newProcess(), turn);
+  const [call] = await setting.simulator.calls();
+  expect(opened).toMatchObject({
+    finishReason: 'stop',
+    usage: { promptTokens: call?.promptTokens, completionTokens: call?.completionTokens, cachedPromptTokens: 0 },
+  });
+});
+
 test('a step that comes again while its call runs joins it, and afterwards gets the same answer', async () => {
   await setting.simulator.setBehaviour(primaryModel, { latency: { kind: 'fixed', ms: 100 } });
   const process = setting.newProcess();

@@ -20,10 +20,12 @@ arms:
   openai:
     targets:
       - { name: openai-primary, provider: openai, model: gpt-5, firstAttempt: regular, usualLatencyMs: 6000 }
-      - { name: openai-fallback, provider: openai, model: gpt-4.1 }
+      - { name: openai-fallback, provider: openai, model: gpt-4.1, streaming: false, continues: false, stream: { firstTokenMs: 60000 } }
 defaultArm: openai
 budgets: { sessionUsd: 0.1, dayUsd: "2.500001" }
 retry: { maxAttemptsPerTarget: 2, afterSilence: next-target }
+stream: { idleMs: 4000 }
+breaker: { failures: 8 }
 defaults: { temperature: 0 }
 `;
 
@@ -44,7 +46,16 @@ describe('the configuration file', () => {
       },
       firstAttempt: 'regular',
       usualLatencyMs: 6000,
+      streaming: true,
+      continues: true,
+      stream: { firstByteMs: 5_000, firstTokenMs: 10_000, idleMs: 4_000, totalMs: 120_000 },
     });
+    expect(policy.arms['openai']?.targets[1]).toMatchObject({
+      streaming: false,
+      continues: false,
+      stream: { firstByteMs: 5_000, firstTokenMs: 60_000, idleMs: 4_000, totalMs: 120_000 },
+    });
+    expect(policy.breaker).toEqual({ failures: 8, halfOpenAfterMs: 10_000 });
     expect(policy.budgets).toEqual({
       sessionNanoUsd: 100_000_000,
       dayNanoUsd: 2_500_001_000,
@@ -137,6 +148,34 @@ describe('a problem of the configuration file', () => {
     ],
     ['a number as text', 'retry: { baseDelayMs: "10" }', '1: retry.baseDelayMs: must be a number'],
     ['an unknown choice', 'retry: { afterSilence: wait }', '1: retry.afterSilence: must be "retry" or "next-target"'],
+    ['a stream without end', 'stream: { totalMs: 999999 }', '1: stream.totalMs: must be at most 480000'],
+    ['a limit that is none', 'stream: { tokenMs: 5 }', '1: stream.tokenMs: is not a setting'],
+    [
+      'a silence that is longer than the call',
+      'stream: { idleMs: 9000, totalMs: 8000 }',
+      '1: stream.idleMs: 9000 is over the limit of the whole call, stream.totalMs: 8000',
+    ],
+    [
+      'a wait of one target that is longer than the call',
+      'arms: { holysheep: { targets: [{ name: a, provider: holysheep, model: gpt-4.1, stream: { firstByteMs: 150000 } }] } }',
+      '1: arms.holysheep.targets[0].stream.firstByteMs: 150000 is over the limit of the whole call',
+    ],
+    [
+      'a whole call of one target',
+      'arms: { holysheep: { targets: [{ name: a, provider: holysheep, model: gpt-4.1, stream: { totalMs: 9000 } }] } }',
+      '1: arms.holysheep.targets[0].stream.totalMs: is not a setting',
+    ],
+    [
+      'a breaker that never lets go',
+      'breaker: { halfOpenAfterMs: 600001 }',
+      '1: breaker.halfOpenAfterMs: must be at most 600000',
+    ],
+    ['a breaker that is always open', 'breaker: { failures: 0 }', '1: breaker.failures: must be at least 1'],
+    [
+      'a half of streaming',
+      'arms: { a: { targets: [{ name: a, provider: holysheep, model: gpt-4.1, streaming: often }] } }',
+      '1: arms.a.targets[0].streaming: must be a boolean',
+    ],
     ['an arm without targets', 'arms: { a: { targets: [] } }', '1: arms.a.targets: must have at least 1 entries'],
     ['an odd name', 'arms: { "a b": { targets: [] } }', '1: arms["a b"]: must be a name'],
     [

@@ -22,6 +22,12 @@ describe('settings without any configuration', () => {
       maxCompletionTokens: 2000,
     });
     expect(policy.retry).toMatchObject({ maxAttemptsPerTarget: 3, baseTimeoutMs: 10_000, baseDelayMs: 1000 });
+    expect(policy.breaker).toEqual({ failures: 5, halfOpenAfterMs: 10_000 });
+    expect(policy.arms['holysheep']?.targets[0]).toMatchObject({
+      streaming: true,
+      continues: true,
+      stream: { firstByteMs: 5_000, firstTokenMs: 10_000, idleMs: 10_000, totalMs: 120_000 },
+    });
     expect(policy.defaults).toEqual({ temperature: 0.7, maxTokens: 1000 });
   });
 

@@ -1,7 +1,7 @@
 import * as fc from 'fast-check';
 import { failureKinds, type CallFailure } from '../../src/contract/failures';
-import type { RetryPolicy } from '../../src/contract/policy';
-import { attemptTimeoutMs, longestAttemptMs, retryDelayMs } from '../../src/domain/retry-schedule';
+import type { RetryPolicy, Target } from '../../src/contract/policy';
+import { attemptTimeoutMs, longestAttemptMs, longestCallMs, retryDelayMs } from '../../src/domain/retry-schedule';
 
 const policy: RetryPolicy = {
   maxAttemptsPerTarget: 3,
@@ -67,6 +67,20 @@ describe('the limit of an attempt', () => {
         expect(attemptTimeoutMs(anyOf, index + 1, random)).toBeGreaterThanOrEqual(timeoutMs);
       }),
     );
+  });
+});
+
+describe('the longest call of a chain', () => {
+  const stream = { firstByteMs: 1, firstTokenMs: 1, idleMs: 1, totalMs: 30_000 };
+  const target = { ...({} as Target), streaming: true, stream };
+  const plain = { ...target, streaming: false };
+
+  test.each([
+    ['a whole answer: the longest attempt', 'whole', [target], 41_000],
+    ['a stream: its limit', 'collected', [target], 30_000],
+    ['a stream whose chain has a target without: the longer of both', 'streamed', [target, plain], 41_000],
+  ] as const)('%s', (_title, delivery, targets, longestMs) => {
+    expect(longestCallMs(policy, targets, delivery)).toBe(longestMs);
   });
 });
 

@@ -1,6 +1,6 @@
 import * as fc from 'fast-check';
 import type { TrafficSplit } from '../../src/contract/rollout';
-import { route, type RoutingPolicy } from '../../src/domain/routing';
+import { chainFor, route, type RoutingPolicy } from '../../src/domain/routing';
 
 const noTargets = { targets: [] };
 const policy: RoutingPolicy = {
@@ -70,5 +70,23 @@ describe('a new turn', () => {
         if (at(Math.min(one, other)) === 'holysheep') expect(at(Math.max(one, other))).toBe('holysheep');
       }),
     );
+  });
+});
+
+describe('the chain of a turn', () => {
+  const targets = [
+    { name: 'primary', model: 'small' },
+    { name: 'fallback', model: 'large' },
+    { name: 'elsewhere', model: 'large' },
+    { name: 'last', model: 'tiny' },
+  ];
+  const namesOf = (model: string | undefined) => chainFor(targets, model).map(({ name }) => name);
+
+  it('begins with the targets that have the model it asks for, and keeps the order otherwise', () => {
+    expect(namesOf('large')).toEqual(['fallback', 'elsewhere', 'primary', 'last']);
+  });
+
+  it.each([[undefined], ['small'], ['unknown']])('is as configured when it asks for %s', (model) => {
+    expect(namesOf(model)).toEqual(['primary', 'fallback', 'elsewhere', 'last']);
   });
 });
