@@ -6,8 +6,11 @@ import { bundleWorkflowCode, DefaultLogger } from '@temporalio/worker';
 import { searchAttributeNames } from '../../src/contract/names';
 import { startDevServer } from '../../src/temporal-server/dev-server';
 import { ensureTemporalBinary } from '../../src/temporal-server/ensure-temporal';
+import { reasonOf } from '../../src/temporal-server/reason';
 import { createReporter } from '../../src/temporal-server/reporter';
 import { cacheDirectory } from './cache-directory';
+import { bringRedis } from './redis-program';
+import { redisEnvironment } from './redis';
 import { endings } from './shared-resources';
 import { testEnvironment, testNamespace } from './temporal';
 
@@ -16,7 +19,7 @@ import { testEnvironment, testNamespace } from './temporal';
 export default async function globalSetup(): Promise<void> {
   const directory = mkdtempSync(join(tmpdir(), 'bellwether-test-'));
   endings.push(() => rm(directory, { recursive: true }));
-  await Promise.all([startSharedTemporal(), bundleWorkflows(join(directory, 'workflow-bundle.js'))]);
+  await Promise.all([startSharedTemporal(), bundleWorkflows(join(directory, 'workflow-bundle.js')), findRedis()]);
 }
 
 async function startSharedTemporal(): Promise<void> {
@@ -33,6 +36,15 @@ async function startSharedTemporal(): Promise<void> {
   });
   endings.push(() => server.stop());
   process.env[testEnvironment.address] = server.address;
+}
+
+/** Tests that need a Redis tell why they are skipped, or fail in CI, when none can be had. */
+async function findRedis(): Promise<void> {
+  try {
+    process.env[redisEnvironment.program] = await bringRedis(createReporter(process.stderr));
+  } catch (error) {
+    process.env[redisEnvironment.missing] = reasonOf(error);
+  }
 }
 
 /** A bundle that cannot be built fails the tests that ask for it, not those of other parts. */

@@ -2,11 +2,11 @@ import { type ChildProcess, execFile, execFileSync, spawn } from 'node:child_pro
 import { chownSync, mkdirSync, mkdtempSync, statSync } from 'node:fs';
 import { cp, rm } from 'node:fs/promises';
 import { createRequire } from 'node:module';
-import { Socket } from 'node:net';
 import { tmpdir, userInfo } from 'node:os';
 import { dirname, join } from 'node:path';
 import { promisify } from 'node:util';
 import { findFreePort } from '../../src/temporal-server/free-port';
+import { end, endWithUs } from './server-process';
 
 /** A PostgreSQL server of the tests' own, in a temporary directory. */
 export interface TestPostgres {
@@ -139,10 +139,7 @@ function tryStart({ binary, directory, data, port, user }: ServerPlace) {
     cwd: data,
     stdio: ['ignore', 'ignore', 'pipe'],
   });
-  if (server.pid !== undefined) {
-    const watcher = endWithUs(server.pid, directory);
-    server.once('exit', () => watcher.kill());
-  }
+  endWithUs(server, directory);
   return new Promise<{ readonly server: ChildProcess; readonly failure?: string }>((resolve) => {
     let log = '';
     server.stderr.setEncoding('utf8').on('data', (text: string) => {
@@ -152,32 +149,4 @@ function tryStart({ binary, directory, data, port, user }: ServerPlace) {
     server.once('error', (error) => resolve({ server, failure: error.message }));
     server.once('exit', () => resolve({ server, failure: log }));
   });
-}
-
-async function end(server: ChildProcess, signal: NodeJS.Signals): Promise<void> {
-  if (server.exitCode !== null || server.signalCode !== null) return;
-  const ended = new Promise((resolve) => server.once('exit', resolve));
-  server.kill(signal);
-  await ended;
-}
-
-/**
- * A shell that waits for the end of its input, which is ours: however this process ends (SIGKILL too), the server is
- * stopped, within 10 s or by SIGKILL, and its directory removed.
- */
-function endWithUs(pid: number, directory: string): ChildProcess {
-  const isRunning = 'kill -0 "$0" 2>/dev/null';
-  const script = `
-    read -r _
-    kill -INT "$0"
-    for _ in 1 2 3 4 5 6 7 8 9 10; do ${isRunning} || break; sleep 1; done
-    ${isRunning} && kill -KILL "$0"
-    rm -rf "$1"`;
-  const watcher = spawn('sh', ['-c', script, String(pid), directory], {
-    detached: true,
-    stdio: ['pipe', 'ignore', 'ignore'],
-  });
-  watcher.unref();
-  if (watcher.stdin instanceof Socket) watcher.stdin.unref();
-  return watcher;
 }
