@@ -27,21 +27,58 @@ export type Fault = FaultOptions &
     | { readonly kind: 'reset' }
     /** The call is accepted; nothing comes until the client goes. */
     | { readonly kind: 'silence' }
-    // Faulty answers with status 200:
-    | { readonly kind: 'reset-mid-body' }
+    // Faulty answers with status 200, whole or as a stream:
+    | ({ readonly kind: 'reset-mid-body' } & PartOfStream)
     | { readonly kind: 'html' }
-    | { readonly kind: 'invalid-json' }
+    /** Of a stream: a chunk in the middle is no JSON, and the stream goes on. */
+    | ({ readonly kind: 'invalid-json' } & PartOfStream)
     | { readonly kind: 'no-choices' }
     | { readonly kind: 'null-content'; readonly finishReason?: string }
     | { readonly kind: 'no-usage' }
     | { readonly kind: 'large-body'; readonly bytes: number }
     | { readonly kind: 'slow-body'; readonly bytesPerSecond: number }
+    /** The body ends as if it were whole, in the middle of the answer: a stream without a finish reason, half a JSON. */
+    | ({ readonly kind: 'cut' } & PartOfStream)
+    /** Half of the answer, then nothing; the connection stays open until the client goes. */
+    | ({ readonly kind: 'stall' } & PartOfStream)
+    /** An error instead of the rest of a stream, or as the body of a 200. */
+    | ({ readonly kind: 'error-in-body' } & PartOfStream & ErrorDetail)
+    // Answers that are whole and only unusual, where they are streamed:
+    /** The headers at once, the first token after `ms`. */
+    | { readonly kind: 'late-first-token'; readonly ms: number }
+    /** The stream ends after its usage, or after its finish reason, without `[DONE]`; or it stays open there. */
+    | { readonly kind: 'no-done'; readonly staysOpen?: boolean; readonly withUsage?: boolean }
+    /** A `chat.completion` as plain JSON although a stream was asked for. */
+    | { readonly kind: 'json-instead-of-stream' }
   );
+
+interface PartOfStream {
+  /** How much of a streamed answer comes before the fault, rounded up to whole pieces. Default: half of it. */
+  readonly afterTokens?: number;
+}
+
+interface ErrorDetail {
+  readonly message?: string;
+  readonly type?: string;
+  readonly code?: string | number;
+}
 
 export type StatusFault = Extract<Fault, { kind: 'status' }>;
 
+/**
+ * What a model does when the last message is the assistant's: goes on from it, answers from the start, says something
+ * else from the start, or refuses with a 400.
+ */
+export type PrefillConduct = 'continue' | 'ignore' | 'other' | 'refuse';
+
 export interface ModelBehaviour {
+  /** From the request to the answer, or to the headers of a stream. */
   readonly latency: Latency;
+  /** From the headers of a stream to its first piece, in milliseconds. */
+  readonly firstTokenMs: number;
+  /** Between two pieces of a stream, in milliseconds. */
+  readonly pieceGapMs: number;
+  readonly prefill: PrefillConduct;
   /** Every call has this fault, as long as it is set. Queued faults go first. */
   readonly alwaysFault: Fault | null;
   /** Each call has one of these faults with its probability, from 0 to 1; together they are at most 1. */
@@ -56,9 +93,15 @@ export interface ModelBehaviour {
   readonly cachedPromptPercent: number;
 }
 
-/** Answers at once and without fault. Charges aborted calls, as providers without streaming do: the model went on. */
+/**
+ * Answers at once and without fault. Charges aborted calls, as providers do: without streaming the model went on, and of a
+ * stream they charge what was said.
+ */
 export const faultlessBehaviour: ModelBehaviour = {
   latency: { kind: 'fixed', ms: 0 },
+  firstTokenMs: 0,
+  pieceGapMs: 0,
+  prefill: 'continue',
   alwaysFault: null,
   randomFaults: [],
   chargesSilence: false,
@@ -99,6 +142,12 @@ export const faults = {
     type: 'invalid_request_error',
     code: 'model_not_found',
     message: `The model '${model}' does not exist.`,
+  }),
+  prefillRefused: (): StatusFault => ({
+    kind: 'status',
+    status: 400,
+    type: 'invalid_request_error',
+    message: 'This model does not support assistant message prefill. The conversation must end with a user message.',
   }),
   contentFilter: (
     message = 'The response was filtered due to the prompt triggering the content policy.',

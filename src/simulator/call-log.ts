@@ -21,12 +21,14 @@ export interface SimulatedCall {
   /** The kind of the simulated fault. */
   readonly fault: string | null;
   readonly promptTokens: number;
+  /** Of a stream that was cut: what was sent until then. */
   readonly completionTokens: number;
   readonly charged: boolean;
 }
 
 export type CallStart = Pick<SimulatedCall, 'requestId' | 'model' | 'fault' | 'promptTokens' | 'completionTokens'>;
-export type CallEnd = Pick<SimulatedCall, 'outcome' | 'status' | 'charged'>;
+export type CallEnd = Pick<SimulatedCall, 'outcome' | 'status' | 'charged'> &
+  Partial<Pick<SimulatedCall, 'completionTokens'>>;
 
 /**
  * Every call received, in memory and, with a file, as JSON lines: one when a call begins and one when it ends, written

@@ -1,9 +1,13 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import { answerTo, type Answer } from './answer';
 import { faults, type Fault, type StatusFault } from './behaviour';
 import type { CallEnd, CallLog } from './call-log';
-import { answerTo, completionBody, readCompletionCall, type Answer, type CompletionCall } from './completion';
-import { isFaultyAnswer, sendError, sendFaultyAnswer, sendJson } from './faults';
+import { completionBody } from './completion';
+import { hasWholeBody, isFaultyAnswer, isUsable, sendError, sendFaultyAnswer, sendJson } from './faults';
+import { playScript } from './play-script';
+import { readCompletionCall, type CompletionCall } from './read-call';
 import type { SimulatedModel } from './simulated-model';
+import { streamScript } from './stream-script';
 
 export interface ChatCompletionsContext {
   readonly models: ReadonlyMap<string, SimulatedModel>;
@@ -26,11 +30,8 @@ export function serveChatCompletion(
   }
   const model = context.models.get(call.model);
   if (model === undefined) refuse(context.log, request, response, call.model, faults.unknownModel(call.model));
-  else if (call.stream) refuse(context.log, request, response, call.model, noStreams);
   else serve(context, request, response, call, model);
 }
-
-const noStreams: StatusFault = { kind: 'status', status: 400, message: "This simulator does not know 'stream' yet." };
 
 /** A call that ends before any work: logged and answered in one step. */
 export function refuse(
@@ -53,10 +54,9 @@ function serve(
   model: SimulatedModel,
 ): void {
   const { behaviour } = model;
-  const answer = answerTo(call);
+  const answer = answerTo(call, behaviour.prefill);
   const next = model.next();
-  const fault =
-    answer.promptTokens > behaviour.contextTokens ? faults.contextLength(behaviour.contextTokens) : next.fault;
+  const fault = refusalOf(call, answer, model) ?? next.fault;
   const logged = log.begin({
     requestId: requestIdOf(request),
     model: call.model,
@@ -65,14 +65,18 @@ function serve(
     completionTokens: answer.completionTokens,
   });
   let isLogged = false;
+  let completionTokens = answer.completionTokens;
   const end = (callEnd: CallEnd): void => {
-    if (!isLogged) log.end(logged, callEnd);
+    if (!isLogged) log.end(logged, { completionTokens, ...callEnd });
     isLogged = true;
+  };
+  const onSaid = (tokens: number): void => {
+    completionTokens = tokens;
   };
 
   const timer = setTimeout(
     () => {
-      answerNow(response, logged.id, model, answer, fault, end);
+      answerNow(response, { id: logged.id, call, model, answer, fault, end, onSaid });
     },
     delayMs(fault, next.latencyMs),
   );
@@ -84,29 +88,53 @@ function serve(
   });
 }
 
-function answerNow(
-  response: ServerResponse,
-  id: string,
-  { name, behaviour }: SimulatedModel,
-  answer: Answer,
-  fault: Fault | null,
-  end: (callEnd: CallEnd) => void,
-): void {
-  const body = completionBody(id, name, answer, behaviour.cachedPromptPercent);
-  if (fault === null) {
-    end({ outcome: 'answered', status: 200, charged: true });
-    sendJson(response, 200, body);
-  } else if (isFaultyAnswer(fault)) {
-    end({ outcome: 'faulty', status: 200, charged: fault.charged ?? true });
-    sendFaultyAnswer(response, fault, body);
-  } else if (fault.kind === 'status') {
+/** What a model refuses by itself, whatever faults it was given. */
+function refusalOf(call: CompletionCall, answer: Answer, { behaviour }: SimulatedModel): StatusFault | null {
+  if (answer.promptTokens > behaviour.contextTokens) return faults.contextLength(behaviour.contextTokens);
+  return behaviour.prefill === 'refuse' && call.lastRole === 'assistant' ? faults.prefillRefused() : null;
+}
+
+interface DueAnswer {
+  readonly id: string;
+  readonly call: CompletionCall;
+  readonly model: SimulatedModel;
+  readonly answer: Answer;
+  readonly fault: Fault | null;
+  readonly end: (callEnd: CallEnd) => void;
+  readonly onSaid: (completionTokens: number) => void;
+}
+
+function answerNow(response: ServerResponse, { id, call, model, answer, fault, end, onSaid }: DueAnswer): void {
+  const { name, behaviour } = model;
+  if (fault?.kind === 'status') {
     end({ outcome: 'refused', status: fault.status, charged: fault.charged ?? false });
     sendError(response, fault);
-  } else if (fault.kind === 'reset') {
+    return;
+  }
+  if (fault?.kind === 'reset') {
     end({ outcome: 'reset', status: null, charged: fault.charged ?? false });
     response.socket?.resetAndDestroy();
+    return;
   }
-  // Silence: nothing is sent, and the call ends when the client goes.
+  // Nothing is sent, and the call ends when the client goes.
+  if (fault?.kind === 'silence') return;
+
+  const body = completionBody(id, name, answer, behaviour.cachedPromptPercent);
+  const charged = fault?.charged ?? true;
+  const scripted = fault === null || hasWholeBody(fault) ? null : fault;
+  const script = call.stream ? streamScript(body, answer, behaviour, call.includeUsage, scripted) : null;
+  if (script !== null && (fault === null || scripted !== null)) {
+    const onDecided = (completionTokens: number): void => {
+      end({ outcome: script.outcome, status: 200, charged, completionTokens });
+    };
+    onSaid(0);
+    playScript(response, script, { onDecided, onSaid });
+    return;
+  }
+  // The client ends a call that stands still.
+  if (fault?.kind !== 'stall') end({ outcome: isUsable(fault) ? 'answered' : 'faulty', status: 200, charged });
+  if (fault === null) sendJson(response, 200, body);
+  else sendFaultyAnswer(response, fault, body, script?.steps.map(({ text }) => text).join('') ?? null);
 }
 
 function delayMs(fault: Fault | null, latencyMs: number): number {

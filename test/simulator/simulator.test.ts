@@ -74,7 +74,6 @@ describe('a request that is refused', () => {
     ['no messages', { messages: [] }, 400, "Missing required parameter: 'messages'."],
     ['messages that are no objects', { messages: ['hi'] }, 400, "Invalid type for 'messages': expected objects."],
     ['a limit of no tokens', { max_tokens: 0 }, 400, "Invalid 'max_tokens': expected a positive integer."],
-    ['a stream', { stream: true }, 400, "This simulator does not know 'stream' yet."],
   ])('because of %s says so and is logged', async (_reason, body, status, message) => {
     const simulator = await start();
     expect(await errorOf(await ask(simulator, 'q', { body }))).toMatchObject({ status, error: { message } });
