@@ -4,7 +4,7 @@ import type { BrokenExchange, ResponseHead } from './exchange';
 import { describeBreak } from './describe-break';
 import { meanings, maxReasonCharacters } from './failure-words';
 import { redact, type Confidential } from './redact';
-import { errorBodySchema, parseJson, withheldSchema, type ProviderError } from './response-schemas';
+import { errorBodySchema, statedErrorSchema, withheldSchema, type ProviderError } from './response-schemas';
 import { firstValue, readRetryAfterMs } from './retry-after';
 
 export interface CallContext {
@@ -14,30 +14,25 @@ export interface CallContext {
 }
 
 /** A response whose status is not 2xx. */
-export function classifyErrorResponse(head: ResponseHead, body: string, context: CallContext): CallFailure {
-  const error = readProviderError(body);
+export function classifyErrorResponse(head: ResponseHead, body: unknown, context: CallContext): CallFailure {
+  const error = errorBodySchema.safeParse(body).data ?? null;
   const kind = kindOfStatus(head.status, error);
-  const code = redact(codeOf(error), context.confidential, maxReasonCharacters);
-  const reason =
-    kind === 'context-length' || kind === 'content-filter'
-      ? redact(error?.message ?? '', context.confidential, maxReasonCharacters)
-      : '';
   return {
-    kind,
-    message: `${context.provider} answered ${head.status}${code && ` (${code})`}: ${reason || meanings[kind]}`,
-    retryable: isRetryableStatus(head, kind, error),
+    ...describedError(head, kind, error, context),
     charge: chargeOfStatus(head.status),
-    httpStatus: head.status,
-    retryAfterMs: readRetryAfterMs(head.headers, context.nowMs),
   };
 }
 
 /** A 2xx that is not what was asked for: the provider worked, and nobody knows what it counts. */
-export function classifyUnusableResponse(status: number, body: string, context: CallContext): CallFailure {
-  const withheld = withheldSchema.safeParse(parseJson(body)).success;
-  const kind = withheld ? 'content-filter' : 'malformed-response';
-  const message = `${context.provider} answered ${status}: ${meanings[kind]}`;
-  return { kind, message, retryable: false, charge: 'unknown', httpStatus: status, retryAfterMs: null };
+export function classifyUnusableResponse(head: ResponseHead, body: unknown, context: CallContext): CallFailure {
+  // An error that came too late for a status: in a stream, or through a gateway that had answered 200 already.
+  const error = statedErrorSchema.safeParse(body).data;
+  if (error !== undefined) {
+    return { ...describedError(head, kindOfLateError(error), error, context), charge: 'unknown' };
+  }
+  const kind = withheldSchema.safeParse(body).success ? 'content-filter' : 'malformed-response';
+  const message = `${context.provider} answered ${head.status}: ${meanings[kind]}`;
+  return { kind, message, retryable: false, charge: 'unknown', httpStatus: head.status, retryAfterMs: null };
 }
 
 /** A call without a complete response. */
@@ -45,7 +40,7 @@ export function classifyBrokenExchange(broken: BrokenExchange, context: CallCont
   const { head, cause } = broken;
   // The status of an error has said it all, even when its body never ended.
   if (head !== null && head.status >= 300 && cause.kind !== 'cancelled')
-    return classifyErrorResponse(head, '', context);
+    return classifyErrorResponse(head, undefined, context);
 
   const { kind, retryable, words } = describeBreak(broken, context.confidential);
   return {
@@ -56,6 +51,39 @@ export function classifyBrokenExchange(broken: BrokenExchange, context: CallCont
     httpStatus: broken.head?.status ?? null,
     retryAfterMs: null,
   };
+}
+
+function describedError(
+  head: ResponseHead,
+  kind: FailureKind,
+  error: ProviderError | null,
+  { provider, confidential, nowMs }: CallContext,
+): Omit<CallFailure, 'charge'> {
+  const code = redact(codeOf(error), confidential, maxReasonCharacters);
+  const reason =
+    kind === 'context-length' || kind === 'content-filter'
+      ? redact(error?.message ?? '', confidential, maxReasonCharacters)
+      : '';
+  const answered = head.status < 300 ? `${head.status} and then an error` : String(head.status);
+  return {
+    kind,
+    message: `${provider} answered ${answered}${code && ` (${code})`}: ${reason || meanings[kind]}`,
+    retryable: isRetryableStatus(head, kind, error),
+    httpStatus: head.status,
+    retryAfterMs: readRetryAfterMs(head.headers, nowMs),
+  };
+}
+
+/** By its code, which often is a status, else by its words; what says nothing is a failure of the server. */
+function kindOfLateError(error: ProviderError): FailureKind {
+  const status = Number(error.code);
+  if (Number.isInteger(status) && status >= 400 && status < 600) return kindOfStatus(status, error);
+  const words = `${error.code ?? ''} ${error.type ?? ''}`;
+  if (/rate_?limit|too_many_requests|insufficient_quota/i.test(words)) return 'rate-limited';
+  if (/auth|permission|invalid_api_key/i.test(words)) return 'unauthorized';
+  const kind = kindOfStatus(400, error);
+  if (kind !== 'bad-request') return kind;
+  return /invalid_request|not_found/i.test(words) ? 'bad-request' : 'server-error';
 }
 
 function kindOfStatus(status: number, error: ProviderError | null): FailureKind {
@@ -96,8 +124,4 @@ function chargeOfStatus(status: number): ChargeCertainty {
 function codeOf(error: ProviderError | null): string {
   const names = [error?.code, error?.type].map((name) => String(name ?? ''));
   return names.find((name) => /^[\w.:/-]{1,60}$/.test(name)) ?? '';
-}
-
-function readProviderError(body: string): ProviderError | null {
-  return errorBodySchema.safeParse(parseJson(body)).data ?? null;
 }

@@ -11,17 +11,39 @@ interface Break {
 
 /** What a call without a complete response was, and in words. */
 export function describeBreak({ cause, sent, head }: BrokenExchange, confidential: Confidential): Break {
-  if (cause.kind === 'network') return describeNetworkError(cause.error, sent, head !== null);
-  if (cause.kind === 'too-large') {
-    return { kind: 'response-too-large', retryable: false, words: meanings['response-too-large'] };
-  }
-  if (cause.kind === 'cancelled') {
-    const reason = redact(wordsOf(cause.reason), confidential, maxReasonCharacters);
-    return { kind: 'cancelled', retryable: false, words: `the call was stopped: ${reason}` };
+  switch (cause.kind) {
+    case 'network':
+      return describeNetworkError(cause.error, sent, head !== null);
+    case 'too-large':
+      return { kind: 'response-too-large', retryable: false, words: meanings['response-too-large'] };
+    case 'malformed-chunk': {
+      const words = 'the stream holds an event that cannot be read; text may be missing, so the answer is not used';
+      return { kind: 'malformed-response', retryable: false, words };
+    }
+    case 'cut':
+      return { kind: 'connection', retryable: true, words: 'the stream ended without a finish reason: it was cut' };
+    case 'cancelled': {
+      const reason = redact(wordsOf(cause.reason), confidential, maxReasonCharacters);
+      return { kind: 'cancelled', retryable: false, words: `the call was stopped: ${reason}` };
+    }
+    case 'stalled':
+      // What was silent for so long will mostly be silent again, and the turn has better uses for its time.
+      return { kind: 'timeout', retryable: false, words: stallWords[cause.limit](cause.limitMs) };
+    case 'timeout':
+      break;
   }
   const words = sent ? meanings.timeout : 'no connection was free or made within the limit of the attempt';
   return { kind: 'timeout', retryable: true, words };
 }
+
+const stallWords = {
+  firstByteMs: (limitMs: number) =>
+    `no response began within the first-byte limit of ${limitMs} ms; a silent target is not asked again`,
+  firstTokenMs: (limitMs: number) =>
+    `no token came within the first-token limit of ${limitMs} ms; a silent target is not asked again`,
+  idleMs: (limitMs: number) =>
+    `nothing came after a token for the idle limit of ${limitMs} ms; a target that stands still is not asked again`,
+} as const;
 
 function describeNetworkError(error: Error, sent: boolean, hasHead: boolean): Break {
   const code = 'code' in error && typeof error.code === 'string' ? error.code : error.name;

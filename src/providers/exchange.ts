@@ -1,4 +1,6 @@
 import type { Dispatcher } from 'undici';
+import type { StreamLimits } from '../contract/policy';
+import type { BodyReader, ExchangeControl } from './body-reader';
 import type { ResponseHeaders } from './retry-after';
 
 export interface ExchangeRequest {
@@ -8,7 +10,6 @@ export interface ExchangeRequest {
   readonly body?: string;
   /** From now to the last byte: waiting for a connection, connecting, headers and body. */
   readonly timeoutMs: number;
-  readonly maxResponseBytes: number;
   readonly signal?: AbortSignal;
 }
 
@@ -19,8 +20,12 @@ export interface ResponseHead {
 
 export type BreakCause =
   | { readonly kind: 'timeout' }
+  | { readonly kind: 'stalled'; readonly limit: Exclude<keyof StreamLimits, 'totalMs'>; readonly limitMs: number }
   | { readonly kind: 'cancelled'; readonly reason: unknown }
   | { readonly kind: 'too-large' }
+  | { readonly kind: 'malformed-chunk' }
+  /** The body ended where a whole answer does not. */
+  | { readonly kind: 'cut' }
   | { readonly kind: 'network'; readonly error: Error };
 
 export interface BrokenExchange {
@@ -33,15 +38,23 @@ export interface BrokenExchange {
 }
 
 export type Exchange =
-  { readonly kind: 'response'; readonly head: ResponseHead; readonly body: string } | BrokenExchange;
+  /** `body` is the parsed JSON of the body, undefined when it is none; of a stream: the same, put together. */
+  { readonly kind: 'response'; readonly head: ResponseHead; readonly body: unknown } | BrokenExchange;
+
+/** A server that has said all ends its body within milliseconds; then the connection can serve the next call. */
+const endOfBodyMs = 1_000;
 
 /**
- * One HTTP request and its whole response, bounded in time and in bytes. Never rejects. When it is broken off, its
- * connection is destroyed at once, so that nothing is left to read an endless body or to wait for a silent server.
+ * One HTTP request and its whole response, bounded in time and, by its reader, in bytes. Never rejects. When it is broken
+ * off, its connection is destroyed at once, so that nothing is left to read an endless body or to wait for a silent server.
  */
-export function exchange(dispatcher: Dispatcher, request: ExchangeRequest): Promise<Exchange> {
+export function exchange(
+  dispatcher: Dispatcher,
+  request: ExchangeRequest,
+  createReader: (control: ExchangeControl) => BodyReader,
+): Promise<Exchange> {
   return new Promise((resolve) => {
-    const handler = new BoundedHandler(request, resolve);
+    const handler = new BoundedHandler(request, createReader, resolve);
     if (handler.isOver) return;
     const { method, path, headers, body } = request;
     dispatcher.dispatch({ method, path, headers, body }, handler);
@@ -56,59 +69,88 @@ class BoundedHandler implements Dispatcher.DispatchHandler {
   isOver = false;
   private controller: Dispatcher.DispatchController | undefined;
   private head: ResponseHead | null = null;
-  private readonly chunks: Buffer[] = [];
-  private receivedBytes = 0;
-  private readonly timer: NodeJS.Timeout;
+  private readonly reader: BodyReader;
+  /** Of the exchange; once it is over, of what is left of its body. */
+  private timer: NodeJS.Timeout;
 
   constructor(
     private readonly request: ExchangeRequest,
+    createReader: (control: ExchangeControl) => BodyReader,
     private readonly resolve: (exchange: Exchange) => void,
   ) {
     this.timer = setTimeout(() => this.breakOff({ kind: 'timeout' }), request.timeoutMs);
+    this.reader = createReader({
+      finish: () => this.finish(),
+      breakOff: (cause) => this.breakOff(cause),
+    });
     if (request.signal?.aborted) this.onAbort();
     else request.signal?.addEventListener('abort', this.onAbort);
   }
 
   onRequestStart(controller: Dispatcher.DispatchController): void {
-    if (this.isOver) controller.abort(new Error('The call ended while it waited for a connection.'));
-    else this.controller = controller;
+    if (this.isOver) {
+      controller.abort(new Error('The call ended while it waited for a connection.'));
+      return;
+    }
+    this.controller = controller;
+    this.reader.onSent();
   }
 
   onResponseStart(_controller: Dispatcher.DispatchController, status: number, headers: ResponseHeaders): void {
     // 1xx is not the answer yet.
-    if (status >= 200) this.head = { status, headers };
+    if (status < 200 || this.isOver) return;
+    this.head = { status, headers };
+    this.reader.onHead(this.head);
   }
 
   onResponseData(_controller: Dispatcher.DispatchController, chunk: Buffer): void {
-    this.receivedBytes += chunk.length;
-    if (this.receivedBytes > this.request.maxResponseBytes) this.breakOff({ kind: 'too-large' });
-    else this.chunks.push(chunk);
+    if (!this.isOver) this.reader.onData(chunk);
   }
 
   onResponseEnd(): void {
-    if (this.head === null) return;
-    this.end({ kind: 'response', head: this.head, body: Buffer.concat(this.chunks).toString('utf8') });
+    if (this.isOver) clearTimeout(this.timer);
+    else this.endWithBody();
   }
 
   onResponseError(_controller: Dispatcher.DispatchController, error: Error): void {
-    this.breakOff({ kind: 'network', error });
+    if (this.isOver) clearTimeout(this.timer);
+    else this.breakOff({ kind: 'network', error });
   }
 
   private readonly onAbort = (): void => {
     this.breakOff({ kind: 'cancelled', reason: this.request.signal?.reason });
   };
 
+  private finish(): void {
+    if (this.isOver) return;
+    this.endWithBody();
+    this.timer = setTimeout(() => this.abort('the body went on after its end'), endOfBodyMs);
+  }
+
+  private endWithBody(): void {
+    if (this.head === null) return;
+    const end = this.reader.end();
+    if ('kind' in end) this.breakOff(end);
+    else this.end({ kind: 'response', head: this.head, body: end.body });
+  }
+
   private breakOff(cause: BreakCause): void {
     if (this.isOver) return;
-    this.end({ kind: 'broken', cause, head: this.head, sent: this.controller !== undefined });
-    // After `end`: undici reports the abort to `onResponseError`, which must not be taken for the cause.
-    this.controller?.abort(new Error(`The call was broken off: ${cause.kind}.`));
+    if (this.reader.isWhole && cause.kind !== 'cancelled') this.endWithBody();
+    else this.end({ kind: 'broken', cause, head: this.head, sent: this.controller !== undefined });
+    this.abort(cause.kind);
+  }
+
+  /** Only after `end`: undici reports the abort to `onResponseError`, which must not be taken for the cause. */
+  private abort(why: string): void {
+    this.controller?.abort(new Error(`The call was broken off: ${why}.`));
   }
 
   private end(result: Exchange): void {
     if (this.isOver) return;
     this.isOver = true;
     clearTimeout(this.timer);
+    this.reader.close();
     this.request.signal?.removeEventListener('abort', this.onAbort);
     this.resolve(result);
   }

@@ -1,6 +1,5 @@
 import { Pool } from 'undici';
 import type { CallFailure } from '../contract/failures';
-import type { TokenUsage } from '../contract/turn';
 import { measuredText } from '../domain/message';
 import {
   classifyBrokenExchange,
@@ -8,9 +7,13 @@ import {
   classifyUnusableResponse,
   type CallContext,
 } from './classify-failure';
-import { exchange, type Exchange, type ExchangeRequest } from './exchange';
+import { authorizedExchange, type AuthorizedExchange } from './authorized-exchange';
+import { JsonReader } from './body-reader';
+import { completionCall, readCompletion } from './completion-call';
+import type { Exchange } from './exchange';
 import type { CompletionRequest, CompletionResult, Provider, ProviderSettings } from './provider';
-import { completionSchema, modelListSchema, parseJson, type Completion } from './response-schemas';
+import { completionSchema, modelListSchema } from './response-schemas';
+import { StreamReader } from './stream-reader';
 
 /** TCP and TLS take a few round trips; a host that needs longer is unreachable, and half of the first attempt is left. */
 const connectTimeoutMs = 5_000;
@@ -36,7 +39,16 @@ export function createProvider(settings: ProviderSettings): Provider {
 
     async complete(request): Promise<CompletionResult> {
       const startedAtMs = performance.now();
-      const call = await authorizedExchange(pool, settings, completionCall(request, `${basePath}/chat/completions`));
+      const { stream } = request;
+      const call = await authorizedExchange(
+        pool,
+        settings,
+        completionCall(request, `${basePath}/chat/completions`),
+        (control) =>
+          stream === undefined
+            ? new JsonReader(settings.maxResponseBytes, control)
+            : new StreamReader(stream, settings.maxResponseBytes, control),
+      );
       const latencyMs = Math.round(performance.now() - startedAtMs);
       const context = contextOf(settings, call, request);
       const completion = completionSchema.safeParse(bodyOf(call.exchange)).data;
@@ -52,12 +64,12 @@ export function createProvider(settings: ProviderSettings): Provider {
     },
 
     async listModels(timeoutMs) {
-      const call = await authorizedExchange(pool, settings, {
-        method: 'GET',
-        path: `${basePath}/models`,
-        headers: {},
-        timeoutMs,
-      });
+      const call = await authorizedExchange(
+        pool,
+        settings,
+        { method: 'GET', path: `${basePath}/models`, headers: {}, timeoutMs },
+        (control) => new JsonReader(settings.maxResponseBytes, control),
+      );
       const list = modelListSchema.safeParse(bodyOf(call.exchange)).data;
       if (list === undefined) return { kind: 'failed', failure: failureOf(call.exchange, contextOf(settings, call)) };
       return { kind: 'listed', status: call.exchange.head?.status ?? 200, models: list.data.map((model) => model.id) };
@@ -68,75 +80,18 @@ export function createProvider(settings: ProviderSettings): Provider {
   };
 }
 
-type Call = Omit<ExchangeRequest, 'maxResponseBytes'>;
-
-interface AuthorizedExchange {
-  readonly exchange: Exchange;
-  readonly apiKeys: readonly string[];
-}
-
-/** After a 401 the key is read again, once: it may have been rotated. Both requests together keep the call's limit. */
-async function authorizedExchange(pool: Pool, settings: ProviderSettings, call: Call): Promise<AuthorizedExchange> {
-  const { maxResponseBytes } = settings;
-  const startedAtMs = performance.now();
-  const apiKey = settings.readApiKey({ refresh: false });
-  const first = await exchange(pool, { ...call, headers: withKey(call.headers, apiKey), maxResponseBytes });
-  const apiKeys = apiKey === undefined ? [] : [apiKey];
-  if (first.head?.status !== 401) return { exchange: first, apiKeys };
-
-  const newKey = settings.readApiKey({ refresh: true });
-  const timeoutMs = call.timeoutMs - (performance.now() - startedAtMs);
-  if (newKey === undefined || newKey === apiKey || timeoutMs <= 0) return { exchange: first, apiKeys };
-  const second = await exchange(pool, { ...call, headers: withKey(call.headers, newKey), timeoutMs, maxResponseBytes });
-  return { exchange: second, apiKeys: [...apiKeys, newKey] };
-}
-
-function withKey(headers: Readonly<Record<string, string>>, apiKey: string | undefined): Record<string, string> {
-  return apiKey === undefined ? { ...headers } : { ...headers, authorization: `Bearer ${apiKey}` };
-}
-
-function completionCall(request: CompletionRequest, path: string): Call {
-  const { model, messages, temperature, maxTokens, requestId, timeoutMs, signal } = request;
-  return {
-    method: 'POST',
-    path,
-    headers: { 'content-type': 'application/json', 'x-request-id': requestId },
-    body: JSON.stringify({ model, messages, temperature, max_tokens: maxTokens }),
-    timeoutMs,
-    signal,
-  };
-}
-
-/** The JSON of a 2xx; undefined for everything else. */
+/** The body of a 2xx; undefined for everything else. */
 function bodyOf(result: Exchange): unknown {
-  if (result.kind === 'broken' || result.head.status >= 300) return undefined;
-  return parseJson(result.body);
+  return result.kind === 'broken' || result.head.status >= 300 ? undefined : result.body;
 }
 
 function failureOf(result: Exchange, context: CallContext): CallFailure {
   if (result.kind === 'broken') return classifyBrokenExchange(result, context);
   if (result.head.status >= 300) return classifyErrorResponse(result.head, result.body, context);
-  return classifyUnusableResponse(result.head.status, result.body, context);
+  return classifyUnusableResponse(result.head, result.body, context);
 }
 
 function contextOf(settings: ProviderSettings, call: AuthorizedExchange, request?: CompletionRequest): CallContext {
   const texts = request?.messages.map(measuredText) ?? [];
   return { provider: settings.name, nowMs: Date.now(), confidential: { apiKeys: call.apiKeys, texts } };
-}
-
-function readCompletion(completion: Completion, requestedModel: string) {
-  const choice = completion.choices[0];
-  return {
-    content: choice?.message.content ?? '',
-    model: completion.model ?? requestedModel,
-    finishReason: choice?.finish_reason ?? null,
-    usage: readUsage(completion.usage),
-  };
-}
-
-function readUsage(usage: Completion['usage']): TokenUsage | null {
-  if (usage === null || usage === undefined) return null;
-  const promptTokens = usage.prompt_tokens;
-  const cachedPromptTokens = Math.min(usage.prompt_tokens_details?.cached_tokens ?? 0, promptTokens);
-  return { promptTokens, cachedPromptTokens, completionTokens: usage.completion_tokens };
 }

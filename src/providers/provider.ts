@@ -19,7 +19,7 @@ export interface CompletionRequest {
   readonly signal?: AbortSignal;
 }
 
-interface StreamRequest {
+export interface StreamRequest {
   /** `totalMs` does not count: `timeoutMs` of the request does. */
   readonly limits: StreamLimits;
   /** Hears the answer's text as it comes. */

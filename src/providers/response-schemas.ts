@@ -9,15 +9,53 @@ const usageSchema = z.object({
   prompt_tokens_details: z.object({ cached_tokens: tokenCount.nullish() }).nullish().catch(null),
 });
 
+const toolCallSchema = z.looseObject({ id: z.string(), type: z.string() });
+
+const answerSchema = z
+  .object({ content: z.string().nullish(), tool_calls: z.array(toolCallSchema).nullish() })
+  .refine(({ content, tool_calls }) => typeof content === 'string' || (tool_calls ?? []).length > 0);
+
 export const completionSchema = z.object({
   model: z.string().nullish().catch(null),
-  choices: z
-    .array(z.object({ message: z.object({ content: z.string() }), finish_reason: z.string().nullish().catch(null) }))
-    .min(1),
+  choices: z.array(z.object({ message: answerSchema, finish_reason: z.string().nullish().catch(null) })).min(1),
   // An answer with an unreadable usage is still an answer; its cost is then unknown.
   usage: usageSchema.nullish().catch(null),
 });
 export type Completion = z.infer<typeof completionSchema>;
+
+/** A part of a tool call; the first part of a call has its id and its name, the others more of its arguments. */
+const toolCallDeltaSchema = z.looseObject({
+  index: z.int().nonnegative().nullish(),
+  id: z.string().nullish(),
+  type: z.string().nullish(),
+  function: z.looseObject({ name: z.string().nullish(), arguments: z.string().nullish() }).nullish(),
+});
+export type ToolCallDelta = z.infer<typeof toolCallDeltaSchema>;
+
+const deltaSchema = z.object({
+  content: z.string().nullish(),
+  tool_calls: z.array(toolCallDeltaSchema).nullish(),
+  // What a model thinks, as DeepSeek and as OpenRouter name it: not part of the answer, but it shows that it works.
+  reasoning_content: z.string().nullish().catch(null),
+  reasoning: z.string().nullish().catch(null),
+});
+
+/** One event of a stream. Text that cannot be read is an error, because a whole answer was promised. */
+export const chunkSchema = z.object({
+  error: z.unknown().optional(),
+  model: z.string().nullish().catch(null),
+  choices: z
+    .array(
+      z.object({
+        index: z.int().nullish(),
+        delta: deltaSchema.nullish(),
+        finish_reason: z.string().nullish().catch(null),
+      }),
+    )
+    .nullish(),
+  usage: usageSchema.nullish().catch(null),
+});
+export type Chunk = z.infer<typeof chunkSchema>;
 
 /** A 200 whose answer was held back. */
 export const withheldSchema = z.object({
@@ -32,16 +70,22 @@ const errorDetail = z.object({
   code: z.union([z.string(), z.number()]).nullish().catch(null),
 });
 
-/** `{error: {…}}` as OpenAI has it, the same in a list as Gemini has it, `{error: "…"}`, or the detail alone. */
-export const errorBodySchema = z.preprocess(
-  (body) => (Array.isArray(body) ? (body[0] as unknown) : body),
-  z.union([
-    z.object({ error: errorDetail }).transform((body) => body.error),
-    z.object({ error: z.string() }).transform((body) => ({ message: body.error, type: null, code: null })),
-    errorDetail,
-  ]),
-);
+/** `{error: {…}}` as OpenAI has it, or `{error: "…"}`. */
+const statedError = z.union([
+  z.object({ error: errorDetail }).transform((body) => body.error),
+  z.object({ error: z.string() }).transform((body) => ({ message: body.error, type: null, code: null })),
+]);
+
+/** A body that says itself that it is an error, whatever its status; in a list as Gemini has it. */
+export const statedErrorSchema = z.preprocess(firstOfList, statedError);
+
+/** The body of an error status: an error as above, or the detail alone. */
+export const errorBodySchema = z.preprocess(firstOfList, z.union([statedError, errorDetail]));
 export type ProviderError = z.infer<typeof errorDetail>;
+
+function firstOfList(body: unknown): unknown {
+  return Array.isArray(body) ? (body[0] as unknown) : body;
+}
 
 /** The parsed JSON, or undefined when it is none. */
 export function parseJson(text: string): unknown {

@@ -13,13 +13,15 @@ const context: CallContext = {
 };
 
 function answered(status: number, error: unknown = {}, headers: Record<string, string> = {}) {
-  return classifyErrorResponse({ status, headers }, JSON.stringify({ error }), context);
+  return classifyErrorResponse({ status, headers }, { error }, context);
 }
 
 function broken(cause: BreakCause, options: { sent?: boolean; status?: number } = {}) {
   const head = options.status === undefined ? null : { status: options.status, headers: {} };
   return classifyBrokenExchange({ kind: 'broken', cause, head, sent: options.sent ?? true }, context);
 }
+
+const answered200 = { status: 200, headers: {} };
 
 function networkError(code: string): BreakCause {
   return { kind: 'network', error: Object.assign(new Error('sk-secret-key'), { code }) };
@@ -60,7 +62,7 @@ describe('a status', () => {
   });
 
   test('a broken error body → classified by the status alone', () => {
-    expect(classifyErrorResponse({ status: 503, headers: {} }, '<html>', context)).toMatchObject({
+    expect(classifyErrorResponse({ status: 503, headers: {} }, undefined, context)).toMatchObject({
       kind: 'server-error',
       message: 'holysheep answered 503: the provider failed',
     });
@@ -123,9 +125,7 @@ describe('the message of a failure', () => {
     ['a bare detail', { code: 'overloaded' }, '(overloaded)'],
     ['a text', { error: 'too busy' }, 'answered 429: '],
   ])('is found in an error body that is %s', (_form, body, expected) => {
-    expect(classifyErrorResponse({ status: 429, headers: {} }, JSON.stringify(body), context).message).toContain(
-      expected,
-    );
+    expect(classifyErrorResponse({ status: 429, headers: {} }, body, context).message).toContain(expected);
   });
 });
 
@@ -202,7 +202,7 @@ describe('a call without a complete response', () => {
 
 describe('a 2xx without an answer', () => {
   test('anything that is no completion → malformed-response, not retryable, charge unknown', () => {
-    expect(classifyUnusableResponse(200, '<html>', context)).toMatchObject({
+    expect(classifyUnusableResponse(answered200, undefined, context)).toMatchObject({
       kind: 'malformed-response',
       retryable: false,
       charge: 'unknown',
@@ -211,7 +211,10 @@ describe('a 2xx without an answer', () => {
   });
 
   test('an answer that was withheld → content-filter', () => {
-    const body = JSON.stringify({ choices: [{ message: { content: null }, finish_reason: 'content_filter' }] });
-    expect(classifyUnusableResponse(200, body, context)).toMatchObject({ kind: 'content-filter', charge: 'unknown' });
+    const body = { choices: [{ message: { content: null }, finish_reason: 'content_filter' }] };
+    expect(classifyUnusableResponse(answered200, body, context)).toMatchObject({
+      kind: 'content-filter',
+      charge: 'unknown',
+    });
   });
 });

@@ -1,0 +1,137 @@
+import { createParser, type EventSourceMessage } from 'eventsource-parser';
+import { JsonReader, type BodyReader, type ExchangeControl } from './body-reader';
+import { CollectedAnswer } from './collected-answer';
+import type { BreakCause, ResponseHead } from './exchange';
+import type { StreamRequest } from './provider';
+import { chunkSchema, completionSchema, parseJson, type Chunk } from './response-schemas';
+import { firstValue } from './retry-after';
+import { StreamWatch } from './stream-watch';
+
+/**
+ * Text is kept and counts against the limit of a response; the envelope of each token is not, and takes up to a hundred
+ * times as many bytes as the token itself. So the wire is bounded, too, but far above what a whole answer needs.
+ */
+const wireBytesPerKeptByte = 64;
+
+/** Reads a streamed completion, or what comes in its place: an error, or an answer as plain JSON. */
+export class StreamReader implements BodyReader {
+  private readonly answer = new CollectedAnswer();
+  private readonly decoder = new TextDecoder();
+  private readonly parser;
+  private readonly watch: StreamWatch;
+  /** Reads a body that is no stream. */
+  private plain: JsonReader | null = null;
+  private isEventStream = false;
+  private hasEvents = false;
+  /** What was sent instead of the rest of the answer. */
+  private error: { readonly body: unknown } | null = null;
+  private isOver = false;
+  /** No event is expected any more. */
+  private isEnding = false;
+  private isDone = false;
+  private receivedBytes = 0;
+
+  constructor(
+    private readonly stream: StreamRequest,
+    private readonly maxBytes: number,
+    private readonly control: ExchangeControl,
+  ) {
+    this.watch = new StreamWatch(stream.limits, control);
+    this.parser = createParser({
+      maxBufferSize: maxBytes,
+      onEvent: (event) => this.onEvent(event),
+      onError: ({ type }) => {
+        if (type === 'max-buffer-size-exceeded') control.breakOff({ kind: 'too-large' });
+      },
+    });
+  }
+
+  get isWhole(): boolean {
+    return this.answer.finishReason !== null && this.error === null;
+  }
+
+  onSent(): void {
+    this.watch.sent();
+  }
+
+  onHead({ status, headers }: ResponseHead): void {
+    this.watch.head();
+    const contentType = firstValue(headers['content-type']) ?? '';
+    this.isEventStream = contentType.startsWith('text/event-stream');
+    if (status >= 300 || /json|html/.test(contentType)) this.plain = new JsonReader(this.maxBytes, this.control);
+  }
+
+  onData(chunk: Buffer): void {
+    if (this.plain !== null) {
+      this.plain.onData(chunk);
+      return;
+    }
+    this.receivedBytes += chunk.length;
+    if (this.receivedBytes > this.maxBytes * wireBytesPerKeptByte) this.control.breakOff({ kind: 'too-large' });
+    else this.parser.feed(this.decoder.decode(chunk, { stream: true }));
+  }
+
+  end(): { readonly body: unknown } | BreakCause {
+    if (this.plain !== null) return this.endPlain(this.plain);
+    if (!this.isEnding) {
+      this.isEnding = true;
+      // The last event may lack the empty line that ends it.
+      this.parser.feed('\n\n');
+    }
+    if (this.error !== null) return this.error;
+    if (this.isWhole) return { body: this.answer.completion() };
+    const isNoStream = this.isDone ? !this.answer.hasChoice : !this.isEventStream && !this.hasEvents;
+    return isNoStream ? { body: undefined } : { kind: 'cut' };
+  }
+
+  close(): void {
+    this.isOver = true;
+    this.watch.stop();
+  }
+
+  private onEvent({ event, data }: EventSourceMessage): void {
+    if (this.isOver || data === '') return;
+    this.hasEvents = true;
+    if (data === '[DONE]') {
+      this.isDone = true;
+      this.finish();
+      return;
+    }
+    const json = parseJson(data);
+    const chunk = chunkSchema.safeParse(json).data;
+    if (this.isWhole && chunk === undefined) this.finish();
+    else if (!this.isWhole && (event === 'error' || (chunk?.error ?? null) !== null)) {
+      this.error = { body: chunk?.error ? json : { error: json ?? data } };
+      this.finish();
+    } else if (chunk !== undefined) this.onChunk(chunk);
+    // Half an event at the end is a stream that was cut.
+    else if (!this.isEnding) this.control.breakOff({ kind: 'malformed-chunk' });
+  }
+
+  private onChunk(chunk: Chunk): void {
+    const wasWhole = this.isWhole;
+    const { text, isProgress } = this.answer.add(chunk);
+    if (this.answer.keptBytes > this.maxBytes) {
+      this.control.breakOff({ kind: 'too-large' });
+      return;
+    }
+    if (text !== '') this.stream.onText(text);
+    // Usage beside the finish reason may be followed by that of the whole call.
+    if (wasWhole && chunk.usage) this.finish();
+    else if (this.isWhole) this.watch.finished();
+    else if (isProgress) this.watch.token();
+  }
+
+  private finish(): void {
+    if (this.isEnding) return;
+    this.isEnding = true;
+    this.control.finish();
+  }
+
+  private endPlain(plain: JsonReader): { readonly body: unknown } {
+    const { body } = plain.end();
+    const content = completionSchema.safeParse(body).data?.choices[0]?.message.content;
+    if (content) this.stream.onText(content);
+    return { body };
+  }
+}
