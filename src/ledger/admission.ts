@@ -11,13 +11,14 @@ import {
   updateTurn,
   type TurnState,
 } from './rows';
-import { dayScope, remaining, reserveOnScopes, spentOn, utcDay } from './budgets';
+import { cappedScopes, remaining, reserveOnScopes, spentOn } from './budgets';
 import type { AdmitRequest, AdmitResult, Reservation, ReserveRequest, ReserveResult } from './ledger';
 import type { LedgerDatabase } from './schema';
+import { dayScope, utcDay } from './scopes';
 import { abandoned, endAttempts } from './settling';
 import { readSplit } from './traffic-split';
 
-/** See `Ledger.admit`. A new turn takes five statements: split, turn, attempt, session, day. */
+/** See `Ledger.admit`. A new turn takes four statements: split, turn, attempt, budgets. */
 export async function admit(trx: LedgerDatabase, request: AdmitRequest): Promise<AdmitResult> {
   const split = await readSplit(trx);
   const planned = request.plan({ previousArm: null, split });
@@ -132,11 +133,11 @@ async function reserveNext(
   attempt: number,
   reservation: Reservation,
 ): Promise<ReserveResult> {
-  const { turnId, requestId, owner, atMs, caps } = request;
-  const day = utcDay(atMs);
+  const { turnId, requestId, owner, atMs, caps, keyId = null } = request;
+  const countedOn = { sessionId, keyId, day: utcDay(atMs) };
   const reservedNanoUsd = reservation.worstCaseNanoUsd;
-  await insertAttempt(trx, { turnId, attempt, sessionId, day, requestId, owner, reservation, atMs });
-  const refusal = await reserveOnScopes(trx, sessionId, day, reservedNanoUsd, caps);
+  const keyCaps = await insertAttempt(trx, { turnId, attempt, countedOn, requestId, owner, reservation, atMs });
+  const refusal = await reserveOnScopes(trx, cappedScopes(countedOn, caps, keyCaps), reservedNanoUsd);
   if (refusal === null) return { kind: 'reserved', attempt, reservedNanoUsd };
   await deleteAttempt(trx, turnId, attempt);
   return { kind: 'refused', ...refusal };

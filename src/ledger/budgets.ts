@@ -2,6 +2,7 @@ import { sql } from 'kysely';
 import type { RefusalScope } from '../contract/turn';
 import type { Caps } from './ledger';
 import type { LedgerDatabase } from './schema';
+import { type CountedOn, type Scope, scopesOf, sessionScope } from './scopes';
 
 /** What one change of an attempt adds to a scope; negative amounts take away. */
 export interface ScopeChange {
@@ -14,56 +15,59 @@ export interface Refusal {
   readonly remainingNanoUsd: number;
 }
 
-/** UTC day of a time, `2026-11-23`. */
-export function utcDay(atMs: number): string {
-  return new Date(atMs).toISOString().slice(0, 10);
+export interface CappedScope extends Scope {
+  readonly capNanoUsd: number;
 }
 
-export function dayScope(day: string): string {
-  return `day:${day}`;
+/** The caps of an API key; null: no cap of its own, or no such key. An admitted turn may then still finish. */
+export interface KeyCaps {
+  readonly totalNanoUsd: number | null;
+  readonly dayNanoUsd: number | null;
 }
 
-export function sessionScope(sessionId: string): string {
-  return `session:${sessionId}`;
+/** More than a number holds exactly is never spent anyway. */
+const noCap = Number.MAX_SAFE_INTEGER;
+
+/** The scopes of an attempt with their caps. `keyCaps` is null without a key. */
+export function cappedScopes(on: CountedOn, caps: Caps, keyCaps: KeyCaps | null): readonly CappedScope[] {
+  const capOf: Readonly<Record<Scope['kind'], number>> = {
+    session: caps.sessionNanoUsd,
+    key: keyCaps?.totalNanoUsd ?? noCap,
+    'key-day': keyCaps?.dayNanoUsd ?? noCap,
+    day: caps.dayNanoUsd,
+  };
+  return scopesOf(on).map((scope) => ({ ...scope, capNanoUsd: capOf[scope.kind] }));
 }
 
-/** All that an API key's turns cost. */
-export function keyScope(keyId: string): string {
-  return `key:${keyId}`;
-}
-
-export function keyDayScope(keyId: string, day: string): string {
-  return `${keyScope(keyId)}/${dayScope(day)}`;
+/** Reserves an amount on all of the scopes, given in the order in which they are locked, or on none. */
+export async function reserveOnScopes(
+  trx: LedgerDatabase,
+  scopes: readonly CappedScope[],
+  amountNanoUsd: number,
+): Promise<Refusal | null> {
+  // The statement's condition guards rows that exist; this one guards first reservations, which insert the rows.
+  const isPossible = scopes.every(({ capNanoUsd }) => amountNanoUsd <= capNanoUsd);
+  const reserved = isPossible ? await reserveWherePossible(trx, scopes, amountNanoUsd) : [];
+  if (reserved.length === scopes.length) return null;
+  for (const name of reserved) await changeScope(trx, name, { spentNanoUsd: 0, reservedNanoUsd: -amountNanoUsd });
+  return explainRefusal(trx, scopes, amountNanoUsd);
 }
 
 /**
- * Reserves an amount on the session and the day, or on neither. Every transaction locks rows in the order turn, session,
- * days: so none waits in a circle, and the day's row, which every turn of the service wants, is held shortest.
+ * One conditional statement: the database decides on each row's newest version, so no other reservation comes between,
+ * and locks the rows in the order given, held until the transaction ends. Returns the scopes that had room.
  */
-export async function reserveOnScopes(
+async function reserveWherePossible(
   trx: LedgerDatabase,
-  sessionId: string | null,
-  day: string,
-  amountNanoUsd: number,
-  caps: Caps,
-): Promise<Refusal | null> {
-  if (sessionId !== null && !(await reserve(trx, sessionScope(sessionId), amountNanoUsd, caps.sessionNanoUsd))) {
-    return explainRefusal(trx, sessionId, day, amountNanoUsd, caps);
-  }
-  if (await reserve(trx, dayScope(day), amountNanoUsd, caps.dayNanoUsd)) return null;
-  if (sessionId !== null) {
-    await changeScope(trx, sessionScope(sessionId), { spentNanoUsd: 0, reservedNanoUsd: -amountNanoUsd });
-  }
-  return explainRefusal(trx, sessionId, day, amountNanoUsd, caps);
-}
-
-/** One conditional statement: the database decides on the row's newest version, so no other reservation comes between. */
-async function reserve(trx: LedgerDatabase, scope: string, amount: number, cap: number): Promise<boolean> {
-  // The condition below guards rows that exist; this one guards the first reservation, which inserts the row.
-  if (amount > cap) return false;
+  scopes: readonly CappedScope[],
+  amount: number,
+): Promise<readonly string[]> {
+  // Cast: PostgreSQL takes parameters in a case for text.
+  const caps = scopes.map(({ name, capNanoUsd }) => sql`when ${name} then cast(${capNanoUsd} as bigint)`);
+  const cap = sql`case budgets.scope ${sql.join(caps, sql` `)} end`;
   const reserved = await trx
     .insertInto('budgets')
-    .values({ scope, spent_nano_usd: 0, reserved_nano_usd: amount, closed_at_ms: null })
+    .values(scopes.map(({ name }) => ({ scope: name, spent_nano_usd: 0, reserved_nano_usd: amount })))
     .onConflict((conflict) =>
       conflict
         .column('scope')
@@ -72,32 +76,37 @@ async function reserve(trx: LedgerDatabase, scope: string, amount: number, cap: 
         .where(sql<boolean>`budgets.spent_nano_usd + budgets.reserved_nano_usd + ${amount} <= ${cap}`),
     )
     .returning('scope')
-    .executeTakeFirst();
-  return reserved !== undefined;
+    .execute();
+  return reserved.map(({ scope }) => scope);
 }
 
-/** Says which scope refused; where both do, the day, as the wider one. */
-async function explainRefusal(
-  trx: LedgerDatabase,
-  sessionId: string | null,
-  day: string,
-  amount: number,
-  caps: Caps,
-): Promise<Refusal> {
-  const scopes = sessionId === null ? [dayScope(day)] : [sessionScope(sessionId), dayScope(day)];
+const refusalScopes: Readonly<Record<Scope['kind'], RefusalScope>> = {
+  session: 'session',
+  key: 'key',
+  'key-day': 'key',
+  day: 'day',
+};
+
+/** Says which scope refused; where several do, the widest one: the day before the key, the key before the session. */
+async function explainRefusal(trx: LedgerDatabase, scopes: readonly CappedScope[], amount: number): Promise<Refusal> {
+  const names = scopes.map(({ name }) => name);
   const rows = await trx
     .selectFrom('budgets')
     .select(['scope', 'spent_nano_usd', 'reserved_nano_usd', 'closed_at_ms'])
-    .where('scope', 'in', scopes)
+    .where('scope', 'in', names)
     .execute();
-  const dayRow = rows.find((row) => row.scope === dayScope(day));
-  const spentToday = dayRow?.spent_nano_usd ?? 0;
-  const remainingNanoUsd = remaining(caps.dayNanoUsd, spentToday);
-  if (rows.some((row) => row.scope !== dayScope(day) && row.closed_at_ms !== null)) {
-    return { scope: 'closed', remainingNanoUsd };
-  }
-  const dayIsFull = spentToday + (dayRow?.reserved_nano_usd ?? 0) + amount > caps.dayNanoUsd;
-  return { scope: dayIsFull ? 'day' : 'session', remainingNanoUsd };
+  const counted = scopes.map((scope) => {
+    const row = rows.find(({ scope: name }) => name === scope.name);
+    const spent = row?.spent_nano_usd ?? 0;
+    const isFull = spent + (row?.reserved_nano_usd ?? 0) + amount > scope.capNanoUsd;
+    return { ...scope, spent, isFull, isClosed: row !== undefined && row.closed_at_ms !== null };
+  });
+  const day = counted.find(({ kind }) => kind === 'day');
+  const remainingNanoUsd = day === undefined ? 0 : remaining(day.capNanoUsd, day.spent);
+  if (counted.some(({ isClosed }) => isClosed)) return { scope: 'closed', remainingNanoUsd };
+  // The order of locks leads from the narrow to the wide.
+  const widest = counted.findLast(({ isFull }) => isFull);
+  return { scope: refusalScopes[widest?.kind ?? 'session'], remainingNanoUsd };
 }
 
 /** Adds a change to a scope and returns what is now spent on it. */

@@ -85,7 +85,8 @@ function amounts(row: Amounts): Omit<CostRow, 'key'> {
 export async function listAttempts(db: LedgerDatabase, turnId: string | undefined): Promise<readonly AttemptRow[]> {
   const all = db
     .selectFrom('attempts')
-    .select(['turn_id as turnId', 'attempt', 'session_id as sessionId', 'day', 'arm', 'target', 'model', 'state'])
+    .select(['turn_id as turnId', 'attempt', 'session_id as sessionId', 'key_id as keyId', 'day'])
+    .select(['arm', 'target', 'model', 'state'])
     .select(['outcome', 'reserved_nano_usd as reservedNanoUsd', 'cost_nano_usd as costNanoUsd'])
     .select(['prompt_tokens as promptTokens', 'completion_tokens as completionTokens'])
     .orderBy('started_at_ms')

@@ -124,6 +124,7 @@ export interface AttemptRow {
   readonly turnId: string;
   readonly attempt: number;
   readonly sessionId: string | null;
+  readonly keyId: string | null;
   readonly day: string;
   readonly arm: string;
   readonly target: string;
@@ -146,8 +147,9 @@ export interface Ledger {
   readonly requests: Requests;
   /**
    * Registers the turn if it is new, posts what earlier attempts of it left open as unconfirmed, and reserves the worst
-   * case of the next attempt against session and day. Refuses when the session is closed or a cap would be passed; a
-   * refused new turn is kept as a row with outcome `refused` and reserves nothing.
+   * case of the next attempt against session, API key and day. Refuses when the session is closed or a cap would be
+   * passed; a refused new turn is kept as a row with outcome `refused` and reserves nothing. A key that is revoked, or
+   * that nobody knows, refuses nothing here: that is for who lets it in, and a turn that runs is finished.
    */
   admit(request: AdmitRequest): Promise<AdmitResult>;
   /** As `admit`, for a further attempt of a turn that is already admitted. */

@@ -1,9 +1,10 @@
 import { sql } from 'kysely';
 import type { Settlement, TurnTotals } from '../contract/turn';
-import { dayScope, remaining, spentOn, utcDay } from './budgets';
+import { remaining, spentOn } from './budgets';
 import type { TurnRecord } from './ledger';
 import { type AttemptState, attemptsOf, lockTurn } from './rows';
 import type { LedgerDatabase } from './schema';
+import { dayScope, utcDay } from './scopes';
 import { abandoned, endAttempts } from './settling';
 
 /** See `Ledger.settleAttempt`. */
@@ -12,7 +13,7 @@ export async function settleAttempt(trx: LedgerDatabase, turnId: string, settlem
   await endAttempts(trx, turnId, await attemptsOf(trx, turnId), [settlement]);
 }
 
-/** See `Ledger.recordTurn`. The usual turn takes five statements: turn, attempts, attempt, session, day. */
+/** See `Ledger.recordTurn`. The usual turn takes five statements: turn, attempts, attempt, session, day. With an API key two more. */
 export async function recordTurn(trx: LedgerDatabase, record: TurnRecord): Promise<TurnTotals> {
   const { turnId, outcome, target, model, error, atMs } = record;
   const turn = await trx
@@ -24,9 +25,9 @@ export async function recordTurn(trx: LedgerDatabase, record: TurnRecord): Promi
   if (turn === undefined) {
     throw new Error(`The ledger cannot record turn ${turnId}: it has no such turn. Admit the turn first.`);
   }
-  const { attempts, spentByDay } = await endAttempts(trx, turnId, await attemptsOf(trx, turnId), record.settlements);
-  const today = utcDay(atMs);
-  const spentToday = spentByDay.get(today) ?? (await spentOn(trx, dayScope(today)));
+  const { attempts, spentByScope } = await endAttempts(trx, turnId, await attemptsOf(trx, turnId), record.settlements);
+  const today = dayScope(utcDay(atMs));
+  const spentToday = spentByScope.get(today) ?? (await spentOn(trx, today));
   const endedAtMs = turn.ended_at_ms ?? atMs;
   return {
     attempts: attempts.length,

@@ -1,7 +1,9 @@
 import type { Selectable } from 'kysely';
+import type { KeyCaps } from './budgets';
 import type { AdmitRequest, Reservation, TurnPlan } from './ledger';
 import { requireNanoUsd } from './money';
 import type { AttemptsTable, LedgerDatabase, TurnsTable } from './schema';
+import type { CountedOn } from './scopes';
 
 const turnColumns = [
   'turn_id',
@@ -24,6 +26,7 @@ const attemptColumns = [
   'attempt',
   'request_id',
   'session_id',
+  'key_id',
   'day',
   'arm',
   'state',
@@ -85,34 +88,43 @@ export function attemptsOf(trx: LedgerDatabase, turnId: string): Promise<Attempt
 export interface NewAttempt {
   readonly turnId: string;
   readonly attempt: number;
-  readonly sessionId: string | null;
-  readonly day: string;
+  readonly countedOn: CountedOn;
   readonly requestId: string;
   readonly owner: string;
   readonly reservation: Reservation;
   readonly atMs: number;
 }
 
-export async function insertAttempt(trx: LedgerDatabase, attempt: NewAttempt): Promise<void> {
-  const { reservation } = attempt;
-  await trx
-    .insertInto('attempts')
-    .values({
-      turn_id: attempt.turnId,
-      attempt: attempt.attempt,
-      request_id: attempt.requestId,
-      owner: attempt.owner,
-      session_id: attempt.sessionId,
-      day: attempt.day,
-      arm: reservation.arm,
-      target: reservation.target,
-      provider: reservation.provider,
-      model: reservation.model,
-      state: 'reserved',
-      reserved_nano_usd: requireNanoUsd('worstCaseNanoUsd', reservation.worstCaseNanoUsd),
-      started_at_ms: attempt.atMs,
+/** Returns the caps of the attempt's key, read by the same statement; null without a key. */
+export async function insertAttempt(trx: LedgerDatabase, attempt: NewAttempt): Promise<KeyCaps | null> {
+  const { reservation, countedOn } = attempt;
+  const { keyId } = countedOn;
+  const insert = trx.insertInto('attempts').values({
+    turn_id: attempt.turnId,
+    attempt: attempt.attempt,
+    request_id: attempt.requestId,
+    owner: attempt.owner,
+    session_id: countedOn.sessionId,
+    key_id: keyId,
+    day: countedOn.day,
+    arm: reservation.arm,
+    target: reservation.target,
+    provider: reservation.provider,
+    model: reservation.model,
+    state: 'reserved',
+    reserved_nano_usd: requireNanoUsd('worstCaseNanoUsd', reservation.worstCaseNanoUsd),
+    started_at_ms: attempt.atMs,
+  });
+  if (keyId === null) {
+    await insert.execute();
+    return null;
+  }
+  return insert
+    .returning((eb) => {
+      const key = eb.selectFrom('api_keys').where('id', '=', keyId);
+      return [key.select('total_nano_usd').as('totalNanoUsd'), key.select('day_nano_usd').as('dayNanoUsd')];
     })
-    .execute();
+    .executeTakeFirstOrThrow();
 }
 
 export async function deleteAttempt(trx: LedgerDatabase, turnId: string, attempt: number): Promise<void> {

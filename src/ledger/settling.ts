@@ -1,8 +1,9 @@
 import type { Settlement } from '../contract/turn';
-import { changeScope, dayScope, type ScopeChange, sessionScope } from './budgets';
+import { changeScope, type ScopeChange } from './budgets';
 import { requireNanoUsd } from './money';
 import type { AttemptState } from './rows';
 import type { LedgerDatabase } from './schema';
+import { byLockOrder, type Scope, scopesOf } from './scopes';
 
 /** How an attempt ends; `outcome` is null when nobody is left who could know. */
 export type Ending = Omit<Settlement, 'outcome'> & { readonly outcome: Settlement['outcome'] | null };
@@ -24,8 +25,8 @@ export function abandoned(row: AttemptState, atMs: number): Ending {
 export interface EndedAttempts {
   /** All attempts of the turn as they are now. */
   readonly attempts: readonly AttemptState[];
-  /** What is now spent on each day that changed. */
-  readonly spentByDay: ReadonlyMap<string, number>;
+  /** What is now spent on each scope that changed, by its name. */
+  readonly spentByScope: ReadonlyMap<string, number>;
 }
 
 /**
@@ -54,7 +55,7 @@ export async function endAttempts(
     current.set(after.attempt, after);
     changed.push({ before, after });
   }
-  return { attempts: [...current.values()], spentByDay: await moveMoney(trx, changed) };
+  return { attempts: [...current.values()], spentByScope: await moveMoney(trx, changed) };
 }
 
 /** The attempt after an ending; the same object when it has ended for good before. */
@@ -100,31 +101,27 @@ async function writeEnd(trx: LedgerDatabase, row: AttemptState): Promise<void> {
     .execute();
 }
 
-/** One statement per scope: the session first, then days in ascending order (see `reserveOnScopes` for why). */
+/** One statement per scope. */
 async function moveMoney(
   trx: LedgerDatabase,
   changed: readonly { readonly before: AttemptState; readonly after: AttemptState }[],
 ): Promise<ReadonlyMap<string, number>> {
-  const bySession = new Map<string, ScopeChange>();
-  const byDay = new Map<string, ScopeChange>();
+  const changes = new Map<string, { readonly scope: Scope; readonly change: ScopeChange }>();
   for (const { before, after } of changed) {
-    if (after.session_id !== null) add(bySession, after.session_id, before, after);
-    add(byDay, after.day, before, after);
+    for (const scope of scopesOf({ sessionId: after.session_id, keyId: after.key_id, day: after.day })) {
+      const soFar = changes.get(scope.name)?.change ?? { spentNanoUsd: 0, reservedNanoUsd: 0 };
+      const change = {
+        spentNanoUsd: soFar.spentNanoUsd + after.cost_nano_usd - before.cost_nano_usd,
+        reservedNanoUsd: soFar.reservedNanoUsd + reservedBy(after) - reservedBy(before),
+      };
+      changes.set(scope.name, { scope, change });
+    }
   }
-  for (const [sessionId, change] of bySession) await changeScope(trx, sessionScope(sessionId), change);
-  const spentByDay = new Map<string, number>();
-  for (const [day, change] of [...byDay].toSorted(([a], [b]) => (a < b ? -1 : 1))) {
-    spentByDay.set(day, await changeScope(trx, dayScope(day), change));
+  const spentByScope = new Map<string, number>();
+  for (const { scope, change } of [...changes.values()].toSorted((a, b) => byLockOrder(a.scope, b.scope))) {
+    spentByScope.set(scope.name, await changeScope(trx, scope.name, change));
   }
-  return spentByDay;
-}
-
-function add(changes: Map<string, ScopeChange>, key: string, before: AttemptState, after: AttemptState): void {
-  const soFar = changes.get(key) ?? { spentNanoUsd: 0, reservedNanoUsd: 0 };
-  changes.set(key, {
-    spentNanoUsd: soFar.spentNanoUsd + after.cost_nano_usd - before.cost_nano_usd,
-    reservedNanoUsd: soFar.reservedNanoUsd + reservedBy(after) - reservedBy(before),
-  });
+  return spentByScope;
 }
 
 function reservedBy(row: AttemptState): number {

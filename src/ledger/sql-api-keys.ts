@@ -1,9 +1,9 @@
 import { type Selectable, sql } from 'kysely';
 import type { ApiKey, ApiKeys, ListedApiKey, NewApiKey, StoredApiKey } from './api-keys';
-import { keyDayScope, keyScope, utcDay } from './budgets';
 import { requireNanoUsd } from './money';
 import type { Runner } from './runner';
 import type { ApiKeysTable, LedgerDatabase } from './schema';
+import { keyDayScope, keyScope, utcDay } from './scopes';
 
 export class SqlApiKeys implements ApiKeys {
   constructor(private readonly run: Runner) {}

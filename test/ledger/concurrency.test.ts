@@ -9,16 +9,20 @@ import { describeOnEachDatabase, openTestLedger, type TestDatabase, type TestLed
 import { eventually } from '../support/eventually';
 import { startTypescript } from '../support/typescript-program';
 import type { RunTurns } from './programs/run-turns';
-import { admitRequest, settled, turnRecord, wideCaps } from './requests';
+import { admitRequest, newKey, settled, turnRecord, wideCaps } from './requests';
 
-/** Looks at the day's budget again and again while something runs; returns the highest spent + reserved it saw. */
-async function highestWhile(database: TestDatabase, running: Promise<unknown>): Promise<number> {
+/** Looks at a budget again and again while something runs; returns the highest spent + reserved it saw. */
+async function highestWhile(
+  database: TestDatabase,
+  running: Promise<unknown>,
+  scope = 'day:2026-11-23',
+): Promise<number> {
   const ended = new AbortController();
   void running.finally(() => ended.abort());
   let highest = 0;
   do {
     const [row] = await database.query<{ total: string }>(
-      "select spent_nano_usd + reserved_nano_usd as total from budgets where scope = 'day:2026-11-23'",
+      `select spent_nano_usd + reserved_nano_usd as total from budgets where scope = '${scope}'`,
     );
     highest = Math.max(highest, Number(row?.total ?? 0));
     await sleep(1);
@@ -50,6 +54,40 @@ describeOnEachDatabase('many callers at once', (databases) => {
     expect(highest).toBeGreaterThan(0);
     expect(highest).toBeLessThanOrEqual(caps.dayNanoUsd);
     expect(await opened.ledger.costTotals()).toMatchObject({ attempts: 50, reservedNanoUsd: 20_000 });
+  });
+
+  test.each([
+    ['total', 'key:key', { totalNanoUsd: 50 * 400 + 399 }],
+    ['day', 'key:key/day:2026-11-23', { dayNanoUsd: 50 * 400 + 399 }],
+  ])('admit exactly what the %s cap of their API key pays for', async (_title, scope, caps) => {
+    await opened.ledger.keys.create(newKey('key', caps));
+    // Sessions and days are shared with turns of another key and with turns of none, so that their locks meet.
+    const keyIds = ['key', 'key', 'key', 'unknown', null];
+    const turns = Array.from({ length: 150 }, (_, index) => ({
+      keyId: keyIds[index % keyIds.length]!,
+      sessionId: `session-${index % 7}`,
+      turnId: `turn-${index}`,
+    }));
+    const running = Promise.all(
+      turns.map(async ({ turnId, ...over }, index) => {
+        const admission = await ledgers[index % 3]!.admit(admitRequest(turnId, 400, over));
+        if (admission.kind === 'refused') return `${over.keyId} refused by ${admission.scope}`;
+        // Half of them end at once, at the whole price, so that endings and reservations meet.
+        if (index % 2 === 0) await ledgers[(index + 1) % 3]!.recordTurn(turnRecord(turnId, [settled(1, 400)]));
+        return `${over.keyId} admitted`;
+      }),
+    );
+    const highest = await highestWhile(opened.database, running, scope);
+    const ends = await running;
+    const count = (end: string) => ends.filter((one) => one === end).length;
+    expect([count('key admitted'), count('key refused by key')]).toEqual([50, 40]);
+    expect([count('unknown admitted'), count('null admitted')]).toEqual([30, 30]);
+    expect(highest).toBeGreaterThan(0);
+    expect(highest).toBeLessThanOrEqual(50 * 400 + 399);
+    const [row] = await opened.database.query<{ total: string }>(
+      `select spent_nano_usd + reserved_nano_usd as total from budgets where scope = '${scope}'`,
+    );
+    expect(Number(row?.total)).toBe(50 * 400);
   });
 
   test('of one turn get numbers 1 to n, with one attempt left open', async () => {

@@ -2,11 +2,24 @@ import * as fc from 'fast-check';
 import type { AdmitResult, AttemptRow, Ledger, ReserveResult } from '../../src/ledger/ledger';
 import { openLedger } from '../../src/ledger/open-ledger';
 import { describeOnEachDatabase, openTestLedger, type TestLedger } from '../support/ledgers';
-import { admitRequest, dayMs, noonMs, released, reserveRequest, settled, turnRecord, unconfirmed } from './requests';
+import {
+  admitRequest,
+  dayMs,
+  newKey,
+  noonMs,
+  released,
+  reserveRequest,
+  settled,
+  turnRecord,
+  unconfirmed,
+} from './requests';
 
-/** A small world, so that operations meet: few turns, sessions and days, and caps that a few attempts fill. */
+/** A small world, so that operations meet: few turns, sessions, keys and days, and caps that a few attempts fill. */
 const caps = { sessionNanoUsd: 1_200, dayNanoUsd: 1_500 };
 const sessions: Record<string, string | null> = { a: 'one', b: 'one', c: 'two', d: 'two', e: null };
+const keyCaps = { totalNanoUsd: 1_300, dayNanoUsd: 900 };
+/** `ghost` is a key that nobody knows: it has no cap, and its turns are counted all the same. */
+const keys: Record<string, string | null> = { a: 'known', b: null, c: 'known', d: 'ghost', e: 'known' };
 
 /**
  * One run's own part of a ledger: names with its number in front, and days before those of all earlier runs, so that
@@ -22,6 +35,11 @@ class World {
   sessionOf(turn: string): string | null {
     const session = sessions[turn];
     return session ? this.named(session) : null;
+  }
+
+  keyOf(turn: string): string | null {
+    const key = keys[turn];
+    return key ? this.named(key) : null;
   }
 
   atMs(day: number): number {
@@ -57,14 +75,16 @@ const operation: fc.Arbitrary<Operation> = fc.oneof(
   request.map((it) => ({
     [fc.toStringMethod]: () => `admit ${JSON.stringify(it)}`,
     run: (ledger: Ledger, world: World) => {
-      const over = { sessionId: world.sessionOf(it.turn), requestId: world.named(it.id), atMs: world.atMs(it.day) };
-      return ledger.admit(admitRequest(world.named(it.turn), it.worstCase, { ...over, caps }));
+      const counted = { sessionId: world.sessionOf(it.turn), keyId: world.keyOf(it.turn), atMs: world.atMs(it.day) };
+      const over = { ...counted, requestId: world.named(it.id), caps };
+      return ledger.admit(admitRequest(world.named(it.turn), it.worstCase, over));
     },
   })),
   request.map((it) => ({
     [fc.toStringMethod]: () => `reserve ${JSON.stringify(it)}`,
     run: (ledger: Ledger, world: World) => {
-      const over = { requestId: world.named(it.id), atMs: world.atMs(it.day), caps };
+      const counted = { keyId: world.keyOf(it.turn), atMs: world.atMs(it.day) };
+      const over = { ...counted, requestId: world.named(it.id), caps };
       return ledger.reserveAttempt(reserveRequest(world.named(it.turn), it.worstCase, over));
     },
   })),
@@ -105,9 +125,26 @@ async function readBooks({ ledger, database }: TestLedger, world: World): Promis
   const rows = await database.query<{ scope: string; spent: string; reserved: string }>(
     'select scope, spent_nano_usd as spent, reserved_nano_usd as reserved from budgets order by scope',
   );
-  const own = attempts.flatMap((row) => [`day:${row.day}`, `session:${row.sessionId}`]);
+  const own = attempts.flatMap(scopesOf);
   const scopes = rows.map((row) => ({ ...row, spent: Number(row.spent), reserved: Number(row.reserved) }));
   return { attempts, scopes: scopes.filter(({ scope }) => own.includes(scope)) };
+}
+
+function scopesOf(row: AttemptRow): readonly string[] {
+  return [`day:${row.day}`, `session:${row.sessionId}`, ...keyScopesOf(row)];
+}
+
+function keyScopesOf(row: AttemptRow): readonly string[] {
+  return [`key:${row.keyId}`, `key:${row.keyId}/day:${row.day}`];
+}
+
+/** null: none. */
+function capOf(scope: string, world: World): number | null {
+  const [kind, name = ''] = scope.split(':', 2);
+  if (kind === 'day') return caps.dayNanoUsd;
+  if (kind === 'session') return caps.sessionNanoUsd;
+  if (name.startsWith(world.named('ghost'))) return null;
+  return name.endsWith('/day') ? keyCaps.dayNanoUsd : keyCaps.totalNanoUsd;
 }
 
 function hasEndedForGood(row: AttemptRow): boolean {
@@ -116,12 +153,14 @@ function hasEndedForGood(row: AttemptRow): boolean {
 
 function expectInvariants({ attempts, scopes }: Books, world: World): void {
   for (const { scope, spent, reserved } of scopes) {
-    const counted = attempts.filter((row) => scope === `day:${row.day}` || scope === `session:${row.sessionId}`);
+    const counted = attempts.filter((row) => scopesOf(row).includes(scope));
     const open = counted.filter((row) => row.state === 'reserved');
     expect({ scope, spent }).toEqual({ scope, spent: counted.reduce((sum, row) => sum + row.costNanoUsd, 0) });
     expect({ scope, reserved }).toEqual({ scope, reserved: open.reduce((sum, row) => sum + row.reservedNanoUsd, 0) });
-    expect(spent + reserved).toBeLessThanOrEqual(scope.startsWith('day:') ? caps.dayNanoUsd : caps.sessionNanoUsd);
+    expect(spent + reserved).toBeLessThanOrEqual(capOf(scope, world) ?? Number.MAX_SAFE_INTEGER);
   }
+  const names = scopes.map(({ scope }) => scope);
+  for (const row of attempts) if (row.keyId !== null) expect(names).toEqual(expect.arrayContaining(keyScopesOf(row)));
   for (const turnId of world.turnIds()) {
     const own = attempts.filter((row) => row.turnId === turnId).toSorted((a, b) => a.attempt - b.attempt);
     expect(own.map((row) => row.attempt)).toEqual(own.map((_, index) => index + 1));
@@ -144,9 +183,11 @@ describeOnEachDatabase('whatever is done in whatever order', (databases) => {
   test('budgets are the sums of attempts, caps hold, numbers are dense, and repetition changes nothing', async () => {
     let runs = 0;
     let grantedInAll = 0;
+    let refusedByKey = 0;
     const batches = fc.array(fc.array(operation, { minLength: 1, maxLength: 5 }), { minLength: 4, maxLength: 10 });
     const property = fc.asyncProperty(batches, async (story) => {
       const world = new World((runs += 1));
+      await opened.ledger.keys.create(newKey(world.named('known'), keyCaps));
       const granted: { readonly one: Operation; readonly answer: Answer }[] = [];
       let books = await readBooks(opened, world);
       for (const batch of story) {
@@ -158,6 +199,7 @@ describeOnEachDatabase('whatever is done in whatever order', (databases) => {
         batch.forEach((one, at) => {
           const answer = answers[at];
           if (answer && answer.kind !== 'refused') granted.push({ one, answer });
+          if (answer && answer.kind === 'refused' && answer.scope === 'key') refusedByKey += 1;
         });
       }
       for (const { one, answer } of granted) expect(await one.run(ledgers[0], world)).toEqual(answer);
@@ -167,5 +209,6 @@ describeOnEachDatabase('whatever is done in whatever order', (databases) => {
     // The limit ends the search for a simpler counterexample before Jest ends the test without any.
     await fc.assert(property, { numRuns: 30, interruptAfterTimeLimit: 40_000 });
     expect(grantedInAll).toBeGreaterThan(0);
+    expect(refusedByKey).toBeGreaterThan(0);
   });
 });
