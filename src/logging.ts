@@ -1,17 +1,15 @@
 import { DefaultLogger, Runtime } from '@temporalio/worker';
 import type { LogLevel } from '@temporalio/worker';
-import pino from 'pino';
 import type { Logger } from 'pino';
 import type { Settings } from './config/settings';
+import { createLogger } from './create-logger';
 
 /**
- * Structured logs on standard error: JSON lines, readable when it is a terminal. Also takes over what Temporal's SDK
- * logs, so it must be called before the first worker or native connection of the process.
+ * The process's logger, which also takes over what Temporal's SDK logs: to be called before the first worker or native
+ * connection of the process.
  */
 export function installLogging(level: Settings['logLevel']): Logger {
-  const logger = process.stderr.isTTY
-    ? pino({ level, transport: { target: 'pino-pretty', options: { destination: 2, ignore: 'pid,hostname' } } })
-    : pino({ level }, pino.destination({ dest: 2, sync: true }));
+  const logger = createLogger(level);
   Runtime.install({
     logger: new DefaultLogger(level.toUpperCase() as LogLevel, ({ level: entryLevel, message, meta }) => {
       logger[pinoLevels[entryLevel]](plainMeta(meta), message);

@@ -3,6 +3,7 @@ import { Command, InvalidArgumentError } from 'commander';
 import { loadSettings } from '../config/load-settings';
 import { createPayloadCodec } from '../encryption/aes-gcm-codec';
 import { startCodecServer } from '../encryption/codec-server';
+import { parsePort } from './port';
 import { untilStopped } from './stop-signals';
 
 interface CodecServerFlags {
@@ -11,14 +12,6 @@ interface CodecServerFlags {
   readonly origin: readonly string[];
   readonly tokenFile?: string;
   readonly allowRemote: boolean;
-}
-
-function parsePort(text: string): number {
-  const port = Number(text);
-  if (!Number.isInteger(port) || port < 0 || port > 65_535) {
-    throw new InvalidArgumentError('A port is a number from 0 to 65535; 0 takes a free one.');
-  }
-  return port;
 }
 
 function addOrigin(origin: string, origins: readonly string[] | undefined): readonly string[] {

@@ -20,6 +20,11 @@ export const commands: readonly CommandEntry[] = [
     load: async () => (await import('./worker')).workerCommand(),
   },
   {
+    name: 'gateway',
+    summary: 'serve OpenAI clients over HTTP',
+    load: async () => (await import('./gateway')).gatewayCommand(),
+  },
+  {
     name: 'chat',
     summary: 'send one message, or talk at the terminal',
     load: async () => (await import('./chat')).chatCommand(),

@@ -2,7 +2,7 @@
 import { Command } from 'commander';
 import { commands } from './commands';
 import { exitStatusHelp, tellError } from './exit-status';
-import { readPackageInfo } from './package-info';
+import { readPackageInfo } from '../package-info';
 
 /** The program with the named command in full, and the others as lines in its help. */
 async function createProgram(commandName: string | undefined): Promise<Command> {

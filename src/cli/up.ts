@@ -1,8 +1,9 @@
-import { Command, InvalidArgumentError } from 'commander';
+import { Command } from 'commander';
 import pc from 'picocolors';
 import { loadSettings } from '../config/load-settings';
 import type { Embedded } from '../embedded';
 import { createReporter } from '../temporal-server/reporter';
+import { parsePort } from './port';
 import { untilStopped } from './stop-signals';
 
 interface UpFlags {
@@ -79,11 +80,4 @@ function describe({ settings, server }: Embedded): string {
     '',
     'Ctrl-C stops everything.',
   ].join('\n');
-}
-
-function parsePort(value: string): number {
-  const port = Number(value);
-  if (!Number.isInteger(port) || port < 0 || port > 65_535)
-    throw new InvalidArgumentError('a port is a whole number from 0 to 65535.');
-  return port;
 }

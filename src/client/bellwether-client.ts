@@ -113,6 +113,15 @@ export class BellwetherClient {
     await this.ask(sessionId, (handle) => handle.signal(names.closeSignal, reason));
   }
 
+  /** Resolves when Temporal answers; gives up after `timeoutMs`. @throws {TemporalUnreachableError} */
+  async check(timeoutMs: number): Promise<void> {
+    const { connection } = this.temporal;
+    const ask = () => connection.workflowService.getSystemInfo({});
+    await connection.withDeadline(Date.now() + timeoutMs, ask).catch((error: unknown) => {
+      throw translateError(error, 'a check');
+    });
+  }
+
   /** Ends the connection. Turns under way go on without it. */
   async disconnect(): Promise<void> {
     await this.temporal.connection.close();

@@ -63,6 +63,8 @@ export const defaultConfig = {
     // Few probes of a target that is down, and a third of the 30 s within which one that recovered should be back.
     halfOpenAfterMs: 10_000,
   },
+  // Ten a second: a busy backend; a loop that runs wild is stopped before it has spent much.
+  gateway: { aliases: [], requestsPerMinute: 600 },
   defaults: { temperature: 0.7, maxTokens: 1000 },
 } as const satisfies ConfigFileInput;
 

@@ -3,6 +3,7 @@ import envPaths from 'env-paths';
 import type { Policy } from '../contract/policy';
 import { findConfigFile, loadConfigFile, noConfigFile, type LoadedConfigFile } from './config-file';
 import { readDataDirectory } from './data-directory';
+import { defaultConfig } from './defaults';
 import { readEncryption } from './encryption';
 import { mergeVariables, readDotEnv, type Variables } from './environment';
 import { crossCheck, mergeConfig, resolvePolicy } from './policy';
@@ -62,6 +63,7 @@ export function loadSettings({
       variables['BELLWETHER_CACHE_DIR'] ?? envPaths('bellwether', { suffix: '' }).cache,
     ),
     encryption,
+    gateway: { ...defaultConfig.gateway, ...loaded.config.gateway },
   };
 }
 

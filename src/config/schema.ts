@@ -88,6 +88,20 @@ const armSchema = z.strictObject({
   targets: z.array(targetSchema).min(1).max(10).describe('Tried in order.'),
 });
 
+const gatewaySchema = z.strictObject({
+  aliases: z
+    .array(modelName)
+    .max(100)
+    .optional()
+    .describe('Further names of the model "bellwether", for clients whose model name cannot be changed.'),
+  requestsPerMinute: z
+    .int()
+    .min(1)
+    .max(1_000_000)
+    .optional()
+    .describe('Requests of one API key in a minute, unless the key has a limit of its own.'),
+});
+
 /** The optional file, as users write it. Every part may be left out; see `defaults.ts` for what holds then. */
 export const configFileSchema = z.strictObject({
   $schema: z.string().optional(),
@@ -140,6 +154,7 @@ export const configFileSchema = z.strictObject({
       halfOpenAfterMs: milliseconds(100, 600_000).optional().describe('After this, one call tries the target again.'),
     })
     .optional(),
+  gateway: gatewaySchema.optional().describe('The HTTP endpoint that OpenAI clients use.'),
   defaults: z
     .strictObject({
       temperature: z.number().min(0).max(2).optional(),

@@ -23,6 +23,13 @@ export interface EncryptionSettings {
   readonly keys: ReadonlyMap<string, Uint8Array>;
 }
 
+export interface GatewaySettings {
+  /** Further names of the model `bellwether`. */
+  readonly aliases: readonly string[];
+  /** Of one API key, unless it has a limit of its own. */
+  readonly requestsPerMinute: number;
+}
+
 /** Everything a process reads at its start. Only `src/config` reads the environment. */
 export interface Settings {
   readonly temporal: TemporalSettings;
@@ -39,4 +46,5 @@ export interface Settings {
   /** Shared between projects: holds the Temporal binary. */
   readonly cacheDirectory: string;
   readonly encryption: EncryptionSettings | undefined;
+  readonly gateway: GatewaySettings;
 }

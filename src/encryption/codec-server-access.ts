@@ -1,12 +1,8 @@
 import { createHash, timingSafeEqual } from 'node:crypto';
-import { isIPv4 } from 'node:net';
+import { isLoopback } from '../loopback';
 
 /** Shorter tokens can be guessed at network speed; `openssl rand -base64 24` has 32 characters. */
 const minTokenLength = 24;
-
-function isLoopback(host: string): boolean {
-  return host === 'localhost' || host === '::1' || (isIPv4(host) && host.startsWith('127.'));
-}
 
 /**
  * Whoever reaches the codec endpoint can read every message, so it leaves this machine only on purpose.

@@ -1,4 +1,4 @@
-import { readPackageInfo } from '../package-info';
+import { readPackageInfo } from '../../package-info';
 import type { Check } from './check';
 
 export function versionCheck(): Check {

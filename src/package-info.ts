@@ -6,7 +6,7 @@ export interface PackageInfo {
   readonly engines: { readonly node: string };
 }
 
-/** Our own package.json, two folders up from both src/cli and dist/cli. */
+/** Our own package.json, one folder up from both src and dist. */
 export function readPackageInfo(): PackageInfo {
-  return JSON.parse(readFileSync(path.join(__dirname, '../../package.json'), 'utf8')) as PackageInfo;
+  return JSON.parse(readFileSync(path.join(__dirname, '../package.json'), 'utf8')) as PackageInfo;
 }

@@ -1,0 +1,72 @@
+/** The body of `POST /v1/chat/completions`: strict about the fields that mean something here, silent about all others. */
+import { z } from 'zod';
+import { chatRoles } from '../contract/chat';
+
+const contentPart = z.looseObject({ type: z.string() });
+
+const toolCall = z.looseObject({ id: z.string(), type: z.string().default('function') });
+
+const message = z.object({
+  role: z.enum(chatRoles),
+  content: z
+    .union([z.string(), z.array(contentPart).min(1)])
+    .nullish()
+    .describe('A text, or parts of texts and images; may be left out beside tool_calls.'),
+  name: z.string().nullish(),
+  tool_calls: z.array(toolCall).nullish(),
+  tool_call_id: z.string().nullish().describe("Of a tool's message: the call that it answers."),
+});
+
+/** What goes to the provider as it is. */
+const passedThrough = {
+  tools: z
+    .array(z.looseObject({ type: z.string() }))
+    .max(128)
+    .nullish(),
+  tool_choice: z.union([z.string(), z.looseObject({ type: z.string() })]).nullish(),
+  parallel_tool_calls: z.boolean().nullish(),
+  response_format: z.looseObject({ type: z.string() }).nullish(),
+  stop: z.union([z.string(), z.array(z.string()).max(4)]).nullish(),
+  top_p: z.number().min(0).max(1).nullish(),
+  seed: z.int().nullish(),
+  presence_penalty: z.number().min(-2).max(2).nullish(),
+  frequency_penalty: z.number().min(-2).max(2).nullish(),
+  logit_bias: z.record(z.string(), z.number()).nullish(),
+  reasoning_effort: z.string().nullish(),
+  verbosity: z.string().nullish(),
+  prediction: z.looseObject({ type: z.string() }).nullish(),
+  prompt_cache_key: z.string().nullish(),
+  web_search_options: z.looseObject({}).nullish(),
+};
+
+export const passedThroughFields = Object.keys(passedThrough) as readonly (keyof typeof passedThrough)[];
+
+const notOffered = (instead: string) => z.null({ error: `is not offered: ${instead}` }).optional();
+
+export const chatRequestSchema = z.object({
+  model: z
+    .string()
+    .min(1)
+    .describe(
+      '`bellwether`, or an alias of it: routing decides. A model of /v1/models: it is asked first where the arm that routing chose has it; the rest of the chain stays behind it.',
+    ),
+  messages: z.array(message).min(1),
+  stream: z.boolean().nullish(),
+  stream_options: z.looseObject({ include_usage: z.boolean().nullish() }).nullish(),
+  max_tokens: z.int().min(1).nullish().describe("The service's own cap holds over it."),
+  max_completion_tokens: z.int().min(1).nullish().describe('As max_tokens; wins over it.'),
+  temperature: z.number().min(0).max(2).nullish(),
+  n: z.literal(1).nullish().describe('One answer for a request.'),
+  user: z.string().nullish().describe('The end user, by whom a rollout decides who goes to its new arm.'),
+  metadata: z
+    .looseObject({ session_id: z.string().nullish(), user_id: z.string().nullish() })
+    .nullish()
+    .describe('`session_id` names the conversation where no header does. Goes to no provider.'),
+  modalities: z.array(z.literal('text')).nullish(),
+  functions: notOffered('use tools'),
+  function_call: notOffered('use tool_choice'),
+  audio: notOffered('answers are texts'),
+  ...passedThrough,
+});
+
+export type ChatRequest = z.output<typeof chatRequestSchema>;

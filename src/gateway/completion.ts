@@ -1,0 +1,99 @@
+/** A turn's reply as OpenAI's chat completion: the same reply gives the same bytes, always. */
+import { z } from 'zod';
+import type { ChatReply } from '../contract/chat';
+import { turnFacts, turnFactsSchema } from './turn-facts';
+
+/** The turn's id and moment, as registered: both are part of the answer's bytes. */
+export interface RegisteredTurn {
+  readonly turnId: string;
+  readonly createdAtMs: number;
+}
+
+const toolCallSchema = z.looseObject({ id: z.string(), type: z.string() });
+
+export const usageSchema = z.object({
+  prompt_tokens: z.int(),
+  completion_tokens: z.int(),
+  total_tokens: z.int(),
+  prompt_tokens_details: z.object({ cached_tokens: z.int() }),
+});
+
+export const completionSchema = z.object({
+  id: z.string(),
+  object: z.literal('chat.completion'),
+  created: z.int(),
+  model: z.string().describe('The model that answered.'),
+  choices: z.array(
+    z.object({
+      index: z.int(),
+      message: z.object({
+        role: z.literal('assistant'),
+        content: z.string().nullable(),
+        refusal: z.null(),
+        tool_calls: z.array(toolCallSchema).optional(),
+      }),
+      logprobs: z.null(),
+      finish_reason: z.string(),
+    }),
+  ),
+  usage: usageSchema,
+  bellwether: turnFactsSchema,
+});
+
+export type Completion = z.output<typeof completionSchema>;
+
+export function completionId(turnId: string): string {
+  return `chatcmpl-${turnId}`;
+}
+
+export function createdOf({ createdAtMs }: RegisteredTurn): number {
+  return Math.floor(createdAtMs / 1000);
+}
+
+export function toCompletion(reply: ChatReply, turn: RegisteredTurn): Completion {
+  const toolCalls = reply.tool_calls?.map((call) => ({ ...call }));
+  return {
+    id: completionId(turn.turnId),
+    object: 'chat.completion',
+    created: createdOf(turn),
+    model: modelOf(reply),
+    choices: [
+      {
+        index: 0,
+        message: {
+          role: 'assistant',
+          content: toolCalls && reply.content === '' ? null : reply.content,
+          refusal: null,
+          ...(toolCalls && { tool_calls: toolCalls }),
+        },
+        logprobs: null,
+        finish_reason: finishReasonOf(reply),
+      },
+    ],
+    usage: usageOf(reply),
+    bellwether: turnFacts(reply),
+  };
+}
+
+export function modelOf({ model, provider }: ChatReply): string {
+  return model ?? provider;
+}
+
+export function finishReasonOf({ finish_reason, tool_calls }: ChatReply): string {
+  return finish_reason ?? (tool_calls ? 'tool_calls' : 'stop');
+}
+
+/** Of the call that answered; a provider that does not count tells nothing that could be split. */
+export function usageOf({ usage, tokens_used }: ChatReply): z.output<typeof usageSchema> {
+  const { prompt_tokens, completion_tokens, cached_tokens } = usage ?? {
+    prompt_tokens: tokens_used,
+    completion_tokens: 0,
+    cached_tokens: 0,
+  };
+  return {
+    prompt_tokens,
+    completion_tokens,
+    total_tokens: prompt_tokens + completion_tokens,
+    prompt_tokens_details: { cached_tokens },
+  };
+}

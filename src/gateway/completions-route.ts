@@ -1,0 +1,56 @@
+import { z } from 'zod';
+import { requireChatKey } from './access';
+import { beginTurn } from './begin-turn';
+import { chatRequestSchema } from './chat-request';
+import { chunkSchema, Chunks } from './chunks';
+import { completionSchema, toCompletion } from './completion';
+import type { GatewayContext } from './context';
+import { describedErrors } from './error-schema';
+import { sendTurn } from './send-turn';
+import type { GatewayServer } from './server';
+
+/** Described for whoever reads; what they may hold is decided where they are read. */
+const headers = z.looseObject({
+  'idempotency-key': z
+    .string()
+    .optional()
+    .describe('The same key with the same request gets the same answer, and one turn is paid.'),
+  'x-bellwether-session': z
+    .string()
+    .optional()
+    .describe("The conversation: its earlier turns are the service's memory, and only what is new in messages counts."),
+});
+
+/** `POST /v1/chat/completions`, plain and streamed. */
+export function completionsRoute(server: GatewayServer, context: GatewayContext): void {
+  server.post(
+    '/v1/chat/completions',
+    {
+      onRequest: requireChatKey,
+      schema: {
+        summary: 'One durable turn',
+        headers,
+        body: chatRequestSchema,
+        response: {
+          200: {
+            description: 'The whole answer; with stream: true its chunks, each a data line, and [DONE] at the end.',
+            content: { 'application/json': { schema: completionSchema }, 'text/event-stream': { schema: chunkSchema } },
+          },
+          ...describedErrors,
+        },
+      },
+    },
+    async (request, reply) => {
+      const { body } = request;
+      const { end, ...turn } = await beginTurn(context, request, body);
+      reply.header('x-bellwether-turn-id', turn.turnId);
+      if (body.stream === true) {
+        const chunks = new Chunks(turn, body.model, body.stream_options?.include_usage === true);
+        return sendTurn(context, reply, { turnId: turn.turnId, end, chunks });
+      }
+      const ended = await end;
+      if ('error' in ended) throw ended.error;
+      return toCompletion(ended.reply, turn);
+    },
+  );
+}

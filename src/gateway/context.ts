@@ -1,0 +1,37 @@
+import type { Logger } from 'pino';
+import type { RecentApiKeys } from '../access/recent-api-keys';
+import type { BellwetherClient } from '../client';
+import type { GatewaySettings } from '../config/settings';
+import type { Policy } from '../contract/policy';
+import type { TurnStreams } from '../contract/stream';
+import type { Ledger } from '../ledger/ledger';
+import type { GatewayLimits } from './limits';
+import type { GatewayMetrics } from './metrics';
+import type { ModelNames } from './model-names';
+import type { OpenRequests } from './open-requests';
+
+/** What a gateway needs of the rest of the service. */
+export interface GatewayParts {
+  readonly client: BellwetherClient;
+  readonly ledger: Pick<Ledger, 'keys' | 'requests' | 'check'>;
+  readonly streams: TurnStreams;
+  readonly settings: GatewayConfiguration;
+  readonly logger: Logger;
+}
+
+interface GatewayConfiguration {
+  readonly policy: Pick<Policy, 'arms' | 'retry'>;
+  readonly gateway: GatewaySettings;
+}
+
+/** What its routes share. */
+export interface GatewayContext extends Omit<GatewayParts, 'settings'> {
+  /** The ledger's, remembered for a second. */
+  readonly keys: RecentApiKeys;
+  readonly models: ModelNames;
+  readonly metrics: GatewayMetrics;
+  readonly open: OpenRequests;
+  readonly limits: GatewayLimits;
+  /** How long a caller waits for a turn: the longest that the policy allows, and what a worker that dies adds. */
+  readonly turnDeadlineMs: number;
+}

@@ -1,0 +1,96 @@
+import { isLoopback } from '../loopback';
+import { RecentApiKeys } from '../access/recent-api-keys';
+import { requireKey, requireOperatorKey } from './access';
+import { completionsRoute } from './completions-route';
+import type { GatewayContext, GatewayParts } from './context';
+import { healthRoutes } from './health-routes';
+import { gatewayLimits, type GatewayLimits } from './limits';
+import { refuseOtherMethods } from './methods';
+import { GatewayMetrics } from './metrics';
+import { metricsRoute } from './metrics-route';
+import { ModelNames } from './model-names';
+import { modelsRoutes } from './models-routes';
+import { OpenRequests } from './open-requests';
+import { describeRoutes } from './openapi';
+import { limitRequests, openCounter } from './rate-limits';
+import { createServer, type GatewayServer } from './server';
+import { watchRequests } from './watch-requests';
+
+export interface GatewayOptions extends GatewayParts {
+  /** Default 127.0.0.1. */
+  readonly host?: string;
+  /** 0 takes a free one. */
+  readonly port: number;
+  /** Where all gateways count a key's requests together; left out: each counts for itself. */
+  readonly redisUrl?: string | undefined;
+  /** What differs from `gatewayLimits`. */
+  readonly limits?: Partial<GatewayLimits>;
+}
+
+export interface Gateway {
+  /** `http://127.0.0.1:8080`. */
+  readonly url: string;
+  /** Takes no new requests, finishes those under way within `drainMs`, then closes. Turns go on. Its parts stay open. */
+  close(): Promise<void>;
+}
+
+/** A worker that dies costs a turn some 10 s beyond the policy's deadline, and its successor's start some more. */
+const turnGraceMs = 20_000;
+
+/** Serves OpenAI's chat completions over HTTP. Beyond loopback it wants TLS in front of it, as keys are in the headers. */
+export async function startGateway(options: GatewayOptions): Promise<Gateway> {
+  const { host = '127.0.0.1', port, settings, logger, redisUrl } = options;
+  const limits = { ...gatewayLimits, ...options.limits };
+  const context: GatewayContext = {
+    client: options.client,
+    ledger: options.ledger,
+    keys: new RecentApiKeys(options.ledger.keys),
+    streams: options.streams,
+    logger,
+    models: new ModelNames(settings.policy, settings.gateway.aliases),
+    metrics: new GatewayMetrics(),
+    open: new OpenRequests(),
+    limits,
+    turnDeadlineMs: settings.policy.retry.turnDeadlineMs + turnGraceMs,
+  };
+  const redis = redisUrl === undefined ? null : openCounter(redisUrl, logger);
+  const server = createServer(limits, logger);
+  const close = async (): Promise<void> => {
+    await server.close();
+    redis?.disconnect();
+  };
+  try {
+    watchRequests(server, context);
+    await describeRoutes(server);
+    healthRoutes(server, context);
+    const counting = { requestsPerMinute: settings.gateway.requestsPerMinute, redis };
+    await server.register(async (guarded: GatewayServer) => {
+      await limitRequests(guarded, counting);
+      requireKey(guarded, context);
+      completionsRoute(guarded, context);
+      modelsRoutes(guarded, context);
+      refuseOtherMethods(guarded, '/v1/chat/completions', 'POST');
+      for (const path of ['/v1/models', '/v1/models/:model']) {
+        refuseOtherMethods(guarded, path, 'GET');
+      }
+      if (!isLoopback(host)) {
+        await guarded.register(async (operators: GatewayServer) => {
+          operators.addHook('onRequest', requireOperatorKey);
+          metricsRoute(operators, context);
+        });
+      }
+    });
+    if (isLoopback(host)) metricsRoute(server, context);
+    const url = await server.listen({ host, port });
+    return {
+      url,
+      close: async () => {
+        await context.open.drain(limits.drainMs);
+        await close();
+      },
+    };
+  } catch (error) {
+    await close();
+    throw error;
+  }
+}

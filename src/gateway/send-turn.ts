@@ -1,0 +1,60 @@
+import { Readable } from 'node:stream';
+import { setTimeout as delay } from 'node:timers/promises';
+import type { FastifyReply } from 'fastify';
+import type { Chunks } from './chunks';
+import { eventStream, eventStreamHeaders } from './event-stream';
+import type { GatewayContext } from './context';
+import { tellTurn, type TurnEnd, type TurnEvent } from './tell-turn';
+
+/** What may wait in this process for one slow reader, beside what the kernel holds for it. */
+const bufferedBytes = 16 * 1024;
+
+export interface SentTurn {
+  readonly turnId: string;
+  readonly end: Promise<TurnEnd>;
+  readonly chunks: Chunks;
+  readonly alreadySent?: number;
+}
+
+/**
+ * Sends a turn as a stream. Its headers wait a moment for the first event, so that most errors have a status; later ones
+ * are events. A client that goes ends the reading, and nothing else.
+ * @throws {GatewayError}
+ */
+export async function sendTurn(context: GatewayContext, reply: FastifyReply, sent: SentTurn): Promise<FastifyReply> {
+  const { streams, limits, metrics } = context;
+  const gone = new AbortController();
+  reply.raw.once('close', () => gone.abort());
+  const startedAtMs = Date.now();
+  const events = tellTurn({
+    turnId: sent.turnId,
+    streams,
+    end: sent.end,
+    alreadySent: sent.alreadySent,
+    heartbeatMs: limits.heartbeatMs,
+    gone: gone.signal,
+    onDivergence: () => metrics.streamDiverged(),
+  });
+
+  const first = events.next();
+  const early = await Promise.race([first, delay(limits.holdHeadersMs, null, { ref: false })]);
+  if (early?.value?.kind === 'failed') throw early.value.error;
+
+  metrics.streamOpened();
+  reply.raw.once('close', () => metrics.streamClosed());
+  const bytes = eventStream(measured(), sent.chunks, sent.alreadySent);
+  return reply
+    .headers(eventStreamHeaders)
+    .send(Readable.from(bytes, { objectMode: false, highWaterMark: bufferedBytes }));
+
+  async function* measured(): AsyncGenerator<TurnEvent, void> {
+    let isFirst = true;
+    for (let next = await first; !next.done; next = await events.next()) {
+      if (isFirst && next.value.kind === 'text') {
+        metrics.firstToken(Date.now() - startedAtMs);
+        isFirst = false;
+      }
+      yield next.value;
+    }
+  }
+}

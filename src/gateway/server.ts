@@ -1,0 +1,98 @@
+import { randomUUID } from 'node:crypto';
+import { STATUS_CODES, type IncomingMessage } from 'node:http';
+import type { Socket } from 'node:net';
+import fastify, {
+  LogController,
+  type FastifyBaseLogger,
+  type FastifyInstance,
+  type FastifyReply,
+  type RawReplyDefaultExpression,
+  type RawRequestDefaultExpression,
+  type RawServerDefault,
+} from 'fastify';
+import type { ZodTypeProvider } from 'fastify-type-provider-zod';
+import type { z } from 'zod';
+import { describeIssues, formatPath } from '../config/schema-issues';
+import { badRequest } from './gateway-error';
+import { handleErrors, toGatewayError } from './handle-errors';
+import type { GatewayLimits } from './limits';
+import { readJsonBodies } from './read-body';
+
+export type GatewayServer = FastifyInstance<
+  RawServerDefault,
+  RawRequestDefaultExpression,
+  RawReplyDefaultExpression,
+  FastifyBaseLogger,
+  ZodTypeProvider
+>;
+
+/** Model names and turn ids; a path with a longer part is no path of ours. */
+const maxPathPartLength = 600;
+
+/** The HTTP server with its limits, before it has any route. */
+export function createServer(limits: GatewayLimits, logger: FastifyBaseLogger): GatewayServer {
+  const server: GatewayServer = fastify({
+    loggerInstance: logger,
+    // Its lines would hold whole paths; ours is in `watchRequests`.
+    logController: new LogController({ disableRequestLogging: true }),
+    bodyLimit: limits.maxBodyBytes,
+    requestTimeout: limits.requestTimeoutMs,
+    keepAliveTimeout: limits.keepAliveTimeoutMs,
+    http: { maxHeaderSize: limits.maxHeaderBytes, headersTimeout: limits.headersTimeoutMs },
+    routerOptions: { maxParamLength: maxPathPartLength },
+    // A gateway that stops has its own words for that.
+    return503OnClosing: false,
+    genReqId: ({ headers }) => requestIdOf(headers),
+    frameworkErrors: (error, request, reply) => {
+      const { status, body } = toGatewayError(error, request.log);
+      const plain = reply as unknown as FastifyReply;
+      void plain.code(status).header('x-request-id', request.id).send(body);
+    },
+    clientErrorHandler: refuseUnreadable,
+  }).withTypeProvider<ZodTypeProvider>();
+
+  server.setValidatorCompiler<z.ZodType>(({ schema }) => (data) => {
+    const { error, data: value } = schema.safeParse(data);
+    return error ? { error: firstProblem(error) } : { value };
+  });
+  // An answer that was paid for is sent also when its description should not fit it; tests compare the two.
+  server.setSerializerCompiler(() => JSON.stringify);
+  readJsonBodies(server);
+  handleErrors(server);
+  return server;
+}
+
+/** The caller's, when it is one that can stand in a log; a new one otherwise. */
+function requestIdOf(headers: IncomingMessage['headers']): string {
+  const given = headers['x-request-id'];
+  return typeof given === 'string' && /^[\w.:/+=@-]{1,128}$/.test(given) ? given : randomUUID();
+}
+
+function firstProblem(error: z.ZodError): Error {
+  const [issue] = describeIssues(error);
+  const param = issue && issue.place.length > 0 ? formatPath(issue.place) : null;
+  return badRequest(`${param ?? 'The body'} ${issue?.message ?? 'is not valid'}.`, param);
+}
+
+const unreadable: Readonly<Record<string, readonly [status: number, code: string, message: string]>> = {
+  HPE_HEADER_OVERFLOW: [431, 'headers_too_large', 'The headers are larger than the limit.'],
+  ERR_HTTP_REQUEST_TIMEOUT: [408, 'request_timeout', 'The request did not come whole within the limit of its time.'],
+};
+
+/** What is no HTTP, or comes too slowly, is answered here: no route ever sees it. */
+function refuseUnreadable(error: Error & { readonly code?: string }, socket: Socket): void {
+  if (error.code === 'ECONNRESET' || !socket.writable) {
+    socket.destroy();
+    return;
+  }
+  const [status, code, message] = unreadable[error.code ?? ''] ?? [400, 'bad_http', 'This is no HTTP request.'];
+  const body = JSON.stringify(badRequest(message, null, code, status).body);
+  const head = [
+    `HTTP/1.1 ${status} ${STATUS_CODES[status]}`,
+    'content-type: application/json; charset=utf-8',
+    `content-length: ${Buffer.byteLength(body)}`,
+    `x-request-id: ${randomUUID()}`,
+    'connection: close',
+  ];
+  socket.end(`${head.join('\r\n')}\r\n\r\n${body}`);
+}

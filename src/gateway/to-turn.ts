@@ -1,0 +1,99 @@
+import type { CompleteOptions, SendOptions } from '../client';
+import type { ChatMessage, RequestOptions } from '../contract/chat';
+import { spokenText } from '../domain/message';
+import { passedThroughFields, type ChatRequest } from './chat-request';
+import { badRequest } from './gateway-error';
+
+/** What both kinds of turns are told beside their messages. */
+export interface TurnFrame {
+  readonly turnId: string;
+  readonly keyId: string;
+  readonly userId: string | undefined;
+  /** null: routing decides. */
+  readonly model: string | null;
+  readonly deadlineMs: number;
+}
+
+export type TurnCall =
+  | { readonly kind: 'stateless'; readonly options: CompleteOptions }
+  /** `firstNew`: where in the request what is new begins. */
+  | { readonly kind: 'session'; readonly options: SendOptions; readonly firstNew: number };
+
+/** A turn that brings its whole history. */
+export function statelessTurn(body: ChatRequest, frame: TurnFrame): TurnCall {
+  const options = { ...optionsOf(body, frame), messages: body.messages.map(toMessage), keepAllMessages: true };
+  return { kind: 'stateless', options };
+}
+
+/**
+ * A turn of a session, whose memory is the truth: only what stands behind the last assistant message is new, so a client
+ * that resends its history pays for it once. A system prompt at the beginning counts when the session begins.
+ */
+export function sessionTurn(body: ChatRequest, sessionId: string, frame: TurnFrame): TurnCall {
+  const messages = body.messages.map(toMessage);
+  const firstTalk = messages.findIndex(({ role }) => role !== 'system' && role !== 'developer');
+  const prompts = messages.slice(0, firstTalk === -1 ? messages.length : firstTalk);
+  const lastAnswer = messages.findLastIndex(({ role }) => role === 'assistant');
+  const firstNew = Math.max(prompts.length, lastAnswer + 1);
+  const added = messages.slice(firstNew);
+  if (added.length === 0) {
+    throw badRequest('messages must end with what is new in the session: a message of a user or a tool.', 'messages');
+  }
+  const systemPrompt = prompts.map(spokenText).join('\n\n');
+  const [only] = added;
+  const isPlain = added.length === 1 && only?.role === 'user' && typeof only.content === 'string' && !only.name;
+  const options = {
+    ...optionsOf(body, frame),
+    sessionId,
+    ...(systemPrompt.trim() !== '' && { systemPrompt }),
+    ...(isPlain ? { content: only.content } : { content: '', messages: added }),
+  };
+  return { kind: 'session', options, firstNew };
+}
+
+/** A problem that the turn's own checks found, in the names of the request. */
+export function problemInRequest(problem: string, call: TurnCall): string {
+  const named = problem.replace(/^maxTokens/, 'max_tokens');
+  if (call.kind === 'stateless') return named;
+  const { firstNew } = call;
+  return named
+    .replace(/^messages\[(\d+)\]/, (_, index: string) => `messages[${Number(index) + firstNew}]`)
+    .replace(/^content/, `messages[${firstNew}].content`)
+    .replace(/^systemPrompt/, 'messages[0].content');
+}
+
+function optionsOf(body: ChatRequest, { turnId, keyId, userId, model, deadlineMs }: TurnFrame) {
+  const maxTokens = body.max_completion_tokens ?? body.max_tokens;
+  const modelOptions = modelOptionsOf(body);
+  const options: RequestOptions = {
+    keyId,
+    // Also for a plain answer, so that the limits on silence hold.
+    delivery: body.stream === true ? 'streamed' : 'collected',
+    ...(model !== null && { model }),
+    ...(modelOptions && { modelOptions }),
+    ...(typeof maxTokens === 'number' && { maxTokens }),
+    ...(typeof body.temperature === 'number' && { temperature: body.temperature }),
+  };
+  return { ...options, turnId, deadlineMs, ...(userId !== undefined && { userId }) };
+}
+
+function modelOptionsOf(body: ChatRequest): Record<string, unknown> | undefined {
+  // Clients send an empty list for "no tools"; providers refuse it, and a choice among none too.
+  const hasTools = (body.tools?.length ?? 0) > 0;
+  const aboutTools = ['tools', 'tool_choice', 'parallel_tool_calls'];
+  const options = passedThroughFields
+    .filter((field) => hasTools || !aboutTools.includes(field))
+    .map((field) => [field, body[field]] as const)
+    .filter(([, value]) => value !== undefined && value !== null);
+  return options.length > 0 ? Object.fromEntries(options) : undefined;
+}
+
+function toMessage({ role, content, name, tool_calls, tool_call_id }: ChatRequest['messages'][number]): ChatMessage {
+  return {
+    role,
+    content: content ?? null,
+    ...(typeof name === 'string' && { name }),
+    ...(tool_calls && tool_calls.length > 0 && { tool_calls }),
+    ...(typeof tool_call_id === 'string' && { tool_call_id }),
+  };
+}

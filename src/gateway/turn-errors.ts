@@ -1,0 +1,85 @@
+/** What a turn that brought no answer is called in HTTP. */
+import {
+  BellwetherError,
+  BudgetRefusedError,
+  ConversationClosedError,
+  ConversationNotFoundError,
+  DeadlineExceededError,
+  InvalidInputError,
+  QueueFullError,
+  TemporalUnreachableError,
+} from '../client/errors';
+import type { ChatReply } from '../contract/chat';
+import type { FailureKind } from '../contract/failures';
+import { badRequest, failed, GatewayError, tooMany } from './gateway-error';
+import { turnFacts } from './turn-facts';
+
+/** An answer of a session's earlier turn takes a second or two. */
+const queueRetryAfterSeconds = 2;
+/** A Temporal that restarts is back within seconds; the client has waited for it before it gave up. */
+const unreachableRetryAfterSeconds = '5';
+
+/** `joins`: the request brought an Idempotency-Key, so the same request again joins the turn instead of beginning another. */
+export function errorOfClient(error: unknown, joins: boolean): GatewayError | null {
+  if (!(error instanceof BellwetherError)) return null;
+  if (error instanceof BudgetRefusedError) return errorOfReply(error.reply);
+  if (error instanceof InvalidInputError)
+    return badRequest(`${error.message}.`, error.message.split(' ', 1)[0] ?? null);
+  if (error instanceof QueueFullError) return tooMany(error.message, 'session_busy', queueRetryAfterSeconds);
+  if (error instanceof ConversationClosedError) {
+    return badRequest(`${error.message} Begin another session.`, null, 'session_closed', 409).final();
+  }
+  if (error instanceof ConversationNotFoundError) {
+    return badRequest('Temporal does not keep this turn any more.', null, 'turn_not_kept', 404);
+  }
+  if (error instanceof TemporalUnreachableError) {
+    const message = 'Temporal cannot be reached, so no turn can begin. Try again in a few seconds.';
+    return failed(503, 'temporal_unreachable', message, { 'retry-after': unreachableRetryAfterSeconds });
+  }
+  if (error instanceof DeadlineExceededError) {
+    const advice = joins
+      ? 'the same request with the same Idempotency-Key joins it'
+      : 'GET /v1/turns/{id} has its answer, with the id from x-bellwether-turn-id; with an Idempotency-Key the same request could join it';
+    const late = failed(504, 'deadline_exceeded', `The turn has no answer yet. It goes on, and ${advice}.`);
+    return joins ? late : late.final();
+  }
+  return failed(502, 'turn_failed', 'The turn was stopped before it had an answer. Send the request again.').final();
+}
+
+/** A reply that is no answer: a budget refused the turn, or no model of the chain answered. */
+export function errorOfReply(reply: ChatReply): GatewayError {
+  const reason = reply.error ?? 'no reason is known';
+  const error = reply.blocked
+    ? quota(`${reason}: no model was called. Raise the budget, or wait for the next UTC day.`)
+    : chainErrors[reply.error_kind ?? 'cancelled'](`No model answered, after all retries: ${reason}`, reason);
+  // Bellwether has repeated what is worth repeating.
+  return error.final().about({ degraded_reply: reply.content, bellwether: turnFacts(reply) });
+}
+
+/**
+ * 402 and not OpenAI's 429: no client repeats a 402, while several (the AI SDK, LangChain for Python, curl) repeat every
+ * 429 and do not know `x-should-retry`. The code is OpenAI's.
+ */
+function quota(message: string): GatewayError {
+  return new GatewayError(402, { message, type: 'insufficient_quota', param: null, code: 'insufficient_quota' });
+}
+
+/** What the last failed call was decides: the calls before it were repeated or led to the next target. */
+const chainErrors: Readonly<Record<FailureKind, (said: string, reason: string) => GatewayError>> = {
+  'context-length': (_, reason) =>
+    badRequest(`The messages do not fit any model of the chain: ${reason}`, 'messages', 'context_length_exceeded'),
+  'content-filter': (_, reason) => badRequest(reason, 'messages', 'content_filter'),
+  budget: (said) => quota(`${said}. What is left of the budget does not pay for another attempt.`),
+  // Not 429: the caller broke no limit of ours, and slowing down its key would change nothing.
+  'rate-limited': (said) => failed(503, 'provider_rate_limited', said),
+  timeout: (said) => failed(504, 'provider_timeout', said),
+  connection: (said) => failed(503, 'provider_unavailable', said),
+  'server-error': (said) => failed(503, 'provider_unavailable', said),
+  'circuit-open': (said) => failed(503, 'provider_unavailable', said),
+  'malformed-response': (said) => failed(502, 'provider_bad_response', said),
+  'response-too-large': (said) => failed(502, 'provider_bad_response', said),
+  unauthorized: (said) => failed(502, 'provider_unauthorized', said),
+  // A 4xx about the service's own set-up, or about the caller's tools or options: the provider's status does not tell.
+  'bad-request': (said) => failed(502, 'provider_refused_request', said),
+  cancelled: (said) => failed(502, 'turn_failed', said),
+};

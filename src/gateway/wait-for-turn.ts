@@ -1,0 +1,58 @@
+import type { FastifyBaseLogger } from 'fastify';
+import { BudgetRefusedError } from '../client/errors';
+import type { ChatReply } from '../contract/chat';
+import type { GatewayContext } from './context';
+import { failed } from './gateway-error';
+import { toGatewayError } from './handle-errors';
+import type { TurnEnd } from './tell-turn';
+import type { TurnCall } from './to-turn';
+import { errorOfClient, errorOfReply } from './turn-errors';
+
+interface WaitOptions {
+  /** Whether this request began the turn. */
+  readonly isNew: boolean;
+  /** Whether the same request again would join the turn. */
+  readonly joins: boolean;
+  readonly log: FastifyBaseLogger;
+}
+
+/** Waits for a turn's end, or for the end of this gateway. Never rejects. */
+export function waitForTurn(
+  { client, metrics, open }: Pick<GatewayContext, 'client' | 'metrics' | 'open'>,
+  call: TurnCall,
+  { isNew, joins, log }: WaitOptions,
+): Promise<TurnEnd> {
+  const asked = call.kind === 'stateless' ? client.complete(call.options) : client.send(call.options);
+  const reply = asked.then(
+    (answered) => {
+      if (isNew) metrics.turnEnded(answered);
+      return endOf(answered);
+    },
+    (error: unknown) => {
+      if (isNew && error instanceof BudgetRefusedError) metrics.turnEnded(error.reply);
+      return { error: errorOfClient(error, joins) ?? toGatewayError(error, log) };
+    },
+  );
+  return orUntilOver(open, reply);
+}
+
+function endOf(reply: ChatReply): TurnEnd {
+  return reply.success ? { reply } : { error: errorOfReply(reply) };
+}
+
+/** The end, or an error once the gateway has no more time to wait for it. */
+function orUntilOver(open: GatewayContext['open'], end: Promise<TurnEnd>): Promise<TurnEnd> {
+  return new Promise((resolve) => {
+    const callOff = open.whenOver(() => resolve({ error: stopping }));
+    void end.then((ended) => {
+      callOff();
+      resolve(ended);
+    });
+  });
+}
+
+const stopping = failed(
+  503,
+  'gateway_stopping',
+  'This gateway is stopping. The turn goes on: GET /v1/turns/{id}/stream of another one joins it, with the id from x-bellwether-turn-id.',
+).final();

@@ -1,0 +1,105 @@
+import pino from 'pino';
+import { createApiKey } from '../../src/access/api-key';
+import type { TurnStreams } from '../../src/contract/stream';
+import { type Gateway, type GatewayOptions, startGateway } from '../../src/gateway/gateway';
+import type { ApiKey } from '../../src/ledger/api-keys';
+import { openTurnStreams } from '../../src/streams/open-streams';
+import { prepareService, type Service, type ServiceOptions } from '../support/service';
+
+export interface GatewayServiceOptions extends ServiceOptions {
+  readonly limits?: GatewayOptions['limits'];
+  readonly host?: string;
+  readonly redisUrl?: string;
+  /** false: no worker runs yet. */
+  readonly worker?: boolean;
+}
+
+/** A whole service with a gateway in front of it, all in this process. */
+export interface GatewayService {
+  readonly service: Service;
+  readonly gateway: Gateway;
+  readonly streams: TurnStreams;
+  /** Of role chat, without limits. */
+  readonly key: string;
+  /** What the gateway has logged, line by line. */
+  readonly logged: string[];
+  createKey(changes?: Partial<ApiKey>): Promise<string>;
+  /** `GET` or, with a body, `POST`, with the key. */
+  call(path: string, body?: unknown, headers?: Readonly<Record<string, string>>): Promise<Response>;
+  /** Another gateway of the same service. */
+  startGateway(options?: Partial<GatewayOptions>): Promise<Gateway>;
+  stop(): Promise<void>;
+}
+
+export async function startGatewayService(options: GatewayServiceOptions = {}): Promise<GatewayService> {
+  const service = await prepareService(options);
+  const streams = openTurnStreams(undefined);
+  const logged: string[] = [];
+  const logger = pino({ level: 'debug' }, { write: (line: string) => void logged.push(line) });
+  const start = (changes: Partial<GatewayOptions> = {}) =>
+    startGateway({
+      client: service.client,
+      ledger: service.ledger,
+      streams,
+      settings: service.settings,
+      logger,
+      port: 0,
+      host: options.host ?? '127.0.0.1',
+      ...(options.limits && { limits: options.limits }),
+      ...(options.redisUrl !== undefined && { redisUrl: options.redisUrl }),
+      ...changes,
+    });
+  const gateway = await start();
+  if (options.worker !== false) await service.startWorker();
+  const createKey = (changes: Partial<ApiKey> = {}) => createTestKey(service, changes);
+  const key = await createKey();
+  return {
+    service,
+    gateway,
+    streams,
+    key,
+    logged,
+    createKey,
+    startGateway: start,
+    call: (path, body, headers = {}) =>
+      fetch(`${gateway.url}${path}`, {
+        ...(body !== undefined && { method: 'POST', body: JSON.stringify(body) }),
+        headers: { authorization: `Bearer ${key}`, 'content-type': 'application/json', ...headers },
+      }),
+    stop: async () => {
+      await gateway.close();
+      await streams.close();
+      await service.stop();
+    },
+  };
+}
+
+async function createTestKey({ ledger }: Service, changes: Partial<ApiKey>): Promise<string> {
+  const { id, text, secretHash } = createApiKey();
+  await ledger.keys.create({
+    id,
+    name: 'test',
+    role: 'chat',
+    dayNanoUsd: null,
+    totalNanoUsd: null,
+    models: null,
+    requestsPerMinute: null,
+    createdAtMs: Date.now(),
+    expiresAtMs: null,
+    ...changes,
+    secretHash,
+  });
+  return text;
+}
+
+/** The smallest request that is answered. */
+export const hello = { model: 'bellwether', messages: [{ role: 'user', content: 'Where is my order?' }] } as const;
+
+export interface ErrorAnswer {
+  readonly error: {
+    readonly message: string;
+    readonly type: string;
+    readonly param: string | null;
+    readonly code: string;
+  };
+}
