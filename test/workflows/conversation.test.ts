@@ -8,6 +8,7 @@ import {
   conversationWorkflowType,
   sendMessageUpdate,
 } from '../../src/contract/names';
+import { faults } from '../../src/simulator/behaviour';
 import { eventually } from '../support/eventually';
 import { primaryModel, startService, type Service } from '../support/service';
 import { unique } from '../support/temporal';
@@ -25,6 +26,10 @@ beforeEach(async () => {
 const callIds = async () => (await service.simulator.calls()).map((call) => call.requestId);
 const callsBegan = (count: number) =>
   eventually(`${count} calls began`, async () => (await service.simulator.calls()).length >= count);
+const takenTurns = async (sessionId: string) => {
+  const { events = [] } = await handleOf(sessionId).fetchHistory();
+  return events?.filter((event) => event.workflowExecutionUpdateAcceptedEventAttributes).length;
+};
 const handleOf = (sessionId: string) => service.temporal.workflow.getHandle(conversationWorkflowId(sessionId));
 
 test('turns of one session that are sent together run one at a time, each with an answer of its own', async () => {
@@ -121,12 +126,13 @@ test('an idle conversation closes; the next message begins afresh and the ledger
 });
 
 test('a closed conversation answers what it had taken, refuses the rest for good, and still tells its story', async () => {
-  await service.simulator.setBehaviour(primaryModel, { latency: { kind: 'fixed', ms: 300 } });
   const sessionId = unique('session');
   await service.client.send({ sessionId, content: 'Hello' });
+  // While a turn waits for its next attempt, its workflow can take another one.
+  await service.simulator.queueFaults(primaryModel, [faults.rateLimited({ 'retry-after': '2' })]);
   const taken = service.client.send({ sessionId, content: 'Where is my order?' });
   const waiting = service.client.send({ sessionId, content: 'And my refund?' });
-  await callsBegan(2);
+  await eventually('both turns are taken', async () => (await takenTurns(sessionId)) === 3);
   await service.client.close(sessionId, 'the user left');
   await expect(Promise.all([taken, waiting])).resolves.toMatchObject([{ success: true }, { success: true }]);
 
@@ -135,7 +141,7 @@ test('a closed conversation answers what it had taken, refuses the rest for good
   await expect(service.client.spend(sessionId)).resolves.toMatchObject({ turns: 3 });
 
   await expect(service.client.send({ sessionId, content: 'Hello again' })).rejects.toThrow(ConversationClosedError);
-  expect(await service.simulator.calls()).toHaveLength(3);
+  expect(await service.simulator.calls()).toHaveLength(4);
 });
 
 test('a message that comes while the conversation closes is refused', async () => {
