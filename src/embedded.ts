@@ -1,9 +1,11 @@
 import { join } from 'node:path';
 import type { Settings } from './config/settings';
 import { searchAttributeNames } from './contract/names';
+import type { TurnStreams } from './contract/stream';
 import { holysheepProfile, legacyProfile } from './simulator/profiles';
 import type { Simulator } from './simulator/simulator';
 import { startSimulator } from './simulator/simulator';
+import { openTurnStreams } from './streams/open-streams';
 import type { DevServer } from './temporal-server/dev-server';
 import { startDevServer } from './temporal-server/dev-server';
 import { embeddedDataFile } from './temporal-server/embedded-data-file';
@@ -28,6 +30,8 @@ export interface Embedded {
   /** Undefined when a Temporal of one's own is configured. */
   readonly server: DevServer | undefined;
   readonly worker: RunningWorker;
+  /** Where the worker's streamed turns show their text. */
+  readonly streams: TurnStreams;
   /** Ends everything in the order in which nothing is lost. */
   stop(): Promise<void>;
 }
@@ -49,9 +53,11 @@ export async function startEmbedded(options: EmbeddedOptions): Promise<Embedded>
     if (simulator) stops.push(() => simulator.close());
 
     const resolved = withProviders(withTemporal(settings, server), simulator);
-    const worker = await startWorker({ settings: resolved, onError: options.onError });
+    const streams = openTurnStreams(settings.redisUrl);
+    stops.push(() => streams.close());
+    const worker = await startWorker({ settings: resolved, streams, onError: options.onError });
     stops.push(() => worker.stop());
-    return { settings: resolved, server, worker, stop };
+    return { settings: resolved, server, worker, streams, stop };
   } catch (error) {
     await stop();
     throw error;

@@ -4,11 +4,15 @@ import { join } from 'node:path';
 import { NativeConnection, Worker } from '@temporalio/worker';
 import type { NativeConnectionOptions, WorkerOptions as TemporalWorkerOptions } from '@temporalio/worker';
 import { createActivities } from './activities';
+import type { BreakerState } from './activities/target-breakers';
+import { TargetMemory } from './activities/target-memory';
 import type { Settings } from './config/settings';
+import type { TurnStreams } from './contract/stream';
 import { createDataConverter } from './encryption/data-converter';
 import { openLedger } from './ledger/open-ledger';
 import { createProvider } from './providers/openai-compatible';
 import type { Provider } from './providers/provider';
+import { openTurnStreams } from './streams/open-streams';
 
 /** The bundle that `npm run build` makes, beside the compiled worker. */
 const builtWorkflowBundle = join(__dirname, 'workflow-bundle.js');
@@ -20,7 +24,8 @@ export const workerTuning = {
   maxConcurrentWorkflowTaskExecutions: 1_000,
   maxConcurrentLocalActivityExecutions: 1_000,
   maxConcurrentActivityTaskExecutions: 1_000,
-  // The longest attempt is 41 s: with this, a stopping worker finishes what it bought.
+  // The longest attempt at a whole answer is 41 s: with this, a stopping worker finishes what it bought. An answer that
+  // streams for longer is broken off, and another worker goes on from what was shown of it.
   shutdownGraceTime: '60 seconds',
 } as const satisfies Partial<TemporalWorkerOptions>;
 
@@ -34,12 +39,16 @@ export interface WorkerOptions {
   readonly workflowBundle?: string;
   /** Workflows kept in memory between their tasks; default: what the SDK derives from the memory there is. */
   readonly maxCachedWorkflows?: number;
+  /** Shared with a gateway in this process, and not closed with the worker. Default: its own, by the settings' Redis. */
+  readonly streams?: TurnStreams;
   readonly onError?: (error: unknown) => void;
 }
 
 export interface RunningWorker {
   /** Ends when the worker has ended; rejects when it failed. */
   readonly finished: Promise<void>;
+  /** Whether its targets are asked, as it sees them. */
+  targetStates(): readonly BreakerState[];
   /** Takes no new work, finishes the running calls, then closes ledger and connections. */
   stop(): Promise<void>;
 }
@@ -58,7 +67,7 @@ export async function startWorker(options: WorkerOptions): Promise<RunningWorker
 
 /** Adds how to close each part as soon as it is open. */
 async function startWith(
-  { settings, workflowBundle, maxCachedWorkflows, onError }: WorkerOptions,
+  { settings, workflowBundle, maxCachedWorkflows, streams: givenStreams, onError }: WorkerOptions,
   closings: Closing[],
 ): Promise<RunningWorker> {
   const { temporal, policy } = settings;
@@ -70,6 +79,10 @@ async function startWith(
     closings.push(() => provider.close());
     providers.set(providerSettings.name, provider);
   }
+  const streams = givenStreams ?? openTurnStreams(settings.redisUrl);
+  if (!givenStreams) closings.push(() => streams.close());
+  const targets = new TargetMemory(policy.breaker);
+  const owner = `${hostname()}/${process.pid}/${randomUUID()}`;
   const connection = await NativeConnection.connect(temporal.connectionOptions as NativeConnectionOptions);
   closings.push(() => connection.close());
   const worker = await Worker.create({
@@ -79,7 +92,7 @@ async function startWith(
     namespace: temporal.namespace,
     taskQueue: temporal.taskQueue,
     workflowBundle: { codePath: workflowBundle ?? builtWorkflowBundle },
-    activities: createActivities({ ledger, providers, policy, owner: `${hostname()}/${process.pid}/${randomUUID()}` }),
+    activities: createActivities({ ledger, providers, policy, streams, targets, owner }),
     dataConverter: createDataConverter(settings.encryption),
   });
 
@@ -91,6 +104,7 @@ async function startWith(
   const finished = runToTheEnd();
   return {
     finished,
+    targetStates: () => targets.breakers.states(),
     stop: () => {
       if (worker.getState() === 'RUNNING') worker.shutdown();
       return finished;

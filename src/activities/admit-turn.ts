@@ -27,6 +27,7 @@ export async function admitTurn(
     turnId: input.turnId,
     sessionId: input.sessionId,
     userId: input.userId,
+    keyId: input.keyId,
     plan: (known) => planTurn(policy, input, known),
     requestId: randomUUID(),
     owner,

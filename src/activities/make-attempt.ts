@@ -1,21 +1,22 @@
-import { randomUUID } from 'node:crypto';
-import type { CallFailure } from '../contract/failures';
 import type { Target } from '../contract/policy';
-import type { AttemptTicket, CallOutcome, ModelCallInput, Settlement } from '../contract/turn';
-import { measureText } from '../domain/cjk';
-import { costNanoUsd } from '../domain/prices';
-import { refusalReason } from '../domain/refusal';
-import { attemptTimeoutMs, retryDelayMs } from '../domain/retry-schedule';
-import type { CompletionResult, Provider } from '../providers/provider';
-import { completionLimit, reservationFor } from './admit-turn';
+import type { AttemptTicket, CallOutcome, ModelCallInput } from '../contract/turn';
+import { measurePrompt } from '../domain/cjk';
+import { Continuation, type PlacedText } from '../domain/continuation';
+import { withPrefill } from '../domain/prefill';
+import { retryDelayMs } from '../domain/retry-schedule';
+import type { Provider } from '../providers/provider';
+import { askProvider, type Call, circuitOpen, mayAsk } from './ask-provider';
+import { begunAnswer } from './begun-answer';
 import type { ActivityDependencies } from './dependencies';
-
-type Completed = Extract<CompletionResult, { kind: 'completed' }>;
-type Failed = Extract<CompletionResult, { kind: 'failed' }>;
+import { giveBack, reserveAttempt } from './reserve-attempt';
+import { settlementOfAnswer, settlementOfFailure } from './settlements';
 
 /**
- * One model call: reserved, made, and settled when it fails. A successful call is settled together with its turn, in
- * the same transaction. `callIndex` counts the calls of this target from 0.
+ * One attempt: reserved, made, and settled when it fails. A successful call is settled together with its turn, in the
+ * same transaction. `callIndex` counts the attempts of this target from 0.
+ *
+ * A streamed turn that has shown something of an answer is asked to go on from it. A target that refuses that is asked
+ * again at once without it: a second call with a reservation and a row of its own, whose outcome is the attempt's.
  */
 export async function makeAttempt(
   dependencies: ActivityDependencies,
@@ -24,51 +25,72 @@ export async function makeAttempt(
   callIndex: number,
   signal: AbortSignal | undefined,
 ): Promise<CallOutcome> {
-  const { ledger, policy } = dependencies;
-  const { target, provider } = resolveTarget(dependencies, input);
+  const call = { ...resolveTarget(dependencies, input), input, callIndex, signal };
+  const begun = await begunAnswer(dependencies, input, call.target, ticket);
+  if (begun === '') return callOnce(dependencies, call, ticket, '');
 
-  const reserved = ticket ?? (await reserve(dependencies, input, target));
-  if ('kind' in reserved) return { kind: 'failed', failure: reserved, retryDelayMs: null };
+  // It was reserved for the messages alone, by a worker or a task that is lost.
+  if (ticket) await giveBack(dependencies, input, ticket);
+  const continued = await callOnce(dependencies, call, null, begun);
+  if (!isRefusedPrefill(continued)) return continued;
 
-  const timeLeftMs = input.deadlineAtMs - Date.now();
-  const result: CompletionResult =
-    timeLeftMs <= 0
-      ? { kind: 'failed', failure: pastDeadline, receivedBytes: false, latencyMs: 0 }
-      : await provider.complete({
-          model: target.model,
-          messages: input.messages,
-          temperature: input.temperature ?? policy.defaults.temperature,
-          maxTokens: completionLimit(policy, input.maxTokens),
-          options: input.modelOptions,
-          requestId: `${input.turnId}.${reserved.attempt}`,
-          timeoutMs: Math.min(attemptTimeoutMs(policy.retry, callIndex, Math.random()), timeLeftMs),
-          signal,
-        });
-
-  if (result.kind === 'completed') {
-    return {
-      kind: 'answered',
-      content: result.content,
-      finishReason: result.finishReason,
-      ...(result.toolCalls && { toolCalls: result.toolCalls }),
-      model: result.model,
-      settlement: settlementOfAnswer(reserved, result, target, input),
-    };
-  }
-  await ledger.settleAttempt(input.turnId, settlementOfFailure(reserved, result));
-  const delayMs = retryDelayMs(policy.retry, callIndex, result.failure, result.receivedBytes, Math.random());
-  const wouldMissDeadline = delayMs !== null && Date.now() + delayMs >= input.deadlineAtMs;
-  return { kind: 'failed', failure: result.failure, retryDelayMs: wouldMissDeadline ? null : delayMs };
+  const anew = await callOnce(dependencies, call, null, '');
+  // What is refused either way was not refused for its last message.
+  if (!isRefusedPrefill(anew)) dependencies.targets.prefillRefused(call.target);
+  return anew;
 }
 
-const pastDeadline: CallFailure = {
-  kind: 'timeout',
-  message: 'The turn passed its deadline before this call began.',
-  retryable: false,
-  charge: 'not-charged',
-  httpStatus: null,
-  retryAfterMs: null,
-};
+function isRefusedPrefill(outcome: CallOutcome): boolean {
+  return outcome.kind === 'failed' && outcome.failure.kind === 'bad-request';
+}
+
+async function callOnce(
+  dependencies: ActivityDependencies,
+  call: Call,
+  ticket: AttemptTicket | null,
+  begun: string,
+): Promise<CallOutcome> {
+  const { ledger, policy, streams, targets } = dependencies;
+  const { input, target, callIndex } = call;
+  // Without a reservation there is nothing to settle, and none is made in vain.
+  if (ticket === null && !mayAsk(dependencies, call)) {
+    return { kind: 'failed', failure: circuitOpen(target).failure, retryDelayMs: null };
+  }
+  const messages = begun === '' ? input.messages : withPrefill(input.messages, begun);
+  const prompt = begun === '' ? input.prompt : measurePrompt(messages, input.modelOptions);
+  const reserved = ticket ?? (await reserveAttempt(dependencies, { ...input, prompt }, target));
+  if ('failure' in reserved) return { kind: 'failed', failure: reserved.failure, retryDelayMs: null };
+
+  const { turnId, delivery } = input;
+  const { attempt } = reserved;
+  const answer = new Continuation(begun);
+  const show = (placed: PlacedText | null): void => {
+    if (placed && delivery === 'streamed') streams.write(turnId, { attempt, ...placed });
+  };
+  const result = await askProvider(dependencies, call, {
+    messages,
+    requestId: `${turnId}.${attempt}`,
+    onText: (text) => show(answer.take(text)),
+  });
+
+  if (result.kind === 'completed') {
+    // A target that does not stream says it all at once.
+    show(answer.take(result.content.slice(answer.takenLength)));
+    const { content, rest } = answer.finish();
+    show(rest);
+    const { model, finishReason, toolCalls } = result;
+    const settlement = settlementOfAnswer(reserved, result, target, prompt);
+    return { kind: 'answered', content, finishReason, ...(toolCalls && { toolCalls }), model, settlement };
+  }
+  await ledger.settleAttempt(turnId, settlementOfFailure(reserved, result));
+  const { failure, receivedBytes } = result;
+  // A target that is left alone from now on would not be asked again after the delay either.
+  const delayMs = targets.breakers.isOpen(target)
+    ? null
+    : retryDelayMs(policy.retry, callIndex, failure, receivedBytes, Math.random());
+  const wouldMissDeadline = delayMs !== null && Date.now() + delayMs >= input.deadlineAtMs;
+  return { kind: 'failed', failure, retryDelayMs: wouldMissDeadline ? null : delayMs };
+}
 
 function resolveTarget(
   { policy, providers }: ActivityDependencies,
@@ -82,66 +104,4 @@ function resolveTarget(
     );
   }
   return { target, provider };
-}
-
-async function reserve(
-  { ledger, policy, owner }: ActivityDependencies,
-  input: ModelCallInput,
-  target: Target,
-): Promise<AttemptTicket | CallFailure> {
-  const result = await ledger.reserveAttempt({
-    turnId: input.turnId,
-    reservation: reservationFor(input.arm, target, policy, input),
-    requestId: randomUUID(),
-    owner,
-    caps: policy.budgets,
-    atMs: Date.now(),
-  });
-  if (result.kind === 'reserved') return { attempt: result.attempt, reservedNanoUsd: result.reservedNanoUsd, owner };
-  return {
-    kind: 'budget',
-    message: result.scope === 'closed' ? 'The session was closed.' : refusalReason(result.scope),
-    retryable: false,
-    charge: 'not-charged',
-    httpStatus: null,
-    retryAfterMs: null,
-  };
-}
-
-function settlementOfAnswer(
-  ticket: AttemptTicket,
-  result: Completed,
-  target: Target,
-  input: ModelCallInput,
-): Settlement {
-  const { usage, toolCalls = [] } = result;
-  const answer = measureText(result.content + toolCalls.map((call) => JSON.stringify(call)).join(''));
-  const text = {
-    characters: input.prompt.characters + answer.characters,
-    cjkCharacters: input.prompt.cjkCharacters + answer.cjkCharacters,
-  };
-  return {
-    attempt: ticket.attempt,
-    // An answer without usage was charged, nobody knows how much: the reserved amount stands in.
-    state: usage ? 'settled' : 'unconfirmed',
-    costNanoUsd: usage ? costNanoUsd(target.price, usage, text) : ticket.reservedNanoUsd,
-    usage,
-    outcome: 'answered',
-    httpStatus: 200,
-    latencyMs: Math.round(result.latencyMs),
-    endedAtMs: Date.now(),
-  };
-}
-
-function settlementOfFailure(ticket: AttemptTicket, { failure, latencyMs }: Failed): Settlement {
-  return {
-    attempt: ticket.attempt,
-    state: failure.charge === 'unknown' ? 'unconfirmed' : 'released',
-    costNanoUsd: 0,
-    usage: null,
-    outcome: failure.kind,
-    httpStatus: failure.httpStatus,
-    latencyMs: Math.round(latencyMs),
-    endedAtMs: Date.now(),
-  };
 }

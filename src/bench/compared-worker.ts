@@ -1,7 +1,9 @@
 import { NativeConnection, Worker } from '@temporalio/worker';
 import type { Settings } from '../config/settings';
 import { openLedger } from '../ledger/open-ledger';
+import { TargetMemory } from '../activities/target-memory';
 import { createProvider } from '../providers/openai-compatible';
+import { openTurnStreams } from '../streams/open-streams';
 import { workerTuning, type RunningWorker } from '../worker';
 import { Steps } from './steps';
 import { HistoryStore } from './history-store';
@@ -18,7 +20,10 @@ export async function startComparedWorker(
   const ledger = await openLedger(settings);
   const history = new HistoryStore(settings.dataDirectory);
   const providers = new Map(settings.providers.map((provider) => [provider.name, createProvider(provider)]));
-  const steps = new Steps({ ledger, providers, policy, owner: kind });
+  // The benchmark streams nothing.
+  const streams = openTurnStreams(undefined);
+  const targets = new TargetMemory(policy.breaker);
+  const steps = new Steps({ ledger, providers, policy, streams, targets, owner: kind });
   const connection = await NativeConnection.connect({ address: temporal.address });
   const worker = await Worker.create({
     ...workerTuning,
@@ -31,6 +36,7 @@ export async function startComparedWorker(
   const finished = runToTheEnd();
   return {
     finished,
+    targetStates: () => targets.breakers.states(),
     stop: () => {
       if (worker.getState() === 'RUNNING') worker.shutdown();
       return finished;

@@ -64,7 +64,7 @@ export interface StreamLimits {
 }
 
 /** When a target that fails is left alone for a while. Each worker counts for itself. */
-interface BreakerPolicy {
+export interface BreakerPolicy {
   /** Failures in a row after which the target is not asked any more. */
   readonly failures: number;
   /** After this, one call may try it; its answer brings the target back, its failure begins the wait anew. */

@@ -3,11 +3,13 @@ import type { ActivityDependencies } from '../activities/dependencies';
 import { admitTurn } from '../activities/admit-turn';
 import { makeAttempt } from '../activities/make-attempt';
 import { RecentLatency } from '../activities/recent-latency';
+import { TargetMemory } from '../activities/target-memory';
 import type { BellwetherClient } from '../client';
 import type { Settings } from '../config/settings';
 import { measurePrompt } from '../domain/cjk';
 import type { Ledger } from '../ledger/ledger';
 import { createProvider } from '../providers/openai-compatible';
+import { openTurnStreams } from '../streams/open-streams';
 
 const users = 1_000;
 /** Turns under way at once: what two cores carry beside a Temporal server, a worker and the simulated models. */
@@ -40,7 +42,11 @@ export class Traffic {
 
   static start(settings: Settings, ledger: Ledger, client: BellwetherClient): Traffic {
     const providers = new Map(settings.providers.map((provider) => [provider.name, createProvider(provider)]));
-    const traffic = new Traffic({ ledger, providers, policy: settings.policy, owner: 'demo-traffic' }, client);
+    const { policy } = settings;
+    // No turn of the demonstration is streamed.
+    const streams = openTurnStreams(undefined);
+    const targets = new TargetMemory(policy.breaker);
+    const traffic = new Traffic({ ledger, providers, policy, streams, targets, owner: 'demo-traffic' }, client);
     traffic.running = traffic.run();
     // Whoever stops it hears of it; until then it must not end the process.
     traffic.running.catch(() => undefined);

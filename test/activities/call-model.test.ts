@@ -20,10 +20,11 @@ let setting: Setting;
 let activities: Activities;
 beforeAll(async () => {
   setting = await prepareSetting({ configuration: regularFirst });
-  activities = setting.newProcess();
 });
 afterAll(() => setting.stop());
 beforeEach(async () => {
+  // One that remembers no failures of the target.
+  activities = setting.newProcess();
   await setting.simulator.clearCalls();
   await setting.simulator.setBehaviour('*', { alwaysFault: null });
 });

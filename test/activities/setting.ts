@@ -2,6 +2,7 @@ import { MockActivityEnvironment } from '@temporalio/testing';
 import { DefaultLogger } from '@temporalio/worker';
 import type { Activities } from '../../src/activities';
 import { createActivities } from '../../src/activities';
+import { TargetMemory } from '../../src/activities/target-memory';
 import type { ConfigFileInput } from '../../src/config/schema';
 import type { Admission, ModelCallInput, OpenTurnInput, OpenedTurn } from '../../src/contract/turn';
 import { measurePrompt } from '../../src/domain/cjk';
@@ -27,8 +28,12 @@ export async function prepareSetting(options: ServiceOptions = {}): Promise<Sett
   );
   return {
     ...service,
-    newProcess: (ledger = service.ledger) =>
-      createActivities({ ledger, providers, policy: service.settings.policy, owner: unique('process') }),
+    newProcess: (ledger = service.ledger) => {
+      const { streams } = service;
+      const { policy } = service.settings;
+      const targets = new TargetMemory(policy.breaker);
+      return createActivities({ ledger, providers, policy, streams, targets, owner: unique('process') });
+    },
     stop: async () => {
       await Promise.all([...providers.values()].map((provider) => provider.close()));
       await service.stop();

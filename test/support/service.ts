@@ -8,12 +8,14 @@ import { BellwetherClient } from '../../src/client/bellwether-client';
 import { loadSettings } from '../../src/config/load-settings';
 import type { ConfigFileInput } from '../../src/config/schema';
 import type { Settings } from '../../src/config/settings';
+import type { TurnStreams } from '../../src/contract/stream';
 import { createDataConverter } from '../../src/encryption/data-converter';
 import type { Ledger } from '../../src/ledger/ledger';
 import { openLedger } from '../../src/ledger/open-ledger';
 import type { SimulatedModels } from '../../src/simulator/behaviour';
 import type { Simulator } from '../../src/simulator/simulator';
 import { startSimulator } from '../../src/simulator/simulator';
+import { openTurnStreams } from '../../src/streams/open-streams';
 import type { RunningWorker } from '../../src/worker';
 import { startWorker } from '../../src/worker';
 import { sharedTemporal, testEnvironment, unique } from './temporal';
@@ -51,6 +53,8 @@ export interface Service {
   readonly temporal: Client;
   /** For reading; workers have ledgers of their own on the same database. */
   readonly ledger: Ledger;
+  /** What the workers of this process write their streamed turns to. */
+  readonly streams: TurnStreams;
   startWorker(): Promise<RunningWorker>;
   /** Stops the workers of this process, then everything else. */
   stop(): Promise<void>;
@@ -70,6 +74,7 @@ export async function prepareService(options: ServiceOptions = {}): Promise<Serv
     dataConverter: createDataConverter(settings.encryption),
   });
   const ledger = await openLedger(settings);
+  const streams = openTurnStreams(settings.redisUrl);
   const workers: RunningWorker[] = [];
   return {
     settings,
@@ -78,14 +83,20 @@ export async function prepareService(options: ServiceOptions = {}): Promise<Serv
     simulator,
     temporal,
     ledger,
+    streams,
     client: new BellwetherClient(temporal, settings.temporal.taskQueue),
     startWorker: async () => {
-      const worker = await startWorker({ settings, workflowBundle: process.env[testEnvironment.workflowBundle] });
+      const worker = await startWorker({
+        settings,
+        streams,
+        workflowBundle: process.env[testEnvironment.workflowBundle],
+      });
       workers.push(worker);
       return worker;
     },
     stop: async () => {
       await Promise.all(workers.map((worker) => worker.stop()));
+      await streams.close();
       await ledger.close();
       await connection.close();
       if (!options.simulator) await simulator.close();

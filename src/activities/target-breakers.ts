@@ -1,0 +1,149 @@
+import {
+  circuitBreaker,
+  CircuitState,
+  ConsecutiveBreaker,
+  handleWhenResult,
+  type CircuitBreakerPolicy,
+} from 'cockatiel';
+import type { BreakerPolicy } from '../contract/policy';
+import type { Sign } from '../domain/outage';
+import type { CompletionResult } from '../providers/provider';
+
+/** A model at a provider: what fails and recovers as one, whichever arms it is part of. */
+export interface Asked {
+  readonly provider: string;
+  readonly model: string;
+}
+
+export interface BreakerState extends Asked {
+  /** `half-open`: one call tries whether it works again, or the next one will. */
+  readonly state: 'closed' | 'open' | 'half-open';
+}
+
+/** A call's result and what it tells of the target. */
+export interface CallEnd {
+  readonly result: CompletionResult;
+  readonly sign: Sign;
+}
+
+/** Makes a call. `onBegun` is to be called when the target begins to answer: enough to know that one that was down is back. */
+type Call = (onBegun: () => void) => Promise<CallEnd>;
+
+interface Circuit {
+  readonly asked: Asked;
+  readonly breaker: CircuitBreakerPolicy;
+  openedAtMs: number;
+  /** A call is under way although the circuit is open. */
+  isAskedAlone: boolean;
+}
+
+/**
+ * Leaves targets alone that fail again and again, as this worker sees it. While a circuit is open its target is not
+ * asked; then one call tries it, and the others go on as if it were open until that one has heard from it.
+ */
+export class TargetBreakers {
+  private readonly circuits = new Map<string, Circuit>();
+
+  constructor(private readonly policy: BreakerPolicy) {}
+
+  isOpen(asked: Asked): boolean {
+    return this.stateOf(this.circuitOf(asked)) === 'open' || this.isTried(asked);
+  }
+
+  /**
+   * Whether a target of `chain` may be asked now. Where all of a chain are open nobody else could answer, and a refusal is
+   * as bad as a failure: then one turn at a time asks all the same, which finds a recovery at once and hammers nobody.
+   */
+  mayAsk(asked: Asked, chain: readonly Asked[]): boolean {
+    if (!this.isOpen(asked)) return true;
+    return !this.circuitOf(asked).isAskedAlone && chain.every((other) => this.isOpen(other));
+  }
+
+  /** Makes the call, or returns null where the target may not be asked. */
+  async ask(asked: Asked, chain: readonly Asked[], call: Call): Promise<CompletionResult | null> {
+    if (!this.mayAsk(asked, chain)) return null;
+    const circuit = this.circuitOf(asked);
+    if (this.isOpen(asked)) return this.askAlone(circuit, call);
+    return circuit.breaker.state === CircuitState.Open ? this.tryAgain(circuit, call) : this.askAsEver(circuit, call);
+  }
+
+  /** Of all targets that were asked by now. */
+  states(): readonly BreakerState[] {
+    return [...this.circuits.values()].map((circuit) => ({ ...circuit.asked, state: this.stateOf(circuit) }));
+  }
+
+  private async askAsEver({ breaker }: Circuit, call: Call): Promise<CompletionResult> {
+    let end: CallEnd | undefined;
+    const counted = breaker.execute(async () => {
+      end = await call(() => undefined);
+      // Thrown through the breaker, which then counts the call neither way.
+      if (end.sign === 'nothing') throw new NothingTold();
+      return end.sign;
+    });
+    await counted.catch((error: unknown) => {
+      if (!(error instanceof NothingTold)) throw error;
+    });
+    return resultOf(end);
+  }
+
+  /** A trial that tells nothing has not shown that the target works. */
+  private async tryAgain({ breaker }: Circuit, call: Call): Promise<CompletionResult> {
+    let ending: Promise<CallEnd> | undefined;
+    await breaker.execute(
+      () =>
+        new Promise<Sign>((resolve, reject) => {
+          ending = call(() => resolve('works'));
+          ending.then(({ sign }) => resolve(sign === 'works' ? 'works' : 'fails'), reject);
+        }),
+    );
+    return resultOf(await ending);
+  }
+
+  private async askAlone(circuit: Circuit, call: Call): Promise<CompletionResult> {
+    circuit.isAskedAlone = true;
+    try {
+      const { result, sign } = await call(() => undefined);
+      if (sign === 'works') this.circuits.delete(keyOf(circuit.asked));
+      return result;
+    } finally {
+      circuit.isAskedAlone = false;
+    }
+  }
+
+  private isTried(asked: Asked): boolean {
+    return this.circuitOf(asked).breaker.state === CircuitState.HalfOpen;
+  }
+
+  private stateOf({ breaker, openedAtMs }: Circuit): BreakerState['state'] {
+    if (breaker.state === CircuitState.Closed) return 'closed';
+    if (breaker.state === CircuitState.HalfOpen) return 'half-open';
+    return Date.now() - openedAtMs < this.policy.halfOpenAfterMs ? 'open' : 'half-open';
+  }
+
+  private circuitOf(asked: Asked): Circuit {
+    const key = keyOf(asked);
+    const known = this.circuits.get(key);
+    if (known) return known;
+
+    const breaker = circuitBreaker(
+      handleWhenResult((sign) => sign === 'fails'),
+      { halfOpenAfter: this.policy.halfOpenAfterMs, breaker: new ConsecutiveBreaker(this.policy.failures) },
+    );
+    const { provider, model } = asked;
+    const circuit: Circuit = { asked: { provider, model }, breaker, openedAtMs: 0, isAskedAlone: false };
+    breaker.onBreak(() => (circuit.openedAtMs = Date.now()));
+    this.circuits.set(key, circuit);
+    return circuit;
+  }
+}
+
+class NothingTold extends Error {}
+
+function resultOf(end: CallEnd | undefined): CompletionResult {
+  if (end === undefined) throw new Error('The breaker ended a call that it had not begun.');
+  return end.result;
+}
+
+function keyOf({ provider, model }: Asked): string {
+  return `${provider} ${model}`;
+}

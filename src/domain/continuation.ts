@@ -1,0 +1,87 @@
+import { utf8Length } from './text';
+
+/** Text and where in the turn's answer it stands, in UTF-16 code units. */
+export interface PlacedText {
+  readonly at: number;
+  readonly text: string;
+}
+
+/**
+ * A new text that begins like the old one for this long begins anew, and then says something else. In UTF-8 bytes, which
+ * weigh four Chinese characters like twelve letters. Too low, and a continuation whose first words happen to be those of
+ * the answer is taken for another answer: the caller sees an error. Too high, and a repetition is sent as if it were a
+ * continuation: the caller sees a wrong text, which is worse.
+ */
+const clearBeginningBytes = 12;
+
+type Relation = 'undecided' | 'restates' | 'anew' | 'goes-on';
+
+/**
+ * What a model says that was asked to go on from `begun`, put in its place in the answer. Some models go on, some say it
+ * all again, some begin another answer; until it is clear which, the text is held back. With nothing begun every text
+ * stands where it comes.
+ */
+export class Continuation {
+  private said = '';
+  private relation: Relation = 'undecided';
+  /** The answer that is made so far, once the relation is decided. */
+  private answer = '';
+
+  constructor(private readonly begun: string) {}
+
+  /** Code units of what was taken. */
+  get takenLength(): number {
+    return this.said.length;
+  }
+
+  /** Returns what has become certain, null while nothing new has. */
+  take(text: string): PlacedText | null {
+    this.said += text;
+    if (this.relation !== 'undecided') return this.place(text);
+    return this.decide(relationOf(this.begun, this.said));
+  }
+
+  /** The whole answer, and what was still held back of it. */
+  finish(): { readonly content: string; readonly rest: PlacedText | null } {
+    const rest = this.relation === 'undecided' ? this.decide(relationAtTheEnd(this.begun, this.said)) : null;
+    return { content: this.answer, rest };
+  }
+
+  private decide(relation: Relation): PlacedText | null {
+    this.relation = relation;
+    if (relation === 'undecided') return null;
+    if (relation === 'anew') return this.place(comparable(this.begun, this.said));
+    this.answer = this.begun;
+    const isRestated = relation === 'restates';
+    return this.place(isRestated ? comparable(this.begun, this.said).slice(this.begun.length) : this.said);
+  }
+
+  private place(text: string): PlacedText | null {
+    const at = this.answer.length;
+    this.answer += text;
+    return text === '' ? null : { at, text };
+  }
+}
+
+function relationOf(begun: string, said: string): Relation {
+  const text = comparable(begun, said);
+  if (text.startsWith(begun)) return 'restates';
+  if (begun.startsWith(text)) return 'undecided';
+  return relationAtTheEnd(begun, said);
+}
+
+function relationAtTheEnd(begun: string, said: string): Relation {
+  const shared = sharedBeginning(begun, comparable(begun, said));
+  return utf8Length(shared) >= clearBeginningBytes ? 'anew' : 'goes-on';
+}
+
+/** Models that say it all again like to begin on a new line. */
+function comparable(begun: string, said: string): string {
+  return /^\S/.test(begun) ? said.trimStart() : said;
+}
+
+function sharedBeginning(one: string, other: string): string {
+  let length = 0;
+  while (length < one.length && one[length] === other[length]) length += 1;
+  return one.slice(0, length);
+}

@@ -1,0 +1,209 @@
+import type { ChatReply, Delivery } from '../../src/contract/chat';
+import type { StreamPiece } from '../../src/contract/stream';
+import { AnswerSoFar } from '../../src/domain/answer-so-far';
+import type { Fault } from '../../src/simulator/behaviour';
+import { faults } from '../../src/simulator/behaviour';
+import { disagreements } from '../support/audit';
+import { fallbackModel, primaryModel, startService, type Service } from '../support/service';
+import { unique } from '../support/temporal';
+
+const configuration = {
+  retry: { baseDelayMs: 50, delayJitterMs: 50 },
+  // Short enough to be waited for; the pieces of the simulator come at once.
+  stream: { firstByteMs: 1_000, firstTokenMs: 1_500, idleMs: 1_000 },
+  // These tests let one target fail more often than any in real life may.
+  breaker: { failures: 1_000 },
+};
+
+let service: Service;
+beforeAll(async () => {
+  service = await startService({ configuration });
+});
+afterAll(() => service.stop());
+beforeEach(async () => {
+  await service.simulator.clearCalls();
+  await service.simulator.setBehaviour('*', { alwaysFault: null, prefill: 'continue' });
+});
+
+const messages = [{ role: 'user', content: 'Where is my order?' }] as const;
+const wholeAnswer =
+  'Your order has left our warehouse and should reach you within 2 to 3 days. The tracking link is in your e-mail.';
+
+interface Turn {
+  readonly reply: ChatReply;
+  readonly pieces: readonly StreamPiece[];
+  /** What a caller has been sent when the reply comes. */
+  readonly shown: string;
+  /** What it gets then; null when the reply is not what it has been sent the beginning of. */
+  readonly rest: string | null;
+}
+
+async function ask(delivery: Delivery = 'streamed', by = service): Promise<Turn> {
+  const turnId = unique('turn');
+  const reply = await by.client.complete({ turnId, delivery, messages });
+  const pieces = await by.streams.pieces(turnId);
+  const caller = new AnswerSoFar();
+  const shown = pieces.map((piece) => caller.take(piece)).join('');
+  const ending = caller.finish(reply.content);
+  const rows = await by.ledger.attempts(turnId);
+  expect(disagreements(rows, await by.simulator.calls())).toEqual([]);
+  expect(reply.attempts).toBe(rows.length);
+  return { reply, pieces, shown, rest: ending.kind === 'rest' ? ending.text : null };
+}
+
+const modelsAsked = async () => (await service.simulator.calls()).map(({ model }) => model);
+
+test('a streamed turn shows its whole answer before its reply', async () => {
+  const { reply, shown, rest } = await ask();
+  expect(reply).toMatchObject({ content: wholeAnswer, success: true, attempts: 1, finish_reason: 'stop' });
+  expect({ shown, rest }).toEqual({ shown: wholeAnswer, rest: '' });
+  const [call] = await service.simulator.calls();
+  expect(reply.usage).toEqual({
+    prompt_tokens: call?.promptTokens,
+    completion_tokens: call?.completionTokens,
+    cached_tokens: 0,
+  });
+});
+
+test.each(['collected', 'whole'] as const)('a turn whose answer is %s shows nothing', async (delivery) => {
+  const { reply, pieces } = await ask(delivery);
+  expect(reply).toMatchObject({ content: wholeAnswer, success: true });
+  expect(pieces).toEqual([]);
+});
+
+const breaking: readonly [string, Fault, readonly string[]][] = [
+  ['is cut', { kind: 'cut' }, [primaryModel, primaryModel]],
+  ['is reset', { kind: 'reset-mid-body' }, [primaryModel, primaryModel]],
+  ['stalls', { kind: 'stall' }, [primaryModel, fallbackModel]],
+  ['ends in an error', { kind: 'error-in-body' }, [primaryModel, primaryModel]],
+];
+
+describe.each(breaking)('a stream that %s', (_title, fault, models) => {
+  test('is gone on with, and its caller gets every character once', async () => {
+    await service.simulator.queueFaults(primaryModel, [fault]);
+    const { reply, pieces, shown, rest } = await ask();
+    expect(reply).toMatchObject({ content: wholeAnswer, success: true, attempts: 2 });
+    expect({ shown, rest }).toEqual({ shown: wholeAnswer, rest: '' });
+    expect(await modelsAsked()).toEqual(models);
+    const second = pieces.find(({ attempt }) => attempt === 2);
+    expect(second?.at).toBeGreaterThan(0);
+    // The model was asked for the rest alone.
+    const [first, last] = await service.simulator.calls();
+    expect(last?.completionTokens).toBeLessThan(first?.completionTokens ?? 0);
+    expect(last?.promptTokens).toBeGreaterThan(first?.promptTokens ?? Infinity);
+  });
+
+  test('begins anew where nobody saw it', async () => {
+    await service.simulator.queueFaults(primaryModel, [fault]);
+    const { reply } = await ask('collected');
+    expect(reply).toMatchObject({ content: wholeAnswer, success: true, attempts: 2 });
+    const [first, last] = await service.simulator.calls();
+    expect(last?.promptTokens).toBe(first?.promptTokens);
+  });
+});
+
+test('a stream that breaks again and again is gone on with each time', async () => {
+  const cut = { kind: 'cut', afterTokens: 4 } as const;
+  await service.simulator.queueFaults(primaryModel, [cut, cut, cut]);
+  const { reply, pieces, shown, rest } = await ask();
+  expect(reply).toMatchObject({ content: wholeAnswer, provider: 'holysheep-fallback', attempts: 4 });
+  expect({ shown, rest }).toEqual({ shown: wholeAnswer, rest: '' });
+  const begins = [1, 2, 3, 4].map((attempt) => pieces.find((piece) => piece.attempt === attempt)?.at ?? -1);
+  expect(begins).toEqual(begins.toSorted((one, other) => one - other));
+});
+
+test.each([
+  ['says it all again', 'ignore', wholeAnswer],
+  ['says something else', 'other', `Let me say it anew. ${wholeAnswer}`],
+] as const)('a target that is asked to go on and %s gives a whole answer', async (_title, prefill, said) => {
+  await service.simulator.setBehaviour('*', { prefill });
+  await service.simulator.queueFaults(primaryModel, [{ kind: 'cut' }]);
+  const { reply, shown, rest } = await ask();
+  expect(reply.content.endsWith(said)).toBe(true);
+  expect(shown + rest).toBe(reply.content);
+});
+
+test('a silent target is left for the next one at once', async () => {
+  await service.simulator.setBehaviour(primaryModel, { alwaysFault: { kind: 'silence' } });
+  const { reply } = await ask();
+  expect(reply).toMatchObject({ content: wholeAnswer, provider: 'holysheep-fallback', attempts: 2 });
+  expect(await modelsAsked()).toEqual([primaryModel, fallbackModel]);
+});
+
+test('a target that takes too long for its first token is left for the next one at once', async () => {
+  await service.simulator.queueFaults(primaryModel, [{ kind: 'late-first-token', ms: 20_000 }]);
+  const { reply } = await ask('collected');
+  expect(reply).toMatchObject({ content: wholeAnswer, provider: 'holysheep-fallback', attempts: 2 });
+});
+
+test('a long answer may take longer than an attempt at a whole one, as long as it goes on', async () => {
+  const patient = await startService({
+    configuration: { retry: { baseTimeoutMs: 300, timeoutJitterMs: 0 }, stream: { totalMs: 20_000 } },
+    models: { [primaryModel]: { pieceGapMs: 100 }, [fallbackModel]: {} },
+  });
+  try {
+    const { reply } = await ask('streamed', patient);
+    expect(reply).toMatchObject({ provider: 'holysheep-primary', attempts: 1, content: wholeAnswer });
+  } finally {
+    await patient.stop();
+  }
+});
+
+test('a target without streams answers streamed turns too, and may go on from a beginning', async () => {
+  const target = { provider: 'holysheep' } as const;
+  const mixed = await startService({
+    configuration: {
+      arms: {
+        holysheep: {
+          targets: [
+            { ...target, name: 'streaming', model: primaryModel },
+            { ...target, name: 'plain', model: fallbackModel, streaming: false },
+          ],
+        },
+      },
+      defaultArm: 'holysheep',
+      retry: { maxAttemptsPerTarget: 1 },
+    },
+  });
+  try {
+    await mixed.simulator.queueFaults(primaryModel, [{ kind: 'cut' }]);
+    const { reply, pieces } = await ask('streamed', mixed);
+    expect(reply).toMatchObject({ provider: 'plain', content: wholeAnswer, attempts: 2 });
+    const last = pieces.at(-1);
+    expect(last).toMatchObject({ attempt: 2, text: wholeAnswer.slice(last?.at) });
+  } finally {
+    await mixed.stop();
+  }
+});
+
+describe('a target that refuses to go on', () => {
+  let refusing: Service;
+  beforeEach(async () => {
+    // A worker that does not know it yet.
+    refusing = await startService({ configuration });
+    await refusing.simulator.setBehaviour('*', { prefill: 'refuse' });
+    await refusing.simulator.queueFaults(primaryModel, [{ kind: 'cut' }]);
+  });
+  afterEach(() => refusing.stop());
+
+  test('is asked again at once without that, and remembered', async () => {
+    const { reply, shown, rest } = await ask('streamed', refusing);
+    expect(reply).toMatchObject({ content: wholeAnswer, provider: 'holysheep-primary', attempts: 3 });
+    expect({ shown, rest }).toEqual({ shown: wholeAnswer, rest: '' });
+    expect((await refusing.simulator.calls()).map(({ status }) => status)).toEqual([200, 400, 200]);
+    const states = (await refusing.ledger.attempts(reply.turn_id)).map(({ state, outcome }) => `${state} ${outcome}`);
+    expect(states).toEqual(['unconfirmed connection', 'released bad-request', 'settled answered']);
+
+    await refusing.simulator.clearCalls();
+    await refusing.simulator.queueFaults(primaryModel, [{ kind: 'cut' }]);
+    await expect(ask('streamed', refusing)).resolves.toMatchObject({ reply: { attempts: 2, content: wholeAnswer } });
+  });
+
+  test('does not hide why the turn failed', async () => {
+    await refusing.simulator.setBehaviour(primaryModel, { alwaysFault: faults.unknownModel(primaryModel) });
+    await refusing.simulator.queueFaults(fallbackModel, [faults.prefillRefused(), faults.contentFilter()]);
+    const { reply } = await ask('streamed', refusing);
+    // Cut; then refused, with and without the beginning, by both.
+    expect(reply).toMatchObject({ success: false, error_kind: 'content-filter', attempts: 5 });
+  });
+});
