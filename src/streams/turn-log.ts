@@ -100,6 +100,6 @@ export class TurnLog {
 }
 
 /** Whether a piece goes on right where another of its attempt ends, so that both can be one. */
-function isNext(last: StreamPiece, piece: StreamPiece): boolean {
+export function isNext(last: StreamPiece, piece: StreamPiece): boolean {
   return piece.attempt === last.attempt && piece.at === last.at + last.text.length;
 }

@@ -17,7 +17,7 @@ export function piecesOf(text: string, attempt = 1): readonly StreamPiece[] {
 }
 
 /** What a caller has after these pieces. */
-function answerOf(pieces: readonly StreamPiece[]): string {
+export function answerOf(pieces: readonly StreamPiece[]): string {
   const answer = new AnswerSoFar();
   return pieces.map((piece) => answer.take(piece)).join('');
 }

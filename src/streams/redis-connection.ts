@@ -1,0 +1,69 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { Redis } from 'ioredis';
+import { describeRedisFailure } from './redis-failure';
+
+/** Takes what an operator should know; a pino logger is one. */
+export interface StreamLogger {
+  info(message: string): void;
+  warn(message: string): void;
+}
+
+/** Redis answers within a millisecond; one that says nothing for so long hangs, and a new connection is tried. */
+export const silentAfterMs = 5_000;
+
+/** Only what nobody waits for is cut off so; a Redis in order says good-bye within milliseconds. */
+const disconnectTimeoutMs = 200;
+
+/**
+ * A connection that is made at the first command and, whenever it is lost, again and again. While there is none a command
+ * fails soon: nothing gathers, and nothing is sent twice behind the sender's back.
+ */
+export function connectToRedis(url: string, silentMs = silentAfterMs): Redis {
+  return new Redis(url, {
+    lazyConnect: true,
+    protocol: 2, // all that streams need, from Redis 5 on
+    disableClientInfo: true,
+    connectTimeout: silentAfterMs,
+    socketTimeout: silentMs,
+    disconnectTimeout: disconnectTimeoutMs,
+    maxRetriesPerRequest: 0,
+    autoResendUnfulfilledCommands: false,
+    retryStrategy: retryDelayMs,
+  });
+}
+
+/** Tells once that Redis is away and once that it is back, however many connections and tries that concerns. */
+export function reportOutages(connections: readonly Redis[], logger?: StreamLogger): void {
+  const away = new Set<Redis>();
+  for (const redis of connections) {
+    redis.on('error', (error) => {
+      const isNews = away.size === 0;
+      away.add(redis);
+      const where = `${redis.options.host}:${redis.options.port}`;
+      const consequence = 'Answers come whole, not word by word, until it is back.';
+      if (isNews) logger?.warn(`Redis at ${where} cannot be used (${describeRedisFailure(error)}). ${consequence}`);
+    });
+    redis.on('ready', () => {
+      const wasAway = away.delete(redis);
+      if (wasAway && away.size === 0) logger?.info('Redis is back: answers come word by word again.');
+    });
+  }
+}
+
+/** From 50 ms, so that a short break is hardly noticed, to a second: more often helps nobody while Redis is down. */
+function retryDelayMs(attempt: number): number {
+  const jitterMs = Math.random() * 50; // many processes lose the same Redis at the same time
+  return Math.min(50 * 2 ** (attempt - 1), 1_000) + jitterMs;
+}
+
+/** Resolves when nothing of the connection is left. */
+export async function disconnect(redis: Redis): Promise<void> {
+  if (redis.status === 'end') return;
+  // Between two tries ioredis tells no end, and its timer for one that does not say good-bye runs all the same.
+  const ended =
+    redis.status === 'reconnecting'
+      ? sleep(disconnectTimeoutMs)
+      : new Promise<void>((resolve) => redis.once('end', () => resolve()));
+  redis.disconnect();
+  await ended;
+}

@@ -1,0 +1,202 @@
+import { Redis } from 'ioredis';
+import type { StreamPiece, TurnStreams } from '../../src/contract/stream';
+import { openTurnStreams } from '../../src/streams/open-streams';
+import { eventually } from '../support/eventually';
+import { describeWithRedis, startRedis, type TestRedis } from '../support/redis';
+import { unique } from '../support/temporal';
+import { answerOf, describeTurnStreams, KeepingReader, piecesOf } from './stream-suite';
+
+const password = 'hunter2-%/@:';
+const story = 'Once upon a midnight dreary, while I pondered, weak and weary';
+
+/** Everything opened for a test, closed after it. */
+let opened: (TurnStreams | Redis | KeepingReader)[] = [];
+const closeOpened = async () => {
+  const closing = opened;
+  opened = [];
+  for (const it of closing.filter((one) => one instanceof KeepingReader)) await it.leave();
+  for (const it of closing) if ('close' in it) await it.close();
+  for (const it of closing) if (it instanceof Redis) it.disconnect();
+};
+
+const open = (url: string, log?: string[]): TurnStreams => {
+  const tell = (message: string) => void log?.push(message);
+  const streams = openTurnStreams(url, { info: tell, warn: tell });
+  opened.push(streams);
+  return streams;
+};
+const read = (streams: TurnStreams, turnId: string): KeepingReader => {
+  const reader = new KeepingReader(streams, turnId);
+  opened.push(reader);
+  return reader;
+};
+const ask = (url: string): Redis => {
+  const client = new Redis(url);
+  opened.push(client);
+  return client;
+};
+const write = (streams: TurnStreams, turnId: string, pieces: readonly StreamPiece[]) => {
+  for (const piece of pieces) streams.write(turnId, piece);
+};
+const halves = (pieces: readonly StreamPiece[]) => [pieces.slice(0, 4), pieces.slice(4)] as const;
+
+describeWithRedis('streams over Redis', () => {
+  let redis: TestRedis;
+  beforeAll(async () => {
+    redis = await startRedis({ password });
+  });
+  afterEach(closeOpened);
+  afterAll(() => redis.stop());
+
+  describeTurnStreams('between two processes’ streams', () => {
+    const [writing, reading] = [openTurnStreams(redis.url), openTurnStreams(redis.url)];
+    const close = async () => void (await Promise.all([writing.close(), reading.close()]));
+    return { writing, reading, close };
+  });
+
+  it('gives every key an end', async () => {
+    const [writer, gateway, client] = [open(redis.url), open(redis.url), ask(redis.url)];
+    const turnId = unique('turn');
+    await read(gateway, unique('turn')).leave(); // the next one has to wake up the read that waits
+    const reader = read(gateway, turnId);
+    write(writer, turnId, piecesOf(story));
+    await reader.has(story);
+    const keys = await client.keys('*');
+    expect(keys).toContain(`bellwether:turn-stream:${turnId}`);
+    for (const key of keys) {
+      const seconds = await client.ttl(key);
+      expect(seconds).toBeGreaterThan(0);
+      expect(seconds).toBeLessThanOrEqual(3_600);
+    }
+  });
+
+  it('serves 200 readers of 100 turns over two connections, and a writer over one', async () => {
+    const [writer, gateway, client] = [open(redis.url), open(redis.url), ask(redis.url)];
+    const turnIds = Array.from({ length: 100 }, () => unique('turn'));
+    const before = await connectionCount(client);
+    const readers = [...turnIds, ...turnIds].map((turnId) => read(gateway, turnId));
+    for (const turnId of turnIds) write(writer, turnId, piecesOf(story));
+    await Promise.all(readers.map((reader) => reader.has(story)));
+    expect((await connectionCount(client)) - before).toBeLessThanOrEqual(3);
+  });
+
+  it('joins pieces that come faster than Redis takes them', async () => {
+    const [writer, gateway] = [open(redis.url), open(redis.url)];
+    const turnId = unique('turn');
+    const pieces = piecesOf('word '.repeat(2_000));
+    write(writer, turnId, pieces);
+    await eventually('all is there', async () => answerOf(await gateway.pieces(turnId)) === 'word '.repeat(2_000));
+    expect((await gateway.pieces(turnId)).length).toBeLessThan(10);
+  });
+
+  it('passes over entries that are not its own', async () => {
+    const [writer, gateway, client] = [open(redis.url), open(redis.url), ask(redis.url)];
+    const turnId = unique('turn');
+    for (const value of ['no JSON', '{}', '[]', '["1",0,"text"]']) {
+      await client.xadd(`bellwether:turn-stream:${turnId}`, '*', 'piece', value);
+    }
+    await client.xadd(`bellwether:turn-stream:${turnId}`, '*', 'other', 'field');
+    write(writer, turnId, piecesOf(story));
+    const reader = read(gateway, turnId);
+    await reader.has(story);
+    expect(answerOf(await gateway.pieces(turnId))).toBe(story);
+  });
+});
+
+describeWithRedis('streams over a Redis that breaks', () => {
+  let redis: TestRedis;
+  beforeEach(async () => {
+    redis = await startRedis({ password });
+  });
+  afterEach(closeOpened);
+  afterEach(() => redis.stop());
+
+  it.each(['kept', 'lost'] as const)('go on after a restart in the middle, its data %s', async (data) => {
+    const log: string[] = [];
+    const [writer, gateway] = [open(redis.url, log), open(redis.url, log)];
+    const turnId = unique('turn');
+    const reader = read(gateway, turnId);
+    const [before, after] = halves(piecesOf(story));
+    write(writer, turnId, before);
+    await reader.has(answerOf(before));
+    await redis.kill();
+    const [during, last] = halves(after);
+    write(writer, turnId, during);
+    await eventually('it is noticed', () => log.length === 2);
+    expect(await gateway.pieces(turnId)).toEqual([]);
+    await redis.restart(data);
+    await reader.has(answerOf([...before, ...during]));
+    write(writer, turnId, last);
+    await reader.has(story);
+
+    const late = read(open(redis.url), turnId);
+    if (data === 'kept') await late.has(story);
+    else await eventually('a late reader has later pieces', () => endOf(late.pieces) === story.length);
+    expect(late.text).toBe(data === 'kept' ? story : '');
+    await eventually('it is told', () => log.length === 4);
+    expect(log.join('\n')).toMatch(/^Redis at 127\.0\.0\.1:\d+ cannot be used \(ECONN\w+\)\. Answers come whole/);
+    for (const secret of [password, encodeURIComponent(password), 'Once', 'midnight']) {
+      expect(log.join('\n')).not.toContain(secret);
+    }
+  });
+
+  it('begin as soon as a Redis that was down at the start is up', async () => {
+    await redis.kill();
+    const [writer, gateway] = [open(redis.url), open(redis.url)];
+    const turnId = unique('turn');
+    const reader = read(gateway, turnId);
+    write(writer, turnId, piecesOf(story));
+    expect(await gateway.pieces(turnId)).toEqual([]);
+    await redis.restart('kept');
+    await reader.has(story);
+    expect(answerOf(await gateway.pieces(turnId))).toBe(story);
+  });
+
+  it('do not wait for a Redis that hangs, and go on when it answers again', async () => {
+    const [writer, gateway] = [open(redis.url), open(redis.url)];
+    const turnId = unique('turn');
+    const reader = read(gateway, turnId);
+    const [before, after] = halves(piecesOf(story));
+    write(writer, turnId, before);
+    await reader.has(answerOf(before));
+    redis.pause();
+    write(writer, turnId, after);
+    expect(await gateway.pieces(turnId)).toEqual([]);
+    await reader.leave();
+    redis.resume();
+    await read(gateway, turnId).has(story);
+  });
+
+  it('close while Redis is away or hangs', async () => {
+    for (const hinder of [() => redis.kill(), () => redis.restart('kept').then(() => redis.pause())]) {
+      await hinder();
+      const streams = open(redis.url);
+      const reader = read(streams, unique('turn'));
+      write(streams, unique('turn'), piecesOf(story));
+      await streams.close();
+      await reader.ended;
+    }
+  });
+
+  it('write what they were given before they close', async () => {
+    const [writer, gateway] = [open(redis.url), open(redis.url)];
+    const turnId = unique('turn');
+    const [first, ...others] = piecesOf(story);
+    const reader = read(gateway, turnId);
+    write(writer, turnId, [first as StreamPiece]);
+    await reader.has('Once ');
+    write(writer, turnId, others);
+    await writer.close();
+    await reader.has(story);
+  });
+});
+
+async function connectionCount(client: Redis): Promise<number> {
+  const list = (await client.client('LIST')) as string;
+  return list.trimEnd().split('\n').length;
+}
+
+/** Up to where in the answer the pieces reach. */
+function endOf(pieces: readonly StreamPiece[]): number {
+  return Math.max(0, ...pieces.map(({ at, text }) => at + text.length));
+}
