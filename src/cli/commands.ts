@@ -35,8 +35,13 @@ export const commands: readonly CommandEntry[] = [
     load: async () => (await import('./rollout/rollout')).rolloutCommand(),
   },
   {
+    name: 'keys',
+    summary: 'API keys of the gateway: create, list, revoke',
+    load: async () => (await import('./keys/keys')).keysCommand(),
+  },
+  {
     name: 'costs',
-    summary: 'what turns cost, by day, session, model or arm',
+    summary: 'what turns cost, by day, session, model, arm or key',
     load: async () => (await import('./costs')).costsCommand(),
   },
   {

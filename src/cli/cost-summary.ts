@@ -62,6 +62,7 @@ export function summaryAsJson({ totals, ...summary }: CostSummary): object {
 export function rowAsJson(row: CostRow): object {
   return {
     key: row.key,
+    ...(row.name !== undefined && { name: row.name }),
     turns: row.turns,
     attempts: row.attempts,
     tokens: row.tokens,

@@ -22,7 +22,7 @@ export function costsCommand(): Command {
     .description('show what turns cost, from the ledger')
     .addOption(
       new Option('--by <what>', `group by, at most ${maxRows} rows`)
-        .choices(['day', 'session', 'model', 'arm'] satisfies CostDimension[])
+        .choices(['day', 'session', 'model', 'arm', 'key'] satisfies CostDimension[])
         .default('day'),
     )
     .option('--json', 'print JSON, amounts in US dollars')
@@ -88,6 +88,7 @@ function costTable(by: CostDimension, rows: readonly CostRow[]): string {
   return renderTable(
     [
       { title: by },
+      ...(by === 'key' ? [{ title: 'name' }] : []),
       { title: 'turns', align: 'right' },
       { title: 'attempts', align: 'right' },
       { title: 'tokens', align: 'right' },
@@ -96,6 +97,7 @@ function costTable(by: CostDimension, rows: readonly CostRow[]): string {
     ],
     rows.map((row) => [
       row.key,
+      ...(by === 'key' ? [row.name ?? ''] : []),
       `${row.turns}`,
       `${row.attempts}`,
       `${row.tokens}`,

@@ -32,14 +32,15 @@ export async function costTotals(db: LedgerDatabase): Promise<CostTotals> {
   return { ...amounts(row), reservedNanoUsd: exactInteger(row.reserved), days: row.days };
 }
 
-/** How attempts without a session are listed. */
-const noSession = '(none)';
+/** How attempts without a session or without an API key are listed. */
+const none = '(none)';
 
 const keys: Record<CostDimension, Expression<string>> = {
   day: sql<string>`day`,
-  session: sql<string>`coalesce(session_id, ${sql.lit(noSession)})`,
+  session: sql<string>`coalesce(session_id, ${sql.lit(none)})`,
   model: sql<string>`model`,
   arm: sql<string>`arm`,
+  key: sql<string>`coalesce(key_id, ${sql.lit(none)})`,
 };
 
 /** See `Ledger.costsBy`. */
@@ -60,7 +61,19 @@ export async function costsBy(
       ? grouped.orderBy('key', 'desc')
       : grouped.orderBy('cost', 'desc').orderBy('unconfirmed', 'desc').orderBy('key');
   const rows = await ordered.execute();
-  return rows.map((row) => ({ key: row.key, ...amounts(row) }));
+  const costs = rows.map((row) => ({ key: row.key, ...amounts(row) }));
+  return dimension === 'key' ? withNames(db, costs) : costs;
+}
+
+async function withNames(db: LedgerDatabase, costs: readonly CostRow[]): Promise<readonly CostRow[]> {
+  const ids = costs.map(({ key }) => key);
+  const rows = ids.length === 0 ? [] : await selectNames(db, ids);
+  const names = new Map(rows.map(({ id, name }) => [id, name]));
+  return costs.map((row) => ({ ...row, name: names.get(row.key) ?? null }));
+}
+
+function selectNames(db: LedgerDatabase, ids: readonly string[]) {
+  return db.selectFrom('api_keys').select(['id', 'name']).where('id', 'in', ids).execute();
 }
 
 interface Amounts {

@@ -96,10 +96,12 @@ export interface TurnRecord {
   readonly atMs: number;
 }
 
-export type CostDimension = 'day' | 'session' | 'model' | 'arm';
+export type CostDimension = 'day' | 'session' | 'model' | 'arm' | 'key';
 
 export interface CostRow {
   readonly key: string;
+  /** Only by `key`: the API key's name, or null where the ledger has none. */
+  readonly name?: string | null;
   readonly turns: number;
   readonly attempts: number;
   readonly tokens: number;

@@ -25,12 +25,14 @@ async function record(
   turnId: string,
   atMs: number,
   state: 'settled' | 'unconfirmed' | 'open',
+  keyId: string | null = null,
 ): Promise<void> {
   const sessionId = `session-of-${turnId}`;
   const request = {
     turnId,
     sessionId,
     userId: null,
+    keyId,
     plan: () => ({ reservation, countedIn: null }),
     requestId: turnId,
     owner: 'test',
@@ -108,5 +110,23 @@ describe('bellwether costs', () => {
     expect(rows.map(({ key }) => key).toSorted()).toEqual(keys.toSorted());
     const { stdout } = await workspace.run(['costs', '--by', dimension]);
     for (const key of keys) expect(stdout).toMatch(new RegExp(`^${key} +\\d`, 'm'));
+  });
+
+  it('groups by API key, with names beside ids', async () => {
+    const { id } = (await workspace.json(['keys', 'create', '--name', 'support-bot'])) as { id: string };
+    const ledger = await openLedger({ dataDirectory: join(workspace.directory, '.bellwether') });
+    await record(ledger, 'with', Date.now(), 'settled', id);
+    await record(ledger, 'without', Date.now(), 'unconfirmed');
+    await ledger.close();
+    expect(await workspace.json(['costs', '--by', 'key'])).toMatchObject({
+      by: 'key',
+      rows: [
+        { key: id, name: 'support-bot', turns: 1, cost: 0.00042 },
+        { key: '(none)', name: null, turns: 1, unconfirmed: 0.005 },
+      ],
+    });
+    const { stdout } = await workspace.run(['costs', '--by', 'key']);
+    expect(stdout).toMatch(/^key +name +turns/m);
+    expect(stdout).toMatch(new RegExp(`^${id} +support-bot +1 `, 'm'));
   });
 });

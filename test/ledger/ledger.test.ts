@@ -3,6 +3,7 @@ import { describeOnEachDatabase, openTestLedger, type TestDatabase, type TestLed
 import {
   admitRequest,
   dayMs,
+  newKey,
   noonMs,
   plan,
   released,
@@ -329,15 +330,16 @@ describeOnEachDatabase('the ledger', (databases) => {
 
   describe('costs', () => {
     beforeEach(async () => {
-      await ledger.admit(admitRequest('a', 400, { sessionId: 'first' }));
+      await ledger.keys.create(newKey('k1', { name: 'support-bot' }));
+      await ledger.admit(admitRequest('a', 400, { sessionId: 'first', keyId: 'k1' }));
       await ledger.settleAttempt('a', unconfirmed(1));
       const fallback = reservation(900, { target: 'holysheep-fallback', model: 'gemini-2.5-flash' });
-      await ledger.reserveAttempt(reserveRequest('a', 900, { reservation: fallback }));
+      await ledger.reserveAttempt(reserveRequest('a', 900, { reservation: fallback, keyId: 'k1' }));
       await ledger.recordTurn(turnRecord('a', [settled(2, 700)]));
       const legacy = { plan: () => plan(reservation(800, { arm: 'legacy', model: 'gpt-4.1' })) };
       await ledger.admit(admitRequest('b', 800, { ...legacy, sessionId: null, atMs: noonMs + dayMs }));
       await ledger.recordTurn(turnRecord('b', [settled(1, 750)]));
-      await ledger.admit(admitRequest('c', 55, { sessionId: 'second', atMs: noonMs + dayMs }));
+      await ledger.admit(admitRequest('c', 55, { sessionId: 'second', keyId: 'gone', atMs: noonMs + dayMs }));
     });
 
     test('totals keep confirmed, unconfirmed and reserved apart', async () => {
@@ -383,6 +385,14 @@ describeOnEachDatabase('the ledger', (databases) => {
           ['holysheep', 2, 3, 42, 700, 400],
         ],
       ],
+      [
+        'key',
+        [
+          ['(none)', 1, 1, 42, 750, 0],
+          ['k1', 1, 2, 42, 700, 400],
+          ['gone', 1, 1, 0, 0, 0],
+        ],
+      ],
     ] as const)('by %s, in order', async (dimension, expected) => {
       const rows = await ledger.costsBy(dimension, 10);
       const flat = rows.map((row) => [
@@ -397,6 +407,16 @@ describeOnEachDatabase('the ledger', (databases) => {
       expect(await ledger.costsBy(dimension, 1)).toEqual(rows.slice(0, 1));
     });
 
+    test('by key have the names of keys that the ledger knows, and no other rows have names', async () => {
+      const names = (await ledger.costsBy('key', 10)).map(({ key, name }) => [key, name]);
+      expect(names).toEqual([
+        ['(none)', null],
+        ['k1', 'support-bot'],
+        ['gone', null],
+      ]);
+      for (const row of await ledger.costsBy('session', 10)) expect(row).not.toHaveProperty('name');
+    });
+
     test('of an empty ledger are zero', async () => {
       const empty = await openTestLedger(databases);
       expect(await empty.ledger.costTotals()).toEqual({
@@ -409,6 +429,7 @@ describeOnEachDatabase('the ledger', (databases) => {
         days: 0,
       });
       expect(await empty.ledger.costsBy('day', 5)).toEqual([]);
+      expect(await empty.ledger.costsBy('key', 5)).toEqual([]);
       await empty.close();
     });
 

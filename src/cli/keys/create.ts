@@ -1,0 +1,98 @@
+import { Command, Option } from 'commander';
+import pc from 'picocolors';
+import { createApiKey } from '../../access/api-key';
+import type { Settings } from '../../config/settings';
+import type { NewApiKey } from '../../ledger/api-keys';
+import { exitStatusHelp } from '../exit-status';
+import { writeJson, writeLines } from '../output';
+import { keyAsJson, limitsOf } from './key-words';
+import { useLedger } from './key-ledger';
+import { addModel, parseExpiry, parseName, parseRequestsPerMinute, parseUsd } from './key-options';
+
+interface CreateFlags {
+  readonly name: string;
+  readonly operator?: boolean;
+  readonly dayUsd?: number;
+  readonly totalUsd?: number;
+  readonly model?: readonly string[];
+  readonly requestsPerMinute?: number;
+  readonly expires?: number;
+  readonly json?: boolean;
+}
+
+/** `bellwether keys create`: makes a key and shows it, this one time. */
+export function createCommand(): Command {
+  return new Command('create')
+    .description('make an API key and show it, this one time')
+    .addOption(
+      new Option('--name <name>', 'what lists call it, such as the service that uses it')
+        .argParser(parseName)
+        .makeOptionMandatory(),
+    )
+    .option('--operator', "an operator's key, for those who run the service (default: a key for chat)")
+    .addOption(
+      new Option('--day-usd <amount>', 'what its turns may cost in a UTC day (default: no limit)').argParser(parseUsd),
+    )
+    .addOption(new Option('--total-usd <amount>', 'what they may cost in all (default: no limit)').argParser(parseUsd))
+    .addOption(new Option('--model <model...>', 'the models it may ask for (default: all)').argParser(addModel))
+    .addOption(
+      new Option('--requests-per-minute <number>', 'how many it may send (default: no limit)').argParser(
+        parseRequestsPerMinute,
+      ),
+    )
+    .addOption(
+      new Option(
+        '--expires <when>',
+        'after a time, as 90d, or with a UTC day, as 2027-01-31 (default: never)',
+      ).argParser((text) => parseExpiry(text, Date.now())),
+    )
+    .option('--json', 'print JSON, amounts in US dollars')
+    .addHelpText(
+      'after',
+      `\nWhat it spends counts on the session's and the service's budgets too. Only a hash of the key is kept: who loses\nit makes a new one and revokes the old one. ${exitStatusHelp}`,
+    )
+    .action(create);
+}
+
+async function create({ json, ...flags }: CreateFlags): Promise<void> {
+  const { id, text, secretHash } = createApiKey();
+  const key: NewApiKey = { ...settingsOf(flags), id, secretHash, createdAtMs: Date.now() };
+  const { ledgerName, policy } = await useLedger(async (ledger, settings) => {
+    await ledger.keys.create(key);
+    return { ledgerName: await ledger.check(), policy: settings.policy };
+  });
+  tellUnknownModels(key.models ?? [], policy);
+  if (json) writeJson({ ...keyAsJson({ ...key, revokedAtMs: null }), key: text });
+  else
+    writeLines([
+      `${key.role === 'operator' ? 'Operator key' : 'Key'} ${id} (${key.name}) is in ${ledgerName}: ${limitsOf(key)}.`,
+      '',
+      `  ${pc.bold(text)}`,
+      '',
+      `${pc.yellow('Copy it now: it cannot be shown again.')} Clients send it as their OpenAI API key (Authorization: Bearer …).`,
+      pc.dim(`Revoke it: bellwether keys revoke ${id}`),
+    ]);
+}
+
+function settingsOf(flags: CreateFlags): Omit<NewApiKey, 'id' | 'secretHash' | 'createdAtMs'> {
+  return {
+    name: flags.name,
+    role: flags.operator ? 'operator' : 'chat',
+    dayNanoUsd: flags.dayUsd ?? null,
+    totalNanoUsd: flags.totalUsd ?? null,
+    models: flags.model ?? null,
+    requestsPerMinute: flags.requestsPerMinute ?? null,
+    expiresAtMs: flags.expires ?? null,
+  };
+}
+
+/** A note, no error: the gateway may run with another configuration than this one. */
+function tellUnknownModels(models: readonly string[], policy: Settings['policy']): void {
+  const known = new Set(Object.values(policy.arms).flatMap(({ targets }) => targets.map(({ model }) => model)));
+  for (const model of models) {
+    if (known.has(model)) continue;
+    process.stderr.write(
+      `Note: no target of this configuration has the model ${model}; it has ${[...known].join(', ')}.\n`,
+    );
+  }
+}

@@ -1,0 +1,40 @@
+import { formatUsd, toUsd } from '../../domain/prices';
+import type { ApiKey } from '../../ledger/api-keys';
+import { formatTime } from '../rollout/words';
+
+/** `$5.00`, with more decimals where the amount has them. */
+export function formatCap(nanoUsd: number): string {
+  return formatUsd(nanoUsd).replace(/0{1,4}$/, '');
+}
+
+/** What a key may do, in a line. */
+export function limitsOf(key: Omit<ApiKey, 'revokedAtMs'>): string {
+  const { dayNanoUsd, totalNanoUsd, models, requestsPerMinute, expiresAtMs } = key;
+  return [
+    dayNanoUsd === null ? 'no limit a day' : `${formatCap(dayNanoUsd)} a day`,
+    totalNanoUsd === null ? 'no limit in all' : `${formatCap(totalNanoUsd)} in all`,
+    models === null ? 'all models' : models.join(', '),
+    ...(requestsPerMinute === null ? [] : [`${requestsPerMinute} requests a minute`]),
+    expiresAtMs === null ? 'does not expire' : `expires ${formatTime(expiresAtMs)}`,
+  ].join(', ');
+}
+
+/** Times as ISO texts, money in US dollars. */
+export function keyAsJson(key: ApiKey): object {
+  return {
+    id: key.id,
+    name: key.name,
+    role: key.role,
+    day_usd: key.dayNanoUsd === null ? null : toUsd(key.dayNanoUsd),
+    total_usd: key.totalNanoUsd === null ? null : toUsd(key.totalNanoUsd),
+    models: key.models,
+    requests_per_minute: key.requestsPerMinute,
+    created_at: isoTime(key.createdAtMs),
+    expires_at: isoTime(key.expiresAtMs),
+    revoked_at: isoTime(key.revokedAtMs),
+  };
+}
+
+function isoTime(ms: number | null): string | null {
+  return ms === null ? null : new Date(ms).toISOString();
+}
