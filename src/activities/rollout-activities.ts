@@ -24,10 +24,16 @@ export function createRolloutActivities({ ledger, policy }: Pick<ActivityDepende
 
     /** Writes a decision to the audit trail and sets the split; see `Rollouts.record`. */
     async recordRollout(entry: RolloutEntry): Promise<RecordedRollout> {
-      const isFirst = entry.decision.next.sequence === 1;
-      return (isFirst ? unknownArm(policy, entry) : null) ?? record(entry);
+      const refusal = unknownArm(policy, entry);
+      // An arm that is unknown here keeps no rollout from beginning that has begun: the worker that wrote it may be dead.
+      if (refusal === null || (await hasBegun(entry))) return record(entry);
+      return refusal;
     },
   };
+
+  async function hasBegun({ spec, decision }: RolloutEntry): Promise<boolean> {
+    return decision.next.sequence > 1 || (await ledger.rollouts.lastAuditRow(spec.name)) !== null;
+  }
 }
 
 /** Turns of an arm that this worker does not have would all go to the default arm. */

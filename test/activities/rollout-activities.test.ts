@@ -58,6 +58,12 @@ describeOnEachDatabase('the activities of a rollout', (databases) => {
     expect(await activities(others).recordRollout(entry(2, { percent: 0 }))).toEqual({ kind: 'recorded' });
   });
 
+  test('begin once, though the worker that began it died and the one that tries again lacks an arm', async () => {
+    await activities().recordRollout(entry(1));
+    const { legacy: _left, ...others } = policy.arms;
+    expect(await activities(others).recordRollout(entry(1))).toEqual({ kind: 'recorded' });
+  });
+
   test('pass on why the ledger refuses', async () => {
     await activities().recordRollout(entry(1));
     const second = entry(1, { spec: { name: 'december' } });
