@@ -29,6 +29,13 @@ describe('the forecast of a rollout', () => {
     expect(requestsNeeded({ ...defaultRolloutGates, expectedSuccessRate: 0.9905 }).method).toBe('approximate');
   });
 
+  it.each([0.5, 0.9, 0.99])('comes to an end when an alpha of %d asks for next to no evidence', async (alpha) => {
+    const spec = await buildSpec({ defaultActor: 'ann' }, named);
+    const forecast = forecastTraffic({ ...spec, gates: { ...spec.gates, alpha } }, rate(2000));
+    expect(forecast.needed.sufficient?.(1_000_000)).toBeCloseTo(1, 3);
+    expect(forecast.isEnough).toBe(true);
+  });
+
   it.each([
     [500, false],
     [1150, false],

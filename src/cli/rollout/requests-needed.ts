@@ -25,7 +25,9 @@ export function requestsNeeded(gates: RolloutGates): RequestsNeeded {
   const drift = expectedSuccessRate * gain - (1 - expectedSuccessRate) * loss;
   const waldMean = needed / drift;
   if (waldMean > maxExactMean) return approximation(waldMean);
-  return follow({ gain, loss, needed, failureRate: 1 - expectedSuccessRate, maxRequests: Math.ceil(waldMean * 20) });
+  // A failure at the beginning has to be made good as well: where little evidence is needed, that takes the longest.
+  const maxRequests = Math.ceil(((needed + loss) / drift) * 20);
+  return follow({ gain, loss, needed, failureRate: 1 - expectedSuccessRate, maxRequests });
 }
 
 interface Walk {
