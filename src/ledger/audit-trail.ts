@@ -25,6 +25,10 @@ export async function recordEntry(
     const refusal = refusalToBegin({ spec, nameIsTaken: known !== undefined, split, defaultArm });
     if (refusal !== null) return { kind: 'refused', ...refusal };
   } else if (known !== undefined) {
+    const { next } = (JSON.parse(known) as RolloutEntry).decision;
+    if (next.endedAtMs !== null) {
+      throw new RolloutConflictError(`Rollout ${spec.name} was ended in the ledger meanwhile: ${next.message}`);
+    }
     throw new RolloutConflictError(
       `Audit row ${sequence} of rollout ${spec.name} is there already and says something else, so this one cannot be ` +
         'written. Was its workflow reset, or started twice?',

@@ -1,7 +1,7 @@
 import { auditHash, noHash } from '../../src/ledger/audit-hash';
 import type { Ledger } from '../../src/ledger/ledger';
 import { openLedger } from '../../src/ledger/open-ledger';
-import type { AuditRow } from '../../src/ledger/rollouts';
+import { type AuditRow, RolloutConflictError } from '../../src/ledger/rollouts';
 import { describeOnEachDatabase, openTestLedger, type TestLedger } from '../support/ledgers';
 import { admitRequest, noonMs, plan, reservation } from './requests';
 import { defaultArm, entry } from './rollout-entries';
@@ -91,6 +91,15 @@ describeOnEachDatabase('the record of rollouts', (databases) => {
     );
     expect(await ledger.rollouts.split()).toMatchObject({ percent: 10 });
     expect(await ledger.rollouts.auditTrail()).toHaveLength(2);
+  });
+
+  test('a rollout that was rolled back in the ledger hears who did it', async () => {
+    const reason = 'ann rolled back ("complaints").';
+    await recordAll(entry(1), entry(2, { percent: 0, endedAtMs: noonMs, reason }));
+    const analysis = ledger.rollouts.record(entry(2, { percent: 25 }), defaultArm);
+    await expect(analysis).rejects.toThrow(`Rollout november was ended in the ledger meanwhile: ${reason}`);
+    await expect(analysis).rejects.toBeInstanceOf(RolloutConflictError);
+    expect(await ledger.rollouts.split()).toMatchObject({ percent: 0, active: false });
   });
 
   test('an entry whose predecessor is missing is an error and changes nothing', async () => {
