@@ -28,13 +28,18 @@ export async function connect(options: ConnectOptions = {}): Promise<BellwetherC
   return new BellwetherClient(client, taskQueue);
 }
 
+export interface OperatorOptions extends ConnectOptions {
+  /** How long each call may take, in milliseconds. Default 60,000. */
+  readonly deadlineMs?: number;
+}
+
 /**
  * The same for who operates rollouts.
  * @throws {TemporalUnreachableError}
  */
-export async function connectOperator(options: ConnectOptions = {}): Promise<RolloutClient> {
+export async function connectOperator(options: OperatorOptions = {}): Promise<RolloutClient> {
   const { client, taskQueue } = await connectToTemporal(options);
-  return new RolloutClient(client, taskQueue);
+  return new RolloutClient(client, taskQueue, options.deadlineMs);
 }
 
 async function connectToTemporal(options: ConnectOptions): Promise<{ client: Client; taskQueue: string }> {

@@ -17,7 +17,7 @@ export type {
   RolloutStatus,
 } from '../contract/rollout';
 export { connect, connectOperator } from './connect';
-export type { ConnectOptions } from './connect';
+export type { ConnectOptions, OperatorOptions } from './connect';
 export type { RolloutClient } from './rollout-client';
 export {
   BellwetherError,

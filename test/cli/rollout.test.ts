@@ -22,6 +22,10 @@ beforeAll(async () => {
     environment: { LEGACY_BASE_URL: simulator.baseUrl, LEGACY_API_KEY: 'sk-legacy' },
   });
 });
+afterEach(async () => {
+  const split = await service.ledger.rollouts.split();
+  if (split?.active) expect(await rollBack(split.rollout)).toMatchObject({ status: 0 });
+});
 afterAll(async () => {
   await service.stop();
   await simulator.close();
@@ -49,7 +53,7 @@ steps:
 interval: 500ms
 gates: { alpha: 0.1, minimumSuccessRate: "50%", expectedSuccessRate: 0.99, breachSuccessRate: 0.2, minimumStepRequests: 5 }
 `;
-const hurried = unhurried.replaceAll('1h', '1s').replace('gates: {', 'gates: { maxCostPercent: null,');
+const hurried = unhurried.replaceAll('1h', '5s').replace('gates: {', 'gates: { maxCostPercent: null,');
 
 async function start(spec: string): Promise<string> {
   const name = unique('rollout');
@@ -65,6 +69,20 @@ async function sendTurns(count: number): Promise<void> {
       service.client.send({ sessionId: unique('session'), userId: `user-${index}`, content: 'Where is my order?' }),
     ),
   );
+}
+
+/** Evidence that is late would hold a rollout in a hurry. */
+function keepSendingTurns(): { stop(): Promise<void> } {
+  const over = new AbortController();
+  const sending = (async () => {
+    while (!over.signal.aborted) await sendTurns(20);
+  })();
+  return {
+    stop: () => {
+      over.abort();
+      return sending;
+    },
+  };
 }
 
 function rollBack(name: string): Promise<CliResult> {
@@ -125,10 +143,10 @@ describe('bellwether rollout', () => {
   });
 
   it('is watched to the end, a line for each change, and explains its last decision', async () => {
+    const traffic = keepSendingTurns();
     const name = await start(hurried);
-    const watching = rollout('watch', name, '--json', '--timeout', '1m');
-    await sendTurns(60);
-    const { status, stdout } = await watching;
+    const { status, stdout } = await rollout('watch', name, '--json', '--timeout', '1m');
+    await traffic.stop();
     const lines = stdout
       .trim()
       .split('\n')
@@ -146,7 +164,6 @@ describe('bellwether rollout', () => {
       '✅ Canary metrics look great! Ready to promote to 100% traffic.\n   Latency improvement: ',
     );
     expect(readable).toMatch(/CJK surcharge of legacy: \$0\.0+ of \$/);
-    expect((await rollBack(name)).status).toBe(0);
   });
 
   it('gives up watching after the given time', async () => {
@@ -154,7 +171,6 @@ describe('bellwether rollout', () => {
     const { status, stdout, stderr } = await rollout('watch', name, '--timeout', '1s');
     expect({ status, stderr }).toEqual({ status: 4, stderr: 'Not decided within 1 s.\n' });
     expect(stdout).toContain('◌ Progressing at 50%');
-    await rollBack(name);
   });
 
   it('tells its status from the ledger while Temporal is away', async () => {
@@ -164,7 +180,6 @@ describe('bellwether rollout', () => {
     expect(status).toBe(0);
     expect(stdout).toContain('Temporal does not answer');
     expect(stdout).toContain('◌ Progressing');
-    await rollBack(name);
   });
 
   it('says that its workflow is gone, and still rolls back', async () => {
@@ -185,6 +200,25 @@ describe('bellwether rollout', () => {
     expect((await rollout('verify', name)).status).toBe(0);
   });
 
+  it('rolls back while Temporal is away', async () => {
+    const name = await start(unhurried);
+    const environment = { ...service.environment, TEMPORAL_ADDRESS: '127.0.0.1:1' };
+    expect((await workspace.run(['rollout', 'pause', name], environment)).status).not.toBe(0);
+    const { status, stdout } = await workspace.run(['rollout', 'rollback', name, '--actor', 'ann'], environment);
+    expect({ status, stdout }).toMatchObject({
+      status: 0,
+      stdout: expect.stringMatching(/straight into the ledger.*\n.*✖ RolledBack at 0%: ann rolled back\./),
+    });
+    expect(await service.ledger.rollouts.split()).toMatchObject({ rollout: name, percent: 0, active: false });
+    // The workflow finds it when it next records something.
+    await eventually('the workflow ends', async () => {
+      const { status: execution } = await service.temporal.workflow.getHandle(`rollout/${name}`).describe();
+      return execution.name === 'FAILED';
+    });
+    expect((await rollout('verify', name)).status).toBe(0);
+    expect((await rollout('rollback', name)).stderr).toContain('(RolledBack): ann rolled back.');
+  });
+
   it('lets an operator force a step, with a reason', async () => {
     const name = await start(unhurried);
     const unreasoned = await rollout('promote', name, '--force');
@@ -194,7 +228,6 @@ describe('bellwether rollout', () => {
     expect(forced).toMatchObject({ status: 0, stdout: expect.stringContaining('◉ Promoting at 100%') });
     await eventually('the split is set', async () => (await service.ledger.rollouts.split())?.percent === 100);
     expect((await rollout('watch', name)).status).toBe(0);
-    await rollBack(name);
   });
 
   it('refuses a second rollout at the same time, and says what to do', async () => {
@@ -202,7 +235,6 @@ describe('bellwether rollout', () => {
     const { status, stderr } = await rollout('start', '--name', unique('second'));
     expect(status).toBe(1);
     expect(stderr).toContain(`rollout "${name}" is still active`);
-    await rollBack(name);
   });
 
   it('names a rollout after its arms and the day, and never the same twice', async () => {

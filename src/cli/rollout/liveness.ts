@@ -1,4 +1,4 @@
-import type { RolloutClient } from '../../client';
+import type { OperatorOptions, RolloutClient } from '../../client';
 
 /** Whether a workflow stands behind a rollout; `unreachable` when Temporal does not answer. */
 export type Liveness = Awaited<ReturnType<RolloutClient['execution']>> | 'unreachable';
@@ -21,9 +21,12 @@ export async function withOperatorIfAny<T>(work: (client: RolloutClient | null) 
 }
 
 /** Connects to Temporal for as long as the work takes. @throws {TemporalUnreachableError} */
-export async function withOperator<T>(work: (client: RolloutClient) => Promise<T>): Promise<T> {
+export async function withOperator<T>(
+  work: (client: RolloutClient) => Promise<T>,
+  options: OperatorOptions = {},
+): Promise<T> {
   const { connectOperator } = await import('../../client');
-  const client = await connectOperator();
+  const client = await connectOperator(options);
   try {
     return await work(client);
   } finally {

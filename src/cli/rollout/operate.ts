@@ -2,10 +2,9 @@ import os from 'node:os';
 import { Command } from 'commander';
 import pc from 'picocolors';
 import type { RolloutAnswer, RolloutCommandInput, RolloutCommandName } from '../../contract/rollout';
-import type { Settings } from '../../config/settings';
 import { advanceRollout } from '../../domain/rollout/advance-rollout';
 import { rolloutCommandProblem } from '../../domain/rollout/validate';
-import type { Ledger } from '../../ledger/ledger';
+import type { Rollouts } from '../../ledger/rollouts';
 import { exitStatus } from '../exit-status';
 import { writeJson, writeLines } from '../output';
 import { commandStatusHelp, UsageError, withUsageStatus } from './exit-status';
@@ -78,23 +77,40 @@ async function carryOut(
   const problem = rolloutCommandProblem(input);
   if (problem) throw new UsageError(problem);
 
-  return useLedger(async (ledger, settings) => {
+  return useLedger(async (ledger, { policy }) => {
     const known = await findRollout(ledger.rollouts, name);
     if (known.state.endedAtMs !== null) return { ...refusedAsEnded(known), rollout: known };
     // So that two operators who both saw 10% do not promote by two steps.
     const seen = command === 'promote' ? { ...input, seenPercent: known.state.percent } : input;
-    return withOperator(async (client) => {
-      const isRunning = (await client.execution(known.spec.name)) === 'running';
-      if (!isRunning) return { ...(await withoutWorkflow(ledger, settings, known, command, input)), rollout: known };
-      try {
-        return { ...(await client.command(known.spec.name, command, seen)), rollout: known };
-      } catch (error) {
-        const now = await findRollout(ledger.rollouts, known.spec.name);
-        if (now.state.endedAtMs === null) throw error;
-        return { ...refusedAsEnded(now), rollout: now };
-      }
-    });
+    try {
+      const answer = await askWorkflow(known.spec.name, command, seen);
+      if (answer !== null) return { ...answer, rollout: known };
+      if (command !== 'rollback') return { ...refusedWithoutWorkflow(known, command), rollout: known };
+    } catch (error) {
+      const now = await findRollout(ledger.rollouts, known.spec.name);
+      if (now.state.endedAtMs !== null && command !== 'rollback') return { ...refusedAsEnded(now), rollout: now };
+      if (command !== 'rollback') throw error;
+    }
+    return rollBackInLedger(ledger.rollouts, known.spec.name, policy.defaultArm, input);
   });
+}
+
+/** A worker that takes over from a dead one needs some 10 s; whoever rolls back cannot wait for much more. */
+const rollbackPatience = { connectTimeoutMs: 5_000, deadlineMs: 15_000 };
+
+/** Null when no workflow runs behind the rollout. */
+function askWorkflow(
+  rollout: string,
+  command: RolloutCommandName,
+  input: RolloutCommandInput,
+): Promise<RolloutAnswer | null> {
+  return withOperator(
+    async (client) => {
+      const isRunning = (await client.execution(rollout)) === 'running';
+      return isRunning ? client.command(rollout, command, input) : null;
+    },
+    command === 'rollback' ? rollbackPatience : {},
+  );
 }
 
 function refusedAsEnded({ spec, state }: KnownRollout): RolloutAnswer {
@@ -107,27 +123,47 @@ function refusedAsEnded({ spec, state }: KnownRollout): RolloutAnswer {
   return { accepted: false, reason: `${name} ended at ${when} (${state.phase}): ${state.message} ${instead}`, state };
 }
 
-/** A rollback must work whatever has become of the workflow: it is written where turns are routed from. */
-async function withoutWorkflow(
-  ledger: Ledger,
-  { policy }: Settings,
-  { spec, state }: KnownRollout,
-  name: RolloutCommandName,
+function refusedWithoutWorkflow({ spec, state }: KnownRollout, command: RolloutCommandName): RolloutAnswer {
+  return {
+    accepted: false,
+    reason: `No workflow runs behind ${spec.name} any more, so it cannot ${command}. \`bellwether rollout rollback ${spec.name}\` ends it; \`rollout start --take-over\` begins a new one.`,
+    state,
+  };
+}
+
+const maxConflicts = 5;
+
+/**
+ * A rollback must work whatever has become of the workflow: it is written where turns are routed from. A workflow that
+ * still runs finds it there and ends.
+ */
+async function rollBackInLedger(
+  rollouts: Rollouts,
+  name: string,
+  defaultArm: string,
   { actor = '', reason }: RolloutCommandInput,
-): Promise<RolloutAnswer & { readonly note?: string }> {
-  if (name !== 'rollback') {
-    return {
-      accepted: false,
-      reason: `No workflow runs behind ${spec.name} any more, so it cannot ${name}. \`bellwether rollout rollback ${spec.name}\` ends it; \`rollout start --take-over\` begins a new one.`,
-      state,
-    };
+): Promise<Outcome> {
+  const command = { name: 'rollback', actor, ...(reason !== undefined && { reason }) } as const;
+  for (let conflicts = 0; ; conflicts += 1) {
+    const known = await findRollout(rollouts, name);
+    const { spec, state } = known;
+    // The workflow was quicker than its answer.
+    if (state.phase === 'RolledBack') return { accepted: true, reason: state.message, state, rollout: known };
+    if (state.endedAtMs !== null) return { ...refusedAsEnded(known), rollout: known };
+    const occasion = { atMs: Date.now(), evidence: null, command };
+    const decision = advanceRollout(spec, state, occasion);
+    try {
+      await rollouts.record({ spec, decision, ...occasion }, defaultArm);
+    } catch (error) {
+      // The workflow decides something else at this very moment: the rollback follows it.
+      const isConflict = error instanceof Error && error.name === 'RolloutConflictError';
+      if (!isConflict || conflicts >= maxConflicts || (await rollouts.split())?.rollout !== name) throw error;
+      continue;
+    }
+    const note =
+      'No workflow answered: the rollback was written straight into the ledger, and holds from the next turn on.';
+    return { accepted: true, reason: decision.reason, state: decision.next, note, rollout: known };
   }
-  const command = { name, actor, ...(reason !== undefined && { reason }) };
-  const occasion = { atMs: Date.now(), evidence: null, command };
-  const decision = advanceRollout(spec, state, occasion);
-  await ledger.rollouts.record({ spec, decision, ...occasion }, policy.defaultArm);
-  const note = 'No workflow runs behind it any more: the rollback was written straight into the ledger.';
-  return { accepted: true, reason: decision.reason, state: decision.next, note };
 }
 
 function tell({ accepted, reason, state, note, rollout }: Outcome, json: boolean): number {
