@@ -34,6 +34,21 @@ test('there is a history of a turn whose first call was a regular activity', () 
   expect(ofFirstTurn.filter((type) => type === 'EVENT_TYPE_TIMER_STARTED')).toHaveLength(1);
 });
 
+test('there is a history of a rollout to its end, with timers, evidence and operators', () => {
+  const types = eventTypes('rollout-to-the-end.json');
+  expect(types).toEqual(
+    expect.arrayContaining(['EVENT_TYPE_TIMER_FIRED', 'EVENT_TYPE_WORKFLOW_EXECUTION_UPDATE_COMPLETED']),
+  );
+  expect(types.at(-1)).toBe('EVENT_TYPE_WORKFLOW_EXECUTION_COMPLETED');
+});
+
+test('there is a history of a promotion that read the evidence after the rollout had ended', () => {
+  const activities = eventsOf('rollout-promoted-after-its-end.json').flatMap(
+    ({ activityTaskScheduledEventAttributes: scheduled }) => scheduled?.activityType.name ?? [],
+  );
+  expect(activities).toEqual(['recordRollout', 'recordRollout', 'observeRollout', 'recordRollout']);
+});
+
 test.each(files)('today’s workflows run %s as it was recorded', async (file) => {
   await expect(replay(readFileSync(join(directory, file), 'utf8'))).resolves.toBeUndefined();
 });
@@ -60,8 +75,13 @@ async function replay(history: string): Promise<void> {
   await Worker.runReplayHistory({ workflowBundle: workflowBundle() }, JSON.parse(history));
 }
 
-function eventsOf(file: string): readonly { readonly eventType: string }[] {
-  const history = JSON.parse(readFileSync(join(directory, file), 'utf8')) as { events: { eventType: string }[] };
+interface RecordedEvent {
+  readonly eventType: string;
+  readonly activityTaskScheduledEventAttributes?: { readonly activityType: { readonly name: string } };
+}
+
+function eventsOf(file: string): readonly RecordedEvent[] {
+  const history = JSON.parse(readFileSync(join(directory, file), 'utf8')) as { events: RecordedEvent[] };
   return history.events;
 }
 

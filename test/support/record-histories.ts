@@ -10,11 +10,21 @@ import { join } from 'node:path';
 import { defineSearchAttributeKey, SearchAttributeType } from '@temporalio/common';
 import { historyToJSON } from '@temporalio/common/lib/proto-utils';
 import { TestWorkflowEnvironment } from '@temporalio/testing';
-import { conversationWorkflowId, searchAttributeNames, spendQuery, turnWorkflowId } from '../../src/contract/names';
+import {
+  canaryRolloutWorkflowType,
+  conversationWorkflowId,
+  rolloutWorkflowId,
+  searchAttributeNames,
+  spendQuery,
+  turnWorkflowId,
+} from '../../src/contract/names';
 import { BudgetRefusedError } from '../../src/client/errors';
+import { RolloutClient } from '../../src/client/rollout-client';
 import globalSetup from './global-setup';
 import globalTeardown from './global-teardown';
-import { fallbackModel, primaryModel, startService, type Service, type ServiceOptions } from './service';
+import { prepareRolloutService } from './rollout-service';
+import { shortRolloutSpec, unhurriedRolloutSpec } from './rollout-spec';
+import { fallbackModel, primaryModel, prepareService, type Service, type ServiceOptions } from './service';
 import { temporalBinary, testNamespace } from './temporal';
 
 const directory = join(__dirname, '../histories');
@@ -23,6 +33,8 @@ interface Recording {
   /** One for each history that `record` gives. */
   readonly files: readonly string[];
   readonly configuration?: ServiceOptions['configuration'];
+  /** All traffic begins at a legacy arm. */
+  readonly legacyArm?: boolean;
   /** Default: the server of global-setup. */
   readonly startTemporal?: () => Promise<OwnTemporal>;
   readonly record: (service: Service) => Promise<readonly unknown[]>;
@@ -61,6 +73,8 @@ const recordings: readonly Recording[] = [
     startTemporal: startTemporalWithShortRuns,
     record: continuedConversation,
   },
+  { files: ['rollout-to-the-end.json'], legacyArm: true, record: rolloutToTheEnd },
+  { files: ['rollout-promoted-after-its-end.json'], legacyArm: true, record: rolloutPromotedAfterItsEnd },
 ];
 
 async function main(): Promise<void> {
@@ -74,10 +88,12 @@ async function main(): Promise<void> {
   }
 }
 
-async function recordMissing({ files, configuration, startTemporal, record }: Recording): Promise<void> {
+async function recordMissing({ files, configuration, legacyArm, startTemporal, record }: Recording): Promise<void> {
   const own = await startTemporal?.();
   try {
-    const service = await startService({ configuration, temporal: own?.temporal });
+    const options = { configuration, temporal: own?.temporal };
+    const service = legacyArm ? await prepareRolloutService(options) : await prepareService(options);
+    await service.startWorker();
     try {
       const histories = await record(service);
       for (const [index, file] of files.entries()) {
@@ -171,6 +187,46 @@ async function continuedConversation({ client, temporal }: Service): Promise<rea
   await client.close(sessionId);
   await temporal.workflow.getHandle(workflowId).result();
   return [await fetchHistory(temporal, workflowId, firstRun), await fetchHistory(temporal, workflowId, secondRun)];
+}
+
+/** Two steps by the evidence, with operators in between, and the end. */
+async function rolloutToTheEnd({ client, temporal, settings }: Service): Promise<readonly unknown[]> {
+  const spec = shortRolloutSpec({
+    name: 'to-the-end',
+    steps: [
+      { percent: 50, nominalEndMs: 1_000, minimumBakeMs: 500 },
+      { percent: 80, nominalEndMs: 2_000, minimumBakeMs: 500 },
+    ],
+  });
+  const rollouts = new RolloutClient(temporal, settings.temporal.taskQueue);
+  await rollouts.start(spec);
+  await rollouts.command(spec.name, 'pause', { actor: 'ann', reason: 'lunch' });
+  await rollouts.command(spec.name, 'promote', { actor: 'bob' });
+  await rollouts.command(spec.name, 'resume', { actor: 'ann' });
+  const workflow = temporal.workflow.getHandle(rolloutWorkflowId(spec.name));
+  for (let turn = 1; (await rollouts.execution(spec.name)) === 'running'; turn += 1) {
+    await client.complete({
+      turnId: `to-the-end-${turn}`,
+      userId: `user-${turn}`,
+      messages: [{ role: 'user', content: 'Where is my order?' }],
+    });
+  }
+  return [await fetchHistory(temporal, workflow.workflowId)];
+}
+
+/** A promotion that waits while a rollback overtakes it, and is refused after it. */
+async function rolloutPromotedAfterItsEnd({ temporal, settings }: Service): Promise<readonly unknown[]> {
+  const spec = unhurriedRolloutSpec({ name: 'promoted-after-its-end', intervalMs: 3_600_000 });
+  const workflow = await temporal.workflow.signalWithStart(canaryRolloutWorkflowType, {
+    workflowId: rolloutWorkflowId(spec.name),
+    taskQueue: settings.temporal.taskQueue,
+    args: [{ spec }],
+    signal: 'promote',
+    signalArgs: [{ actor: 'ann' }],
+  });
+  await workflow.signal('rollback', { actor: 'bob' });
+  await workflow.result();
+  return [await fetchHistory(temporal, workflow.workflowId)];
 }
 
 /** Temporal suggests to continue as new after 4,096 events, which would be megabytes to keep. */

@@ -16,3 +16,36 @@ export function rolloutSpec(changes: Partial<RolloutSpec> = {}): RolloutSpec {
     ...changes,
   };
 }
+
+/** A few requests decide it, most of which must succeed: one step of 50 %, looked at three times a second. */
+export function shortRolloutSpec(changes: Partial<RolloutSpec> = {}): RolloutSpec {
+  return rolloutSpec({
+    steps: [{ percent: 50, nominalEndMs: 1_000, minimumBakeMs: 1_000 }],
+    intervalMs: 300,
+    warmMs: 500,
+    gates: fewRequestsDecide,
+    ...changes,
+  });
+}
+
+/** The same, and nothing moves by itself for an hour. */
+export function unhurriedRolloutSpec(changes: Partial<RolloutSpec> = {}): RolloutSpec {
+  const hourMs = 60 * 60 * 1000;
+  return shortRolloutSpec({
+    steps: [{ percent: 50, nominalEndMs: hourMs, minimumBakeMs: hourMs }],
+    warmMs: hourMs,
+    ...changes,
+  });
+}
+
+const fewRequestsDecide: RolloutSpec['gates'] = {
+  ...defaultRolloutGates,
+  alpha: 0.1,
+  minimumSuccessRate: 0.5,
+  expectedSuccessRate: 0.99,
+  breachSuccessRate: 0.2,
+  minimumStepRequests: 5,
+  freshnessMs: 60_000,
+  maxLatencyPercent: null,
+  maxCostNanoUsdPerSuccess: null,
+};

@@ -1,0 +1,26 @@
+import type { Ledger } from '../../src/ledger/ledger';
+import type { Rollouts } from '../../src/ledger/rollouts';
+
+/** What happens to a worker in the moments before and after it reads or writes for a rollout. */
+export interface Interference {
+  before?: ((step: 'evidence' | 'record') => Promise<void> | void) | undefined;
+  /** The ledger has done it, nobody knows yet. */
+  after?: ((step: 'evidence' | 'record') => Promise<void> | void) | undefined;
+}
+
+/** A real ledger, with something in its way. */
+export function interferingLedger(ledger: Ledger, { before, after }: Interference): Ledger {
+  const around = async <T>(step: 'evidence' | 'record', work: () => Promise<T>): Promise<T> => {
+    await before?.(step);
+    const done = await work();
+    await after?.(step);
+    return done;
+  };
+  const evidence: Rollouts['evidence'] = (request) => around('evidence', () => ledger.rollouts.evidence(request));
+  const record: Rollouts['record'] = (...entry) => around('record', () => ledger.rollouts.record(...entry));
+  const rollouts = Object.create(ledger.rollouts, {
+    evidence: { value: evidence },
+    record: { value: record },
+  }) as Rollouts;
+  return Object.create(ledger, { rollouts: { value: rollouts } }) as Ledger;
+}

@@ -1,0 +1,79 @@
+import { randomUUID } from 'node:crypto';
+import { NativeConnection, Worker } from '@temporalio/worker';
+import { createActivities } from '../../src/activities';
+import { findAuditProblem, readAudit } from '../../src/cli/rollout/audit-chain';
+import { RolloutClient } from '../../src/client/rollout-client';
+import { openLedger } from '../../src/ledger/open-ledger';
+import { createProvider } from '../../src/providers/openai-compatible';
+import { startSimulator } from '../../src/simulator/simulator';
+import { type Interference, interferingLedger } from './interfering-ledger';
+import { prepareService, primaryModel, type Service, type ServiceOptions } from './service';
+import { unique, workflowBundle } from './temporal';
+
+export interface RolloutService extends Service {
+  readonly rollouts: RolloutClient;
+  /** Of users on both sides of every split. */
+  sendTurns(count: number): Promise<void>;
+  /** What the audit trail says of a rollout: `start`, `advance`, … and `bellwether` for what the evidence decided. */
+  actions(rollout: string): Promise<readonly (readonly [action: string, actor: string])[]>;
+  /** As `bellwether rollout verify` finds it; null when all is well. */
+  auditProblem(): Promise<string | null>;
+}
+
+/** A service with a legacy arm, where all traffic is, and no worker. */
+export async function prepareRolloutService(options: ServiceOptions = {}): Promise<RolloutService> {
+  const simulator = options.simulator ?? (await startSimulator({ models: { [primaryModel]: {}, 'legacy-chat': {} } }));
+  const service = await prepareService({
+    ...options,
+    simulator,
+    configuration: { defaultArm: 'legacy', ...options.configuration },
+    environment: { LEGACY_BASE_URL: simulator.baseUrl, LEGACY_API_KEY: 'sk-legacy', ...options.environment },
+  });
+  return {
+    ...service,
+    rollouts: new RolloutClient(service.temporal, service.settings.temporal.taskQueue),
+    sendTurns: async (count) => {
+      const send = (_: unknown, index: number) =>
+        service.client.send({ sessionId: unique('session'), userId: `user-${index}`, content: 'Where is my order?' });
+      await Promise.all(Array.from({ length: count }, send));
+    },
+    actions: async (rollout) =>
+      (await service.ledger.rollouts.auditTrail(rollout)).map(({ action, actor }) => [action, actor] as const),
+    auditProblem: async () => findAuditProblem(await readAudit(service.ledger.rollouts))?.problem ?? null,
+    stop: async () => {
+      await service.stop();
+      if (!options.simulator) await simulator.close();
+    },
+  };
+}
+
+/** A worker of the service in this process, whose ledger somebody interferes with. Returns how to stop it. */
+export async function startInterferedWorker(
+  service: Service,
+  interference: Interference,
+): Promise<() => Promise<void>> {
+  const { temporal, policy, providers } = service.settings;
+  const ledger = await openLedger(service.settings);
+  const providersByName = new Map(providers.map((settings) => [settings.name, createProvider(settings)]));
+  const connection = await NativeConnection.connect({ address: temporal.address });
+  const worker = await Worker.create({
+    connection,
+    namespace: temporal.namespace,
+    taskQueue: temporal.taskQueue,
+    workflowBundle: workflowBundle(),
+    activities: createActivities({
+      ledger: interferingLedger(ledger, interference),
+      providers: providersByName,
+      policy,
+      owner: randomUUID(),
+    }),
+  });
+  const finished = worker.run();
+  return async () => {
+    worker.shutdown();
+    await finished;
+    await connection.close();
+    await Promise.all([...providersByName.values()].map((provider) => provider.close()));
+    await ledger.close();
+  };
+}
