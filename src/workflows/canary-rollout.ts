@@ -8,6 +8,7 @@ import {
   defineQuery,
   defineSignal,
   defineUpdate,
+  patched,
   proxyActivities,
   setHandler,
   workflowInfo,
@@ -117,12 +118,17 @@ export async function canaryRollout({ spec, carried }: CanaryRolloutInput): Prom
   }
 
   async function carryOut(command: RolloutCommand): Promise<void> {
-    const evidence = command.name === 'promote' ? await observe() : null;
+    const evidence = command.name === 'promote' && !isOverForGood() ? await observe() : null;
     // As above; the promotion is refused after it.
     if (command.name !== 'rollback' && commands.hasRollback) return;
     const { action, reason, next } = await decideOn({ command, evidence });
     rollout.enter(next);
     commands.answer(command, { accepted: action !== 'refuse', reason, state: next });
+  }
+
+  /** Whatever the evidence says, a promotion is refused then, and its sender need not wait for it to be read. */
+  function isOverForGood(): boolean {
+    return rollout.hasEnded && patched('no-evidence-after-the-end');
   }
 
   /** Decides, and makes it true: the row of the audit and the split are one transaction. */
