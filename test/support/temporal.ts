@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { searchAttributeNames } from '../../src/contract/names';
+import { devServerTuning } from '../../src/temporal-server/dev-server-flags';
 import { startDevServer, type DevServer } from '../../src/temporal-server/dev-server';
 
 /** Set by global-setup for the test processes. */
@@ -21,15 +22,28 @@ export function temporalBinary(): string {
   return fromGlobalSetup('binary');
 }
 
+interface OwnTemporalOptions {
+  readonly dataFile?: string;
+  readonly port?: number;
+  /** When the server suggests to continue as new. Default: Temporal's own 4,096. */
+  readonly historyEventsPerRun?: number;
+}
+
 /** A server for one test file, which may stop or kill it. In memory unless a data file is given. */
 export async function startOwnTemporal(
-  options: { readonly dataFile?: string; readonly port?: number } = {},
+  options: OwnTemporalOptions = {},
 ): Promise<DevServer & { readonly namespace: string }> {
+  const { historyEventsPerRun } = options;
+  const shortRuns =
+    historyEventsPerRun === undefined
+      ? []
+      : [`--dynamic-config-value=limit.historyCount.suggestContinueAsNew=${historyEventsPerRun}`];
   const server = await startDevServer({
     binary: temporalBinary(),
     dataFile: options.dataFile,
     namespace: testNamespace,
     port: options.port,
+    tuning: [...devServerTuning, ...shortRuns],
     searchAttributes: Object.values(searchAttributeNames),
   });
   return { ...server, namespace: testNamespace };
