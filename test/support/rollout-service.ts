@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { NativeConnection, Worker } from '@temporalio/worker';
 import { createActivities } from '../../src/activities';
+import { TargetMemory } from '../../src/activities/target-memory';
 import { findAuditProblem, readAudit } from '../../src/cli/rollout/audit-chain';
 import { RolloutClient } from '../../src/client/rollout-client';
 import { openLedger } from '../../src/ledger/open-ledger';
@@ -65,6 +66,8 @@ export async function startInterferedWorker(
       ledger: interferingLedger(ledger, interference),
       providers: providersByName,
       policy,
+      streams: service.streams,
+      targets: new TargetMemory(policy.breaker),
       owner: randomUUID(),
     }),
   });
