@@ -17,6 +17,7 @@ import type {
 import * as names from '../contract/names';
 import { chatTurnProblem, conversationProblem, idProblem, sendMessageProblem } from '../domain/validate-input';
 import { BudgetRefusedError, DeadlineExceededError, InvalidInputError } from './errors';
+import { joinTurn } from './join-turn';
 import { RecentSet } from './recent-set';
 import { isPassing, isPassingForUpdateWithStart, isUnreachable, translateError } from './translate-error';
 
@@ -38,6 +39,12 @@ export interface SendOptions extends Omit<SendMessageInput, 'turnId'>, Omit<Conv
 
 export interface CompleteOptions extends Omit<ChatTurnInput, 'turnId'> {
   readonly turnId?: string;
+  readonly deadlineMs?: number;
+}
+
+export interface JoinOptions {
+  readonly sessionId?: string;
+  /** Milliseconds to wait for the answer. Default 200,000. */
   readonly deadlineMs?: number;
 }
 
@@ -96,6 +103,20 @@ export class BellwetherClient {
       }
     };
     return refuseBlocked(await this.persist(call, `Turn ${input.turnId}`, deadlineMs));
+  }
+
+  /**
+   * Waits for a turn that was begun before, here or elsewhere, and returns its reply, also one that a budget refused.
+   * `sessionId` is that of a turn of a session: its text is kept as long as the transcript has it.
+   * @throws {TurnNotFoundError}
+   * @throws {TurnFailedError} it was cancelled or terminated
+   * @throws {DeadlineExceededError} it has no answer yet
+   * @throws {TemporalUnreachableError}
+   */
+  async turn(turnId: string, options: JoinOptions = {}): Promise<ChatReply> {
+    const { sessionId, deadlineMs = defaultDeadlineMs } = options;
+    refuseInvalid(idProblem('turnId', turnId) ?? (sessionId === undefined ? null : idProblem('sessionId', sessionId)));
+    return this.persist(() => joinTurn(this.temporal, turnId, sessionId), `Turn ${turnId}`, deadlineMs);
   }
 
   /** The session's most recent turns, oldest first. @throws {ConversationNotFoundError} */

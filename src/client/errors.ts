@@ -34,6 +34,11 @@ export class ConversationNotFoundError extends BellwetherError {
   readonly code = 'conversation-not-found';
 }
 
+/** There is no such turn, or Temporal no longer keeps it. A turn that was begun a moment ago may not be there yet. */
+export class TurnNotFoundError extends BellwetherError {
+  readonly code = 'turn-not-found';
+}
+
 /** The input names the field and its limit; nothing was started. */
 export class InvalidInputError extends BellwetherError {
   readonly code = 'invalid-input';

@@ -7,7 +7,7 @@ export type {
   Transcript,
   TranscriptTurn,
 } from '../contract/chat';
-export type { BellwetherClient, CompleteOptions, SendOptions } from './bellwether-client';
+export type { BellwetherClient, CompleteOptions, JoinOptions, SendOptions } from './bellwether-client';
 export type {
   RolloutAnswer,
   RolloutCommandInput,
@@ -32,4 +32,5 @@ export {
   RolloutRefusedError,
   TemporalUnreachableError,
   TurnFailedError,
+  TurnNotFoundError,
 } from './errors';

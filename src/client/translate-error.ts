@@ -68,7 +68,7 @@ export function translateError(error: unknown, subject: string): BellwetherError
 }
 
 /** The client gives some of these a class of their own, and hands on others as they came. */
-function isNotFound(error: unknown): boolean {
+export function isNotFound(error: unknown): boolean {
   return error instanceof WorkflowNotFoundError || grpcCauseOf(error)?.code === grpcStatus.NOT_FOUND;
 }
 

@@ -1,0 +1,31 @@
+import type { Client } from '@temporalio/client';
+import type { ChatReply, Transcript } from '../contract/chat';
+import * as names from '../contract/names';
+import { TurnNotFoundError } from './errors';
+import { isNotFound } from './translate-error';
+
+/** Waits for the reply of a turn that was begun before. @throws {TurnNotFoundError} */
+export async function joinTurn(temporal: Client, turnId: string, sessionId: string | undefined): Promise<ChatReply> {
+  try {
+    return sessionId === undefined
+      ? ((await temporal.workflow.getHandle(names.turnWorkflowId(turnId)).result()) as ChatReply)
+      : await joinSessionTurn(temporal, turnId, sessionId);
+  } catch (error) {
+    if (!isNotFound(error)) throw error;
+    throw new TurnNotFoundError(`Turn ${turnId} is not known to Temporal.`, { cause: error });
+  }
+}
+
+async function joinSessionTurn(temporal: Client, turnId: string, sessionId: string): Promise<ChatReply> {
+  const conversation = temporal.workflow.getHandle(names.conversationWorkflowId(sessionId));
+  try {
+    return await conversation.getUpdateHandle<ChatReply>(turnId).result();
+  } catch (error) {
+    if (!isNotFound(error)) throw error;
+    // Updates are known by run. A conversation that has continued as new carries its recent turns along.
+    const { turns } = await conversation.query<Transcript>(names.transcriptQuery);
+    const turn = turns.findLast((each) => each.turnId === turnId);
+    if (!turn) throw error;
+    return turn.reply;
+  }
+}

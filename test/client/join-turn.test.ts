@@ -1,0 +1,95 @@
+import { BudgetRefusedError, DeadlineExceededError, TurnFailedError, TurnNotFoundError } from '../../src/client';
+import type { ConversationInput } from '../../src/contract/chat';
+import { conversationWorkflowId, conversationWorkflowType, turnWorkflowId } from '../../src/contract/names';
+import { eventually } from '../support/eventually';
+import { primaryModel, startService, type Service } from '../support/service';
+import { unique } from '../support/temporal';
+
+let service: Service;
+beforeAll(async () => {
+  service = await startService();
+});
+afterAll(() => service.stop());
+beforeEach(async () => {
+  await service.simulator.clearCalls();
+  await service.simulator.setBehaviour('*', { latency: { kind: 'fixed', ms: 0 } });
+});
+
+const messages = [{ role: 'user', content: 'Where is my order?' }] as const;
+const content = 'Where is my order?';
+const callsBegan = () => eventually('a call began', async () => (await service.simulator.calls()).length > 0);
+
+test('a one-shot turn is joined while it runs, and its reply is there afterwards', async () => {
+  await service.simulator.setBehaviour(primaryModel, { latency: { kind: 'fixed', ms: 500 } });
+  const turnId = unique('turn');
+  const answer = service.client.complete({ turnId, messages });
+  await callsBegan();
+  const joined = await service.client.turn(turnId);
+  expect(joined).toEqual(await answer);
+  await expect(service.client.turn(turnId)).resolves.toEqual(joined);
+  expect(await service.simulator.calls()).toHaveLength(1);
+});
+
+test('a turn of a session is joined while it runs, afterwards, and once the session is closed', async () => {
+  await service.simulator.setBehaviour(primaryModel, { latency: { kind: 'fixed', ms: 500 } });
+  const sessionId = unique('session');
+  const turnId = unique('turn');
+  const answer = service.client.send({ sessionId, turnId, content });
+  await callsBegan();
+  const joined = await service.client.turn(turnId, { sessionId });
+  expect(joined).toEqual(await answer);
+  await expect(service.client.turn(turnId, { sessionId })).resolves.toEqual(joined);
+  await service.client.close(sessionId);
+  await service.temporal.workflow.getHandle(conversationWorkflowId(sessionId)).result();
+  await expect(service.client.turn(turnId, { sessionId })).resolves.toEqual(joined);
+});
+
+test('a turn that was answered before its conversation continued as new is found in what was carried', async () => {
+  const sessionId = unique('session');
+  const turnId = unique('turn');
+  const reply = await service.client.send({ sessionId: unique('earlier-run'), turnId, content });
+  const carried: ConversationInput['carried'] = {
+    turns: [{ turnId, atMs: Date.now(), userContent: content, reply }],
+    totals: { turns: 1, tokens: reply.tokens_used, cost_usd: reply.cost_usd, unconfirmed_usd: 0 },
+    lastActivityAtMs: Date.now(),
+  };
+  await service.temporal.workflow.start(conversationWorkflowType, {
+    workflowId: conversationWorkflowId(sessionId),
+    taskQueue: service.settings.temporal.taskQueue,
+    args: [{ sessionId, carried } satisfies ConversationInput],
+  });
+  await expect(service.client.turn(turnId, { sessionId })).resolves.toEqual(reply);
+});
+
+test('a turn that nobody began is not found, in no session, in one and in one that is not there', async () => {
+  const sessionId = unique('session');
+  await service.client.send({ sessionId, content });
+  const turnId = unique('nothing');
+  await expect(service.client.turn(turnId)).rejects.toThrow(TurnNotFoundError);
+  await expect(service.client.turn(turnId, { sessionId })).rejects.toThrow(TurnNotFoundError);
+  await expect(service.client.turn(turnId, { sessionId: unique('nobody') })).rejects.toThrow(TurnNotFoundError);
+  await expect(service.client.turn(turnId)).rejects.toMatchObject({ code: 'turn-not-found' });
+});
+
+test('a turn that takes longer than its caller waits goes on, and one that is cancelled has failed', async () => {
+  await service.simulator.queueFaults(primaryModel, [{ kind: 'silence' }]);
+  const turnId = unique('turn');
+  const answer = service.client.complete({ turnId, messages });
+  answer.catch(() => undefined);
+  await callsBegan();
+  await expect(service.client.turn(turnId, { deadlineMs: 300 })).rejects.toThrow(DeadlineExceededError);
+  await service.temporal.workflow.getHandle(turnWorkflowId(turnId)).terminate('ended by a test');
+  await expect(service.client.turn(turnId)).rejects.toThrow(TurnFailedError);
+  await expect(answer).rejects.toThrow(TurnFailedError);
+});
+
+test('a turn that a budget refused has a reply that says so', async () => {
+  const poor = await startService({ configuration: { budgets: { dayUsd: 0.0001 } } });
+  try {
+    const turnId = unique('turn');
+    await expect(poor.client.complete({ turnId, messages })).rejects.toThrow(BudgetRefusedError);
+    await expect(poor.client.turn(turnId)).resolves.toMatchObject({ blocked: true, error: 'Daily budget exceeded' });
+  } finally {
+    await poor.stop();
+  }
+});
