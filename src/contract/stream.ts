@@ -16,7 +16,10 @@ export interface StreamPiece {
 export interface TurnStreams {
   /** Never throws and never waits: a piece that is lost makes the answer late, not wrong. */
   write(turnId: string, piece: StreamPiece): void;
-  /** All pieces that are still known, oldest first; none when the turn has none, or they are gone. */
+  /**
+   * All pieces that are still known, oldest first; none when the turn has none, or they are gone, or cannot be had within
+   * a second. Never throws.
+   */
   pieces(turnId: string): Promise<readonly StreamPiece[]>;
   /** All pieces from the first that is still known, then as they come, until `signal` is aborted. Never throws. */
   read(turnId: string, signal: AbortSignal): AsyncIterable<StreamPiece>;
