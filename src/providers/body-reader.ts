@@ -17,8 +17,11 @@ export interface BodyReader {
 
 /** What a reader may do to its exchange. */
 export interface ExchangeControl {
-  /** Ends the exchange with what `end` gives, before the body has ended. */
-  finish(): void;
+  /**
+   * Ends the exchange with what `end` gives. The body may take `restMs` more to end, so that its connection can serve the
+   * next call; then it is destroyed.
+   */
+  finish(restMs: number): void;
   breakOff(cause: BreakCause): void;
 }
 

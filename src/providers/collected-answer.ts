@@ -34,7 +34,8 @@ export class CollectedAnswer {
     if (choice === undefined) return { text: '', isProgress: false };
 
     this.hasChoice = true;
-    this.finishReason = choice.finish_reason ?? this.finishReason;
+    // Some providers send '' as long as there is no reason.
+    this.finishReason = choice.finish_reason || this.finishReason;
     const { content, tool_calls: toolCalls, reasoning_content: thought, reasoning } = choice.delta ?? {};
     if (typeof content === 'string') this.content = (this.content ?? '') + content;
     this.keptBytes += Buffer.byteLength(content ?? '');

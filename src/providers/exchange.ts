@@ -41,9 +41,6 @@ export type Exchange =
   /** `body` is the parsed JSON of the body, undefined when it is none; of a stream: the same, put together. */
   { readonly kind: 'response'; readonly head: ResponseHead; readonly body: unknown } | BrokenExchange;
 
-/** A server that has said all ends its body within milliseconds; then the connection can serve the next call. */
-const endOfBodyMs = 1_000;
-
 /**
  * One HTTP request and its whole response, bounded in time and, by its reader, in bytes. Never rejects. When it is broken
  * off, its connection is destroyed at once, so that nothing is left to read an endless body or to wait for a silent server.
@@ -80,7 +77,7 @@ class BoundedHandler implements Dispatcher.DispatchHandler {
   ) {
     this.timer = setTimeout(() => this.breakOff({ kind: 'timeout' }), request.timeoutMs);
     this.reader = createReader({
-      finish: () => this.finish(),
+      finish: (restMs) => this.finish(restMs),
       breakOff: (cause) => this.breakOff(cause),
     });
     if (request.signal?.aborted) this.onAbort();
@@ -121,10 +118,10 @@ class BoundedHandler implements Dispatcher.DispatchHandler {
     this.breakOff({ kind: 'cancelled', reason: this.request.signal?.reason });
   };
 
-  private finish(): void {
+  private finish(restMs: number): void {
     if (this.isOver) return;
     this.endWithBody();
-    this.timer = setTimeout(() => this.abort('the body went on after its end'), endOfBodyMs);
+    this.timer = setTimeout(() => this.abort('its body did not end'), restMs);
   }
 
   private endWithBody(): void {

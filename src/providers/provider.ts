@@ -10,7 +10,7 @@ export interface CompletionRequest {
   readonly maxTokens: number;
   /** Sent as `x-request-id`, so that the provider's log can be joined with the ledger: `{turnId}.{attempt}`. */
   readonly requestId: string;
-  /** Further fields of the request, as they are: `tools`, `response_format`, … */
+  /** Further fields of the request, as they are: `tools`, `response_format`, … None takes the place of a field above. */
   readonly options?: Readonly<Record<string, unknown>>;
   /** The whole call, from connecting to the last byte. */
   readonly timeoutMs: number;
@@ -20,9 +20,12 @@ export interface CompletionRequest {
 }
 
 export interface StreamRequest {
-  /** `totalMs` does not count: `timeoutMs` of the request does. */
+  /**
+   * Each ends the call as `timeout` that is not retryable: a target that is silent or stands still is not asked again.
+   * `totalMs` does not count: `timeoutMs` of the request does.
+   */
   readonly limits: StreamLimits;
-  /** Hears the answer's text as it comes. */
+  /** Hears the answer's text as it comes; all of it at once from a provider that does not stream. Must not throw. */
   readonly onText: (text: string) => void;
 }
 

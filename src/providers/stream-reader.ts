@@ -13,6 +13,9 @@ import { StreamWatch } from './stream-watch';
  */
 const wireBytesPerKeptByte = 64;
 
+/** A server that has said all ends its body within milliseconds. */
+const endOfBodyMs = 1_000;
+
 /** Reads a streamed completion, or what comes in its place: an error, or an answer as plain JSON. */
 export class StreamReader implements BodyReader {
   private readonly answer = new CollectedAnswer();
@@ -56,7 +59,7 @@ export class StreamReader implements BodyReader {
 
   onHead({ status, headers }: ResponseHead): void {
     this.watch.head();
-    const contentType = firstValue(headers['content-type']) ?? '';
+    const contentType = firstValue(headers['content-type'])?.toLowerCase() ?? '';
     this.isEventStream = contentType.startsWith('text/event-stream');
     if (status >= 300 || /json|html/.test(contentType)) this.plain = new JsonReader(this.maxBytes, this.control);
   }
@@ -99,11 +102,14 @@ export class StreamReader implements BodyReader {
     }
     const json = parseJson(data);
     const chunk = chunkSchema.safeParse(json).data;
-    if (this.isWhole && chunk === undefined) this.finish();
-    else if (!this.isWhole && (event === 'error' || (chunk?.error ?? null) !== null)) {
+    const isError = event === 'error' || (chunk?.error ?? null) !== null;
+    if (chunk !== undefined && !isError) this.onChunk(chunk);
+    // A whole answer stays one, whatever follows.
+    else if (this.isWhole) this.finish();
+    else if (isError) {
       this.error = { body: chunk?.error ? json : { error: json ?? data } };
       this.finish();
-    } else if (chunk !== undefined) this.onChunk(chunk);
+    }
     // Half an event at the end is a stream that was cut.
     else if (!this.isEnding) this.control.breakOff({ kind: 'malformed-chunk' });
   }
@@ -125,7 +131,7 @@ export class StreamReader implements BodyReader {
   private finish(): void {
     if (this.isEnding) return;
     this.isEnding = true;
-    this.control.finish();
+    this.control.finish(endOfBodyMs);
   }
 
   private endPlain(plain: JsonReader): { readonly body: unknown } {

@@ -6,9 +6,9 @@ const graceAfterFinishMs = 1_000;
 
 /** Breaks a streamed call off when it is silent for too long, and ends it when nothing comes after its finish reason. */
 export class StreamWatch {
-  private firstByte: NodeJS.Timeout | undefined;
+  private readonly headers = new FairTimer();
   /** Of the first token, then from token to token, then of what may follow the last. */
-  private next: NodeJS.Timeout | undefined;
+  private readonly next = new FairTimer();
   private hasToken = false;
 
   constructor(
@@ -17,36 +17,57 @@ export class StreamWatch {
   ) {}
 
   sent(): void {
-    this.firstByte = this.limitTimer('firstByteMs');
-    this.next = this.limitTimer('firstTokenMs');
+    this.limit(this.headers, 'firstByteMs');
+    this.limit(this.next, 'firstTokenMs');
   }
 
   head(): void {
-    clearTimeout(this.firstByte);
+    this.headers.clear();
   }
 
   token(): void {
-    if (this.hasToken) {
-      this.next?.refresh();
-      return;
-    }
+    if (this.hasToken) this.next.restart();
+    else this.limit(this.next, 'idleMs');
     this.hasToken = true;
-    clearTimeout(this.next);
-    this.next = this.limitTimer('idleMs');
   }
 
   finished(): void {
-    clearTimeout(this.next);
-    this.next = setTimeout(() => this.control.finish(), graceAfterFinishMs);
+    this.next.start(graceAfterFinishMs, () => this.control.finish(0));
   }
 
   stop(): void {
-    clearTimeout(this.firstByte);
-    clearTimeout(this.next);
+    this.headers.clear();
+    this.next.clear();
   }
 
-  private limitTimer(limit: Exclude<keyof StreamLimits, 'totalMs'>): NodeJS.Timeout {
+  private limit(timer: FairTimer, limit: Exclude<keyof StreamLimits, 'totalMs'>): void {
     const limitMs = this.limits[limit];
-    return setTimeout(() => this.control.breakOff({ kind: 'stalled', limit, limitMs }), limitMs);
+    timer.start(limitMs, () => this.control.breakOff({ kind: 'stalled', limit, limitMs }));
+  }
+}
+
+/**
+ * A timer that gives what waits in the sockets a chance first: after a pause of the whole process timers are due before
+ * anything is read, and the provider was not the one that was silent.
+ */
+class FairTimer {
+  private timer: NodeJS.Timeout | undefined;
+  private immediate: NodeJS.Immediate | undefined;
+
+  start(ms: number, onDue: () => void): void {
+    this.clear();
+    this.timer = setTimeout(() => {
+      this.immediate = setImmediate(onDue);
+    }, ms);
+  }
+
+  restart(): void {
+    clearImmediate(this.immediate);
+    this.timer?.refresh();
+  }
+
+  clear(): void {
+    clearTimeout(this.timer);
+    clearImmediate(this.immediate);
   }
 }

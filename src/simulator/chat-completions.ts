@@ -122,7 +122,7 @@ function answerNow(response: ServerResponse, { id, call, model, answer, fault, e
   const body = completionBody(id, name, answer, behaviour.cachedPromptPercent);
   const charged = fault?.charged ?? true;
   const scripted = fault === null || hasWholeBody(fault) ? null : fault;
-  const script = call.stream ? streamScript(body, answer, behaviour, call.includeUsage, scripted) : null;
+  const script = call.stream ? streamScript(body, answer, { ...behaviour, ...call }, scripted) : null;
   if (script !== null && (fault === null || scripted !== null)) {
     const onDecided = (completionTokens: number): void => {
       end({ outcome: script.outcome, status: 200, charged, completionTokens });

@@ -2,10 +2,9 @@
 import type { ServerResponse } from 'node:http';
 import type { Fault, StatusFault } from './behaviour';
 import type { CompletionBody } from './completion';
+import { largeJson, largeStream, sendLarge } from './large-body';
+import { jsonType, streamType } from './content-types';
 import { errorBody, type WholeBodyFault } from './stream-script';
-
-const jsonType = 'application/json';
-const streamType = 'text/event-stream; charset=utf-8';
 
 export type FaultyAnswer = Exclude<Fault, { kind: 'status' | 'reset' | 'silence' }>;
 
@@ -112,47 +111,6 @@ function sendLate(response: ServerResponse, text: string, ms: number): void {
   response.flushHeaders();
   const timer = setTimeout(() => response.end(text), ms);
   response.once('close', () => clearTimeout(timer));
-}
-
-interface LargeBody {
-  readonly contentType: string;
-  readonly opening: string;
-  readonly padding: Buffer;
-  readonly closing: string;
-}
-
-const letters = 'a'.repeat(64 * 1024);
-
-const largeJson: LargeBody = {
-  contentType: jsonType,
-  opening: '{"choices":[{"message":{"content":"',
-  padding: Buffer.from(letters),
-  closing: '"}}]}',
-};
-
-const largeStream: LargeBody = {
-  contentType: streamType,
-  opening: '',
-  padding: Buffer.from(`data: {"choices":[{"index":0,"delta":{"content":"${letters}"}}]}\n\n`),
-  closing: 'data: {"choices":[{"index":0,"delta":{},"finish_reason":"stop"}]}\n\ndata: [DONE]\n\n',
-};
-
-/** `bytes` rounded up to whole paddings, as fast as the client reads. */
-function sendLarge(response: ServerResponse, bytes: number, large: LargeBody): void {
-  response.writeHead(200, { 'content-type': large.contentType });
-  response.write(large.opening);
-  let left = bytes;
-  const writeMore = (): void => {
-    while (left > 0 && !response.destroyed) {
-      left -= large.padding.length;
-      if (!response.write(large.padding)) {
-        response.once('drain', writeMore);
-        return;
-      }
-    }
-    response.end(large.closing);
-  };
-  writeMore();
 }
 
 function sendSlowly(response: ServerResponse, text: string, bytesPerSecond: number, contentType: string): void {

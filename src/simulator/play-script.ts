@@ -1,4 +1,5 @@
 import type { ServerResponse } from 'node:http';
+import { streamType } from './content-types';
 import type { StreamScript } from './stream-script';
 
 interface ScriptListener {
@@ -10,7 +11,7 @@ interface ScriptListener {
 
 /** Sends the headers of a stream and then its steps, each in its time, until they end or the client goes. */
 export function playScript(response: ServerResponse, script: StreamScript, listener: ScriptListener): void {
-  response.writeHead(200, { 'content-type': 'text/event-stream; charset=utf-8', 'cache-control': 'no-cache' });
+  response.writeHead(200, { 'content-type': streamType, 'cache-control': 'no-cache' });
   response.flushHeaders();
   let index = 0;
   let timer: NodeJS.Timeout | undefined;

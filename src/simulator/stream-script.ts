@@ -13,8 +13,10 @@ interface StreamStep {
   readonly completionTokens: number;
 }
 
+type Steps = readonly StreamStep[];
+
 export interface StreamScript {
-  readonly steps: readonly StreamStep[];
+  readonly steps: Steps;
   /** What the provider does then. */
   readonly ending: 'end' | 'reset' | 'stay-open';
   readonly outcome: 'answered' | 'faulty';
@@ -24,46 +26,28 @@ export interface StreamScript {
 
 /** Faults that are not sent as a list of chunks; `sendFaultyAnswer` sends them. */
 export type WholeBodyFault = Extract<Fault, { kind: 'html' | 'large-body' | 'slow-body' | 'json-instead-of-stream' }>;
-export type ScriptedFault = Exclude<Fault, WholeBodyFault | { kind: 'status' | 'reset' | 'silence' }>;
+type ScriptedFault = Exclude<Fault, WholeBodyFault | { kind: 'status' | 'reset' | 'silence' }>;
+
+export interface StreamOptions extends Pick<ModelBehaviour, 'firstTokenMs' | 'pieceGapMs'> {
+  readonly includeUsage: boolean;
+}
 
 /** What is sent to a call with `stream: true`. */
 export function streamScript(
   body: CompletionBody,
   answer: Answer,
-  behaviour: Pick<ModelBehaviour, 'firstTokenMs' | 'pieceGapMs'>,
-  includeUsage: boolean,
+  options: StreamOptions,
   fault: ScriptedFault | null,
 ): StreamScript {
-  const { usage, ...envelope } = { ...body, object: 'chat.completion.chunk' };
-  const chunk = (delta: object, finishReason: string | null, completionTokens: number, afterMs = 0): StreamStep => {
-    const choices = [{ index: 0, delta, finish_reason: finishReason }];
-    return { afterMs, text: eventOf({ ...envelope, choices }), completionTokens };
-  };
-  const all = answer.completionTokens;
-  const hasTools = answer.toolCalls.length > 0;
-  const role = chunk({ role: 'assistant', content: hasTools ? null : '' }, null, 0);
-  const firstTokenMs = fault?.kind === 'late-first-token' ? fault.ms : behaviour.firstTokenMs;
-  const said = answerPieces(answer).map(({ delta, completionTokens }, index) => {
-    const afterMs = index === 0 ? firstTokenMs : behaviour.pieceGapMs;
-    return chunk(delta, null, completionTokens, afterMs);
-  });
-  const finish = chunk({}, answer.finishReason, all);
-  const usageStep = { afterMs: 0, text: eventOf({ ...envelope, choices: [], usage }), completionTokens: all };
-  const usageSteps = includeUsage ? [usageStep] : [];
-  const done = { afterMs: 0, text: 'data: [DONE]\n\n', completionTokens: all };
+  const firstTokenMs = fault?.kind === 'late-first-token' ? fault.ms : options.firstTokenMs;
+  const { chunk, role, said, finish, usage, done } = chunksOf(body, answer, { ...options, firstTokenMs });
+  const tail = [finish, ...usage, done];
+  if (fault === null || fault.kind === 'late-first-token') return whole([role, ...said, ...tail], finish, 'answered');
 
-  const whole = (
-    steps: readonly StreamStep[],
-    outcome: StreamScript['outcome'],
-    ending: StreamScript['ending'] = 'end',
-  ) => ({ steps, ending, outcome, decidedAt: Math.max(0, steps.indexOf(finish)) }) as const;
-  const broken = (steps: readonly StreamStep[], ending: StreamScript['ending']) =>
-    ({ steps, ending, outcome: 'faulty', decidedAt: ending === 'stay-open' ? null : steps.length - 1 }) as const;
-
-  if (fault === null || fault.kind === 'late-first-token')
-    return whole([role, ...said, finish, ...usageSteps, done], 'answered');
-  const cutAt = 'afterTokens' in fault ? piecesWithin(said, fault.afterTokens ?? all / 2) : piecesWithin(said, all / 2);
+  const afterTokens = 'afterTokens' in fault ? fault.afterTokens : undefined;
+  const cutAt = pieceCount(said, afterTokens ?? answer.completionTokens / 2);
   const beginning = [role, ...said.slice(0, cutAt)];
+  const completionTokens = beginning.at(-1)?.completionTokens ?? 0;
   switch (fault.kind) {
     case 'reset-mid-body':
       return broken(beginning, 'reset');
@@ -72,26 +56,26 @@ export function streamScript(
     case 'stall':
       return broken(beginning, 'stay-open');
     case 'error-in-body':
-      return broken([...beginning, { ...stepAfter(beginning), text: eventOf(errorBody(fault)) }], 'end');
+      return broken([...beginning, { afterMs: 0, text: eventOf(errorBody(fault)), completionTokens }], 'end');
     case 'invalid-json': {
       const [next = finish, ...rest] = said.slice(cutAt);
-      const half = `${next.text.slice(0, next.text.length / 2).trimEnd()}\n\n`;
-      return whole([...beginning, { ...next, text: half }, ...rest, finish, ...usageSteps, done], 'faulty');
+      const half = { ...next, text: `${next.text.slice(0, next.text.length / 2)}\n\n` };
+      return whole([...beginning, half, ...rest, ...tail], finish, 'faulty');
     }
     case 'no-choices':
-      return broken([...usageSteps, done], 'end');
-    case 'null-content':
-      return broken(
-        [chunk({ role: 'assistant', content: null }, null, 0), chunk({}, fault.finishReason ?? 'stop', all), done],
-        'end',
-      );
+      return broken([...usage, done], 'end');
+    case 'null-content': {
+      const withheld = chunk({ role: 'assistant', content: null }, null, 0);
+      const end = chunk({}, fault.finishReason ?? 'stop', answer.completionTokens);
+      return broken([withheld, end, ...usage, done], 'end');
+    }
     case 'no-usage':
-      return whole([role, ...said, finish, done], 'faulty');
+      return whole([role, ...said, finish, done], finish, 'faulty');
     case 'no-done':
       break;
   }
-  const end = fault.withUsage === false ? [] : usageSteps;
-  return whole([role, ...said, finish, ...end], 'answered', fault.staysOpen ? 'stay-open' : 'end');
+  const end = fault.withUsage === false ? [finish] : [finish, ...usage];
+  return { ...whole([role, ...said, ...end], finish, 'answered'), ending: fault.staysOpen ? 'stay-open' : 'end' };
 }
 
 export function errorBody({ message, type, code }: Extract<Fault, { kind: 'error-in-body' }>) {
@@ -99,17 +83,43 @@ export function errorBody({ message, type, code }: Extract<Fault, { kind: 'error
   return { error: { message: words, type: type ?? 'server_error', param: null, code: code ?? null } };
 }
 
+function chunksOf(body: CompletionBody, answer: Answer, options: StreamOptions) {
+  const { usage, ...rest } = body;
+  const envelope = { ...rest, object: 'chat.completion.chunk' };
+  const all = answer.completionTokens;
+  const chunk = (delta: object, finishReason: string | null, completionTokens: number, afterMs = 0): StreamStep => {
+    const choices = [{ index: 0, delta, finish_reason: finishReason }];
+    return { afterMs, text: eventOf({ ...envelope, choices }), completionTokens };
+  };
+  const usageChunk = { afterMs: 0, text: eventOf({ ...envelope, choices: [], usage }), completionTokens: all };
+  return {
+    chunk,
+    role: chunk({ role: 'assistant', content: answer.toolCalls.length > 0 ? null : '' }, null, 0),
+    said: answerPieces(answer).map(({ delta, completionTokens }, index) =>
+      chunk(delta, null, completionTokens, index === 0 ? options.firstTokenMs : options.pieceGapMs),
+    ),
+    finish: chunk({}, answer.finishReason, all),
+    usage: options.includeUsage ? [usageChunk] : [],
+    done: { afterMs: 0, text: 'data: [DONE]\n\n', completionTokens: all },
+  };
+}
+
+/** All is said before `finish`: from there on it does not matter who ends the call. */
+function whole(steps: Steps, finish: StreamStep, outcome: StreamScript['outcome']): StreamScript {
+  return { steps, ending: 'end', outcome, decidedAt: steps.indexOf(finish) };
+}
+
+function broken(steps: Steps, ending: StreamScript['ending']): StreamScript {
+  return { steps, ending, outcome: 'faulty', decidedAt: ending === 'stay-open' ? null : steps.length - 1 };
+}
+
 function eventOf(value: unknown): string {
   return `data: ${JSON.stringify(value)}\n\n`;
 }
 
 /** How many pieces there are until `tokens` are said. */
-function piecesWithin(said: readonly StreamStep[], tokens: number): number {
-  const index = said.findIndex(({ completionTokens }) => completionTokens >= tokens);
+function pieceCount(said: Steps, tokens: number): number {
   if (tokens <= 0) return 0;
+  const index = said.findIndex(({ completionTokens }) => completionTokens >= tokens);
   return index < 0 ? said.length : index + 1;
-}
-
-function stepAfter(steps: readonly StreamStep[]): Omit<StreamStep, 'text'> {
-  return { afterMs: 0, completionTokens: steps.at(-1)?.completionTokens ?? 0 };
 }

@@ -181,6 +181,36 @@ describe('a call without a complete response', () => {
     expect(failure).toMatchObject({ kind: 'cancelled', retryable: false });
   });
 
+  test.each([
+    ['firstByteMs', 'first-byte limit of 250 ms'],
+    ['firstTokenMs', 'first-token limit of 250 ms'],
+    ['idleMs', 'idle limit of 250 ms'],
+  ] as const)('stalled at %s → timeout, not retryable, charge unknown, naming the limit', (limit, words) => {
+    expect(broken({ kind: 'stalled', limit, limitMs: 250 })).toMatchObject({
+      kind: 'timeout',
+      retryable: false,
+      charge: 'unknown',
+      message: expect.stringContaining(words),
+    });
+  });
+
+  test('a stream that was cut → connection, retryable, charge unknown', () => {
+    expect(broken({ kind: 'cut' }, { status: 200 })).toMatchObject({
+      kind: 'connection',
+      retryable: true,
+      charge: 'unknown',
+      httpStatus: 200,
+    });
+  });
+
+  test('a malformed chunk → malformed-response, not retryable, charge unknown', () => {
+    expect(broken({ kind: 'malformed-chunk' }, { status: 200 })).toMatchObject({
+      kind: 'malformed-response',
+      retryable: false,
+      charge: 'unknown',
+    });
+  });
+
   test('too large → response-too-large, not retryable, charge unknown', () => {
     expect(broken({ kind: 'too-large' }, { status: 200 })).toMatchObject({
       kind: 'response-too-large',
@@ -207,6 +237,37 @@ describe('a 2xx without an answer', () => {
       retryable: false,
       charge: 'unknown',
       httpStatus: 200,
+    });
+  });
+
+  test.each([
+    [{ code: 502, message: 'Bad gateway' }, 'server-error', true],
+    [{ code: '503' }, 'server-error', true],
+    [{ code: 429 }, 'rate-limited', true],
+    [{ code: 408 }, 'timeout', true],
+    [{ code: 401 }, 'unauthorized', false],
+    [{ code: 400 }, 'bad-request', false],
+    [{ code: 403, message: 'Your input was flagged by moderation.' }, 'content-filter', false],
+    [{ type: 'server_error' }, 'server-error', true],
+    [{ type: 'overloaded_error', message: 'Overloaded' }, 'server-error', true],
+    [{ type: 'requests', code: 'rate_limit_exceeded' }, 'rate-limited', true],
+    [{ type: 'rate_limit_error' }, 'rate-limited', true],
+    [{ code: 'insufficient_quota', type: 'insufficient_quota' }, 'rate-limited', false],
+    [{ type: 'authentication_error' }, 'unauthorized', false],
+    [{ code: 'invalid_api_key', type: 'invalid_request_error' }, 'unauthorized', false],
+    [{ code: 'context_length_exceeded', type: 'invalid_request_error' }, 'context-length', false],
+    [{ code: 'content_filter' }, 'content-filter', false],
+    [{ type: 'invalid_request_error' }, 'bad-request', false],
+    [{ message: 'Something went wrong.' }, 'server-error', true],
+    ['Something went wrong.', 'server-error', true],
+    [{}, 'server-error', true],
+  ])('an error that comes after the 200: %j → %s, retryable %s, charge unknown', (error, kind, retryable) => {
+    expect(classifyUnusableResponse(answered200, { error }, context)).toMatchObject({
+      kind,
+      retryable,
+      charge: 'unknown',
+      httpStatus: 200,
+      message: expect.stringContaining('answered 200 and then an error'),
     });
   });
 

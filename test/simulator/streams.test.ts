@@ -276,6 +276,12 @@ describe('a fault of a stream', () => {
     ]);
   });
 
+  test('comes before the first token when it is told so', async () => {
+    const events = await eventsOf(await withFault({ kind: 'cut', afterTokens: 0 }));
+    expect(events).toMatchObject([{ choices: [{ delta: { role: 'assistant', content: '' } }] }]);
+    expect(await simulator.calls()).toMatchObject([{ completionTokens: 0 }]);
+  });
+
   test('lets it stand still until the client goes', async () => {
     const response = await withFault({ kind: 'stall', afterTokens: 3 });
     const reader = response.body?.getReader();

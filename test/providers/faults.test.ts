@@ -1,0 +1,308 @@
+/** All faults of the simulator, streamed and plain: what the adapter reports, and that nothing is left behind. */
+import { getEventListeners } from 'node:events';
+import type { StreamLimits } from '../../src/contract/policy';
+import { createProvider } from '../../src/providers/openai-compatible';
+import type { CompletionRequest, CompletionResult, Provider } from '../../src/providers/provider';
+import { faults, type Fault } from '../../src/simulator/behaviour';
+import { startSimulator, type Simulator } from '../../src/simulator/simulator';
+import { eventually } from '../support/eventually';
+import { startMisbehavingServer } from '../support/misbehaving-server';
+
+const model = 'deepseek-v3.2';
+const userText = 'Where is my order? [ref:abc]';
+/** Never reached by a call that is meant to end by itself. */
+const patientMs = 20_000;
+/** For calls that are meant to be broken off, once they were sent: a busy machine must have connected by then. */
+const impatientMs = 1_000;
+const forEverMs = 3_600_000;
+const patient: StreamLimits = {
+  firstByteMs: patientMs,
+  firstTokenMs: patientMs,
+  idleMs: patientMs,
+  totalMs: patientMs,
+};
+
+let simulator: Simulator;
+let provider: Provider;
+let heard: string;
+
+beforeEach(async () => {
+  simulator = await startSimulator({ models: { [model]: {} } });
+  provider = providerAt(simulator.baseUrl);
+  heard = '';
+});
+
+afterEach(async () => {
+  await provider.close();
+  await simulator.close();
+});
+
+function providerAt(baseUrl: string): Provider {
+  return createProvider({
+    name: 'holysheep',
+    baseUrl,
+    readApiKey: () => 'sk-first-key',
+    maxConnections: 1,
+    maxResponseBytes: 200_000,
+  });
+}
+
+function request(limits: Partial<StreamLimits> | null, changes: Partial<CompletionRequest> = {}): CompletionRequest {
+  const onText = (text: string): void => {
+    heard += text;
+  };
+  return {
+    model,
+    messages: [{ role: 'user', content: userText }],
+    temperature: 0.7,
+    maxTokens: 1000,
+    requestId: 'turn-1.1',
+    timeoutMs: patientMs,
+    stream: limits === null ? undefined : { limits: { ...patient, ...limits }, onText },
+    ...changes,
+  };
+}
+
+/** One line: `server-error retryable unknown bytes`, or `answered`. */
+function summaryOf(result: CompletionResult): string {
+  if (result.kind === 'completed') return result.usage === null ? 'answered, usage unknown' : 'answered';
+  const { kind, retryable, charge } = result.failure;
+  return `${kind} ${retryable ? 'retryable' : 'final'} ${charge} ${result.receivedBytes ? 'bytes' : 'nothing'}`;
+}
+
+const same = null;
+/** Title, fault, what is reported of a stream, limits of the stream, what is reported of a plain call. */
+const rows: readonly [string, Fault, string, Partial<StreamLimits>, string | typeof same][] = [
+  ['429', faults.rateLimited(), 'rate-limited retryable not-charged bytes', {}, same],
+  ['500', faults.serverError(500), 'server-error retryable not-charged bytes', {}, same],
+  ['503', faults.serverError(503), 'server-error retryable not-charged bytes', {}, same],
+  ['400 for the length', faults.contextLength(), 'context-length final not-charged bytes', {}, same],
+  ['400 for the content', faults.contentFilter(), 'content-filter final not-charged bytes', {}, same],
+  ['400 for the prefill', faults.prefillRefused(), 'bad-request final not-charged bytes', {}, same],
+  ['a reset before headers', { kind: 'reset' }, 'connection retryable unknown nothing', {}, same],
+  [
+    'silence after accept: the call ends at the first-byte limit',
+    { kind: 'silence' },
+    'timeout final unknown nothing',
+    { firstByteMs: impatientMs },
+    'timeout retryable unknown nothing',
+  ],
+  [
+    'headers at once and no token: the call ends at the first-token limit',
+    { kind: 'late-first-token', ms: forEverMs },
+    'timeout final unknown bytes',
+    { firstTokenMs: impatientMs },
+    'timeout retryable unknown bytes',
+  ],
+  ['headers at once and a token a little later', { kind: 'late-first-token', ms: 50 }, 'answered', {}, same],
+  [
+    'a stall mid-answer: the call ends at the idle limit',
+    { kind: 'stall' },
+    'timeout final unknown bytes',
+    { idleMs: impatientMs },
+    'timeout retryable unknown bytes',
+  ],
+  [
+    'a byte at a time: the call ends at the first-token limit',
+    { kind: 'slow-body', bytesPerSecond: 20 },
+    'timeout final unknown bytes',
+    { firstTokenMs: impatientMs },
+    'timeout retryable unknown bytes',
+  ],
+  ['a reset mid-answer', { kind: 'reset-mid-body' }, 'connection retryable unknown bytes', {}, same],
+  [
+    'a reset before the first token',
+    { kind: 'reset-mid-body', afterTokens: 0 },
+    'connection retryable unknown bytes',
+    {},
+    same,
+  ],
+  [
+    'a clean close without finish reason',
+    { kind: 'cut' },
+    'connection retryable unknown bytes',
+    {},
+    'malformed-response final unknown bytes',
+  ],
+  ['a malformed chunk', { kind: 'invalid-json' }, 'malformed-response final unknown bytes', {}, same],
+  [
+    'an error of the server in the body',
+    { kind: 'error-in-body', code: 502 },
+    'server-error retryable unknown bytes',
+    {},
+    same,
+  ],
+  [
+    'an error in the body before the first token',
+    { kind: 'error-in-body', type: 'rate_limit_error', afterTokens: 0 },
+    'rate-limited retryable unknown bytes',
+    {},
+    same,
+  ],
+  [
+    'a refusal of the content in the body',
+    { kind: 'error-in-body', code: 'content_filter' },
+    'content-filter final unknown bytes',
+    {},
+    same,
+  ],
+  ['no [DONE], closed after the usage', { kind: 'no-done' }, 'answered', {}, same],
+  ['no [DONE], open after the usage', { kind: 'no-done', staysOpen: true }, 'answered', {}, same],
+  [
+    'no [DONE], closed after the finish reason',
+    { kind: 'no-done', withUsage: false },
+    'answered, usage unknown',
+    {},
+    'answered',
+  ],
+  [
+    'no [DONE], open after the finish reason',
+    { kind: 'no-done', withUsage: false, staysOpen: true },
+    'answered, usage unknown',
+    {},
+    'answered',
+  ],
+  ['no usage', { kind: 'no-usage' }, 'answered, usage unknown', {}, same],
+  ['plain JSON', { kind: 'json-instead-of-stream' }, 'answered', {}, same],
+  ['HTML with 200', { kind: 'html' }, 'malformed-response final unknown bytes', {}, same],
+  ['no choices', { kind: 'no-choices' }, 'malformed-response final unknown bytes', {}, same],
+  ['no content', { kind: 'null-content' }, 'malformed-response final unknown bytes', {}, same],
+  [
+    'a withheld answer',
+    { kind: 'null-content', finishReason: 'content_filter' },
+    'content-filter final unknown bytes',
+    {},
+    same,
+  ],
+  ['10 MB', { kind: 'large-body', bytes: 10_000_000 }, 'response-too-large final unknown bytes', {}, same],
+  [
+    'an answer without end',
+    { kind: 'large-body', bytes: Number.MAX_SAFE_INTEGER },
+    'response-too-large final unknown bytes',
+    {},
+    same,
+  ],
+];
+
+async function expectNothingLeft(): Promise<void> {
+  await eventually('the call is gone', async () => (await simulator.openCalls()) === 0);
+  expect(await provider.complete(request({}))).toMatchObject({ kind: 'completed' });
+}
+
+describe('of a stream', () => {
+  test.each(rows)('%s', async (_title, fault, expected, limits) => {
+    await simulator.queueFaults(model, [fault]);
+    const stop = new AbortController();
+    const result = await provider.complete(request(limits, { signal: stop.signal }));
+    expect(summaryOf(result)).toBe(expected);
+    if (result.kind === 'completed') expect(heard).toBe(result.content);
+    else {
+      expect(result.failure.message).not.toContain('sk-first-key');
+      for (const limitMs of Object.values(limits)) expect(result.failure.message).toContain(`limit of ${limitMs} ms`);
+    }
+    expect(getEventListeners(stop.signal, 'abort')).toHaveLength(0);
+    await expectNothingLeft();
+  });
+});
+
+describe('of a plain call', () => {
+  test.each(rows)('%s', async (_title, fault, ofStream, limits, ofPlain) => {
+    await simulator.queueFaults(model, [fault]);
+    const isBrokenOff = Object.keys(limits).length > 0;
+    const result = await provider.complete(request(null, { timeoutMs: isBrokenOff ? impatientMs : patientMs }));
+    expect(summaryOf(result)).toBe(ofPlain ?? ofStream);
+    await expectNothingLeft();
+  });
+});
+
+test('of many streams at once: every one ends, and no handle is left', async () => {
+  const handles = (): number =>
+    process.getActiveResourcesInfo().filter((name) => /^(TCPSocketWrap|Timeout|Immediate)$/.test(name)).length;
+  const idle = providerAt(simulator.baseUrl);
+  await idle.complete(request({}));
+  await idle.close();
+  await eventually('the connection is closed', async () => (await simulator.openConnections()) === 0);
+  const before = handles();
+
+  const many = createProvider({
+    name: 'holysheep',
+    baseUrl: simulator.baseUrl,
+    readApiKey: () => undefined,
+    maxConnections: 50,
+    maxResponseBytes: 200_000,
+  });
+  await simulator.queueFaults(
+    model,
+    [...rows, ...rows].map(([, fault]) => fault),
+  );
+  const hasty = { firstByteMs: impatientMs, firstTokenMs: impatientMs, idleMs: impatientMs };
+  const results = await Promise.all([...rows, ...rows].map(() => many.complete(request(hasty))));
+  expect(results).toHaveLength(2 * rows.length);
+  await eventually('every call is gone', async () => (await simulator.openCalls()) === 0);
+  await many.close();
+  await eventually('every connection is closed', async () => (await simulator.openConnections()) === 0);
+  await eventually('every handle is closed', async () => handles() <= before);
+});
+
+test('of a provider that goes down in a stream and comes back: the next stream is answered', async () => {
+  await simulator.setBehaviour(model, { pieceGapMs: forEverMs });
+  const call = provider.complete(request({ idleMs: forEverMs }));
+  await eventually('the first piece is heard', async () => heard !== '');
+  await simulator.goDown();
+  expect(summaryOf(await call)).toBe('connection retryable unknown bytes');
+  expect(summaryOf(await provider.complete(request({})))).toBe('connection retryable not-charged nothing');
+
+  await simulator.setBehaviour(model, { pieceGapMs: 0 });
+  await simulator.comeUp();
+  expect(summaryOf(await provider.complete(request({})))).toBe('answered');
+});
+
+describe('an error in a stream', () => {
+  test('is told without the key and without what the user said', async () => {
+    const message = `Key sk-first-key may not ask "${userText}" because it is violent.`;
+    await simulator.queueFaults(model, [{ kind: 'error-in-body', code: 'content_filter', message }]);
+    const result = await provider.complete(request({}));
+    if (result.kind !== 'failed') throw new Error('The call was answered.');
+    expect(result.failure.message).toContain('violent');
+    expect(result.failure.message).not.toContain('sk-first-key');
+    expect(result.failure.message).not.toContain(userText);
+  });
+});
+
+describe('a request for a stream', () => {
+  test('carries its options, but none that changes what it is accounted and delivered by', async () => {
+    const server = await startMisbehavingServer((socket) =>
+      socket.end('HTTP/1.1 503 Busy\r\ncontent-length: 0\r\n\r\n'),
+    );
+    const other = providerAt(`http://${server.address}/v1`);
+    const options = {
+      tools: [{ type: 'function', function: { name: 'f' } }],
+      stop: ['\n'],
+      model: 'gpt-0',
+      messages: [],
+      stream: false,
+      temperature: 2,
+      max_tokens: 9,
+      max_completion_tokens: 9,
+      stream_options: { include_usage: false },
+    };
+    const { tools, stop } = options;
+    const common = {
+      tools,
+      stop,
+      model,
+      messages: [{ role: 'user', content: userText }],
+      temperature: 0.7,
+      max_tokens: 1000,
+    };
+    await other.complete(request({}, { options }));
+    await other.complete(request(null, { options }));
+    const bodies = server.received().match(/^\{.*\}/gm) ?? [];
+    expect(bodies.map((body) => JSON.parse(body.replace(/\}POST .*/, '}')) as object)).toEqual([
+      { ...common, stream: true, stream_options: { include_usage: true } },
+      common,
+    ]);
+    await other.close();
+    await server.close();
+  });
+});
