@@ -2,6 +2,7 @@ import { createServer, type AddressInfo, type Server, type Socket } from 'node:n
 import { join } from 'node:path';
 import { openLedger } from '../../src/ledger/open-ledger';
 import { startSimulator, type Simulator } from '../../src/simulator/simulator';
+import { describeWithRedis, startRedis } from '../support/redis';
 import { sharedTemporal } from '../support/temporal';
 import { CliWorkspace } from './run-cli';
 
@@ -139,16 +140,12 @@ describe('bellwether doctor on the stores', () => {
     expect(stdout).not.toContain('hunter2');
   });
 
-  it.each([
-    ['answers', '+PONG\r\n', 'redis://', 'ok'],
-    ['takes the password', '+OK\r\n+PONG\r\n', 'redis://:hunter2@', 'ok'],
-    ['refuses the password', '-WRONGPASS invalid hunter2\r\n', 'redis://me:hunter2@', 'failed'],
-    ['wants a password', '-NOAUTH Authentication required.\r\n', 'redis://', 'failed'],
-  ])('gives the truth about a Redis that %s', async (_, reply, url, status) => {
-    const redis = await listen((socket) => socket.once('data', () => socket.write(reply)));
-    const { find, stdout } = await examine({ REDIS_URL: `${url}127.0.0.1:${portOf(redis)}/0` });
-    redis.close();
-    expect(find('Redis').status).toBe(status);
+  it('fails on a Redis that is down, without its password', async () => {
+    const { status, find, stdout } = await examine({
+      REDIS_URL: `redis://me:hunter2@127.0.0.1:${await unusedPort()}/0`,
+    });
+    expect(status).toBe(1);
+    expect(find('Redis')).toMatchObject({ status: 'failed', detail: expect.stringContaining('ECONNREFUSED') });
     expect(stdout).not.toContain('hunter2');
   });
 
@@ -159,6 +156,24 @@ describe('bellwether doctor on the stores', () => {
     for (const socket of sockets) socket.destroy();
     silent.close();
     expect(find('Redis')).toMatchObject({ status: 'failed', detail: 'no answer within 3 s' });
+  });
+});
+
+describeWithRedis('bellwether doctor on a Redis that is up', () => {
+  it.each([
+    ['answers', undefined, '', { status: 'ok', detail: /^127\.0\.0\.1:\d+$/ }],
+    ['takes the password', 'hunter2', ':hunter2@', { status: 'ok', detail: /^127\.0\.0\.1:\d+$/ }],
+    ['refuses the password', 'right', 'me:hunter2@', { status: 'failed', detail: /:\d+ refuses: WRONGPASS$/ }],
+    ['wants a password', 'hunter2', '', { status: 'failed', detail: /:\d+ refuses: NOAUTH$/ }],
+  ])('gives the truth about one that %s', async (_, password, access, { status, detail }) => {
+    const redis = await startRedis({ password });
+    try {
+      const { find, stdout } = await examine({ REDIS_URL: `redis://${access}${new URL(redis.url).host}/0` });
+      expect(find('Redis')).toMatchObject({ status, detail: expect.stringMatching(detail) });
+      expect(stdout).not.toContain('hunter2');
+    } finally {
+      await redis.stop();
+    }
   });
 });
 
