@@ -140,6 +140,20 @@ describeWithRedis('streams over a Redis that breaks', () => {
     }
   });
 
+  it('go on with another Redis whose clock is behind that of the one before', async () => {
+    const [writer, gateway, client] = [open(redis.url), open(redis.url), ask(redis.url)];
+    const turnId = unique('turn');
+    const reader = read(gateway, turnId);
+    const ofTheFuture = '99999999999999-0';
+    await client.xadd(`bellwether:turn-stream:${turnId}`, ofTheFuture, 'piece', JSON.stringify([1, 0, 'Once ']));
+    await reader.has('Once ');
+    client.disconnect();
+    await redis.kill();
+    await redis.restart('lost');
+    write(writer, turnId, piecesOf(story).slice(1));
+    await reader.has(story);
+  });
+
   it('begin as soon as a Redis that was down at the start is up', async () => {
     await redis.kill();
     const [writer, gateway] = [open(redis.url), open(redis.url)];
@@ -167,14 +181,37 @@ describeWithRedis('streams over a Redis that breaks', () => {
     await read(gateway, turnId).has(story);
   });
 
-  it('close while Redis is away or hangs', async () => {
-    for (const hinder of [() => redis.kill(), () => redis.restart('kept').then(() => redis.pause())]) {
+  it('hold a bounded amount while Redis is away, and of more than that the newest turns', async () => {
+    await redis.kill();
+    const [writer, gateway] = [open(redis.url), open(redis.url)];
+    const turnIds = Array.from({ length: 40 }, () => unique('turn'));
+    const text = 'x'.repeat(1_000_000); // two megabytes in memory
+    for (const turnId of turnIds) write(writer, turnId, [{ attempt: 1, at: 0, text }]);
+    await redis.restart('lost');
+    const isThere = async (turnId: string | undefined) => (await gateway.pieces(turnId ?? '')).length > 0;
+    await eventually('the newest turn is there', () => isThere(turnIds.at(-1)));
+    const kept = await Promise.all(turnIds.map(isThere));
+    expect(kept.slice(1, 20)).toEqual(Array(19).fill(false)); // the first was on its way already
+    expect(kept.filter(Boolean).length).toBeGreaterThan(10);
+  });
+
+  it('leave nothing open when they are closed while Redis is up, away or hangs', async () => {
+    const openSockets = () => process.getActiveResourcesInfo().filter((name) => name === 'TCPSocketWrap').length;
+    const before = openSockets();
+    const hinderances = [() => undefined, () => redis.kill(), () => redis.restart('kept').then(() => redis.pause())];
+    for (const hinder of hinderances) {
+      const [used, unused] = [open(redis.url), open(redis.url)];
+      const reader = read(used, unique('turn'));
+      const turnId = unique('turn');
+      write(used, turnId, piecesOf(story));
+      await used.pieces(turnId);
       await hinder();
-      const streams = open(redis.url);
-      const reader = read(streams, unique('turn'));
-      write(streams, unique('turn'), piecesOf(story));
-      await streams.close();
-      await reader.ended;
+      const [first, ...others] = [openTurnStreams(redis.url), used, unused];
+      write(first, unique('turn'), piecesOf(story));
+      const readerOfFirst = read(first, unique('turn'));
+      await Promise.all([first, ...others].map((streams) => streams.close()));
+      await Promise.all([reader.ended, readerOfFirst.ended]);
+      expect(openSockets()).toBe(before);
     }
   });
 
