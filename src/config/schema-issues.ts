@@ -69,7 +69,12 @@ function unknownKey(key: string): string {
 
 function expectedType(issue: z.core.$ZodIssueInvalidType): string {
   if (issue.message.endsWith('received undefined')) return 'is missing';
-  const words: Partial<Record<string, string>> = { int: 'a whole number', object: 'an object', record: 'an object' };
+  const words: Partial<Record<string, string>> = {
+    int: 'a whole number',
+    object: 'an object',
+    record: 'an object',
+    array: 'a list',
+  };
   return `must be ${words[issue.expected] ?? `a ${issue.expected}`}`;
 }
 

@@ -26,7 +26,7 @@ const passedThrough = {
   tool_choice: z.union([z.string(), z.looseObject({ type: z.string() })]).nullish(),
   parallel_tool_calls: z.boolean().nullish(),
   response_format: z.looseObject({ type: z.string() }).nullish(),
-  stop: z.union([z.string(), z.array(z.string()).max(4)]).nullish(),
+  stop: z.union([z.string(), z.array(z.string()).max(4)], 'must be a string or a list of at most 4 strings').nullish(),
   top_p: z.number().min(0).max(1).nullish(),
   seed: z.int().nullish(),
   presence_penalty: z.number().min(-2).max(2).nullish(),
@@ -41,7 +41,11 @@ const passedThrough = {
 
 export const passedThroughFields = Object.keys(passedThrough) as readonly (keyof typeof passedThrough)[];
 
-const notOffered = (instead: string) => z.null({ error: `is not offered: ${instead}` }).optional();
+const notOffered = (instead: string) =>
+  z
+    .unknown()
+    .refine((value) => value === undefined || value === null, `is not offered: ${instead}`)
+    .optional();
 
 export const chatRequestSchema = z.object({
   model: z

@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { turnFactsSchema } from './turn-facts';
 
-const errorFieldsSchema = z.object({
+export const errorFieldsSchema = z.object({
   message: z.string(),
   type: z.string(),
   param: z.string().nullable().describe('The field of the request that is wrong.'),

@@ -1,6 +1,7 @@
 import { isLoopback } from '../loopback';
 import { RecentApiKeys } from '../access/recent-api-keys';
 import { requireKey, requireOperatorKey } from './access';
+import { closeServer } from './close-server';
 import { completionsRoute } from './completions-route';
 import type { GatewayContext, GatewayParts } from './context';
 import { healthRoutes } from './health-routes';
@@ -14,6 +15,7 @@ import { OpenRequests } from './open-requests';
 import { describeRoutes } from './openapi';
 import { limitRequests, openCounter } from './rate-limits';
 import { createServer, type GatewayServer } from './server';
+import { turnsRoutes } from './turns-routes';
 import { watchRequests } from './watch-requests';
 
 export interface GatewayOptions extends GatewayParts {
@@ -56,7 +58,7 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
   const redis = redisUrl === undefined ? null : openCounter(redisUrl, logger);
   const server = createServer(limits, logger);
   const close = async (): Promise<void> => {
-    await server.close();
+    await closeServer(server);
     redis?.disconnect();
   };
   try {
@@ -69,8 +71,9 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
       requireKey(guarded, context);
       completionsRoute(guarded, context);
       modelsRoutes(guarded, context);
+      turnsRoutes(guarded, context);
       refuseOtherMethods(guarded, '/v1/chat/completions', 'POST');
-      for (const path of ['/v1/models', '/v1/models/:model']) {
+      for (const path of ['/v1/models', '/v1/models/:model', '/v1/turns/:turn', '/v1/turns/:turn/stream']) {
         refuseOtherMethods(guarded, path, 'GET');
       }
       if (!isLoopback(host)) {

@@ -3,7 +3,7 @@ import type { ApiKey } from '../ledger/api-keys';
 import { forbidden, notFound, type GatewayError } from './gateway-error';
 
 /** The name by which callers leave the choice to routing. */
-const routedModel = 'bellwether';
+export const routedModel = 'bellwether';
 
 export interface ModelName {
   readonly id: string;

@@ -3,11 +3,11 @@ import {
   BellwetherError,
   BudgetRefusedError,
   ConversationClosedError,
-  ConversationNotFoundError,
   DeadlineExceededError,
   InvalidInputError,
   QueueFullError,
   TemporalUnreachableError,
+  TurnNotFoundError,
 } from '../client/errors';
 import type { ChatReply } from '../contract/chat';
 import type { FailureKind } from '../contract/failures';
@@ -29,8 +29,8 @@ export function errorOfClient(error: unknown, joins: boolean): GatewayError | nu
   if (error instanceof ConversationClosedError) {
     return badRequest(`${error.message} Begin another session.`, null, 'session_closed', 409).final();
   }
-  if (error instanceof ConversationNotFoundError) {
-    return badRequest('Temporal does not keep this turn any more.', null, 'turn_not_kept', 404);
+  if (error instanceof TurnNotFoundError) {
+    return badRequest('This turn was never begun, or is not kept any more.', null, 'turn_not_kept', 404);
   }
   if (error instanceof TemporalUnreachableError) {
     const message = 'Temporal cannot be reached, so no turn can begin. Try again in a few seconds.';

@@ -1,6 +1,7 @@
 import type { FastifyBaseLogger } from 'fastify';
 import { BudgetRefusedError } from '../client/errors';
 import type { ChatReply } from '../contract/chat';
+import type { RegisteredRequest } from '../ledger/requests';
 import type { GatewayContext } from './context';
 import { failed } from './gateway-error';
 import { toGatewayError } from './handle-errors';
@@ -33,6 +34,18 @@ export function waitForTurn(
       return { error: errorOfClient(error, joins) ?? toGatewayError(error, log) };
     },
   );
+  return orUntilOver(open, reply);
+}
+
+/** The same for a turn that another request began. */
+export function joinTurn(
+  { client, open, turnDeadlineMs }: GatewayContext,
+  { turnId, sessionId }: Pick<RegisteredRequest, 'turnId' | 'sessionId'>,
+  log: FastifyBaseLogger,
+): Promise<TurnEnd> {
+  const reply = client
+    .turn(turnId, { ...(sessionId !== null && { sessionId }), deadlineMs: turnDeadlineMs })
+    .then(endOf, (error: unknown) => ({ error: errorOfClient(error, true) ?? toGatewayError(error, log) }));
   return orUntilOver(open, reply);
 }
 

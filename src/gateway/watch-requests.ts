@@ -1,3 +1,4 @@
+import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { GatewayContext } from './context';
 import { failed } from './gateway-error';
 import type { GatewayServer } from './server';
@@ -5,12 +6,16 @@ import type { GatewayServer } from './server';
 /** Paths that answer also while the gateway is full or stops: probes and counts. */
 const unlimitedRoutes = new Set(['/healthz', '/readyz', '/metrics']);
 
+/** As nginx counts requests whose client did not wait for an answer. */
+const clientWentAway = 499;
+
 const overloadedRetryAfterSeconds = '1';
 
 /** For every request: its id on the answer, one line in the log, its counts, and the limit of open ones. */
 export function watchRequests(server: GatewayServer, { open, limits, metrics }: GatewayContext): void {
   server.addHook('onRequest', async (request, reply) => {
     open.begin();
+    reply.raw.once('close', () => ended(request, reply));
     reply.header('x-request-id', request.id);
     if (unlimitedRoutes.has(request.routeOptions.url ?? '')) return;
     if (open.isDraining) {
@@ -26,16 +31,17 @@ export function watchRequests(server: GatewayServer, { open, limits, metrics }: 
     }
   });
 
-  server.addHook('onResponse', async (request, reply) => {
+  /** Once for every request, whether its answer got out or its client went away. */
+  function ended(request: FastifyRequest, reply: FastifyReply): void {
     open.end();
     const { method } = request;
     const route = request.routeOptions.url ?? 'unknown';
     const milliseconds = Math.round(reply.elapsedTime);
-    metrics.answered(method, route, reply.statusCode, milliseconds);
-    const turnId = reply.getHeader('x-bellwether-turn-id');
+    const status = reply.raw.headersSent ? reply.statusCode : clientWentAway;
+    metrics.answered(method, route, status, milliseconds);
     const keyId = (request.apiKey as typeof request.apiKey | undefined)?.id;
-    const whole = reply.raw.writableFinished;
-    const line = { method, route, status: reply.statusCode, milliseconds, keyId, turnId, ...(!whole && { whole }) };
-    request.log.info(line, 'request answered');
-  });
+    const turnId = reply.getHeader('x-bellwether-turn-id');
+    const isWhole = reply.raw.writableFinished;
+    request.log.info({ method, route, status, isWhole, milliseconds, keyId, turnId }, 'request ended');
+  }
 }

@@ -1,9 +1,7 @@
 import pino from 'pino';
 import { createApiKey } from '../../src/access/api-key';
-import type { TurnStreams } from '../../src/contract/stream';
 import { type Gateway, type GatewayOptions, startGateway } from '../../src/gateway/gateway';
 import type { ApiKey } from '../../src/ledger/api-keys';
-import { openTurnStreams } from '../../src/streams/open-streams';
 import { prepareService, type Service, type ServiceOptions } from '../support/service';
 
 export interface GatewayServiceOptions extends ServiceOptions {
@@ -18,7 +16,6 @@ export interface GatewayServiceOptions extends ServiceOptions {
 export interface GatewayService {
   readonly service: Service;
   readonly gateway: Gateway;
-  readonly streams: TurnStreams;
   /** Of role chat, without limits. */
   readonly key: string;
   /** What the gateway has logged, line by line. */
@@ -33,7 +30,7 @@ export interface GatewayService {
 
 export async function startGatewayService(options: GatewayServiceOptions = {}): Promise<GatewayService> {
   const service = await prepareService(options);
-  const streams = openTurnStreams(undefined);
+  const { streams } = service;
   const logged: string[] = [];
   const logger = pino({ level: 'debug' }, { write: (line: string) => void logged.push(line) });
   const start = (changes: Partial<GatewayOptions> = {}) =>
@@ -56,7 +53,6 @@ export async function startGatewayService(options: GatewayServiceOptions = {}): 
   return {
     service,
     gateway,
-    streams,
     key,
     logged,
     createKey,
@@ -68,7 +64,6 @@ export async function startGatewayService(options: GatewayServiceOptions = {}): 
       }),
     stop: async () => {
       await gateway.close();
-      await streams.close();
       await service.stop();
     },
   };

@@ -1,0 +1,112 @@
+import { type ErrorAnswer, type GatewayService, hello, startGatewayService } from './gateway-service';
+import { primaryModel } from '../support/service';
+
+let setting: GatewayService;
+beforeAll(async () => {
+  setting = await startGatewayService({ configuration: { gateway: { requestsPerMinute: 5 } } });
+});
+afterAll(() => setting.stop());
+
+function models(authorization?: string, url = setting.gateway.url): Promise<Response> {
+  return fetch(`${url}/v1/models`, { headers: authorization === undefined ? {} : { authorization } });
+}
+
+async function errorOf(response: Response): Promise<{ status: number } & ErrorAnswer['error']> {
+  return { status: response.status, ...((await response.json()) as ErrorAnswer).error };
+}
+
+describe('a key that is', () => {
+  test.each([
+    ['missing', undefined, 'is missing'],
+    ['of another scheme', 'Basic abc', 'is missing'],
+    ['malformed', 'Bearer sk-123', 'no API key of this service'],
+    ['unknown', `Bearer bw_${'0'.repeat(12)}_${'A'.repeat(43)}`, 'no such API key'],
+  ])('%s gets a 401 that says so', async (_, authorization, message) => {
+    const response = await models(authorization);
+    expect(response.headers.get('www-authenticate')).toContain('Bearer');
+    const error = await errorOf(response);
+    expect(error).toMatchObject({ status: 401, type: 'authentication_error', code: 'invalid_api_key' });
+    expect(error.message).toContain(message);
+  });
+
+  test('revoked or expired gets a 401, and a wrong secret says no more than an unknown key', async () => {
+    const now = Date.now();
+    const expired = await setting.createKey({ expiresAtMs: now - 1 });
+    expect((await errorOf(await models(`Bearer ${expired}`))).message).toContain('expired');
+    const revoked = await setting.createKey();
+    await setting.service.ledger.keys.revoke(revoked.split('_')[1] ?? '', now);
+    expect((await errorOf(await models(`Bearer ${revoked}`))).message).toContain('revoked');
+    const forged = `${setting.key.slice(0, -43)}${'A'.repeat(43)}`;
+    expect((await errorOf(await models(`Bearer ${forged}`))).message).toContain('no such API key');
+  });
+});
+
+test('a key may name its own models alone, and sees no others', async () => {
+  const key = await setting.createKey({ models: [primaryModel] });
+  const list = (await (await models(`Bearer ${key}`)).json()) as { data: { id: string }[] };
+  expect(list.data.map(({ id }) => id)).toEqual([primaryModel]);
+  const refused = await setting.call('/v1/chat/completions', hello, { authorization: `Bearer ${key}` });
+  expect(await errorOf(refused)).toMatchObject({ status: 403, code: 'model_not_allowed', param: 'model' });
+});
+
+test('an operator key begins no turns', async () => {
+  const key = await setting.createKey({ role: 'operator' });
+  const refused = await setting.call('/v1/chat/completions', hello, { authorization: `Bearer ${key}` });
+  expect(await errorOf(refused)).toMatchObject({ status: 403, code: 'wrong_key_role' });
+});
+
+test('each key has its own limit of requests, told on every answer', async () => {
+  const limited = `Bearer ${await setting.createKey({ requestsPerMinute: 2 })}`;
+  const first = await models(limited);
+  expect(first.headers.get('x-ratelimit-limit')).toBe('2');
+  expect(first.headers.get('x-ratelimit-remaining')).toBe('1');
+  await models(limited);
+  const refused = await models(limited);
+  expect(Number(refused.headers.get('retry-after'))).toBeGreaterThan(0);
+  expect(await errorOf(refused)).toMatchObject({ status: 429, type: 'rate_limit_error', code: 'rate_limit_exceeded' });
+  const other = await models(`Bearer ${await setting.createKey()}`);
+  expect(other.status).toBe(200);
+  expect(other.headers.get('x-ratelimit-limit')).toBe('5');
+});
+
+test('an address that tries many keys is slowed down, and valid keys from there are not', async () => {
+  const gateway = await setting.startGateway({ limits: { failedKeysPerMinute: 3 } });
+  const statuses: number[] = [];
+  for (let tries = 0; tries < 5; tries += 1) statuses.push((await models('Bearer sk-guess', gateway.url)).status);
+  expect(statuses).toEqual([401, 401, 401, 429, 429]);
+  expect((await models(`Bearer ${await setting.createKey()}`, gateway.url)).status).toBe(200);
+  await gateway.close();
+});
+
+describe('/metrics', () => {
+  test('are open on loopback and count requests and turns', async () => {
+    const key = await setting.createKey();
+    await setting.call('/v1/chat/completions', hello, { authorization: `Bearer ${key}` });
+    const text = await (await fetch(`${setting.gateway.url}/metrics`)).text();
+    expect(text).toMatch(
+      /bellwether_gateway_requests_total\{method="POST",route="\/v1\/chat\/completions",status="200"\} 1/,
+    );
+    expect(text).toMatch(
+      /bellwether_gateway_turns_total\{handler="holysheep",provider="holysheep-primary",outcome="answered"\} 1/,
+    );
+    expect(text).not.toContain(key);
+  });
+
+  test('need an operator key where other machines can ask', async () => {
+    const gateway = await setting.startGateway({ host: '0.0.0.0' });
+    const ask = (headers: Record<string, string>) =>
+      fetch(`http://127.0.0.1:${new URL(gateway.url).port}/metrics`, { headers });
+    expect((await ask({})).status).toBe(401);
+    expect((await ask({ authorization: `Bearer ${await setting.createKey()}` })).status).toBe(403);
+    const operator = await setting.createKey({ role: 'operator' });
+    expect((await ask({ authorization: `Bearer ${operator}` })).status).toBe(200);
+    await gateway.close();
+  });
+});
+
+test('probes need no key', async () => {
+  expect((await fetch(`${setting.gateway.url}/healthz`)).status).toBe(200);
+  const ready = await fetch(`${setting.gateway.url}/readyz`);
+  expect(ready.status).toBe(200);
+  expect(await ready.json()).toEqual({ status: 'ready', ledger: 'ok', temporal: 'ok', draining: false });
+});

@@ -1,0 +1,91 @@
+import type { Completion } from '../../src/gateway/completion';
+import { eventually } from '../support/eventually';
+import { type ErrorAnswer, type GatewayService, hello, startGatewayService } from './gateway-service';
+
+let setting: GatewayService;
+beforeAll(async () => {
+  setting = await startGatewayService();
+});
+afterAll(() => setting.stop());
+afterEach(() => setting.service.simulator.setBehaviour('*', { latency: { kind: 'fixed', ms: 0 } }));
+
+const complete = (url: string, changes: object = {}) =>
+  fetch(`${url}/v1/chat/completions`, {
+    method: 'POST',
+    headers: { authorization: `Bearer ${setting.key}`, 'content-type': 'application/json' },
+    body: JSON.stringify({ ...hello, ...changes }),
+  });
+
+async function untilCalled(calls: number): Promise<void> {
+  await eventually('the model is asked', async () => (await setting.service.simulator.calls()).length >= calls);
+}
+
+test('a gateway that stops answers what it has begun, and sends everybody else away', async () => {
+  await setting.service.simulator.clearCalls();
+  await setting.service.simulator.setBehaviour('*', { latency: { kind: 'fixed', ms: 1_500 } });
+  const gateway = await setting.startGateway();
+  const plain = complete(gateway.url);
+  const streamed = complete(gateway.url, { stream: true });
+  await untilCalled(2);
+  const closed = gateway.close();
+
+  const ready = await fetch(`${gateway.url}/readyz`);
+  expect(ready.status).toBe(503);
+  expect(await ready.json()).toMatchObject({ status: 'not_ready', draining: true });
+  const refused = await complete(gateway.url);
+  expect(refused.status).toBe(503);
+  expect(refused.headers.get('connection')).toBe('close');
+  expect(((await refused.json()) as ErrorAnswer).error.code).toBe('gateway_stopping');
+
+  expect(((await (await plain).json()) as Completion).object).toBe('chat.completion');
+  expect(await (await streamed).text()).toContain('data: [DONE]');
+  await closed;
+  await expect(fetch(`${gateway.url}/healthz`)).rejects.toThrow('fetch failed');
+});
+
+test('what is not answered in time is told so, and its turn goes on', async () => {
+  await setting.service.simulator.clearCalls();
+  await setting.service.simulator.setBehaviour('*', { latency: { kind: 'fixed', ms: 2_000 } });
+  const gateway = await setting.startGateway({ limits: { drainMs: 100, holdHeadersMs: 50 } });
+  const plain = complete(gateway.url);
+  const streamed = await complete(gateway.url, { stream: true });
+  await untilCalled(2);
+  await gateway.close();
+
+  const refused = await plain;
+  expect(refused.status).toBe(503);
+  expect(refused.headers.get('x-should-retry')).toBe('false');
+  expect(((await refused.json()) as ErrorAnswer).error.code).toBe('gateway_stopping');
+  const text = await streamed.text();
+  expect(text).toContain('"code":"gateway_stopping"');
+  expect(text).not.toContain('[DONE]');
+
+  const turnId = refused.headers.get('x-bellwether-turn-id') ?? '';
+  await eventually(
+    'the turn is answered',
+    async () => (await setting.service.ledger.requests.find(turnId))?.outcome === 'answered',
+  );
+});
+
+test('a gateway without requests stops at once, also with idle connections', async () => {
+  const gateway = await setting.startGateway();
+  await (await fetch(`${gateway.url}/healthz`)).text();
+  const startedAtMs = performance.now();
+  await gateway.close();
+  // Idle connections are kept for 65 s otherwise.
+  expect(performance.now() - startedAtMs).toBeLessThan(30_000);
+});
+
+test('a gateway that has its limit of open requests says so', async () => {
+  await setting.service.simulator.clearCalls();
+  await setting.service.simulator.setBehaviour('*', { latency: { kind: 'fixed', ms: 1_000 } });
+  const gateway = await setting.startGateway({ limits: { maxOpenRequests: 1 } });
+  const first = complete(gateway.url);
+  await untilCalled(1);
+  const second = await complete(gateway.url);
+  expect(second.status).toBe(503);
+  expect(((await second.json()) as ErrorAnswer).error.code).toBe('overloaded');
+  expect((await fetch(`${gateway.url}/healthz`)).status).toBe(200);
+  expect((await first).status).toBe(200);
+  await gateway.close();
+});

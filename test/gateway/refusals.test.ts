@@ -1,0 +1,152 @@
+import { connect } from 'node:net';
+import { type ErrorAnswer, type GatewayService, hello, startGatewayService } from './gateway-service';
+
+let setting: GatewayService;
+beforeAll(async () => {
+  // No worker runs: what is refused here is refused at the edge.
+  setting = await startGatewayService({ worker: false });
+});
+afterAll(() => setting.stop());
+
+async function refusal(response: Response): Promise<{ status: number } & ErrorAnswer['error']> {
+  expect(response.headers.get('content-type')).toContain('application/json');
+  expect(response.headers.get('x-request-id')).toBeTruthy();
+  const { error } = (await response.json()) as ErrorAnswer;
+  expect(Object.keys(error)).toEqual(expect.arrayContaining(['message', 'type', 'param', 'code']));
+  return { status: response.status, ...error };
+}
+
+const user = hello.messages[0];
+const tool = { type: 'function', function: { name: 'find_order' } };
+
+test.each<[string, unknown, string | null, string]>([
+  ['no object', [], null, 'The body must be an object'],
+  ['no model', { messages: [user] }, 'model', 'model is missing'],
+  ['no messages', { model: 'bellwether' }, 'messages', 'messages is missing'],
+  ['an empty list of messages', { ...hello, messages: [] }, 'messages', 'at least 1'],
+  ['messages that are a text', { ...hello, messages: 'Hello' }, 'messages', 'must be a list'],
+  [
+    'an unknown role',
+    { ...hello, messages: [user, { role: 'robot', content: 'x' }] },
+    'messages[1].role',
+    '"system" or',
+  ],
+  [
+    'a content that is a number',
+    { ...hello, messages: [{ role: 'user', content: 7 }] },
+    'messages[0].content',
+    'must be',
+  ],
+  ['an empty content', { ...hello, messages: [{ role: 'user', content: '' }] }, 'messages[0].content', 'non-empty'],
+  [
+    'a part without a type',
+    { ...hello, messages: [{ role: 'user', content: [{}] }] },
+    'messages[0].content[0].type',
+    'is missing',
+  ],
+  [
+    'a tool message without its call',
+    { ...hello, messages: [{ role: 'tool', content: 'x' }] },
+    'messages[0].tool_call_id',
+    'must name',
+  ],
+  ['two answers', { ...hello, n: 2 }, 'n', 'must be 1'],
+  ['a temperature of 3', { ...hello, temperature: 3 }, 'temperature', 'at most 2'],
+  ['a temperature that is a text', { ...hello, temperature: '1' }, 'temperature', 'must be a number'],
+  ['max_tokens of 0', { ...hello, max_tokens: 0 }, 'max_tokens', 'at least 1'],
+  ['half a token', { ...hello, max_completion_tokens: 0.5 }, 'max_completion_tokens', 'whole number'],
+  ['a stream that is a text', { ...hello, stream: 'yes' }, 'stream', 'must be a boolean'],
+  ['five stop words', { ...hello, stop: ['1', '2', '3', '4', '5'] }, 'stop', 'at most 4'],
+  ['129 tools', { ...hello, tools: Array.from({ length: 129 }, () => tool) }, 'tools', 'at most 128'],
+  ['tools of an older kind', { ...hello, functions: [{ name: 'x' }] }, 'functions', 'use tools'],
+  ['spoken answers', { ...hello, modalities: ['text', 'audio'] }, 'modalities[1]', 'must be "text"'],
+])('%s is a 400 that names the field and the limit', async (_, body, param, message) => {
+  const answer = await refusal(await setting.call('/v1/chat/completions', body));
+  expect(answer).toMatchObject({ status: 400, type: 'invalid_request_error', param });
+  expect(answer.message).toContain(message);
+});
+
+test('messages larger than a session takes are named as the request has them', async () => {
+  const messages = [user, { role: 'assistant', content: 'Yes?' }, { role: 'user', content: 'x'.repeat(65_537) }];
+  const answer = await refusal(
+    await setting.call('/v1/chat/completions', { ...hello, messages }, { 'x-bellwether-session': 's' }),
+  );
+  expect(answer).toMatchObject({ status: 400, param: 'messages[2].content' });
+  expect(answer.message).toContain('limit is 65536');
+});
+
+test('a session that ends with an answer has nothing new', async () => {
+  const messages = [user, { role: 'assistant', content: 'Yes?' }];
+  const answer = await refusal(
+    await setting.call('/v1/chat/completions', { ...hello, messages }, { 'x-bellwether-session': 's' }),
+  );
+  expect(answer).toMatchObject({ status: 400, param: 'messages' });
+});
+
+test('an unknown model is a 404', async () => {
+  const answer = await refusal(await setting.call('/v1/chat/completions', { ...hello, model: 'gpt-99' }));
+  expect(answer).toMatchObject({ status: 404, code: 'model_not_found', param: 'model' });
+});
+
+describe('a body that is', () => {
+  const send = (body: string | Buffer, headers: Record<string, string> = {}) =>
+    fetch(`${setting.gateway.url}/v1/chat/completions`, {
+      method: 'POST',
+      body,
+      headers: { authorization: `Bearer ${setting.key}`, 'content-type': 'application/json', ...headers },
+    });
+
+  test.each<[string, () => string | Buffer]>([
+    ['no JSON', () => '{"model":'],
+    ['empty', () => ''],
+    ['no UTF-8', () => Buffer.from([0xff, 0xfe, 0x7b])],
+    ['nested too deep', () => `{"a":${'['.repeat(200_000)}${']'.repeat(200_000)}}`],
+    ['out to change prototypes', () => '{"__proto__":{"x":1}}'],
+  ])('%s is a 400', async (_, body) => {
+    expect(await refusal(await send(body()))).toMatchObject({ status: 400, code: 'invalid_json' });
+  });
+
+  test('larger than the limit is a 413', async () => {
+    const answer = await refusal(await send(JSON.stringify({ ...hello, user: 'x'.repeat(1_100_000) })));
+    expect(answer).toMatchObject({ status: 413, code: 'request_too_large' });
+    expect(answer.message).toContain('1048576');
+  });
+
+  test('of another type is a 415', async () => {
+    const answer = await refusal(await send('model=x', { 'content-type': 'application/x-www-form-urlencoded' }));
+    expect(answer).toMatchObject({ status: 415, param: 'content-type' });
+  });
+});
+
+test.each([
+  ['GET', '/', 404, 'unknown_route'],
+  ['POST', '/v1/completions', 404, 'unknown_route'],
+  ['GET', '/v1/chat/completions', 405, 'method_not_allowed'],
+  ['DELETE', '/v1/models/x', 405, 'method_not_allowed'],
+  ['GET', '/v1/models/%ff', 400, 'invalid_url'],
+])('%s %s is a %i', async (method, path, status, code) => {
+  const headers = { authorization: `Bearer ${setting.key}` };
+  const response = await fetch(`${setting.gateway.url}${path}`, { method, headers });
+  expect(await refusal(response)).toMatchObject({ status, code });
+});
+
+test.each<[string, string, number, string]>([
+  [
+    'headers beyond the limit',
+    `GET /v1/models HTTP/1.1\r\nhost: x\r\nx-long: ${'x'.repeat(20_000)}\r\n\r\n`,
+    431,
+    'headers_too_large',
+  ],
+  ['what is no HTTP', 'HELLO\r\n\r\n', 400, 'bad_http'],
+])('%s get an answer in the same shape', async (_, request, status, code) => {
+  const { port } = new URL(setting.gateway.url);
+  const text = await new Promise<string>((resolve, reject) => {
+    let received = '';
+    const socket = connect(Number(port), '127.0.0.1', () => socket.write(request));
+    socket.on('data', (chunk) => (received += chunk.toString()));
+    socket.on('error', reject);
+    socket.on('close', () => resolve(received));
+  });
+  expect(text).toContain(`HTTP/1.1 ${status} `);
+  expect(JSON.parse(text.slice(text.indexOf('{')))).toMatchObject({ error: { code } });
+});

@@ -1,0 +1,161 @@
+import type { Transcript } from '../../src/client';
+import type { Completion } from '../../src/gateway/completion';
+import { unique } from '../support/temporal';
+import { type ErrorAnswer, type GatewayService, startGatewayService } from './gateway-service';
+
+let setting: GatewayService;
+beforeAll(async () => {
+  setting = await startGatewayService();
+});
+afterAll(() => setting.stop());
+
+type Message = { role: string; content: string | null; tool_calls?: unknown; tool_call_id?: string };
+
+const user = (content: string): Message => ({ role: 'user', content });
+
+async function say(
+  messages: readonly Message[],
+  session: { headers?: Record<string, string>; metadata?: object; user?: string },
+): Promise<Completion> {
+  const { headers, ...fields } = session;
+  const response = await setting.call('/v1/chat/completions', { model: 'bellwether', messages, ...fields }, headers);
+  const answer = (await response.json()) as Completion;
+  expect({ status: response.status, answer }).toMatchObject({ status: 200 });
+  return answer;
+}
+
+function assistant(answer: Completion): Message {
+  return { role: 'assistant', content: answer.choices[0]?.message.content ?? null };
+}
+
+const keyId = () => setting.key.split('_')[1];
+
+/** What the service remembers. */
+async function memory(session: string): Promise<Transcript> {
+  return setting.service.client.transcript(`${keyId()}.${session}`);
+}
+
+async function saidIn(session: string): Promise<string[]> {
+  const { turns } = await memory(session);
+  return turns.map(({ userContent }) => userContent);
+}
+
+test('a client that resends its history pays for what is new, and nothing is remembered twice', async () => {
+  const session = unique('session');
+  const headers = { 'x-bellwether-session': session };
+  const system = { role: 'system', content: 'You are a shop assistant.' };
+  const first = await say([system, user('Where is my order?')], { headers });
+  const second = await say([system, user('Where is my order?'), assistant(first), user('And the invoice?')], {
+    headers,
+  });
+  expect(await saidIn(session)).toEqual(['Where is my order?', 'And the invoice?']);
+  // The second call had the whole conversation before it.
+  expect(second.usage.prompt_tokens).toBeGreaterThan(first.usage.prompt_tokens);
+  const alone = await say([user('And the refund?')], { headers });
+  expect(alone.usage.prompt_tokens).toBeGreaterThan(second.usage.prompt_tokens);
+  expect(await saidIn(session)).toHaveLength(3);
+});
+
+test.each<[string, (session: string) => Parameters<typeof say>[1]]>([
+  ['metadata.session_id', (session) => ({ metadata: { session_id: session } })],
+  ["Open WebUI's header", (session) => ({ headers: { 'x-openwebui-chat-id': session, 'x-openwebui-user-id': 'u-1' } })],
+  ["LibreChat's header", (session) => ({ headers: { 'x-librechat-conversation-id': session } })],
+  ["LibreChat's other header", (session) => ({ headers: { 'x-conversation-id': session } })],
+  [
+    'our header before all others',
+    (session) => ({
+      headers: { 'x-bellwether-session': session, 'x-conversation-id': 'c' },
+      metadata: { session_id: 'm' },
+    }),
+  ],
+])('%s names the session', async (_, naming) => {
+  const session = unique('session');
+  await say([user('Where is my order?')], naming(session));
+  expect(await saidIn(session)).toEqual(['Where is my order?']);
+});
+
+test.each(['', 'new', 'local:abc', '{{LIBRECHAT_BODY_CONVERSATIONID}}'])(
+  'a chat application that names no conversation (%j) is answered without memory',
+  async (value) => {
+    const answer = await say([user('Where is my order?')], { headers: { 'x-conversation-id': value } });
+    const found = await setting.service.ledger.requests.find(answer.bellwether.turn_id);
+    expect(found?.sessionId).toBeNull();
+  },
+);
+
+test('titles that a chat application asks for are answered beside the conversation', async () => {
+  const session = unique('session');
+  const headers = { 'x-openwebui-chat-id': session };
+  const first = await say([user('Where is my order?')], { headers });
+  await say([user('### Task: write a title for this chat')], { headers });
+  await say([user('Where is my order?'), assistant(first), user('And the invoice?')], { headers });
+  expect(await saidIn(session)).toEqual(['Where is my order?', 'And the invoice?']);
+});
+
+test('two API keys never share a session', async () => {
+  const session = unique('session');
+  const headers = { 'x-bellwether-session': session };
+  await say([user('Where is my order?')], { headers });
+  const stranger = await setting.createKey();
+  await say([user('What did I ask?')], { headers: { ...headers, authorization: `Bearer ${stranger}` } });
+  expect(await saidIn(session)).toEqual(['Where is my order?']);
+});
+
+test('a session may have any name: what is no id is kept by its hash', async () => {
+  const name = `Zoë's chat ${'x'.repeat(300)} ${unique('session')}`;
+  const first = await say([user('Where is my order?')], { metadata: { session_id: name } });
+  const second = await say([user('Where is my order?')], { metadata: { session_id: name } });
+  expect(second.usage.prompt_tokens).toBeGreaterThan(first.usage.prompt_tokens);
+});
+
+test("a tool's result joins the call that the conversation remembers", async () => {
+  const session = unique('session');
+  const headers = { 'x-bellwether-session': session };
+  await say([user('Where is my order?')], { headers });
+  const call = { id: 'call-1', type: 'function', function: { name: 'find_order', arguments: '{}' } };
+  await say(
+    [
+      user('Where is my order?'),
+      { role: 'assistant', content: null, tool_calls: [call] },
+      { role: 'tool', content: 'shipped', tool_call_id: 'call-1' },
+    ],
+    { headers },
+  );
+  const { turns } = await memory(session);
+  expect(turns[1]?.messages).toEqual([{ role: 'tool', content: 'shipped', tool_call_id: 'call-1' }]);
+});
+
+test('a repeated request of a session is answered by its first turn', async () => {
+  const session = unique('session');
+  const headers = { 'x-bellwether-session': session, 'idempotency-key': session };
+  const first = await say([user('Where is my order?')], { headers });
+  expect(await say([user('Where is my order?')], { headers })).toEqual(first);
+  expect(await saidIn(session)).toHaveLength(1);
+});
+
+test('a session that was closed is a 409 that no client repeats', async () => {
+  const session = unique('session');
+  const headers = { 'x-bellwether-session': session };
+  await say([user('Where is my order?')], { headers });
+  await setting.service.client.close(`${keyId()}.${session}`);
+  const body = { model: 'bellwether', messages: [user('Still there?')] };
+  const response = await setting.call('/v1/chat/completions', body, headers);
+  expect(response.status).toBe(409);
+  expect(response.headers.get('x-should-retry')).toBe('false');
+  expect(((await response.json()) as ErrorAnswer).error.code).toBe('session_closed');
+});
+
+test('a session that is busy answers 429 with when to come back', async () => {
+  await setting.service.simulator.setBehaviour('*', { latency: { kind: 'fixed', ms: 300 } });
+  const headers = { 'x-bellwether-session': unique('session') };
+  const body = { model: 'bellwether', messages: [user('Where is my order?')] };
+  const responses = await Promise.all(
+    Array.from({ length: 12 }, () => setting.call('/v1/chat/completions', body, headers)),
+  );
+  await setting.service.simulator.setBehaviour('*', { latency: { kind: 'fixed', ms: 0 } });
+  const refused = responses.filter(({ status }) => status === 429);
+  expect(refused.length).toBeGreaterThan(0);
+  expect(responses.filter(({ status }) => status === 200).length + refused.length).toBe(12);
+  expect(refused[0]?.headers.get('retry-after')).toBe('2');
+  expect(await refused[0]?.json()).toMatchObject({ error: { code: 'session_busy' } });
+});

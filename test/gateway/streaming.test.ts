@@ -1,0 +1,160 @@
+import { connect } from 'node:net';
+import type { Completion } from '../../src/gateway/completion';
+import { eventually } from '../support/eventually';
+import { primaryModel } from '../support/service';
+import { type GatewayService, hello, startGatewayService } from './gateway-service';
+import { allEvents, chunksOf, readEvents, textOf } from './read-stream';
+
+let setting: GatewayService;
+beforeAll(async () => {
+  setting = await startGatewayService({
+    configuration: { retry: { maxAttemptsPerTarget: 1, baseDelayMs: 0, delayJitterMs: 0 } },
+    limits: { heartbeatMs: 100, holdHeadersMs: 400 },
+  });
+});
+afterAll(() => setting.stop());
+beforeEach(() => setting.service.simulator.clearCalls());
+afterEach(() => setting.service.simulator.setBehaviour('*', { firstTokenMs: 0, pieceGapMs: 0, alwaysFault: null }));
+
+const stream = (changes: object = {}, headers: Record<string, string> = {}) =>
+  setting.call('/v1/chat/completions', { ...hello, stream: true, ...changes }, headers);
+
+test('a stream begins with the role, tells the text in pieces and why it ended, and is done', async () => {
+  await setting.service.simulator.setBehaviour('*', { pieceGapMs: 20 });
+  const response = await stream();
+  expect(response.status).toBe(200);
+  expect(response.headers.get('content-type')).toContain('text/event-stream');
+  const turnId = response.headers.get('x-bellwether-turn-id');
+  const events = await allEvents(response);
+  const chunks = chunksOf(events);
+  expect(chunks[0]?.choices).toEqual([
+    { index: 0, delta: { role: 'assistant', content: '' }, logprobs: null, finish_reason: null },
+  ]);
+  expect(chunks.length).toBeGreaterThan(4);
+  expect(new Set(chunks.map(({ id, created }) => `${id} ${created}`)).size).toBe(1);
+  expect(chunks[0]?.id).toBe(`chatcmpl-${turnId}`);
+  expect(chunks.at(-1)).toMatchObject({
+    model: primaryModel,
+    choices: [{ index: 0, delta: {}, finish_reason: 'stop' }],
+    bellwether: { turn_id: turnId, provider: 'holysheep-primary', attempts: 1 },
+  });
+  expect(chunks.every((chunk) => !('usage' in chunk))).toBe(true);
+  expect(events.at(-1)?.data).toBe('[DONE]');
+});
+
+test('plain and streamed answers are the same text, with the same usage', async () => {
+  const plain = (await (await setting.call('/v1/chat/completions', hello)).json()) as Completion;
+  const events = await allEvents(await stream({ stream_options: { include_usage: true } }));
+  expect(textOf(events)).toBe(plain.choices[0]?.message.content);
+  const chunks = chunksOf(events);
+  expect(chunks.at(-1)).toMatchObject({ choices: [], usage: plain.usage, bellwether: { attempts: 1 } });
+  expect(chunks.slice(0, -1).every(({ usage }) => usage === null)).toBe(true);
+});
+
+test('the first text comes while the model still speaks', async () => {
+  await setting.service.simulator.setBehaviour('*', { pieceGapMs: 100 });
+  let openCallsAtFirstText: number | undefined;
+  for await (const { data } of readEvents(await stream())) {
+    if (typeof data === 'object' && data !== null && 'choices' in data && data.choices[0]?.delta.content) {
+      openCallsAtFirstText ??= await setting.service.simulator.openCalls();
+    }
+  }
+  expect(openCallsAtFirstText).toBe(1);
+});
+
+test('every event says how much of the answer came with it', async () => {
+  const events = await allEvents(await stream());
+  let length = 0;
+  for (const { id, data } of events) {
+    if (typeof data !== 'object' || data === null || !('choices' in data)) continue;
+    length += data.choices[0]?.delta.content?.length ?? 0;
+    expect(id).toBe(length);
+  }
+});
+
+test('while a model thinks, the headers come after a moment, and comments keep the connection', async () => {
+  await setting.service.simulator.setBehaviour('*', { firstTokenMs: 1_500 });
+  const startedAtMs = performance.now();
+  const response = await stream();
+  const headersAfterMs = performance.now() - startedAtMs;
+  const events = await allEvents(response);
+  expect(headersAfterMs).toBeLessThan(performance.now() - startedAtMs - 500);
+  expect(events.filter(({ data }) => data === null).length).toBeGreaterThan(2);
+  expect(events.at(-1)?.data).toBe('[DONE]');
+});
+
+test('calls of tools come whole at the end', async () => {
+  const find = { type: 'function', function: { name: 'find_order', parameters: { type: 'object', properties: {} } } };
+  const body = { tools: [find], tool_choice: { type: 'function', function: { name: 'find_order' } } };
+  const plain = (await (await setting.call('/v1/chat/completions', { ...hello, ...body })).json()) as Completion;
+  expect(plain.choices[0]).toMatchObject({
+    finish_reason: 'tool_calls',
+    message: { content: null, tool_calls: [{ type: 'function', function: { name: 'find_order' } }] },
+  });
+  const chunks = chunksOf(await allEvents(await stream(body)));
+  expect(chunks.at(-2)?.choices[0]?.delta.tool_calls).toMatchObject([
+    { index: 0, type: 'function', function: { name: 'find_order' } },
+  ]);
+  expect(chunks.at(-1)?.choices[0]?.finish_reason).toBe('tool_calls');
+});
+
+test('a turn that fails when its stream has begun ends in an error event, and is not done', async () => {
+  await setting.service.simulator.setBehaviour('*', {
+    firstTokenMs: 1_000,
+    alwaysFault: { kind: 'error-in-body', afterTokens: 2, message: 'overloaded' },
+  });
+  const events = await allEvents(await stream());
+  expect(events.at(-1)?.data).toMatchObject({
+    error: { code: expect.stringMatching(/^provider_/), degraded_reply: expect.any(String) },
+  });
+  expect(chunksOf(events).every(({ choices }) => choices[0]?.finish_reason === null)).toBe(true);
+});
+
+test('a client that goes away ends the reading, not the turn', async () => {
+  await setting.service.simulator.setBehaviour('*', { pieceGapMs: 50 });
+  const gone = new AbortController();
+  const response = await fetch(`${setting.gateway.url}/v1/chat/completions`, {
+    method: 'POST',
+    signal: gone.signal,
+    headers: { authorization: `Bearer ${setting.key}`, 'content-type': 'application/json' },
+    body: JSON.stringify({ ...hello, stream: true }),
+  });
+  const turnId = response.headers.get('x-bellwether-turn-id') ?? '';
+  await readEvents(response).next();
+  gone.abort();
+  await eventually('no stream is open', async () => (await metric('bellwether_gateway_open_streams')) === 0);
+  await eventually('the turn is answered', async () => {
+    return (await setting.service.ledger.requests.find(turnId))?.outcome === 'answered';
+  });
+  expect(await setting.service.simulator.calls()).toMatchObject([{ outcome: 'answered' }]);
+});
+
+test('a client that does not read holds back only itself', async () => {
+  const { port } = new URL(setting.gateway.url);
+  const body = JSON.stringify({ ...hello, stream: true });
+  const socket = connect(Number(port), '127.0.0.1', () => {
+    socket.pause();
+    socket.write(
+      `POST /v1/chat/completions HTTP/1.1\r\nhost: x\r\nauthorization: Bearer ${setting.key}\r\n` +
+        `content-type: application/json\r\ncontent-length: ${body.length}\r\n\r\n${body}`,
+    );
+  });
+  await eventually('the model is asked', async () => (await setting.service.simulator.calls()).length === 1);
+  expect(textOf(await allEvents(await stream()))).not.toBe('');
+  socket.destroy();
+});
+
+test('the same Idempotency-Key streams the same answer again, from the same turn', async () => {
+  const headers = { 'idempotency-key': crypto.randomUUID() };
+  const [first, second] = await Promise.all([stream({}, headers), stream({}, headers)]);
+  expect(first.headers.get('x-bellwether-turn-id')).toBe(second.headers.get('x-bellwether-turn-id'));
+  const [one, other] = [await allEvents(first), await allEvents(second)];
+  expect(textOf(one)).toBe(textOf(other));
+  expect(textOf(await allEvents(await stream({}, headers)))).toBe(textOf(one));
+  expect(await setting.service.simulator.calls()).toHaveLength(1);
+});
+
+async function metric(name: string): Promise<number> {
+  const text = await (await fetch(`${setting.gateway.url}/metrics`)).text();
+  return Number(new RegExp(`^${name} (.*)$`, 'm').exec(text)?.[1]);
+}

@@ -1,0 +1,150 @@
+import type { Completion } from '../../src/gateway/completion';
+import { eventually } from '../support/eventually';
+import { unique } from '../support/temporal';
+import { type ErrorAnswer, type GatewayService, hello, startGatewayService } from './gateway-service';
+import { allEvents, chunksOf, readEvents, type ReceivedEvent, textOf } from './read-stream';
+
+let setting: GatewayService;
+beforeAll(async () => {
+  setting = await startGatewayService({
+    configuration: {
+      retry: { maxAttemptsPerTarget: 1, baseDelayMs: 0, delayJitterMs: 0 },
+      breaker: { failures: 1000 },
+    },
+  });
+});
+afterAll(() => setting.stop());
+afterEach(() => setting.service.simulator.setBehaviour('*', { pieceGapMs: 0, alwaysFault: null }));
+
+const turn = async (id: string, headers?: Record<string, string>) =>
+  (await (await setting.call(`/v1/turns/${id}`, undefined, headers)).json()) as {
+    status: string;
+    completion: Completion | null;
+    error: ErrorAnswer['error'] | null;
+  };
+
+const complete = async (headers: Record<string, string> = {}): Promise<Completion> =>
+  (await (await setting.call('/v1/chat/completions', hello, headers)).json()) as Completion;
+
+test.each<[string, () => Record<string, string>]>([
+  ['a stateless turn', () => ({})],
+  ['a turn of a session', () => ({ 'x-bellwether-session': unique('session') })],
+])('%s is returned as its request got it', async (_, headers) => {
+  const completion = await complete(headers());
+  expect(await turn(completion.bellwether.turn_id)).toMatchObject({
+    id: completion.bellwether.turn_id,
+    object: 'bellwether.turn',
+    status: 'answered',
+    completion,
+    error: null,
+  });
+});
+
+test('a turn under way is in progress, and answered later', async () => {
+  await setting.service.simulator.setBehaviour('*', { pieceGapMs: 50 });
+  const response = await setting.call('/v1/chat/completions', { ...hello, stream: true });
+  const id = response.headers.get('x-bellwether-turn-id') ?? '';
+  expect(await turn(id)).toMatchObject({ status: 'in_progress', completion: null, error: null });
+  const events = await allEvents(response);
+  expect((await turn(id)).completion?.choices[0]?.message.content).toBe(textOf(events));
+});
+
+test('a failed and a blocked turn say why', async () => {
+  await setting.service.simulator.setBehaviour('*', { alwaysFault: { kind: 'status', status: 503 } });
+  const failed = await setting.call('/v1/chat/completions', hello);
+  const { error } = (await failed.json()) as ErrorAnswer;
+  expect(await turn(failed.headers.get('x-bellwether-turn-id') ?? '')).toMatchObject({
+    status: 'failed',
+    completion: null,
+    error,
+  });
+  const authorization = `Bearer ${await setting.createKey({ totalNanoUsd: 1 })}`;
+  const blocked = await setting.call('/v1/chat/completions', hello, { authorization });
+  expect(blocked.status).toBe(402);
+  expect(await turn(blocked.headers.get('x-bellwether-turn-id') ?? '', { authorization })).toMatchObject({
+    status: 'blocked',
+    error: { code: 'insufficient_quota' },
+  });
+});
+
+test("another key's turn is not found, and an operator's key sees it", async () => {
+  const { bellwether } = await complete();
+  const stranger = { authorization: `Bearer ${await setting.createKey()}` };
+  for (const path of [
+    `/v1/turns/${bellwether.turn_id}`,
+    `/v1/turns/${bellwether.turn_id}/stream`,
+    '/v1/turns/nobody',
+  ]) {
+    const response = await setting.call(path, undefined, stranger);
+    expect(response.status).toBe(404);
+    expect(((await response.json()) as ErrorAnswer).error.code).toBe('turn_not_found');
+  }
+  const operator = { authorization: `Bearer ${await setting.createKey({ role: 'operator' })}` };
+  expect(await turn(bellwether.turn_id, operator)).toMatchObject({ status: 'answered' });
+});
+
+describe('the stream of a turn', () => {
+  const rejoin = (id: string, lastEventId?: string) =>
+    setting.call(
+      `/v1/turns/${id}/stream`,
+      undefined,
+      lastEventId === undefined ? {} : { 'last-event-id': lastEventId },
+    );
+
+  test('is joined from any offset while the model speaks, and ends in the same text', async () => {
+    await setting.service.simulator.setBehaviour('*', { pieceGapMs: 50 });
+    const response = await setting.call('/v1/chat/completions', { ...hello, stream: true });
+    const id = response.headers.get('x-bellwether-turn-id') ?? '';
+    const received: ReceivedEvent[] = [];
+    const rejoined: Promise<ReceivedEvent[]>[] = [];
+    for await (const event of readEvents(response)) {
+      received.push(event);
+      const offset = event.id;
+      if (offset !== null && rejoined.length < 5) rejoined.push(rejoin(id, String(offset)).then(allEvents));
+    }
+    const whole = textOf(received);
+    for (const [index, events] of (await Promise.all(rejoined)).entries()) {
+      expect(textOf(received.slice(0, index + 1)) + textOf(events)).toBe(whole);
+      expect(events.at(-1)?.data).toBe('[DONE]');
+      expect(chunksOf(events).at(-1)).toMatchObject({ usage: { total_tokens: expect.any(Number) } });
+    }
+  });
+
+  test('is there after the turn has ended, from the start, from an offset, and at the very end', async () => {
+    const completion = await complete({ 'x-bellwether-session': unique('session') });
+    const id = completion.bellwether.turn_id;
+    const content = completion.choices[0]?.message.content ?? '';
+    expect(textOf(await allEvents(await rejoin(id)))).toBe(content);
+    expect(textOf(await allEvents(await rejoin(id, '7')))).toBe(content.slice(7));
+    const atEnd = await allEvents(await rejoin(id, String(content.length)));
+    expect(textOf(atEnd)).toBe('');
+    expect(atEnd.at(-1)?.data).toBe('[DONE]');
+  });
+
+  test.each(['-1', 'x', '1.5', '99999'])('is refused from %s', async (offset) => {
+    const { bellwether } = await complete();
+    const response = await rejoin(bellwether.turn_id, offset);
+    expect(response.status).toBe(400);
+    expect(((await response.json()) as ErrorAnswer).error.param).toBe('Last-Event-ID');
+  });
+
+  test('of another gateway joins the turn as well', async () => {
+    const other = await setting.startGateway();
+    await setting.service.simulator.setBehaviour('*', { pieceGapMs: 50 });
+    const response = await setting.call('/v1/chat/completions', { ...hello, stream: true });
+    const id = response.headers.get('x-bellwether-turn-id') ?? '';
+    const joined = await fetch(`${other.url}/v1/turns/${id}/stream`, {
+      headers: { authorization: `Bearer ${setting.key}` },
+    });
+    expect(textOf(await allEvents(joined))).toBe(textOf(await allEvents(response)));
+    await other.close();
+  });
+});
+
+test('a turn that was registered and never begun is in progress', async () => {
+  const [id, keyId] = [crypto.randomUUID(), setting.key.split('_')[1] ?? ''];
+  const request = { turnId: id, keyId, sessionId: null, idempotencyKey: null, bodyHash: 'x', atMs: Date.now() };
+  await setting.service.ledger.requests.register(request);
+  expect(await turn(id)).toMatchObject({ status: 'in_progress' });
+  await eventually('its stream says so', async () => (await setting.call(`/v1/turns/${id}/stream`)).status === 404);
+});
