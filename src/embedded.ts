@@ -1,4 +1,5 @@
 import { join } from 'node:path';
+import { Runtime } from '@temporalio/worker';
 import type { Settings } from './config/settings';
 import { searchAttributeNames } from './contract/names';
 import type { TurnStreams } from './contract/stream';
@@ -53,7 +54,7 @@ export async function startEmbedded(options: EmbeddedOptions): Promise<Embedded>
     if (simulator) stops.push(() => simulator.close());
 
     const resolved = withProviders(withTemporal(settings, server), simulator);
-    const streams = openTurnStreams(settings.redisUrl);
+    const streams = openTurnStreams(settings.redisUrl, Runtime.instance().logger);
     stops.push(() => streams.close());
     const worker = await startWorker({ settings: resolved, streams, onError: options.onError });
     stops.push(() => worker.stop());

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
-import { NativeConnection, Worker } from '@temporalio/worker';
+import { NativeConnection, Runtime, Worker } from '@temporalio/worker';
 import type { NativeConnectionOptions, WorkerOptions as TemporalWorkerOptions } from '@temporalio/worker';
 import { createActivities } from './activities';
 import type { BreakerState } from './activities/target-breakers';
@@ -79,7 +79,7 @@ async function startWith(
     closings.push(() => provider.close());
     providers.set(providerSettings.name, provider);
   }
-  const streams = givenStreams ?? openTurnStreams(settings.redisUrl);
+  const streams = givenStreams ?? openTurnStreams(settings.redisUrl, Runtime.instance().logger);
   if (!givenStreams) closings.push(() => streams.close());
   const targets = new TargetMemory(policy.breaker);
   const owner = `${hostname()}/${process.pid}/${randomUUID()}`;

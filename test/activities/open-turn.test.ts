@@ -1,5 +1,6 @@
 import { faults } from '../../src/simulator/behaviour';
 import { fallbackModel, primaryModel } from '../support/service';
+import { unique } from '../support/temporal';
 import {
   callBegan,
   callOf,
@@ -148,12 +149,34 @@ test('a call that was begun and lost its ledger is never made again under its nu
   expect(await statesOf(turn.turnId)).toEqual(['unconfirmed', 'reserved']);
 });
 
+test('a turn whose API key has no budget left is refused', async () => {
+  const keyId = unique('key');
+  const key = { id: keyId, name: 'bot', role: 'chat', secretHash: 'x', models: null, requestsPerMinute: null } as const;
+  const limits = { dayNanoUsd: 500_000, totalNanoUsd: null, createdAtMs: Date.now(), expiresAtMs: null };
+  await setting.ledger.keys.create({ ...key, ...limits });
+  const process = setting.newProcess();
+  await setting.simulator.queueFaults(primaryModel, [{ kind: 'html' }]);
+  // The first call may have cost its reservation; the key has less than another one left.
+  const turn = { ...newTurn(), keyId };
+  const opened = await open(process, turn);
+  if (opened.kind !== 'admitted') throw new Error(`The turn ended as ${opened.kind}.`);
+  await expect(open(process, { ...newTurn(), keyId })).resolves.toMatchObject({ kind: 'refused', scope: 'key' });
+  const again = callOf(turn, opened.admission, { keyId, ticket: null });
+  await expect(inActivity(() => process.callModelInTask(again))).resolves.toMatchObject({
+    failure: { kind: 'budget', message: 'API key budget exceeded' },
+  });
+  await expect(open(process, newTurn())).resolves.toMatchObject({ kind: 'answered' });
+});
+
 test('a target that became slow of late gets its next first call as a regular activity', async () => {
   // Over the 4 s that a first call in the workflow task may usually take; twenty calls are enough to know it.
   await setting.simulator.setBehaviour(primaryModel, { latency: { kind: 'fixed', ms: 4_100 } });
   const process = setting.newProcess();
   const opened = await Promise.all(Array.from({ length: 20 }, () => open(process, newTurn())));
   expect(opened.every(({ kind }) => kind === 'answered')).toBe(true);
+  // Streams are another measure: of those nothing is known yet.
+  const streamed = { ...newTurn(), delivery: 'streamed' } as const;
+  expect(await open(process, streamed)).toMatchObject({ kind: 'answered' });
   expect(await open(process, newTurn())).toMatchObject({
     kind: 'admitted',
     firstCall: null,

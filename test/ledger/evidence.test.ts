@@ -8,7 +8,15 @@ import { admitRequest, noonMs, plan, reservation, reserveRequest, settled, turnR
 
 const worstCaseNanoUsd = 1_000;
 
-const outcomes = ['answered', 'timeout', 'server-error', 'rate-limited', 'cancelled', 'budget'] as const;
+const outcomes = [
+  'answered',
+  'timeout',
+  'server-error',
+  'rate-limited',
+  'circuit-open',
+  'cancelled',
+  'budget',
+] as const;
 
 const callEnd = fc.record({
   outcome: fc.constantFrom(...outcomes),
@@ -39,7 +47,7 @@ function settlementOf(attempt: number, startedAtMs: number, end: CallEnd): Settl
   const { outcome, isUsageKnown, latencyMs, costNanoUsd, promptTokens } = end;
   const usage = { promptTokens, cachedPromptTokens: Math.min(3, promptTokens), completionTokens: 7 };
   const isSettled = outcome === 'answered' && isUsageKnown;
-  const isReleased = outcome === 'rate-limited' || outcome === 'budget';
+  const isReleased = ['rate-limited', 'circuit-open', 'budget'].includes(outcome);
   return settled(attempt, costNanoUsd, {
     state: isSettled ? 'settled' : isReleased ? 'released' : 'unconfirmed',
     usage: isSettled ? usage : null,
