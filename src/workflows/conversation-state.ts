@@ -11,6 +11,7 @@ import { limits } from '../contract/limits';
 import { addUsd } from '../domain/prices';
 import { measuredText } from '../domain/message';
 import { utf8Length } from '../domain/text';
+import { completeToolRounds } from '../domain/tool-rounds';
 import { contextWindow } from '../domain/window';
 
 const noSpend: ConversationSpend = { turns: 0, tokens: 0, cost_usd: 0, unconfirmed_usd: 0 };
@@ -45,7 +46,7 @@ export class ConversationState {
       // A canned reply is not something the model said.
       if (turn.reply.success) messages.push(assistantMessage(turn.reply));
     }
-    return contextWindow([...messages, ...added]);
+    return contextWindow(completeToolRounds([...messages, ...added]));
   }
 
   add(turn: TranscriptTurn): void {
