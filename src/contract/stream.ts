@@ -7,7 +7,10 @@
 export interface StreamPiece {
   /** The ledger's number of the attempt, so that pieces of different attempts are told apart. */
   readonly attempt: number;
-  /** Where in the answer `text` stands. An attempt that goes on from what an earlier one sent begins behind it. */
+  /**
+   * Where in the answer `text` stands. The first piece of every attempt stands at 0: one that goes on from what an earlier
+   * one sent says that again, so that texts of two attempts are never joined unnoticed.
+   */
   readonly at: number;
   readonly text: string;
 }

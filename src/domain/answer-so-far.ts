@@ -8,8 +8,8 @@ export type AnswerEnding =
 
 /**
  * One caller's view of a turn's stream: pieces go in, text that is to be sent comes out, each character once and in
- * order. Lengths and offsets are UTF-16 code units. An attempt's pieces count as long as they go on, without a gap, from
- * where its first one stood, and agree with what is known already; an attempt that disagrees is ignored from then on.
+ * order. Lengths and offsets are UTF-16 code units. An attempt's pieces count as long as they go on from 0, without a gap,
+ * and agree with what is known already; an attempt that disagrees is ignored from then on.
  * For a caller that comes back, `alreadySent` is how much it has: give this object all pieces from the stream's
  * beginning, and it sends only what is new.
  */
@@ -39,8 +39,8 @@ export class AnswerSoFar {
 
   /** Returns what is to be sent to the caller now, '' when the piece brings nothing new. */
   take({ attempt, at, text }: StreamPiece): string {
-    const agreedTo = this.agreedTo.get(attempt) ?? at;
-    const isBehindGap = at > Math.min(agreedTo, this.known.length);
+    const agreedTo = this.agreedTo.get(attempt) ?? 0;
+    const isBehindGap = at > agreedTo;
     if (isBehindGap || this.disagreeing.has(attempt)) return '';
     const overlap = Math.min(text.length, this.known.length - at);
     if (overlap > 0 && this.known.slice(at, at + overlap) !== text.slice(0, overlap)) {

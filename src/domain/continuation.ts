@@ -18,8 +18,8 @@ type Relation = 'undecided' | 'restates' | 'anew' | 'goes-on';
 
 /**
  * What a model says that was asked to go on from `begun`, put in its place in the answer. Some models go on, some say it
- * all again, some begin another answer; until it is clear which, the text is held back. With nothing begun every text
- * stands where it comes.
+ * all again, some begin another answer; until it is clear which, the text is held back. Then it begins at 0 in any case,
+ * with `begun` where the model goes on: whoever knows that swallows it, and whoever lost it gets it again.
  */
 export class Continuation {
   private said = '';
@@ -50,10 +50,7 @@ export class Continuation {
   private decide(relation: Relation): PlacedText | null {
     this.relation = relation;
     if (relation === 'undecided') return null;
-    if (relation === 'anew') return this.place(comparable(this.begun, this.said));
-    this.answer = this.begun;
-    const isRestated = relation === 'restates';
-    return this.place(isRestated ? comparable(this.begun, this.said).slice(this.begun.length) : this.said);
+    return this.place(relation === 'goes-on' ? this.begun + this.said : comparable(this.begun, this.said));
   }
 
   private place(text: string): PlacedText | null {
