@@ -1,8 +1,10 @@
 import { join } from 'node:path';
 import { Runtime } from '@temporalio/worker';
+import type { Logger } from 'pino';
+import { localKey } from './access/local-key';
 import type { Settings } from './config/settings';
 import { searchAttributeNames } from './contract/names';
-import type { TurnStreams } from './contract/stream';
+import { serveGateway, type ServedGateway } from './serve-gateway';
 import { holysheepProfile, legacyProfile } from './simulator/profiles';
 import type { Simulator } from './simulator/simulator';
 import { startSimulator } from './simulator/simulator';
@@ -21,7 +23,16 @@ export interface EmbeddedOptions {
   /** 0: any free port. */
   readonly port: number;
   readonly uiPort: number;
+  /** 0: any free port. */
+  readonly gatewayPort: number;
+  readonly logger: Logger;
   readonly onError: (error: unknown) => void;
+}
+
+export interface EmbeddedGateway {
+  readonly url: string;
+  /** Null where the ledger is a shared one: it would be a key to all gateways there. */
+  readonly localKey: string | null;
 }
 
 /** Everything in one place: what runs where. */
@@ -31,13 +42,12 @@ export interface Embedded {
   /** Undefined when a Temporal of one's own is configured. */
   readonly server: DevServer | undefined;
   readonly worker: RunningWorker;
-  /** Where the worker's streamed turns show their text. */
-  readonly streams: TurnStreams;
+  readonly gateway: EmbeddedGateway;
   /** Ends everything in the order in which nothing is lost. */
   stop(): Promise<void>;
 }
 
-/** Starts Temporal (unless one is configured), simulated providers (when there is no key) and a worker. */
+/** Starts Temporal (unless one is configured), simulated providers (when there is no key), a worker and a gateway. */
 export async function startEmbedded(options: EmbeddedOptions): Promise<Embedded> {
   const { settings } = options;
   const stops: (() => Promise<unknown>)[] = [];
@@ -58,11 +68,24 @@ export async function startEmbedded(options: EmbeddedOptions): Promise<Embedded>
     stops.push(() => streams.close());
     const worker = await startWorker({ settings: resolved, streams, onError: options.onError });
     stops.push(() => worker.stop());
-    return { settings: resolved, server, worker, streams, stop };
+    const gateway = await serveGateway({ ...gatewayPlace(options), settings: resolved, streams });
+    stops.push(() => gateway.close());
+    return { settings: resolved, server, worker, gateway: await withLocalKey(gateway, resolved), stop };
   } catch (error) {
     await stop();
     throw error;
   }
+}
+
+/** Loopback: what is tried out here is for nobody else. */
+function gatewayPlace({ gatewayPort, logger }: EmbeddedOptions) {
+  return { host: '127.0.0.1', port: gatewayPort, logger };
+}
+
+async function withLocalKey(gateway: ServedGateway, settings: Settings): Promise<EmbeddedGateway> {
+  const isOwnLedger = settings.databaseUrl === undefined;
+  const key = isOwnLedger ? await localKey(gateway.ledger.keys, settings.dataDirectory) : null;
+  return { url: gateway.url, localKey: key };
 }
 
 async function startServer({ settings, report, port, uiPort }: EmbeddedOptions): Promise<DevServer> {

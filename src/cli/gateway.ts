@@ -1,13 +1,8 @@
 import { Command } from 'commander';
-import { connect } from '../client/connect';
 import { withKnownAddress } from '../config/connection-settings';
 import { loadSettings } from '../config/load-settings';
-import type { Settings } from '../config/settings';
 import { createLogger } from '../create-logger';
-import { startGateway } from '../gateway/gateway';
-import { openLedger } from '../ledger/open-ledger';
 import { isLoopback } from '../loopback';
-import { openTurnStreams } from '../streams/open-streams';
 import { writeJson, writeLines } from './output';
 import { parsePort } from './port';
 import { untilStopped } from './stop-signals';
@@ -26,39 +21,23 @@ export function gatewayCommand(): Command {
     .option('--json', 'print where it listens as JSON')
     .addHelpText(
       'after',
-      '\nKeys: `bellwether keys create`. Stops on Ctrl-C or SIGTERM once running requests are answered, for up to 25 s.' +
-        '\nExit status: 0 stopped, 1 failed, 2 wrong usage or configuration.',
+      '\nClients need a key: `bellwether keys create`. Stops on Ctrl-C or SIGTERM once its running requests are answered,' +
+        '\nafter 25 s at the latest. Exit status: 0 stopped, 1 failed, 2 wrong usage or configuration.',
     )
-    .action(async (flags: GatewayFlags) => {
+    .action(async ({ host, port, json }: GatewayFlags) => {
       const loaded = loadSettings();
       const settings = { ...loaded, temporal: withKnownAddress(loaded.temporal, loaded.dataDirectory) };
       const stopped = untilStopped();
-      await serve(settings, flags, stopped);
+      const logger = createLogger(settings.logLevel);
+      const { serveGateway } = await import('../serve-gateway');
+      const { url, close } = await serveGateway({ settings, host, port, logger });
+      if (json) writeJson({ url, base_url: `${url}/v1` });
+      else writeLines(describe(url, host, settings.redisUrl !== undefined));
+      const signal = await stopped;
+      logger.info({ signal }, 'gateway stopping: it answers its running requests first');
+      await close();
+      logger.info('gateway stopped');
     });
-}
-
-/** Everything is closed in the reverse order of its opening, also when a later part cannot be opened. */
-async function serve(settings: Settings, flags: GatewayFlags, stopped: Promise<NodeJS.Signals>): Promise<void> {
-  const { temporal, encryption, redisUrl } = settings;
-  const logger = createLogger(settings.logLevel);
-  const closings: (() => Promise<void>)[] = [];
-  try {
-    const client = await connect({ temporal, encryption: encryption ?? null });
-    closings.push(() => client.disconnect());
-    const ledger = await openLedger(settings);
-    closings.push(() => ledger.close());
-    const streams = openTurnStreams(redisUrl);
-    closings.push(() => streams.close());
-    const gateway = await startGateway({ ...flags, client, ledger, streams, settings, logger, redisUrl });
-    closings.push(() => gateway.close());
-
-    if (flags.json) writeJson({ url: gateway.url, base_url: `${gateway.url}/v1` });
-    else writeLines(describe(gateway.url, flags.host, redisUrl !== undefined));
-    const signal = await stopped;
-    logger.info({ signal }, 'gateway stopping: it answers its running requests first');
-  } finally {
-    for (const close of closings.toReversed()) await close();
-  }
 }
 
 function describe(url: string, host: string, hasRedis: boolean): readonly string[] {

@@ -9,20 +9,22 @@ import { untilStopped } from './stop-signals';
 interface UpFlags {
   readonly port: number;
   readonly uiPort: number;
+  readonly gatewayPort: number;
 }
 
 export function upCommand(): Command {
   return new Command('up')
     .description(
-      'run everything here: Temporal with its UI, a worker, the ledger, simulated providers when no key is set',
+      'run everything here: Temporal with its UI, a worker, the gateway, the ledger, simulated providers when no key is set',
     )
     .option('--port <port>', 'port of the Temporal server, 0 for any free one', parsePort, 7233)
     .option('--ui-port <port>', 'port of the Temporal UI, 0 for any free one', parsePort, 8233)
+    .option('--gateway-port <port>', 'port of the gateway for OpenAI clients, 0 for any free one', parsePort, 8080)
     .addHelpText(
       'after',
       '\nCtrl-C stops all of it; the next start goes on where it was. Exit status: 0 stopped, 1 failed, 2 configuration.',
     )
-    .action(async ({ port, uiPort }: UpFlags) => {
+    .action(async ({ port, uiPort, gatewayPort }: UpFlags) => {
       const settings = loadSettings();
       const stopped = untilStopped();
       const { installLogging } = await import('../logging');
@@ -35,6 +37,8 @@ export function upCommand(): Command {
         report,
         port,
         uiPort,
+        gatewayPort,
+        logger,
         onError: (err) => logger.error({ err }, 'sweep failed'),
       });
       process.stdout.write(`${describe(embedded)}\n`);
@@ -50,12 +54,14 @@ export function upCommand(): Command {
     });
 }
 
-function describe({ settings, server }: Embedded): string {
+function describe({ settings, server, gateway }: Embedded): string {
   const { temporal, simulated, databaseUrl, dataDirectory, providers } = settings;
   const rows = [
     ['Temporal', `${temporal.address}, namespace ${temporal.namespace}${server ? ' (embedded)' : ''}`],
     ...(server?.uiUrl ? [['Temporal UI', server.uiUrl]] : []),
     ['worker', `task queue ${temporal.taskQueue}, in this process`],
+    ['gateway', `${gateway.url}/v1, for any OpenAI client`],
+    ['API key', gateway.localKey ?? 'make one: npx bellwether keys create --name local'],
     ['ledger', databaseUrl ? 'PostgreSQL (DATABASE_URL)' : `SQLite in ${dataDirectory}`],
     ['providers', simulated ? 'SIMULATED' : providers.map(({ name, baseUrl }) => `${name} at ${baseUrl}`).join(', ')],
   ];
@@ -76,8 +82,18 @@ function describe({ settings, server }: Embedded): string {
     '  npx bellwether chat "我的订单在哪里？" --session s-1',
     '  npx bellwether costs',
     '  npx bellwether doctor',
+    ...curl(gateway),
     ...(server?.uiUrl ? [`  ${server.uiUrl}/namespaces/${temporal.namespace}/workflows`] : []),
     '',
     'Ctrl-C stops everything.',
   ].join('\n');
+}
+
+/** For a shell that continues lines with a backslash. */
+function curl({ url, localKey }: Embedded['gateway']): readonly string[] {
+  const body = { model: 'bellwether', messages: [{ role: 'user', content: 'Where is my order?' }] };
+  return [
+    `  curl ${url}/v1/chat/completions -H 'authorization: Bearer ${localKey ?? '<API key>'}' \\`,
+    `    -H 'content-type: application/json' -d '${JSON.stringify(body)}'`,
+  ];
 }

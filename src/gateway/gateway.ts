@@ -84,7 +84,9 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
       }
     });
     if (isLoopback(host)) metricsRoute(server, context);
-    const url = await server.listen({ host, port });
+    const url = await server.listen({ host, port }).catch((error: unknown) => {
+      throw (error as NodeJS.ErrnoException).code === 'EADDRINUSE' ? portTaken(host, port, error) : error;
+    });
     return {
       url,
       close: async () => {
@@ -96,4 +98,10 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
     await close();
     throw error;
   }
+}
+
+function portTaken(host: string, port: number, cause: unknown): Error {
+  return new Error(`Port ${port} of ${host} is taken: choose another one for the gateway, or 0 for any free one.`, {
+    cause,
+  });
 }

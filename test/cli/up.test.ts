@@ -1,10 +1,14 @@
 import { spawn } from 'node:child_process';
 import type { ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
+import { statSync } from 'node:fs';
 import { join } from 'node:path';
 import { cacheDirectory } from '../support/cache-directory';
 import { CliWorkspace } from './run-cli';
 import type { CliResult } from './run-cli';
+
+/** No fixed ones: other tests run beside this. */
+const anyPorts = ['--port', '0', '--ui-port', '0', '--gateway-port', '0'];
 
 const program = join(__dirname, '../../dist/cli/main.js');
 
@@ -45,9 +49,24 @@ describe('bellwether up', () => {
     expect(output).toContain(workspace.directory);
   });
 
+  test('an OpenAI client is answered as the printed line says, with a key that outlives a restart', async () => {
+    up = await start();
+    const first = printedGateway(up);
+    const answer = await complete(first);
+    expect(answer).toMatchObject({ object: 'chat.completion', model: 'deepseek-v3.2' });
+    expect(await complete(first, { stream: true })).toContain('data: [DONE]');
+    expect(statSync(join(workspace.directory, 'data', 'local-api-key')).mode & 0o777).toBe(0o600);
+    expect(outputs.get(up)).toContain(`curl ${first.url}/chat/completions`);
+    expect(await stop(up)).toBe(0);
+
+    up = await start();
+    expect(printedGateway(up).key).toBe(first.key);
+    expect(await complete(printedGateway(up))).toMatchObject({ object: 'chat.completion' });
+  });
+
   test('a second one on the same data directory says so and leaves the first alone', async () => {
     up = await start();
-    const second = await run('up', '--port', '0', '--ui-port', '0');
+    const second = await run('up', ...anyPorts);
     expect(second.status).toBe(1);
     expect(second.stderr).toContain('already running');
     expect((await run('chat', 'Still there?')).status).toBe(0);
@@ -61,12 +80,28 @@ describe('bellwether up', () => {
 
   const outputs = new Map<ChildProcess, string>();
 
+  function printedGateway(child: ChildProcess): { url: string; key: string } {
+    const output = outputs.get(child) ?? '';
+    const [, url = ''] = /gateway +(http:\/\/127\.0\.0\.1:\d+\/v1)/.exec(output) ?? [];
+    const [, key = ''] = /API key +(bw_\S+)/.exec(output) ?? [];
+    return { url, key };
+  }
+
+  async function complete({ url, key }: { url: string; key: string }, changes: object = {}): Promise<unknown> {
+    const response = await fetch(`${url}/chat/completions`, {
+      method: 'POST',
+      headers: { authorization: `Bearer ${key}`, 'content-type': 'application/json' },
+      body: JSON.stringify({ model: 'bellwether', messages: [{ role: 'user', content: 'Hello' }], ...changes }),
+    });
+    return 'stream' in changes ? response.text() : response.json();
+  }
+
   function environment(): Record<string, string> {
     return { BELLWETHER_DATA_DIR: join(workspace.directory, 'data'), BELLWETHER_CACHE_DIR: cacheDirectory };
   }
 
   async function start(): Promise<ChildProcess> {
-    const child = spawn(process.execPath, [program, 'up', '--port', '0', '--ui-port', '0'], {
+    const child = spawn(process.execPath, [program, 'up', ...anyPorts], {
       cwd: workspace.directory,
       env: { PATH: process.env['PATH'], HOME: process.env['HOME'], ...environment() },
       stdio: ['ignore', 'pipe', 'pipe'],

@@ -1,0 +1,46 @@
+import type { Logger } from 'pino';
+import { connect } from './client/connect';
+import type { Settings } from './config/settings';
+import type { TurnStreams } from './contract/stream';
+import { type Gateway, startGateway } from './gateway/gateway';
+import type { Ledger } from './ledger/ledger';
+import { openLedger } from './ledger/open-ledger';
+import { openTurnStreams } from './streams/open-streams';
+
+export interface ServeGatewayOptions {
+  readonly settings: Settings;
+  readonly host: string;
+  /** 0: any free one. */
+  readonly port: number;
+  readonly logger: Logger;
+  /** Of a worker in this process. Default: its own, by the settings' Redis. */
+  readonly streams?: TurnStreams;
+}
+
+export interface ServedGateway extends Gateway {
+  readonly ledger: Ledger;
+}
+
+/** The composition root of a gateway: connects what it needs, and closes it behind it. Leaves nothing open when it fails. */
+export async function serveGateway(options: ServeGatewayOptions): Promise<ServedGateway> {
+  const { settings, host, port, logger } = options;
+  const { temporal, encryption, redisUrl } = settings;
+  const closings: (() => Promise<void>)[] = [];
+  const close = async (): Promise<void> => {
+    for (const closePart of closings.splice(0).toReversed()) await closePart();
+  };
+  try {
+    const client = await connect({ temporal, encryption: encryption ?? null });
+    closings.push(() => client.disconnect());
+    const ledger = await openLedger(settings);
+    closings.push(() => ledger.close());
+    const streams = options.streams ?? openTurnStreams(redisUrl);
+    if (!options.streams) closings.push(() => streams.close());
+    const gateway = await startGateway({ client, ledger, streams, settings, logger, host, port, redisUrl });
+    closings.push(() => gateway.close());
+    return { url: gateway.url, ledger, close };
+  } catch (error) {
+    await close();
+    throw error;
+  }
+}

@@ -1,0 +1,78 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { createServer, type AddressInfo } from 'node:net';
+import { join } from 'node:path';
+import { createApiKey } from '../../src/access/api-key';
+import { type Service, startService } from '../support/service';
+import { CliWorkspace } from './run-cli';
+
+const program = join(__dirname, '../../dist/cli/main.js');
+
+let service: Service;
+let workspace: CliWorkspace;
+beforeAll(async () => {
+  service = await startService();
+  workspace = new CliWorkspace();
+});
+afterAll(async () => {
+  await service.stop();
+  await workspace.remove();
+});
+
+async function createKey(): Promise<string> {
+  const { id, text, secretHash } = createApiKey();
+  const unlimited = { dayNanoUsd: null, totalNanoUsd: null, models: null, requestsPerMinute: null, expiresAtMs: null };
+  await service.ledger.keys.create({
+    id,
+    name: 'test',
+    role: 'chat',
+    ...unlimited,
+    createdAtMs: Date.now(),
+    secretHash,
+  });
+  return text;
+}
+
+function start(...flags: string[]): ChildProcess {
+  const env = { PATH: process.env['PATH'], HOME: workspace.directory, ...service.environment };
+  return spawn(process.execPath, [program, 'gateway', '--port', '0', ...flags], { cwd: workspace.directory, env });
+}
+
+/** The first thing that a process says. */
+async function firstOutput(child: ChildProcess): Promise<string> {
+  const [chunk] = (await once(child.stdout ?? child, 'data')) as [Buffer];
+  return chunk.toString();
+}
+
+test('a gateway of its own answers by a worker elsewhere, and stops when told to', async () => {
+  const child = start('--json');
+  const { base_url } = JSON.parse(await firstOutput(child)) as { base_url: string };
+  const response = await fetch(`${base_url}/chat/completions`, {
+    method: 'POST',
+    headers: { authorization: `Bearer ${await createKey()}`, 'content-type': 'application/json' },
+    body: JSON.stringify({ model: 'bellwether', messages: [{ role: 'user', content: 'Hello' }] }),
+  });
+  expect(await response.json()).toMatchObject({ object: 'chat.completion' });
+  child.kill('SIGTERM');
+  const [status] = (await once(child, 'close')) as [number | null];
+  expect(status).toBe(0);
+});
+
+test('whoever lets other machines in is told so, and that streams wait without Redis', async () => {
+  const child = start('--host', '0.0.0.0');
+  const output = await firstOutput(child);
+  expect(output).toContain('Other machines can reach it');
+  expect(output).toContain('REDIS_URL is not set');
+  child.kill('SIGTERM');
+  await once(child, 'close');
+});
+
+test('a port that is taken is told with what to do', async () => {
+  const server = createServer().listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const { port } = server.address() as AddressInfo;
+  const { status, stderr } = await workspace.run(['gateway', '--port', String(port)], service.environment);
+  expect(status).toBe(1);
+  expect(stderr).toContain(`Port ${port} of 127.0.0.1 is taken`);
+  server.close();
+});
