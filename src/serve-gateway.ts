@@ -34,7 +34,7 @@ export async function serveGateway(options: ServeGatewayOptions): Promise<Served
     closings.push(() => client.disconnect());
     const ledger = await openLedger(settings);
     closings.push(() => ledger.close());
-    const streams = options.streams ?? openTurnStreams(redisUrl);
+    const streams = options.streams ?? openTurnStreams(redisUrl, streamLogger(logger));
     if (!options.streams) closings.push(() => streams.close());
     const gateway = await startGateway({ client, ledger, streams, settings, logger, host, port, redisUrl });
     closings.push(() => gateway.close());
@@ -43,4 +43,11 @@ export async function serveGateway(options: ServeGatewayOptions): Promise<Served
     await close();
     throw error;
   }
+}
+
+function streamLogger(logger: Logger) {
+  return {
+    info: (message: string) => logger.info(message),
+    warn: (message: string) => logger.warn(message),
+  };
 }

@@ -30,12 +30,13 @@ export function gatewayCommand(): Command {
       const stopped = untilStopped();
       const logger = createLogger(settings.logLevel);
       const { serveGateway } = await import('../serve-gateway');
-      const { url, close } = await serveGateway({ settings, host, port, logger });
+      const gateway = await serveGateway({ settings, host, port, logger });
+      const { url } = gateway;
       if (json) writeJson({ url, base_url: `${url}/v1` });
       else writeLines(describe(url, host, settings.redisUrl !== undefined));
       const signal = await stopped;
       logger.info({ signal }, 'gateway stopping: it answers its running requests first');
-      await close();
+      await gateway.close();
       logger.info('gateway stopped');
     });
 }
