@@ -29,7 +29,7 @@ export interface EmbeddedOptions {
   readonly onError: (error: unknown) => void;
 }
 
-export interface EmbeddedGateway {
+interface EmbeddedGateway {
   readonly url: string;
   /** Null where the ledger is a shared one: it would be a key to all gateways there. */
   readonly localKey: string | null;
