@@ -1,5 +1,6 @@
 /** All faults of the simulator, streamed and plain: what the adapter reports, and that nothing is left behind. */
 import { getEventListeners } from 'node:events';
+import type { Socket } from 'node:net';
 import type { StreamLimits } from '../../src/contract/policy';
 import { createProvider } from '../../src/providers/openai-compatible';
 import type { CompletionRequest, CompletionResult, Provider } from '../../src/providers/provider';
@@ -255,6 +256,28 @@ test('of a provider that goes down in a stream and comes back: the next stream i
   await simulator.setBehaviour(model, { pieceGapMs: 0 });
   await simulator.comeUp();
   expect(summaryOf(await provider.complete(request({})))).toBe('answered');
+});
+
+describe('an answer that is whole stays one', () => {
+  const events =
+    'data: {"choices":[{"index":0,"delta":{"content":"Hello."}}]}\n\n' +
+    'data: {"choices":[{"index":0,"delta":{},"finish_reason":"stop"}]}\n\n';
+  const head = 'HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ncontent-length: 9999\r\n\r\n';
+
+  test.each<[string, (socket: Socket) => void, number]>([
+    ['the connection is reset after its finish reason', (socket) => socket.resetAndDestroy(), patientMs],
+    ['the connection is closed in the middle of its body', (socket) => socket.end(), patientMs],
+    // Shorter than the second that a finish reason is waited on.
+    ['the time of the whole call ends after its finish reason', () => undefined, impatientMs - 200],
+  ])('when %s', async (_case, then, timeoutMs) => {
+    const server = await startMisbehavingServer((socket) => socket.write(head + events, () => then(socket)));
+    const other = providerAt(`http://${server.address}/v1`);
+    const result = await other.complete(request({}, { timeoutMs }));
+    expect(result).toMatchObject({ kind: 'completed', content: 'Hello.', finishReason: 'stop', usage: null });
+    await eventually('the connection is closed', () => server.openCalls() === 0);
+    await other.close();
+    await server.close();
+  });
 });
 
 describe('an error in a stream', () => {
