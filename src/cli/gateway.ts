@@ -25,7 +25,7 @@ export function gatewayCommand(): Command {
         '\nafter 25 s at the latest. Exit status: 0 stopped, 1 failed, 2 wrong usage or configuration.',
     )
     .action(async ({ host, port, json }: GatewayFlags) => {
-      const loaded = loadSettings();
+      const loaded = loadSettings({ callsProviders: false });
       const settings = { ...loaded, temporal: withKnownAddress(loaded.temporal, loaded.dataDirectory) };
       const stopped = untilStopped();
       const logger = createLogger(settings.logLevel);

@@ -20,6 +20,11 @@ export interface LoadSettingsOptions {
   readonly workingDirectory?: string;
   /** Wins over `BELLWETHER_CONFIG`. */
   readonly configFile?: string;
+  /**
+   * False for a process that asks models through others: it needs no keys of providers, and offers what has an address.
+   * Default: true.
+   */
+  readonly callsProviders?: boolean;
 }
 
 /**
@@ -30,6 +35,7 @@ export function loadSettings({
   environment = process.env,
   workingDirectory = process.cwd(),
   configFile,
+  callsProviders = true,
 }: LoadSettingsOptions = {}): Settings {
   const variables = mergeVariables(environment, readDotEnv(workingDirectory));
   const problems: string[] = [];
@@ -41,7 +47,9 @@ export function loadSettings({
   const loaded = take(readFile(workingDirectory, configFile ?? variables['BELLWETHER_CONFIG']));
   const merged = mergeConfig(loaded.config);
   problems.push(...crossCheck(merged, loaded));
-  const { providers, simulated } = take(resolveProviders({ merged, loaded, environment, variables, workingDirectory }));
+  const { providers, simulated } = take(
+    resolveProviders({ merged, loaded, environment, variables, workingDirectory, callsProviders }),
+  );
   const { temporal } = take(readTemporal(variables));
   const { encryption } = take(readEncryption(variables, workingDirectory));
   const { logLevel } = take(readLogLevel(variables));

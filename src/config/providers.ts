@@ -29,6 +29,8 @@ interface Sources {
   readonly environment: Variables;
   readonly variables: Readonly<Record<string, string>>;
   readonly workingDirectory: string;
+  /** Whether this process calls them: only then are keys read, and is their absence simulation. */
+  readonly callsProviders: boolean;
 }
 
 /**
@@ -36,19 +38,19 @@ interface Sources {
  * something in the file or the environment counts on it.
  */
 export function resolveProviders(sources: Sources): ResolvedProviders {
-  const { merged, loaded, variables } = sources;
+  const { merged, loaded, variables, callsProviders } = sources;
   const problems: string[] = [];
   const keyReaders = new Map<string, ApiKeyReader>();
   for (const name of merged.providers.keys()) {
     try {
-      keyReaders.set(name, keyReaderOf(name, sources));
+      keyReaders.set(name, callsProviders ? keyReaderOf(name, sources) : noKey);
     } catch (error) {
       const reason = error instanceof Error ? error.message : String(error);
       const isOfFile = merged.providers.get(name)?.apiKeyFile !== undefined;
       problems.push(isOfFile ? loaded.problemAt(['providers', name, 'apiKeyFile'], reason) : reason);
     }
   }
-  const simulated = isSimulated(merged, keyReaders);
+  const simulated = callsProviders && isSimulated(merged, keyReaders);
 
   const providers: ProviderSettings[] = [];
   for (const [name, provider] of merged.providers) {
@@ -57,7 +59,7 @@ export function resolveProviders(sources: Sources): ResolvedProviders {
     const readApiKey = keyReaders.get(name);
     if (!readApiKey) continue;
     if (configured === undefined) {
-      const isNeeded = isCountedOn(name, loaded) || (!simulated && isOfPinnedUser(name, merged));
+      const isNeeded = isCountedOn(name, loaded) || (callsProviders && !simulated && isOfPinnedUser(name, merged));
       if (isNeeded || readApiKey({ refresh: false }) !== undefined) {
         problems.push(
           loaded.problemAt(['providers', name, 'baseUrl'], `is missing${variable ? `, and so is ${variable}` : ''}`),
@@ -80,6 +82,8 @@ export function resolveProviders(sources: Sources): ResolvedProviders {
   }
   return { providers, simulated, problems };
 }
+
+const noKey: ApiKeyReader = () => undefined;
 
 function keyReaderOf(name: string, { merged, loaded, environment, workingDirectory }: Sources): ApiKeyReader {
   const provider = merged.providers.get(name);

@@ -1,5 +1,6 @@
 import { mkdirSync } from 'node:fs';
 import path from 'node:path';
+import { loadSettings } from '../../src/config/load-settings';
 import { Workspace } from './workspace';
 
 let workspace: Workspace;
@@ -47,6 +48,28 @@ describe('settings without any configuration', () => {
       dataDirectory: path.join(workspace.directory, '.bellwether'),
       temporal: { address: undefined, namespace: 'default', taskQueue: 'bellwether', connectionOptions: {} },
     });
+  });
+});
+
+describe('the settings of a process that calls no provider', () => {
+  const load = (environment: Record<string, string>) =>
+    loadSettings({ environment, workingDirectory: workspace.directory, callsProviders: false });
+
+  it('need no key, not even a file that is named for one', () => {
+    const settings = load({ HOLYSHEEP_API_KEY_FILE: '/run/secrets/not-here' });
+    expect(settings.simulated).toBe(false);
+    expect(settings.providers[0]?.readApiKey({ refresh: true })).toBeUndefined();
+  });
+
+  it('offer the arms whose providers have an address', () => {
+    expect(Object.keys(load({}).policy.arms)).toEqual(['holysheep']);
+    const withLegacy = load({ LEGACY_BASE_URL: 'https://legacy.example/v1' });
+    expect(Object.keys(withLegacy.policy.arms)).toEqual(['holysheep', 'legacy']);
+  });
+
+  it('leave it to workers that a pinned user has no arm to go to', () => {
+    workspace.write('bellwether.config.json', JSON.stringify({ pinnedUsers: { 'user-7': 'legacy' } }));
+    expect(() => load({})).not.toThrow();
   });
 });
 
