@@ -1,4 +1,5 @@
 import type { StreamPiece } from '../contract/stream';
+import { advance, type AnswerPosition, answerStart, isPositionIn } from './answer-position';
 
 export type AnswerEnding =
   /** What the caller still lacks of the reply's content: '' when it has all. */
@@ -10,31 +11,34 @@ export type AnswerEnding =
  * One caller's view of a turn's stream: pieces go in, text that is to be sent comes out, each character once and in
  * order. Lengths and offsets are UTF-16 code units. An attempt's pieces count as long as they go on from 0, without a gap,
  * and agree with what is known already; an attempt that disagrees is ignored from then on.
- * For a caller that comes back, `alreadySent` is how much it has: give this object all pieces from the stream's
- * beginning, and it sends only what is new.
+ * For a caller that comes back, `alreadySent` is up to where it has the answer: give this object all pieces from the
+ * stream's beginning, and it sends only what is new of the same answer. Pieces of another one are ignored.
  */
 export class AnswerSoFar {
   /** From 0 on, what the pieces told; all of it is sent but for `held`. */
   private known = '';
   /** The first half of a surrogate pair whose second half is still to come; it ends `known`. */
   private held = '';
-  private sentTo: number;
+  private sent: AnswerPosition;
+  /** Whether `known` begins with what the caller has: not before it reaches as far. */
+  private isSameAnswer: boolean;
   /** For each attempt that agrees, up to where it has been seen without a gap. */
   private readonly agreedTo = new Map<number, number>();
   private readonly disagreeing = new Set<number>();
 
-  constructor(alreadySent = 0) {
-    this.sentTo = alreadySent;
+  constructor(alreadySent: AnswerPosition = answerStart) {
+    this.sent = alreadySent;
+    this.isSameAnswer = alreadySent.offset === 0;
   }
 
-  /** How much of the answer the caller has. */
-  get offset(): number {
-    return this.sentTo;
+  /** Up to where the caller has the answer. */
+  get position(): AnswerPosition {
+    return this.sent;
   }
 
-  /** What the caller has of the answer, as far as the pieces tell: after a re-join it may be shorter than `offset`. */
+  /** What the caller has of the answer, as far as the pieces tell: '' after a re-join until they reach as far. */
   get text(): string {
-    return this.known.slice(0, this.sentTo);
+    return this.isSameAnswer ? this.known.slice(0, this.sent.offset) : '';
   }
 
   /** Returns what is to be sent to the caller now, '' when the piece brings nothing new. */
@@ -47,14 +51,30 @@ export class AnswerSoFar {
       this.disagreeing.add(attempt);
       return '';
     }
+    const fresh = text.slice(overlap);
+    if (!this.isSameAnswer && !this.compare(this.known + fresh)) {
+      this.disagreeing.add(attempt);
+      return '';
+    }
     this.agreedTo.set(attempt, Math.max(agreedTo, at + text.length));
-    return this.release(text.slice(overlap));
+    return this.release(fresh);
   }
 
   /** Compares with the reply's content, which is the truth. */
   finish(content: string): AnswerEnding {
-    if (content.length < this.sentTo || !content.startsWith(this.text)) return { kind: 'diverged' };
-    return { kind: 'rest', text: content.slice(wholeCharacterAt(content, this.sentTo)) };
+    const isSame = this.isSameAnswer ? content.startsWith(this.text) : isPositionIn(content, this.sent);
+    return isSame ? { kind: 'rest', text: content.slice(this.sent.offset) } : { kind: 'diverged' };
+  }
+
+  /** False when `known` is found to be another answer than the caller's: then all of it is forgotten. */
+  private compare(known: string): boolean {
+    if (known.length < this.sent.offset) return true;
+    this.isSameAnswer = isPositionIn(known, this.sent);
+    if (this.isSameAnswer) return true;
+    this.known = '';
+    this.held = '';
+    this.agreedTo.clear();
+    return false;
   }
 
   private release(fresh: string): string {
@@ -64,24 +84,15 @@ export class AnswerSoFar {
     this.known += fresh;
     this.held = isHighSurrogate(pending, pending.length - 1) ? pending.slice(-1) : '';
     const releasedTo = this.known.length - this.held.length;
-    if (releasedTo <= this.sentTo) return '';
-    const newFrom = wholeCharacterAt(pending, Math.max(0, this.sentTo - pendingFrom));
-    this.sentTo = releasedTo;
-    return pending.slice(newFrom, pending.length - this.held.length);
+    const { offset } = this.sent;
+    if (releasedTo <= offset) return '';
+    const text = pending.slice(Math.max(0, offset - pendingFrom), pending.length - this.held.length);
+    this.sent = advance(this.sent, text);
+    return text;
   }
-}
-
-/** Only a caller that names an offset we never gave it stands amid a pair: then it gets the pair whole. */
-function wholeCharacterAt(text: string, index: number): number {
-  return index > 0 && isHighSurrogate(text, index - 1) && isLowSurrogate(text, index) ? index - 1 : index;
 }
 
 function isHighSurrogate(text: string, index: number): boolean {
   const unit = text.charCodeAt(index);
   return unit >= 0xd800 && unit <= 0xdbff;
-}
-
-function isLowSurrogate(text: string, index: number): boolean {
-  const unit = text.charCodeAt(index);
-  return unit >= 0xdc00 && unit <= 0xdfff;
 }

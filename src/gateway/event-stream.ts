@@ -1,4 +1,5 @@
-/** Server-sent events as OpenAI's clients read them: `data:` lines, comments as heartbeats, and offsets as ids. */
+/** Server-sent events as OpenAI's clients read them: `data:` lines, comments as heartbeats, and positions in the answer as ids. */
+import { type AnswerPosition, answerStart, formatPosition } from '../domain/answer-position';
 import type { Chunk, Chunks } from './chunks';
 import type { ErrorBody } from './gateway-error';
 import type { TurnEvent } from './tell-turn';
@@ -20,15 +21,15 @@ const done = 'data: [DONE]\n\n';
 export async function* eventStream(
   events: AsyncIterable<TurnEvent>,
   chunks: Chunks,
-  alreadySent = 0,
+  alreadySent: AnswerPosition = answerStart,
 ): AsyncGenerator<string, void> {
-  let offset = alreadySent;
-  if (offset === 0) yield event(offset, chunks.role());
+  let position = alreadySent;
+  if (position.offset === 0) yield event(position, chunks.role());
   for await (const told of events) {
     switch (told.kind) {
       case 'text':
-        offset = told.offset;
-        yield event(offset, chunks.text(told.text));
+        ({ position } = told);
+        yield event(position, chunks.text(told.text));
         break;
       case 'quiet':
         yield comment;
@@ -37,7 +38,7 @@ export async function* eventStream(
         yield `data: ${JSON.stringify(told.error.body)}\n\n`;
         break;
       case 'answered':
-        for (const chunk of chunks.ending(told.reply)) yield event(offset, chunk);
+        for (const chunk of chunks.ending(told.reply)) yield event(position, chunk);
         yield done;
         break;
     }
@@ -45,6 +46,6 @@ export async function* eventStream(
 }
 
 /** `Last-Event-ID` with this id re-joins the turn behind this event. */
-function event(offset: number, data: Chunk | ErrorBody): string {
-  return `id: ${offset}\ndata: ${JSON.stringify(data)}\n\n`;
+function event(position: AnswerPosition, data: Chunk | ErrorBody): string {
+  return `id: ${formatPosition(position)}\ndata: ${JSON.stringify(data)}\n\n`;
 }

@@ -1,6 +1,7 @@
 import { Readable } from 'node:stream';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { FastifyReply } from 'fastify';
+import type { AnswerPosition } from '../domain/answer-position';
 import type { Chunks } from './chunks';
 import { eventStream, eventStreamHeaders } from './event-stream';
 import type { GatewayContext } from './context';
@@ -13,7 +14,7 @@ export interface SentTurn {
   readonly turnId: string;
   readonly end: Promise<TurnEnd>;
   readonly chunks: Chunks;
-  readonly alreadySent?: number;
+  readonly alreadySent?: AnswerPosition;
 }
 
 /**

@@ -1,11 +1,12 @@
 import type { ChatReply } from '../contract/chat';
 import type { StreamPiece, TurnStreams } from '../contract/stream';
+import { advance, type AnswerPosition } from '../domain/answer-position';
 import { AnswerSoFar } from '../domain/answer-so-far';
-import { failed, type GatewayError } from './gateway-error';
+import { badRequest, failed, type GatewayError } from './gateway-error';
 
 export type TurnEvent =
-  /** `offset`: how much of the answer the caller has with this text. */
-  | { readonly kind: 'text'; readonly text: string; readonly offset: number }
+  /** `position`: up to where the caller has the answer with this text. */
+  | { readonly kind: 'text'; readonly text: string; readonly position: AnswerPosition }
   /** The whole answer has been told. */
   | { readonly kind: 'answered'; readonly reply: ChatReply }
   | { readonly kind: 'failed'; readonly error: GatewayError }
@@ -19,8 +20,8 @@ export interface TellTurnOptions {
   readonly turnId: string;
   readonly streams: TurnStreams;
   readonly end: Promise<TurnEnd>;
-  /** How much of the answer the caller has already. */
-  readonly alreadySent?: number;
+  /** Up to where a caller that comes back has the answer. */
+  readonly alreadySent?: AnswerPosition;
   readonly heartbeatMs: number;
   /** Ends the telling without another event: the caller has gone. */
   readonly gone: AbortSignal;
@@ -32,7 +33,7 @@ export interface TellTurnOptions {
  * the last one was taken, so a slow caller holds nothing in memory here.
  */
 export async function* tellTurn(options: TellTurnOptions): AsyncGenerator<TurnEvent, void> {
-  const { turnId, streams, gone, heartbeatMs, alreadySent = 0 } = options;
+  const { turnId, streams, gone, heartbeatMs, alreadySent } = options;
   const reading = new AbortController();
   const arrivals = new Arrivals(streams.read(turnId, reading.signal), options.end);
   const wake = (): void => arrivals.wake();
@@ -43,7 +44,7 @@ export async function* tellTurn(options: TellTurnOptions): AsyncGenerator<TurnEv
       const piece = arrivals.takePiece();
       if (piece !== null) {
         const text = answer.take(piece);
-        if (text !== '') yield { kind: 'text', text, offset: answer.offset };
+        if (text !== '') yield { kind: 'text', text, position: answer.position };
       } else if (!(await arrivals.wokenWithin(heartbeatMs))) yield { kind: 'quiet' };
     }
     if (arrivals.end !== null && !gone.aborted) yield* tellEnd(arrivals.end, answer, options);
@@ -53,7 +54,7 @@ export async function* tellTurn(options: TellTurnOptions): AsyncGenerator<TurnEv
   }
 }
 
-function* tellEnd(end: TurnEnd, answer: AnswerSoFar, { onDivergence }: TellTurnOptions): Generator<TurnEvent> {
+function* tellEnd(end: TurnEnd, answer: AnswerSoFar, options: TellTurnOptions): Generator<TurnEvent> {
   if ('error' in end) {
     yield { kind: 'failed', error: end.error };
     return;
@@ -61,20 +62,21 @@ function* tellEnd(end: TurnEnd, answer: AnswerSoFar, { onDivergence }: TellTurnO
   const { reply } = end;
   const ending = answer.finish(reply.content);
   if (ending.kind === 'diverged') {
-    onDivergence?.();
-    yield { kind: 'failed', error: diverged(reply) };
+    options.onDivergence?.();
+    yield { kind: 'failed', error: diverged(reply, options.alreadySent !== undefined) };
     return;
   }
-  if (ending.text !== '') yield { kind: 'text', text: ending.text, offset: reply.content.length };
+  if (ending.text !== '') yield { kind: 'text', text: ending.text, position: advance(answer.position, ending.text) };
   yield { kind: 'answered', reply };
 }
 
-function diverged({ turn_id }: ChatReply): GatewayError {
-  return failed(
-    502,
-    'stream_diverged',
-    `The model broke off, and the answer that the turn got then does not begin with what was sent. GET /v1/turns/${turn_id} has the whole answer; nothing of what was sent before counts.`,
-  ).final();
+function diverged({ turn_id }: ChatReply, isBack: boolean): GatewayError {
+  const message =
+    'The model broke off, and the answer that the turn got then does not begin with what was sent: nothing of that counts. ' +
+    `GET /v1/turns/${turn_id} has the whole answer, and its stream, read anew without Last-Event-ID, begins with it.`;
+  // The same Last-Event-ID would never do again.
+  if (isBack) return badRequest(message, 'Last-Event-ID', 'stream_diverged', 412);
+  return failed(502, 'stream_diverged', message).final();
 }
 
 /** What has come of a turn and was not taken yet: one piece at most, and the end. */

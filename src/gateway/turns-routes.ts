@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { TurnNotFoundError } from '../client/errors';
 import type { ChatReply } from '../contract/chat';
+import { type AnswerPosition, parsePosition } from '../domain/answer-position';
 import type { ApiKey } from '../ledger/api-keys';
 import type { FoundRequest } from '../ledger/requests';
 import { Chunks } from './chunks';
@@ -11,7 +12,6 @@ import { badRequest, notFound } from './gateway-error';
 import { sendTurn } from './send-turn';
 import type { GatewayServer } from './server';
 import { routedModel } from './model-names';
-import type { TurnEnd } from './tell-turn';
 import { errorOfReply } from './turn-errors';
 import { joinTurn } from './wait-for-turn';
 
@@ -68,7 +68,7 @@ export function turnsRoutes(server: GatewayServer, context: GatewayContext): voi
     {
       schema: {
         summary: 'Join the stream of a turn',
-        description: 'Begins at the offset in Last-Event-ID, which is the id of the last event that was received.',
+        description: 'Begins behind the event that Last-Event-ID names; 412 when the answer is another one by now.',
         params,
         headers: z.looseObject({ 'last-event-id': z.string().optional() }),
         response: {
@@ -79,9 +79,9 @@ export function turnsRoutes(server: GatewayServer, context: GatewayContext): voi
     },
     async ({ apiKey, params: { turn }, headers, log }, reply) => {
       const found = await findOwn(context, apiKey, turn);
-      const alreadySent = offsetOf(headers['last-event-id']);
+      const alreadySent = positionOf(headers['last-event-id']);
       reply.header('x-bellwether-turn-id', found.turnId);
-      const end = joinTurn(context, found, log).then((ended) => refuseBeyond(ended, alreadySent));
+      const end = joinTurn(context, found, log);
       const chunks = new Chunks(found, routedModel, true);
       return sendTurn(context, reply, { turnId: found.turnId, end, chunks, alreadySent });
     },
@@ -107,15 +107,12 @@ async function lookUp({ client }: GatewayContext, { turnId, sessionId }: FoundRe
   }
 }
 
-function offsetOf(lastEventId: string | undefined): number {
-  const text = lastEventId ?? '0';
-  if (/^\d{1,9}$/.test(text)) return Number(text);
-  throw badRequest('Last-Event-ID must be the id of an event of this stream: a whole number.', 'Last-Event-ID');
-}
-
-function refuseBeyond(end: TurnEnd, alreadySent: number): TurnEnd {
-  if ('error' in end || alreadySent <= end.reply.content.length) return end;
-  const { length } = end.reply.content;
-  const message = `Last-Event-ID is ${alreadySent}, and the answer ends at ${length}.`;
-  return { error: badRequest(message, 'Last-Event-ID') };
+function positionOf(lastEventId: string | undefined): AnswerPosition | undefined {
+  if (lastEventId === undefined) return undefined;
+  const position = parsePosition(lastEventId);
+  if (position !== null) return position;
+  throw badRequest(
+    'Last-Event-ID must be the id of an event of this stream, as it came. Leave it out to read from the beginning.',
+    'Last-Event-ID',
+  );
 }

@@ -1,8 +1,11 @@
 import * as fc from 'fast-check';
 import type { StreamPiece } from '../../src/contract/stream';
+import { advance, answerStart } from '../../src/domain/answer-position';
 import { AnswerSoFar } from '../../src/domain/answer-so-far';
 
 const piece = (attempt: number, at: number, text: string): StreamPiece => ({ attempt, at, text });
+
+const behind = (text: string) => advance(answerStart, text);
 
 /** What each piece brought the caller. */
 function take(answer: AnswerSoFar, ...pieces: readonly StreamPiece[]): readonly string[] {
@@ -14,7 +17,7 @@ describe('an attempt that goes well', () => {
     const answer = new AnswerSoFar();
     expect(take(answer, piece(1, 0, 'Once '), piece(1, 5, 'upon'))).toEqual(['Once ', 'upon']);
     expect(answer.text).toBe('Once upon');
-    expect(answer.offset).toBe(9);
+    expect(answer.position).toEqual(behind('Once upon'));
     expect(answer.finish('Once upon')).toEqual({ kind: 'rest', text: '' });
   });
 
@@ -90,28 +93,37 @@ describe('the end', () => {
 
 describe('a caller that comes back', () => {
   it('is sent what it has not', () => {
-    const answer = new AnswerSoFar(7);
+    const answer = new AnswerSoFar(behind('Once up'));
     expect(take(answer, piece(1, 0, 'Once '), piece(1, 5, 'upon '), piece(1, 10, 'a'))).toEqual(['', 'on ', 'a']);
+    expect(answer.position).toEqual(behind('Once upon a'));
     expect(answer.finish('Once upon a time')).toEqual({ kind: 'rest', text: ' time' });
   });
 
   it('gets the rest from the reply when the pieces are gone', () => {
-    const answer = new AnswerSoFar(7);
+    const answer = new AnswerSoFar(behind('Once up'));
     expect(take(answer, piece(1, 10, 'a'))).toEqual(['']);
     expect(answer.finish('Once upon a time')).toEqual({ kind: 'rest', text: 'on a time' });
   });
 
-  it('is told when it has more than the reply holds, or pieces of another answer', () => {
-    expect(new AnswerSoFar(5).finish('Once')).toEqual({ kind: 'diverged' });
-    const answer = new AnswerSoFar(5);
+  it('is told when the reply is not what it has the beginning of', () => {
+    expect(new AnswerSoFar(behind('Once ')).finish('Once')).toEqual({ kind: 'diverged' });
+    expect(new AnswerSoFar(behind('Once ')).finish('Twice upon')).toEqual({ kind: 'diverged' });
+    const answer = new AnswerSoFar(behind('Once '));
     take(answer, piece(1, 0, 'Onc'));
     expect(answer.finish('Twice upon')).toEqual({ kind: 'diverged' });
   });
 
-  it('is given a character whole when it names an offset inside it', () => {
-    const answer = new AnswerSoFar(2);
-    expect(take(answer, piece(1, 0, 'a\ud83d'), piece(1, 2, '\ude00b'))).toEqual(['', '😀b']);
-    expect(new AnswerSoFar(2).finish('a😀b')).toEqual({ kind: 'rest', text: '😀b' });
+  it('is sent nothing of an answer that is not its own, and the rest of its own when that comes', () => {
+    const answer = new AnswerSoFar(behind('Once '));
+    const other = [piece(2, 0, 'Twi'), piece(2, 3, 'ce upon'), piece(2, 10, ' a time')];
+    expect(take(answer, ...other, piece(3, 0, 'Once upon'))).toEqual(['', '', '', 'upon']);
+    expect(answer.finish('Once upon a time')).toEqual({ kind: 'rest', text: ' a time' });
+  });
+
+  it('is not told that the reply is another answer because of pieces of one', () => {
+    const answer = new AnswerSoFar(behind('Once '));
+    take(answer, piece(2, 0, 'Twi'));
+    expect(answer.finish('Once upon')).toEqual({ kind: 'rest', text: 'upon' });
   });
 });
 
@@ -224,9 +236,24 @@ test('a caller that comes back anywhere ends with the same text as one that stay
     const stayed = new AnswerSoFar();
     const seen = take(stayed, ...pieces).join('');
     const has = Array.from(seen).slice(0, characterCount).join('');
-    const back = new AnswerSoFar(has.length);
+    const back = new AnswerSoFar(behind(has));
     expect(has + take(back, ...pieces).join('')).toBe(seen);
     expect(back.finish(content)).toEqual(stayed.finish(content));
   };
   fc.assert(fc.property(turnArbitrary(), fc.nat(20), check), { numRuns: 1_000 });
+});
+
+test('a caller that comes back to a stream that has lost its beginning is never sent another answer’s rest', () => {
+  const check = ({ pieces, answers, content }: Turn, characterCount: number, lost: number) => {
+    const has = Array.from(take(new AnswerSoFar(), ...pieces).join(''))
+      .slice(0, characterCount)
+      .join('');
+    const back = new AnswerSoFar(behind(has));
+    const sent = has + take(back, ...pieces.slice(lost)).join('');
+    expect(answers.some((candidate) => candidate.startsWith(sent))).toBe(true);
+    const ending = back.finish(content);
+    if (ending.kind === 'rest') expect(sent + ending.text).toBe(content);
+    else expect(content.startsWith(sent)).toBe(false);
+  };
+  fc.assert(fc.property(turnArbitrary(), fc.nat(20), fc.nat(20), check), { numRuns: 2_000 });
 });

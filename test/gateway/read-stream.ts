@@ -3,7 +3,8 @@ import type { ErrorFields } from '../../src/gateway/gateway-error';
 
 /** One event of a stream, as it came. */
 export interface ReceivedEvent {
-  readonly id: number | null;
+  /** `Last-Event-ID` with it re-joins behind this event. */
+  readonly id: string | null;
   readonly atMs: number;
   /** null: a comment. */
   readonly data: Chunk | '[DONE]' | { readonly error: ErrorFields } | null;
@@ -34,7 +35,7 @@ function toEvent(text: string): ReceivedEvent {
   const id = fields.get('id');
   const data = fields.get('data');
   return {
-    id: id === undefined ? null : Number(id),
+    id: id ?? null,
     atMs: performance.now(),
     data: data === undefined ? null : data === '[DONE]' ? data : (JSON.parse(data) as Chunk),
   };

@@ -1,4 +1,5 @@
 import { connect } from 'node:net';
+import { advance, answerStart, formatPosition } from '../../src/domain/answer-position';
 import type { Completion } from '../../src/gateway/completion';
 import { eventually } from '../support/eventually';
 import { primaryModel } from '../support/service';
@@ -62,13 +63,13 @@ test('the first text comes while the model still speaks', async () => {
   expect(openCallsAtFirstText).toBe(1);
 });
 
-test('every event says how much of the answer came with it', async () => {
+test('every event says up to where the answer has come with it', async () => {
   const events = await allEvents(await stream());
-  let length = 0;
+  let position = answerStart;
   for (const { id, data } of events) {
     if (typeof data !== 'object' || data === null || !('choices' in data)) continue;
-    length += data.choices[0]?.delta.content?.length ?? 0;
-    expect(id).toBe(length);
+    position = advance(position, data.choices[0]?.delta.content ?? '');
+    expect(id).toBe(formatPosition(position));
   }
 });
 

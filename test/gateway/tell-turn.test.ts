@@ -1,12 +1,14 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { ChatReply } from '../../src/contract/chat';
 import type { StreamPiece } from '../../src/contract/stream';
+import { advance, answerStart } from '../../src/domain/answer-position';
 import { badRequest } from '../../src/gateway/gateway-error';
 import { tellTurn, type TurnEnd, type TurnEvent } from '../../src/gateway/tell-turn';
 import { MemoryStreams } from '../../src/streams/memory-streams';
 import { eventually } from '../support/eventually';
 
 const turnId = 'turn-1';
+const behind = (text: string) => advance(answerStart, text);
 let streams: MemoryStreams;
 let finish: (end: TurnEnd) => void;
 let end: Promise<TurnEnd>;
@@ -40,11 +42,11 @@ test('text is told as it comes, before the turn has ended', async () => {
   const events = tell();
   const first = events.next();
   write(0, 'Hel');
-  expect((await first).value).toEqual({ kind: 'text', text: 'Hel', offset: 3 });
+  expect((await first).value).toEqual({ kind: 'text', text: 'Hel', position: behind('Hel') });
   write(3, 'lo');
-  expect((await events.next()).value).toEqual({ kind: 'text', text: 'lo', offset: 5 });
+  expect((await events.next()).value).toEqual({ kind: 'text', text: 'lo', position: behind('Hello') });
   finish(answer('Hello there'));
-  expect((await events.next()).value).toEqual({ kind: 'text', text: ' there', offset: 11 });
+  expect((await events.next()).value).toEqual({ kind: 'text', text: ' there', position: behind('Hello there') });
   expect((await events.next()).value).toMatchObject({ kind: 'answered' });
   expect((await events.next()).done).toBe(true);
 });
@@ -52,7 +54,7 @@ test('text is told as it comes, before the turn has ended', async () => {
 test('without a stream the whole text is told at the end', async () => {
   finish(answer('Hello'));
   expect(await all(tell())).toEqual([
-    { kind: 'text', text: 'Hello', offset: 5 },
+    { kind: 'text', text: 'Hello', position: behind('Hello') },
     expect.objectContaining({ kind: 'answered' }),
   ]);
 });
@@ -85,11 +87,21 @@ test('whoever comes back gets what follows, from any offset', async () => {
   write(0, 'Hello ');
   write(6, 'there');
   finish(answer('Hello there'));
-  for (let alreadySent = 0; alreadySent <= 11; alreadySent += 1) {
-    const told = await all(tell({ alreadySent }));
+  for (let offset = 0; offset <= 11; offset += 1) {
+    const told = await all(tell({ alreadySent: behind('Hello there'.slice(0, offset)) }));
     const text = told.map((event) => (event.kind === 'text' ? event.text : '')).join('');
-    expect(text).toBe('Hello there'.slice(alreadySent));
+    expect(text).toBe('Hello there'.slice(offset));
     expect(told.at(-1)).toMatchObject({ kind: 'answered' });
+  }
+});
+
+test('whoever comes back to another answer is told so, and gets nothing of it', async () => {
+  write(0, 'Hello there', 2);
+  finish(answer('Hello there'));
+  for (const had of ['Howdy', 'Hello there, and', 'Sorry, no.']) {
+    expect(await all(tell({ alreadySent: behind(had) }))).toMatchObject([
+      { kind: 'failed', error: { status: 412, fields: { code: 'stream_diverged', param: 'Last-Event-ID' } } },
+    ]);
   }
 });
 

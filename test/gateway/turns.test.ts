@@ -1,3 +1,4 @@
+import { advance, answerStart, formatPosition } from '../../src/domain/answer-position';
 import type { Completion } from '../../src/gateway/completion';
 import { eventually } from '../support/eventually';
 import { unique } from '../support/temporal';
@@ -83,6 +84,8 @@ test("another key's turn is not found, and an operator's key sees it", async () 
   expect(await turn(bellwether.turn_id, operator)).toMatchObject({ status: 'answered' });
 });
 
+const positionBehind = (text: string) => formatPosition(advance(answerStart, text));
+
 describe('the stream of a turn', () => {
   const rejoin = (id: string, lastEventId?: string) =>
     setting.call(
@@ -99,8 +102,7 @@ describe('the stream of a turn', () => {
     const rejoined: Promise<ReceivedEvent[]>[] = [];
     for await (const event of readEvents(response)) {
       received.push(event);
-      const offset = event.id;
-      if (offset !== null && rejoined.length < 5) rejoined.push(rejoin(id, String(offset)).then(allEvents));
+      if (event.id !== null && rejoined.length < 5) rejoined.push(rejoin(id, event.id).then(allEvents));
     }
     const whole = textOf(received);
     for (const [index, events] of (await Promise.all(rejoined)).entries()) {
@@ -115,17 +117,32 @@ describe('the stream of a turn', () => {
     const id = completion.bellwether.turn_id;
     const content = completion.choices[0]?.message.content ?? '';
     expect(textOf(await allEvents(await rejoin(id)))).toBe(content);
-    expect(textOf(await allEvents(await rejoin(id, '7')))).toBe(content.slice(7));
-    const atEnd = await allEvents(await rejoin(id, String(content.length)));
+    expect(textOf(await allEvents(await rejoin(id, positionBehind(content.slice(0, 7)))))).toBe(content.slice(7));
+    const atEnd = await allEvents(await rejoin(id, positionBehind(content)));
     expect(textOf(atEnd)).toBe('');
     expect(atEnd.at(-1)?.data).toBe('[DONE]');
   });
 
-  test.each(['-1', 'x', '1.5', '99999'])('is refused from %s', async (offset) => {
-    const { bellwether } = await complete();
-    const response = await rejoin(bellwether.turn_id, offset);
-    expect(response.status).toBe(400);
-    expect(((await response.json()) as ErrorAnswer).error.param).toBe('Last-Event-ID');
+  test.each(['-1', 'x', '7', '7-xyz', `7-${'0'.repeat(9)}`])(
+    'is refused from %s, which is no id',
+    async (lastEventId) => {
+      const { bellwether } = await complete();
+      const response = await rejoin(bellwether.turn_id, lastEventId);
+      expect(response.status).toBe(400);
+      expect(((await response.json()) as ErrorAnswer).error.param).toBe('Last-Event-ID');
+    },
+  );
+
+  test('does not go on from another answer than the one that was begun', async () => {
+    const completion = await complete();
+    const content = completion.choices[0]?.message.content ?? '';
+    for (const other of ['Another answer', `${content} And more.`]) {
+      const response = await rejoin(completion.bellwether.turn_id, positionBehind(other));
+      expect(response.status).toBe(412);
+      const { error } = (await response.json()) as ErrorAnswer;
+      expect(error).toMatchObject({ code: 'stream_diverged', param: 'Last-Event-ID' });
+      expect(error.message).toContain('without Last-Event-ID');
+    }
   });
 
   test('of another gateway joins the turn as well', async () => {
