@@ -58,8 +58,9 @@ export const defaultConfig = {
     totalMs: 120_000,
   },
   breaker: {
-    // More than the attempts of one turn, so that no turn opens it alone.
-    failures: 5,
+    // More than the attempts of one turn, so that no turn opens it alone; and a target that fails 15% of its calls at
+    // random fails so often in a row once in 3.9 million calls (0.15^8), where five would come every 13,000.
+    failures: 8,
     // Few probes of a target that is down, and a third of the 30 s within which one that recovered should be back.
     halfOpenAfterMs: 10_000,
   },

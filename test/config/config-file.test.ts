@@ -25,7 +25,7 @@ defaultArm: openai
 budgets: { sessionUsd: 0.1, dayUsd: "2.500001" }
 retry: { maxAttemptsPerTarget: 2, afterSilence: next-target }
 stream: { idleMs: 4000 }
-breaker: { failures: 8 }
+breaker: { failures: 12 }
 defaults: { temperature: 0 }
 `;
 
@@ -55,7 +55,7 @@ describe('the configuration file', () => {
       continues: false,
       stream: { firstByteMs: 5_000, firstTokenMs: 60_000, idleMs: 4_000, totalMs: 120_000 },
     });
-    expect(policy.breaker).toEqual({ failures: 8, halfOpenAfterMs: 10_000 });
+    expect(policy.breaker).toEqual({ failures: 12, halfOpenAfterMs: 10_000 });
     expect(policy.budgets).toEqual({
       sessionNanoUsd: 100_000_000,
       dayNanoUsd: 2_500_001_000,

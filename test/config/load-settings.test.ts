@@ -23,7 +23,7 @@ describe('settings without any configuration', () => {
       maxCompletionTokens: 2000,
     });
     expect(policy.retry).toMatchObject({ maxAttemptsPerTarget: 3, baseTimeoutMs: 10_000, baseDelayMs: 1000 });
-    expect(policy.breaker).toEqual({ failures: 5, halfOpenAfterMs: 10_000 });
+    expect(policy.breaker).toEqual({ failures: 8, halfOpenAfterMs: 10_000 });
     expect(policy.arms['holysheep']?.targets[0]).toMatchObject({
       streaming: true,
       continues: true,
