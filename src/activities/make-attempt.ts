@@ -50,7 +50,7 @@ async function callOnce(
   ticket: AttemptTicket | null,
   begun: string,
 ): Promise<CallOutcome> {
-  const { ledger, policy, streams, targets } = dependencies;
+  const { ledger, policy, streams } = dependencies;
   const { input, target, callIndex } = call;
   // Without a reservation there is nothing to settle, and none is made in vain.
   if (ticket === null && !mayAsk(dependencies, call)) {
@@ -85,9 +85,9 @@ async function callOnce(
   await ledger.settleAttempt(turnId, settlementOfFailure(reserved, result));
   const { failure, receivedBytes } = result;
   // A target that is left alone from now on would not be asked again after the delay either.
-  const delayMs = targets.breakers.isOpen(target)
-    ? null
-    : retryDelayMs(policy.retry, callIndex, failure, receivedBytes, Math.random());
+  const delayMs = mayAsk(dependencies, call)
+    ? retryDelayMs(policy.retry, callIndex, failure, receivedBytes, Math.random())
+    : null;
   const wouldMissDeadline = delayMs !== null && Date.now() + delayMs >= input.deadlineAtMs;
   return { kind: 'failed', failure, retryDelayMs: wouldMissDeadline ? null : delayMs };
 }

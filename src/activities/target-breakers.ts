@@ -33,8 +33,6 @@ interface Circuit {
   readonly asked: Asked;
   readonly breaker: CircuitBreakerPolicy;
   openedAtMs: number;
-  /** A call is under way although the circuit is open. */
-  isAskedAlone: boolean;
 }
 
 /**
@@ -46,24 +44,26 @@ export class TargetBreakers {
 
   constructor(private readonly policy: BreakerPolicy) {}
 
+  /** Also while one call tries whether it works again. */
   isOpen(asked: Asked): boolean {
-    return this.stateOf(this.circuitOf(asked)) === 'open' || this.isTried(asked);
+    const circuit = this.circuitOf(asked);
+    return circuit.breaker.state === CircuitState.HalfOpen || this.stateOf(circuit) === 'open';
   }
 
   /**
-   * Whether a target of `chain` may be asked now. Where all of a chain are open nobody else could answer, and a refusal is
-   * as bad as a failure: then one turn at a time asks all the same, which finds a recovery at once and hammers nobody.
+   * Whether a target of `chain` may be asked now. Where all of a chain are open they are asked as if none were: nobody else
+   * could answer, so a refusal would be a failure for certain, and what keeps the provider from being hammered is the
+   * same as ever: few attempts, further and further apart. The first answer ends it.
    */
   mayAsk(asked: Asked, chain: readonly Asked[]): boolean {
-    if (!this.isOpen(asked)) return true;
-    return !this.circuitOf(asked).isAskedAlone && chain.every((other) => this.isOpen(other));
+    return !this.isOpen(asked) || chain.every((other) => this.isOpen(other));
   }
 
   /** Makes the call, or returns null where the target may not be asked. */
   async ask(asked: Asked, chain: readonly Asked[], call: Call): Promise<CompletionResult | null> {
     if (!this.mayAsk(asked, chain)) return null;
     const circuit = this.circuitOf(asked);
-    if (this.isOpen(asked)) return this.askAlone(circuit, call);
+    if (this.isOpen(asked)) return this.askAllTheSame(circuit, call);
     return circuit.breaker.state === CircuitState.Open ? this.tryAgain(circuit, call) : this.askAsEver(circuit, call);
   }
 
@@ -99,19 +99,11 @@ export class TargetBreakers {
     return resultOf(await ending);
   }
 
-  private async askAlone(circuit: Circuit, call: Call): Promise<CompletionResult> {
-    circuit.isAskedAlone = true;
-    try {
-      const { result, sign } = await call(() => undefined);
-      if (sign === 'works') this.circuits.delete(keyOf(circuit.asked));
-      return result;
-    } finally {
-      circuit.isAskedAlone = false;
-    }
-  }
-
-  private isTried(asked: Asked): boolean {
-    return this.circuitOf(asked).breaker.state === CircuitState.HalfOpen;
+  private async askAllTheSame({ asked }: Circuit, call: Call): Promise<CompletionResult> {
+    const close = () => void this.circuits.delete(keyOf(asked));
+    const { result, sign } = await call(close);
+    if (sign === 'works') close();
+    return result;
   }
 
   private stateOf({ breaker, openedAtMs }: Circuit): BreakerState['state'] {
@@ -130,7 +122,7 @@ export class TargetBreakers {
       { halfOpenAfter: this.policy.halfOpenAfterMs, breaker: new ConsecutiveBreaker(this.policy.failures) },
     );
     const { provider, model } = asked;
-    const circuit: Circuit = { asked: { provider, model }, breaker, openedAtMs: 0, isAskedAlone: false };
+    const circuit: Circuit = { asked: { provider, model }, breaker, openedAtMs: 0 };
     breaker.onBreak(() => (circuit.openedAtMs = Date.now()));
     this.circuits.set(key, circuit);
     return circuit;

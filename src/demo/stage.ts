@@ -19,6 +19,9 @@ import { startWorkerProcess } from './worker-process';
 /** The guide's $0.50 would take hundreds of turns to spend; this much takes three long ones. */
 export const demoSessionBudgetUsd = 0.005;
 
+/** Models fail often here, and scenes that follow each other at once begin with them well: none is left alone for it. */
+const demoBreakerFailures = 1_000;
+
 /** Everything the demonstration plays on: all of it real but for the models. */
 export interface Stage {
   readonly client: BellwetherClient;
@@ -81,7 +84,10 @@ async function clear(dataDirectory: string): Promise<void> {
   claim.release();
   rmSync(dataDirectory, { recursive: true, force: true });
   mkdirSync(dataDirectory, { recursive: true });
-  writeFileSync(configFileOf(dataDirectory), `budgets:\n  sessionUsd: ${demoSessionBudgetUsd}\n`);
+  writeFileSync(
+    configFileOf(dataDirectory),
+    `budgets: { sessionUsd: ${demoSessionBudgetUsd} }\nbreaker: { failures: ${demoBreakerFailures} }\n`,
+  );
 }
 
 function configFileOf(dataDirectory: string): string {
