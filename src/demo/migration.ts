@@ -10,7 +10,7 @@ import { holysheepProfile, legacyProfile } from '../simulator/profiles';
 import type { Reporter } from '../temporal-server/reporter';
 import { runCommand } from './command';
 import type { Narrator } from './narrator';
-import type { Stage } from './stage';
+import { demoBreakerFailures, type Stage } from './stage';
 import { startWorkerProcess } from './worker-process';
 import { Traffic } from './traffic';
 
@@ -33,6 +33,7 @@ arms:
     targets:
       - { name: bargain-primary, provider: holysheep, model: bargain-chat, usualLatencyMs: 180 }
 retry: { baseTimeoutMs: 1000, timeoutJitterMs: 0 }
+breaker: { failures: ${demoBreakerFailures} }
 `;
 
 /** α is 0.001 by default; a minute of traffic decides at 0.01. */

@@ -20,7 +20,7 @@ import { startWorkerProcess } from './worker-process';
 export const demoSessionBudgetUsd = 0.005;
 
 /** Models fail often here, and scenes that follow each other at once begin with them well: none is left alone for it. */
-const demoBreakerFailures = 1_000;
+export const demoBreakerFailures = 1_000;
 
 /** Everything the demonstration plays on: all of it real but for the models. */
 export interface Stage {
