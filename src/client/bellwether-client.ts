@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto';
+import { setMaxListeners } from 'node:events';
 import { setTimeout as delay } from 'node:timers/promises';
 import {
   WithStartWorkflowOperation,
@@ -51,6 +52,8 @@ export interface JoinOptions {
 /** Chat turns that survive what breaks: one object per process, shared by all callers. */
 export class BellwetherClient {
   private readonly openSessions = new RecentSet<string>(rememberedSessions);
+  /** Calls that somebody waits for, each with what ends the waiting. */
+  private readonly waiting = new Set<AbortController>();
 
   constructor(
     private readonly temporal: Client,
@@ -143,8 +146,10 @@ export class BellwetherClient {
     });
   }
 
-  /** Ends the connection. Turns under way go on without it. */
+  /** Ends all waiting, and the connection. Turns under way go on without it. */
   async disconnect(): Promise<void> {
+    // A call on a closed connection would be tried again by Temporal's client, from a timer, where nobody catches its error.
+    for (const call of this.waiting) call.abort();
     await this.temporal.connection.close();
   }
 
@@ -196,21 +201,38 @@ export class BellwetherClient {
     mayTryAgain = isPassing,
   ): Promise<Answer> {
     const deadlineAtMs = Date.now() + deadlineMs;
-    for (let tries = 0; ; tries += 1) {
-      try {
-        return await this.temporal.connection.withDeadline(deadlineAtMs, call);
-      } catch (error) {
-        const delayMs = retryDelaysMs[Math.min(tries, retryDelaysMs.length - 1)] ?? 0;
-        if (!mayTryAgain(error)) throw translateError(error, subject);
-        if (Date.now() + delayMs >= deadlineAtMs) throw outOfTime(error, subject, deadlineMs);
-        await delay(delayMs);
+    const { connection } = this.temporal;
+    const waiting = new AbortController();
+    const { signal } = waiting;
+    // Temporal's client adds a listener for every request that the call takes, and a long wait takes many.
+    setMaxListeners(0, signal);
+    this.waiting.add(waiting);
+    try {
+      for (let tries = 0; ; tries += 1) {
+        try {
+          return await connection.withAbortSignal(signal, () => connection.withDeadline(deadlineAtMs, call));
+        } catch (error) {
+          const delayMs = retryDelaysMs[Math.min(tries, retryDelaysMs.length - 1)] ?? 0;
+          if (signal.aborted) throw disconnected(error, subject);
+          if (!mayTryAgain(error)) throw translateError(error, subject);
+          if (Date.now() + delayMs >= deadlineAtMs) throw outOfTime(error, subject, deadlineMs);
+          await delay(delayMs, undefined, { signal }).catch(() => undefined);
+          if (signal.aborted) throw disconnected(error, subject);
+        }
       }
+    } finally {
+      this.waiting.delete(waiting);
     }
   }
 }
 
 /** A query waits for the running workflow task, which a slow model call can hold for seconds. */
 const questionDeadlineMs = 30_000;
+
+function disconnected(cause: unknown, subject: string): Error {
+  const message = `${subject} has no answer yet, and this client was disconnected. If it was accepted it goes on.`;
+  return new DeadlineExceededError(message, { cause });
+}
 
 function outOfTime(error: unknown, subject: string, deadlineMs: number): Error {
   if (isUnreachable(error)) return translateError(error, subject);

@@ -2,7 +2,7 @@ import { type WorkflowHandle, WorkflowNotFoundError } from '@temporalio/client';
 import { BellwetherError, connect, ConversationNotFoundError, InvalidInputError } from '../../src/client';
 import { DeadlineExceededError, TemporalUnreachableError } from '../../src/client';
 import type { SendOptions } from '../../src/client';
-import { conversationWorkflowId } from '../../src/contract/names';
+import { conversationWorkflowId, turnWorkflowId } from '../../src/contract/names';
 import { limits } from '../../src/contract/limits';
 import { findFreePort } from '../../src/temporal-server/free-port';
 import { eventually } from '../support/eventually';
@@ -57,6 +57,22 @@ test('without a worker the deadline ends the waiting, and says that the turn goe
   const worker = await service.startWorker();
   await expect(service.client.send(turn)).resolves.toMatchObject({ turn_id: turn.turnId, success: true });
   expect(await service.simulator.calls()).toHaveLength(1);
+  await worker.stop();
+});
+
+test('a client that disconnects ends its waiting, and the turn goes on', async () => {
+  const { address, namespace, taskQueue } = service.settings.temporal;
+  const client = await connect({ temporal: { address, namespace, taskQueue } });
+  const turnId = unique('turn');
+  const waiting = client.complete({ turnId, messages: [{ role: 'user', content: 'Hello' }] });
+  const ended = expect(waiting).rejects.toThrow(DeadlineExceededError);
+  await eventually('the turn is known', async () =>
+    isOpen(service.temporal.workflow.getHandle(turnWorkflowId(turnId))),
+  );
+  await client.disconnect();
+  await ended;
+  const worker = await service.startWorker();
+  await expect(service.client.turn(turnId)).resolves.toMatchObject({ success: true });
   await worker.stop();
 });
 
