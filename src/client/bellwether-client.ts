@@ -72,11 +72,11 @@ export class BellwetherClient {
    * @throws {TemporalUnreachableError}
    */
   async send(options: SendOptions): Promise<ChatReply> {
-    const { sessionId, systemPrompt, idleTimeoutMs, deadlineMs = defaultDeadlineMs, ...rest } = options;
+    const { sessionId, systemPrompt, history, idleTimeoutMs, deadlineMs = defaultDeadlineMs, ...rest } = options;
     const message: SendMessageInput = { ...rest, turnId: options.turnId ?? randomUUID() };
     refuseInvalid(conversationProblem(options) ?? sendMessageProblem(message));
 
-    const call = () => this.update(sessionId, message, { sessionId, systemPrompt, idleTimeoutMs });
+    const call = () => this.update(sessionId, message, { sessionId, systemPrompt, history, idleTimeoutMs });
     const reply = await this.persist(call, `Turn ${message.turnId}`, deadlineMs, isPassingForUpdateWithStart);
     return refuseBlocked(reply);
   }

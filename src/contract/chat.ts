@@ -74,6 +74,11 @@ export interface SendMessageInput extends RequestOptions {
 export interface ConversationInput {
   readonly sessionId: string;
   readonly systemPrompt?: string;
+  /**
+   * What was said before the conversation began here, oldest first: models see it as they see the conversation's own turns.
+   * Of a conversation that is open already nothing of it counts.
+   */
+  readonly history?: readonly ChatMessage[];
   /** Milliseconds without a message after which the conversation closes. Default 24 hours. */
   readonly idleTimeoutMs?: number;
   /** Carried across continue-as-new; callers leave it out. */

@@ -12,6 +12,8 @@ export const limits = {
   maxIdLength: 200,
   /** Shorter, and a conversation could end between two messages of one user. */
   minIdleTimeoutMs: 1_000,
+  /** What was said before a conversation began here: it is carried to each next run, beside the transcript. */
+  maxHistoryBytes: 128 * 1024,
   /** Turns of one session in flight or waiting. Temporal itself allows 10 updates in flight; a query or two must fit beside. */
   maxQueuedTurns: 8,
   /** Turns whose text a conversation keeps for the transcript and for answering repeated turn ids. */

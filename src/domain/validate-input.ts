@@ -37,16 +37,31 @@ function samplingProblem(options: SamplingOptions): string | null {
 export function conversationProblem(input: {
   readonly sessionId: unknown;
   readonly systemPrompt?: unknown;
+  readonly history?: readonly ChatMessage[];
   readonly idleTimeoutMs?: number;
 }): string | null {
-  const { sessionId, systemPrompt, idleTimeoutMs } = input;
+  const { sessionId, systemPrompt, history, idleTimeoutMs } = input;
   if (idleTimeoutMs !== undefined && !(Number.isInteger(idleTimeoutMs) && idleTimeoutMs >= limits.minIdleTimeoutMs)) {
     return `idleTimeoutMs must be a whole number of at least ${limits.minIdleTimeoutMs}, not ${String(idleTimeoutMs)}`;
   }
   return (
     idProblem('sessionId', sessionId) ??
-    (systemPrompt === undefined ? null : contentProblem('systemPrompt', systemPrompt))
+    (systemPrompt === undefined ? null : contentProblem('systemPrompt', systemPrompt)) ??
+    (history === undefined ? null : historyProblem(history))
   );
+}
+
+function historyProblem(history: readonly ChatMessage[]): string | null {
+  if (!Array.isArray(history)) return 'history must be a list of messages';
+  let bytes = 0;
+  for (const [index, message] of (history as readonly ChatMessage[]).entries()) {
+    const problem = messageProblem(`history[${index}]`, message, limits.maxHistoryBytes);
+    if (problem !== null) return problem;
+    bytes += utf8Length(measuredText(message));
+  }
+  return bytes > limits.maxHistoryBytes
+    ? `history has ${bytes} bytes in all, the limit is ${limits.maxHistoryBytes}`
+    : null;
 }
 
 type Unchecked<Input> = { readonly [Field in keyof Input]: unknown };

@@ -41,7 +41,8 @@ export async function beginTurn(
 
   const newTurnId = randomUUID();
   const sessionId = named !== null && !(await isAside(context, named, body)) ? named.id : null;
-  refuseInvalid(callFor(newTurnId, sessionId));
+  refuseInvalid(callFor(newTurnId, null));
+  if (sessionId !== null) refuseInvalid(callFor(newTurnId, sessionId));
   const bodyHash = hashOf({ body, session: named?.id, userId });
   const registered = await context.ledger.requests.register({
     turnId: newTurnId,

@@ -1,6 +1,9 @@
 import type { CompleteOptions, SendOptions } from '../client';
 import type { ChatMessage, RequestOptions } from '../contract/chat';
-import { spokenText } from '../domain/message';
+import { limits } from '../contract/limits';
+import { measuredText, spokenText } from '../domain/message';
+import { utf8Length } from '../domain/text';
+import { contextWindow } from '../domain/window';
 import { passedThroughFields, type ChatRequest } from './chat-request';
 import { badRequest } from './gateway-error';
 
@@ -27,7 +30,8 @@ export function statelessTurn(body: ChatRequest, frame: TurnFrame): TurnCall {
 
 /**
  * A turn of a session, whose memory is the truth: only what stands behind the last assistant message is new, so a client
- * that resends its history pays for it once. A system prompt at the beginning counts when the session begins.
+ * that resends its history pays for it once. What stands before counts when the session begins: a system prompt, and a
+ * conversation that was begun elsewhere, or so long ago that its memory has ended.
  */
 export function sessionTurn(body: ChatRequest, sessionId: string, frame: TurnFrame): TurnCall {
   const messages = body.messages.map(toMessage);
@@ -40,15 +44,25 @@ export function sessionTurn(body: ChatRequest, sessionId: string, frame: TurnFra
     throw badRequest('messages must end with what is new in the session: a message of a user or a tool.', 'messages');
   }
   const systemPrompt = prompts.map(spokenText).join('\n\n');
+  const history = historyOf(messages.slice(prompts.length, firstNew));
   const [only] = added;
   const isPlain = added.length === 1 && only?.role === 'user' && typeof only.content === 'string' && !only.name;
   const options = {
     ...optionsOf(body, frame),
     sessionId,
     ...(systemPrompt.trim() !== '' && { systemPrompt }),
+    ...(history.length > 0 && { history }),
     ...(isPlain ? { content: only.content } : { content: '', messages: added }),
   };
   return { kind: 'session', options, firstNew };
+}
+
+/** As much of it as a model would get to see, and a conversation may carry. */
+function historyOf(messages: readonly ChatMessage[]): readonly ChatMessage[] {
+  const recent = contextWindow(messages, limits.maxWindowMessages, limits.maxHistoryBytes);
+  const bytes = recent.reduce((sum, message) => sum + utf8Length(measuredText(message)), 0);
+  // One message alone may still be too long; then the session begins without.
+  return bytes <= limits.maxHistoryBytes ? recent : [];
 }
 
 /** A problem that the turn's own checks found, in the names of the request. */

@@ -27,6 +27,7 @@ export class ConversationState {
     private readonly sessionId: string,
     private readonly systemPrompt: string | undefined,
     carried: CarriedConversation | undefined,
+    private readonly history: readonly ChatMessage[] = [],
   ) {
     this.turns = [...(carried?.turns ?? [])];
     this.totals = carried?.totals ?? noSpend;
@@ -40,6 +41,7 @@ export class ConversationState {
   /** What a model gets to see of this conversation, with what is new at the end. */
   windowWith(added: readonly ChatMessage[]): ChatMessage[] {
     const messages: ChatMessage[] = this.systemPrompt ? [{ role: 'system', content: this.systemPrompt }] : [];
+    messages.push(...this.history);
     for (const turn of this.turns) {
       if (turn.reply.blocked) continue;
       messages.push(...newMessages({ content: turn.userContent, messages: turn.messages }));

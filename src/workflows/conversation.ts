@@ -46,7 +46,7 @@ const drainAtEvents = 8_000;
 export async function conversation(input: ConversationInput): Promise<ConversationResult> {
   refuseInvalid(conversationProblem(input));
 
-  const state = new ConversationState(input.sessionId, input.systemPrompt, input.carried);
+  const state = new ConversationState(input.sessionId, input.systemPrompt, input.carried, input.history);
   const shown = new ShownState(input.sessionId);
   const idleTimeoutMs = input.idleTimeoutMs ?? dayMs;
   let lastActivityAtMs = input.carried?.lastActivityAtMs ?? Date.now();

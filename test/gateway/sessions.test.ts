@@ -56,6 +56,20 @@ test('a client that resends its history pays for what is new, and nothing is rem
   expect(await saidIn(session)).toHaveLength(3);
 });
 
+test('a conversation that was begun elsewhere is known from its first message here', async () => {
+  const session = unique('session');
+  const headers = { 'x-openwebui-chat-id': session };
+  const story = [user('a long story '.repeat(50)), { role: 'assistant', content: 'I see.' }];
+  const first = await say([...story, user('And the invoice?')], { headers });
+  expect(first.usage.prompt_tokens).toBeGreaterThan(150);
+  const second = await say([...story, user('And the invoice?'), assistant(first), user('And the refund?')], {
+    headers,
+  });
+  expect(second.usage.prompt_tokens).toBeGreaterThan(first.usage.prompt_tokens);
+  expect(second.usage.prompt_tokens).toBeLessThan(first.usage.prompt_tokens + 100);
+  expect(await saidIn(session)).toEqual(['And the invoice?', 'And the refund?']);
+});
+
 test.each<[string, (session: string) => Parameters<typeof say>[1]]>([
   ['metadata.session_id', (session) => ({ metadata: { session_id: session } })],
   ["Open WebUI's header", (session) => ({ headers: { 'x-openwebui-chat-id': session, 'x-openwebui-user-id': 'u-1' } })],
