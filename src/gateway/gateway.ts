@@ -55,7 +55,7 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
     limits,
     turnDeadlineMs: settings.policy.retry.turnDeadlineMs + turnGraceMs,
   };
-  const redis = redisUrl === undefined ? null : openCounter(redisUrl, logger);
+  const redis = redisUrl === undefined ? null : await openCounter(redisUrl, logger);
   const server = createServer(limits, logger);
   const close = async (): Promise<void> => {
     await closeServer(server);

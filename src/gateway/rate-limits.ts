@@ -1,3 +1,4 @@
+import { setTimeout as delay } from 'node:timers/promises';
 import rateLimit from '@fastify/rate-limit';
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 import { Redis } from 'ioredis';
@@ -35,7 +36,11 @@ export async function limitRequests(server: FastifyInstance, options: RateLimitO
 /** A count is worth waiting for half a second; Redis answers within a millisecond. */
 const countTimeoutMs = 500;
 
-export function openCounter(redisUrl: string, logger: Logger): Redis {
+/** What is asked before it is connected is not counted; a Redis that is away must not keep the gateway from starting. */
+const connectTimeoutMs = 2_000;
+
+/** Connects, or goes on trying behind its caller's back. Never fails. */
+export async function openCounter(redisUrl: string, logger: Logger): Promise<Redis> {
   const redis = new Redis(redisUrl, {
     commandTimeout: countTimeoutMs,
     maxRetriesPerRequest: 0,
@@ -49,5 +54,9 @@ export function openCounter(redisUrl: string, logger: Logger): Redis {
   redis.on('ready', () => {
     isAway = false;
   });
+  const ready = new Promise<void>((resolve) => {
+    redis.once('ready', resolve);
+  });
+  await Promise.race([ready, delay(connectTimeoutMs, undefined, { ref: false })]);
   return redis;
 }

@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import { createServer, type AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { createApiKey } from '../../src/access/api-key';
+import { eventually } from '../support/eventually';
 import { type Service, startService } from '../support/service';
 import { CliWorkspace } from './run-cli';
 
@@ -38,6 +39,15 @@ function start(...flags: string[]): ChildProcess {
   return spawn(process.execPath, [program, 'gateway', '--port', '0', ...flags], { cwd: workspace.directory, env });
 }
 
+function complete(baseUrl: string, key: string, signal?: AbortSignal): Promise<Response> {
+  return fetch(`${baseUrl}/chat/completions`, {
+    method: 'POST',
+    headers: { authorization: `Bearer ${key}`, 'content-type': 'application/json' },
+    body: JSON.stringify({ model: 'bellwether', messages: [{ role: 'user', content: 'Hello' }] }),
+    ...(signal && { signal }),
+  });
+}
+
 /** The first thing that a process says. */
 async function firstOutput(child: ChildProcess): Promise<string> {
   const [chunk] = (await once(child.stdout ?? child, 'data')) as [Buffer];
@@ -47,15 +57,27 @@ async function firstOutput(child: ChildProcess): Promise<string> {
 test('a gateway of its own answers by a worker elsewhere, and stops when told to', async () => {
   const child = start('--json');
   const { base_url } = JSON.parse(await firstOutput(child)) as { base_url: string };
-  const response = await fetch(`${base_url}/chat/completions`, {
-    method: 'POST',
-    headers: { authorization: `Bearer ${await createKey()}`, 'content-type': 'application/json' },
-    body: JSON.stringify({ model: 'bellwether', messages: [{ role: 'user', content: 'Hello' }] }),
-  });
+  const response = await complete(base_url, await createKey());
   expect(await response.json()).toMatchObject({ object: 'chat.completion' });
   child.kill('SIGTERM');
   const [status] = (await once(child, 'close')) as [number | null];
   expect(status).toBe(0);
+});
+
+test('a turn that nobody waits for any more does not keep a gateway from stopping', async () => {
+  await service.simulator.setBehaviour('*', { latency: { kind: 'fixed', ms: 8_000 } });
+  const child = start('--json');
+  const { base_url } = JSON.parse(await firstOutput(child)) as { base_url: string };
+  const gone = new AbortController();
+  const request = complete(base_url, await createKey(), gone.signal);
+  await eventually('the model is asked', async () => (await service.simulator.openCalls()) > 0);
+  gone.abort();
+  await expect(request).rejects.toThrow('aborted');
+  child.kill('SIGTERM');
+  const [status] = (await once(child, 'close')) as [number | null];
+  expect(status).toBe(0);
+  expect(await service.simulator.openCalls()).toBe(1);
+  await service.simulator.setBehaviour('*', { latency: { kind: 'fixed', ms: 0 } });
 });
 
 test('whoever lets other machines in is told so, and that streams wait without Redis', async () => {

@@ -1,0 +1,42 @@
+import { eventually } from '../support/eventually';
+import { describeWithRedis, startRedis, type TestRedis } from '../support/redis';
+import { type GatewayService, startGatewayService } from './gateway-service';
+
+describeWithRedis('limits over Redis', () => {
+  let redis: TestRedis;
+  let setting: GatewayService;
+  beforeAll(async () => {
+    redis = await startRedis({ password: 'hunter2' });
+    setting = await startGatewayService({ worker: false, redisUrl: redis.url });
+  });
+  afterAll(async () => {
+    await setting.stop();
+    await redis.stop();
+  });
+
+  const ask = (url: string, key: string) =>
+    fetch(`${url}/v1/models`, { headers: { authorization: `Bearer ${key}` } }).then(({ status }) => status);
+
+  test('are counted over all gateways together, and hold nobody back while Redis is away', async () => {
+    const other = await setting.startGateway();
+    const key = await setting.createKey({ requestsPerMinute: 2 });
+    const statuses = [
+      await ask(setting.gateway.url, key),
+      await ask(other.url, key),
+      await ask(setting.gateway.url, key),
+    ];
+    expect(statuses).toEqual([200, 200, 429]);
+    expect(await ask(other.url, key)).toBe(429);
+
+    await redis.kill();
+    expect(await ask(setting.gateway.url, key)).toBe(200);
+    await redis.restart('kept');
+    await eventually('requests are counted again', async () => (await ask(setting.gateway.url, key)) === 429);
+
+    redis.pause();
+    expect(await ask(setting.gateway.url, key)).toBe(200);
+    redis.resume();
+    expect(setting.logged.join('')).not.toContain('hunter2');
+    await other.close();
+  });
+});
