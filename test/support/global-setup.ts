@@ -9,6 +9,8 @@ import { ensureTemporalBinary } from '../../src/temporal-server/ensure-temporal'
 import { reasonOf } from '../../src/temporal-server/reason';
 import { createReporter } from '../../src/temporal-server/reporter';
 import { cacheDirectory } from './cache-directory';
+import { pythonEnvironment } from './python';
+import { bringPythonOpenai } from './python-openai';
 import { bringRedis } from './redis-program';
 import { redisEnvironment } from './redis';
 import { endings } from './shared-resources';
@@ -19,7 +21,12 @@ import { testEnvironment, testNamespace } from './temporal';
 export default async function globalSetup(): Promise<void> {
   const directory = mkdtempSync(join(tmpdir(), 'bellwether-test-'));
   endings.push(() => rm(directory, { recursive: true }));
-  await Promise.all([startSharedTemporal(), bundleWorkflows(join(directory, 'workflow-bundle.js')), findRedis()]);
+  await Promise.all([
+    startSharedTemporal(),
+    bundleWorkflows(join(directory, 'workflow-bundle.js')),
+    findRedis(),
+    findPythonClient(),
+  ]);
 }
 
 async function startSharedTemporal(): Promise<void> {
@@ -44,6 +51,15 @@ async function findRedis(): Promise<void> {
     process.env[redisEnvironment.program] = await bringRedis(createReporter(process.stderr));
   } catch (error) {
     process.env[redisEnvironment.missing] = reasonOf(error);
+  }
+}
+
+/** The same for OpenAI's Python client. */
+async function findPythonClient(): Promise<void> {
+  try {
+    process.env[pythonEnvironment.packages] = await bringPythonOpenai(createReporter(process.stderr));
+  } catch (error) {
+    process.env[pythonEnvironment.missing] = reasonOf(error);
   }
 }
 

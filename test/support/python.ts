@@ -1,0 +1,58 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+
+/** Set by global-setup: the directory with OpenAI's Python client, or why there is none. */
+export const pythonEnvironment = {
+  packages: 'BELLWETHER_TEST_PYTHON_OPENAI',
+  missing: 'BELLWETHER_TEST_PYTHON_OPENAI_MISSING',
+} as const;
+
+/** As `describe`, where OpenAI's Python client can be had; skipped with the reason where not, which in CI is a failure. */
+export function describeWithPython(title: string, suite: () => void): void {
+  const reason = process.env[pythonEnvironment.missing];
+  if (reason === undefined) {
+    describe(`${title} (Python)`, suite);
+  } else if (process.env.CI === 'true') {
+    describe(`${title} (Python)`, () => {
+      test('CI has a Python to test with', () => expect(reason).toBeUndefined());
+    });
+  } else {
+    describe.skip(`${title} (Python, skipped: ${reason})`, suite);
+  }
+}
+
+/** A Python program that answers every line of JSON with another one. */
+export interface PythonProgram {
+  /** Orders are answered one after the other. */
+  ask(order: unknown): Promise<unknown>;
+  stop(): Promise<void>;
+}
+
+/** `file` is relative to `test/`. */
+export function startPython(file: string): PythonProgram {
+  const packages = process.env[pythonEnvironment.packages];
+  if (packages === undefined) throw new Error('There is no Python client here; use describeWithPython.');
+  const child = spawn('python3', [join(__dirname, '..', file)], {
+    env: { ...process.env, PYTHONPATH: packages, PYTHONDONTWRITEBYTECODE: '1' },
+    stdio: ['pipe', 'pipe', 'pipe'],
+  });
+  let errors = '';
+  child.stderr.setEncoding('utf8').on('data', (text: string) => (errors += text));
+  const ended = once(child, 'close');
+  const answers = createInterface({ input: child.stdout })[Symbol.asyncIterator]();
+  return {
+    ask: async (order) => {
+      child.stdin.write(`${JSON.stringify(order)}\n`);
+      const { done, value } = await answers.next();
+      if (done) throw new Error(`${file} ended before it answered: ${errors}`);
+      return JSON.parse(value) as unknown;
+    },
+    stop: async () => {
+      // It ends with its input.
+      child.stdin.end();
+      await ended;
+    },
+  };
+}
