@@ -1,5 +1,6 @@
-/** `npm run bench -- turn`: see docs/benchmark.md; `npm run bench -- server`: see docs/temporal.md. */
+/** `npm run bench -- turn` and `gateway`: see docs/benchmark.md; `npm run bench -- server`: see docs/temporal.md. */
 import { Command } from 'commander';
+import { gatewayCommand } from './gateway/command';
 import { serverCommand } from './server';
 import { turnCommand } from './turn';
 
@@ -7,6 +8,7 @@ async function main(): Promise<void> {
   const program = new Command('bench')
     .description('Benchmarks of Bellwether')
     .addCommand(turnCommand())
+    .addCommand(gatewayCommand())
     .addCommand(serverCommand());
   await program.parseAsync();
 }

@@ -1,9 +1,10 @@
 import { cpus, loadavg } from 'node:os';
 import { renderTable } from '../cli/output';
+import type { Reporter } from '../temporal-server/reporter';
 import { measuredProcesses } from './measure';
 import { sum, type Row } from './summary';
 
-/** Above this share of a core, the workers that should be idle are not, and the other figures are in doubt. */
+/** Above this share of a core, the processes that should be idle are not, and the other figures are in doubt. */
 const idlePercentLimit = 2;
 
 export interface Comparison {
@@ -86,8 +87,17 @@ export function renderComparisons(comparisons: readonly Comparison[]): string {
   );
 }
 
+interface JudgedRow {
+  readonly way: string;
+  readonly title: string;
+  readonly callers: number;
+  readonly turns: number;
+  readonly extraCalls: number;
+  readonly idlePercent: number;
+}
+
 /** What must not be overlooked; the first kind breaks a promise, the second one puts the figures in doubt. */
-export function findProblems(rows: readonly Row[], oneCallWays: ReadonlySet<string>) {
+export function findProblems(rows: readonly JudgedRow[], oneCallWays: ReadonlySet<string>) {
   const broken = rows
     .filter(({ way, extraCalls }) => oneCallWays.has(way) && extraCalls > 0)
     .map(
@@ -95,10 +105,16 @@ export function findProblems(rows: readonly Row[], oneCallWays: ReadonlySet<stri
         `${title}, ${callers} callers: the provider got ${extraCalls} calls more than the ${turns} turns there were.`,
     );
   const doubtful = rows
-    .filter(({ idleWorkersPercent }) => idleWorkersPercent > idlePercentLimit)
+    .filter(({ idlePercent }) => idlePercent > idlePercentLimit)
     .map(
-      ({ title, callers, idleWorkersPercent }) =>
-        `${title}, ${callers} callers: idle workers used ${idleWorkersPercent.toFixed(1)} % of a core.`,
+      ({ title, callers, idlePercent }) =>
+        `${title}, ${callers} callers: idle processes used ${idlePercent.toFixed(1)} % of a core.`,
     );
   return { broken, doubtful };
+}
+
+/** A broken promise also fails the benchmark. */
+export function tellProblems({ broken, doubtful }: ReturnType<typeof findProblems>, report: Reporter): void {
+  for (const problem of [...broken, ...doubtful]) report.note(problem);
+  if (broken.length > 0) process.exitCode = 1;
 }

@@ -1,58 +1,38 @@
 import type { ReportedTask } from '../temporal-server/reporter';
 import { Caller } from './caller';
 import { countHistory } from './count-history';
-import { measure, type Limit, type Measurement } from './measure';
+import { measure, type Measurement } from './measure';
+import { callersLabel, runRounds, type Entry, type RoundsPlan } from './run-rounds';
 import type { Stage } from './stage';
 import { sum, summarize, type HistoryPerTurn, type Row } from './summary';
-import type { Way } from './ways/way';
 
-export interface TurnBenchmark {
-  /** Of one measurement: each way has one at each number of callers in each round. */
-  readonly limit: Limit;
-  readonly rounds: number;
+export interface TurnBenchmark extends RoundsPlan {
   readonly callerCounts: readonly number[];
 }
-
-/** Compilers and connection pools are warm after this. */
-const warmUpSeconds = 4;
 
 /** Histories read per way and number of callers; conversations are alike. */
 const countedTurns = 200;
 
-/** Something to measure in every round. */
-interface Entry {
-  readonly way: Way;
-  readonly callers: readonly Caller[];
-  readonly rounds: Measurement[];
-}
-
-/** All ways in every round, beginning with another one each time, so that what else the machine does hits all alike. */
+/** All ways at all numbers of callers. */
 export async function runTurnBenchmark(stage: Stage, benchmark: TurnBenchmark, task: ReportedTask): Promise<Row[]> {
-  const { limit, rounds, callerCounts } = benchmark;
-  const entries: Entry[] = callerCounts.flatMap((count) =>
-    stage.ways.map((way) => ({ way, callers: Array.from({ length: count }, () => new Caller(way)), rounds: [] })),
+  const entries = benchmark.callerCounts.flatMap((count) =>
+    stage.ways.map((way) => {
+      const callers = Array.from({ length: count }, () => new Caller(way));
+      const entry: Entry<Measurement> = {
+        label: `${way.title}, ${callersLabel(count)}`,
+        measure: (limit) => measure(stage, way, callers, limit),
+        rounds: [],
+      };
+      return { ...entry, way, callers };
+    }),
   );
-  for (const { way, callers } of entries) {
-    task.progress(`warm-up, ${label(way, callers)}`);
-    await measure(stage, way, callers, { ...limit, seconds: Math.min(limit.seconds, warmUpSeconds) });
-  }
-  for (let round = 0; round < rounds; round += 1) {
-    const shift = round % entries.length;
-    for (const entry of [...entries.slice(shift), ...entries.slice(0, shift)]) {
-      task.progress(`round ${round + 1} of ${rounds}, ${label(entry.way, entry.callers)}`);
-      entry.rounds.push(await measure(stage, entry.way, entry.callers, limit));
-    }
-  }
+  await runRounds(entries, benchmark, task);
   task.progress('counting histories');
   const rows: Row[] = [];
-  for (const { way, callers, rounds: measured } of entries) {
-    rows.push(summarize(way, callers.length, measured, await countPerTurn(stage, callers)));
+  for (const { way, callers, rounds } of entries) {
+    rows.push(summarize(way, callers.length, rounds, await countPerTurn(stage, callers)));
   }
   return rows;
-}
-
-function label(way: Way, callers: readonly Caller[]): string {
-  return `${way.title}, ${callers.length} ${callers.length === 1 ? 'caller' : 'callers'}`;
 }
 
 /** Of the longest conversations first: a start is then spread over as many turns as a whole conversation has. */

@@ -20,7 +20,7 @@ export interface Row {
   readonly actionsPerTurn: number | null;
   readonly extraCalls: number;
   /** Share of one core that the workers of the other ways used meanwhile, in percent. */
-  readonly idleWorkersPercent: number;
+  readonly idlePercent: number;
 }
 
 export interface HistoryPerTurn {
@@ -52,7 +52,7 @@ export function summarize(
     eventsPerTurn: history?.events ?? null,
     actionsPerTurn: history?.actions ?? null,
     extraCalls: sum(rounds.map(({ extraCalls }) => extraCalls)),
-    idleWorkersPercent: median(rounds.map(({ idleWorkersCpuMs, elapsedMs }) => (idleWorkersCpuMs * 100) / elapsedMs)),
+    idlePercent: median(rounds.map(({ idleWorkersCpuMs, elapsedMs }) => (idleWorkersCpuMs * 100) / elapsedMs)),
   };
 }
 

@@ -2,16 +2,14 @@
 import { installLogging } from '../logging';
 import { startWorker, type RunningWorker } from '../worker';
 import { startComparedWorker } from './compared-worker';
+import { liveWithParent } from './live-with-parent';
 import { benchSettings, type BenchWorkerOptions } from './worker-process';
 
 async function main(): Promise<void> {
   installLogging('warn');
   const options = JSON.parse(process.argv[2] ?? '{}') as BenchWorkerOptions;
   const worker = await start(options);
-  process.stdin.once('end', () => void worker.stop()).resume();
-  // Ctrl-C reaches every process of a terminal; the benchmark itself ends this one.
-  process.on('SIGINT', () => undefined);
-  console.log(JSON.stringify({ kind: options.kind }));
+  liveWithParent({ kind: options.kind }, () => worker.stop());
   await worker.finished;
 }
 

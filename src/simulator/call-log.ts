@@ -10,6 +10,8 @@ export interface SimulatedCall {
   readonly model: string | null;
   /** Milliseconds since 1970. */
   readonly startedAtMs: number;
+  /** When a stream said its first token; null for one that said none, and for what was no stream. */
+  readonly firstTokenAtMs: number | null;
   readonly endedAtMs: number | null;
   /** The HTTP status; null when no header was sent. */
   readonly status: number | null;
@@ -28,7 +30,7 @@ export interface SimulatedCall {
 
 export type CallStart = Pick<SimulatedCall, 'requestId' | 'model' | 'fault' | 'promptTokens' | 'completionTokens'>;
 export type CallEnd = Pick<SimulatedCall, 'outcome' | 'status' | 'charged'> &
-  Partial<Pick<SimulatedCall, 'completionTokens'>>;
+  Partial<Pick<SimulatedCall, 'completionTokens' | 'firstTokenAtMs'>>;
 
 /**
  * Every call received, in memory and, with a file, as JSON lines: one when a call begins and one when it ends, written
@@ -50,6 +52,7 @@ export class CallLog {
       id: `${this.idPrefix}-${this.count}`,
       ...start,
       startedAtMs: Date.now(),
+      firstTokenAtMs: null,
       endedAtMs: null,
       status: null,
       outcome: 'in-progress',

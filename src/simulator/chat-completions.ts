@@ -66,12 +66,14 @@ function serve(
   });
   let isLogged = false;
   let completionTokens = answer.completionTokens;
+  let firstTokenAtMs: number | null = null;
   const end = (callEnd: CallEnd): void => {
-    if (!isLogged) log.end(logged, { completionTokens, ...callEnd });
+    if (!isLogged) log.end(logged, { completionTokens, firstTokenAtMs, ...callEnd });
     isLogged = true;
   };
   const onSaid = (tokens: number): void => {
     completionTokens = tokens;
+    if (tokens > 0) firstTokenAtMs ??= Date.now();
   };
 
   const timer = setTimeout(

@@ -13,7 +13,7 @@ const row = (changes: Partial<Row>): Row => ({
   eventsPerTurn: 6.15,
   actionsPerTurn: 2.15,
   extraCalls: 0,
-  idleWorkersPercent: 0,
+  idlePercent: 0,
   ...changes,
 });
 
@@ -46,5 +46,5 @@ test('a second call of a turn is a broken promise only for the ways that promise
 });
 
 test('idle workers that are not idle put the figures in doubt', () => {
-  expect(findProblems([row({ idleWorkersPercent: 7 })], new Set()).doubtful).toHaveLength(1);
+  expect(findProblems([row({ idlePercent: 7 })], new Set()).doubtful).toHaveLength(1);
 });

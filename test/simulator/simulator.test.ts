@@ -137,6 +137,7 @@ describe('the log', () => {
         requestId: 'abcd',
         model: 'm',
         startedAtMs: expect.any(Number),
+        firstTokenAtMs: null,
         endedAtMs: expect.any(Number),
         status: 200,
         outcome: 'answered',

@@ -1,8 +1,10 @@
-import { execFile, spawnSync } from 'node:child_process';
-import { existsSync, mkdirSync } from 'node:fs';
-import { delimiter, join } from 'node:path';
+import { execFile } from 'node:child_process';
+import { mkdirSync } from 'node:fs';
+import { join } from 'node:path';
 import { promisify } from 'node:util';
+import { findRedisProgram } from '../../src/bench/redis';
 import { lockFile } from '../../src/temporal-server/file-lock';
+import { findOnPath } from '../../src/temporal-server/locate';
 import type { Reporter } from '../../src/temporal-server/reporter';
 import { cacheDirectory } from './cache-directory';
 
@@ -16,39 +18,25 @@ const installTimeoutMs = 5 * 60_000;
  * @throws Error when there is none and none can be installed: that needs root and apt-get
  */
 export async function bringRedis(report: Reporter): Promise<string> {
-  const present = findProgram();
+  const present = findRedisProgram();
   if (present !== undefined) return present;
   mkdirSync(cacheDirectory, { recursive: true });
   const lock = await lockFile(join(cacheDirectory, 'redis.lock'), () =>
     report.note('Another process is bringing Redis.'),
   );
   try {
-    const broughtMeanwhile = findProgram();
+    const broughtMeanwhile = findRedisProgram();
     if (broughtMeanwhile !== undefined) return broughtMeanwhile;
-    if (process.getuid?.() !== 0 || onPath('apt-get') === undefined) {
+    if (process.getuid?.() !== 0 || findOnPath('apt-get', process.env['PATH'] ?? '') === undefined) {
       throw new Error('redis-server is not on PATH, and installing it takes root and apt-get');
     }
     await install(report);
   } finally {
     lock.release();
   }
-  const program = findProgram();
+  const program = findRedisProgram();
   if (program === undefined) throw new Error('the package redis-tools was installed, but brought no Redis server');
   return program;
-}
-
-function findProgram(): string | undefined {
-  return ['redis-server', 'redis-check-rdb'].map(onPath).find((program) => program !== undefined && isServer(program));
-}
-
-function isServer(program: string): boolean {
-  const { stdout } = spawnSync(program, ['--version'], { argv0: 'redis-server', encoding: 'utf8' });
-  return stdout.startsWith('Redis server');
-}
-
-function onPath(program: string): string | undefined {
-  const directories = (process.env['PATH'] ?? '').split(delimiter);
-  return directories.map((directory) => join(directory, program)).find(existsSync);
 }
 
 async function install(report: Reporter): Promise<void> {

@@ -1,0 +1,75 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { loadSettings } from '../config/load-settings';
+import { searchAttributeNames } from '../contract/names';
+import type { SimulatedModels } from '../simulator/behaviour';
+import type { Simulator, SimulatorOptions } from '../simulator/simulator';
+import { connectSimulator, type SimulatorAddresses } from '../simulator/simulator-process';
+import { startDevServer } from '../temporal-server/dev-server';
+import { ensureTemporalBinary } from '../temporal-server/ensure-temporal';
+import type { Reporter } from '../temporal-server/reporter';
+import { startChild } from './child-process';
+
+export const namespace = 'bellwether';
+
+export interface FoundationOptions {
+  readonly models: SimulatedModels;
+  readonly report: Reporter;
+  /** Of the Temporal server; default: as `bellwether up` starts it. */
+  readonly tuning?: readonly string[];
+}
+
+/** What every benchmark stands on: a Temporal server and a simulated provider, each in a process of its own. */
+export interface Foundation {
+  readonly temporalAddress: string;
+  readonly serverPid: number;
+  readonly simulator: Simulator;
+  readonly simulatorPid: number;
+  /** For all data; goes with this process. */
+  readonly directory: string;
+}
+
+/** Builds a stage on a foundation. What `onStop` was given is stopped in reverse, also when the building fails. */
+export async function buildOnFoundation<Built extends object>(
+  { models, report, tuning }: FoundationOptions,
+  build: (foundation: Foundation, onStop: (stop: () => Promise<unknown>) => void) => Promise<Built>,
+): Promise<Built & { stop(): Promise<void> }> {
+  const directory = mkdtempSync(join(tmpdir(), 'bellwether-bench-'));
+  process.once('exit', () => rmSync(directory, { recursive: true, force: true }));
+  const stops: (() => Promise<unknown>)[] = [];
+  const onStop = (stopPart: () => Promise<unknown>): void => void stops.push(stopPart);
+  const stop = async (): Promise<void> => {
+    for (const stopPart of stops.splice(0).toReversed()) await stopPart();
+  };
+  try {
+    const { path: binary } = await ensureTemporalBinary({ cacheDirectory: loadSettings().cacheDirectory, report });
+    const dataFile = join(directory, 'temporal.db');
+    const searchAttributes = Object.values(searchAttributeNames);
+    const server = await startDevServer({ binary, dataFile, namespace, searchAttributes, tuning });
+    onStop(() => server.stop());
+
+    const options = JSON.stringify({ models } satisfies SimulatorOptions);
+    const simulatorMain = require.resolve('../simulator/main');
+    const simulatorProcess = await startChild(simulatorMain, ['--exit-with-stdin', '--options', options]);
+    onStop(() => simulatorProcess.stop());
+    const simulator = connectSimulator(simulatorProcess.ready as SimulatorAddresses);
+
+    const foundation = {
+      temporalAddress: server.address,
+      serverPid: server.pid,
+      simulator,
+      simulatorPid: simulatorProcess.pid,
+      directory,
+    };
+    return { ...(await build(foundation, onStop)), stop };
+  } catch (error) {
+    await stop();
+    throw error;
+  }
+}
+
+/** Runs one of our programs with the profiler, when its profile is wanted. */
+export function profiling(directory: string | undefined): readonly string[] {
+  return directory === undefined ? [] : ['--cpu-prof', `--cpu-prof-dir=${directory}`];
+}

@@ -1,0 +1,39 @@
+import type { Child } from '../child-process';
+
+/** How a request wants its answer. */
+export const deliveries = ['streamed', 'plain'] as const;
+export type AnswerDelivery = (typeof deliveries)[number];
+
+/** Where a way's requests go. */
+export interface Endpoint {
+  /** Up to and including `/v1`. */
+  readonly baseUrl: string;
+  readonly apiKey: string;
+  /** What the request's body calls the model. */
+  readonly models: Readonly<Record<AnswerDelivery | 'long', string>>;
+}
+
+/** Processes whose CPU time is told apart: `front` is the one that callers speak to. */
+export const measuredProcesses = ['front', 'worker', 'server', 'redis', 'simulator', 'caller'] as const;
+export type MeasuredProcess = (typeof measuredProcesses)[number];
+
+/** One way from a caller to the provider. */
+export interface GatewayWay {
+  readonly name: string;
+  readonly title: string;
+  readonly endpoint: Endpoint;
+  /** What works for it, by process id. */
+  readonly pids: Partial<Readonly<Record<MeasuredProcess, number>>>;
+  /** Its own programs by name, whose memory is measured; the direct call has none. */
+  readonly programs: Readonly<Record<string, Child>>;
+}
+
+export const wayNames = ['direct', 'proxy', 'joined', 'split'] as const;
+export type WayName = (typeof wayNames)[number];
+
+export const wayTitles: Readonly<Record<WayName, string>> = {
+  direct: '(a) direct call',
+  proxy: '(b) pass-through proxy',
+  joined: '(c) Bellwether, one process',
+  split: '(d) Bellwether, gateway, worker and Redis apart',
+};
