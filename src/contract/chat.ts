@@ -45,7 +45,8 @@ export interface SamplingOptions {
  * the first byte, the first token and on silence hold, and a long answer may take its time. `streamed`: the same, and
  * the text goes to the turn's stream as it comes.
  */
-export type Delivery = 'whole' | 'collected' | 'streamed';
+export const deliveries = ['whole', 'collected', 'streamed'] as const;
+export type Delivery = (typeof deliveries)[number];
 
 /** What a request asks of a turn beside its messages. */
 export interface RequestOptions extends SamplingOptions {

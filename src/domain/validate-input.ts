@@ -1,5 +1,5 @@
 import type { ChatMessage, ChatTurnInput, ContentPart, SamplingOptions, SendMessageInput } from '../contract/chat';
-import { chatRoles, replyLanguages } from '../contract/chat';
+import { chatRoles, deliveries, replyLanguages } from '../contract/chat';
 import { limits } from '../contract/limits';
 import { measuredText } from './message';
 import { utf8Length } from './text';
@@ -98,13 +98,19 @@ function requestProblem(
     readonly userId?: unknown;
     readonly keyId?: unknown;
     readonly language?: unknown;
+    readonly delivery?: unknown;
+    readonly model?: unknown;
     readonly modelOptions?: unknown;
   },
 ): string | null {
-  const { modelOptions } = input;
+  const { delivery, model, modelOptions } = input;
   if (modelOptions !== undefined && (typeof modelOptions !== 'object' || modelOptions === null)) {
     return 'modelOptions must be an object';
   }
+  if (delivery !== undefined && !(deliveries as readonly unknown[]).includes(delivery)) {
+    return `delivery must be one of ${deliveries.join(', ')}, not ${JSON.stringify(delivery)}`;
+  }
+  if (model !== undefined && typeof model !== 'string') return 'model must be a string';
   return (
     (input.userId === undefined ? null : idProblem('userId', input.userId)) ??
     (input.keyId === undefined ? null : idProblem('keyId', input.keyId)) ??

@@ -27,6 +27,8 @@ test.each([
   [{ temperature: 2.1 }, 'temperature must be a number from 0 to 2, not 2.1'],
   [{ temperature: Number.NaN }, 'temperature must be a number from 0 to 2, not NaN'],
   [{ maxTokens: 0 }, 'maxTokens must be a whole number of at least 1, not 0'],
+  [{ delivery: 'later' }, 'delivery must be one of whole, collected, streamed, not "later"'],
+  [{ model: 4 }, 'model must be a string'],
   [{ maxTokens: 1.5 }, 'maxTokens must be a whole number of at least 1, not 1.5'],
 ])('a message with %j is refused: %s', (change, problem) => {
   expect(sendMessageProblem({ ...message, ...change })).toBe(problem);
