@@ -1,4 +1,10 @@
-import { ApplicationFailure, CancellationScope, isCancellation, proxyLocalActivities } from '@temporalio/workflow';
+import {
+  ApplicationFailure,
+  CancellationScope,
+  isCancellation,
+  patched,
+  proxyLocalActivities,
+} from '@temporalio/workflow';
 import type { Activities } from '../activities';
 import type { ChatMessage, ChatReply, ReplyLanguage, ReplyUsage, RequestOptions } from '../contract/chat';
 import { type CallFailure, failureTypes } from '../contract/failures';
@@ -91,6 +97,8 @@ async function askChain(
       break;
     }
     failure = result.failure;
+    // What one provider's rules refuse is not offered to others, and its reason reaches the caller.
+    if (failure.kind === 'content-filter' && patched('refused-content-ends-the-chain')) break;
   }
 
   const totals = await recordTurn({

@@ -60,11 +60,11 @@ const greetings = {
 } as const;
 
 test('when every model is down the user gets an apology in the language of the question', async () => {
-  await service.simulator.setBehaviour('*', { alwaysFault: faults.contentFilter() });
+  await service.simulator.setBehaviour('*', { alwaysFault: faults.unknownModel('any') });
   const replies = await Promise.all(replyLanguages.map((language) => ask(greetings[language])));
   for (const reply of replies) {
     expect(reply).toMatchObject({ provider: 'degraded-mode', model: null, attempts: 2, success: false, cost_usd: 0 });
-    expect(reply.error).toContain('content');
+    expect(reply.error).toContain('model_not_found');
   }
   expect(new Set(replies.map((reply) => reply.content)).size).toBe(replyLanguages.length);
 });
@@ -84,6 +84,13 @@ test('after a degraded reply the model sees the unanswered question, and not the
   const extraTokens = (answered?.tokens_used ?? 0) - alone.tokens_used;
   expect(extraTokens).toBeGreaterThan(0);
   expect(extraTokens).toBeLessThan(20);
+});
+
+test('content that a provider refuses is offered to no other, and the reply says why', async () => {
+  await service.simulator.setBehaviour(primaryModel, { alwaysFault: faults.contentFilter('No poems about tarragon.') });
+  const reply = await ask('A poem, please?');
+  expect(reply).toMatchObject({ success: false, attempts: 1, error_kind: 'content-filter' });
+  expect(reply.error).toContain('No poems about tarragon.');
 });
 
 describe('a provider that answers nonsense', () => {
