@@ -1,15 +1,21 @@
 import type { Target } from '../contract/policy';
 import type { AttemptTicket, ModelCallInput } from '../contract/turn';
 import { AnswerSoFar } from '../domain/answer-so-far';
+import { utf8Length } from '../domain/text';
+import { completionLimit } from './admit-turn';
 import type { ActivityDependencies } from './dependencies';
+
+/** Tokens are four bytes long on average, and a few are runs of spaces. */
+const mostBytesPerToken = 32;
 
 /**
  * What callers may have seen of a streamed turn's answer from its earlier attempts; '' when this one has nothing to go on
- * from, or its target is not to be asked to.
+ * from, or its target is not to be asked to. More text than the turn's tokens can be is no answer, and to send it on would
+ * cost more than to begin anew.
  */
 export async function begunAnswer(
-  { streams, targets }: ActivityDependencies,
-  { turnId, delivery }: ModelCallInput,
+  { streams, targets, policy }: ActivityDependencies,
+  { turnId, delivery, maxTokens }: ModelCallInput,
   target: Target,
   ticket: AttemptTicket | null,
 ): Promise<string> {
@@ -17,5 +23,6 @@ export async function begunAnswer(
   if (!target.continues || targets.refusesPrefill(target)) return '';
   const answer = new AnswerSoFar();
   for (const piece of await streams.pieces(turnId)) answer.take(piece);
-  return answer.text;
+  const isPossible = utf8Length(answer.text) <= completionLimit(policy, maxTokens) * mostBytesPerToken;
+  return isPossible ? answer.text : '';
 }

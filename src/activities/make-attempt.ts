@@ -35,13 +35,15 @@ export async function makeAttempt(
   if (!isRefusedPrefill(continued)) return continued;
 
   const anew = await callOnce(dependencies, call, null, '');
-  // What is refused either way was not refused for its last message.
-  if (!isRefusedPrefill(anew)) dependencies.targets.prefillRefused(call.target);
+  // What is refused either way was not refused for its last message, and what was too long this time is not next time.
+  const isAboutPrefill = continued.failure.kind === 'bad-request' && !isRefusedPrefill(anew);
+  if (isAboutPrefill) dependencies.targets.prefillRefused(call.target);
   return anew;
 }
 
-function isRefusedPrefill(outcome: CallOutcome): boolean {
-  return outcome.kind === 'failed' && outcome.failure.kind === 'bad-request';
+/** Any 400 may be about what was added to the messages, also one about their length. */
+function isRefusedPrefill(outcome: CallOutcome): outcome is Extract<CallOutcome, { kind: 'failed' }> {
+  return outcome.kind === 'failed' && (outcome.failure.kind === 'bad-request' || outcome.failure.httpStatus === 400);
 }
 
 async function callOnce(
