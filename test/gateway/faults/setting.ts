@@ -1,0 +1,112 @@
+/**
+ * A gateway in front of two providers over real HTTP, each with its own log of calls: one that a test makes fail, and one
+ * that is well and comes next in the chain.
+ */
+import { mkdtempSync, writeFileSync } from 'node:fs';
+import { rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { ConfigFileInput } from '../../../src/config/schema';
+import type { AttemptRow } from '../../../src/ledger/ledger';
+import { faultlessBehaviour } from '../../../src/simulator/behaviour';
+import type { SimulatedCall } from '../../../src/simulator/call-log';
+import { startSimulator, type Simulator } from '../../../src/simulator/simulator';
+import { disagreements } from '../../support/audit';
+import { eventually } from '../../support/eventually';
+import { fallbackModel, primaryModel } from '../../support/service';
+import { hello, startGatewayService, type GatewayService } from '../gateway-service';
+import { ask, type Asked, type Manner } from './ask';
+
+/** The key that the faulty provider gets; it must not be found in anything that is kept, logged or answered. */
+export const providerKey = 'sk-faults-2f1d7c9a60b84e35';
+
+/** Short enough to be waited for, long enough for a busy machine: nothing that is well takes a tenth of it. */
+const limits = { firstByteMs: 1_000, firstTokenMs: 1_500, idleMs: 1_000, totalMs: 20_000 } as const;
+export const retry = { maxAttemptsPerTarget: 3, baseDelayMs: 200, delayJitterMs: 100, maxRetryAfterMs: 3_000 } as const;
+
+export interface FaultsSetting extends GatewayService {
+  readonly primary: Simulator;
+  readonly fallback: Simulator;
+  /** Holds the faulty provider's key. */
+  readonly keyFile: string;
+  ask(manner: Manner, changes?: object, headers?: Readonly<Record<string, string>>): Promise<Asked>;
+  calls(): Promise<{ readonly primary: readonly SimulatedCall[]; readonly fallback: readonly SimulatedCall[] }>;
+  rows(turnId: string): Promise<readonly AttemptRow[]>;
+  /** Both providers well again, with empty logs. */
+  heal(): Promise<void>;
+  /** What must hold after every fault: nothing is left open, and both targets answer at once. */
+  expectHealthy(): Promise<void>;
+  /** Where ledger and providers' logs disagree. */
+  disagreements(turnId: string): Promise<readonly string[]>;
+}
+
+export async function startFaultsSetting(changes: ConfigFileInput = {}): Promise<FaultsSetting> {
+  const directory = mkdtempSync(join(tmpdir(), 'bellwether-faults-'));
+  const keyFile = join(directory, 'key');
+  writeFileSync(keyFile, providerKey);
+  const primary = await startSimulator({ models: { [primaryModel]: {} } });
+  const fallback = await startSimulator({ models: { [fallbackModel]: {} } });
+  const setting = await startGatewayService({
+    simulator: primary,
+    // So that an error which comes before any text has its status, however late it is.
+    limits: { holdHeadersMs: 30_000 },
+    configuration: {
+      providers: { holysheep: { apiKeyFile: keyFile }, spare: { baseUrl: fallback.baseUrl } },
+      arms: {
+        holysheep: {
+          targets: [
+            { name: 'primary', provider: 'holysheep', model: primaryModel },
+            { name: 'fallback', provider: 'spare', model: fallbackModel },
+          ],
+        },
+      },
+      retry,
+      stream: limits,
+      ...changes,
+    },
+  });
+  const calls = async () => ({ primary: await primary.calls(), fallback: await fallback.calls() });
+  const heal = async (): Promise<void> => {
+    for (const simulator of [primary, fallback]) {
+      await simulator.setBehaviour('*', faultlessBehaviour);
+      await simulator.setApiKeys(null);
+      await simulator.clearCalls();
+    }
+  };
+  const rows = (turnId: string) => setting.service.ledger.attempts(turnId);
+  const askHere: FaultsSetting['ask'] = (manner, body = {}, headers = {}) =>
+    ask(setting, manner, { ...hello, ...body }, headers);
+  return {
+    ...setting,
+    primary,
+    fallback,
+    keyFile,
+    ask: askHere,
+    calls,
+    rows,
+    heal,
+    expectHealthy: async () => {
+      await eventually('no call is open', async () => {
+        return (await primary.openCalls()) + (await fallback.openCalls()) === 0;
+      });
+      await heal();
+      expect(await askHere('plain')).toMatchObject({ status: 200, answeredBy: 'primary', model: primaryModel });
+      expect(await askHere('streamed', { model: fallbackModel })).toMatchObject({
+        status: 200,
+        answeredBy: 'fallback',
+      });
+      expect(await primary.calls()).toMatchObject([{ outcome: 'answered' }]);
+      expect(await fallback.calls()).toMatchObject([{ outcome: 'answered' }]);
+    },
+    disagreements: async (turnId) => {
+      const made = await calls();
+      return disagreements(await rows(turnId), [...made.primary, ...made.fallback]);
+    },
+    stop: async () => {
+      await setting.stop();
+      await primary.close();
+      await fallback.close();
+      await rm(directory, { recursive: true });
+    },
+  };
+}
