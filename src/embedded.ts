@@ -68,7 +68,7 @@ export async function startEmbedded(options: EmbeddedOptions): Promise<Embedded>
     stops.push(() => streams.close());
     const worker = await startWorker({ settings: resolved, streams, onError: options.onError });
     stops.push(() => worker.stop());
-    const gateway = await serveGateway({ ...gatewayPlace(options), settings: resolved, streams });
+    const gateway = await serveGateway({ ...gatewayPlace(options), settings: resolved, streams, worker });
     stops.push(() => gateway.close());
     return { settings: resolved, server, worker, gateway: await withLocalKey(gateway, resolved), stop };
   } catch (error) {

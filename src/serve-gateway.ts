@@ -1,11 +1,12 @@
 import type { Logger } from 'pino';
-import { connect } from './client/connect';
+import { connect, connectBesideWorker } from './client/connect';
 import type { Settings } from './config/settings';
 import type { TurnStreams } from './contract/stream';
 import { type Gateway, startGateway } from './gateway/gateway';
 import type { Ledger } from './ledger/ledger';
 import { openLedger } from './ledger/open-ledger';
 import { openTurnStreams } from './streams/open-streams';
+import type { RunningWorker } from './worker';
 
 export interface ServeGatewayOptions {
   readonly settings: Settings;
@@ -15,6 +16,8 @@ export interface ServeGatewayOptions {
   readonly logger: Logger;
   /** Of a worker in this process. Default: its own, by the settings' Redis. */
   readonly streams?: TurnStreams;
+  /** A worker in this process, which is stopped after the gateway: it is handed the turns that begin here. */
+  readonly worker?: Pick<RunningWorker, 'connection'> | undefined;
 }
 
 export interface ServedGateway extends Gateway {
@@ -23,14 +26,15 @@ export interface ServedGateway extends Gateway {
 
 /** The composition root of a gateway: connects what it needs, and closes it behind it. Leaves nothing open when it fails. */
 export async function serveGateway(options: ServeGatewayOptions): Promise<ServedGateway> {
-  const { settings, host, port, logger } = options;
+  const { settings, host, port, logger, worker } = options;
   const { temporal, encryption, redisUrl } = settings;
   const closings: (() => Promise<void>)[] = [];
   const close = async (): Promise<void> => {
     for (const closePart of closings.splice(0).toReversed()) await closePart();
   };
   try {
-    const client = await connect({ temporal, encryption: encryption ?? null });
+    const place = { temporal, encryption: encryption ?? null };
+    const client = await (worker ? connectBesideWorker(place, worker.connection) : connect(place));
     closings.push(() => client.disconnect());
     const ledger = await openLedger(settings);
     closings.push(() => ledger.close());

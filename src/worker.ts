@@ -47,6 +47,8 @@ export interface WorkerOptions {
 export interface RunningWorker {
   /** Ends when the worker has ended; rejects when it failed. */
   readonly finished: Promise<void>;
+  /** Closed once it has ended. */
+  readonly connection: NativeConnection;
   /** Whether its targets are asked, as it sees them. */
   targetStates(): readonly BreakerState[];
   /** Takes no new work, finishes the running calls, then closes ledger and connections. */
@@ -104,6 +106,7 @@ async function startWith(
   const finished = runToTheEnd();
   return {
     finished,
+    connection,
     targetStates: () => targets.breakers.states(),
     stop: () => {
       if (worker.getState() === 'RUNNING') worker.shutdown();

@@ -36,6 +36,7 @@ export async function startComparedWorker(
   const finished = runToTheEnd();
   return {
     finished,
+    connection,
     targetStates: () => targets.breakers.states(),
     stop: () => {
       if (worker.getState() === 'RUNNING') worker.shutdown();

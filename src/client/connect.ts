@@ -1,5 +1,5 @@
 import { Client, Connection } from '@temporalio/client';
-import type { ConnectionOptions } from '@temporalio/client';
+import type { ConnectionLike, ConnectionOptions } from '@temporalio/client';
 import { readConnectionSettings } from '../config/connection-settings';
 import type { EncryptionSettings, TemporalSettings } from '../config/settings';
 import { createDataConverter } from '../encryption/data-converter';
@@ -28,6 +28,19 @@ export async function connect(options: ConnectOptions = {}): Promise<BellwetherC
   return new BellwetherClient(client, taskQueue);
 }
 
+/**
+ * The same beside a worker in this process, by whose connection turns are started and handed to it at once. That
+ * connection is not closed with the client.
+ * @throws {TemporalUnreachableError}
+ */
+export async function connectBesideWorker(
+  options: ConnectOptions,
+  workerConnection: ConnectionLike,
+): Promise<BellwetherClient> {
+  const { client, taskQueue, over } = await connectToTemporal(options);
+  return new BellwetherClient(client, taskQueue, over(workerConnection));
+}
+
 export interface OperatorOptions extends ConnectOptions {
   /** How long each call may take, in milliseconds. Default 60,000. */
   readonly deadlineMs?: number;
@@ -42,7 +55,7 @@ export async function connectOperator(options: OperatorOptions = {}): Promise<Ro
   return new RolloutClient(client, taskQueue, options.deadlineMs);
 }
 
-async function connectToTemporal(options: ConnectOptions): Promise<{ client: Client; taskQueue: string }> {
+async function connectToTemporal(options: ConnectOptions) {
   const configured = readConnectionSettings();
   const encryption = options.encryption === undefined ? configured.encryption : options.encryption;
   const temporal: TemporalSettings = { ...configured.temporal, ...options.temporal };
@@ -58,10 +71,7 @@ async function connectToTemporal(options: ConnectOptions): Promise<{ client: Cli
       { cause: error },
     );
   });
-  const client = new Client({
-    connection,
-    namespace: temporal.namespace,
-    dataConverter: createDataConverter(encryption ?? undefined),
-  });
-  return { client, taskQueue: temporal.taskQueue };
+  const dataConverter = createDataConverter(encryption ?? undefined);
+  const over = (used: ConnectionLike) => new Client({ connection: used, namespace: temporal.namespace, dataConverter });
+  return { client: over(connection), taskQueue: temporal.taskQueue, over };
 }

@@ -62,7 +62,7 @@ export function translateError(error: unknown, subject: string): BellwetherError
   }
   const cause = grpcCauseOf(error);
   return new TemporalUnreachableError(
-    `Temporal did not carry out the call for ${subject}: ${cause?.details ?? messageOf(error)}. Is it running, and are address and namespace right?`,
+    `Temporal did not carry out the call for ${subject}: ${cause?.details || messageOf(error)}. Is it running, and are address and namespace right?`,
     { cause: error },
   );
 }

@@ -25,8 +25,8 @@ async function main(): Promise<void> {
   const { taskQueue, workflowBundle } = options;
   const settings = benchSettings(options, taskQueue);
   const streams = openTurnStreams(settings.redisUrl);
-  const worker = workflowBundle === undefined ? null : await startWorker({ settings, workflowBundle, streams });
-  const gateway = await serveGateway({ settings, host: '127.0.0.1', port: 0, logger, streams });
+  const worker = workflowBundle === undefined ? undefined : await startWorker({ settings, workflowBundle, streams });
+  const gateway = await serveGateway({ settings, host: '127.0.0.1', port: 0, logger, streams, worker });
   const apiKey = await localKey(gateway.ledger.keys, settings.dataDirectory);
   const ready: BenchGatewayReady = { baseUrl: `${gateway.url}/v1`, apiKey };
   liveWithParent(ready, async () => {
