@@ -33,9 +33,15 @@ const passingStatuses: ReadonlySet<grpcStatus> = new Set([
 
 /** Whether the same call, with the same turn id, is worth another try. */
 export function isPassing(error: unknown): boolean {
-  if (error instanceof WorkflowUpdateRPCTimeoutOrCancelledError) return true;
+  if (error instanceof WorkflowUpdateRPCTimeoutOrCancelledError || isUnprocessedUpdate(error)) return true;
   const cause = grpcCauseOf(error);
   return cause !== undefined && passingStatuses.has(cause.code);
+}
+
+/** A worker ended its task without a word about the update, as when the server took the task from it. Nothing was accepted. */
+function isUnprocessedUpdate(error: unknown): boolean {
+  if (!(error instanceof WorkflowUpdateFailedError)) return false;
+  return error.cause instanceof ApplicationFailure && error.cause.type === 'UnprocessedUpdate';
 }
 
 /**

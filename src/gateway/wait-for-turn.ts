@@ -1,5 +1,5 @@
 import type { FastifyBaseLogger } from 'fastify';
-import { BudgetRefusedError } from '../client/errors';
+import { BudgetRefusedError, TurnFailedError } from '../client/errors';
 import type { ChatReply } from '../contract/chat';
 import type { RegisteredRequest } from '../ledger/requests';
 import type { GatewayContext } from './context';
@@ -31,6 +31,8 @@ export function waitForTurn(
     },
     (error: unknown) => {
       if (isNew && error instanceof BudgetRefusedError) metrics.turnEnded(error.reply);
+      // What stopped it is for the operator; its caller can only send the request again.
+      if (error instanceof TurnFailedError) log.warn({ err: error }, 'turn failed');
       return { error: errorOfClient(error, joins) ?? toGatewayError(error, log) };
     },
   );

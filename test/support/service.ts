@@ -73,6 +73,7 @@ export async function prepareService(options: ServiceOptions = {}): Promise<Serv
     namespace: settings.temporal.namespace,
     dataConverter: createDataConverter(settings.encryption),
   });
+  const client = new BellwetherClient(temporal, settings.temporal.taskQueue);
   const ledger = await openLedger(settings);
   const streams = openTurnStreams(settings.redisUrl);
   const workers: RunningWorker[] = [];
@@ -84,7 +85,7 @@ export async function prepareService(options: ServiceOptions = {}): Promise<Serv
     temporal,
     ledger,
     streams,
-    client: new BellwetherClient(temporal, settings.temporal.taskQueue),
+    client,
     startWorker: async () => {
       const worker = await startWorker({
         settings,
@@ -98,7 +99,7 @@ export async function prepareService(options: ServiceOptions = {}): Promise<Serv
       await Promise.all(workers.map((worker) => worker.stop()));
       await streams.close();
       await ledger.close();
-      await connection.close();
+      await client.disconnect();
       if (!options.simulator) await simulator.close();
       await rm(directory, { recursive: true });
     },
