@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { cp, mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
+import { unprivilegedUser } from './packages';
 import { runOrThrow } from './processes';
 
 interface Instruction {
@@ -69,6 +70,11 @@ export async function buildImage(
     }
   }
   return image;
+}
+
+/** Processes of ours run from the image's files, as a user who cannot change them. */
+export function asInContainer(image: string) {
+  return { workingDirectory: image, userId: unprivilegedUser('nobody') };
 }
 
 /** All words but the last, which is where they go. */

@@ -3,7 +3,7 @@ import { existsSync, readdirSync } from 'node:fs';
 import { mkdir, rename, rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import type { Reporter } from '../../src/temporal-server/reporter';
-import { run, runOrThrow } from './processes';
+import { runOrThrow } from './processes';
 
 /** Where a program of that name is on PATH, or undefined. */
 export function onPath(program: string): string | undefined {
@@ -35,21 +35,6 @@ export function findPostgres(projectDirectory: string): string {
   }
   if (onPath('psql') === undefined) throw new Error('psql is not on PATH: apt-get install postgresql-client');
   return found;
-}
-
-/** Redis from PATH, or from Debian's packages when we may install them; undefined when neither is possible. */
-export async function findRedis(reporter: Reporter): Promise<string | undefined> {
-  const present = onPath('redis-server');
-  if (present !== undefined || process.getuid?.() !== 0 || onPath('apt-get') === undefined) return present;
-  const task = reporter.begin('Installing redis-server with apt-get');
-  // The run level keeps the package from starting a server of its own on the standard port.
-  const environment = { RUNLEVEL: '1', DEBIAN_FRONTEND: 'noninteractive' };
-  const { status, output } = await run(['apt-get', 'install', '--yes', '--no-install-recommends', 'redis-server'], {
-    environment,
-  });
-  if (status === 0) task.succeed('Installed redis-server');
-  else task.fail(`apt-get cannot install redis-server: ${output.trimEnd().split('\n').at(-1)}`);
-  return onPath('redis-server');
 }
 
 /**

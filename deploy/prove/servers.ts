@@ -1,8 +1,9 @@
 import { chown, mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { createReporter } from '../../src/temporal-server/reporter';
+import { bringRedis } from '../../test/support/redis-program';
 import { untilHealthy } from './health';
-import { findPostgres, findRedis, goInstall, goModuleDirectory, unprivilegedUser } from './packages';
+import { findPostgres, goInstall, goModuleDirectory, unprivilegedUser } from './packages';
 import { runOrThrow } from './processes';
 import type { Stage } from './stage';
 
@@ -92,9 +93,9 @@ export async function startTemporal(stage: Stage): Promise<void> {
   await untilHealthy('temporal', temporal, stage.processes);
 }
 
-/** Returns false when no Redis can be had here. */
-export async function startRedis(stage: Stage): Promise<boolean> {
-  if ((await findRedis(createReporter(process.stderr))) === undefined) return false;
+/** The program that the tests use. Throws when none can be had here. */
+export async function startRedis(stage: Stage): Promise<void> {
+  await stage.addProgram('redis-server', await bringRedis(createReporter(process.stderr)));
   const redis = stage.service('redis');
   stage.processes.start('redis', [...redis.command, '--bind', '127.0.0.1', '--port', String(stage.port('redis'))], {
     environment: redis.environment,
@@ -102,7 +103,6 @@ export async function startRedis(stage: Stage): Promise<boolean> {
     userId: unprivilegedUser('nobody'),
   });
   await untilHealthy('redis', redis, stage.processes);
-  return true;
 }
 
 export async function startUi(stage: Stage): Promise<void> {

@@ -8,7 +8,14 @@ import { runOrThrow, Processes } from './processes';
 import { translate, type Place, type Translated, type Translation } from './translation';
 
 /** Ports that processes listen on in the compose file's network, by the name of the service. */
-const composePorts = { postgresql: 5432, temporal: 7233, redis: 6379, 'temporal-ui': 8080, 'codec-server': 8234 };
+const composePorts = {
+  postgresql: 5432,
+  temporal: 7233,
+  redis: 6379,
+  'temporal-ui': 8080,
+  gateway: 8081,
+  'codec-server': 8234,
+};
 
 /** Ports that in a container only its own processes see; side by side with other servers they must be free ones. */
 const temporalInnerPorts = [

@@ -6,21 +6,21 @@ import { temporal } from '@temporalio/proto';
 import { conversationWorkflowId, searchAttributeNames } from '../../src/contract/names';
 import { eventually } from './eventually';
 import { untilHealthy } from './health';
-import { unprivilegedUser } from './packages';
+import { asInContainer } from './image';
 import { runOrThrow } from './processes';
 import { psql } from './servers';
 import type { Stage } from './stage';
 
-/** Processes of ours run from the image's files, as a user who cannot change them. */
-function asInContainer(image: string) {
-  return { workingDirectory: image, userId: unprivilegedUser('nobody') };
-}
-
 const simulatorReadyMs = 20_000;
+
+/** Without faults, and with pauses in a streamed answer, in which its first pieces are on their way already. */
+const simulatedModels = { 'deepseek-v3.2': { pieceGapMs: 50 }, 'gemini-2.5-flash': {} };
 
 /** The provider that the turns call. Returns its base URL. */
 export async function startSimulator(stage: Stage, image: string): Promise<string> {
-  stage.processes.start('simulator', [process.execPath, 'dist/simulator/main.js'], asInContainer(image));
+  const options = JSON.stringify({ models: simulatedModels });
+  const command = [process.execPath, 'dist/simulator/main.js', '--options', options];
+  stage.processes.start('simulator', command, asInContainer(image));
   await eventually('simulator: its addresses', simulatorReadyMs, async () => {
     stage.processes.checkAlive();
     return stage.processes.log('simulator').includes('\n');

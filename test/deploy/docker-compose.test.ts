@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { interpolate, parseCompose, readCompose } from '../../deploy/compose-file';
 import { validateCompose } from '../../deploy/validate-compose';
+import { gatewayLimits } from '../../src/gateway/limits';
 
 const projectDirectory = join(__dirname, '../..');
 const source = readFileSync(join(projectDirectory, 'docker-compose.yml'), 'utf8');
@@ -20,6 +21,7 @@ test('docker-compose.yml keeps every promise', () => {
 test('it holds the parts of a production set-up', () => {
   expect(Object.keys(readCompose(projectDirectory).services).toSorted()).toEqual([
     'codec-server',
+    'gateway',
     'postgresql',
     'redis',
     'setup',
@@ -92,6 +94,17 @@ test('a worker gets more time to stop than its running calls may take', () => {
   const grace = Number(/shutdownGraceTime: '(\d+) seconds'/.exec(worker)?.[1]);
   const stop = /^(\d+)s$/.exec(String(readCompose(projectDirectory).services['worker']?.['stop_grace_period']))?.[1];
   expect(Number(stop)).toBeGreaterThan(grace);
+});
+
+test('a gateway gets more time to stop than its running requests may take, and its last words on top', () => {
+  const stop = /^(\d+)s$/.exec(String(readCompose(projectDirectory).services['gateway']?.['stop_grace_period']))?.[1];
+  expect(Number(stop) * 1000).toBeGreaterThan(gatewayLimits.drainMs + 5_000);
+});
+
+test('keys of providers are only where providers are called, and where it is checked that they are well', () => {
+  const services = Object.entries(readCompose(projectDirectory).services);
+  const withKeys = services.filter(([, { volumes }]) => volumes.some((volume) => volume.includes('secrets/providers')));
+  expect(withKeys.map(([name]) => name).toSorted()).toEqual(['setup', 'worker']);
 });
 
 describe('interpolation as compose does it', () => {
