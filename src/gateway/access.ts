@@ -13,7 +13,7 @@ declare module 'fastify' {
 
 const refusals = {
   missing: 'An API key is missing: send it as Authorization: Bearer <key>.',
-  malformed: 'This is no API key of this service: it begins with the name of the service and is copied whole.',
+  malformed: 'This is no API key of this service: one begins with bw_, and is copied whole.',
   unknown: 'There is no such API key here.',
   revoked: 'This API key was revoked. Ask the operator for another one.',
   expired: 'This API key has expired. Ask the operator for another one.',

@@ -94,11 +94,13 @@ describe('bellwether keys create', () => {
     expect(expiresAtMs).toBeLessThanOrEqual(Date.now() + 90 * dayMs);
   });
 
-  it('says so when no target has a model, and makes the key', async () => {
-    const { status, stdout, stderr } = await keys('create', '--name', 'x', '--model', 'deepseek-v3.3');
+  it('says so when the service has no such model, and makes the key', async () => {
+    const { status, stdout, stderr } = await keys('create', '--name', 'x', '--model', 'bellwether', 'deepseek-v3.3');
     expect(status).toBe(0);
     expect(stdout).toContain('bw_');
-    expect(stderr).toMatch(/no target of this configuration has the model deepseek-v3.3; it has .*deepseek-v3.2/);
+    expect(stderr).toMatch(
+      /^Note: this configuration has no model deepseek-v3.3; it has bellwether, deepseek-v3.2.*\n$/,
+    );
   });
 
   it.each([
@@ -151,7 +153,7 @@ describe('bellwether keys list', () => {
       { id: idle, name: 'idle', state: 'revoked', spent_today_usd: 0, spent_usd: 0, models: null },
     ]);
     const { stdout } = await keys('list');
-    const row = `^${id} +support-bot +chat +active +\\$0.001500 of \\$5.00 +\\$0.003000 +deepseek-v3.2 +no limit +never$`;
+    const row = `^${id} +support-bot +chat +active +\\$0.001500 of \\$5.00 +\\$0.003000 +deepseek-v3.2 +default +never$`;
     expect(stdout).toMatch(new RegExp(row, 'm'));
     expect(stdout).toMatch(new RegExp(`^${idle} +idle +chat +revoked .* all .* UTC$`, 'm'));
   });

@@ -2,6 +2,7 @@ import { Command, Option } from 'commander';
 import pc from 'picocolors';
 import { createApiKey } from '../../access/api-key';
 import type { Settings } from '../../config/settings';
+import { ModelNames } from '../../gateway/model-names';
 import type { NewApiKey } from '../../ledger/api-keys';
 import { exitStatusHelp } from '../exit-status';
 import { writeJson, writeLines } from '../output';
@@ -34,9 +35,9 @@ export function createCommand(): Command {
       new Option('--day-usd <amount>', 'what its turns may cost in a UTC day (default: no limit)').argParser(parseUsd),
     )
     .addOption(new Option('--total-usd <amount>', 'what they may cost in all (default: no limit)').argParser(parseUsd))
-    .addOption(new Option('--model <model...>', 'the models it may ask for (default: all)').argParser(addModel))
+    .addOption(new Option('--model <model...>', 'the model names it may use (default: all)').argParser(addModel))
     .addOption(
-      new Option('--requests-per-minute <number>', 'how many it may send (default: no limit)').argParser(
+      new Option('--requests-per-minute <number>', "how many it may send (default: the gateway's limit)").argParser(
         parseRequestsPerMinute,
       ),
     )
@@ -57,11 +58,11 @@ export function createCommand(): Command {
 async function create({ json, ...flags }: CreateFlags): Promise<void> {
   const { id, text, secretHash } = createApiKey();
   const key: NewApiKey = { ...settingsOf(flags), id, secretHash, createdAtMs: Date.now() };
-  const { ledgerName, policy } = await useLedger(async (ledger, settings) => {
+  const { ledgerName, settings } = await useLedger(async (ledger, loaded) => {
     await ledger.keys.create(key);
-    return { ledgerName: await ledger.check(), policy: settings.policy };
+    return { ledgerName: await ledger.check(), settings: loaded };
   });
-  tellUnknownModels(key.models ?? [], policy);
+  tellUnknownModels(key.models ?? [], settings);
   if (json) writeJson({ ...keyAsJson({ ...key, revokedAtMs: null }), key: text });
   else
     writeLines([
@@ -87,12 +88,10 @@ function settingsOf(flags: CreateFlags): Omit<NewApiKey, 'id' | 'secretHash' | '
 }
 
 /** A note, no error: the gateway may run with another configuration than this one. */
-function tellUnknownModels(models: readonly string[], policy: Settings['policy']): void {
-  const known = new Set(Object.values(policy.arms).flatMap(({ targets }) => targets.map(({ model }) => model)));
+function tellUnknownModels(models: readonly string[], { policy, gateway }: Settings): void {
+  const known = new ModelNames(policy, gateway.aliases).allowedTo({ models: null }).map(({ id }) => id);
   for (const model of models) {
-    if (known.has(model)) continue;
-    process.stderr.write(
-      `Note: no target of this configuration has the model ${model}; it has ${[...known].join(', ')}.\n`,
-    );
+    if (known.includes(model)) continue;
+    process.stderr.write(`Note: this configuration has no model ${model}; it has ${known.join(', ')}.\n`);
   }
 }

@@ -8,7 +8,7 @@ const maxNameLength = 64;
 /** Longer than the names of any provider's models. */
 const maxModelLength = 200;
 
-/** More than one process can serve: a larger number is a slip, and leaving the option out means no limit. */
+/** More than one process can serve: a larger number is a slip, and leaving the option out means the gateway's limit. */
 const maxRequestsPerMinute = 1_000_000;
 
 /** A longer time is a slip as well. */
@@ -36,7 +36,9 @@ export function parseUsd(text: string): number {
 export function parseRequestsPerMinute(text: string): number {
   const count = /^\d{1,7}$/.test(text) ? Number(text) : 0;
   if (count >= 1 && count <= maxRequestsPerMinute) return count;
-  throw new InvalidArgumentError('It must be a whole number from 1 to 1,000,000; leave it out for no limit.');
+  throw new InvalidArgumentError(
+    "It must be a whole number from 1 to 1,000,000; leave it out for the gateway's limit.",
+  );
 }
 
 /** `90d` from now, or the last moment of a UTC day: `2027-01-31`. */

@@ -51,7 +51,7 @@ function keyTable(keys: readonly ListedApiKey[], nowMs: number): string {
       spending(key.spentTodayNanoUsd, key.dayNanoUsd),
       spending(key.spentNanoUsd, key.totalNanoUsd),
       key.models?.join(', ') ?? 'all',
-      key.requestsPerMinute === null ? 'no limit' : `${key.requestsPerMinute}`,
+      key.requestsPerMinute === null ? 'default' : `${key.requestsPerMinute}`,
       key.expiresAtMs === null ? 'never' : formatTime(key.expiresAtMs),
     ]),
   );
