@@ -8,6 +8,8 @@ export const testEnvironment = {
   binary: 'BELLWETHER_TEST_TEMPORAL_BINARY',
   address: 'BELLWETHER_TEST_TEMPORAL_ADDRESS',
   workflowBundle: 'BELLWETHER_TEST_WORKFLOW_BUNDLE',
+  /** Not by global-setup: `off` for a worker process that keeps no workflow in memory. */
+  workflowCache: 'BELLWETHER_TEST_WORKFLOW_CACHE',
 } as const;
 
 export const testNamespace = 'bellwether';

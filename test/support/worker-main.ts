@@ -12,6 +12,7 @@ async function main(): Promise<void> {
   const worker = await startWorker({
     settings,
     workflowBundle: process.env[testEnvironment.workflowBundle],
+    maxCachedWorkflows: process.env[testEnvironment.workflowCache] === 'off' ? 0 : undefined,
     onError: (err) => logger.error({ err }, 'sweep failed'),
   });
   process.stdout.write('started\n');
