@@ -121,7 +121,7 @@ export function describeTurnStreams(name: string, open: () => StreamSetting): vo
     it('keeps the pieces of attempts apart, in the order they were written in', async () => {
       const turnId = unique('turn');
       const reader = read(turnId);
-      write(turnId, [...piecesOf('Once upon', 1), ...piecesOf('Twice', 2), { attempt: 3, at: 9, text: ' a time' }]);
+      write(turnId, [...piecesOf('Once upon', 1), ...piecesOf('Twice', 2), ...piecesOf('Once upon a time', 3)]);
       await reader.has('Once upon a time');
       const attempts = reader.pieces.map(({ attempt }) => attempt);
       expect([...new Set(attempts)]).toEqual([1, 2, 3]);
