@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Redis } from 'ioredis';
 import type { StreamPiece, TurnStreams } from '../contract/stream';
+import { MemoryStreams } from './memory-streams';
 import { keyOf, pieceOf } from './piece-entry';
 import { blockMs, PieceReader } from './piece-reader';
 import { PieceWriter } from './piece-writer';
@@ -13,12 +14,19 @@ const piecesTimeoutMs = 1_000;
 /** The last words of a worker that shuts down; a Redis in order takes them within milliseconds. */
 const flushTimeoutMs = 1_000;
 
+/**
+ * What this process wrote itself, for its next attempt at the same turn, which follows within half a minute. At most 16 MB
+ * as JavaScript keeps text.
+ */
+const ownPieces = { keepMs: 60_000, maxTextLength: 8 * 1024 * 1024 } as const;
+
 /** Only the process that made it looks at it, and makes it again when it is gone. */
 const wakeUpExpireSeconds = 60;
 
 /**
  * `TurnStreams` between processes, by Redis Streams. A Redis that is away makes answers late; nothing fails or waits for
- * it. After a break pieces may be read again from the beginning: `AnswerSoFar` swallows what its caller has.
+ * it. After a break pieces may be read again from the beginning: `AnswerSoFar` swallows what its caller has. `pieces` also
+ * has what this process wrote and Redis has lost or not taken yet: what its callers saw can be gone on with.
  * Two connections serve any number of turns and readers; each is made when it is first needed.
  */
 export class RedisStreams implements TurnStreams {
@@ -27,6 +35,7 @@ export class RedisStreams implements TurnStreams {
   private readonly reads: Redis;
   private readonly writer: PieceWriter;
   private readonly reader: PieceReader;
+  private readonly own = new MemoryStreams(ownPieces);
   private closing: Promise<void> | undefined;
 
   constructor(redisUrl: string, logger?: StreamLogger) {
@@ -39,10 +48,24 @@ export class RedisStreams implements TurnStreams {
   }
 
   write(turnId: string, piece: StreamPiece): void {
+    this.own.write(turnId, piece);
     this.writer.write(turnId, piece);
   }
 
   async pieces(turnId: string): Promise<readonly StreamPiece[]> {
+    return [...(await this.keptPieces(turnId)), ...(await this.own.pieces(turnId))];
+  }
+
+  read(turnId: string, signal: AbortSignal): AsyncIterable<StreamPiece> {
+    return this.reader.read(turnId, signal);
+  }
+
+  close(): Promise<void> {
+    this.closing ??= this.end();
+    return this.closing;
+  }
+
+  private async keptPieces(turnId: string): Promise<readonly StreamPiece[]> {
     const patience = new AbortController();
     const tooLate = sleep(piecesTimeoutMs, [], { signal: patience.signal }).catch(() => []);
     try {
@@ -55,17 +78,9 @@ export class RedisStreams implements TurnStreams {
     }
   }
 
-  read(turnId: string, signal: AbortSignal): AsyncIterable<StreamPiece> {
-    return this.reader.read(turnId, signal);
-  }
-
-  close(): Promise<void> {
-    this.closing ??= this.end();
-    return this.closing;
-  }
-
   private async end(): Promise<void> {
     this.reader.close();
+    await this.own.close();
     await this.writer.close(flushTimeoutMs);
     await Promise.all([disconnect(this.commands), disconnect(this.reads)]);
   }

@@ -89,6 +89,13 @@ describeWithRedis('streams over Redis', () => {
     expect((await gateway.pieces(turnId)).length).toBeLessThan(10);
   });
 
+  it('tells a process what it wrote itself, also before Redis has taken it', async () => {
+    const writer = open(redis.url);
+    const turnId = unique('turn');
+    write(writer, turnId, piecesOf(story));
+    expect(answerOf(await writer.pieces(turnId))).toBe(story);
+  });
+
   it('passes over entries that are not its own', async () => {
     const [writer, gateway, client] = [open(redis.url), open(redis.url), ask(redis.url)];
     const turnId = unique('turn');
@@ -128,6 +135,7 @@ describeWithRedis('streams over a Redis that breaks', () => {
     await reader.has(answerOf([...before, ...during]));
     write(writer, turnId, last);
     await reader.has(story);
+    expect(answerOf(await writer.pieces(turnId))).toBe(story);
 
     const late = read(open(redis.url), turnId);
     if (data === 'kept') await late.has(story);
