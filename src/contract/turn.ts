@@ -85,6 +85,7 @@ export type CallOutcome =
 
 /** What the ledger knows of a turn once it is recorded. */
 export interface TurnTotals {
+  /** Calls that were made, or may have been. */
   readonly attempts: number;
   readonly promptTokens: number;
   readonly completionTokens: number;

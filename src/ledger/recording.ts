@@ -30,7 +30,7 @@ export async function recordTurn(trx: LedgerDatabase, record: TurnRecord): Promi
   const spentToday = spentByScope.get(today) ?? (await spentOn(trx, today));
   const endedAtMs = turn.ended_at_ms ?? atMs;
   return {
-    attempts: attempts.length,
+    attempts: attempts.filter(isCall).length,
     promptTokens: sum(attempts, (row) => row.prompt_tokens),
     completionTokens: sum(attempts, (row) => row.completion_tokens),
     costNanoUsd: sum(attempts, (row) => (row.state === 'settled' ? row.cost_nano_usd : 0)),
@@ -38,6 +38,11 @@ export async function recordTurn(trx: LedgerDatabase, record: TurnRecord): Promi
     latencyMs: Math.max(0, endedAtMs - (turn.admitted_at_ms ?? endedAtMs)),
     remainingNanoUsd: remaining(record.dayCapNanoUsd, spentToday),
   };
+}
+
+/** Not a reservation that was given back before any call: its target was left alone, or another call took its place. */
+function isCall({ state, outcome }: AttemptState): boolean {
+  return state !== 'released' || !['circuit-open', 'cancelled'].includes(outcome ?? '');
 }
 
 function sum(attempts: readonly AttemptState[], value: (row: AttemptState) => number): number {

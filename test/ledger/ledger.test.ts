@@ -277,6 +277,13 @@ describeOnEachDatabase('the ledger', (databases) => {
       expect(await ledger.recordTurn(turnRecord('turn', [settled(1, 120)], { atMs: noonMs + 9_000 }))).toEqual(first);
     });
 
+    test('a reservation that was given back before any call is no attempt', async () => {
+      await ledger.admit(admitRequest('turn', 400));
+      await ledger.settleAttempt('turn', { ...released(1), outcome: 'circuit-open' });
+      await ledger.reserveAttempt(reserveRequest('turn', 400));
+      expect(await ledger.recordTurn(turnRecord('turn', [settled(2, 50)]))).toMatchObject({ attempts: 1 });
+    });
+
     test('a turn recorded again after a crash gets the newer outcome, and its latency from the first admission', async () => {
       await ledger.admit(admitRequest('turn', 400));
       await ledger.recordTurn(turnRecord('turn', [unconfirmed(1)], { outcome: 'degraded' }));
