@@ -3,11 +3,11 @@ import { rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { temporal } from '@temporalio/proto';
 import { conversationWorkflowId } from '../../src/contract/names';
 import { seededRandom } from '../../src/simulator/random';
 import { countBy, disagreements } from '../support/audit';
-import { prepareAuditedService, type AuditedService } from '../support/audited-service';
+import { prepareAuditedService } from '../support/audited-service';
+import { timeoutsOf } from '../support/history-timeouts';
 import { fallbackModel, primaryModel } from '../support/service';
 import { startOwnTemporal, unique } from '../support/temporal';
 import type { WorkerProcess } from '../support/worker-process';
@@ -21,8 +21,6 @@ const seed = 'kills';
 const mostWorkerKills = 8;
 /** Until a killed worker's successor polls, so that there is always one that works. */
 const pauseBetweenKillsMs = [1_000, 3_000] as const;
-
-const { EventType, TimeoutType } = temporal.api.enums.v1;
 
 test('300 turns are answered once each and accounted for, though workers and the Temporal server are killed', async () => {
   const directory = mkdtempSync(join(tmpdir(), 'bellwether-kills-'));
@@ -85,7 +83,7 @@ test('300 turns are answered once each and accounted for, though workers and the
     process.stdout.write(
       `Kills: ${turnCount} turns in ${(tookMs / 1000).toFixed(0)} s, ${workerKills} workers and 1 server killed: ` +
         `${waits.size} answers, ${calls.length} calls, rows ${JSON.stringify(countBy(rows, (row) => row.state))}, ` +
-        `longest wait ${(longestMs / 1000).toFixed(1)} s (${await timeoutsOf(service, sessionOf(slowest))})\n`,
+        `longest wait ${(longestMs / 1000).toFixed(1)} s (${await timeoutsOf(service.temporal, conversationWorkflowId(sessionOf(slowest)))})\n`,
     );
     expect(waits.size).toBe(turnCount);
     expect(workerKills).toBeGreaterThan(0);
@@ -99,20 +97,3 @@ test('300 turns are answered once each and accounted for, though workers and the
     await rm(directory, { recursive: true });
   }
 }, 180_000);
-
-/** Which of Temporal's timeouts a turn had to wait for, as its history tells; only the first of a row is an event. */
-async function timeoutsOf({ temporal: client }: AuditedService, sessionId: string): Promise<string> {
-  const { events } = await client.workflow.getHandle(conversationWorkflowId(sessionId)).fetchHistory();
-  const causes = (events ?? []).flatMap((event) => {
-    const {
-      eventType,
-      workflowTaskTimedOutEventAttributes: timedOut,
-      workflowTaskScheduledEventAttributes: task,
-    } = event;
-    if (eventType === EventType.EVENT_TYPE_WORKFLOW_TASK_FAILED) return ['workflow task failed'];
-    if (eventType === EventType.EVENT_TYPE_ACTIVITY_TASK_TIMED_OUT) return ['activity timed out'];
-    if (timedOut?.timeoutType) return [`workflow task: ${TimeoutType[timedOut.timeoutType]}`];
-    return task?.attempt && task.attempt > 1 ? [`done at attempt ${task.attempt}`] : [];
-  });
-  return causes.length > 0 ? causes.join(', ') : 'no timeout in its history';
-}

@@ -69,7 +69,7 @@ export async function startGatewayService(options: GatewayServiceOptions = {}): 
   };
 }
 
-async function createTestKey({ ledger }: Service, changes: Partial<ApiKey>): Promise<string> {
+export async function createTestKey({ ledger }: Service, changes: Partial<ApiKey> = {}): Promise<string> {
   const { id, text, secretHash } = createApiKey();
   await ledger.keys.create({
     id,
