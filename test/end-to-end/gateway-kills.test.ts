@@ -14,8 +14,8 @@ import { fallbackModel, primaryModel } from '../support/service';
 import { StreamReader } from '../support/stream-reader';
 import type { WorkerProcess } from '../support/worker-process';
 
-/** Some 20 pieces for each answer: every turn speaks for five seconds. */
-const pieceGapMs = 250;
+/** Some 20 pieces for each answer: every turn speaks for two to three seconds. */
+const pieceGapMs = 120;
 const padding = 'a-long-marker-makes-a-long-answer-'.repeat(4);
 const mostPiecesBeforeKill = 15;
 const turnsPerKill = 3;
