@@ -15,14 +15,24 @@ const mostBytesPerToken = 32;
  */
 export async function begunAnswer(
   { streams, targets, policy }: ActivityDependencies,
-  { turnId, delivery, maxTokens }: ModelCallInput,
+  { turnId, delivery, maxTokens, modelOptions }: ModelCallInput,
   target: Target,
   ticket: AttemptTicket | null,
 ): Promise<string> {
   if (delivery !== 'streamed' || ticket?.attempt === 1) return '';
-  if (!target.continues || targets.refusesPrefill(target)) return '';
+  if (!target.continues || targets.refusesPrefill(target) || mayBeStructured(modelOptions)) return '';
   const answer = new AnswerSoFar();
   for (const piece of await streams.pieces(turnId)) answer.take(piece);
   const isPossible = utf8Length(answer.text) <= completionLimit(policy, maxTokens) * mostBytesPerToken;
   return isPossible ? answer.text : '';
+}
+
+/**
+ * JSON that broke off is gone on from with whatever makes a whole document by itself, and both together are none: one that
+ * looks like an answer. A model that may call a tool may do so in place of the rest.
+ */
+function mayBeStructured(modelOptions: ModelCallInput['modelOptions'] = {}): boolean {
+  const { tools, response_format: format } = modelOptions;
+  const isText = format === undefined || format === null || (format as { type?: unknown }).type === 'text';
+  return !isText || (tools !== undefined && tools !== null);
 }

@@ -41,9 +41,14 @@ export async function makeAttempt(
   return anew;
 }
 
-/** Any 400 may be about what was added to the messages, also one about their length. */
+/**
+ * Any 400 may be about what was added to the messages, also one about their length. Only of refused content the provider
+ * has said what it is about, and that is not asked again.
+ */
 function isRefusedPrefill(outcome: CallOutcome): outcome is Extract<CallOutcome, { kind: 'failed' }> {
-  return outcome.kind === 'failed' && (outcome.failure.kind === 'bad-request' || outcome.failure.httpStatus === 400);
+  if (outcome.kind !== 'failed') return false;
+  const { kind, httpStatus } = outcome.failure;
+  return kind === 'bad-request' || (httpStatus === 400 && kind !== 'content-filter');
 }
 
 async function callOnce(

@@ -1,5 +1,6 @@
 import type { OpenTurnInput } from '../../src/contract/turn';
 import { AnswerSoFar } from '../../src/domain/answer-so-far';
+import { faults } from '../../src/simulator/behaviour';
 import { primaryModel } from '../support/service';
 import { eventually } from '../support/eventually';
 import { newTurn, open, prepareSetting, type Setting } from './setting';
@@ -12,6 +13,12 @@ afterAll(() => setting.stop());
 beforeEach(() => setting.simulator.clearCalls());
 
 const callIds = async () => (await setting.simulator.calls()).map(({ requestId }) => requestId);
+
+/** Calls of lost processes may end, and be listed again, in a later test. */
+async function promptsOf({ turnId }: OpenTurnInput): Promise<readonly number[]> {
+  const calls = (await setting.simulator.calls()).filter(({ requestId }) => requestId?.startsWith(`${turnId}.`));
+  return calls.map(({ promptTokens }) => promptTokens);
+}
 
 async function shownTo(turnId: string): Promise<AnswerSoFar> {
   const caller = new AnswerSoFar();
@@ -54,6 +61,42 @@ test('a turn whose text nobody sees begins anew, with the reservation that it ha
   expect(await callIds()).toEqual([`${turn.turnId}.1`, `${turn.turnId}.2`]);
 });
 
+const tools = [{ type: 'function', function: { name: 'find_order', parameters: {} } }];
+
+test.each<[string, OpenTurnInput['modelOptions']]>([
+  ['JSON', { response_format: { type: 'json_object' } }],
+  ['an answer or a call of a tool', { tools }],
+])('%s that broke off begins anew: two parts of it make a text that only looks whole', async (_, modelOptions) => {
+  const turn: OpenTurnInput = { ...newTurn(), delivery: 'streamed', modelOptions };
+  await loseProcess(turn);
+  await expect(open(setting.newProcess(), turn)).resolves.toMatchObject({ kind: 'answered' });
+  const [first, last] = await promptsOf(turn);
+  expect(last).toBe(first);
+});
+
+test('text in a format that says so is gone on with', async () => {
+  const turn: OpenTurnInput = {
+    ...newTurn(),
+    delivery: 'streamed',
+    modelOptions: { response_format: { type: 'text' } },
+  };
+  await loseProcess(turn);
+  await open(setting.newProcess(), turn);
+  const [first, last] = await promptsOf(turn);
+  expect(last).toBeGreaterThan(first ?? Infinity);
+});
+
+test('refused content is not asked again without the beginning', async () => {
+  const turn: OpenTurnInput = { ...newTurn(), delivery: 'streamed' };
+  await loseProcess(turn);
+  await setting.simulator.queueFaults(primaryModel, [faults.contentFilter()]);
+  await expect(open(setting.newProcess(), turn)).resolves.toMatchObject({
+    kind: 'admitted',
+    firstCall: { kind: 'failed', failure: { kind: 'content-filter' }, retryDelayMs: null },
+  });
+  expect(await promptsOf(turn)).toHaveLength(2);
+});
+
 test('a target that is not to go on begins anew', async () => {
   const target = { provider: 'holysheep', model: primaryModel, name: 'primary', continues: false };
   const configuration = { arms: { holysheep: { targets: [target] } }, defaultArm: 'holysheep' };
@@ -74,7 +117,6 @@ test('a target that is not to go on begins anew', async () => {
 });
 
 test('calls of tools come with the answer, are no text of the stream, and count as what the model said', async () => {
-  const tools = [{ type: 'function', function: { name: 'find_order', parameters: {} } }];
   const turn: OpenTurnInput = {
     ...newTurn('call find_order {"customer":"王小明"}'),
     delivery: 'streamed',
