@@ -3,9 +3,12 @@ import type { FailureKind } from './failures';
 
 export const chatRoles = ['system', 'developer', 'user', 'assistant', 'tool'] as const;
 
+/** Of these alone it is known what they may cost. A `refusal` is a part of an assistant's message. */
+export const partTypes = ['text', 'image_url', 'refusal'] as const;
+
 /** A part of a message that is not one text: `{ type: 'text', text }`, `{ type: 'image_url', … }`. Passed through whole. */
 export interface ContentPart {
-  readonly type: string;
+  readonly type: (typeof partTypes)[number];
   readonly [field: string]: unknown;
 }
 

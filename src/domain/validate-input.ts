@@ -1,5 +1,5 @@
 import type { ChatMessage, ChatTurnInput, ContentPart, SamplingOptions, SendMessageInput } from '../contract/chat';
-import { chatRoles, deliveries, replyLanguages } from '../contract/chat';
+import { chatRoles, deliveries, partTypes, replyLanguages } from '../contract/chat';
 import { limits } from '../contract/limits';
 import { measuredText } from './message';
 import { utf8Length } from './text';
@@ -149,8 +149,17 @@ function messageProblem(field: string, message: ChatMessage, maxBytes: number): 
     return Array.isArray(calls) && calls.length > 0 ? null : `${field}.content must be a non-empty string`;
   }
   if (!Array.isArray(content)) return contentProblem(`${field}.content`, content, maxBytes);
-  const isListOfParts = content.length > 0 && content.every((part) => typeof (part as ContentPart)?.type === 'string');
-  return isListOfParts ? null : `${field}.content must be a string or a list of parts, each with a type`;
+  return partsProblem(`${field}.content`, content as readonly ContentPart[], role);
+}
+
+/** Whatever else a provider may read (sounds, files) it also charges for, and a reservation knows nothing of that. */
+function partsProblem(field: string, parts: readonly ContentPart[], role: ChatMessage['role']): string | null {
+  if (parts.length === 0) return `${field} must be a string or a list of parts, each with a type`;
+  const accepted = partTypes.filter((type) => type !== 'refusal' || role === 'assistant');
+  const index = parts.findIndex((part) => !accepted.includes(part?.type));
+  if (index === -1) return null;
+  const { type } = parts[index] ?? {};
+  return `${field}[${index}].type must be one of ${accepted.join(', ')}, not ${JSON.stringify(type) ?? 'missing'}`;
 }
 
 function languageProblem(language: unknown): string | null {

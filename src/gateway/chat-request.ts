@@ -11,7 +11,9 @@ const message = z.object({
   content: z
     .union([z.string(), z.array(contentPart).min(1)])
     .nullish()
-    .describe('A text, or parts of texts and images; may be left out beside tool_calls.'),
+    .describe(
+      "A text, or parts of type text and image_url (of an assistant's message also refusal); may be left out beside tool_calls.",
+    ),
   name: z.string().nullish(),
   tool_calls: z.array(toolCall).nullish(),
   tool_call_id: z.string().nullish().describe("Of a tool's message: the call that it answers."),
@@ -36,7 +38,6 @@ const passedThrough = {
   verbosity: z.string().nullish(),
   prediction: z.looseObject({ type: z.string() }).nullish(),
   prompt_cache_key: z.string().nullish(),
-  web_search_options: z.looseObject({}).nullish(),
 };
 
 export const passedThroughFields = Object.keys(passedThrough) as readonly (keyof typeof passedThrough)[];
@@ -70,6 +71,7 @@ export const chatRequestSchema = z.object({
   functions: notOffered('use tools'),
   function_call: notOffered('use tool_choice'),
   audio: notOffered('answers are texts'),
+  web_search_options: notOffered('providers charge a fee for each search that no budget here knows; use tools'),
   ...passedThrough,
 });
 

@@ -105,7 +105,8 @@ function modelOptionsOf(body: ChatRequest): Record<string, unknown> | undefined 
 function toMessage({ role, content, name, tool_calls, tool_call_id }: ChatRequest['messages'][number]): ChatMessage {
   return {
     role,
-    content: content ?? null,
+    // What parts there may be the turn's own checks say, as they say it to clients without a gateway.
+    content: (content ?? null) as ChatMessage['content'],
     ...(typeof name === 'string' && { name }),
     ...(tool_calls && tool_calls.length > 0 && { tool_calls }),
     ...(typeof tool_call_id === 'string' && { tool_call_id }),

@@ -3,13 +3,24 @@ import type { ExchangeRequest } from './exchange';
 import type { CompletionRequest, CompletionResult } from './provider';
 import type { Completion } from './response-schemas';
 
+const accountedFields: ReadonlySet<string> = new Set([
+  // Refused where no stream is asked for.
+  'stream_options',
+  // The other name of `max_tokens` would lift its limit.
+  'max_completion_tokens',
+  // More answers than the one that is reserved, each paid.
+  'n',
+  'best_of',
+  // Other prices than the known one, and a fee beside it.
+  'service_tier',
+  'web_search_options',
+]);
+
 /** The request for a completion. Options cannot change what the call is accounted and delivered by. */
 export function completionCall(request: CompletionRequest, path: string): ExchangeRequest {
   const { model, messages, temperature, maxTokens, requestId, timeoutMs, signal, stream, options } = request;
-  // Options of a stream are refused where none is asked for; the other name of `max_tokens` would lift its limit.
-  const { stream_options: _streamOptions, max_completion_tokens: _maxTokens, ...furtherFields } = options ?? {};
   const body = {
-    ...furtherFields,
+    ...Object.fromEntries(Object.entries(options ?? {}).filter(([field]) => !accountedFields.has(field))),
     model,
     messages,
     temperature,

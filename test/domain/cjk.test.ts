@@ -52,6 +52,21 @@ describe('measurePrompt', () => {
     expect(prompt).toEqual({ bytes: 9 + 14, characters: 9 + 7, cjkCharacters: 2, messages: 2 });
   });
 
+  it('takes more for a picture than any provider counts for one', () => {
+    const picture = { type: 'image_url', image_url: { url: 'https://example.com/shoe.png', detail: 'high' } } as const;
+    const mostOfGpt4oMini = 2_833 + 6 * 5_667;
+    expect(measurePrompt([{ role: 'user', content: [picture] }]).bytes).toBeGreaterThan(mostOfGpt4oMini);
+    const two = measurePrompt([{ role: 'user', content: [picture, picture] }]);
+    expect(two.bytes).toBeGreaterThan(2 * mostOfGpt4oMini);
+  });
+
+  it('leaves room for what providers say of tools by themselves', () => {
+    const tools = [{ type: 'function', function: { name: 'f' } }];
+    const bytesWith = (modelOptions: object) => measurePrompt([], { ...modelOptions }).bytes;
+    expect(bytesWith({ tools })).toBe(JSON.stringify({ tools }).length + 1_000);
+    expect(bytesWith({ stop: ['x'] })).toBe(JSON.stringify({ stop: ['x'] }).length);
+  });
+
   it('measures no messages as nothing', () => {
     expect(measurePrompt([])).toEqual({ bytes: 0, characters: 0, cjkCharacters: 0, messages: 0 });
   });

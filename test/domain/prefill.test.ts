@@ -20,7 +20,7 @@ test('without a system prompt the instruction is one', () => {
 });
 
 test('a developer’s prompt in parts keeps its role and its parts', () => {
-  const parts = [{ type: 'text', text: 'Be brief.' }];
+  const parts = [{ type: 'text', text: 'Be brief.' }] as const;
   const [first] = withPrefill([{ role: 'developer', content: parts }, question], begun);
   expect(first).toEqual({ role: 'developer', content: [...parts, { type: 'text', text: instruction }] });
 });

@@ -49,9 +49,26 @@ test.each([
   [{ messages: [null] }, 'messages[0].role must be one of system, developer, user, assistant, tool'],
   [{ messages: [{ ...user, content: '' }] }, 'messages[0].content must be a non-empty string'],
   [{ sessionId: longId }, 'sessionId has 201 characters, the limit is 200'],
+  [
+    { messages: [{ ...user, content: [{ type: 'text', text: 'x' }, { type: 'input_audio' }] }] },
+    'messages[0].content[1].type must be one of text, image_url, not "input_audio"',
+  ],
+  [
+    { messages: [{ ...user, content: [{ type: 'refusal', refusal: 'No.' }] }] },
+    'messages[0].content[0].type must be one of text, image_url, not "refusal"',
+  ],
+  [
+    { messages: [{ role: 'assistant', content: [{ type: 'file' }] }] },
+    'messages[0].content[0].type must be one of text, image_url, refusal, not "file"',
+  ],
 ])('a request with %j is refused: %s', (change, problem) => {
   const request = { ...message, messages: [user], ...change } as Parameters<typeof chatTurnProblem>[0];
   expect(chatTurnProblem(request)).toBe(problem);
+});
+
+test('an assistant may have refused in a part of its message', () => {
+  const refused: ChatMessage = { role: 'assistant', content: [{ type: 'refusal', refusal: 'No.' }] };
+  expect(chatTurnProblem({ ...message, messages: [user, refused, user] })).toBeNull();
 });
 
 test('a request is refused when its messages are too long together, though each is short enough', () => {

@@ -50,6 +50,13 @@ test.each<[string, unknown, string | null, string]>([
     'messages[0].tool_call_id',
     'must name',
   ],
+  [
+    'a part that is a sound',
+    { ...hello, messages: [user, { role: 'user', content: [{ type: 'input_audio', input_audio: {} }] }] },
+    'messages[1].content[0].type',
+    'must be one of text, image_url, not "input_audio"',
+  ],
+  ['a search in the web', { ...hello, web_search_options: {} }, 'web_search_options', 'use tools'],
   ['two answers', { ...hello, n: 2 }, 'n', 'must be 1'],
   ['a temperature of 3', { ...hello, temperature: 3 }, 'temperature', 'at most 2'],
   ['a temperature that is a text', { ...hello, temperature: '1' }, 'temperature', 'must be a number'],

@@ -307,6 +307,10 @@ describe('a request for a stream', () => {
       temperature: 2,
       max_tokens: 9,
       max_completion_tokens: 9,
+      n: 5,
+      best_of: 9,
+      service_tier: 'priority',
+      web_search_options: {},
       stream_options: { include_usage: false },
     };
     const { tools, stop } = options;
