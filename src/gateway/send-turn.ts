@@ -25,7 +25,6 @@ export interface SentTurn {
 export async function sendTurn(context: GatewayContext, reply: FastifyReply, sent: SentTurn): Promise<FastifyReply> {
   const { streams, limits, metrics } = context;
   const gone = new AbortController();
-  reply.raw.once('close', () => gone.abort());
   const startedAtMs = Date.now();
   const events = tellTurn({
     turnId: sent.turnId,
@@ -38,7 +37,15 @@ export async function sendTurn(context: GatewayContext, reply: FastifyReply, sen
   });
 
   const first = events.next();
+  // Whatever ended the connection: events that nobody takes any more would hold their reader for ever.
+  const stopReading = (): void => {
+    gone.abort();
+    void events.return();
+  };
+  if (reply.raw.destroyed) stopReading();
+  else reply.raw.once('close', stopReading);
   const early = await Promise.race([first, delay(limits.holdHeadersMs, null, { ref: false })]);
+  if (reply.raw.destroyed) return reply.hijack();
   if (early?.value?.kind === 'failed') throw early.value.error;
 
   metrics.streamOpened();

@@ -51,6 +51,7 @@ export async function* tellTurn(options: TellTurnOptions): AsyncGenerator<TurnEv
   } finally {
     gone.removeEventListener('abort', wake);
     reading.abort();
+    arrivals.close();
   }
 }
 
@@ -123,6 +124,11 @@ class Arrivals {
     const wasWoken = this.isAwake;
     this.isAwake = false;
     return wasWoken;
+  }
+
+  /** A piece that was fetched and not taken leaves its reader amid its work: only this ends it. */
+  close(): void {
+    void this.pieces.return?.();
   }
 
   private fetchPiece(): void {

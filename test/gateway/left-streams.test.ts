@@ -1,0 +1,122 @@
+/** What is left of a stream whose client has gone, at whatever moment: nothing. */
+import { connect, type Socket } from 'node:net';
+import type { StreamPiece } from '../../src/contract/stream';
+import { MemoryStreams } from '../../src/streams/memory-streams';
+import { eventually } from '../support/eventually';
+import { type GatewayService, hello, startGatewayService } from './gateway-service';
+
+let setting: GatewayService;
+beforeAll(async () => {
+  setting = await startGatewayService();
+});
+afterAll(() => setting.stop());
+beforeEach(() => setting.service.simulator.clearCalls());
+afterEach(() => setting.service.simulator.setBehaviour('*', { firstTokenMs: 0 }));
+
+/** A client that sends a streamed request and reads nothing of its answer. */
+function ask(url: string): Socket {
+  const body = JSON.stringify({ ...hello, stream: true });
+  const socket = connect(Number(new URL(url).port), '127.0.0.1', () => {
+    socket.write(
+      `POST /v1/chat/completions HTTP/1.1\r\nhost: x\r\nauthorization: Bearer ${setting.key}\r\n` +
+        `content-type: application/json\r\ncontent-length: ${body.length}\r\n\r\n${body}`,
+    );
+  });
+  return socket.pause();
+}
+
+async function openStreams(url: string): Promise<number> {
+  const text = await (await fetch(`${url}/metrics`)).text();
+  return Number(/^bellwether_gateway_open_streams (.*)$/m.exec(text)?.[1]);
+}
+
+test('a stream that ended in a status has no reader any more', async () => {
+  const streams = new MemoryStreams();
+  const gateway = await setting.startGateway({ streams });
+  const authorization = `Bearer ${await setting.createKey({ totalNanoUsd: 1 })}`;
+  const response = await fetch(`${gateway.url}/v1/chat/completions`, {
+    method: 'POST',
+    headers: { authorization, 'content-type': 'application/json' },
+    body: JSON.stringify({ ...hello, stream: true }),
+  });
+  expect(response.status).toBe(402);
+  await response.text();
+  await eventually('nobody reads', () => streams.turnCount === 0);
+  await gateway.close();
+});
+
+test('a client that stalled and left leaves no reader', async () => {
+  const streams = new EndlessStreams();
+  const gateway = await setting.startGateway({ streams });
+  await setting.service.simulator.setBehaviour('*', { firstTokenMs: 2_000 });
+  const socket = ask(gateway.url);
+  await eventually('the connection is full', () => streams.isStalled());
+  expect(streams.readers).toBe(1);
+  expect(await openStreams(gateway.url)).toBe(1);
+  socket.destroy();
+  await eventually('nobody reads', () => streams.readers === 0);
+  await eventually('no stream is open', async () => (await openStreams(gateway.url)) === 0);
+  await gateway.close();
+});
+
+test('a client that left before its turn began leaves no reader', async () => {
+  const { ledger } = setting.service;
+  const streams = new MemoryStreams();
+  let isRegistering = false;
+  let goOn = (): void => undefined;
+  const mayGoOn = new Promise<void>((resolve) => (goOn = resolve));
+  const requests: typeof ledger.requests = {
+    find: (turnId) => ledger.requests.find(turnId),
+    register: async (request) => {
+      isRegistering = true;
+      await mayGoOn;
+      return ledger.requests.register(request);
+    },
+  };
+  const gateway = await setting.startGateway({
+    streams,
+    ledger: { keys: ledger.keys, requests, check: () => ledger.check() },
+    limits: { holdHeadersMs: 50 },
+  });
+  const [logged] = [setting.logged.length];
+  const socket = ask(gateway.url);
+  await eventually('the request is being registered', () => isRegistering);
+  socket.destroy();
+  await eventually('the gateway has noticed', () =>
+    setting.logged.slice(logged).some((line) => line.includes('request ended') && line.includes('"status":499')),
+  );
+  goOn();
+  await eventually('the turn is answered', async () => {
+    const [call] = await setting.service.simulator.calls();
+    return call?.outcome === 'answered';
+  });
+  await eventually('nobody reads', () => streams.turnCount === 0);
+  expect(await openStreams(gateway.url)).toBe(0);
+  await gateway.close();
+});
+
+/** Text without an end, so that any connection is full at some time. */
+class EndlessStreams extends MemoryStreams {
+  readers = 0;
+  private taken = 0;
+  private seen = -1;
+
+  /** Whether nothing was taken since the last look. */
+  isStalled(): boolean {
+    const isStalled = this.taken > 0 && this.taken === this.seen;
+    this.seen = this.taken;
+    return isStalled;
+  }
+
+  override async *read(_turnId: string, signal: AbortSignal): AsyncGenerator<StreamPiece, void, undefined> {
+    this.readers += 1;
+    try {
+      for (let at = 0; !signal.aborted; at += 16_384) {
+        this.taken += 1;
+        yield { attempt: 1, at, text: 'x'.repeat(16_384) };
+      }
+    } finally {
+      this.readers -= 1;
+    }
+  }
+}
