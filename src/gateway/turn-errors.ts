@@ -51,7 +51,7 @@ export function errorOfReply(reply: ChatReply): GatewayError {
   const reason = reply.error ?? 'no reason is known';
   const error = reply.blocked
     ? quota(`${reason}: no model was called. Raise the budget, or wait for the next UTC day.`)
-    : chainErrors[reply.error_kind ?? 'cancelled'](`No model answered, after all retries: ${reason}`, reason);
+    : chainErrorOf(reply.error_kind ?? 'cancelled')(`No model answered, after all retries: ${reason}`, reason);
   // Bellwether has repeated what is worth repeating.
   return error.final().about({ degraded_reply: reply.content, bellwether: turnFacts(reply) });
 }
@@ -64,8 +64,10 @@ function quota(message: string): GatewayError {
   return new GatewayError(402, { message, type: 'insufficient_quota', param: null, code: 'insufficient_quota' });
 }
 
+type ChainError = (said: string, reason: string) => GatewayError;
+
 /** What the last failed call was decides: the calls before it were repeated or led to the next target. */
-const chainErrors: Readonly<Record<FailureKind, (said: string, reason: string) => GatewayError>> = {
+const chainErrors: Readonly<Record<FailureKind, ChainError>> = {
   'context-length': (_, reason) =>
     badRequest(`The messages do not fit any model of the chain: ${reason}`, 'messages', 'context_length_exceeded'),
   'content-filter': (_, reason) => badRequest(reason, 'messages', 'content_filter'),
@@ -83,3 +85,10 @@ const chainErrors: Readonly<Record<FailureKind, (said: string, reason: string) =
   'bad-request': (said) => failed(502, 'provider_refused_request', said),
   cancelled: (said) => failed(502, 'turn_failed', said),
 };
+
+/** A worker that is newer than this gateway may know kinds that are not here. */
+function chainErrorOf(kind: string): ChainError {
+  return Object.hasOwn(chainErrors, kind)
+    ? chainErrors[kind as FailureKind]
+    : (said) => failed(502, 'provider_failed', said);
+}

@@ -24,18 +24,17 @@ export function waitForTurn(
   { isNew, joins, log }: WaitOptions,
 ): Promise<TurnEnd> {
   const asked = call.kind === 'stateless' ? client.complete(call.options) : client.send(call.options);
-  const reply = asked.then(
-    (answered) => {
+  const reply = asked
+    .then((answered) => {
       if (isNew) metrics.turnEnded(answered);
       return endOf(answered);
-    },
-    (error: unknown) => {
+    })
+    .catch((error: unknown) => {
       if (isNew && error instanceof BudgetRefusedError) metrics.turnEnded(error.reply);
       // What stopped it is for the operator; its caller can only send the request again.
       if (error instanceof TurnFailedError) log.warn({ err: error }, 'turn failed');
       return { error: errorOfClient(error, joins) ?? toGatewayError(error, log) };
-    },
-  );
+    });
   return orUntilOver(open, reply);
 }
 

@@ -1,0 +1,28 @@
+import pino from 'pino';
+import type { BellwetherClient } from '../../src/client';
+import type { ChatReply } from '../../src/contract/chat';
+import { failureKinds, type FailureKind } from '../../src/contract/failures';
+import { GatewayMetrics } from '../../src/gateway/metrics';
+import { OpenRequests } from '../../src/gateway/open-requests';
+import { errorOfReply } from '../../src/gateway/turn-errors';
+import { waitForTurn } from '../../src/gateway/wait-for-turn';
+
+const failedReply = (kind: string) =>
+  ({ success: false, blocked: false, error: 'a reason', error_kind: kind as FailureKind }) as ChatReply;
+
+test.each([...failureKinds, 'of-a-newer-worker', 'constructor'])('a chain that failed with %s has a status', (kind) => {
+  const { status, fields } = errorOfReply(failedReply(kind));
+  expect(status).toBeGreaterThanOrEqual(400);
+  expect(fields.message).toContain('a reason');
+});
+
+test('a reply that makes no sense ends in an error, not in a rejection that ends the process', async () => {
+  const nonsense = null as unknown as ChatReply;
+  const client = { complete: () => Promise.resolve(nonsense) } as unknown as BellwetherClient;
+  const end = await waitForTurn(
+    { client, metrics: new GatewayMetrics(), open: new OpenRequests() },
+    { kind: 'stateless', options: {} } as Parameters<typeof waitForTurn>[1],
+    { isNew: true, joins: false, log: pino({ level: 'silent' }) },
+  );
+  expect(end).toMatchObject({ error: { status: 500, fields: { code: 'internal_error' } } });
+});
