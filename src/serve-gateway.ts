@@ -5,7 +5,9 @@ import type { TurnStreams } from './contract/stream';
 import { type Gateway, startGateway } from './gateway/gateway';
 import type { Ledger } from './ledger/ledger';
 import { openLedger } from './ledger/open-ledger';
+import { openRequestCounter } from './open-request-counter';
 import { openTurnStreams } from './streams/open-streams';
+import { disconnect } from './streams/redis-connection';
 import type { RunningWorker } from './worker';
 
 export interface ServeGatewayOptions {
@@ -40,7 +42,9 @@ export async function serveGateway(options: ServeGatewayOptions): Promise<Served
     closings.push(() => ledger.close());
     const streams = options.streams ?? openTurnStreams(redisUrl, streamLogger(logger));
     if (!options.streams) closings.push(() => streams.close());
-    const gateway = await startGateway({ client, ledger, streams, settings, logger, host, port, redisUrl });
+    const redis = redisUrl === undefined ? undefined : await openRequestCounter(redisUrl, streamLogger(logger));
+    if (redis) closings.push(() => disconnect(redis));
+    const gateway = await startGateway({ client, ledger, streams, settings, logger, host, port, redis });
     closings.push(() => gateway.close());
     return { url: gateway.url, ledger, close };
   } catch (error) {

@@ -1,3 +1,4 @@
+import type { Redis } from 'ioredis';
 import { isLoopback } from '../loopback';
 import { RecentApiKeys } from '../access/recent-api-keys';
 import { requireKey, requireOperatorKey } from './access';
@@ -13,7 +14,7 @@ import { ModelNames } from './model-names';
 import { modelsRoutes } from './models-routes';
 import { OpenRequests } from './open-requests';
 import { describeRoutes } from './openapi';
-import { limitRequests, openCounter } from './rate-limits';
+import { limitRequests } from './rate-limits';
 import { createServer, type GatewayServer } from './server';
 import { turnsRoutes } from './turns-routes';
 import { watchRequests } from './watch-requests';
@@ -24,7 +25,7 @@ export interface GatewayOptions extends GatewayParts {
   /** 0 takes a free one. */
   readonly port: number;
   /** Where all gateways count a key's requests together; left out: each counts for itself. */
-  readonly redisUrl?: string | undefined;
+  readonly redis?: Redis | undefined;
   /** What differs from `gatewayLimits`. */
   readonly limits?: Partial<GatewayLimits>;
 }
@@ -41,7 +42,7 @@ const turnGraceMs = 20_000;
 
 /** Serves OpenAI's chat completions over HTTP. Beyond loopback it wants TLS in front of it, as keys are in the headers. */
 export async function startGateway(options: GatewayOptions): Promise<Gateway> {
-  const { host = '127.0.0.1', port, settings, logger, redisUrl } = options;
+  const { host = '127.0.0.1', port, settings, logger, redis = null } = options;
   const limits = { ...gatewayLimits, ...options.limits };
   const context: GatewayContext = {
     client: options.client,
@@ -55,12 +56,7 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
     limits,
     turnDeadlineMs: settings.policy.retry.turnDeadlineMs + turnGraceMs,
   };
-  const redis = redisUrl === undefined ? null : await openCounter(redisUrl, logger);
   const server = createServer(limits, logger);
-  const close = async (): Promise<void> => {
-    await closeServer(server);
-    redis?.disconnect();
-  };
   try {
     watchRequests(server, context);
     await describeRoutes(server);
@@ -91,11 +87,11 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
       url,
       close: async () => {
         await context.open.drain(limits.drainMs);
-        await close();
+        await closeServer(server);
       },
     };
   } catch (error) {
-    await close();
+    await closeServer(server);
     throw error;
   }
 }

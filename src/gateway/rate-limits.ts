@@ -1,8 +1,6 @@
-import { setTimeout as delay } from 'node:timers/promises';
 import rateLimit from '@fastify/rate-limit';
 import type { FastifyInstance, FastifyRequest } from 'fastify';
-import { Redis } from 'ioredis';
-import type { Logger } from 'pino';
+import type { Redis } from 'ioredis';
 import { tooMany } from './gateway-error';
 
 export interface RateLimitOptions {
@@ -31,32 +29,4 @@ export async function limitRequests(server: FastifyInstance, options: RateLimitO
       );
     },
   });
-}
-
-/** A count is worth waiting for half a second; Redis answers within a millisecond. */
-const countTimeoutMs = 500;
-
-/** What is asked before it is connected is not counted; a Redis that is away must not keep the gateway from starting. */
-const connectTimeoutMs = 2_000;
-
-/** Connects, or goes on trying behind its caller's back. Never fails. */
-export async function openCounter(redisUrl: string, logger: Logger): Promise<Redis> {
-  const redis = new Redis(redisUrl, {
-    commandTimeout: countTimeoutMs,
-    maxRetriesPerRequest: 0,
-    enableOfflineQueue: false,
-  });
-  let isAway = false;
-  redis.on('error', (error: Error) => {
-    if (!isAway) logger.warn({ err: error }, 'Redis does not answer: requests are not limited until it does');
-    isAway = true;
-  });
-  redis.on('ready', () => {
-    isAway = false;
-  });
-  const ready = new Promise<void>((resolve) => {
-    redis.once('ready', resolve);
-  });
-  await Promise.race([ready, delay(connectTimeoutMs, undefined, { ref: false })]);
-  return redis;
 }

@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { Redis } from 'ioredis';
+import { Redis, type RedisOptions } from 'ioredis';
 import { describeRedisFailure } from './redis-failure';
 
 /** Takes what an operator should know; a pino logger is one. */
@@ -16,36 +16,47 @@ const disconnectTimeoutMs = 200;
 
 /**
  * A connection that is made at the first command and, whenever it is lost, again and again. While there is none a command
- * fails soon: nothing gathers, and nothing is sent twice behind the sender's back.
+ * fails soon: nothing gathers, and nothing is sent twice behind the sender's back. `changes`: what one use has otherwise.
  */
-export function connectToRedis(url: string, silentMs = silentAfterMs): Redis {
+export function connectToRedis(url: string, changes: RedisOptions = {}): Redis {
   return new Redis(url, {
     lazyConnect: true,
     protocol: 2, // all that streams need, from Redis 5 on
     disableClientInfo: true,
     connectTimeout: silentAfterMs,
-    socketTimeout: silentMs,
+    socketTimeout: silentAfterMs,
     disconnectTimeout: disconnectTimeoutMs,
     maxRetriesPerRequest: 0,
     autoResendUnfulfilledCommands: false,
     retryStrategy: retryDelayMs,
+    ...changes,
   });
 }
 
+/** What an outage means for whoever reads the log; each a sentence's end. */
+export interface OutageConsequences {
+  readonly away: string;
+  readonly back: string;
+}
+
 /** Tells once that Redis is away and once that it is back, however many connections and tries that concerns. */
-export function reportOutages(connections: readonly Redis[], logger?: StreamLogger): void {
+export function reportOutages(
+  connections: readonly Redis[],
+  logger: StreamLogger | undefined,
+  consequences: OutageConsequences,
+): void {
   const away = new Set<Redis>();
   for (const redis of connections) {
     redis.on('error', (error) => {
       const isNews = away.size === 0;
       away.add(redis);
       const where = `${redis.options.host}:${redis.options.port}`;
-      const consequence = 'Answers come whole, not word by word, until it is back.';
-      if (isNews) logger?.warn(`Redis at ${where} cannot be used (${describeRedisFailure(error)}). ${consequence}`);
+      if (isNews)
+        logger?.warn(`Redis at ${where} cannot be used (${describeRedisFailure(error)}). ${consequences.away}`);
     });
     redis.on('ready', () => {
       const wasAway = away.delete(redis);
-      if (wasAway && away.size === 0) logger?.info('Redis is back: answers come word by word again.');
+      if (wasAway && away.size === 0) logger?.info(`Redis is back: ${consequences.back}`);
     });
   }
 }

@@ -20,6 +20,11 @@ const flushTimeoutMs = 1_000;
  */
 const ownPieces = { keepMs: 60_000, maxTextLength: 8 * 1024 * 1024 } as const;
 
+const consequences = {
+  away: 'Answers come whole, not word by word, until it is back.',
+  back: 'answers come word by word again.',
+} as const;
+
 /** Only the process that made it looks at it, and makes it again when it is gone. */
 const wakeUpExpireSeconds = 60;
 
@@ -40,8 +45,8 @@ export class RedisStreams implements TurnStreams {
 
   constructor(redisUrl: string, logger?: StreamLogger) {
     this.commands = connectToRedis(redisUrl);
-    this.reads = connectToRedis(redisUrl, blockMs + silentAfterMs);
-    reportOutages([this.commands, this.reads], logger);
+    this.reads = connectToRedis(redisUrl, { socketTimeout: blockMs + silentAfterMs });
+    reportOutages([this.commands, this.reads], logger, consequences);
     this.writer = new PieceWriter(this.commands);
     const wakeUpKey = `bellwether:turn-stream-wake-up:${randomUUID()}`;
     this.reader = new PieceReader(this.reads, wakeUpKey, () => this.wakeUp(wakeUpKey));

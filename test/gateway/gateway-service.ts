@@ -1,6 +1,7 @@
 import pino from 'pino';
 import { createApiKey } from '../../src/access/api-key';
 import { type Gateway, type GatewayOptions, startGateway } from '../../src/gateway/gateway';
+import { openRequestCounter } from '../../src/open-request-counter';
 import type { ApiKey } from '../../src/ledger/api-keys';
 import { prepareService, type Service, type ServiceOptions } from '../support/service';
 
@@ -33,6 +34,8 @@ export async function startGatewayService(options: GatewayServiceOptions = {}): 
   const { streams } = service;
   const logged: string[] = [];
   const logger = pino({ level: 'debug' }, { write: (line: string) => void logged.push(line) });
+  const { redisUrl } = options;
+  const redis = redisUrl === undefined ? undefined : await openRequestCounter(redisUrl, logger);
   const start = (changes: Partial<GatewayOptions> = {}) =>
     startGateway({
       client: service.client,
@@ -43,7 +46,7 @@ export async function startGatewayService(options: GatewayServiceOptions = {}): 
       port: 0,
       host: options.host ?? '127.0.0.1',
       ...(options.limits && { limits: options.limits }),
-      ...(options.redisUrl !== undefined && { redisUrl: options.redisUrl }),
+      ...(redis && { redis }),
       ...changes,
     });
   const gateway = await start();
@@ -64,6 +67,7 @@ export async function startGatewayService(options: GatewayServiceOptions = {}): 
       }),
     stop: async () => {
       await gateway.close();
+      redis?.disconnect();
       await service.stop();
     },
   };

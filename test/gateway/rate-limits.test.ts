@@ -1,3 +1,5 @@
+import pino from 'pino';
+import { openRequestCounter } from '../../src/open-request-counter';
 import { eventually } from '../support/eventually';
 import { describeWithRedis, startRedis, type TestRedis } from '../support/redis';
 import { type GatewayService, startGatewayService } from './gateway-service';
@@ -18,7 +20,8 @@ describeWithRedis('limits over Redis', () => {
     fetch(`${url}/v1/models`, { headers: { authorization: `Bearer ${key}` } }).then(({ status }) => status);
 
   test('are counted over all gateways together, and hold nobody back while Redis is away', async () => {
-    const other = await setting.startGateway();
+    const counter = await openRequestCounter(redis.url, pino({ level: 'silent' }));
+    const other = await setting.startGateway({ redis: counter });
     const key = await setting.createKey({ requestsPerMinute: 2 });
     const statuses = [
       await ask(setting.gateway.url, key),
@@ -38,5 +41,21 @@ describeWithRedis('limits over Redis', () => {
     redis.resume();
     expect(setting.logged.join('')).not.toContain('hunter2');
     await other.close();
+    counter.disconnect();
+  });
+
+  test('are not counted with a wrong password, which stands in no log', async () => {
+    const url = new URL(redis.url);
+    url.password = 'correct-horse-battery';
+    const logged: string[] = [];
+    const logger = pino({ level: 'trace' }, { write: (line: string) => void logged.push(line) });
+    const counter = await openRequestCounter(url.href, logger);
+    const gateway = await setting.startGateway({ redis: counter, logger });
+    const key = await setting.createKey({ requestsPerMinute: 1 });
+    expect([await ask(gateway.url, key), await ask(gateway.url, key)]).toEqual([200, 200]);
+    expect(logged.join('')).toContain('cannot be used (WRONGPASS)');
+    expect(logged.join('')).not.toContain('correct-horse-battery');
+    await gateway.close();
+    counter.disconnect();
   });
 });
