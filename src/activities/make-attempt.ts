@@ -85,9 +85,10 @@ async function callOnce(
     show(answer.take(result.content.slice(answer.takenLength)));
     const { content, rest } = answer.finish();
     show(rest);
-    const { model, finishReason, toolCalls } = result;
+    const { model, finishReason, refusal, toolCalls } = result;
     const settlement = settlementOfAnswer(reserved, result, target, prompt);
-    return { kind: 'answered', content, finishReason, ...(toolCalls && { toolCalls }), model, settlement };
+    const said = { content, finishReason, ...(refusal && { refusal }), ...(toolCalls && { toolCalls }) };
+    return { kind: 'answered', ...said, model, settlement };
   }
   await ledger.settleAttempt(turnId, settlementOfFailure(reserved, result));
   const { failure, receivedBytes } = result;

@@ -14,8 +14,8 @@ export function settlementOfAnswer(
   target: Target,
   prompt: PromptMeasure,
 ): Settlement {
-  const { usage, toolCalls = [] } = result;
-  const answer = measureText(result.content + toolCalls.map((call) => JSON.stringify(call)).join(''));
+  const { usage, content, refusal = '', toolCalls = [] } = result;
+  const answer = measureText(content + refusal + toolCalls.map((call) => JSON.stringify(call)).join(''));
   const text = {
     characters: prompt.characters + answer.characters,
     cjkCharacters: prompt.cjkCharacters + answer.cjkCharacters,

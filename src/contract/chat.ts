@@ -136,6 +136,8 @@ export interface ChatReply {
   readonly error_kind?: FailureKind;
   /** Why the model stopped, in OpenAI's words: `stop`, `length`, `tool_calls`, … */
   readonly finish_reason?: string;
+  /** Why the model does not answer, in its own words; `content` is then mostly empty. */
+  readonly refusal?: string;
   /** Functions that the model wants to be called; `content` is then mostly empty. */
   readonly tool_calls?: readonly ToolCall[];
   /** Tokens of the call that answered, as its provider counted them. */

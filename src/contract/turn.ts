@@ -74,6 +74,8 @@ export interface Settlement {
 /** What a model said. Everything but the text may be missing in histories from before it was kept. */
 interface ModelAnswer {
   readonly content: string;
+  /** Why it does not answer, in its own words: an answer like any other, and paid. */
+  readonly refusal?: string;
   readonly finishReason?: string | null;
   readonly toolCalls?: readonly ToolCall[];
 }

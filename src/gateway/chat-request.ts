@@ -14,6 +14,7 @@ const message = z.object({
     .describe(
       "A text, or parts of type text and image_url (of an assistant's message also refusal); may be left out beside tool_calls.",
     ),
+  refusal: z.string().nullish().describe("Of an assistant's message without content, in its place."),
   name: z.string().nullish(),
   tool_calls: z.array(toolCall).nullish(),
   tool_call_id: z.string().nullish().describe("Of a tool's message: the call that it answers."),

@@ -15,6 +15,7 @@ import { turnFacts, turnFactsSchema } from './turn-facts';
 const deltaSchema = z.object({
   role: z.literal('assistant').optional(),
   content: z.string().optional(),
+  refusal: z.string().optional(),
   tool_calls: z.array(z.looseObject({ index: z.int(), id: z.string(), type: z.string() })).optional(),
 });
 
@@ -53,9 +54,10 @@ export class Chunks {
     return this.chunk({ content });
   }
 
-  /** What follows the last text: whole tool calls, why the model stopped, and usage and facts in the last one of all. */
+  /** What follows the last text: a refusal and tool calls whole, why the model stopped, and usage and facts in the last one of all. */
   *ending(reply: ChatReply): Generator<Chunk> {
     const model = modelOf(reply);
+    if (reply.refusal) yield { ...this.chunk({ refusal: reply.refusal }), model };
     if (reply.tool_calls && reply.tool_calls.length > 0) {
       yield { ...this.chunk({ tool_calls: reply.tool_calls.map((call, index) => ({ index, ...call })) }), model };
     }

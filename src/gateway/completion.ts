@@ -29,7 +29,7 @@ export const completionSchema = z.object({
       message: z.object({
         role: z.literal('assistant'),
         content: z.string().nullable(),
-        refusal: z.null(),
+        refusal: z.string().nullable().describe('Why the model does not answer, in its own words.'),
         tool_calls: z.array(toolCallSchema).optional(),
       }),
       logprobs: z.null(),
@@ -62,8 +62,8 @@ export function toCompletion(reply: ChatReply, turn: RegisteredTurn): Completion
         index: 0,
         message: {
           role: 'assistant',
-          content: toolCalls && reply.content === '' ? null : reply.content,
-          refusal: null,
+          content: (toolCalls || reply.refusal) && reply.content === '' ? null : reply.content,
+          refusal: reply.refusal ?? null,
           ...(toolCalls && { tool_calls: toolCalls }),
         },
         logprobs: null,

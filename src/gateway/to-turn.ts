@@ -102,11 +102,19 @@ function modelOptionsOf(body: ChatRequest): Record<string, unknown> | undefined 
   return options.length > 0 ? Object.fromEntries(options) : undefined;
 }
 
-function toMessage({ role, content, name, tool_calls, tool_call_id }: ChatRequest['messages'][number]): ChatMessage {
+function toMessage({
+  role,
+  content,
+  refusal,
+  name,
+  tool_calls,
+  tool_call_id,
+}: ChatRequest['messages'][number]): ChatMessage {
   return {
     role,
     // What parts there may be the turn's own checks say, as they say it to clients without a gateway.
-    content: (content ?? null) as ChatMessage['content'],
+    // As the memory of a session keeps it, and as providers take it that know no refusals.
+    content: (content ?? (role === 'assistant' ? (refusal ?? null) : null)) as ChatMessage['content'],
     ...(typeof name === 'string' && { name }),
     ...(tool_calls && tool_calls.length > 0 && { tool_calls }),
     ...(typeof tool_call_id === 'string' && { tool_call_id }),

@@ -24,6 +24,7 @@ export class CollectedAnswer {
   private model: string | null = null;
   private usage: Chunk['usage'] = null;
   private content: string | null = null;
+  private refusal = '';
   private readonly toolCalls: CollectedToolCall[] = [];
 
   add(chunk: Chunk): Step {
@@ -36,11 +37,15 @@ export class CollectedAnswer {
     this.hasChoice = true;
     // Some providers send '' as long as there is no reason.
     this.finishReason = choice.finish_reason || this.finishReason;
-    const { content, tool_calls: toolCalls, reasoning_content: thought, reasoning } = choice.delta ?? {};
+    const { content, refusal, tool_calls: toolCalls, reasoning_content: thought, reasoning } = choice.delta ?? {};
     if (typeof content === 'string') this.content = (this.content ?? '') + content;
-    this.keptBytes += Buffer.byteLength(content ?? '');
+    this.refusal += refusal ?? '';
+    this.keptBytes += Buffer.byteLength(content ?? '') + Buffer.byteLength(refusal ?? '');
     toolCalls?.forEach((delta) => this.addToolCall(delta));
-    return { text: content ?? '', isProgress: Boolean(content || toolCalls?.length || thought || reasoning) };
+    return {
+      text: content ?? '',
+      isProgress: Boolean(content || refusal || toolCalls?.length || thought || reasoning),
+    };
   }
 
   /** In the form of a `chat.completion`. */
@@ -48,7 +53,11 @@ export class CollectedAnswer {
     const toolCalls = this.toolCalls.map(({ index, id, type, function: called, rest }) => {
       return { ...rest, id: id ?? `call_${index}`, type, function: called };
     });
-    const message = { content: this.content, ...(toolCalls.length > 0 && { tool_calls: toolCalls }) };
+    const message = {
+      content: this.content,
+      ...(this.refusal !== '' && { refusal: this.refusal }),
+      ...(toolCalls.length > 0 && { tool_calls: toolCalls }),
+    };
     const choices = this.hasChoice ? [{ message, finish_reason: this.finishReason }] : [];
     return { model: this.model, choices, usage: this.usage };
   }

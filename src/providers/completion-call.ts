@@ -43,8 +43,10 @@ type Answer = Omit<Extract<CompletionResult, { kind: 'completed' }>, 'kind' | 'l
 export function readCompletion(completion: Completion, requestedModel: string): Answer {
   const choice = completion.choices[0];
   const toolCalls = choice?.message.tool_calls ?? [];
+  const refusal = choice?.message.refusal;
   return {
     content: choice?.message.content ?? '',
+    ...(refusal && { refusal }),
     ...(toolCalls.length > 0 && { toolCalls }),
     model: completion.model ?? requestedModel,
     finishReason: choice?.finish_reason ?? null,

@@ -33,6 +33,8 @@ export type CompletionResult =
   | {
       readonly kind: 'completed';
       readonly content: string;
+      /** Why the model does not answer, in its own words; `content` is then mostly empty. */
+      readonly refusal?: string;
       readonly toolCalls?: readonly ToolCall[];
       /** The model that the provider says answered. */
       readonly model: string;

@@ -12,8 +12,15 @@ const usageSchema = z.object({
 const toolCallSchema = z.looseObject({ id: z.string(), type: z.string() });
 
 const answerSchema = z
-  .object({ content: z.string().nullish(), tool_calls: z.array(toolCallSchema).nullish() })
-  .refine(({ content, tool_calls }) => typeof content === 'string' || (tool_calls ?? []).length > 0);
+  .object({
+    content: z.string().nullish(),
+    refusal: z.string().nullish().catch(null),
+    tool_calls: z.array(toolCallSchema).nullish(),
+  })
+  // A model that says why it does not answer has answered.
+  .refine(
+    ({ content, refusal, tool_calls }) => typeof content === 'string' || refusal || (tool_calls ?? []).length > 0,
+  );
 
 export const completionSchema = z.object({
   model: z.string().nullish().catch(null),
@@ -34,6 +41,7 @@ export type ToolCallDelta = z.infer<typeof toolCallDeltaSchema>;
 
 const deltaSchema = z.object({
   content: z.string().nullish(),
+  refusal: z.string().nullish(),
   tool_calls: z.array(toolCallDeltaSchema).nullish(),
   // What a model thinks, as DeepSeek and as OpenRouter name it: not part of the answer, but it shows that it works.
   reasoning_content: z.string().nullish().catch(null),

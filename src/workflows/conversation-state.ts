@@ -99,8 +99,8 @@ export function newMessages({
   return messages ?? [{ role: 'user', content }];
 }
 
-function assistantMessage({ content, tool_calls }: ChatReply): ChatMessage {
-  if (tool_calls === undefined) return { role: 'assistant', content };
+function assistantMessage({ content, refusal, tool_calls }: ChatReply): ChatMessage {
+  if (tool_calls === undefined) return { role: 'assistant', content: content === '' ? (refusal ?? '') : content };
   return { role: 'assistant', content: content === '' ? null : content, tool_calls };
 }
 

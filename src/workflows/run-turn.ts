@@ -120,7 +120,7 @@ async function askChain(
 }
 
 function answeredReply(turn: Turn, answered: Omit<Opened<'answered'>, 'kind'>): ChatReply {
-  const { arm, canary = false, target, model, content, finishReason, toolCalls, usage, totals } = answered;
+  const { arm, canary = false, target, model, content, refusal, finishReason, toolCalls, usage, totals } = answered;
   return {
     ...frame(turn, totals),
     content,
@@ -131,6 +131,7 @@ function answeredReply(turn: Turn, answered: Omit<Opened<'answered'>, 'kind'>): 
     success: true,
     error: null,
     ...(finishReason && { finish_reason: finishReason }),
+    ...(refusal && { refusal }),
     ...(toolCalls && { tool_calls: toolCalls }),
     ...(usage && { usage: replyUsage(usage) }),
   };
