@@ -18,6 +18,8 @@ export const limits = {
   maxQueuedTurns: 8,
   /** Turns whose text a conversation keeps for the transcript and for answering repeated turn ids. */
   maxTranscriptTurns: 100,
-  /** Of all kept turns: what is carried to the next run must fit Temporal's 2 MB payload, names and numbers included. */
+  /** Of all kept turns as JSON, in which a control character is six bytes long. */
   maxTranscriptBytes: 1024 * 1024,
+  /** All that is carried to a conversation's next run, as JSON: leaves an eighth of Temporal's 2 MB payload to spare. */
+  maxCarriedBytes: 1792 * 1024,
 } as const;

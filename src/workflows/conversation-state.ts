@@ -2,6 +2,7 @@ import type {
   CarriedConversation,
   ChatMessage,
   ChatReply,
+  ConversationInput,
   ConversationSpend,
   SendMessageInput,
   Transcript,
@@ -9,7 +10,6 @@ import type {
 } from '../contract/chat';
 import { limits } from '../contract/limits';
 import { addUsd } from '../domain/prices';
-import { measuredText } from '../domain/message';
 import { utf8Length } from '../domain/text';
 import { completeToolRounds } from '../domain/tool-rounds';
 import { contextWindow } from '../domain/window';
@@ -22,6 +22,8 @@ export class ConversationState {
   closing = false;
   private turns: TranscriptTurn[];
   private totals: ConversationSpend;
+  /** Of all turns. */
+  private turnBytes: number;
 
   constructor(
     private readonly sessionId: string,
@@ -31,6 +33,7 @@ export class ConversationState {
   ) {
     this.turns = [...(carried?.turns ?? [])];
     this.totals = carried?.totals ?? noSpend;
+    this.turnBytes = this.turns.reduce((bytes, turn) => bytes + jsonBytes(turn), 0);
   }
 
   /** The reply that a turn got before, in this run or an earlier one. */
@@ -40,8 +43,12 @@ export class ConversationState {
 
   /** What a model gets to see of this conversation, with what is new at the end. */
   windowWith(added: readonly ChatMessage[]): ChatMessage[] {
+    return this.window(this.history, added);
+  }
+
+  private window(history: readonly ChatMessage[], added: readonly ChatMessage[]): ChatMessage[] {
     const messages: ChatMessage[] = this.systemPrompt ? [{ role: 'system', content: this.systemPrompt }] : [];
-    messages.push(...this.history);
+    messages.push(...history);
     for (const turn of this.turns) {
       if (turn.reply.blocked) continue;
       messages.push(...newMessages({ content: turn.userContent, messages: turn.messages }));
@@ -53,6 +60,7 @@ export class ConversationState {
 
   add(turn: TranscriptTurn): void {
     this.turns.push(turn);
+    this.turnBytes += jsonBytes(turn);
     this.totals = {
       turns: this.totals.turns + 1,
       tokens: this.totals.tokens + turn.reply.tokens_used,
@@ -74,19 +82,29 @@ export class ConversationState {
     return { sessionId: this.sessionId, state, turns: this.turns, olderTurns: this.totals.turns - this.turns.length };
   }
 
-  carry(lastActivityAtMs: number): CarriedConversation {
-    return { turns: this.turns, totals: this.totals, lastActivityAtMs };
+  /** For the next run, all in one payload: what is too large for that is forgotten, before the conversation is lost. */
+  carry(lastActivityAtMs: number): Pick<ConversationInput, 'history' | 'carried'> {
+    const bytesLeft = limits.maxCarriedBytes - jsonBytes(this.systemPrompt ?? '') - this.turnBytes;
+    const turns = bytesLeft < 0 ? [] : this.turns;
+    const isHistoryCarried = this.showsHistory() && jsonBytes(this.history) <= bytesLeft;
+    return {
+      history: isHistoryCarried ? this.history : undefined,
+      carried: { turns, totals: this.totals, lastActivityAtMs },
+    };
   }
 
-  /** All of it must fit one payload when it is carried to the next run. */
+  /** What newer turns have pushed out of the window never comes back into it. */
+  private showsHistory(): boolean {
+    return this.window(this.history, []).length > this.window([], []).length;
+  }
+
   private forgetOldest(): void {
-    let bytes = this.turns.reduce((sum, turn) => sum + bytesOf(turn), 0);
     while (
       this.turns.length > limits.maxTranscriptTurns ||
-      (bytes > limits.maxTranscriptBytes && this.turns.length > 1)
+      (this.turnBytes > limits.maxTranscriptBytes && this.turns.length > 1)
     ) {
       const oldest = this.turns.shift();
-      if (oldest) bytes -= bytesOf(oldest);
+      if (oldest) this.turnBytes -= jsonBytes(oldest);
     }
   }
 }
@@ -104,10 +122,6 @@ function assistantMessage({ content, refusal, tool_calls }: ChatReply): ChatMess
   return { role: 'assistant', content: content === '' ? null : content, tool_calls };
 }
 
-function bytesOf(turn: TranscriptTurn): number {
-  const messages = [
-    ...newMessages({ content: turn.userContent, messages: turn.messages }),
-    assistantMessage(turn.reply),
-  ];
-  return messages.reduce((bytes, message) => bytes + utf8Length(measuredText(message)), 0);
+function jsonBytes(value: unknown): number {
+  return utf8Length(JSON.stringify(value));
 }

@@ -25,6 +25,7 @@ import { limits } from '../contract/limits';
 import * as names from '../contract/names';
 import { conversationProblem, sendMessageProblem } from '../domain/validate-input';
 import { ConversationState, newMessages } from './conversation-state';
+import { drainReason } from './drain-reason';
 import { describeConversation, ShownState, spendMemo } from './operator-view';
 import { refuseInvalid } from './refuse-invalid';
 import { runTurn } from './run-turn';
@@ -38,9 +39,6 @@ const spend = defineQuery<ConversationSpend>(names.spendQuery);
 const { closeSession } = proxyLocalActivities<Activities>({ startToCloseTimeout: '40 seconds' });
 
 const dayMs = 24 * 60 * 60 * 1000;
-
-/** Past this many events a busy conversation takes no new turns until it has continued as new; Temporal warns at 10,240. */
-const drainAtEvents = 8_000;
 
 /** One session's conversation: its turns in order, one at a time, until it is closed or nobody has written for a day. */
 export async function conversation(input: ConversationInput): Promise<ConversationResult> {
@@ -71,7 +69,7 @@ export async function conversation(input: ConversationInput): Promise<Conversati
 
   if (!state.closing && continueAsNewIsDue()) {
     const continueAsNew = makeContinueAsNewFunc<typeof conversation>({ memo: spendMemo(state.spend()) });
-    await continueAsNew({ ...input, carried: state.carry(lastActivityAtMs) });
+    await continueAsNew({ ...input, ...state.carry(lastActivityAtMs) });
   }
   // From here on the ledger refuses the session's turns, also those that would start a new run.
   if (state.closing) await closeSession(input.sessionId);
@@ -122,7 +120,9 @@ export async function conversation(input: ConversationInput): Promise<Conversati
     if (state.closing) {
       throw ApplicationFailure.nonRetryable(`Session ${input.sessionId} is closed.`, failureTypes.conversationClosed);
     }
-    if (unfinishedTurns >= limits.maxQueuedTurns || workflowInfo().historyLength > drainAtEvents) {
+    const fullHistory = drainReason(input.sessionId, workflowInfo(), unfinishedTurns);
+    if (fullHistory !== null) throw ApplicationFailure.nonRetryable(fullHistory, failureTypes.queueFull);
+    if (unfinishedTurns >= limits.maxQueuedTurns) {
       throw ApplicationFailure.nonRetryable(
         `Session ${input.sessionId} has ${unfinishedTurns} unfinished turns, the limit is ${limits.maxQueuedTurns}. Wait for an answer before sending more.`,
         failureTypes.queueFull,
