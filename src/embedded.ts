@@ -79,7 +79,7 @@ export async function startEmbedded(options: EmbeddedOptions): Promise<Embedded>
 
 /** Loopback: what is tried out here is for nobody else. */
 function gatewayPlace({ gatewayPort, logger }: EmbeddedOptions) {
-  return { host: '127.0.0.1', port: gatewayPort, logger };
+  return { host: '127.0.0.1', port: gatewayPort, logger, openMetrics: true };
 }
 
 async function withLocalKey(gateway: ServedGateway, settings: Settings): Promise<EmbeddedGateway> {

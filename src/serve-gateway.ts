@@ -16,6 +16,8 @@ export interface ServeGatewayOptions {
   /** 0: any free one. */
   readonly port: number;
   readonly logger: Logger;
+  /** `/metrics` without a key. Default: false. */
+  readonly openMetrics?: boolean;
   /** Of a worker in this process. Default: its own, by the settings' Redis. */
   readonly streams?: TurnStreams;
   /** A worker in this process, which is stopped after the gateway: it is handed the turns that begin here. */
@@ -28,7 +30,7 @@ export interface ServedGateway extends Gateway {
 
 /** The composition root of a gateway: connects what it needs, and closes it behind it. Leaves nothing open when it fails. */
 export async function serveGateway(options: ServeGatewayOptions): Promise<ServedGateway> {
-  const { settings, host, port, logger, worker } = options;
+  const { settings, host, port, logger, worker, openMetrics } = options;
   const { temporal, encryption, redisUrl } = settings;
   const closings: (() => Promise<void>)[] = [];
   const close = async (): Promise<void> => {
@@ -44,7 +46,7 @@ export async function serveGateway(options: ServeGatewayOptions): Promise<Served
     if (!options.streams) closings.push(() => streams.close());
     const redis = redisUrl === undefined ? undefined : await openRequestCounter(redisUrl, streamLogger(logger));
     if (redis) closings.push(() => disconnect(redis));
-    const gateway = await startGateway({ client, ledger, streams, settings, logger, host, port, redis });
+    const gateway = await startGateway({ client, ledger, streams, settings, logger, host, port, redis, openMetrics });
     closings.push(() => gateway.close());
     return { url: gateway.url, ledger, close };
   } catch (error) {

@@ -1,5 +1,4 @@
 import type { Redis } from 'ioredis';
-import { isLoopback } from '../loopback';
 import { RecentApiKeys } from '../access/recent-api-keys';
 import { requireKey, requireOperatorKey } from './access';
 import { closeServer } from './close-server';
@@ -26,6 +25,8 @@ export interface GatewayOptions extends GatewayParts {
   readonly port: number;
   /** Where all gateways count a key's requests together; left out: each counts for itself. */
   readonly redis?: Redis | undefined;
+  /** `/metrics` for whoever asks. Default: for operator keys, as a proxy on this machine passes on what others ask. */
+  readonly openMetrics?: boolean | undefined;
   /** What differs from `gatewayLimits`. */
   readonly limits?: Partial<GatewayLimits>;
 }
@@ -42,7 +43,7 @@ const turnGraceMs = 20_000;
 
 /** Serves OpenAI's chat completions over HTTP. Beyond loopback it wants TLS in front of it, as keys are in the headers. */
 export async function startGateway(options: GatewayOptions): Promise<Gateway> {
-  const { host = '127.0.0.1', port, settings, logger, redis = null } = options;
+  const { host = '127.0.0.1', port, settings, logger, redis = null, openMetrics = false } = options;
   const limits = { ...gatewayLimits, ...options.limits };
   const context: GatewayContext = {
     client: options.client,
@@ -72,14 +73,14 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
       for (const path of ['/v1/models', '/v1/models/:model', '/v1/turns/:turn', '/v1/turns/:turn/stream']) {
         refuseOtherMethods(guarded, path, 'GET');
       }
-      if (!isLoopback(host)) {
+      if (!openMetrics) {
         await guarded.register(async (operators: GatewayServer) => {
           operators.addHook('onRequest', requireOperatorKey);
           metricsRoute(operators, context);
         });
       }
     });
-    if (isLoopback(host)) metricsRoute(server, context);
+    if (openMetrics) metricsRoute(server, context);
     const url = await server.listen({ host, port }).catch((error: unknown) => {
       throw (error as NodeJS.ErrnoException).code === 'EADDRINUSE' ? portTaken(host, port, error) : error;
     });

@@ -10,7 +10,7 @@ export interface GatewayLimits {
   readonly heartbeatMs: number;
   readonly readinessMs: number;
   readonly drainMs: number;
-  readonly failedKeysPerMinute: number;
+  readonly readWithinMs: number;
 }
 
 export const gatewayLimits: GatewayLimits = {
@@ -34,6 +34,6 @@ export const gatewayLimits: GatewayLimits = {
   readinessMs: 2_000,
   /** Orchestrators kill after 30 s by default: what is left then is told so while there is time. */
   drainMs: 25_000,
-  /** A person who mistypes needs a handful; guessing 256 bits at this speed is hopeless either way. */
-  failedKeysPerMinute: 60,
+  /** From a turn's end to the last byte of its stream: a whole answer of 100 KB at the speed of a slow telephone line. */
+  readWithinMs: 30_000,
 };

@@ -42,6 +42,12 @@ export async function sendTurn(context: GatewayContext, reply: FastifyReply, sen
     gone.abort();
     void events.return();
   };
+  void sent.end.then(() => {
+    // A stream that nobody reads would hold its place for ever.
+    const leaving = setTimeout(() => reply.raw.destroy(), limits.readWithinMs);
+    reply.raw.once('close', () => clearTimeout(leaving));
+    if (reply.raw.destroyed) clearTimeout(leaving);
+  });
   if (reply.raw.destroyed) stopReading();
   else reply.raw.once('close', stopReading);
   const early = await Promise.race([first, delay(limits.holdHeadersMs, null, { ref: false })]);

@@ -69,20 +69,16 @@ test('each key has its own limit of requests, told on every answer', async () =>
   expect(other.headers.get('x-ratelimit-limit')).toBe('5');
 });
 
-test('an address that tries many keys is slowed down, and valid keys from there are not', async () => {
-  const gateway = await setting.startGateway({ limits: { failedKeysPerMinute: 3 } });
-  const statuses: number[] = [];
-  for (let tries = 0; tries < 5; tries += 1) statuses.push((await models('Bearer sk-guess', gateway.url)).status);
-  expect(statuses).toEqual([401, 401, 401, 429, 429]);
-  expect((await models(`Bearer ${await setting.createKey()}`, gateway.url)).status).toBe(200);
-  await gateway.close();
+test('a wrong key is a 401 however often it comes, which no client repeats', async () => {
+  const tries = Array.from({ length: 100 }, () => models('Bearer sk-guess').then(({ status }) => status));
+  expect(new Set(await Promise.all(tries))).toEqual(new Set([401]));
 });
 
 describe('/metrics', () => {
-  test('are open on loopback and count requests and turns', async () => {
+  test('count requests and turns', async () => {
     const key = await setting.createKey();
     await setting.call('/v1/chat/completions', hello, { authorization: `Bearer ${key}` });
-    const text = await (await fetch(`${setting.gateway.url}/metrics`)).text();
+    const text = await setting.metrics();
     expect(text).toMatch(
       /bellwether_gateway_requests_total\{method="POST",route="\/v1\/chat\/completions",status="200"\} 1/,
     );
@@ -92,14 +88,17 @@ describe('/metrics', () => {
     expect(text).not.toContain(key);
   });
 
-  test('need an operator key where other machines can ask', async () => {
-    const gateway = await setting.startGateway({ host: '0.0.0.0' });
-    const ask = (headers: Record<string, string>) =>
-      fetch(`http://127.0.0.1:${new URL(gateway.url).port}/metrics`, { headers });
+  test('need an operator key, also on loopback, where a proxy may pass on what others ask', async () => {
+    const ask = (headers: Record<string, string>) => fetch(`${setting.gateway.url}/metrics`, { headers });
     expect((await ask({})).status).toBe(401);
     expect((await ask({ authorization: `Bearer ${await setting.createKey()}` })).status).toBe(403);
     const operator = await setting.createKey({ role: 'operator' });
     expect((await ask({ authorization: `Bearer ${operator}` })).status).toBe(200);
+  });
+
+  test('are open where that was asked for', async () => {
+    const gateway = await setting.startGateway({ openMetrics: true });
+    expect((await fetch(`${gateway.url}/metrics`)).status).toBe(200);
     await gateway.close();
   });
 });

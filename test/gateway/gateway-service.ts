@@ -24,6 +24,8 @@ export interface GatewayService {
   createKey(changes?: Partial<ApiKey>): Promise<string>;
   /** `GET` or, with a body, `POST`, with the key. */
   call(path: string, body?: unknown, headers?: Readonly<Record<string, string>>): Promise<Response>;
+  /** What `/metrics` says, to an operator. */
+  metrics(url?: string): Promise<string>;
   /** Another gateway of the same service. */
   startGateway(options?: Partial<GatewayOptions>): Promise<Gateway>;
   stop(): Promise<void>;
@@ -53,6 +55,7 @@ export async function startGatewayService(options: GatewayServiceOptions = {}): 
   if (options.worker !== false) await service.startWorker();
   const createKey = (changes: Partial<ApiKey> = {}) => createTestKey(service, changes);
   const key = await createKey();
+  const operatorKey = await createKey({ role: 'operator' });
   return {
     service,
     gateway,
@@ -60,6 +63,10 @@ export async function startGatewayService(options: GatewayServiceOptions = {}): 
     logged,
     createKey,
     startGateway: start,
+    metrics: async (url = gateway.url) => {
+      const headers = { authorization: `Bearer ${operatorKey}` };
+      return (await fetch(`${url}/metrics`, { headers })).text();
+    },
     call: (path, body, headers = {}) =>
       fetch(`${gateway.url}${path}`, {
         ...(body !== undefined && { method: 'POST', body: JSON.stringify(body) }),

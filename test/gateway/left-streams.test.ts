@@ -26,7 +26,7 @@ function ask(url: string): Socket {
 }
 
 async function openStreams(url: string): Promise<number> {
-  const text = await (await fetch(`${url}/metrics`)).text();
+  const text = await setting.metrics(url);
   return Number(/^bellwether_gateway_open_streams (.*)$/m.exec(text)?.[1]);
 }
 
@@ -78,12 +78,12 @@ test('a client that left before its turn began leaves no reader', async () => {
     ledger: { keys: ledger.keys, requests, check: () => ledger.check() },
     limits: { holdHeadersMs: 50 },
   });
-  const [logged] = [setting.logged.length];
+  const loggedBefore = setting.logged.length;
   const socket = ask(gateway.url);
   await eventually('the request is being registered', () => isRegistering);
   socket.destroy();
   await eventually('the gateway has noticed', () =>
-    setting.logged.slice(logged).some((line) => line.includes('request ended') && line.includes('"status":499')),
+    setting.logged.slice(loggedBefore).some((line) => line.includes('request ended') && line.includes('"status":499')),
   );
   goOn();
   await eventually('the turn is answered', async () => {
@@ -92,6 +92,17 @@ test('a client that left before its turn began leaves no reader', async () => {
   });
   await eventually('nobody reads', () => streams.turnCount === 0);
   expect(await openStreams(gateway.url)).toBe(0);
+  await gateway.close();
+});
+
+test('a client that stalls is cut off some time after its turn has ended', async () => {
+  const streams = new EndlessStreams();
+  const gateway = await setting.startGateway({ streams, limits: { readWithinMs: 50 } });
+  const socket = ask(gateway.url);
+  await eventually('the stream is open', async () => (await openStreams(gateway.url)) === 1);
+  await eventually('it is cut off', async () => (await openStreams(gateway.url)) === 0);
+  await eventually('nobody reads', () => streams.readers === 0);
+  socket.destroy();
   await gateway.close();
 });
 

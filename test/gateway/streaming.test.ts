@@ -156,6 +156,6 @@ test('the same Idempotency-Key streams the same answer again, from the same turn
 });
 
 async function metric(name: string): Promise<number> {
-  const text = await (await fetch(`${setting.gateway.url}/metrics`)).text();
+  const text = await setting.metrics();
   return Number(new RegExp(`^${name} (.*)$`, 'm').exec(text)?.[1]);
 }

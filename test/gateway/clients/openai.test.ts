@@ -277,7 +277,7 @@ describe('an Idempotency-Key', () => {
 
 describe('a client that breaks off', () => {
   const openStreams = async () => {
-    const text = await (await fetch(`${setting.gateway.url}/metrics`)).text();
+    const text = await setting.metrics();
     return Number(/^bellwether_gateway_open_streams (.*)$/m.exec(text)?.[1]);
   };
   const outcomes = async () => (await setting.service.simulator.calls()).map(({ outcome }) => outcome);
