@@ -42,7 +42,9 @@ export function completionsRoute(server: GatewayServer, context: GatewayContext)
     },
     async (request, reply) => {
       const { body } = request;
-      const { end, ...turn } = await beginTurn(context, request, body);
+      const begun = beginTurn(context, request, body);
+      request.open.keepUntil(begun.then(({ end }) => end));
+      const { end, ...turn } = await begun;
       reply.header('x-bellwether-turn-id', turn.turnId);
       if (body.stream === true) {
         const chunks = new Chunks(turn, body.model, body.stream_options?.include_usage === true);

@@ -1,5 +1,35 @@
 import { setTimeout as delay } from 'node:timers/promises';
 
+/** One request under way: until its connection has closed, and all that was begun for it has ended. */
+export class OpenRequest {
+  private holds = 0;
+
+  constructor(private readonly count: (change: 1 | -1) => void) {
+    this.hold();
+  }
+
+  /** Also when its client has left, as long as this goes on: it holds the request's memory. */
+  keepUntil(ended: Promise<unknown>): void {
+    this.hold();
+    const release = (): void => this.release();
+    void ended.then(release, release);
+  }
+
+  connectionClosed(): void {
+    this.release();
+  }
+
+  private hold(): void {
+    if (this.holds === 0) this.count(1);
+    this.holds += 1;
+  }
+
+  private release(): void {
+    this.holds -= 1;
+    if (this.holds === 0) this.count(-1);
+  }
+}
+
 /** Counts the requests under way, so that a gateway that stops can finish them first. */
 export class OpenRequests {
   private count = 0;
@@ -22,13 +52,11 @@ export class OpenRequests {
     return () => void this.waiters.delete(callback);
   }
 
-  begin(): void {
-    this.count += 1;
-  }
-
-  end(): void {
-    this.count -= 1;
-    if (this.count === 0) this.whenNone?.();
+  begin(): OpenRequest {
+    return new OpenRequest((change) => {
+      this.count += change;
+      if (this.count === 0) this.whenNone?.();
+    });
   }
 
   /** Waits for the last one, `boundMs` at most, then tells those that are left. */

@@ -1,7 +1,14 @@
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { GatewayContext } from './context';
 import { failed } from './gateway-error';
+import type { OpenRequest } from './open-requests';
 import type { GatewayServer } from './server';
+
+declare module 'fastify' {
+  interface FastifyRequest {
+    open: OpenRequest;
+  }
+}
 
 /** Paths that answer also while the gateway is full or stops: probes and counts. */
 const unlimitedRoutes = new Set(['/healthz', '/readyz', '/metrics']);
@@ -14,7 +21,7 @@ const overloadedRetryAfterSeconds = '1';
 /** For every request: its id on the answer, one line in the log, its counts, and the limit of open ones. */
 export function watchRequests(server: GatewayServer, { open, limits, metrics }: GatewayContext): void {
   server.addHook('onRequest', async (request, reply) => {
-    open.begin();
+    request.open = open.begin();
     reply.raw.once('close', () => ended(request, reply));
     reply.header('x-request-id', request.id);
     if (unlimitedRoutes.has(request.routeOptions.url ?? '')) return;
@@ -33,7 +40,7 @@ export function watchRequests(server: GatewayServer, { open, limits, metrics }: 
 
   /** Once for every request, whether its answer got out or its client went away. */
   function ended(request: FastifyRequest, reply: FastifyReply): void {
-    open.end();
+    request.open.connectionClosed();
     const { method } = request;
     const route = request.routeOptions.url ?? 'unknown';
     const milliseconds = Math.round(reply.elapsedTime);

@@ -89,3 +89,28 @@ test('a gateway that has its limit of open requests says so', async () => {
   expect((await first).status).toBe(200);
   await gateway.close();
 });
+
+test('a request whose client left is open until its turn has ended', async () => {
+  await setting.service.simulator.clearCalls();
+  await setting.service.simulator.setBehaviour('*', { latency: { kind: 'fixed', ms: 1_500 } });
+  const loggedBefore = setting.logged.length;
+  const gateway = await setting.startGateway({ limits: { maxOpenRequests: 1 } });
+  const leaving = new AbortController();
+  const left = fetch(`${gateway.url}/v1/chat/completions`, {
+    method: 'POST',
+    signal: leaving.signal,
+    headers: { authorization: `Bearer ${setting.key}`, 'content-type': 'application/json' },
+    body: JSON.stringify(hello),
+  });
+  await untilCalled(1);
+  leaving.abort();
+  await expect(left).rejects.toThrow('aborted');
+  await eventually('the gateway has noticed', () =>
+    setting.logged.slice(loggedBefore).some((line) => line.includes('"status":499')),
+  );
+  const refused = await complete(gateway.url);
+  expect(refused.status).toBe(503);
+  expect(((await refused.json()) as ErrorAnswer).error.code).toBe('overloaded');
+  await eventually('its turn has ended', async () => (await complete(gateway.url)).status === 200);
+  await gateway.close();
+});
