@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import type { IncomingHttpHeaders } from 'node:http';
 import type { FastifyRequest } from 'fastify';
 import { ConversationNotFoundError } from '../client/errors';
+import type { FoundRequest } from '../ledger/requests';
 import { chatTurnProblem, conversationProblem, sendMessageProblem } from '../domain/validate-input';
 import { hashOf } from './canonical-json';
 import type { ChatRequest } from './chat-request';
@@ -11,7 +12,7 @@ import { sessionOf, userOf, type SessionName } from './conversation-of';
 import { badRequest } from './gateway-error';
 import type { TurnEnd } from './tell-turn';
 import { problemInRequest, sessionTurn, statelessTurn, type TurnCall } from './to-turn';
-import { waitForTurn } from './wait-for-turn';
+import { joinTurn, waitForTurn } from './wait-for-turn';
 
 export interface BegunTurn extends RegisteredTurn {
   readonly end: Promise<TurnEnd>;
@@ -61,9 +62,17 @@ export async function beginTurn(
     );
   }
   const { turnId, createdAtMs, isNew } = registered;
+  const ended = isNew ? null : await endedTurn(context, turnId);
+  // It was paid once: what Temporal has forgotten of it is never begun anew.
+  if (ended !== null) return { turnId, createdAtMs, end: joinTurn(context, ended, log) };
   const call = callFor(turnId, registered.sessionId);
   const end = waitForTurn(context, call, { isNew, joins: idempotencyKey !== null, log });
   return { turnId, createdAtMs, end };
+}
+
+async function endedTurn({ ledger }: GatewayContext, turnId: string): Promise<FoundRequest | null> {
+  const found = await ledger.requests.find(turnId);
+  return found === null || found.outcome === 'in-progress' ? null : found;
 }
 
 /**

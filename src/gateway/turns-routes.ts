@@ -1,6 +1,6 @@
+import type { FastifyBaseLogger } from 'fastify';
 import { z } from 'zod';
-import { TurnNotFoundError } from '../client/errors';
-import type { ChatReply } from '../contract/chat';
+import { DeadlineExceededError, TurnFailedError, TurnNotFoundError } from '../client/errors';
 import { type AnswerPosition, parsePosition } from '../domain/answer-position';
 import type { ApiKey } from '../ledger/api-keys';
 import type { FoundRequest } from '../ledger/requests';
@@ -9,11 +9,12 @@ import { completionSchema, createdOf, toCompletion } from './completion';
 import type { GatewayContext } from './context';
 import { describedErrors, errorFieldsSchema } from './error-schema';
 import { badRequest, notFound } from './gateway-error';
+import { toGatewayError } from './handle-errors';
 import { sendTurn } from './send-turn';
 import type { GatewayServer } from './server';
 import { routedModel } from './model-names';
-import { errorOfReply } from './turn-errors';
-import { joinTurn } from './wait-for-turn';
+import type { TurnEnd } from './tell-turn';
+import { endOf, joinTurn } from './wait-for-turn';
 
 const turnSchema = z.object({
   id: z.string(),
@@ -49,17 +50,23 @@ export function turnsRoutes(server: GatewayServer, context: GatewayContext): voi
         response: { 200: turnSchema, ...describedErrors },
       },
     },
-    async ({ apiKey, params: { turn } }) => {
+    async ({ apiKey, params: { turn }, log }) => {
       const found = await findOwn(context, apiKey, turn);
-      const reply = found.outcome === 'in-progress' ? null : await lookUp(context, found);
-      return {
-        id: found.turnId,
-        object: 'bellwether.turn' as const,
-        created: createdOf(found),
-        status: statuses[found.outcome],
-        completion: reply?.success ? toCompletion(reply, found) : null,
-        error: reply && !reply.success ? errorOfReply(reply).fields : null,
-      };
+      const turnFrame = { id: found.turnId, object: 'bellwether.turn' as const, created: createdOf(found) };
+      const status = statuses[found.outcome];
+      if (status === 'in_progress' && Date.now() < found.createdAtMs + context.turnDeadlineMs) {
+        return { ...turnFrame, status, completion: null, error: null };
+      }
+      const end = await lookUp(context, found, log);
+      if (end === null) return { ...turnFrame, status, completion: null, error: null };
+      return 'reply' in end
+        ? { ...turnFrame, status: 'answered' as const, completion: toCompletion(end.reply, found), error: null }
+        : {
+            ...turnFrame,
+            status: status === 'blocked' ? status : ('failed' as const),
+            completion: null,
+            error: end.error.fields,
+          };
     },
   );
 
@@ -77,11 +84,12 @@ export function turnsRoutes(server: GatewayServer, context: GatewayContext): voi
         },
       },
     },
-    async ({ apiKey, params: { turn }, headers, log }, reply) => {
+    async ({ apiKey, params: { turn }, headers, log, open }, reply) => {
       const found = await findOwn(context, apiKey, turn);
       const alreadySent = positionOf(headers['last-event-id']);
       reply.header('x-bellwether-turn-id', found.turnId);
       const end = joinTurn(context, found, log);
+      open.keepUntil(end);
       const chunks = new Chunks(found, routedModel, true);
       return sendTurn(context, reply, { turnId: found.turnId, end, chunks, alreadySent });
     },
@@ -97,12 +105,25 @@ async function findOwn({ ledger }: GatewayContext, apiKey: ApiKey, turnId: strin
   return found;
 }
 
-/** null when Temporal does not keep it any more; the ledger still knows how it ended. */
-async function lookUp({ client }: GatewayContext, { turnId, sessionId }: FoundRequest): Promise<ChatReply | null> {
+/**
+ * null: the turn is still under way, or has ended with an answer that Temporal does not keep any more. One that is too old
+ * to be under way and that nobody ever recorded was stopped, or never begun.
+ */
+async function lookUp(
+  { client }: GatewayContext,
+  { turnId, sessionId, outcome }: FoundRequest,
+  log: FastifyBaseLogger,
+): Promise<TurnEnd | null> {
   try {
-    return await client.turn(turnId, { ...(sessionId !== null && { sessionId }), deadlineMs: lookUpDeadlineMs });
+    const options = { ...(sessionId !== null && { sessionId }), deadlineMs: lookUpDeadlineMs };
+    return endOf(await client.turn(turnId, options));
   } catch (error) {
-    if (error instanceof TurnNotFoundError) return null;
+    const isRecorded = outcome !== 'in-progress';
+    if (error instanceof TurnNotFoundError && isRecorded) return null;
+    if (error instanceof DeadlineExceededError && !isRecorded) return null;
+    if (error instanceof TurnNotFoundError || error instanceof TurnFailedError) {
+      return { error: toGatewayError(error, log) };
+    }
     throw error;
   }
 }

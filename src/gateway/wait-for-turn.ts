@@ -1,9 +1,9 @@
 import type { FastifyBaseLogger } from 'fastify';
-import { BudgetRefusedError, TurnFailedError } from '../client/errors';
+import { BudgetRefusedError, TurnFailedError, TurnNotFoundError } from '../client/errors';
 import type { ChatReply } from '../contract/chat';
-import type { RegisteredRequest } from '../ledger/requests';
+import type { FoundRequest } from '../ledger/requests';
 import type { GatewayContext } from './context';
-import { failed } from './gateway-error';
+import { badRequest, failed } from './gateway-error';
 import { toGatewayError } from './handle-errors';
 import type { TurnEnd } from './tell-turn';
 import type { TurnCall } from './to-turn';
@@ -41,16 +41,20 @@ export function waitForTurn(
 /** The same for a turn that another request began. */
 export function joinTurn(
   { client, open, turnDeadlineMs }: GatewayContext,
-  { turnId, sessionId }: Pick<RegisteredRequest, 'turnId' | 'sessionId'>,
+  { turnId, sessionId, outcome }: FoundRequest,
   log: FastifyBaseLogger,
 ): Promise<TurnEnd> {
   const reply = client
     .turn(turnId, { ...(sessionId !== null && { sessionId }), deadlineMs: turnDeadlineMs })
-    .then(endOf, (error: unknown) => ({ error: errorOfClient(error, true) ?? toGatewayError(error, log) }));
+    .then(endOf)
+    .catch((error: unknown) => {
+      if (error instanceof TurnNotFoundError && outcome !== 'in-progress') return { error: notKept };
+      return { error: errorOfClient(error, true) ?? toGatewayError(error, log) };
+    });
   return orUntilOver(open, reply);
 }
 
-function endOf(reply: ChatReply): TurnEnd {
+export function endOf(reply: ChatReply): TurnEnd {
   return reply.success ? { reply } : { error: errorOfReply(reply) };
 }
 
@@ -64,6 +68,14 @@ function orUntilOver(open: GatewayContext['open'], end: Promise<TurnEnd>): Promi
     });
   });
 }
+
+/** Its ledger knows that it ended; its text was Temporal's, or the session's, and is gone. */
+const notKept = badRequest(
+  'This turn has ended, and its answer is kept no longer. To ask anew, send the request with another Idempotency-Key.',
+  null,
+  'turn_not_kept',
+  410,
+);
 
 const stopping = failed(
   503,

@@ -1,4 +1,5 @@
 import { advance, answerStart, formatPosition } from '../../src/domain/answer-position';
+import { turnWorkflowId } from '../../src/contract/names';
 import type { Completion } from '../../src/gateway/completion';
 import { eventually } from '../support/eventually';
 import { unique } from '../support/temporal';
@@ -164,4 +165,42 @@ test('a turn that was registered and never begun is in progress', async () => {
   await setting.service.ledger.requests.register(request);
   expect(await turn(id)).toMatchObject({ status: 'in_progress' });
   await eventually('its stream says so', async () => (await setting.call(`/v1/turns/${id}/stream`)).status === 404);
+});
+
+test('a turn that was never begun in all the time that it may take has failed', async () => {
+  const keyId = setting.key.split('_')[1] ?? '';
+  const register = async (atMs: number): Promise<string> => {
+    const turnId = crypto.randomUUID();
+    const request = { turnId, keyId, sessionId: null, idempotencyKey: null, bodyHash: 'x', atMs };
+    await setting.service.ledger.requests.register(request);
+    return turnId;
+  };
+  const dayMs = 24 * 60 * 60 * 1000;
+  expect(await turn(await register(Date.now() - dayMs))).toMatchObject({
+    status: 'failed',
+    completion: null,
+    error: { code: 'turn_not_kept' },
+  });
+});
+
+test('an Idempotency-Key buys no second turn when Temporal has forgotten the first', async () => {
+  const { simulator, temporal } = setting.service;
+  const headers = { 'idempotency-key': crypto.randomUUID() };
+  const { bellwether } = await complete(headers);
+  await simulator.clearCalls();
+  const workflowId = turnWorkflowId(bellwether.turn_id);
+  const { workflowService } = temporal.connection;
+  const { namespace } = temporal.options;
+  await workflowService.deleteWorkflowExecution({ namespace, workflowExecution: { workflowId } });
+  await eventually('it is forgotten', () =>
+    workflowService.describeWorkflowExecution({ namespace, execution: { workflowId } }).then(
+      () => false,
+      () => true,
+    ),
+  );
+  const again = await setting.call('/v1/chat/completions', hello, headers);
+  expect(again.status).toBe(410);
+  expect(((await again.json()) as ErrorAnswer).error.code).toBe('turn_not_kept');
+  expect(await simulator.calls()).toEqual([]);
+  expect(await turn(bellwether.turn_id)).toMatchObject({ status: 'answered', completion: null, error: null });
 });
