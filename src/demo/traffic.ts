@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto';
+import { setTimeout as delay } from 'node:timers/promises';
 import type { ActivityDependencies } from '../activities/dependencies';
 import { admitTurn } from '../activities/admit-turn';
 import { makeAttempt } from '../activities/make-attempt';
@@ -10,11 +11,11 @@ import { measurePrompt } from '../domain/cjk';
 import type { Ledger } from '../ledger/ledger';
 import { createProvider } from '../providers/openai-compatible';
 import { openTurnStreams } from '../streams/open-streams';
+import { Pace } from './pace';
 
 const users = 1_000;
-/** Turns under way at once: what two cores carry beside a Temporal server, a worker and the simulated models. */
-const concurrentTurns = 350;
-/** Of those, turns of the real client through Temporal; the development server carries no more of them at this pace. */
+const paceIntervalMs = 250;
+/** Of all that are under way at once, turns of the real client through Temporal; the development server carries no more of them at this pace. */
 const concurrentWorkflows = 4;
 const maxTokens = 60;
 
@@ -34,6 +35,7 @@ export class Traffic {
   turns = 0;
   private stopped = false;
   private running: Promise<unknown> = Promise.resolve();
+  private readonly pace = new Pace();
 
   private constructor(
     private readonly dependencies: ActivityDependencies,
@@ -64,15 +66,21 @@ export class Traffic {
 
   private run(): Promise<unknown> {
     const recentLatency = new RecentLatency();
+    const adjusting = setInterval(() => this.pace.adjust(), paceIntervalMs);
     return Promise.all(
-      Array.from({ length: concurrentTurns }, async (_, index) => {
+      Array.from({ length: this.pace.maximum }, async (_, index) => {
         while (!this.stopped) {
-          if (index < concurrentWorkflows) await this.turnThroughTemporal();
-          else await this.turn(recentLatency);
-          this.turns += 1;
+          if (index >= this.pace.concurrentTurns) await delay(paceIntervalMs);
+          else await this.next(index, recentLatency);
         }
       }),
-    );
+    ).finally(() => clearInterval(adjusting));
+  }
+
+  private async next(index: number, recentLatency: RecentLatency): Promise<void> {
+    if (index < concurrentWorkflows) await this.turnThroughTemporal();
+    else await this.turn(recentLatency);
+    this.turns += 1;
   }
 
   private async turnThroughTemporal(): Promise<void> {
@@ -97,7 +105,12 @@ export class Traffic {
     const [target] = admission.targets;
     if (!target) throw new Error(`Arm ${arm} has no targets.`);
     const call = { turnId, arm, target, messages, prompt, maxTokens, ticket, earlierCalls: 0, deadlineAtMs };
+    const startedAtMs = performance.now();
     const outcome = await makeAttempt(this.dependencies, call, ticket, 0, undefined);
+    const usualMs = this.dependencies.policy.arms[arm]?.targets.find(
+      ({ name }) => name === target.name,
+    )?.usualLatencyMs;
+    if (usualMs !== undefined) this.pace.called((performance.now() - startedAtMs) / usualMs);
     const answered = outcome.kind === 'answered' ? outcome : null;
     await this.dependencies.ledger.recordTurn({
       turnId,
