@@ -110,7 +110,8 @@ export class Traffic {
     const usualMs = this.dependencies.policy.arms[arm]?.targets.find(
       ({ name }) => name === target.name,
     )?.usualLatencyMs;
-    if (usualMs !== undefined) this.pace.called((performance.now() - startedAtMs) / usualMs);
+    if (usualMs !== undefined && outcome.kind === 'answered')
+      this.pace.answered((performance.now() - startedAtMs) / usualMs);
     const answered = outcome.kind === 'answered' ? outcome : null;
     await this.dependencies.ledger.recordTurn({
       turnId,

@@ -15,6 +15,8 @@ export interface LedgerLocation {
   readonly dataDirectory: string;
   /** How long a database that does not answer is tried, when opening and by every method. Default 30 s. */
   readonly giveUpAfterMs?: number;
+  /** false: a power loss may take the last commits of SQLite, for less waiting on the disk. Default true. */
+  readonly survivesPowerLoss?: boolean;
 }
 
 export interface OpenOptions {
@@ -93,10 +95,14 @@ interface NamedDatabase {
   readonly open: () => LedgerDatabase;
 }
 
-function databaseOf({ databaseUrl, dataDirectory }: LedgerLocation): NamedDatabase {
+function databaseOf({ databaseUrl, dataDirectory, survivesPowerLoss }: LedgerLocation): NamedDatabase {
   if (databaseUrl === undefined || databaseUrl === '') {
     const file = sqliteFile(dataDirectory);
-    return { database: `SQLite ${file}`, isAbsent: !existsSync(file), open: () => openSqlite(dataDirectory) };
+    return {
+      database: `SQLite ${file}`,
+      isAbsent: !existsSync(file),
+      open: () => openSqlite(dataDirectory, survivesPowerLoss),
+    };
   }
   return { database: describePostgres(databaseUrl), isAbsent: false, open: () => openPostgres(databaseUrl) };
 }
