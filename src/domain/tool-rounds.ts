@@ -5,7 +5,8 @@ import type { ChatMessage } from '../contract/chat';
  * both, and in a session that remembers them they would go on refusing: a user who writes something else while a tool's
  * result is due, or a call that is so old that it was forgotten.
  */
-export function completeToolRounds(messages: readonly ChatMessage[]): ChatMessage[] {
+export function completeToolRounds(all: readonly ChatMessage[]): ChatMessage[] {
+  const messages = all.filter((message, index) => !repeatsCalls(all[index - 1], message));
   const complete: ChatMessage[] = [];
   for (let index = 0; index < messages.length;) {
     const message = messages[index]!;
@@ -14,6 +15,21 @@ export function completeToolRounds(messages: readonly ChatMessage[]): ChatMessag
     index += 1 + results.length;
   }
   return complete;
+}
+
+/** The id of a result whose call is not there; null where some of `added`, which follows `before`, would be sent. */
+export function lostCallId(before: readonly ChatMessage[], added: readonly ChatMessage[]): string | null {
+  const [first] = added;
+  if (first?.role !== 'tool') return null;
+  const isSent = completeToolRounds([...before, ...added]).length > completeToolRounds(before).length;
+  return isSent ? null : (first.tool_call_id ?? '');
+}
+
+/** A client that sends the calls along with their results, where the memory ends in the same calls. */
+function repeatsCalls(before: ChatMessage | undefined, { role, tool_calls: calls = [] }: ChatMessage): boolean {
+  if (role !== 'assistant' || calls.length === 0) return false;
+  const known = before?.tool_calls ?? [];
+  return calls.every(({ id }) => known.some((call) => call.id === id));
 }
 
 function resultsAfter(messages: readonly ChatMessage[], index: number): readonly ChatMessage[] {

@@ -38,7 +38,7 @@ export function sessionTurn(body: ChatRequest, sessionId: string, frame: TurnFra
   const firstTalk = messages.findIndex(({ role }) => role !== 'system' && role !== 'developer');
   const prompts = messages.slice(0, firstTalk === -1 ? messages.length : firstTalk);
   const lastAnswer = messages.findLastIndex(({ role }) => role === 'assistant');
-  const firstNew = Math.max(prompts.length, lastAnswer + 1);
+  const firstNew = firstNewOf(messages, lastAnswer, prompts.length);
   const added = messages.slice(firstNew);
   if (added.length === 0) {
     throw badRequest('messages must end with what is new in the session: a message of a user or a tool.', 'messages');
@@ -55,6 +55,12 @@ export function sessionTurn(body: ChatRequest, sessionId: string, frame: TurnFra
     ...(isPlain ? { content: only.content } : { content: '', messages: added }),
   };
   return { kind: 'session', options, firstNew };
+}
+
+/** Results of tools bring their calls along: the memory may lack them, and knows them again where it does not. */
+function firstNewOf(messages: readonly ChatMessage[], lastAnswer: number, promptCount: number): number {
+  const bringsCalls = messages[lastAnswer + 1]?.role === 'tool' && messages[lastAnswer]?.tool_calls !== undefined;
+  return Math.max(promptCount, bringsCalls ? lastAnswer : lastAnswer + 1);
 }
 
 /** As much of it as a model would get to see, and a conversation may carry. */

@@ -11,7 +11,7 @@ import type {
 import { limits } from '../contract/limits';
 import { addUsd } from '../domain/prices';
 import { utf8Length } from '../domain/text';
-import { completeToolRounds } from '../domain/tool-rounds';
+import { completeToolRounds, lostCallId } from '../domain/tool-rounds';
 import { contextWindow } from '../domain/window';
 
 const noSpend: ConversationSpend = { turns: 0, tokens: 0, cost_usd: 0, unconfirmed_usd: 0 };
@@ -46,7 +46,16 @@ export class ConversationState {
     return this.window(this.history, added);
   }
 
+  /** The call that a tool's result answers, where this conversation knows of none and nothing of what is new would be sent. */
+  lostCallIn(added: readonly ChatMessage[]): string | null {
+    return lostCallId(this.messagesWith(this.history), added);
+  }
+
   private window(history: readonly ChatMessage[], added: readonly ChatMessage[]): ChatMessage[] {
+    return contextWindow(completeToolRounds([...this.messagesWith(history), ...added]));
+  }
+
+  private messagesWith(history: readonly ChatMessage[]): readonly ChatMessage[] {
     const messages: ChatMessage[] = this.systemPrompt ? [{ role: 'system', content: this.systemPrompt }] : [];
     messages.push(...history);
     for (const turn of this.turns) {
@@ -55,7 +64,7 @@ export class ConversationState {
       // A canned reply is not something the model said.
       if (turn.reply.success) messages.push(assistantMessage(turn.reply));
     }
-    return contextWindow(completeToolRounds([...messages, ...added]));
+    return messages;
   }
 
   add(turn: TranscriptTurn): void {

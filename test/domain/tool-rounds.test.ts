@@ -1,6 +1,6 @@
 import * as fc from 'fast-check';
 import type { ChatMessage } from '../../src/contract/chat';
-import { completeToolRounds } from '../../src/domain/tool-rounds';
+import { completeToolRounds, lostCallId } from '../../src/domain/tool-rounds';
 
 const user: ChatMessage = { role: 'user', content: 'Where is my order?' };
 const call = (...ids: readonly string[]): ChatMessage => ({
@@ -31,6 +31,24 @@ test('a result whose call is not before it goes', () => {
     call('c'),
     result('c'),
   ]);
+});
+
+test('calls that come again with their results are there once, beside what was said with them', () => {
+  const said = { ...call('a', 'b'), content: 'Let me look.' };
+  const both = [user, said, result('a'), result('b')];
+  expect(completeToolRounds([user, said, call('a', 'b'), result('a'), result('b')])).toEqual(both);
+  const other = [user, call('a'), call('c'), result('c')];
+  expect(completeToolRounds(other)).toEqual([user, call('c'), result('c')]);
+});
+
+test.each<[string, ChatMessage[], ChatMessage[], string | null]>([
+  ['a result alone', [user], [result('a')], 'a'],
+  ['a result of another call', [user, call('b')], [result('a')], 'a'],
+  ['a result of a call that is there', [user, call('a')], [result('a')], null],
+  ['a result that brings its call', [user], [call('a'), result('a')], null],
+  ['a lost result with a question behind it', [user], [result('a'), user], null],
+])('the lost call of %s is told, where nothing would be sent', (_, before, added, lost) => {
+  expect(lostCallId(before, added)).toBe(lost);
 });
 
 test('whatever comes, every call has its result and every result its call, and nothing else is lost', () => {

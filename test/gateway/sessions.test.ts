@@ -15,7 +15,7 @@ const user = (content: string): Message => ({ role: 'user', content });
 
 async function say(
   messages: readonly Message[],
-  session: { headers?: Record<string, string>; metadata?: object; user?: string },
+  session: { headers?: Record<string, string>; metadata?: object; user?: string; tools?: readonly object[] },
 ): Promise<Completion> {
   const { headers, ...fields } = session;
   const response = await setting.call('/v1/chat/completions', { model: 'bellwether', messages, ...fields }, headers);
@@ -122,21 +122,48 @@ test('a session may have any name: what is no id is kept by its hash', async () 
   expect(second.usage.prompt_tokens).toBeGreaterThan(first.usage.prompt_tokens);
 });
 
+const tools = [{ type: 'function', function: { name: 'find_order', parameters: {} } }];
+
 test("a tool's result joins the call that the conversation remembers", async () => {
+  const session = unique('session');
+  const headers = { 'x-bellwether-session': session };
+  const question = user('call find_order {}');
+  const asked = (await say([question], { headers, tools })).choices[0]?.message;
+  const result = { role: 'tool', content: 'shipped', tool_call_id: asked?.tool_calls?.[0]?.id ?? '' };
+  // With the call and without: the model is sent the question, the call once, and the result.
+  const answer = await say([question, asked as Message, result], { headers, tools });
+  expect(answer.choices[0]?.message.content).toBe('The tool says: shipped');
+  const other = unique('session');
+  await say([question], { headers: { 'x-bellwether-session': other }, tools });
+  const alone = await say([result], { headers: { 'x-bellwether-session': other }, tools });
+  expect(alone.choices[0]?.message.content).toBe('The tool says: shipped');
+  const stateless = await say([question, asked as Message, result], { tools });
+  expect([answer, alone].map(({ usage }) => usage)).toEqual([stateless.usage, stateless.usage]);
+});
+
+test('a result without its call, which the session does not know, is a 400 that names it', async () => {
+  const headers = { 'x-bellwether-session': unique('session') };
+  const messages = [{ role: 'tool', content: 'shipped', tool_call_id: 'call-9' }];
+  const response = await setting.call('/v1/chat/completions', { model: 'bellwether', messages }, headers);
+  const { error } = (await response.json()) as ErrorAnswer;
+  expect({ status: response.status, ...error }).toMatchObject({ status: 400, param: 'messages[0].tool_call_id' });
+  expect(error.message).toContain('"call-9"');
+});
+
+test("a tool's result brings its call along where the conversation has not heard of it", async () => {
   const session = unique('session');
   const headers = { 'x-bellwether-session': session };
   await say([user('Where is my order?')], { headers });
   const call = { id: 'call-1', type: 'function', function: { name: 'find_order', arguments: '{}' } };
-  await say(
-    [
-      user('Where is my order?'),
-      { role: 'assistant', content: null, tool_calls: [call] },
-      { role: 'tool', content: 'shipped', tool_call_id: 'call-1' },
-    ],
-    { headers },
-  );
+  const round = [
+    { role: 'assistant', content: null, tool_calls: [call] },
+    { role: 'tool', content: 'shipped', tool_call_id: 'call-1' },
+  ];
+  const answer = await say([user('Where is my order?'), ...round], { headers });
+  // The simulator says this only when the last message that it was sent is the tool's.
+  expect(answer.choices[0]?.message.content).toBe('The tool says: shipped');
   const { turns } = await memory(session);
-  expect(turns[1]?.messages).toEqual([{ role: 'tool', content: 'shipped', tool_call_id: 'call-1' }]);
+  expect(turns[1]?.messages).toEqual(round);
 });
 
 test('a repeated request of a session is answered by its first turn', async () => {
