@@ -6,6 +6,11 @@ export function spokenText({ content }: ChatMessage): string {
   return (content ?? []).map((part) => (typeof part['text'] === 'string' ? part['text'] : '')).join('');
 }
 
+/** A text that says nothing, as some clients send it for a prompt that nobody wrote: taken, and not sent on. */
+export function saysNothing({ role, content, tool_calls }: ChatMessage): boolean {
+  return role !== 'user' && role !== 'tool' && content === '' && !tool_calls?.length;
+}
+
 /** All of a message that a model reads, by which it is measured: its text, and whatever else it holds as JSON. */
 export function measuredText(message: ChatMessage): string {
   const { role: _role, content, ...rest } = message;

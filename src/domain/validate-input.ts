@@ -1,7 +1,7 @@
 import type { ChatMessage, ChatTurnInput, ContentPart, SamplingOptions, SendMessageInput } from '../contract/chat';
 import { chatRoles, deliveries, partTypes, replyLanguages } from '../contract/chat';
 import { limits } from '../contract/limits';
-import { measuredText } from './message';
+import { measuredText, saysNothing } from './message';
 import { utf8Length } from './text';
 
 /** Ids become parts of workflow ids and keys of the ledger: visible characters, no spaces. */
@@ -131,6 +131,7 @@ function messagesProblem(
     if (problem !== null) return problem;
     bytes += utf8Length(measuredText(message));
   }
+  if (messages.every(saysNothing)) return 'messages must hold at least one message that is not empty';
   return bytes > limits.maxRequestBytes
     ? `messages have ${bytes} bytes in all, the limit is ${limits.maxRequestBytes}`
     : null;
@@ -144,6 +145,7 @@ function messageProblem(field: string, message: ChatMessage, maxBytes: number): 
     // A tool may have nothing to say.
     if (content === '') return null;
   }
+  if (saysNothing(message)) return null;
   if (role === 'assistant' && (content === null || content === undefined || content === '')) {
     const calls: unknown = tool_calls;
     return Array.isArray(calls) && calls.length > 0 ? null : `${field}.content must be a non-empty string`;

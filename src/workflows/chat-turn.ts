@@ -1,5 +1,6 @@
 import { setCurrentDetails } from '@temporalio/workflow';
 import type { ChatReply, ChatTurnInput } from '../contract/chat';
+import { saysNothing } from '../domain/message';
 import { chatTurnProblem } from '../domain/validate-input';
 import { contextWindow } from '../domain/window';
 import { describeTurn, ShownState } from './operator-view';
@@ -10,11 +11,12 @@ import { runTurn } from './run-turn';
 export async function chatTurn(input: ChatTurnInput): Promise<ChatReply> {
   refuseInvalid(chatTurnProblem(input));
 
+  const messages = input.messages.filter((message) => !saysNothing(message));
   const reply = await runTurn({
     ...input,
     sessionId: input.sessionId ?? null,
     userId: input.userId ?? null,
-    messages: input.keepAllMessages ? input.messages : contextWindow(input.messages),
+    messages: input.keepAllMessages ? messages : contextWindow(messages),
   });
   new ShownState(input.sessionId ?? null).turnEnded(reply);
   setCurrentDetails(describeTurn(reply));

@@ -11,6 +11,7 @@ import type {
 import { limits } from '../contract/limits';
 import { addUsd } from '../domain/prices';
 import { utf8Length } from '../domain/text';
+import { saysNothing } from '../domain/message';
 import { completeToolRounds, lostCallId } from '../domain/tool-rounds';
 import { contextWindow } from '../domain/window';
 
@@ -52,7 +53,8 @@ export class ConversationState {
   }
 
   private window(history: readonly ChatMessage[], added: readonly ChatMessage[]): ChatMessage[] {
-    return contextWindow(completeToolRounds([...this.messagesWith(history), ...added]));
+    const messages = [...this.messagesWith(history), ...added].filter((message) => !saysNothing(message));
+    return contextWindow(completeToolRounds(messages));
   }
 
   private messagesWith(history: readonly ChatMessage[]): readonly ChatMessage[] {

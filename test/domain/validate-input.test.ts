@@ -66,6 +66,14 @@ test.each([
   expect(chatTurnProblem(request)).toBe(problem);
 });
 
+test.each(['system', 'developer', 'assistant'] as const)('an empty text of role %s is taken beside others', (role) => {
+  const empty: ChatMessage = { role, content: '' };
+  expect(chatTurnProblem({ ...message, messages: [empty, user] })).toBeNull();
+  expect(chatTurnProblem({ ...message, messages: [empty] })).toBe(
+    'messages must hold at least one message that is not empty',
+  );
+});
+
 test('an assistant may have refused in a part of its message', () => {
   const refused: ChatMessage = { role: 'assistant', content: [{ type: 'refusal', refusal: 'No.' }] };
   expect(chatTurnProblem({ ...message, messages: [user, refused, user] })).toBeNull();

@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Completion } from '../../src/gateway/completion';
 import { fallbackModel, primaryModel } from '../support/service';
+import { unique } from '../support/temporal';
 import { type ErrorAnswer, type GatewayService, hello, startGatewayService } from './gateway-service';
 
 let setting: GatewayService;
@@ -80,6 +81,15 @@ test('a list of parts and a long history are answered as they are', async () => 
     ],
   });
   expect(long.usage.prompt_tokens).toBeGreaterThan(short.usage.prompt_tokens + 100);
+});
+
+test('empty texts of others than the user are taken, and not sent', async () => {
+  const empty = ['system', 'assistant', 'developer'].map((role) => ({ role, content: '' }));
+  for (const headers of [undefined, { 'x-bellwether-session': unique('session') }]) {
+    const plain = await complete(hello);
+    const answer = await complete({ ...hello, messages: [...empty, ...hello.messages] }, headers);
+    expect(answer.usage).toEqual(plain.usage);
+  }
 });
 
 test('a user of any name is accepted', async () => {
