@@ -1,4 +1,3 @@
-import { setTimeout as sleep } from 'node:timers/promises';
 import type { Completion } from '../../src/gateway/completion';
 import { fallbackModel, primaryModel } from '../support/service';
 import { unique } from '../support/temporal';
@@ -121,7 +120,9 @@ describe('an Idempotency-Key', () => {
     expect(new Set(bodies).size).toBe(1);
     expect(JSON.parse(bodies[0] ?? '')).toMatchObject({ object: 'chat.completion' });
     expect(await setting.service.simulator.calls()).toHaveLength(1);
-    await sleep(1_100);
+    const { created, bellwether } = JSON.parse(bodies[0] ?? '') as Completion;
+    const registered = await setting.service.ledger.requests.find(bellwether.turn_id);
+    expect(created).toBe(Math.floor((registered?.createdAtMs ?? 0) / 1000));
     expect(await (await setting.call('/v1/chat/completions', hello, headers)).text()).toBe(bodies[0]);
   });
 
