@@ -18,7 +18,7 @@ export async function localKey(keys: ApiKeys, dataDirectory: string): Promise<st
   if ((await checkApiKey(keys, kept.trim(), nowMs)).kind === 'valid') return kept.trim();
 
   const { id, text, secretHash } = createApiKey();
-  await mkdir(dataDirectory, { recursive: true });
+  await mkdir(dataDirectory, { recursive: true, mode: 0o700 });
   await writeFile(file, `${text}\n`, { mode: ownerOnly });
   await keys.create({
     id,

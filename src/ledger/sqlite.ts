@@ -32,7 +32,7 @@ export function sqliteFile(dataDirectory: string): string {
 
 /** Opens the ledger's file, which several processes of one machine may share. */
 export function openSqlite(dataDirectory: string, survivesPowerLoss = true): LedgerDatabase {
-  mkdirSync(dataDirectory, { recursive: true });
+  mkdirSync(dataDirectory, { recursive: true, mode: 0o700 });
   const database = new BetterSqlite3(sqliteFile(dataDirectory), { timeout: openingWaitMs });
   try {
     database.pragma('journal_mode = WAL');

@@ -43,7 +43,7 @@ export async function claimDataFile(dataFile: string, log?: (message: string) =>
   if (/[?#%]/.test(dataFile)) {
     throw new Error(`Temporal cannot use a data file with "?", "#" or "%" in its path: ${dataFile}`);
   }
-  mkdirSync(dirname(dataFile), { recursive: true });
+  mkdirSync(dirname(dataFile), { recursive: true, mode: 0o700 });
   const serverFile = `${dataFile}.server.json`;
   const unfinishedFile = `${dataFile}.unfinished`;
   const lock = tryLockFile(`${dataFile}.lock`);

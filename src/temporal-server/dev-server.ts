@@ -79,7 +79,7 @@ async function startOnce(options: DevServerOptions, claim: DataFileClaim | undef
   const address = `${ip}:${port}`;
   const uiUrl = uiPort === 'none' ? undefined : `http://${ip}:${uiPort}`;
   const logFile = options.logFile ?? defaultLogFile(dataFile);
-  mkdirSync(dirname(logFile), { recursive: true });
+  mkdirSync(dirname(logFile), { recursive: true, mode: 0o700 });
 
   const flags = devServerArguments({ ip, port, uiPort, namespace, dataFile, searchAttributes, tuning });
   const server = await spawnDevServer(binary, flags, logFile).catch((error: unknown) => {
