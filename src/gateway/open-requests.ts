@@ -4,7 +4,11 @@ import { setTimeout as delay } from 'node:timers/promises';
 export class OpenRequest {
   private holds = 0;
 
-  constructor(private readonly count: (change: 1 | -1) => void) {
+  constructor(
+    private readonly count: (change: 1 | -1) => void,
+    private readonly countConnection: (change: 1 | -1) => void,
+  ) {
+    this.countConnection(1);
     this.hold();
   }
 
@@ -16,6 +20,7 @@ export class OpenRequest {
   }
 
   connectionClosed(): void {
+    this.countConnection(-1);
     this.release();
   }
 
@@ -30,9 +35,10 @@ export class OpenRequest {
   }
 }
 
-/** Counts the requests under way, so that a gateway that stops can finish them first. */
+/** Counts the requests under way, so that a gateway that stops can finish those first that somebody waits for. */
 export class OpenRequests {
   private count = 0;
+  private connections = 0;
   private whenNone: (() => void) | null = null;
   private readonly waiters = new Set<() => void>();
   private draining = false;
@@ -53,16 +59,19 @@ export class OpenRequests {
   }
 
   begin(): OpenRequest {
-    return new OpenRequest((change) => {
-      this.count += change;
-      if (this.count === 0) this.whenNone?.();
-    });
+    return new OpenRequest(
+      (change) => (this.count += change),
+      (change) => {
+        this.connections += change;
+        if (this.connections === 0) this.whenNone?.();
+      },
+    );
   }
 
-  /** Waits for the last one, `boundMs` at most, then tells those that are left. */
+  /** Waits for the last client, `boundMs` at most, then tells those that are left. Turns go on without a gateway. */
   async drain(boundMs: number): Promise<void> {
     this.draining = true;
-    if (this.count === 0) return;
+    if (this.connections === 0) return;
     const none = new Promise<void>((resolve) => {
       this.whenNone = resolve;
     });

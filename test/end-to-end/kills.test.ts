@@ -7,6 +7,7 @@ import { conversationWorkflowId } from '../../src/contract/names';
 import { seededRandom } from '../../src/simulator/random';
 import { countBy, disagreements } from '../support/audit';
 import { prepareAuditedService } from '../support/audited-service';
+import { eventually } from '../support/eventually';
 import { timeoutsOf } from '../support/history-timeouts';
 import { fallbackModel, primaryModel } from '../support/service';
 import { startOwnTemporal, unique } from '../support/temporal';
@@ -36,7 +37,7 @@ test('300 turns are answered once each and accounted for, though workers and the
   let serverKills = 0;
   const endings: Promise<void>[] = [];
   try {
-    const workers: WorkerProcess[] = await Promise.all([service.addWorker(), service.addWorker()]);
+    const workers: (WorkerProcess | undefined)[] = await Promise.all([service.addWorker(), service.addWorker()]);
     const killWorkers = async (): Promise<void> => {
       while (!over.signal.aborted && workerKills < mostWorkerKills) {
         const [least, most] = pauseBetweenKillsMs;
@@ -45,7 +46,11 @@ test('300 turns are answered once each and accounted for, though workers and the
         const index = Math.floor(random() * workers.length);
         await workers[index]?.kill();
         workerKills += 1;
-        workers[index] = await service.addWorker();
+        // One that finds no server gives up, and the next one is started, as whatever supervises workers would.
+        await eventually('a worker polls', async () => {
+          workers[index] = await service.addWorker().catch(() => undefined);
+          return workers[index] !== undefined;
+        });
       }
     };
     const killServer = async (): Promise<void> => {
