@@ -32,7 +32,13 @@ export function toGatewayError(error: unknown, log: FastifyBaseLogger): GatewayE
 }
 
 function errorOfFramework(error: unknown): GatewayError | null {
-  switch ((error as { readonly code?: unknown } | null)?.code) {
+  const { code, statusCode } = (error ?? {}) as { readonly code?: unknown; readonly statusCode?: unknown };
+  switch (code) {
+    case 'ECONNRESET':
+      // Of the caller's connection and no other: so the framework marks what stopped it reading a body.
+      return statusCode === 400
+        ? badRequest('The connection ended before the body was whole.', null, 'invalid_body')
+        : null;
     case 'FST_ERR_CTP_BODY_TOO_LARGE':
       return badRequest(
         `The body is larger than the limit of ${gatewayLimits.maxBodyBytes} bytes.`,
@@ -41,6 +47,7 @@ function errorOfFramework(error: unknown): GatewayError | null {
         413,
       );
     case 'FST_ERR_CTP_INVALID_MEDIA_TYPE':
+    case 'FST_ERR_ROUTE_MISSING_CONTENT_TYPE':
       return badRequest(
         'The body must be JSON: send it with content-type: application/json.',
         'content-type',

@@ -13,6 +13,7 @@ import fastify, {
 import type { ZodTypeProvider } from 'fastify-type-provider-zod';
 import type { z } from 'zod';
 import { describeIssues, formatPath } from '../config/schema-issues';
+import { AnswersUnderWay } from './answers-under-way';
 import { badRequest } from './gateway-error';
 import { handleErrors, toGatewayError } from './handle-errors';
 import type { GatewayLimits } from './limits';
@@ -38,7 +39,14 @@ export function createServer(limits: GatewayLimits, logger: FastifyBaseLogger): 
     bodyLimit: limits.maxBodyBytes,
     requestTimeout: limits.requestTimeoutMs,
     keepAliveTimeout: limits.keepAliveTimeoutMs,
-    http: { maxHeaderSize: limits.maxHeaderBytes, headersTimeout: limits.headersTimeoutMs },
+    http: {
+      maxHeaderSize: limits.maxHeaderBytes,
+      headersTimeout: limits.headersTimeoutMs,
+      // Node's own 30 s would let slow requests have that much more than their limits say.
+      connectionsCheckingInterval: limits.headersTimeoutMs / 2,
+      // Node would refuse requests without one in a shape of its own, and nothing here depends on it.
+      requireHostHeader: false,
+    },
     routerOptions: { maxParamLength: maxPathPartLength },
     // A gateway that stops has its own words for that.
     return503OnClosing: false,
@@ -48,8 +56,11 @@ export function createServer(limits: GatewayLimits, logger: FastifyBaseLogger): 
       const plain = reply as unknown as FastifyReply;
       void plain.code(status).header('x-request-id', request.id).send(body);
     },
-    clientErrorHandler: refuseUnreadable,
+    clientErrorHandler: (error, socket) => refuseUnreadable(error, socket, answers.isAmidAnswer(socket)),
   }).withTypeProvider<ZodTypeProvider>();
+  const answers = new AnswersUnderWay(server.server);
+  // An expectation that is not met may be ignored; Node would refuse it in a shape of its own.
+  server.server.on('checkExpectation', (request, answer) => server.server.emit('request', request, answer));
 
   server.setValidatorCompiler<z.ZodType>(({ schema }) => (data) => {
     const { error, data: value } = schema.safeParse(data);
@@ -80,8 +91,8 @@ const unreadable: Readonly<Record<string, readonly [status: number, code: string
 };
 
 /** What is no HTTP, or comes too slowly, is answered here: no route ever sees it. */
-function refuseUnreadable(error: Error & { readonly code?: string }, socket: Socket): void {
-  if (error.code === 'ECONNRESET' || !socket.writable) {
+function refuseUnreadable(error: Error & { readonly code?: string }, socket: Socket, isAmidAnswer: boolean): void {
+  if (error.code === 'ECONNRESET' || !socket.writable || isAmidAnswer) {
     socket.destroy();
     return;
   }
