@@ -101,4 +101,4 @@ test('300 turns are answered once each and accounted for, though workers and the
     await server.stop();
     await rm(directory, { recursive: true });
   }
-}, 180_000);
+}, 400_000);

@@ -47,7 +47,7 @@ test('a conversation of 3,000 turns goes through continue-as-new without losing 
   } finally {
     await service.stop();
   }
-}, 240_000);
+}, 600_000);
 
 /** Counted backwards along the chain, which needs no visibility store that lags behind. */
 async function runsOf(temporal: Client, sessionId: string): Promise<number> {
