@@ -81,8 +81,14 @@ function put(root: object, place: Place, value: unknown): void {
   }
   const last = place.at(-1) ?? '';
   if (value === undefined) delete parent[last];
-  // A field of that name, as JSON has it, and no prototype.
-  else Object.defineProperty(parent, last, { value, enumerable: true, configurable: true, writable: true });
+  // A field of that name, as JSON has it, and no prototype; of its own, as the next change may go into it.
+  else
+    Object.defineProperty(parent, last, {
+      value: structuredClone(value),
+      enumerable: true,
+      configurable: true,
+      writable: true,
+    });
 }
 
 const whole = '{"model":"bellwether","messages":[{"role":"user","content":"Größe 👋"}],"n":2}';

@@ -106,7 +106,7 @@ async function settled(isSettled: (held: GatewayHoldings) => boolean): Promise<G
   return held;
 }
 
-// A minute on two cores that have nothing else to do.
+// Half a minute on two cores; no measure of speed but an end of patience.
 const patienceMs = 5 * 60_000;
 
 test(
