@@ -50,7 +50,7 @@ export async function conversation(input: ConversationInput): Promise<Conversati
   const idleTimeoutMs = input.idleTimeoutMs ?? dayMs;
   let lastActivityAtMs = input.carried?.lastActivityAtMs ?? Date.now();
   let unfinishedTurns = 0;
-  let previousTurn: Promise<unknown> = Promise.resolve();
+  let previousTurn: Promise<void> = Promise.resolve();
 
   setHandler(sendMessage, answerInOrder, {
     validator: refuseEarly,
@@ -83,14 +83,17 @@ export async function conversation(input: ConversationInput): Promise<Conversati
 
   async function answerInOrder(message: SendMessageInput): Promise<ChatReply> {
     unfinishedTurns += 1;
-    const turn = previousTurn.then(() => answer(message));
+    const turnBefore = previousTurn;
+    let end!: () => void;
     // The next turn waits for this one, however it ends; its failure is its own caller's to see.
-    previousTurn = turn.catch(() => undefined);
+    previousTurn = new Promise((resolve) => (end = resolve));
     try {
-      return await turn;
+      await turnBefore;
+      return await answer(message);
     } finally {
       unfinishedTurns -= 1;
       lastActivityAtMs = Date.now();
+      end();
     }
   }
 
@@ -112,14 +115,16 @@ export async function conversation(input: ConversationInput): Promise<Conversati
       userId: userId ?? null,
       messages: state.windowWith(newMessages(message)),
     };
-    const reply = await runTurn(turn).catch((error: unknown) => {
+    try {
+      const reply = await runTurn(turn);
+      state.add({ turnId, atMs: Date.now(), userContent: content, ...(messages && { messages }), reply });
+      shown.turnEnded(reply);
+      setCurrentDetails(describeConversation(state));
+      return reply;
+    } catch (error) {
       state.closing ||= error instanceof ApplicationFailure && error.type === failureTypes.conversationClosed;
       throw error;
-    });
-    state.add({ turnId, atMs: Date.now(), userContent: content, ...(messages && { messages }), reply });
-    shown.turnEnded(reply);
-    setCurrentDetails(describeConversation(state));
-    return reply;
+    }
   }
 
   function refuseEarly(message: SendMessageInput): void {
