@@ -1,6 +1,7 @@
-import { mkdir, readFile, writeFile } from 'node:fs/promises';
+import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { ApiKeys } from '../ledger/api-keys';
+import { makePrivateDirectory } from '../private-directory';
 import { createApiKey } from './api-key';
 import { checkApiKey } from './check-api-key';
 
@@ -18,7 +19,7 @@ export async function localKey(keys: ApiKeys, dataDirectory: string): Promise<st
   if ((await checkApiKey(keys, kept.trim(), nowMs)).kind === 'valid') return kept.trim();
 
   const { id, text, secretHash } = createApiKey();
-  await mkdir(dataDirectory, { recursive: true, mode: 0o700 });
+  makePrivateDirectory(dataDirectory);
   await writeFile(file, `${text}\n`, { mode: ownerOnly });
   await keys.create({
     id,

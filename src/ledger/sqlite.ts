@@ -1,4 +1,3 @@
-import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Database } from 'better-sqlite3';
 import { ExponentialBackoff, handleWhen, retry } from 'cockatiel';
@@ -14,6 +13,7 @@ import {
   type SqliteStatement,
 } from 'kysely';
 import { BetterSqlite3 } from '../better-sqlite3';
+import { makePrivateDirectory } from '../private-directory';
 import { errorCode } from './failures';
 import type { LedgerDatabase, LedgerTables } from './schema';
 
@@ -32,7 +32,7 @@ export function sqliteFile(dataDirectory: string): string {
 
 /** Opens the ledger's file, which several processes of one machine may share. */
 export function openSqlite(dataDirectory: string, survivesPowerLoss = true): LedgerDatabase {
-  mkdirSync(dataDirectory, { recursive: true, mode: 0o700 });
+  makePrivateDirectory(dataDirectory);
   const database = new BetterSqlite3(sqliteFile(dataDirectory), { timeout: openingWaitMs });
   try {
     database.pragma('journal_mode = WAL');

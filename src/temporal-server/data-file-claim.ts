@@ -1,9 +1,10 @@
 import { execFile } from 'node:child_process';
-import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import { z } from 'zod';
+import { makePrivateDirectory } from '../private-directory';
 import { tryLockFile } from './file-lock';
 
 /** A left-over server stops within a second; after this it is killed. */
@@ -43,7 +44,7 @@ export async function claimDataFile(dataFile: string, log?: (message: string) =>
   if (/[?#%]/.test(dataFile)) {
     throw new Error(`Temporal cannot use a data file with "?", "#" or "%" in its path: ${dataFile}`);
   }
-  mkdirSync(dirname(dataFile), { recursive: true, mode: 0o700 });
+  makePrivateDirectory(dirname(dataFile));
   const serverFile = `${dataFile}.server.json`;
   const unfinishedFile = `${dataFile}.unfinished`;
   const lock = tryLockFile(`${dataFile}.lock`);

@@ -1,6 +1,7 @@
-import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
+import { makePrivateDirectory } from '../private-directory';
 import { claimDataFile, type DataFileClaim } from './data-file-claim';
 import { devServerArguments, devServerTuning } from './dev-server-flags';
 import { lastLogLines } from './dev-server-log';
@@ -79,7 +80,7 @@ async function startOnce(options: DevServerOptions, claim: DataFileClaim | undef
   const address = `${ip}:${port}`;
   const uiUrl = uiPort === 'none' ? undefined : `http://${ip}:${uiPort}`;
   const logFile = options.logFile ?? defaultLogFile(dataFile);
-  mkdirSync(dirname(logFile), { recursive: true, mode: 0o700 });
+  makePrivateDirectory(dirname(logFile));
 
   const flags = devServerArguments({ ip, port, uiPort, namespace, dataFile, searchAttributes, tuning });
   const server = await spawnDevServer(binary, flags, logFile).catch((error: unknown) => {
