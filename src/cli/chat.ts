@@ -3,7 +3,9 @@ import { randomUUID } from 'node:crypto';
 import { Command } from 'commander';
 import pc from 'picocolors';
 import type { BellwetherClient, ChatReply, SendOptions } from '../client';
-import { BellwetherError, BudgetRefusedError, connect } from '../client';
+import { BellwetherError, BudgetRefusedError, connect, InvalidInputError } from '../client';
+import { UsageError } from './exit-status';
+import { inOptions } from './in-options';
 import { footer } from './reply-footer';
 
 interface ChatFlags {
@@ -37,11 +39,21 @@ export function chatCommand(): Command {
         const text = message ?? (process.stdin.isTTY ? undefined : await readAll(process.stdin));
         if (text === undefined) await talk(client, options);
         else process.exitCode = await sendOnce(client, { ...options, content: text.trimEnd() }, flags.json ?? false);
+      } catch (error) {
+        throw error instanceof InvalidInputError ? new UsageError(inOptions(error.message, optionOfField)) : error;
       } finally {
         await client.disconnect();
       }
     });
 }
+
+const optionOfField = new Map([
+  ['content', 'the message'],
+  ['sessionId', '--session'],
+  ['userId', '--user'],
+  ['systemPrompt', '--system'],
+  ['turnId', '--turn'],
+]);
 
 async function sendOnce(client: BellwetherClient, options: SendOptions, json: boolean): Promise<number> {
   const reply = await sendOrBlocked(client, options);

@@ -1,9 +1,16 @@
 import { CommanderError } from 'commander';
+import { InvalidInputError } from '../client/errors';
+import { SettingsError } from '../config/settings-error';
 
 /** What a process ends with. Commands with more to say (`chat`) name theirs in their help. */
 export const exitStatus = { ok: 0, failed: 1, usageOrConfiguration: 2 } as const;
 
 export const exitStatusHelp = 'Exit status: 0 done, 1 failed, 2 wrong usage or configuration.';
+
+/** What a person typed or wrote into a file is wrong; nothing was done. `message` names the field and the limit. */
+export class UsageError extends Error {
+  override readonly name = 'UsageError';
+}
 
 /** Tells an error to the person at the terminal, once, and returns the exit status for it. */
 export function tellError(error: unknown, write: (text: string) => void, withStack: boolean): number {
@@ -13,5 +20,6 @@ export function tellError(error: unknown, write: (text: string) => void, withSta
   }
   const known = error instanceof Error ? error : new Error(String(error));
   write(`${withStack && known.stack ? known.stack : known.message}\n`);
-  return known.name === 'SettingsError' ? exitStatus.usageOrConfiguration : exitStatus.failed;
+  const isUsage = [UsageError, InvalidInputError, SettingsError].some((kind) => known instanceof kind);
+  return isUsage ? exitStatus.usageOrConfiguration : exitStatus.failed;
 }

@@ -1,6 +1,8 @@
 import { Command } from 'commander';
 import pc from 'picocolors';
+import { prepareDataDirectory } from '../config/data-directory';
 import { loadSettings } from '../config/load-settings';
+import { dataDirectoryPrefix } from '../config/process-environment';
 import type { Embedded } from '../embedded';
 import { createReporter } from '../temporal-server/reporter';
 import { parsePort } from './port';
@@ -26,6 +28,7 @@ export function upCommand(): Command {
     )
     .action(async ({ port, uiPort, gatewayPort }: UpFlags) => {
       const settings = loadSettings();
+      prepareDataDirectory(settings.dataDirectory);
       const stopped = untilStopped();
       const { installLogging } = await import('../logging');
       const { startEmbedded } = await import('../embedded');
@@ -65,6 +68,7 @@ function describe({ settings, server, gateway }: Embedded): string {
     ['ledger', databaseUrl ? 'PostgreSQL (DATABASE_URL)' : `SQLite in ${dataDirectory}`],
     ['providers', simulated ? 'SIMULATED' : providers.map(({ name, baseUrl }) => `${name} at ${baseUrl}`).join(', ')],
   ];
+  const bellwether = `${dataDirectoryPrefix(dataDirectory)}npx bellwether`;
   const width = Math.max(...rows.map(([name = '']) => name.length));
   return [
     pc.bold('Bellwether is up.'),
@@ -78,10 +82,10 @@ function describe({ settings, server, gateway }: Embedded): string {
         ]
       : []),
     'Try, in another terminal here:',
-    '  npx bellwether chat "Where is my order?"',
-    '  npx bellwether chat "我的订单在哪里？" --session s-1',
-    '  npx bellwether costs',
-    '  npx bellwether doctor',
+    `  ${bellwether} chat "Where is my order?"`,
+    `  ${bellwether} chat "我的订单在哪里？" --session s-1`,
+    `  ${bellwether} costs`,
+    `  ${bellwether} doctor`,
     ...curl(gateway),
     ...(server?.uiUrl ? [`  ${server.uiUrl}/namespaces/${temporal.namespace}/workflows`] : []),
     '',

@@ -1,6 +1,22 @@
+import { accessSync, constants } from 'node:fs';
 import path from 'node:path';
+import { makePrivateDirectory } from '../private-directory';
+import { SettingsError } from './settings-error';
 
 /** Where ledger and embedded server keep their files: `.bellwether` in the working directory unless told otherwise. */
 export function readDataDirectory(variables: Readonly<Record<string, string>>, workingDirectory: string): string {
   return path.resolve(workingDirectory, variables['BELLWETHER_DATA_DIR'] ?? '.bellwether');
+}
+
+/** Makes it where there is none. @throws {SettingsError} when this user cannot write in it */
+export function prepareDataDirectory(dataDirectory: string): void {
+  try {
+    makePrivateDirectory(dataDirectory);
+    accessSync(dataDirectory, constants.R_OK | constants.W_OK | constants.X_OK);
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : String(error);
+    throw new SettingsError([
+      `BELLWETHER_DATA_DIR: ${dataDirectory} cannot be used: ${reason}. Name a directory in which this user may write (default: .bellwether here).`,
+    ]);
+  }
 }

@@ -12,6 +12,12 @@ export function wantsDebugOutput(environment: Variables = process.env, workingDi
   return mergeVariables(environment, dotEnv)['LOG_LEVEL']?.toLowerCase() === 'debug';
 }
 
+/** What a command in another terminal here needs in front of it to find the same files; '' when it finds them anyway. */
+export function dataDirectoryPrefix(dataDirectory: string, environment: Variables = process.env): string {
+  if (environment['BELLWETHER_DATA_DIR'] === undefined) return '';
+  return `BELLWETHER_DATA_DIR=${/[^\w./-]/.test(dataDirectory) ? `'${dataDirectory}'` : dataDirectory} `;
+}
+
 /** Where programs are looked for. */
 export function programSearchPath(environment: Variables = process.env): string {
   return environment['PATH'] ?? '';

@@ -83,7 +83,7 @@ export async function playMigration(stage: Stage, narrator: Narrator, report: Re
     await gather(traffic, beforeReportMs, report);
     expectStatus(0, await command(['report', '--json']));
     expectStatus(0, await command(['report']));
-    await watchToTheEnd(command);
+    await watchToTheEnd(command, traffic);
     expectStatus(0, await command(['history']));
     await warmTimeIsOver(ledger);
 
@@ -130,11 +130,16 @@ async function gather(traffic: Traffic, durationMs: number, report: Reporter): P
 }
 
 /** On a slow machine, or with bad luck, the plan's minute is over before the evidence is there: then an operator decides. */
-async function watchToTheEnd(command: (words: readonly string[]) => Promise<number>): Promise<void> {
+async function watchToTheEnd(command: (words: readonly string[]) => Promise<number>, traffic: Traffic): Promise<void> {
   let status = await command(['watch', '--timeout', '90s']);
   for (let resumes = 0; status === heldStatus && resumes < maxResumes; resumes += 1) {
     expectStatus(0, await command(['resume', '--reason', 'a minute of traffic was too little, gather more']));
     status = await command(['watch', '--timeout', '30s']);
+  }
+  if (status === heldStatus) {
+    throw new Error(
+      `The migration is still held after ${maxResumes} resumptions. If the last analysis says that requests are missing, this machine is too slow or too busy: it carried ${Math.round(traffic.turnsPerSecond)} turns a second, and a minute of them decides from some 250 a second on. Run the demonstration again when less else is running.`,
+    );
   }
   expectStatus(0, status);
 }

@@ -24,7 +24,7 @@ export class Narrator {
 
   /** A command of the operator's, before it runs. */
   command(words: readonly string[]): void {
-    this.say('', `   ${pc.green('$')} bellwether rollout ${words.join(' ')}`);
+    this.say('', `   ${pc.green('$')} bellwether rollout ${words.map(quoted).join(' ')}`);
   }
 
   say(...lines: readonly string[]): void {
@@ -46,6 +46,11 @@ export class Narrator {
       throw error;
     }
   }
+}
+
+/** As a shell takes it. */
+function quoted(word: string): string {
+  return /\s/.test(word) ? `'${word}'` : word;
 }
 
 function shortened(content: string): string {

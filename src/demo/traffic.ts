@@ -33,6 +33,7 @@ const questions = [
  */
 export class Traffic {
   turns = 0;
+  private readonly startedAtMs = performance.now();
   private stopped = false;
   private running: Promise<unknown> = Promise.resolve();
   private readonly pace = new Pace();
@@ -53,6 +54,10 @@ export class Traffic {
     // Whoever stops it hears of it; until then it must not end the process.
     traffic.running.catch(() => undefined);
     return traffic;
+  }
+
+  get turnsPerSecond(): number {
+    return (this.turns * 1000) / (performance.now() - this.startedAtMs);
   }
 
   async stop(): Promise<void> {

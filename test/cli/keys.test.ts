@@ -78,6 +78,7 @@ describe('bellwether keys create', () => {
       created_at: expect.any(String),
       expires_at: '2031-01-31T23:59:59.999Z',
       revoked_at: null,
+      state: 'active',
     });
     expect(await withLedger((ledger) => ledger.keys.find(key.id))).toMatchObject({
       role: 'operator',
@@ -165,6 +166,7 @@ describe('bellwether keys revoke', () => {
     expect(await keys('revoke', id)).toMatchObject({ status: 0, stdout: `Key ${id} (support-bot) is revoked.\n` });
     expect(await check(key)).toEqual({ kind: 'refused', reason: 'revoked' });
     const again = await keys('revoke', id);
+    expect(JSON.parse((await keys('revoke', id, '--json')).stdout)).toMatchObject({ id, state: 'revoked' });
     expect(again.status).toBe(0);
     expect(again.stdout).toMatch(/was revoked before, at \d{4}-/);
   });

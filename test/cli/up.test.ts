@@ -1,7 +1,7 @@
 import { spawn } from 'node:child_process';
 import type { ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { statSync } from 'node:fs';
+import { statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { cacheDirectory } from '../support/cache-directory';
 import { CliWorkspace } from './run-cli';
@@ -35,6 +35,8 @@ describe('bellwether up', () => {
     up = await start();
     const repeated = await run('chat', 'And now [ref:two]?', '--session', 's-1', '--json');
     expect(JSON.parse(repeated.stdout)).toMatchObject({ success: true });
+    const unfit = await run('chat', 'Hello', '--session', 'two words');
+    expect(unfit).toMatchObject({ status: 2, stderr: expect.stringContaining('--session may hold') });
     const costs = await run('costs', '--by', 'session', '--json');
     expect(costs.stdout).toContain('s-1');
     expect(JSON.parse(repeated.stdout).tokens_used).toBeGreaterThan(JSON.parse(first.stdout).tokens_used);
@@ -47,6 +49,7 @@ describe('bellwether up', () => {
     expect(output).toContain('No API key is set');
     expect(output).toMatch(/Temporal UI +http:\/\/127\.0\.0\.1:\d+/);
     expect(output).toContain(workspace.directory);
+    expect(output).toContain(`BELLWETHER_DATA_DIR=${join(workspace.directory, 'data')} npx bellwether chat`);
   });
 
   test('an OpenAI client is answered as the printed line says, with a key that outlives a restart', async () => {
@@ -76,6 +79,14 @@ describe('bellwether up', () => {
     const refused = await run('up', '--port', '70000');
     expect(refused.status).toBe(2);
     expect(refused.stderr).toContain('0 to 65535');
+  });
+
+  test('a data directory that cannot be one is refused with its name and what to do', async () => {
+    const file = join(workspace.directory, 'file');
+    writeFileSync(file, '');
+    const { status, stderr } = await workspace.run(['up', ...anyPorts], { BELLWETHER_DATA_DIR: file });
+    expect(status).toBe(2);
+    expect(stderr).toContain(`BELLWETHER_DATA_DIR: ${file} cannot be used`);
   });
 
   const outputs = new Map<ChildProcess, string>();

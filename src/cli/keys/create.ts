@@ -57,13 +57,14 @@ export function createCommand(): Command {
 
 async function create({ json, ...flags }: CreateFlags): Promise<void> {
   const { id, text, secretHash } = createApiKey();
-  const key: NewApiKey = { ...settingsOf(flags), id, secretHash, createdAtMs: Date.now() };
+  const nowMs = Date.now();
+  const key: NewApiKey = { ...settingsOf(flags), id, secretHash, createdAtMs: nowMs };
   const { ledgerName, settings } = await useLedger(async (ledger, loaded) => {
     await ledger.keys.create(key);
     return { ledgerName: await ledger.check(), settings: loaded };
   });
   tellUnknownModels(key.models ?? [], settings);
-  if (json) writeJson({ ...keyAsJson({ ...key, revokedAtMs: null }), key: text });
+  if (json) writeJson({ ...keyAsJson({ ...key, revokedAtMs: null }, nowMs), key: text });
   else
     writeLines([
       `${key.role === 'operator' ? 'Operator key' : 'Key'} ${id} (${key.name}) is in ${ledgerName}: ${limitsOf(key)}.`,

@@ -19,12 +19,18 @@ export function limitsOf(key: Omit<ApiKey, 'revokedAtMs'>): string {
   ].join(', ');
 }
 
+export function stateOf({ revokedAtMs, expiresAtMs }: ApiKey, nowMs: number): 'active' | 'revoked' | 'expired' {
+  if (revokedAtMs !== null) return 'revoked';
+  return expiresAtMs !== null && nowMs >= expiresAtMs ? 'expired' : 'active';
+}
+
 /** Times as ISO texts, money in US dollars. */
-export function keyAsJson(key: ApiKey): object {
+export function keyAsJson(key: ApiKey, nowMs: number): object {
   return {
     id: key.id,
     name: key.name,
     role: key.role,
+    state: stateOf(key, nowMs),
     day_usd: key.dayNanoUsd === null ? null : toUsd(key.dayNanoUsd),
     total_usd: key.totalNanoUsd === null ? null : toUsd(key.totalNanoUsd),
     models: key.models,

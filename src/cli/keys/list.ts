@@ -1,11 +1,11 @@
 import { Command } from 'commander';
 import { formatUsd, toUsd } from '../../domain/prices';
-import type { ApiKey, ListedApiKey } from '../../ledger/api-keys';
+import type { ListedApiKey } from '../../ledger/api-keys';
 import { exitStatusHelp } from '../exit-status';
 import { renderTable, writeJson, writeLines } from '../output';
 import { formatTime } from '../rollout/words';
 import { useLedgerIfAny } from './key-ledger';
-import { formatCap, keyAsJson } from './key-words';
+import { formatCap, keyAsJson, stateOf } from './key-words';
 
 /** `bellwether keys list`: every key but its secret, which is kept nowhere. */
 export function listCommand(): Command {
@@ -23,11 +23,6 @@ export function listCommand(): Command {
       else if (keys.length > 0) writeLines([keyTable(keys, nowMs)]);
       else writeLines(['There is no API key yet. Make one: npx bellwether keys create --name my-service']);
     });
-}
-
-function stateOf({ revokedAtMs, expiresAtMs }: ApiKey, nowMs: number): 'active' | 'revoked' | 'expired' {
-  if (revokedAtMs !== null) return 'revoked';
-  return expiresAtMs !== null && nowMs >= expiresAtMs ? 'expired' : 'active';
 }
 
 function keyTable(keys: readonly ListedApiKey[], nowMs: number): string {
@@ -63,5 +58,5 @@ function spending(spentNanoUsd: number, capNanoUsd: number | null): string {
 
 function listedAsJson(key: ListedApiKey, nowMs: number): object {
   const spent = { spent_today_usd: toUsd(key.spentTodayNanoUsd), spent_usd: toUsd(key.spentNanoUsd) };
-  return { ...keyAsJson(key), state: stateOf(key, nowMs), ...spent };
+  return { ...keyAsJson(key, nowMs), ...spent };
 }

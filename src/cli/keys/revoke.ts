@@ -2,9 +2,8 @@ import { Command } from 'commander';
 import { isApiKeyId, parseApiKey } from '../../access/api-key';
 import type { ApiKey } from '../../ledger/api-keys';
 import type { Ledger } from '../../ledger/ledger';
-import { exitStatusHelp } from '../exit-status';
+import { exitStatusHelp, UsageError } from '../exit-status';
 import { writeJson, writeLines } from '../output';
-import { UsageError, withUsageStatus } from '../rollout/exit-status';
 import { formatTime } from '../rollout/words';
 import { useLedgerIfAny } from './key-ledger';
 import { keyAsJson } from './key-words';
@@ -19,22 +18,20 @@ export function revokeCommand(): Command {
       'after',
       `\nRevoking a key again changes nothing. There is no way back: make a new key. ${exitStatusHelp}`,
     )
-    .action((text: string, { json }: { json?: boolean }) =>
-      withUsageStatus(async () => {
-        const id = readId(text);
-        const nowMs = Date.now();
-        const key = await useLedgerIfAny((ledger) => revoke(ledger, id, nowMs));
-        if (key === null) {
-          throw new Error(
-            `There is no API key with the id ${id} in this ledger. \`bellwether keys list\` shows them all.`,
-          );
-        }
-        const revokedAtMs = key.revokedAtMs ?? nowMs;
-        if (json) writeJson(keyAsJson(key));
-        else if (revokedAtMs === nowMs) writeLines([`Key ${id} (${key.name}) is revoked.`]);
-        else writeLines([`Key ${id} (${key.name}) was revoked before, at ${formatTime(revokedAtMs)}.`]);
-      }),
-    );
+    .action(async (text: string, { json }: { json?: boolean }) => {
+      const id = readId(text);
+      const nowMs = Date.now();
+      const key = await useLedgerIfAny((ledger) => revoke(ledger, id, nowMs));
+      if (key === null) {
+        throw new Error(
+          `There is no API key with the id ${id} in this ledger. \`bellwether keys list\` shows them all.`,
+        );
+      }
+      const revokedAtMs = key.revokedAtMs ?? nowMs;
+      if (json) writeJson(keyAsJson(key, nowMs));
+      else if (revokedAtMs === nowMs) writeLines([`Key ${id} (${key.name}) is revoked.`]);
+      else writeLines([`Key ${id} (${key.name}) was revoked before, at ${formatTime(revokedAtMs)}.`]);
+    });
 }
 
 /** The whole key is taken for its id: who has found a leaked one has just that. */

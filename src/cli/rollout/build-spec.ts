@@ -6,7 +6,7 @@ import {
   type RolloutPlanName,
 } from '../../domain/rollout/plans';
 import { rolloutSpecProblem } from '../../domain/rollout/validate';
-import { UsageError } from './exit-status';
+import { UsageError } from '../exit-status';
 import { inWordsOfFile, readSpecFile, type SpecFile } from './spec-file';
 
 /** What a person gave on the command line. */

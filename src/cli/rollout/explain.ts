@@ -6,7 +6,6 @@ import { findingsOf, ratesOf } from '../../domain/rollout/findings';
 import { formatUsd, toUsd } from '../../domain/prices';
 import { exitStatusHelp } from '../exit-status';
 import { renderTable, writeJson, writeLines } from '../output';
-import { withUsageStatus } from './exit-status';
 import { readTrail, type TrailEntry, useLedger } from './rollout-ledger';
 import { isoTime } from './status-json';
 import { formatTime, oneLine } from './words';
@@ -29,6 +28,8 @@ interface Explanation {
   readonly seen: TrailEntry | null;
   readonly measures: readonly Measured[];
   readonly findings: readonly string[];
+  /** What the last decision, or else the last one with evidence, found missing for the next step. */
+  readonly missing: readonly string[];
 }
 
 /** `bellwether rollout explain`: why the last decision fell as it did. */
@@ -38,23 +39,23 @@ export function explainCommand(): Command {
     .argument('[name]', 'the rollout (default: the most recent one)')
     .option('--json', 'print JSON')
     .addHelpText('after', `\n${exitStatusHelp}`)
-    .action((name: string | undefined, { json }: { json?: boolean }) =>
-      withUsageStatus(async () => {
-        const explanation = explain(await useLedger(({ rollouts }) => readTrail(rollouts, name)));
-        if (json) writeJson(asJson(explanation));
-        else writeLines(asText(explanation));
-      }),
-    );
+    .action(async (name: string | undefined, { json }: { json?: boolean }) => {
+      const explanation = explain(await useLedger(({ rollouts }) => readTrail(rollouts, name)));
+      if (json) writeJson(asJson(explanation));
+      else writeLines(asText(explanation));
+    });
 }
 
 function explain(trail: readonly TrailEntry[]): Explanation {
   const entry = trail.at(-1);
   if (entry === undefined) throw new Error('A rollout has at least one entry.');
   const seen = trail.findLast(({ evidence, before }) => evidence !== null && before !== null) ?? null;
-  if (!seen?.evidence || seen.before === null) return { entry, seen: null, measures: [], findings: [] };
+  // A command changes nothing about what is missing: also one that was refused.
+  const { missing } = entry.decision.missing.length > 0 || seen === null ? entry.decision : seen.decision;
+  if (!seen?.evidence || seen.before === null) return { entry, seen: null, measures: [], findings: [], missing };
   const { blind, breach, worse, alarms } = findingsOf(seen.spec, seen.before, seen.evidence, seen.atMs);
   const findings = [blind, breach, worse, ...alarms].filter((finding) => finding !== null);
-  return { entry, seen, measures: measuresOf(seen.spec, seen.before, seen.evidence), findings };
+  return { entry, seen, measures: measuresOf(seen.spec, seen.before, seen.evidence), findings, missing };
 }
 
 function measuresOf(spec: RolloutSpec, before: RolloutState, evidence: Evidence): readonly Measured[] {
@@ -93,7 +94,7 @@ function tested(name: string, meaning: string, test: TestValue | null): Measured
   };
 }
 
-function asText({ entry, seen, measures, findings }: Explanation): readonly string[] {
+function asText({ entry, seen, measures, findings, missing }: Explanation): readonly string[] {
   const { row, decision, spec } = entry;
   const head = [
     pc.bold(
@@ -105,10 +106,8 @@ function asText({ entry, seen, measures, findings }: Explanation): readonly stri
     ...head,
     ...(seen === null ? ['', 'No decision has seen any evidence yet.'] : evidenceText(entry, seen, measures)),
     ...(findings.length === 0 ? [] : ['', 'Findings:', ...findings.map((finding) => `  - ${finding}`)]),
-    '',
-    ...(decision.missing.length === 0
-      ? ['Nothing was missing.']
-      : ['Missing for the next step:', ...decision.missing.map((missing) => `  - ${missing}`)]),
+    ...(missing.length === 0 ? [] : ['', 'Missing for the next step:', ...missing.map((what) => `  - ${what}`)]),
+    ...(decision.action === 'advance' && missing.length === 0 ? ['', 'Nothing was missing.'] : []),
   ];
 }
 
@@ -123,7 +122,7 @@ function evidenceText(entry: TrailEntry, seen: TrailEntry, measures: readonly Me
   return ['', `${which}: in bake ${evidence.bake}, at ${before.percent}%: ${ratesOf(spec, evidence)}.`, table];
 }
 
-function asJson({ entry, seen, measures, findings }: Explanation): object {
+function asJson({ entry, seen, measures, findings, missing }: Explanation): object {
   return {
     rollout: entry.spec.name,
     sequence: entry.row.sequence,
@@ -131,7 +130,7 @@ function asJson({ entry, seen, measures, findings }: Explanation): object {
     actor: entry.row.actor,
     action: entry.decision.action,
     reason: entry.row.reason,
-    missing: entry.decision.missing,
+    missing,
     findings,
     evidence_sequence: seen?.row.sequence ?? null,
     measures: measures.map(({ measure: name, value, needed, reached }) => ({ measure: name, value, needed, reached })),

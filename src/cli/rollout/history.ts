@@ -2,7 +2,6 @@ import { Command } from 'commander';
 import type { RolloutAction, RolloutEntry } from '../../contract/rollout';
 import { exitStatusHelp } from '../exit-status';
 import { renderTable, writeJson, writeLines } from '../output';
-import { withUsageStatus } from './exit-status';
 import { readTrail, type TrailEntry, useLedger } from './rollout-ledger';
 import { isoTime } from './status-json';
 import { formatTime, oneLine, phaseIcons } from './words';
@@ -23,7 +22,7 @@ export function historyCommand(): Command {
     .option('--json', 'print JSON')
     .addHelpText('after', `\n${exitStatusHelp}`)
     .action((name: string | undefined, flags: HistoryFlags) =>
-      withUsageStatus(() => (flags.rollouts ? listRollouts(flags) : showHistory(name, flags))),
+      flags.rollouts ? listRollouts(flags) : showHistory(name, flags),
     );
 }
 

@@ -5,9 +5,9 @@ import type { RolloutAnswer, RolloutCommandInput, RolloutCommandName } from '../
 import { advanceRollout } from '../../domain/rollout/advance-rollout';
 import { rolloutCommandProblem } from '../../domain/rollout/validate';
 import type { Rollouts } from '../../ledger/rollouts';
-import { exitStatus } from '../exit-status';
+import { exitStatus, UsageError } from '../exit-status';
 import { writeJson, writeLines } from '../output';
-import { commandStatusHelp, UsageError, withUsageStatus } from './exit-status';
+import { commandStatusHelp } from './exit-status';
 import { withOperator } from './liveness';
 import { findRollout, type KnownRollout, useLedger } from './rollout-ledger';
 import { statusLine } from './status-lines';
@@ -63,9 +63,9 @@ function operate(command: RolloutCommandName, description: string): Command {
     .option('--actor <name>', 'who you are; kept in the audit trail', defaultActor())
     .option('--json', 'print JSON')
     .addHelpText('after', `\n${commandStatusHelp}`)
-    .action((name: string | undefined, flags: OperateFlags) =>
-      withUsageStatus(async () => tell(await carryOut(command, name, flags), flags.json ?? false)),
-    );
+    .action(async (name: string | undefined, flags: OperateFlags) => {
+      process.exitCode = tell(await carryOut(command, name, flags), flags.json ?? false);
+    });
 }
 
 async function carryOut(

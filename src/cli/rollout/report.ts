@@ -7,7 +7,6 @@ import { migrationReport, migrationVerdict, surchargeNanoUsd } from '../../domai
 import type { ArmTotals, Spending } from '../../ledger/rollouts';
 import { exitStatusHelp } from '../exit-status';
 import { renderTable, writeJson, writeLines } from '../output';
-import { withUsageStatus } from './exit-status';
 import { findRollout, useLedger } from './rollout-ledger';
 import { formatCostPerSuccess, formatCount, formatLatency, formatSuccessRate } from './words';
 
@@ -27,13 +26,11 @@ export function reportCommand(): Command {
     .argument('[name]', 'the rollout (default: the most recent one)')
     .option('--json', "print exactly the guide's report as JSON")
     .addHelpText('after', `\n${exitStatusHelp}`)
-    .action((name: string | undefined, { json }: { json?: boolean }) =>
-      withUsageStatus(async () => {
-        const basis = await readBasis(name);
-        if (json) writeJson(migrationReport(basis.baseline, basis.canary));
-        else writeLines(reportLines(basis));
-      }),
-    );
+    .action(async (name: string | undefined, { json }: { json?: boolean }) => {
+      const basis = await readBasis(name);
+      if (json) writeJson(migrationReport(basis.baseline, basis.canary));
+      else writeLines(reportLines(basis));
+    });
 }
 
 function readBasis(name: string | undefined): Promise<ReportBasis> {

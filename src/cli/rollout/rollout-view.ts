@@ -5,7 +5,7 @@ import type { Liveness } from './liveness';
 import type { KnownRollout } from './rollout-ledger';
 
 /** Long enough for a share to mean something, short enough to be now. */
-export const trafficWindowMs = 5 * 60 * 1000;
+const trafficWindowMs = 5 * 60 * 1000;
 
 /** What is true of a rollout now, whatever its own record says. */
 export interface RolloutView {
@@ -14,8 +14,9 @@ export interface RolloutView {
   readonly state: RolloutState;
   /** The row that routes turns; another rollout's when that has begun since. */
   readonly split: TrafficSplit | null;
-  /** Turns of the last minutes, by arm. */
+  /** Turns of the last minutes, though not from before this bake, by arm. */
   readonly traffic: readonly ObservedTraffic[];
+  readonly trafficSinceMs: number;
   /** Of this bake, read now; null when the rollout has ended. */
   readonly evidence: Evidence | null;
   /** What an analysis now would come to; null when the rollout has ended. */
@@ -30,13 +31,14 @@ export async function readView(
   workflow: Liveness,
   atMs: number,
 ): Promise<RolloutView> {
+  const trafficSinceMs = Math.max(atMs - trafficWindowMs, state.bakeStartedAtMs);
   const [split, traffic, evidence] = await Promise.all([
     rollouts.split(),
-    rollouts.traffic(atMs - trafficWindowMs),
+    rollouts.traffic(trafficSinceMs),
     state.endedAtMs === null ? readEvidence(rollouts, spec, state, atMs) : null,
   ]);
   const outlook = evidence === null ? null : advanceRollout(spec, state, { atMs, evidence, command: null });
-  return { atMs, spec, state, split, traffic, evidence, outlook, workflow };
+  return { atMs, spec, state, split, traffic, trafficSinceMs, evidence, outlook, workflow };
 }
 
 function readEvidence(rollouts: Rollouts, spec: RolloutSpec, state: RolloutState, atMs: number): Promise<Evidence> {

@@ -1,12 +1,14 @@
 import { Command, InvalidArgumentError, Option } from 'commander';
 import pc from 'picocolors';
+import { RolloutRefusedError } from '../../client/errors';
 import type { RolloutSpec } from '../../contract/rollout';
 import { rolloutPlans } from '../../domain/rollout/plans';
 import type { Rollouts } from '../../ledger/rollouts';
+import { inOptions } from '../in-options';
 import { writeJson, writeLines } from '../output';
 import { parseDuration } from './duration';
 import { buildSpec, type SpecInput } from './build-spec';
-import { commandStatusHelp, withUsageStatus } from './exit-status';
+import { commandStatusHelp } from './exit-status';
 import { withOperator } from './liveness';
 import { defaultActor } from './operate';
 import { useLedger } from './rollout-ledger';
@@ -39,7 +41,7 @@ export function startCommand(): Command {
     .option('--actor <name>', `who you are; kept in the audit trail (default: ${defaultActor()})`)
     .option('--json', 'print JSON')
     .addHelpText('after', `\n${commandStatusHelp}`)
-    .action((flags: StartFlags) => withUsageStatus(() => start(flags)));
+    .action(start);
 }
 
 async function start({ json, ...flags }: StartFlags): Promise<void> {
@@ -47,7 +49,9 @@ async function start({ json, ...flags }: StartFlags): Promise<void> {
     const spec = await buildSpec({ ...flags, defaultActor: defaultActor() }, (base) => unusedName(rollouts, base));
     const forecast = forecastTraffic(spec, await readTrafficRate(rollouts, Date.now()));
     if (!json) writeLines(shownForecast(spec, forecast));
-    const { state } = await withOperator((client) => client.start(spec));
+    const { state } = await withOperator((client) => client.start(spec)).catch((error: unknown) => {
+      throw withOptions(error);
+    });
     if (json)
       writeJson({ rollout: spec.name, phase: state.phase, percent: state.percent, spec, forecast: asJson(forecast) });
     else
@@ -56,6 +60,19 @@ async function start({ json, ...flags }: StartFlags): Promise<void> {
         pc.dim(`Watch it: bellwether rollout watch ${spec.name}   Roll back: bellwether rollout rollback ${spec.name}`),
       ]);
   });
+}
+
+const optionOfField = new Map([
+  ['name', '--name'],
+  ['baselineArm', '--from'],
+  ['canaryArm', '--to'],
+  ['takeOver', '--take-over'],
+]);
+
+function withOptions(error: unknown): unknown {
+  if (!(error instanceof RolloutRefusedError)) return error;
+  const message = inOptions(error.message, optionOfField).replaceAll('set takeOver', 'use --take-over');
+  return new RolloutRefusedError(message, { cause: error });
 }
 
 function shownForecast(spec: RolloutSpec, forecast: TrafficForecast): readonly string[] {

@@ -5,7 +5,7 @@ import { isReached, measure, requestsOf, type TestValue } from '../../domain/rol
 import { describeAdvance, percentOf } from '../../domain/rollout/findings';
 import { renderTable } from '../output';
 import { workflowProblem } from './liveness';
-import { actualShare, routingProblem, trafficWindowMs, type RolloutView } from './rollout-view';
+import { actualShare, routingProblem, type RolloutView } from './rollout-view';
 import {
   formatCostPerSuccess,
   formatCount,
@@ -64,11 +64,11 @@ function placeOf({ spec, state }: RolloutView): string {
 }
 
 function sharesOf(view: RolloutView): string {
-  const { state, split, spec, traffic } = view;
+  const { state, split, spec, traffic, trafficSinceMs, atMs } = view;
   const set = split?.rollout === spec.name ? split.percent : state.percent;
   const share = actualShare(view);
   const turns = traffic.reduce((sum, row) => sum + row.turns, 0);
-  const window = `the last ${formatDuration(trafficWindowMs)}`;
+  const window = `the last ${formatDuration(atMs - trafficSinceMs)}`;
   const actual =
     share === null ? `no turns in ${window}` : `${percentOf(share)} of ${formatCount(turns)} turns in ${window}`;
   return `${spec.canaryArm}: set to ${set}% of users, actual share ${actual}`;

@@ -1,7 +1,6 @@
 import { Command } from 'commander';
 import { exitStatusHelp } from '../exit-status';
 import { writeJson, writeLines } from '../output';
-import { withUsageStatus } from './exit-status';
 import { livenessOf, withOperatorIfAny } from './liveness';
 import { findRollout, useLedger } from './rollout-ledger';
 import { readView } from './rollout-view';
@@ -15,7 +14,7 @@ export function statusCommand(): Command {
     .argument('[name]', 'the rollout (default: the most recent one)')
     .option('--json', 'print JSON')
     .addHelpText('after', `\n${exitStatusHelp}`)
-    .action((name: string | undefined, { json }: { json?: boolean }) => withUsageStatus(() => showStatus(name, json)));
+    .action((name: string | undefined, { json }: { json?: boolean }) => showStatus(name, json));
 }
 
 async function showStatus(name: string | undefined, json: boolean | undefined): Promise<void> {

@@ -3,7 +3,6 @@ import pc from 'picocolors';
 import { exitStatus } from '../exit-status';
 import { writeJson, writeLines } from '../output';
 import { type AuditProblem, findAuditProblem, readAudit } from './audit-chain';
-import { withUsageStatus } from './exit-status';
 import { findRollout, useLedger } from './rollout-ledger';
 
 /** `bellwether rollout verify`: whether the audit trail is whole, unaltered, and its verdicts follow from what they saw. */
@@ -13,7 +12,9 @@ export function verifyCommand(): Command {
     .argument('[name]', 'decide the verdicts of this rollout alone again (default: of all); the chain is one over all')
     .option('--json', 'print JSON')
     .addHelpText('after', '\nExit status: 0 all is well, 1 something is not, 2 wrong usage or configuration.')
-    .action((name: string | undefined, { json }: { json?: boolean }) => withUsageStatus(() => verify(name, json)));
+    .action(async (name: string | undefined, { json }: { json?: boolean }) => {
+      process.exitCode = await verify(name, json);
+    });
 }
 
 async function verify(name: string | undefined, json: boolean | undefined): Promise<number> {

@@ -5,7 +5,7 @@ import type { RolloutPhase } from '../../contract/rollout';
 import { formatDuration } from '../../domain/rollout/clock';
 import type { Ledger } from '../../ledger/ledger';
 import { parseDuration } from './duration';
-import { watchStatus, withUsageStatus } from './exit-status';
+import { watchStatus } from './exit-status';
 import { livenessOf, withOperatorIfAny, type Liveness } from './liveness';
 import { findRollout, useLedger } from './rollout-ledger';
 import { readView, type RolloutView } from './rollout-view';
@@ -38,7 +38,9 @@ export function watchCommand(): Command {
       'after',
       '\nExit status: 0 promoted (the canary has all traffic), 1 rolled back, or failed, 2 wrong usage or configuration,\n3 paused or held, or no workflow runs behind it, 4 timed out.',
     )
-    .action((name: string | undefined, flags: WatchFlags) => withUsageStatus(() => watch(name, flags)));
+    .action(async (name: string | undefined, flags: WatchFlags) => {
+      process.exitCode = await watch(name, flags);
+    });
 }
 
 async function watch(name: string | undefined, flags: WatchFlags): Promise<number> {
