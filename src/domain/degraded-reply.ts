@@ -2,13 +2,13 @@ import type { ReplyLanguage } from '../contract/chat';
 
 /** What a user reads when every model of the chain failed. */
 const degradedReplies: Readonly<Record<ReplyLanguage, string>> = {
-  en: 'I am sorry, I cannot answer right now. Your message has been kept. Please try again in a few minutes.',
-  zh: '非常抱歉，我暂时无法回答。您的消息已经保存，请几分钟后再试。',
-  ja: '申し訳ございません。ただいま回答することができません。メッセージは保存されていますので、数分後にもう一度お試しください。',
-  ko: '죄송합니다. 지금은 답변을 드릴 수 없습니다. 메시지는 저장되었으니 몇 분 후에 다시 시도해 주세요.',
-  th: 'ขออภัยค่ะ ขณะนี้ไม่สามารถตอบได้ ข้อความของคุณถูกบันทึกไว้แล้ว กรุณาลองใหม่อีกครั้งในอีกไม่กี่นาที',
-  vi: 'Xin lỗi, hiện tại tôi chưa thể trả lời. Tin nhắn của bạn đã được lưu lại. Vui lòng thử lại sau vài phút.',
-  id: 'Mohon maaf, saat ini saya belum dapat menjawab. Pesan Anda sudah disimpan. Silakan coba lagi dalam beberapa menit.',
+  en: 'I am sorry, I cannot answer right now. Please try again in a few minutes.',
+  zh: '非常抱歉，我暂时无法回答。请几分钟后再试。',
+  ja: '申し訳ございません。ただいま回答することができません。数分後にもう一度お試しください。',
+  ko: '죄송합니다. 지금은 답변을 드릴 수 없습니다. 몇 분 후에 다시 시도해 주세요.',
+  th: 'ขออภัยค่ะ ขณะนี้ไม่สามารถตอบได้ กรุณาลองใหม่อีกครั้งในอีกไม่กี่นาที',
+  vi: 'Xin lỗi, hiện tại tôi chưa thể trả lời. Vui lòng thử lại sau vài phút.',
+  id: 'Mohon maaf, saat ini saya belum dapat menjawab. Silakan coba lagi dalam beberapa menit.',
 };
 
 export function degradedReply(language: ReplyLanguage): string {

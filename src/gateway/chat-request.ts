@@ -1,10 +1,33 @@
 /** The body of `POST /v1/chat/completions`: strict about the fields that mean something here, silent about all others. */
 import { z } from 'zod';
-import { chatRoles } from '../contract/chat';
+import { chatRoles, partTypes } from '../contract/chat';
 
-const contentPart = z.looseObject({ type: z.string() });
+/** What it holds stands in the field that its type names. */
+const contentPart = z
+  .looseObject({
+    type: z.string(),
+    text: z.string().optional(),
+    image_url: z.looseObject({ url: z.string() }).optional(),
+    refusal: z.string().optional(),
+  })
+  .superRefine((part, context) => {
+    const field = partTypes.find((type) => type === part.type);
+    if (field !== undefined && part[field] === undefined) {
+      context.addIssue({ code: 'custom', path: [field], message: 'is missing' });
+    }
+  });
 
-const toolCall = z.looseObject({ id: z.string(), type: z.string().default('function') });
+const toolCall = z
+  .looseObject({
+    id: z.string(),
+    type: z.string().default('function'),
+    function: z.looseObject({ name: z.string(), arguments: z.string() }).optional(),
+  })
+  .superRefine((call, context) => {
+    if (call.type === 'function' && call.function === undefined) {
+      context.addIssue({ code: 'custom', path: ['function'], message: 'is missing' });
+    }
+  });
 
 const message = z.object({
   role: z.enum(chatRoles),

@@ -3,6 +3,7 @@ import { createHash } from 'node:crypto';
 import type { IncomingHttpHeaders } from 'node:http';
 import { idProblem } from '../domain/validate-input';
 import type { ChatRequest } from './chat-request';
+import { badRequest } from './gateway-error';
 
 const ownSessionHeader = 'x-bellwether-session';
 /** Open WebUI's own (ENABLE_FORWARD_USER_INFO_HEADERS); LibreChat's as its users name them, with {{LIBRECHAT_BODY_CONVERSATIONID}}. */
@@ -15,14 +16,22 @@ export interface SessionName {
   readonly isChatApp: boolean;
 }
 
-/** The session that the request names; null when it is stateless. */
+/** The session that the request names; null when it is stateless. @throws {GatewayError} when its name is empty */
 export function sessionOf(headers: IncomingHttpHeaders, body: ChatRequest, keyId: string): SessionName | null {
+  refuseEmpty(headers[ownSessionHeader], ownSessionHeader);
+  refuseEmpty(body.metadata?.session_id, 'metadata.session_id');
   const own = headerOf(headers, ownSessionHeader) ?? nonEmpty(body.metadata?.session_id);
   const chatApp = own === null ? firstHeader(headers, chatAppSessionHeaders) : null;
   const name = own ?? (chatApp !== null && isConversation(chatApp) ? chatApp : null);
   if (name === null) return null;
   // Each API key has sessions of its own: nobody reads another's conversation by guessing its id.
   return { id: safeId(`${keyId}.`, name), isChatApp: own === null };
+}
+
+/** Whoever sends one wants a session and has lost its id: a turn without memory would hide that. */
+function refuseEmpty(value: string | readonly string[] | null | undefined, param: string): void {
+  if (typeof value !== 'string' || value.trim() !== '') return;
+  throw badRequest(`${param} is empty: give the session's id, or leave it out for a request without memory.`, param);
 }
 
 export function userOf(headers: IncomingHttpHeaders, body: ChatRequest): string | undefined {

@@ -1,13 +1,12 @@
 import type { FastifyBaseLogger, FastifyInstance } from 'fastify';
 import { LedgerUnavailableError } from '../ledger/failures';
 import { badRequest, failed, GatewayError, notFound } from './gateway-error';
-import { gatewayLimits } from './limits';
 import { errorOfClient } from './turn-errors';
 
 /** Every answer that is an error has OpenAI's shape, whoever found it. */
 export function handleErrors(server: FastifyInstance): void {
   server.setErrorHandler((error, request, reply) => {
-    const known = toGatewayError(error, request.log);
+    const known = errorOfFramework(error, server) ?? toGatewayError(error, request.log);
     return reply.code(known.status).headers(known.headers).send(known.body);
   });
   server.setNotFoundHandler((request) => {
@@ -20,7 +19,7 @@ export function handleErrors(server: FastifyInstance): void {
 /** Anything unexpected becomes a 500 without details; they are in the log, under the request's id. */
 export function toGatewayError(error: unknown, log: FastifyBaseLogger): GatewayError {
   if (error instanceof GatewayError) return error;
-  const known = errorOfClient(error, false) ?? errorOfFramework(error);
+  const known = errorOfClient(error, false);
   if (known) return known;
   if (error instanceof LedgerUnavailableError) {
     log.error({ err: error }, 'the ledger does not answer');
@@ -31,7 +30,8 @@ export function toGatewayError(error: unknown, log: FastifyBaseLogger): GatewayE
   return failed(500, 'internal_error', 'The gateway failed. Its log says why, under the id in x-request-id.');
 }
 
-function errorOfFramework(error: unknown): GatewayError | null {
+/** What the HTTP server found wrong with a request before any route saw it. */
+export function errorOfFramework(error: unknown, { initialConfig }: FastifyInstance): GatewayError | null {
   const { code, statusCode } = (error ?? {}) as { readonly code?: unknown; readonly statusCode?: unknown };
   switch (code) {
     case 'ECONNRESET':
@@ -41,7 +41,7 @@ function errorOfFramework(error: unknown): GatewayError | null {
         : null;
     case 'FST_ERR_CTP_BODY_TOO_LARGE':
       return badRequest(
-        `The body is larger than the limit of ${gatewayLimits.maxBodyBytes} bytes.`,
+        `The body is larger than the limit of ${initialConfig.bodyLimit} bytes.`,
         null,
         'request_too_large',
         413,

@@ -10,12 +10,18 @@ export function readJsonBodies(server: FastifyInstance): void {
   server.removeAllContentTypeParsers();
   server.addContentTypeParser('application/json', { parseAs: 'string' }, (request, text, done) => {
     void parse(request, String(text), (error, body: unknown) => {
-      if (error) done(badRequest('The body is not valid JSON.', null, 'invalid_json'));
+      if (error) done(badRequest(parseProblem(error), null, 'invalid_json'));
       else if (isTooDeep(body)) {
         done(badRequest(`The body is nested deeper than the limit of ${maxDepth} levels.`, null, 'invalid_json'));
       } else done(null, body);
     });
   });
+}
+
+function parseProblem({ message }: Error): string {
+  return message.includes('forbidden prototype')
+    ? 'The body has a field named __proto__ or constructor.prototype, which is taken from nobody.'
+    : 'The body is not valid JSON.';
 }
 
 /** Level by level, because a walk by recursion would fail where it matters. */

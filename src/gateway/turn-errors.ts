@@ -11,6 +11,7 @@ import {
 } from '../client/errors';
 import type { ChatReply } from '../contract/chat';
 import type { FailureKind } from '../contract/failures';
+import { refusingBudget, type Budget } from '../domain/refusal';
 import { badRequest, failed, GatewayError, tooMany } from './gateway-error';
 import { turnFacts } from './turn-facts';
 
@@ -50,10 +51,21 @@ export function errorOfClient(error: unknown, joins: boolean): GatewayError | nu
 export function errorOfReply(reply: ChatReply): GatewayError {
   const reason = reply.error ?? 'no reason is known';
   const error = reply.blocked
-    ? quota(`${reason}: no model was called. Raise the budget, or wait for the next UTC day.`)
-    : chainErrorOf(reply.error_kind ?? 'cancelled')(`No model answered, after all retries: ${reason}`, reason);
+    ? quota(`${reason}: no model was called. ${budgetAdvice(reason)}`)
+    : chainErrorOf(reply.error_kind ?? 'cancelled')(`No model of the chain answered. The last one: ${reason}`, reason);
   // Bellwether has repeated what is worth repeating.
   return error.final().about({ degraded_reply: reply.content, bellwether: turnFacts(reply) });
+}
+
+const budgetAdvices: Readonly<Record<Budget, string>> = {
+  session: 'Begin another session, or have the budget of sessions raised.',
+  key: "A key's daily budget begins anew at 00:00 UTC; one for all its time has to be raised, or another key used.",
+  day: "The service's budget of a day begins anew at 00:00 UTC; whoever runs the service can raise it.",
+};
+
+function budgetAdvice(reason: string): string {
+  const budget = refusingBudget(reason);
+  return budget === null ? 'Have the budget raised.' : budgetAdvices[budget];
 }
 
 /**

@@ -73,6 +73,10 @@ test('a used-up budget is a 402 that no client repeats, plain and streamed', asy
     );
     expect(response.status).toBe(402);
     expect(response.headers.get('x-should-retry')).toBe('false');
-    expect(await failure(response)).toMatchObject({ type: 'insufficient_quota', code: 'insufficient_quota' });
+    expect(await failure(response)).toMatchObject({
+      type: 'insufficient_quota',
+      code: 'insufficient_quota',
+      message: expect.stringContaining('00:00 UTC') as string,
+    });
   }
 });

@@ -45,6 +45,25 @@ test.each<[string, unknown, string | null, string]>([
     'is missing',
   ],
   [
+    'a text part without its text',
+    { ...hello, messages: [{ role: 'user', content: [{ type: 'text' }] }] },
+    'messages[0].content[0].text',
+    'is missing',
+  ],
+  [
+    'an image that is a text',
+    { ...hello, messages: [{ role: 'user', content: [{ type: 'image_url', image_url: 'https://x' }] }] },
+    'messages[0].content[0].image_url',
+    'must be an object',
+  ],
+  [
+    'a call of no function',
+    { ...hello, messages: [user, { role: 'assistant', tool_calls: [{ id: 'c-1', type: 'function' }] }] },
+    'messages[1].tool_calls[0].function',
+    'is missing',
+  ],
+  ['an empty session', { ...hello, metadata: { session_id: ' ' } }, 'metadata.session_id', 'is empty'],
+  [
     'a tool message without its call',
     { ...hello, messages: [{ role: 'tool', content: 'x' }] },
     'messages[0].tool_call_id',
@@ -80,6 +99,11 @@ test('messages larger than a session takes are named as the request has them', a
   );
   expect(answer).toMatchObject({ status: 400, param: 'messages[2].content' });
   expect(answer.message).toContain('limit is 65536');
+});
+
+test('an empty session header is a 400: a turn without memory would hide that the id was lost', async () => {
+  const answer = await refusal(await setting.call('/v1/chat/completions', hello, { 'x-bellwether-session': '' }));
+  expect(answer).toMatchObject({ status: 400, param: 'x-bellwether-session' });
 });
 
 test('a session that ends with an answer has nothing new', async () => {
