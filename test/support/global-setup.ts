@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { bundleWorkflowCode, DefaultLogger } from '@temporalio/worker';
 import { searchAttributeNames } from '../../src/contract/names';
 import { startDevServer } from '../../src/temporal-server/dev-server';
+import { devServerTuning } from '../../src/temporal-server/dev-server-flags';
 import { ensureTemporalBinary } from '../../src/temporal-server/ensure-temporal';
 import { reasonOf } from '../../src/temporal-server/reason';
 import { createReporter } from '../../src/temporal-server/reporter';
@@ -29,6 +30,9 @@ export default async function globalSetup(): Promise<void> {
   ]);
 }
 
+/** A workflow that is deleted goes once the queue's position is behind its end, which the server keeps every 30 s by itself. */
+const forgetsAtOnce = '--dynamic-config-value=history.transferProcessorUpdateAckInterval="1s"';
+
 async function startSharedTemporal(): Promise<void> {
   const { path: binary } = await ensureTemporalBinary({
     cacheDirectory,
@@ -40,6 +44,7 @@ async function startSharedTemporal(): Promise<void> {
     dataFile: undefined,
     namespace: testNamespace,
     searchAttributes: Object.values(searchAttributeNames),
+    tuning: [...devServerTuning, forgetsAtOnce],
   });
   endings.push(() => server.stop());
   process.env[testEnvironment.address] = server.address;

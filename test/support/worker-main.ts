@@ -1,4 +1,5 @@
 /** A worker as `bellwether worker` runs it, with the workflow bundle of the tests. */
+import type { Socket } from 'node:net';
 import { loadSettings } from '../../src/config/load-settings';
 import { untilStopped } from '../../src/cli/stop-signals';
 import { installLogging } from '../../src/logging';
@@ -6,6 +7,8 @@ import { startWorker } from '../../src/worker';
 import { testEnvironment } from './temporal';
 
 async function main(): Promise<void> {
+  const input = process.stdin.once('end', () => process.exit(1)).resume() as Socket;
+  input.unref();
   const settings = loadSettings();
   const logger = installLogging(settings.logLevel);
   const stopped = untilStopped();

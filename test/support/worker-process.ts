@@ -26,7 +26,8 @@ export function spawnWorker(service: Pick<Service, 'environment' | 'directory'>)
       [testEnvironment.workflowBundle]: process.env[testEnvironment.workflowBundle],
       ...service.environment,
     },
-    stdio: ['ignore', 'pipe', 'pipe'],
+    // A worker whose test is killed ends as well: it sees the end of its input.
+    stdio: ['pipe', 'pipe', 'pipe'],
   });
   let output = '';
   child.stderr.on('data', (chunk: Buffer) => (output += chunk.toString()));
