@@ -15,9 +15,11 @@ module.exports = {
   },
   globalSetup: '<rootDir>/test/support/global-setup.ts',
   globalTeardown: '<rootDir>/test/support/global-teardown.ts',
-  // A test's own global object is slow to ask; tests that draw a million random numbers take a tenth of the time so.
-  sandboxInjectedGlobals: ['Math'],
-  // Two cores; the suites with servers and workers are heavy.
-  maxWorkers: 2,
+  // A test's own global object is slow to ask: tests that draw a million random numbers take a tenth of the time so, and
+  // those that build many SQL statements four fifths.
+  sandboxInjectedGlobals: ['Math', 'Object'],
+  testSequencer: '<rootDir>/test/support/longest-first.js',
+  // For two cores: one in three waits for a timeout or a killed process.
+  maxWorkers: 3,
   testTimeout: 60_000,
 };

@@ -43,12 +43,13 @@ describeOnEachDatabase('turns routed through the real admission', (databases) =>
     return { arm, canary };
   }
 
-  /** Users on the canary arm, admitted through both ledgers in turn, some at a time. */
+  /** Users on the canary arm, admitted some at a time, each time through the other ledger. */
   async function canaryUsers(users: readonly string[]): Promise<ReadonlySet<string>> {
     const found = new Set<string>();
     for (let from = 0; from < users.length; from += 20) {
       const some = users.slice(from, from + 20);
-      const admissions = await Promise.all(some.map((userId, index) => admit(ledgers[index % 2 ? 0 : 1], userId)));
+      const ledger = ledgers[(from / 20) % 2 ? 0 : 1];
+      const admissions = await Promise.all(some.map((userId) => admit(ledger, userId)));
       admissions.forEach(({ arm, canary }, index) => {
         expect(canary).toBe(arm === 'holysheep');
         if (canary) found.add(some[index]!);
@@ -84,7 +85,7 @@ describeOnEachDatabase('turns routed through the real admission', (databases) =>
   }, 180_000);
 
   test('raising the split moves nobody back', async () => {
-    const users = userIds.slice(0, 1_000);
+    const users = userIds.slice(0, 500);
     let before: ReadonlySet<string> = new Set();
     for (const percent of [10, 25, 50, 75, 100]) {
       await setSplit(percent);

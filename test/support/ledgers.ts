@@ -34,7 +34,8 @@ class SqliteDatabases implements TestDatabases {
     const dataDirectory = mkdtempSync(join(tmpdir(), 'bellwether-ledger-'));
     let reader: Database | undefined;
     return Promise.resolve({
-      location: { dataDirectory },
+      // No test cuts the power.
+      location: { dataDirectory, survivesPowerLoss: false },
       async query<Row>(statement: string) {
         reader ??= new BetterSqlite3(join(dataDirectory, 'ledger.db'));
         return reader.prepare(statement).all() as Row[];
