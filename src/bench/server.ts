@@ -20,13 +20,13 @@ const settings: readonly Setting[] = [
   { title: 'as it comes', tuning: [] },
   { title: 'WAL', tuning: [writeAheadLog] },
   { title: 'quick polling', tuning: [quickPolling] },
-  { title: 'what we set', tuning: devServerTuning },
-  { title: 'what we set, synchronous=off', tuning: [...devServerTuning, '--sqlite-pragma=synchronous=off'] },
+  { title: 'both: what we set', tuning: devServerTuning },
+  { title: 'both, synchronous=off', tuning: [...devServerTuning, '--sqlite-pragma=synchronous=off'] },
   {
-    title: 'what we set, history cache of 32 workflows',
+    title: 'both, history cache of 32 workflows',
     tuning: [...devServerTuning, '--dynamic-config-value=history.hostLevelCacheMaxSize=32'],
   },
-  { title: 'what we set, worker cache of 32 workflows', tuning: devServerTuning, maxCachedWorkflows: 32 },
+  { title: 'both, worker cache of 32 workflows', tuning: devServerTuning, maxCachedWorkflows: 32 },
 ];
 
 const way = 'send';

@@ -14,8 +14,6 @@ export const devServerTuning: readonly string[] = [
   '--sqlite-pragma=journal_mode=wal',
   // The queue that hands tasks to workers polls the database at 20 a second as it comes: a turn waits for that poll.
   '--dynamic-config-value=history.transferProcessorMaxPollRPS=5000',
-  // A timer of less than a second lasts one as it comes: so would a retry after 200 ms, or the hour of a compressed rollout.
-  '--dynamic-config-value=history.timerProcessorMaxTimeShift="50ms"',
 ];
 
 /** Arguments of the `temporal` command for a development server. */

@@ -18,7 +18,7 @@ const rolloutCount = 4;
 const workerKillsOfEach = 10;
 /** Each hits all rollouts, wherever they are. */
 const serverKills = 10;
-const intervalMs = 500;
+const intervalMs = 2_000;
 const patienceMs = 120_000;
 /** A history of so few events is often continued as new, kills or not. */
 const historyEventsPerRun = 60;
