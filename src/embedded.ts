@@ -2,6 +2,7 @@ import { join } from 'node:path';
 import { Runtime } from '@temporalio/worker';
 import type { Logger } from 'pino';
 import { localKey } from './access/local-key';
+import { closeAll, type Closing } from './close-all';
 import type { Settings } from './config/settings';
 import { searchAttributeNames } from './contract/names';
 import { serveGateway, type ServedGateway } from './serve-gateway';
@@ -50,10 +51,8 @@ export interface Embedded {
 /** Starts Temporal (unless one is configured), simulated providers (when there is no key), a worker and a gateway. */
 export async function startEmbedded(options: EmbeddedOptions): Promise<Embedded> {
   const { settings } = options;
-  const stops: (() => Promise<unknown>)[] = [];
-  const stop = async (): Promise<void> => {
-    for (const stopPart of stops.splice(0).toReversed()) await stopPart();
-  };
+  const stops: Closing[] = [];
+  const stop = (): Promise<void> => closeAll(stops);
   try {
     const server = settings.temporal.address === undefined ? await startServer(options) : undefined;
     if (server) stops.push(() => server.stop());
@@ -72,7 +71,8 @@ export async function startEmbedded(options: EmbeddedOptions): Promise<Embedded>
     stops.push(() => gateway.close());
     return { settings: resolved, server, worker, gateway: await withLocalKey(gateway, resolved), stop };
   } catch (error) {
-    await stop();
+    // What failed first is the news.
+    await stop().catch(options.onError);
     throw error;
   }
 }

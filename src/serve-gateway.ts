@@ -1,5 +1,6 @@
 import type { Logger } from 'pino';
 import { connect, connectBesideWorker } from './client/connect';
+import { closeAll, type Closing } from './close-all';
 import type { Settings } from './config/settings';
 import type { TurnStreams } from './contract/stream';
 import { type Gateway, startGateway } from './gateway/gateway';
@@ -32,10 +33,8 @@ export interface ServedGateway extends Gateway {
 export async function serveGateway(options: ServeGatewayOptions): Promise<ServedGateway> {
   const { settings, host, port, logger, worker, openMetrics } = options;
   const { temporal, encryption, redisUrl } = settings;
-  const closings: (() => Promise<void>)[] = [];
-  const close = async (): Promise<void> => {
-    for (const closePart of closings.splice(0).toReversed()) await closePart();
-  };
+  const closings: Closing[] = [];
+  const close = (): Promise<void> => closeAll(closings);
   try {
     const place = { temporal, encryption: encryption ?? null };
     const client = await (worker ? connectBesideWorker(place, worker.connection) : connect(place));
@@ -50,7 +49,8 @@ export async function serveGateway(options: ServeGatewayOptions): Promise<Served
     closings.push(() => gateway.close());
     return { url: gateway.url, ledger, close };
   } catch (error) {
-    await close();
+    // What failed first is the news.
+    await close().catch((err: unknown) => logger.warn({ err }, 'closing failed'));
     throw error;
   }
 }

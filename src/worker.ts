@@ -6,6 +6,7 @@ import type { NativeConnectionOptions, WorkerOptions as TemporalWorkerOptions } 
 import { createActivities } from './activities';
 import type { BreakerState } from './activities/target-breakers';
 import { TargetMemory } from './activities/target-memory';
+import { closeAll, type Closing } from './close-all';
 import type { Settings } from './config/settings';
 import type { TurnStreams } from './contract/stream';
 import { createDataConverter } from './encryption/data-converter';
@@ -122,15 +123,4 @@ async function startWith(
       await closeAll(closings);
     }
   }
-}
-
-type Closing = () => Promise<void>;
-
-/** In the reverse order of their opening. One that fails keeps no other from being closed. */
-async function closeAll(closings: readonly Closing[]): Promise<void> {
-  const failures: unknown[] = [];
-  for (const close of closings.toReversed()) {
-    await close().catch((error: unknown) => failures.push(error));
-  }
-  if (failures.length > 0) throw failures[0];
 }

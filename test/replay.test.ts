@@ -17,6 +17,11 @@ test('there are histories of plain, failing, refused and one-shot turns', () => 
   );
 });
 
+test('there is a history of turns that waited for one that failed', () => {
+  const types = eventTypes('waiting-turns.json');
+  expect(types.join()).toContain(Array(3).fill('EVENT_TYPE_WORKFLOW_EXECUTION_UPDATE_ACCEPTED').join());
+});
+
 test('there is a history that continued as new, and one of the run that followed', () => {
   expect(eventTypes('continued-run-1.json').at(-1)).toBe('EVENT_TYPE_WORKFLOW_EXECUTION_CONTINUED_AS_NEW');
   const [started] = eventsOf('continued-run-2.json');

@@ -1,6 +1,7 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { closeAll, type Closing } from '../close-all';
 import { loadSettings } from '../config/load-settings';
 import { searchAttributeNames } from '../contract/names';
 import type { SimulatedModels } from '../simulator/behaviour';
@@ -37,11 +38,9 @@ export async function buildOnFoundation<Built extends object>(
 ): Promise<Built & { stop(): Promise<void> }> {
   const directory = mkdtempSync(join(tmpdir(), 'bellwether-bench-'));
   process.once('exit', () => rmSync(directory, { recursive: true, force: true }));
-  const stops: (() => Promise<unknown>)[] = [];
-  const onStop = (stopPart: () => Promise<unknown>): void => void stops.push(stopPart);
-  const stop = async (): Promise<void> => {
-    for (const stopPart of stops.splice(0).toReversed()) await stopPart();
-  };
+  const stops: Closing[] = [];
+  const onStop = (stopPart: Closing): void => void stops.push(stopPart);
+  const stop = (): Promise<void> => closeAll(stops);
   try {
     const { path: binary } = await ensureTemporalBinary({ cacheDirectory: loadSettings().cacheDirectory, report });
     const dataFile = join(directory, 'temporal.db');
@@ -64,7 +63,8 @@ export async function buildOnFoundation<Built extends object>(
     };
     return { ...(await build(foundation, onStop)), stop };
   } catch (error) {
-    await stop();
+    // What failed first is the news.
+    await stop().catch(() => undefined);
     throw error;
   }
 }

@@ -1,4 +1,4 @@
-/** `npm run bench -- turn` and `gateway`: see docs/benchmark.md; `npm run bench -- server`: see docs/temporal.md. */
+/** `npm run bench -- turn` and `gateway`: see docs/benchmark.md; `npm run bench -- server` measures the settings of docs/temporal.md. */
 import { Command } from 'commander';
 import { gatewayCommand } from './gateway/command';
 import { serverCommand } from './server';

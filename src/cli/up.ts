@@ -47,12 +47,15 @@ export function upCommand(): Command {
       process.stdout.write(`${describe(embedded)}\n`);
 
       const serverEnded = embedded.server?.exited.then(() => 'server-ended' as const);
-      const reason = await Promise.race([stopped, embedded.worker.finished, ...(serverEnded ? [serverEnded] : [])]);
-      if (reason === 'server-ended')
-        process.stderr.write('The Temporal server ended; its log is in the data directory.\n');
-      else process.stderr.write('Stopping: running turns are finished first. Ctrl-C again ends at once.\n');
-      await embedded.stop();
-      process.exitCode = reason === 'SIGINT' || reason === 'SIGTERM' ? 0 : 1;
+      try {
+        const reason = await Promise.race([stopped, embedded.worker.finished, ...(serverEnded ? [serverEnded] : [])]);
+        if (reason === 'server-ended')
+          process.stderr.write('The Temporal server ended; its log is in the data directory.\n');
+        else process.stderr.write('Stopping: running turns are finished first. Ctrl-C again ends at once.\n');
+        process.exitCode = reason === 'SIGINT' || reason === 'SIGTERM' ? 0 : 1;
+      } finally {
+        await embedded.stop();
+      }
       process.stderr.write('Stopped. The next start goes on where this one was.\n');
     });
 }

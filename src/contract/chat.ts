@@ -144,6 +144,8 @@ export interface ChatReply {
   readonly usage?: ReplyUsage;
   /** True when a budget refused the turn before any call. */
   readonly blocked: boolean;
+  /** Of a turn that was blocked: whose budget refused it. */
+  readonly refused_by?: 'session' | 'day' | 'key';
   /** US dollars left of the day's budget. */
   readonly remaining_budget: number;
 }

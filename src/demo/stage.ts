@@ -2,6 +2,7 @@ import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { BellwetherClient } from '../client';
 import { connect } from '../client';
+import { closeAll, type Closing } from '../close-all';
 import type { Settings } from '../config/settings';
 import { searchAttributeNames } from '../contract/names';
 import { holysheepProfile, legacyProfile } from '../simulator/profiles';
@@ -38,10 +39,8 @@ export interface Stage {
 /** Sets up an own Temporal server, simulated providers in an own process, and the client. */
 export async function setStage(settings: Settings, report: Reporter): Promise<Stage> {
   const dataDirectory = join(settings.dataDirectory, 'demo');
-  const closes: (() => Promise<unknown>)[] = [];
-  const close = async (): Promise<void> => {
-    for (const closePart of closes.splice(0).toReversed()) await closePart();
-  };
+  const closes: Closing[] = [];
+  const close = (): Promise<void> => closeAll(closes);
   try {
     await clear(dataDirectory);
     const { path } = await ensureTemporalBinary({ cacheDirectory: settings.cacheDirectory, report });
@@ -73,7 +72,8 @@ export async function setStage(settings: Settings, report: Reporter): Promise<St
     };
     return { client, simulator, server, dataDirectory, environment, startWorker, close };
   } catch (error) {
-    await close();
+    // What failed first is the news.
+    await close().catch(() => undefined);
     throw error;
   }
 }

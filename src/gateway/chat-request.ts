@@ -6,13 +6,13 @@ import { chatRoles, partTypes } from '../contract/chat';
 const contentPart = z
   .looseObject({
     type: z.string(),
-    text: z.string().optional(),
-    image_url: z.looseObject({ url: z.string() }).optional(),
-    refusal: z.string().optional(),
+    text: z.string().nullish(),
+    image_url: z.looseObject({ url: z.string() }).nullish(),
+    refusal: z.string().nullish(),
   })
   .superRefine((part, context) => {
     const field = partTypes.find((type) => type === part.type);
-    if (field !== undefined && part[field] === undefined) {
+    if (field !== undefined && (part[field] ?? null) === null) {
       context.addIssue({ code: 'custom', path: [field], message: 'is missing' });
     }
   });
@@ -21,10 +21,10 @@ const toolCall = z
   .looseObject({
     id: z.string(),
     type: z.string().default('function'),
-    function: z.looseObject({ name: z.string(), arguments: z.string() }).optional(),
+    function: z.looseObject({ name: z.string(), arguments: z.string() }).nullish(),
   })
   .superRefine((call, context) => {
-    if (call.type === 'function' && call.function === undefined) {
+    if (call.type === 'function' && (call.function ?? null) === null) {
       context.addIssue({ code: 'custom', path: ['function'], message: 'is missing' });
     }
   });

@@ -59,7 +59,7 @@ export function badRequest(message: string, param: string | null, code = 'invali
   return new GatewayError(status, { message, type: 'invalid_request_error', param, code });
 }
 
-export function notFound(message: string, code = 'not_found', param: string | null = null): GatewayError {
+export function notFound(message: string, code: string, param: string | null = null): GatewayError {
   return badRequest(message, param, code, 404);
 }
 

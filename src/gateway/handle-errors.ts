@@ -54,8 +54,6 @@ export function errorOfFramework(error: unknown, { initialConfig }: FastifyInsta
         'unsupported_media_type',
         415,
       );
-    case 'FST_ERR_CTP_EMPTY_JSON_BODY':
-      return badRequest('The body is empty; it must be a JSON object.', null, 'invalid_json');
     case 'FST_ERR_CTP_INVALID_CONTENT_LENGTH':
       return badRequest('The body has not the length that content-length says.', null, 'invalid_body');
     case 'FST_ERR_BAD_URL':

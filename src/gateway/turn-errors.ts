@@ -11,7 +11,6 @@ import {
 } from '../client/errors';
 import type { ChatReply } from '../contract/chat';
 import type { FailureKind } from '../contract/failures';
-import { refusingBudget, type Budget } from '../domain/refusal';
 import { badRequest, failed, GatewayError, tooMany } from './gateway-error';
 import { turnFacts } from './turn-facts';
 
@@ -33,14 +32,17 @@ export function errorOfClient(error: unknown, joins: boolean): GatewayError | nu
   if (error instanceof TurnNotFoundError) {
     return badRequest('This turn was never begun, or is not kept any more.', null, 'turn_not_kept', 404);
   }
+  // In both cases the turn may go on, so that only a request that would join it is worth repeating.
+  const advice = joins
+    ? 'the same request with the same Idempotency-Key joins it'
+    : 'GET /v1/turns/{id} has its answer, with the id from x-bellwether-turn-id; with an Idempotency-Key the same request could join it';
   if (error instanceof TemporalUnreachableError) {
-    const message = 'Temporal cannot be reached, so no turn can begin. Try again in a few seconds.';
-    return failed(503, 'temporal_unreachable', message, { 'retry-after': unreachableRetryAfterSeconds });
+    const message = `Temporal cannot be reached, so nobody knows yet whether the turn began. If it did, ${advice}.`;
+    const headers = { 'retry-after': unreachableRetryAfterSeconds };
+    const unreachable = failed(503, 'temporal_unreachable', message, headers);
+    return joins ? unreachable : unreachable.final();
   }
   if (error instanceof DeadlineExceededError) {
-    const advice = joins
-      ? 'the same request with the same Idempotency-Key joins it'
-      : 'GET /v1/turns/{id} has its answer, with the id from x-bellwether-turn-id; with an Idempotency-Key the same request could join it';
     const late = failed(504, 'deadline_exceeded', `The turn has no answer yet. It goes on, and ${advice}.`);
     return joins ? late : late.final();
   }
@@ -51,21 +53,21 @@ export function errorOfClient(error: unknown, joins: boolean): GatewayError | nu
 export function errorOfReply(reply: ChatReply): GatewayError {
   const reason = reply.error ?? 'no reason is known';
   const error = reply.blocked
-    ? quota(`${reason}: no model was called. ${budgetAdvice(reason)}`)
-    : chainErrorOf(reply.error_kind ?? 'cancelled')(`No model of the chain answered. The last one: ${reason}`, reason);
+    ? quota(`${reason}: no model was called. ${budgetAdvice(reply)}`)
+    : chainErrorOf(reply.error_kind ?? 'cancelled')(`No model answered. The last failure: ${reason}`, reason);
   // Bellwether has repeated what is worth repeating.
   return error.final().about({ degraded_reply: reply.content, bellwether: turnFacts(reply) });
 }
 
-const budgetAdvices: Readonly<Record<Budget, string>> = {
+const budgetAdvices: Readonly<Record<NonNullable<ChatReply['refused_by']>, string>> = {
   session: 'Begin another session, or have the budget of sessions raised.',
   key: "A key's daily budget begins anew at 00:00 UTC; one for all its time has to be raised, or another key used.",
   day: "The service's budget of a day begins anew at 00:00 UTC; whoever runs the service can raise it.",
 };
 
-function budgetAdvice(reason: string): string {
-  const budget = refusingBudget(reason);
-  return budget === null ? 'Have the budget raised.' : budgetAdvices[budget];
+/** A turn that began under an older worker does not say which budget it was. */
+function budgetAdvice({ refused_by }: ChatReply): string {
+  return refused_by === undefined ? 'Raise the budget, or wait for the next UTC day.' : budgetAdvices[refused_by];
 }
 
 /**

@@ -8,7 +8,7 @@ export interface DevServerFlags {
   readonly tuning: readonly string[];
 }
 
-/** What makes the dev server fast; `docs/temporal.md` has the measurements, `npm run bench -- server` repeats them. */
+/** What makes the dev server fast; `npm run bench -- server` measures what each is worth. */
 export const devServerTuning: readonly string[] = [
   // A commit is one append to the log instead of a rewritten file and a journal.
   '--sqlite-pragma=journal_mode=wal',

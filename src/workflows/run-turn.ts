@@ -190,6 +190,7 @@ function refusedReply(turn: Turn, refusal: Refused): ChatReply {
     success: false,
     error: reason,
     blocked: true,
+    refused_by: refusal.scope,
     remaining_budget: toUsd(refusal.remainingNanoUsd),
   };
 }

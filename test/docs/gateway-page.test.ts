@@ -107,7 +107,7 @@ test('the table of errors has every code of the gateway, and no other', () => {
   );
   // Words of the same form that are no codes: types of errors, fields, states.
   const others =
-    /^((?!internal)\w+_error|not_ready|in_progress|tool_choice|tool_calls|parallel_tool_calls|max_tokens|degraded_reply|bellwether_\w+)$/;
+    /^((?!internal)\w+_error|not_ready|in_progress|tool_choice|tool_calls|parallel_tool_calls|max_tokens|degraded_reply|refused_by|bellwether_\w+)$/;
   const codes = new Set([...source.matchAll(/'([a-z]+(?:_[a-z]+)+|overloaded)'/g)].map(([, code = '']) => code));
   expect([...described].toSorted()).toEqual([...codes].filter((code) => !others.test(code)).toSorted());
 });

@@ -127,14 +127,16 @@ describe('a body that is', () => {
       headers: { authorization: `Bearer ${setting.key}`, 'content-type': 'application/json', ...headers },
     });
 
-  test.each<[string, () => string | Buffer]>([
-    ['no JSON', () => '{"model":'],
-    ['empty', () => ''],
-    ['no UTF-8', () => Buffer.from([0xff, 0xfe, 0x7b])],
-    ['nested too deep', () => `{"a":${'['.repeat(200_000)}${']'.repeat(200_000)}}`],
-    ['out to change prototypes', () => '{"__proto__":{"x":1}}'],
-  ])('%s is a 400', async (_, body) => {
-    expect(await refusal(await send(body()))).toMatchObject({ status: 400, code: 'invalid_json' });
+  test.each<[string, () => string | Buffer, string]>([
+    ['no JSON', () => '{"model":', 'not valid JSON'],
+    ['empty', () => '', 'is empty'],
+    ['no UTF-8', () => Buffer.from([0xff, 0xfe, 0x7b]), 'not valid JSON'],
+    ['nested too deep', () => `{"a":${'['.repeat(200_000)}${']'.repeat(200_000)}}`, 'limit of 100 levels'],
+    ['out to change prototypes', () => '{"__proto__":{"x":1}}', 'field named __proto__'],
+  ])('%s is a 400', async (_, body, message) => {
+    const answer = await refusal(await send(body()));
+    expect(answer).toMatchObject({ status: 400, code: 'invalid_json' });
+    expect(answer.message).toContain(message);
   });
 
   test('larger than the limit is a 413', async () => {

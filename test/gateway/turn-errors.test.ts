@@ -1,10 +1,10 @@
 import pino from 'pino';
-import type { BellwetherClient } from '../../src/client';
+import { TemporalUnreachableError, type BellwetherClient } from '../../src/client';
 import type { ChatReply } from '../../src/contract/chat';
 import { failureKinds, type FailureKind } from '../../src/contract/failures';
 import { GatewayMetrics } from '../../src/gateway/metrics';
 import { OpenRequests } from '../../src/gateway/open-requests';
-import { errorOfReply } from '../../src/gateway/turn-errors';
+import { errorOfClient, errorOfReply } from '../../src/gateway/turn-errors';
 import { waitForTurn } from '../../src/gateway/wait-for-turn';
 
 const failedReply = (kind: string) =>
@@ -25,4 +25,17 @@ test('a reply that makes no sense ends in an error, not in a rejection that ends
     { isNew: true, joins: false, log: pino({ level: 'silent' }) },
   );
   expect(end).toMatchObject({ error: { status: 500, fields: { code: 'internal_error' } } });
+});
+
+test('a request whose turn may have begun is to be repeated only when it would join it', () => {
+  const unreachable = new TemporalUnreachableError('Temporal does not answer');
+  expect(errorOfClient(unreachable, true)).toMatchObject({ status: 503, headers: { 'retry-after': '5' } });
+  expect(errorOfClient(unreachable, true)?.headers).not.toHaveProperty('x-should-retry');
+  expect(errorOfClient(unreachable, false)?.headers).toHaveProperty('x-should-retry', 'false');
+});
+
+test.each(['session', 'day', 'key'] as const)('a blocked turn says what to do about the budget: %s', (refused_by) => {
+  const reply = { success: false, blocked: true, error: 'A budget is used up', refused_by } as ChatReply;
+  const advice = { session: 'another session', day: '00:00 UTC', key: 'another key' }[refused_by];
+  expect(errorOfReply(reply)).toMatchObject({ status: 402, fields: { message: expect.stringContaining(advice) } });
 });

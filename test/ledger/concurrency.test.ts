@@ -18,7 +18,9 @@ async function highestWhile(
   scope = 'day:2026-11-23',
 ): Promise<number> {
   const ended = new AbortController();
-  void running.finally(() => ended.abort());
+  // Whoever waits for it hears of its failure.
+  const end = (): void => ended.abort();
+  void running.then(end, end);
   let highest = 0;
   do {
     const [row] = await database.query<{ total: string }>(

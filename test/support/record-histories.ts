@@ -7,6 +7,7 @@
  */
 import { existsSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { defineSearchAttributeKey, SearchAttributeType } from '@temporalio/common';
 import { historyToJSON } from '@temporalio/common/lib/proto-utils';
 import { TestWorkflowEnvironment } from '@temporalio/testing';
@@ -53,6 +54,7 @@ const recordings: readonly Recording[] = [
     configuration: { retry: { maxAttemptsPerTarget: 2, baseDelayMs: 20, delayJitterMs: 10 } },
     record: failingTargets,
   },
+  { files: ['waiting-turns.json'], record: waitingTurns },
   { files: ['refused-turn.json'], configuration: { budgets: { sessionUsd: '0.000001' } }, record: refusedTurn },
   { files: ['one-shot.json'], record: oneShot },
   {
@@ -136,6 +138,29 @@ async function failingTargets({ client, temporal, simulator }: Service): Promise
   await simulator.setBehaviour(fallbackModel, { alwaysFault: unavailable });
   await client.send({ sessionId, turnId: 'degraded', content: '我的订单在哪里？' });
   await simulator.setBehaviour('*', { alwaysFault: null });
+  await client.close(sessionId);
+  await temporal.workflow.getHandle(conversationWorkflowId(sessionId)).result();
+  return [await fetchHistory(temporal, conversationWorkflowId(sessionId))];
+}
+
+/** Four turns of a session at once, of which the second one fails: each begins when the one before has ended. */
+async function waitingTurns({ client, temporal, simulator }: Service): Promise<readonly unknown[]> {
+  const sessionId = 'waiting-turns';
+  await simulator.setBehaviour(primaryModel, { latency: { kind: 'fixed', ms: 400 } });
+  const lostCall = [{ role: 'tool', tool_call_id: 'call-of-nobody', content: '21 degrees' }] as const;
+  const ended = await Promise.allSettled(
+    [
+      { turnId: 'first', content: 'Where is my order?' },
+      { turnId: 'failing', content: '', messages: lostCall },
+      { turnId: 'after-a-failure', content: 'And when does it arrive?' },
+      { turnId: 'last', content: 'Thank you.' },
+    ].map(async (message, index) => {
+      // In this order, and all while the first one's model takes its time.
+      await sleep(index * 80);
+      return client.send({ sessionId, ...message });
+    }),
+  );
+  if (ended.filter(({ status }) => status === 'rejected').length !== 1) throw new Error('One of them should fail.');
   await client.close(sessionId);
   await temporal.workflow.getHandle(conversationWorkflowId(sessionId)).result();
   return [await fetchHistory(temporal, conversationWorkflowId(sessionId))];

@@ -1,0 +1,13 @@
+export type Closing = () => Promise<unknown>;
+
+/**
+ * Closes what was opened, in reverse order, and empties the list, so that nothing is closed twice. One that fails keeps no
+ * other from being closed; the first failure is thrown at the end.
+ */
+export async function closeAll(closings: Closing[]): Promise<void> {
+  const failures: unknown[] = [];
+  for (const close of closings.splice(0).toReversed()) {
+    await close().catch((error: unknown) => failures.push(error));
+  }
+  if (failures.length > 0) throw failures[0];
+}
