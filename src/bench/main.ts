@@ -1,5 +1,6 @@
 /** `npm run bench -- turn` and `gateway`: see docs/benchmark.md; `npm run bench -- server` measures the settings of docs/temporal.md. */
 import { Command } from 'commander';
+import { reasonOf } from '../reason';
 import { gatewayCommand } from './gateway/command';
 import { serverCommand } from './server';
 import { turnCommand } from './turn';
@@ -14,6 +15,6 @@ async function main(): Promise<void> {
 }
 
 main().catch((error: unknown) => {
-  console.error(error instanceof Error ? error.message : error);
+  console.error(reasonOf(error));
   process.exitCode = 1;
 });

@@ -1,5 +1,5 @@
 import { Connection, isGrpcServiceError, type ConnectionOptions } from '@temporalio/client';
-import { reasonOf } from '../temporal-server/reason';
+import { reasonOf } from '../reason';
 import type { TemporalSettings } from '../config/settings';
 
 /** A TLS handshake over a slow line takes a second or two; a person is waiting. */

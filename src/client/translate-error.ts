@@ -8,6 +8,7 @@ import {
 import { ApplicationFailure } from '@temporalio/common';
 import { status as grpcStatus } from '@grpc/grpc-js';
 import { failureTypes } from '../contract/failures';
+import { reasonOf } from '../reason';
 import {
   BellwetherError,
   ConversationClosedError,
@@ -68,7 +69,7 @@ export function translateError(error: unknown, subject: string): BellwetherError
   }
   const cause = grpcCauseOf(error);
   return new TemporalUnreachableError(
-    `Temporal did not carry out the call for ${subject}: ${cause?.details || messageOf(error)}. Is it running, and are address and namespace right?`,
+    `Temporal did not carry out the call for ${subject}: ${cause?.details || reasonOf(error)}. Is it running, and are address and namespace right?`,
     { cause: error },
   );
 }
@@ -79,7 +80,7 @@ export function isNotFound(error: unknown): boolean {
 }
 
 function fromFailure(failure: unknown, subject: string): BellwetherError {
-  const message = messageOf(failure);
+  const message = reasonOf(failure);
   const type = failure instanceof ApplicationFailure ? failure.type : undefined;
   switch (type ?? '') {
     case failureTypes.queueFull:
@@ -98,8 +99,4 @@ function grpcCauseOf(error: unknown): { code: grpcStatus; details: string } | un
     if (isGrpcServiceError(current)) return current;
   }
   return undefined;
-}
-
-function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }

@@ -1,6 +1,7 @@
 import { accessSync, constants } from 'node:fs';
 import path from 'node:path';
 import { makePrivateDirectory } from '../private-directory';
+import { reasonOf } from '../reason';
 import { SettingsError } from './settings-error';
 
 /** Where ledger and embedded server keep their files: `.bellwether` in the working directory unless told otherwise. */
@@ -14,7 +15,7 @@ export function prepareDataDirectory(dataDirectory: string): void {
     makePrivateDirectory(dataDirectory);
     accessSync(dataDirectory, constants.R_OK | constants.W_OK | constants.X_OK);
   } catch (error) {
-    const reason = error instanceof Error ? error.message : String(error);
+    const reason = reasonOf(error);
     throw new SettingsError([
       `BELLWETHER_DATA_DIR: ${dataDirectory} cannot be used: ${reason}. Name a directory in which this user may write (default: .bellwether here).`,
     ]);

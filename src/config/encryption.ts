@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs';
 import path from 'node:path';
+import { reasonOf } from '../reason';
 import type { EncryptionSettings } from './settings';
 
 const variable = 'BELLWETHER_ENCRYPTION_KEYS';
@@ -23,7 +24,7 @@ export function readEncryption(
   try {
     text = readKeyText(variables, workingDirectory);
   } catch (error) {
-    problems.push(error instanceof Error ? error.message : String(error));
+    problems.push(reasonOf(error));
   }
   if (text === undefined) return { encryption: undefined, problems };
 

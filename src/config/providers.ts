@@ -1,5 +1,6 @@
 import path from 'node:path';
 import type { ProviderSettings } from '../providers/provider';
+import { reasonOf } from '../reason';
 import { createApiKeyReader, type ApiKeyReader } from './api-key';
 import type { LoadedConfigFile } from './config-file';
 import { providerDefaults } from './defaults';
@@ -45,7 +46,7 @@ export function resolveProviders(sources: Sources): ResolvedProviders {
     try {
       keyReaders.set(name, callsProviders ? keyReaderOf(name, sources) : noKey);
     } catch (error) {
-      const reason = error instanceof Error ? error.message : String(error);
+      const reason = reasonOf(error);
       const isOfFile = merged.providers.get(name)?.apiKeyFile !== undefined;
       problems.push(isOfFile ? loaded.problemAt(['providers', name, 'apiKeyFile'], reason) : reason);
     }

@@ -1,6 +1,7 @@
 import { existsSync } from 'node:fs';
 import { loadClientConnectConfig } from '@temporalio/envconfig';
 import { defaultTaskQueue } from '../contract/names';
+import { reasonOf } from '../reason';
 import type { TemporalSettings } from './settings';
 
 const notConfigured: TemporalSettings = {
@@ -38,7 +39,7 @@ export function readTemporal(variables: Readonly<Record<string, string>>): {
     };
   } catch (error) {
     // The first line alone: a syntax error goes on with an excerpt of the file, which may hold a key.
-    const [reason] = (error instanceof Error ? error.message : String(error)).split('\n');
+    const [reason] = reasonOf(error).split('\n');
     return { temporal: notConfigured, problems: [`Temporal's configuration (TEMPORAL_…, temporal.toml): ${reason}`] };
   }
 }

@@ -1,6 +1,6 @@
 import { mkdtempSync, readdirSync, renameSync, rmSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
-import { reasonOf } from './reason';
+import { reasonOf } from '../reason';
 import type { ReportedTask, Reporter } from './reporter';
 import { readPinnedVersion, type TemporalVersion } from './temporal-version';
 

@@ -8,7 +8,7 @@ import { lastLogLines } from './dev-server-log';
 import { spawnDevServer, type DevServerProcess } from './dev-server-process';
 import { assertPortFree, findFreePort } from './free-port';
 import { waitUntilReady } from './readiness';
-import { reasonOf } from './reason';
+import { reasonOf } from '../reason';
 
 /** Starts when somebody takes a chosen port before the server listens on it: once is rare, three times is no accident. */
 const maxStarts = 3;

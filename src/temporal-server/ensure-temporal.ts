@@ -5,7 +5,7 @@ import { downloadTemporal, officialDownload, type DownloadSource } from './downl
 import { lockFile } from './file-lock';
 import { goInstallTemporal, goPackage } from './go-install';
 import { findOnPath, isExecutableFile } from './locate';
-import { reasonOf } from './reason';
+import { reasonOf } from '../reason';
 import type { Reporter } from './reporter';
 import { TemporalNotFoundError, type FailedWay } from './temporal-not-found';
 import { pinnedVersion, readSupportedVersion, type TemporalVersion } from './temporal-version';

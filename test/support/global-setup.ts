@@ -7,7 +7,7 @@ import { searchAttributeNames } from '../../src/contract/names';
 import { startDevServer } from '../../src/temporal-server/dev-server';
 import { devServerTuning } from '../../src/temporal-server/dev-server-flags';
 import { ensureTemporalBinary } from '../../src/temporal-server/ensure-temporal';
-import { reasonOf } from '../../src/temporal-server/reason';
+import { reasonOf } from '../../src/reason';
 import { createReporter } from '../../src/temporal-server/reporter';
 import { cacheDirectory } from './cache-directory';
 import { pythonEnvironment } from './python';

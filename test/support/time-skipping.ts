@@ -5,7 +5,7 @@ import { promisify } from 'node:util';
 import { TestWorkflowEnvironment } from '@temporalio/testing';
 import { searchAttributeNames } from '../../src/contract/names';
 import { lockFile } from '../../src/temporal-server/file-lock';
-import { reasonOf } from '../../src/temporal-server/reason';
+import { reasonOf } from '../../src/reason';
 import { createReporter, type Reporter } from '../../src/temporal-server/reporter';
 import { addSearchAttributes } from '../../src/temporal-server/search-attributes';
 import { cacheDirectory } from './cache-directory';

@@ -1,4 +1,4 @@
-import { reasonOf } from '../../temporal-server/reason';
+import { reasonOf } from '../../reason';
 
 export type CheckOutcome =
   | { readonly status: 'ok'; readonly detail: string; readonly advice?: string }

@@ -7,6 +7,7 @@ import { describeIssues, formatPath } from '../../config/schema-issues';
 import type { FreezeWindow, RolloutGates, RolloutStep } from '../../contract/rollout';
 import { formatDuration } from '../../domain/rollout/clock';
 import { rolloutPlans, type RolloutPlanName } from '../../domain/rollout/plans';
+import { reasonOf } from '../../reason';
 import { parseDuration } from './duration';
 import { UsageError } from '../exit-status';
 
@@ -123,7 +124,7 @@ function readContent(file: string, fileName: string): unknown {
   try {
     text = readFileSync(file, 'utf8');
   } catch (error) {
-    throw new UsageError(`${file} cannot be read: ${error instanceof Error ? error.message : String(error)}`);
+    throw new UsageError(`${file} cannot be read: ${reasonOf(error)}`);
   }
   const document = parseDocument(text, { prettyErrors: true });
   const [problem] = document.errors;
@@ -132,7 +133,7 @@ function readContent(file: string, fileName: string): unknown {
     return document.toJS() ?? {};
   } catch (error) {
     // An alias that leads nowhere, or thousands of them, is found only here.
-    throw new UsageError(`${fileName}: ${error instanceof Error ? error.message : String(error)}`);
+    throw new UsageError(`${fileName}: ${reasonOf(error)}`);
   }
 }
 
