@@ -1,4 +1,5 @@
-import { mergeVariables, readDotEnv, type Variables } from './environment';
+import { shellQuoted } from '../shell-quoted';
+import { mergeVariables, readDotEnv, valueOf, type Variables } from './environment';
 
 /** `LOG_LEVEL=debug`, without checking anything else: for telling an error, also of settings that cannot be read. */
 export function wantsDebugOutput(environment: Variables = process.env, workingDirectory = process.cwd()): boolean {
@@ -14,8 +15,8 @@ export function wantsDebugOutput(environment: Variables = process.env, workingDi
 
 /** What a command in another terminal here needs in front of it to find the same files; '' when it finds them anyway. */
 export function dataDirectoryPrefix(dataDirectory: string, environment: Variables = process.env): string {
-  if (environment['BELLWETHER_DATA_DIR'] === undefined) return '';
-  return `BELLWETHER_DATA_DIR=${/[^\w./-]/.test(dataDirectory) ? `'${dataDirectory}'` : dataDirectory} `;
+  if (valueOf(environment, 'BELLWETHER_DATA_DIR') === undefined) return '';
+  return `BELLWETHER_DATA_DIR=${shellQuoted(dataDirectory)} `;
 }
 
 /** Where programs are looked for. */

@@ -3,6 +3,7 @@ import type { ChatReply, SendOptions } from '../client';
 import { BudgetRefusedError } from '../client';
 import type { BellwetherClient } from '../client';
 import { footer } from '../cli/reply-footer';
+import { shellQuoted } from '../shell-quoted';
 import type { Reporter } from '../temporal-server/reporter';
 
 /** Longer messages of the story are cut where they are printed. */
@@ -24,7 +25,7 @@ export class Narrator {
 
   /** A command of the operator's, before it runs. */
   command(words: readonly string[]): void {
-    this.say('', `   ${pc.green('$')} bellwether rollout ${words.map(quoted).join(' ')}`);
+    this.say('', `   ${pc.green('$')} bellwether rollout ${words.map(shellQuoted).join(' ')}`);
   }
 
   say(...lines: readonly string[]): void {
@@ -46,11 +47,6 @@ export class Narrator {
       throw error;
     }
   }
-}
-
-/** As a shell takes it. */
-function quoted(word: string): string {
-  return /\s/.test(word) ? `'${word}'` : word;
 }
 
 function shortened(content: string): string {

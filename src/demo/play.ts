@@ -2,6 +2,7 @@ import { execFileSync } from 'node:child_process';
 import { setTimeout as delay } from 'node:timers/promises';
 import { join } from 'node:path';
 import type { ChatReply } from '../client';
+import { shellQuoted } from '../shell-quoted';
 import { faults } from '../simulator/behaviour';
 import type { Reporter } from '../temporal-server/reporter';
 import { playMigration } from './migration';
@@ -132,7 +133,7 @@ function whereToLook({ dataDirectory }: Stage, narrator: Narrator): void {
     'The demonstration ends its server; its data stays. To see every turn in the Temporal UI:',
   );
   narrator.say(
-    `   BELLWETHER_DATA_DIR=${dataDirectory} npx bellwether up`,
+    `   BELLWETHER_DATA_DIR=${shellQuoted(dataDirectory)} npx bellwether up`,
     '   then open http://127.0.0.1:8233: "demo-killed-worker" shows the task that timed out, "demo-fallback" the retries.',
     '   Current details of each conversation list its turns with provider, attempts, tokens and cost.',
   );
