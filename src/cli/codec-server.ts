@@ -3,6 +3,8 @@ import { Command, InvalidArgumentError } from 'commander';
 import { loadSettings } from '../config/load-settings';
 import { createPayloadCodec } from '../encryption/aes-gcm-codec';
 import { startCodecServer } from '../encryption/codec-server';
+import { reasonOf } from '../reason';
+import { UsageError } from './exit-status';
 import { parsePort } from './port';
 import { untilStopped } from './stop-signals';
 
@@ -23,9 +25,11 @@ function addOrigin(origin: string, origins: readonly string[] | undefined): read
 async function run(flags: CodecServerFlags): Promise<void> {
   const { encryption } = loadSettings();
   if (encryption === undefined) {
-    throw new Error('Encryption is off: no encryption key is configured, so there is nothing to decode.');
+    throw new UsageError(
+      'Encryption is off, so there is nothing to decode: set BELLWETHER_ENCRYPTION_KEYS or BELLWETHER_ENCRYPTION_KEYS_FILE, as the workers have it.',
+    );
   }
-  const token = flags.tokenFile === undefined ? undefined : (await readFile(flags.tokenFile, 'utf8')).trim();
+  const token = flags.tokenFile === undefined ? undefined : await readToken(flags.tokenFile);
   const server = await startCodecServer({
     codec: createPayloadCodec(encryption),
     host: flags.host,
@@ -33,10 +37,21 @@ async function run(flags: CodecServerFlags): Promise<void> {
     allowedOrigins: flags.origin,
     allowRemote: flags.allowRemote,
     ...(token === undefined ? {} : { token }),
+  }).catch((error: unknown) => {
+    // A host that may not be served, or a token that is too short.
+    throw error instanceof RangeError ? new UsageError(error.message, { cause: error }) : error;
   });
   console.log(`Codec endpoint for the Temporal UI: ${server.url} (for pages from ${flags.origin.join(', ')})`);
   await untilStopped();
   await server.close();
+}
+
+async function readToken(file: string): Promise<string> {
+  try {
+    return (await readFile(file, 'utf8')).trim();
+  } catch (error) {
+    throw new UsageError(`--token-file: ${file} cannot be read: ${reasonOf(error)}`, { cause: error });
+  }
 }
 
 /** `bellwether codec-server`: serves until SIGINT or SIGTERM. */
@@ -48,6 +63,10 @@ export function codecServerCommand(): Command {
     .option<readonly string[]>('--origin <origin>', "the Temporal UI's origin; may be repeated", addOrigin)
     .option('--token-file <file>', 'file with the token that every call must bring')
     .option('--allow-remote', 'allow an address that other machines can reach; needs --token-file', false)
+    .addHelpText(
+      'after',
+      '\nStops on Ctrl-C or SIGTERM. Exit status: 0 stopped, 1 failed, 2 wrong usage or configuration.',
+    )
     .action(async (flags: Omit<CodecServerFlags, 'origin'> & { readonly origin?: readonly string[] }) =>
       // The UI of the dev server, and the UI of docker-compose.yml.
       run({ ...flags, origin: flags.origin ?? ['http://localhost:8233', 'http://localhost:8080'] }),

@@ -19,7 +19,13 @@ export function tellError(error: unknown, write: (text: string) => void, withSta
     return error.exitCode === 0 ? exitStatus.ok : exitStatus.usageOrConfiguration;
   }
   const known = error instanceof Error ? error : new Error(String(error));
-  write(`${withStack && known.stack ? known.stack : known.message}\n`);
+  write(`${withStack ? stackOf(known) : known.message}\n`);
   const isUsage = [UsageError, InvalidInputError, SettingsError].some((kind) => known instanceof kind);
   return isUsage ? exitStatus.usageOrConfiguration : exitStatus.failed;
+}
+
+/** With those of the errors that it stands for: one in the words of the command line comes from another one. */
+function stackOf({ stack, message, cause }: Error): string {
+  const own = stack ?? message;
+  return cause instanceof Error ? `${own}\nCaused by: ${stackOf(cause)}` : own;
 }

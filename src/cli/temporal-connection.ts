@@ -9,8 +9,13 @@ const grpcNotFound = 5;
 const grpcPermissionDenied = 7;
 const grpcUnimplemented = 12;
 
-/** A connection of one's own, to be closed. Throws an error that says where nobody answered. */
-export async function connectToTemporal(temporal: TemporalSettings): Promise<Connection> {
+const whatToDo = '. Start it (`bellwether up` starts one), or set TEMPORAL_ADDRESS.';
+
+/**
+ * A connection of one's own, to be closed. Throws an error that says where nobody answered, and then `advice`, which
+ * `doctor` leaves out for its own.
+ */
+export async function connectToTemporal(temporal: TemporalSettings, advice = whatToDo): Promise<Connection> {
   const { address, connectionOptions } = temporal;
   try {
     return await Connection.connect({
@@ -19,7 +24,7 @@ export async function connectToTemporal(temporal: TemporalSettings): Promise<Con
       connectTimeout: connectTimeoutMs,
     });
   } catch (error) {
-    throw new Error(`Temporal does not answer at ${address} (${reasonOf(error)})`, { cause: error });
+    throw new Error(`Temporal does not answer at ${address} (${reasonOf(error)})${advice}`, { cause: error });
   }
 }
 

@@ -3,6 +3,7 @@ import { temporal } from '@temporalio/proto';
 import { Command } from 'commander';
 import { withKnownAddress } from '../config/connection-settings';
 import { loadSettings } from '../config/load-settings';
+import { exitStatusHelp } from './exit-status';
 import { connectToTemporal } from './temporal-connection';
 
 /** A poll lasts a minute at most when there is nothing to do; two of them may be missed. */
@@ -38,5 +39,8 @@ async function run(): Promise<void> {
 
 /** `bellwether worker-health`: fails unless Temporal saw a worker of this host poll lately. For container health checks. */
 export function workerHealthCommand(): Command {
-  return new Command('worker-health').description('fail unless Temporal saw the worker of this host poll').action(run);
+  return new Command('worker-health')
+    .description('fail unless Temporal saw the worker of this host poll')
+    .addHelpText('after', `\n${exitStatusHelp}`)
+    .action(run);
 }

@@ -11,13 +11,13 @@ afterEach(() => workspace.remove());
 
 test('without a key it says that there is nothing to decode', async () => {
   const { status, stderr } = await workspace.run(['codec-server']);
-  expect(status).toBe(1);
-  expect(stderr).toMatch(/no encryption key is configured/);
+  expect(status).toBe(2);
+  expect(stderr).toMatch(/^Encryption is off.*set BELLWETHER_ENCRYPTION_KEYS /);
 });
 
 test('an address that other machines can reach is refused without flag and token', async () => {
   const { status, stderr } = await workspace.run(['codec-server', '--host', '0.0.0.0', '--port', '0'], encryption);
-  expect(status).toBe(1);
+  expect(status).toBe(2);
   expect(stderr).toMatch(/decrypts messages.*--allow-remote and --token-file/s);
 });
 
@@ -29,4 +29,10 @@ test.each([
   const { status, stderr } = await workspace.run(['codec-server', ...args], encryption);
   expect(status).toBe(2);
   expect(stderr).toMatch(/--origin|--port/);
+});
+
+test('a token file that is not there is wrong usage', async () => {
+  const { status, stderr } = await workspace.run(['codec-server', '--token-file', 'gone'], encryption);
+  expect(status).toBe(2);
+  expect(stderr).toMatch(/^--token-file: gone cannot be read: /);
 });

@@ -31,7 +31,7 @@ export function temporalCheck({ temporal, dataDirectory, cacheDirectory }: Setti
 }
 
 async function checkServer(settings: TemporalSettings, isEmbedded: boolean): Promise<CheckOutcome> {
-  const connection = await connectToTemporal(settings);
+  const connection = await connectToTemporal(settings, '');
   try {
     const { namespace } = settings;
     const { serverVersion } = await connection.workflowService.getSystemInfo({});
