@@ -1,12 +1,11 @@
 import { Command, Option } from 'commander';
 import pc from 'picocolors';
-import { loadSettings } from '../config/load-settings';
-import type { Settings } from '../config/settings';
 import { formatUsd } from '../domain/prices';
-import type { CostDimension, CostRow } from '../ledger/ledger';
+import type { CostDimension, CostRow, Ledger } from '../ledger/ledger';
 import { rowAsJson, summarise, summaryAsJson, type CostSummary } from './cost-summary';
 import { exitStatusHelp } from './exit-status';
 import { renderTable, writeJson, writeLines } from './output';
+import { withLedger } from './with-ledger';
 
 /** More than fit a screen; a report over everything is a query on the ledger. */
 const maxRows = 50;
@@ -28,37 +27,29 @@ export function costsCommand(): Command {
     .option('--json', 'print JSON, amounts in US dollars')
     .addHelpText('after', `\n${exitStatusHelp}`)
     .action(async ({ by, json }: CostsFlags) => {
-      const settings = loadSettings();
-      const costs = await readCosts(settings, by);
+      const costs = await withLedger(
+        (ledger, settings) => readCosts(ledger, settings.policy.budgets.dayNanoUsd, by),
+        (database, settings) => ({
+          absent: database,
+          summary: summarise(undefined, [], settings.policy.budgets.dayNanoUsd, Date.now()),
+          rows: [],
+        }),
+      );
       if (json) writeJson({ ...summaryAsJson(costs.summary), by, rows: costs.rows.map(rowAsJson) });
-      else if (costs.absent !== undefined) writeLines(nothingYet(costs.absent));
+      else if ('absent' in costs) writeLines(nothingYet(costs.absent));
       else writeLines(asText(costs.name, costs.summary, by, costs.rows));
     });
 }
 
-async function readCosts(settings: Settings, by: CostDimension) {
-  const { LedgerNotMigratedError, openLedger } = await import('../ledger/open-ledger');
-  const cap = settings.policy.budgets.dayNanoUsd;
-  // A question changes nothing.
-  const ledger = await openLedger(settings, { migrate: false }).catch((error: unknown) => {
-    if (error instanceof LedgerNotMigratedError && error.isAbsent) return error;
-    throw error;
-  });
-  if (ledger instanceof LedgerNotMigratedError) {
-    return { absent: ledger.database, summary: summarise(undefined, [], cap, Date.now()), rows: [] };
-  }
-  try {
-    const [name, totals, days, rows] = await Promise.all([
-      ledger.check(),
-      ledger.costTotals(),
-      // Today's row is the first, or the second when another process is past midnight already.
-      ledger.costsBy('day', 2),
-      ledger.costsBy(by, maxRows),
-    ]);
-    return { name, summary: summarise(totals, days, cap, Date.now()), rows };
-  } finally {
-    await ledger.close();
-  }
+async function readCosts(ledger: Ledger, dayCapNanoUsd: number, by: CostDimension) {
+  const [name, totals, days, rows] = await Promise.all([
+    ledger.check(),
+    ledger.costTotals(),
+    // Today's row is the first, or the second when another process is past midnight already.
+    ledger.costsBy('day', 2),
+    ledger.costsBy(by, maxRows),
+  ]);
+  return { name, summary: summarise(totals, days, dayCapNanoUsd, Date.now()), rows };
 }
 
 function asText(ledger: string, summary: CostSummary, by: CostDimension, rows: readonly CostRow[]): readonly string[] {

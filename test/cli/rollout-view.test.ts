@@ -2,7 +2,7 @@ import { buildSpec } from '../../src/cli/rollout/build-spec';
 import { LiveView } from '../../src/cli/rollout/live-view';
 import { requestsNeeded } from '../../src/cli/rollout/requests-needed';
 import { forecastLines, forecastTraffic, type TrafficRate } from '../../src/cli/rollout/traffic-forecast';
-import { wrapWords } from '../../src/cli/rollout/words';
+import { wrapWords } from '../../src/cli/words';
 import { defaultRolloutGates } from '../../src/domain/rollout/plans';
 import { rolloutSpecProblem } from '../../src/domain/rollout/validate';
 

@@ -4,10 +4,11 @@ import { createApiKey } from '../../access/api-key';
 import type { Settings } from '../../config/settings';
 import { ModelNames } from '../../gateway/model-names';
 import type { NewApiKey } from '../../ledger/api-keys';
+import type { Ledger } from '../../ledger/ledger';
 import { exitStatusHelp } from '../exit-status';
 import { writeJson, writeLines } from '../output';
+import { withLedger } from '../with-ledger';
 import { keyAsJson, limitsOf } from './key-words';
-import { useLedger } from './key-ledger';
 import { addModel, parseExpiry, parseName, parseRequestsPerMinute, parseUsd } from './key-options';
 
 interface CreateFlags {
@@ -59,9 +60,15 @@ async function create({ json, ...flags }: CreateFlags): Promise<void> {
   const { id, text, secretHash } = createApiKey();
   const nowMs = Date.now();
   const key: NewApiKey = { ...settingsOf(flags), id, secretHash, createdAtMs: nowMs };
-  const { ledgerName, settings } = await useLedger(async (ledger, loaded) => {
+  const keep = async (ledger: Ledger, loaded: Settings) => {
     await ledger.keys.create(key);
     return { ledgerName: await ledger.check(), settings: loaded };
+  };
+  const { ledgerName, settings } = await withLedger(keep, async (_, loaded) => {
+    // A key may be the first thing that is wanted of a new service.
+    const { openLedger } = await import('../../ledger/open-ledger');
+    const ledger = await openLedger(loaded);
+    return keep(ledger, loaded).finally(() => ledger.close());
   });
   tellUnknownModels(key.models ?? [], settings);
   if (json) writeJson({ ...keyAsJson({ ...key, revokedAtMs: null }, nowMs), key: text });

@@ -1,6 +1,6 @@
 import { InvalidArgumentError } from 'commander';
 import { usdAmount } from '../../config/dollars';
-import { parseDuration } from '../rollout/duration';
+import { parseDuration } from '../duration';
 
 /** It is a label in lists; an account or a mail address fits. */
 const maxNameLength = 64;

@@ -3,8 +3,8 @@ import { formatUsd, toUsd } from '../../domain/prices';
 import type { ListedApiKey } from '../../ledger/api-keys';
 import { exitStatusHelp } from '../exit-status';
 import { renderTable, writeJson, writeLines } from '../output';
-import { formatTime } from '../rollout/words';
-import { useLedgerIfAny } from './key-ledger';
+import { withLedger } from '../with-ledger';
+import { formatTime } from '../words';
 import { formatCap, keyAsJson, stateOf } from './key-words';
 
 /** `bellwether keys list`: every key but its secret, which is kept nowhere. */
@@ -18,7 +18,10 @@ export function listCommand(): Command {
     )
     .action(async ({ json }: { json?: boolean }) => {
       const nowMs = Date.now();
-      const keys = (await useLedgerIfAny((ledger) => ledger.keys.list(nowMs))) ?? [];
+      const keys = await withLedger(
+        (ledger) => ledger.keys.list(nowMs),
+        () => [],
+      );
       if (json) writeJson(keys.map((key) => listedAsJson(key, nowMs)));
       else if (keys.length > 0) writeLines([keyTable(keys, nowMs)]);
       else writeLines(['There is no API key yet. Make one: npx bellwether keys create --name my-service']);

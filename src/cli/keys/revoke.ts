@@ -4,8 +4,8 @@ import type { ApiKey } from '../../ledger/api-keys';
 import type { Ledger } from '../../ledger/ledger';
 import { exitStatusHelp, UsageError } from '../exit-status';
 import { writeJson, writeLines } from '../output';
-import { formatTime } from '../rollout/words';
-import { useLedgerIfAny } from './key-ledger';
+import { withLedger } from '../with-ledger';
+import { formatTime } from '../words';
 import { keyAsJson } from './key-words';
 
 /** `bellwether keys revoke`: from now on nobody gets in with this key. */
@@ -21,7 +21,10 @@ export function revokeCommand(): Command {
     .action(async (text: string, { json }: { json?: boolean }) => {
       const id = readId(text);
       const nowMs = Date.now();
-      const key = await useLedgerIfAny((ledger) => revoke(ledger, id, nowMs));
+      const key = await withLedger(
+        (ledger) => revoke(ledger, id, nowMs),
+        () => null,
+      );
       if (key === null) {
         throw new Error(
           `There is no API key with the id ${id} in this ledger. \`bellwether keys list\` shows them all.`,

@@ -8,7 +8,7 @@ import { exitStatusHelp } from '../exit-status';
 import { renderTable, writeJson, writeLines } from '../output';
 import { readTrail, type TrailEntry, useLedger } from './rollout-ledger';
 import { isoTime } from './status-json';
-import { formatTime, oneLine } from './words';
+import { formatTime, oneLine } from '../words';
 
 /** One thing that the rule looks at. */
 interface Measured {

@@ -4,7 +4,7 @@ import { exitStatusHelp } from '../exit-status';
 import { renderTable, writeJson, writeLines } from '../output';
 import { readTrail, type TrailEntry, useLedger } from './rollout-ledger';
 import { isoTime } from './status-json';
-import { formatTime, oneLine, phaseIcons } from './words';
+import { formatTime, oneLine, phaseIcons } from '../words';
 
 interface HistoryFlags {
   readonly all?: boolean;

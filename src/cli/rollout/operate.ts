@@ -11,7 +11,7 @@ import { commandStatusHelp } from './exit-status';
 import { withOperator } from './liveness';
 import { findRollout, type KnownRollout, useLedger } from './rollout-ledger';
 import { statusLine } from './status-lines';
-import { formatTime, oneLine } from './words';
+import { formatTime, oneLine } from '../words';
 
 interface OperateFlags {
   readonly actor: string;

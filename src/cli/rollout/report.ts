@@ -8,7 +8,7 @@ import type { ArmTotals, Spending } from '../../ledger/rollouts';
 import { exitStatusHelp } from '../exit-status';
 import { renderTable, writeJson, writeLines } from '../output';
 import { findRollout, useLedger } from './rollout-ledger';
-import { formatCostPerSuccess, formatCount, formatLatency, formatSuccessRate } from './words';
+import { formatCostPerSuccess, formatCount, formatLatency, formatSuccessRate } from '../words';
 
 /** What the ledger knows of both arms, and the prices that hold now. */
 interface ReportBasis {

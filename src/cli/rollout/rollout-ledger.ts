@@ -1,8 +1,8 @@
-import { loadSettings } from '../../config/load-settings';
 import type { Settings } from '../../config/settings';
 import type { RolloutEntry, RolloutSpec, RolloutState } from '../../contract/rollout';
 import type { Ledger } from '../../ledger/ledger';
 import type { AuditRow, Rollouts } from '../../ledger/rollouts';
+import { withLedger } from '../with-ledger';
 
 /** A rollout as the audit trail tells it: works whatever has become of its workflow. */
 export interface KnownRollout {
@@ -18,19 +18,11 @@ export interface TrailEntry extends RolloutEntry {
   readonly before: RolloutState | null;
 }
 
-/** Opens the ledger for one command. Nothing is migrated: that is for workers and `bellwether setup`. */
-export async function useLedger<T>(work: (ledger: Ledger, settings: Settings) => Promise<T>): Promise<T> {
-  const settings = loadSettings();
-  const { LedgerNotMigratedError, openLedger } = await import('../../ledger/open-ledger');
-  const ledger = await openLedger(settings, { migrate: false }).catch((error: unknown) => {
-    if (error instanceof LedgerNotMigratedError && error.isAbsent) throw noRolloutYet(error.database);
-    throw error;
+/** Opens the ledger for one command. @throws when there is none yet, as there is no rollout then */
+export function useLedger<T>(work: (ledger: Ledger, settings: Settings) => Promise<T>): Promise<T> {
+  return withLedger(work, (database) => {
+    throw noRolloutYet(database);
   });
-  try {
-    return await work(ledger, settings);
-  } finally {
-    await ledger.close();
-  }
 }
 
 /** The named rollout, or the most recent one. @throws when there is none */

@@ -13,7 +13,7 @@ import { rolloutSpecProblem } from '../../domain/rollout/validate';
 import { createReporter } from '../../temporal-server/reporter';
 import { exitStatusHelp } from '../exit-status';
 import { renderTable, writeJson, writeLines } from '../output';
-import { parseDuration } from './duration';
+import { parseDuration } from '../duration';
 import { simulateRuns } from './simulate-runs';
 import type { SimulationSummary } from './simulation-summary';
 

@@ -8,7 +8,7 @@ import type { FreezeWindow, RolloutGates, RolloutStep } from '../../contract/rol
 import { formatDuration } from '../../domain/rollout/clock';
 import { rolloutPlans, type RolloutPlanName } from '../../domain/rollout/plans';
 import { reasonOf } from '../../reason';
-import { parseDuration } from './duration';
+import { parseDuration } from '../duration';
 import { UsageError } from '../exit-status';
 
 /** What a file says of a rollout; the rest is as in the plan. */

@@ -6,7 +6,7 @@ import { rolloutPlans } from '../../domain/rollout/plans';
 import type { Rollouts } from '../../ledger/rollouts';
 import { inOptions } from '../in-options';
 import { writeJson, writeLines } from '../output';
-import { parseDuration } from './duration';
+import { parseDuration } from '../duration';
 import { buildSpec, type SpecInput } from './build-spec';
 import { commandStatusHelp } from './exit-status';
 import { withOperator } from './liveness';

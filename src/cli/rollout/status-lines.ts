@@ -15,7 +15,7 @@ import {
   oneLine,
   phaseIcons,
   wrapWords,
-} from './words';
+} from '../words';
 
 /** Where lines are not on a terminal, they are not broken. */
 const endlessWidth = Number.POSITIVE_INFINITY;

@@ -3,7 +3,7 @@ import { formatDuration } from '../../domain/rollout/clock';
 import { percentOf } from '../../domain/rollout/findings';
 import type { Rollouts } from '../../ledger/rollouts';
 import { requestsNeeded, type RequestsNeeded } from './requests-needed';
-import { formatCount } from './words';
+import { formatCount } from '../words';
 
 const hourMs = 60 * 60 * 1000;
 

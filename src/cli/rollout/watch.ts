@@ -4,7 +4,7 @@ import type { RolloutClient } from '../../client';
 import type { RolloutPhase } from '../../contract/rollout';
 import { formatDuration } from '../../domain/rollout/clock';
 import type { Ledger } from '../../ledger/ledger';
-import { parseDuration } from './duration';
+import { parseDuration } from '../duration';
 import { watchStatus } from './exit-status';
 import { livenessOf, withOperatorIfAny, type Liveness } from './liveness';
 import { findRollout, useLedger } from './rollout-ledger';

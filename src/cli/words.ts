@@ -1,8 +1,8 @@
-import type { RolloutPhase } from '../../contract/rollout';
-import { formatDuration } from '../../domain/rollout/clock';
-import { percentOf } from '../../domain/rollout/findings';
-import { successInterval } from '../../domain/rollout/migration-report';
-import { formatUsd } from '../../domain/prices';
+import type { RolloutPhase } from '../contract/rollout';
+import { formatDuration } from '../domain/rollout/clock';
+import { percentOf } from '../domain/rollout/findings';
+import { successInterval } from '../domain/rollout/migration-report';
+import { formatUsd } from '../domain/prices';
 
 export const phaseIcons: Readonly<Record<RolloutPhase, string>> = {
   Progressing: '◌',
