@@ -1,5 +1,6 @@
 import { Command } from 'commander';
 import { withKnownAddress } from '../config/connection-settings';
+import { prepareLedgerDirectory } from '../config/data-directory';
 import { loadSettings } from '../config/load-settings';
 import { createLogger } from '../create-logger';
 import { isLoopback } from '../loopback';
@@ -27,6 +28,7 @@ export function gatewayCommand(): Command {
     .action(async ({ host, port, json }: GatewayFlags) => {
       const loaded = loadSettings({ callsProviders: false });
       const settings = { ...loaded, temporal: withKnownAddress(loaded.temporal, loaded.dataDirectory) };
+      prepareLedgerDirectory(settings);
       const stopped = untilStopped();
       const logger = createLogger(settings.logLevel);
       const { serveGateway } = await import('../serve-gateway');

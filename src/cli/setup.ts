@@ -3,6 +3,7 @@ import { msToTs } from '@temporalio/common/lib/time';
 import { ConstantBackoff, handleWhen, retry } from 'cockatiel';
 import { Command, InvalidArgumentError, Option } from 'commander';
 import { withKnownAddress } from '../config/connection-settings';
+import { prepareLedgerDirectory } from '../config/data-directory';
 import { loadSettings } from '../config/load-settings';
 import type { TemporalSettings } from '../config/settings';
 import { searchAttributeNames } from '../contract/names';
@@ -47,6 +48,7 @@ export function setupCommand(): Command {
     .action(async ({ retention, json }: SetupFlags) => {
       const settings = loadSettings();
       const temporal = withKnownAddress(settings.temporal, settings.dataDirectory);
+      prepareLedgerDirectory(settings);
       const migrationsApplied = await migrateLedger(settings);
       const report = { ...(await prepareTemporal(temporal, retention)), migrationsApplied };
       if (json) writeJson(asJson(report));

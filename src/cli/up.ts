@@ -1,6 +1,6 @@
 import { Command } from 'commander';
 import pc from 'picocolors';
-import { prepareDataDirectory } from '../config/data-directory';
+import { prepareDataDirectory, prepareLedgerDirectory } from '../config/data-directory';
 import { loadSettings } from '../config/load-settings';
 import { dataDirectoryPrefix } from '../config/process-environment';
 import type { Embedded } from '../embedded';
@@ -28,7 +28,8 @@ export function upCommand(): Command {
     )
     .action(async ({ port, uiPort, gatewayPort }: UpFlags) => {
       const settings = loadSettings();
-      prepareDataDirectory(settings.dataDirectory);
+      if (settings.temporal.address === undefined) prepareDataDirectory(settings.dataDirectory);
+      else prepareLedgerDirectory(settings);
       const stopped = untilStopped();
       const { installLogging } = await import('../logging');
       const { startEmbedded } = await import('../embedded');

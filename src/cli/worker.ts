@@ -1,5 +1,6 @@
 import { Command } from 'commander';
 import { withKnownAddress } from '../config/connection-settings';
+import { prepareLedgerDirectory } from '../config/data-directory';
 import { loadSettings } from '../config/load-settings';
 import { untilStopped } from './stop-signals';
 
@@ -13,6 +14,7 @@ export function workerCommand(): Command {
     .action(async () => {
       const loaded = loadSettings();
       const settings = { ...loaded, temporal: withKnownAddress(loaded.temporal, loaded.dataDirectory) };
+      prepareLedgerDirectory(settings);
       const { installLogging } = await import('../logging');
       const { startWorker } = await import('../worker');
       const logger = installLogging(settings.logLevel);

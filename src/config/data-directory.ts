@@ -2,6 +2,7 @@ import { accessSync, constants } from 'node:fs';
 import path from 'node:path';
 import { makePrivateDirectory } from '../private-directory';
 import { reasonOf } from '../reason';
+import type { Settings } from './settings';
 import { SettingsError } from './settings-error';
 
 /** Where ledger and embedded server keep their files: `.bellwether` in the working directory unless told otherwise. */
@@ -15,9 +16,13 @@ export function prepareDataDirectory(dataDirectory: string): void {
     makePrivateDirectory(dataDirectory);
     accessSync(dataDirectory, constants.R_OK | constants.W_OK | constants.X_OK);
   } catch (error) {
-    const reason = reasonOf(error);
     throw new SettingsError([
-      `BELLWETHER_DATA_DIR: ${dataDirectory} cannot be used: ${reason}. Name a directory in which this user may write (default: .bellwether here).`,
+      `BELLWETHER_DATA_DIR: ${dataDirectory} cannot be used: ${reasonOf(error)}. Name a directory in which this user may write (default: .bellwether here).`,
     ]);
   }
+}
+
+/** The same for who opens the ledger and needs the directory for nothing else: with a database it is not needed. */
+export function prepareLedgerDirectory({ databaseUrl, dataDirectory }: Settings): void {
+  if (databaseUrl === undefined) prepareDataDirectory(dataDirectory);
 }

@@ -1,6 +1,8 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { commands } from '../../src/cli/commands';
+import { tellError, UsageError } from '../../src/cli/exit-status';
+import { InvalidInputError } from '../../src/client/errors';
 import { CliWorkspace } from './run-cli';
 
 let workspace: CliWorkspace;
@@ -55,11 +57,30 @@ describe('bellwether', () => {
     ]);
   });
 
+  it.each(['up', 'worker', 'gateway', 'setup', 'demo', 'keys create --name bot'])(
+    'refuses a data directory that cannot be one: %s',
+    async (command) => {
+      const file = join(workspace.directory, 'file');
+      writeFileSync(file, '');
+      const { status, stderr } = await workspace.run(command.split(' '), { BELLWETHER_DATA_DIR: file });
+      expect(status).toBe(2);
+      expect(stderr).toContain(`BELLWETHER_DATA_DIR: ${file} cannot be used`);
+    },
+  );
+
   it('shows where an error comes from with LOG_LEVEL=debug alone', async () => {
     const environment = { BELLWETHER_CONFIG: 'gone.yaml' };
     const plain = await workspace.run(['costs'], environment);
     const debugging = await workspace.run(['costs'], { ...environment, LOG_LEVEL: 'DEBUG' });
     expect(plain.stderr).not.toMatch(/^ {4}at /m);
     expect(debugging.stderr).toMatch(/^ {4}at /m);
+  });
+
+  it('shows the error that another one stands for as well', () => {
+    let told = '';
+    const cause = new InvalidInputError('userId must be a non-empty string');
+    const status = tellError(new UsageError('--user must be', { cause }), (text) => (told += text), true);
+    expect(status).toBe(2);
+    expect(told).toMatch(/^UsageError: --user must be\n {4}at .*\nCaused by: InvalidInputError: userId .*\n {4}at /s);
   });
 });

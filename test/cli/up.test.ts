@@ -1,7 +1,7 @@
 import { spawn } from 'node:child_process';
 import type { ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { statSync, writeFileSync } from 'node:fs';
+import { statSync } from 'node:fs';
 import { join } from 'node:path';
 import { cacheDirectory } from '../support/cache-directory';
 import { CliWorkspace } from './run-cli';
@@ -79,14 +79,6 @@ describe('bellwether up', () => {
     const refused = await run('up', '--port', '70000');
     expect(refused.status).toBe(2);
     expect(refused.stderr).toContain('0 to 65535');
-  });
-
-  test('a data directory that cannot be one is refused with its name and what to do', async () => {
-    const file = join(workspace.directory, 'file');
-    writeFileSync(file, '');
-    const { status, stderr } = await workspace.run(['up', ...anyPorts], { BELLWETHER_DATA_DIR: file });
-    expect(status).toBe(2);
-    expect(stderr).toContain(`BELLWETHER_DATA_DIR: ${file} cannot be used`);
   });
 
   const outputs = new Map<ChildProcess, string>();

@@ -1,6 +1,7 @@
 import { Command, Option } from 'commander';
 import pc from 'picocolors';
 import { createApiKey } from '../../access/api-key';
+import { prepareLedgerDirectory } from '../../config/data-directory';
 import type { Settings } from '../../config/settings';
 import { ModelNames } from '../../gateway/model-names';
 import type { NewApiKey } from '../../ledger/api-keys';
@@ -66,6 +67,7 @@ async function create({ json, ...flags }: CreateFlags): Promise<void> {
   };
   const { ledgerName, settings } = await withLedger(keep, async (_, loaded) => {
     // A key may be the first thing that is wanted of a new service.
+    prepareLedgerDirectory(loaded);
     const { openLedger } = await import('../../ledger/open-ledger');
     const ledger = await openLedger(loaded);
     return keep(ledger, loaded).finally(() => ledger.close());
