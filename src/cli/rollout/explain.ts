@@ -28,7 +28,7 @@ interface Explanation {
   readonly seen: TrailEntry | null;
   readonly measures: readonly Measured[];
   readonly findings: readonly string[];
-  /** What the last decision, or else the last one with evidence, found missing for the next step. */
+  /** What the last analysis found missing for the next step, as far as that still holds. */
   readonly missing: readonly string[];
 }
 
@@ -46,16 +46,22 @@ export function explainCommand(): Command {
     });
 }
 
-function explain(trail: readonly TrailEntry[]): Explanation {
+export function explain(trail: readonly TrailEntry[]): Explanation {
   const entry = trail.at(-1);
   if (entry === undefined) throw new Error('A rollout has at least one entry.');
   const seen = trail.findLast(({ evidence, before }) => evidence !== null && before !== null) ?? null;
-  // A command changes nothing about what is missing: also one that was refused.
-  const { missing } = entry.decision.missing.length > 0 || seen === null ? entry.decision : seen.decision;
+  const missing = missingNow(trail, entry.decision.next);
   if (!seen?.evidence || seen.before === null) return { entry, seen: null, measures: [], findings: [], missing };
   const { blind, breach, worse, alarms } = findingsOf(seen.spec, seen.before, seen.evidence, seen.atMs);
   const findings = [blind, breach, worse, ...alarms].filter((finding) => finding !== null);
   return { entry, seen, measures: measuresOf(seen.spec, seen.before, seen.evidence), findings, missing };
+}
+
+/** Commands say nothing of it; one that led to another bake or phase has made an end of what was missing before. */
+function missingNow(trail: readonly TrailEntry[], { endedAtMs, bake, phase }: RolloutState): readonly string[] {
+  const analysis = trail.findLast(({ command, before }) => command === null && before !== null)?.decision;
+  const holds = endedAtMs === null && analysis?.next.bake === bake && analysis.next.phase === phase;
+  return holds ? analysis.missing : [];
 }
 
 function measuresOf(spec: RolloutSpec, before: RolloutState, evidence: Evidence): readonly Measured[] {
@@ -94,7 +100,7 @@ function tested(name: string, meaning: string, test: TestValue | null): Measured
   };
 }
 
-function asText({ entry, seen, measures, findings, missing }: Explanation): readonly string[] {
+export function asText({ entry, seen, measures, findings, missing }: Explanation): readonly string[] {
   const { row, decision, spec } = entry;
   const head = [
     pc.bold(
@@ -107,7 +113,8 @@ function asText({ entry, seen, measures, findings, missing }: Explanation): read
     ...(seen === null ? ['', 'No decision has seen any evidence yet.'] : evidenceText(entry, seen, measures)),
     ...(findings.length === 0 ? [] : ['', 'Findings:', ...findings.map((finding) => `  - ${finding}`)]),
     ...(missing.length === 0 ? [] : ['', 'Missing for the next step:', ...missing.map((what) => `  - ${what}`)]),
-    ...(decision.action === 'advance' && missing.length === 0 ? ['', 'Nothing was missing.'] : []),
+    // An operator may have forced a step that the evidence did not ask for.
+    ...(entry.command === null && decision.action === 'advance' ? ['', 'Nothing was missing.'] : []),
   ];
 }
 
