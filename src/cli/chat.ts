@@ -39,8 +39,6 @@ export function chatCommand(): Command {
         const text = message ?? (process.stdin.isTTY ? undefined : await readAll(process.stdin));
         if (text === undefined) await talk(client, options);
         else process.exitCode = await sendOnce(client, { ...options, content: text.trimEnd() }, flags.json ?? false);
-      } catch (error) {
-        throw error instanceof InvalidInputError ? new UsageError(inOptions(error.message, optionOfField)) : error;
       } finally {
         await client.disconnect();
       }
@@ -79,7 +77,7 @@ async function talk(client: BellwetherClient, options: Omit<SendOptions, 'conten
         const reply = await sendOrBlocked(client, { ...options, turnId: undefined, content });
         process.stdout.write(`${pc.cyan('bot ›')} ${reply.content}\n${pc.dim(`      ${footer(reply)}`)}\n`);
       } catch (error) {
-        if (!(error instanceof BellwetherError)) throw error;
+        if (!(error instanceof BellwetherError || error instanceof UsageError)) throw error;
         process.stdout.write(`${pc.red(error.message)}\n`);
       }
     }
@@ -93,6 +91,9 @@ async function sendOrBlocked(client: BellwetherClient, options: SendOptions): Pr
     return await client.send(options);
   } catch (error) {
     if (error instanceof BudgetRefusedError) return error.reply;
+    if (error instanceof InvalidInputError) {
+      throw new UsageError(inOptions(error.message, optionOfField), { cause: error });
+    }
     throw error;
   }
 }

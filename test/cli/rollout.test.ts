@@ -223,7 +223,7 @@ describe('bellwether rollout', () => {
   it('lets an operator force a step, with a reason', async () => {
     const name = await start(unhurried);
     const unreasoned = await rollout('promote', name, '--force');
-    expect(unreasoned).toMatchObject({ status: 2, stderr: 'reason must say why you force it\n' });
+    expect(unreasoned).toMatchObject({ status: 2, stderr: '--reason must say why you force it\n' });
     expect((await rollout('promote', name, '--full')).stderr).toContain('Refused: The evidence is not there');
     const forced = await rollout('promote', name, '--full', '--force', '--reason', 'the old one is gone');
     expect(forced).toMatchObject({ status: 0, stdout: expect.stringContaining('◉ Promoting at 100%') });
@@ -268,7 +268,7 @@ describe('bellwether rollout', () => {
     ['gates: { alpha: "0%" }', 'gates.alpha must be a number between 0 and 1, not 0'],
     ['gates: { alfa: 0.1 }', 'gates.alfa: is not a setting'],
     ['interval: 1ms', 'interval must be a duration from 100 ms to 8784 h, not 1 ms'],
-    ['canaryArm: legacy', 'canaryArm must be another arm than baselineArm'],
+    ['canaryArm: legacy', 'canaryArm must be another arm than --from (legacy)'],
     ['freezeWindows: [{ from: tomorrow, to: 2026-12-01T00:00:00Z }]', 'freezeWindows[0].from: must be an ISO time'],
     ['[', 'yaml: '],
   ])('refuses a spec with %s', async (spec, message) => {

@@ -70,7 +70,11 @@ async function create({ json, ...flags }: CreateFlags): Promise<void> {
     prepareLedgerDirectory(loaded);
     const { openLedger } = await import('../../ledger/open-ledger');
     const ledger = await openLedger(loaded);
-    return keep(ledger, loaded).finally(() => ledger.close());
+    try {
+      return await keep(ledger, loaded);
+    } finally {
+      await ledger.close();
+    }
   });
   tellUnknownModels(key.models ?? [], settings);
   if (json) writeJson({ ...keyAsJson({ ...key, revokedAtMs: null }, nowMs), key: text });

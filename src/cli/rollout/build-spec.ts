@@ -7,7 +7,9 @@ import {
 } from '../../domain/rollout/plans';
 import { rolloutSpecProblem } from '../../domain/rollout/validate';
 import { UsageError } from '../exit-status';
-import { inWordsOfFile, readSpecFile, type SpecFile } from './spec-file';
+import { inOptions } from '../in-options';
+import { optionOfField } from './option-of-field';
+import { inWordsOfFile, type SpecFile } from './spec-file';
 
 /** What a person gave on the command line. */
 export interface SpecInput {
@@ -15,8 +17,7 @@ export interface SpecInput {
   readonly from?: string;
   readonly to?: string;
   readonly plan?: RolloutPlanName;
-  /** YAML or JSON; see `spec-file.ts`. */
-  readonly spec?: string;
+  readonly file?: SpecFile | undefined;
   /** Milliseconds. */
   readonly interval?: number;
   /** Divides all times of the plan. */
@@ -29,14 +30,10 @@ export interface SpecInput {
 /**
  * Options win over the file, the file over the plan.
  * @param unusedName makes a name of `legacy-to-holysheep` when none is given
- * @throws {UsageError} names the field and the limit
+ * @throws {UsageError} names the option or the field of the file, and the limit
  */
 export async function buildSpec(input: SpecInput, unusedName: (base: string) => Promise<string>): Promise<RolloutSpec> {
-  const {
-    plan: planOfFile,
-    gates,
-    ...file
-  }: SpecFile = input.spec === undefined ? { gates: {} } : readSpecFile(input.spec);
+  const { plan: planOfFile, gates, ...file }: SpecFile = input.file ?? { gates: {} };
   const baselineArm = input.from ?? file.baselineArm ?? 'legacy';
   const canaryArm = input.to ?? file.canaryArm ?? 'holysheep';
   const plan = rolloutPlans[input.plan ?? planOfFile ?? defaultRolloutPlan];
@@ -58,8 +55,16 @@ export async function buildSpec(input: SpecInput, unusedName: (base: string) => 
   };
   const compressed = compress(spec, input.compress ?? 1);
   const problem = rolloutSpecProblem(compressed);
-  if (problem) throw new UsageError(inWordsOfFile(problem));
+  if (problem) throw new UsageError(inWordsOf(input, problem));
   return compressed;
+}
+
+/** A problem of the spec in the words of who wrote it: fields that the file has set by their names, others as options. */
+export function inWordsOf({ file, from, to, ...options }: SpecInput, problem: string): string {
+  const byOption: Readonly<Record<string, unknown>> = { ...options, baselineArm: from, canaryArm: to };
+  const byFile: Readonly<Record<string, unknown>> = { ...file, interval: file?.intervalMs };
+  const isOption = (field: string): boolean => byOption[field] !== undefined || byFile[field] === undefined;
+  return inOptions(inWordsOfFile(problem), new Map([...optionOfField].filter(([field]) => isOption(field))));
 }
 
 /** Data must not be too old before the next look at it: three intervals, as by default, where they are longer. */

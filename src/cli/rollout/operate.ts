@@ -6,9 +6,11 @@ import { advanceRollout } from '../../domain/rollout/advance-rollout';
 import { rolloutCommandProblem } from '../../domain/rollout/validate';
 import type { Rollouts } from '../../ledger/rollouts';
 import { exitStatus, UsageError } from '../exit-status';
+import { inOptions } from '../in-options';
 import { writeJson, writeLines } from '../output';
 import { commandStatusHelp } from './exit-status';
 import { withOperator } from './liveness';
+import { optionOfField } from './option-of-field';
 import { findRollout, type KnownRollout, useLedger } from './rollout-ledger';
 import { statusLine } from './status-lines';
 import { formatTime, oneLine } from '../words';
@@ -75,7 +77,7 @@ async function carryOut(
 ): Promise<Outcome> {
   const input: RolloutCommandInput = { actor, reason, full, force };
   const problem = rolloutCommandProblem(input);
-  if (problem) throw new UsageError(problem);
+  if (problem) throw new UsageError(inOptions(problem, optionOfField));
 
   return useLedger(async (ledger, { policy }) => {
     const known = await findRollout(ledger.rollouts, name);

@@ -11,11 +11,14 @@ import {
 } from '../../domain/rollout/plans';
 import { rolloutSpecProblem } from '../../domain/rollout/validate';
 import { createReporter } from '../../temporal-server/reporter';
-import { exitStatusHelp } from '../exit-status';
+import { exitStatusHelp, UsageError } from '../exit-status';
+import { inOptions } from '../in-options';
 import { renderTable, writeJson, writeLines } from '../output';
 import { parseDuration } from '../duration';
+import { optionOfField } from './option-of-field';
 import { simulateRuns } from './simulate-runs';
 import type { SimulationSummary } from './simulation-summary';
+import { inWordsOfFile } from './spec-file';
 
 interface SimulateFlags {
   readonly successRate: readonly number[];
@@ -71,10 +74,10 @@ export function simulateCommand(): Command {
     .option('--seed <text>', 'the same seed gives the same runs', '1')
     .option('--json', 'print JSON')
     .addHelpText('after', `\nNot simulated: latency, cost, users with many requests, operators. ${exitStatusHelp}`)
-    .action(async (flags: SimulateFlags, command: Command) => {
+    .action(async (flags: SimulateFlags) => {
       const spec = specOf(flags);
       const problem = rolloutSpecProblem(spec);
-      if (problem !== null) command.error(`error: ${problem}`, { exitCode: 2 });
+      if (problem !== null) throw new UsageError(inOptions(inWordsOfFile(problem), optionOfField));
       const cases = await simulateCases(spec, flags);
       if (flags.json) writeJson(asJson(flags, cases));
       else writeLines(asText(flags, cases));

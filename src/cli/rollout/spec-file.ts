@@ -124,16 +124,16 @@ function readContent(file: string, fileName: string): unknown {
   try {
     text = readFileSync(file, 'utf8');
   } catch (error) {
-    throw new UsageError(`${file} cannot be read: ${reasonOf(error)}`);
+    throw new UsageError(`${file} cannot be read: ${reasonOf(error)}`, { cause: error });
   }
   const document = parseDocument(text, { prettyErrors: true });
   const [problem] = document.errors;
-  if (problem) throw new UsageError(`${fileName}: ${problem.message}`);
+  if (problem) throw new UsageError(`${fileName}: ${problem.message}`, { cause: problem });
   try {
     return document.toJS() ?? {};
   } catch (error) {
     // An alias that leads nowhere, or thousands of them, is found only here.
-    throw new UsageError(`${fileName}: ${reasonOf(error)}`);
+    throw new UsageError(`${fileName}: ${reasonOf(error)}`, { cause: error });
   }
 }
 

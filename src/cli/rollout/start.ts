@@ -4,19 +4,21 @@ import { RolloutRefusedError } from '../../client/errors';
 import type { RolloutSpec } from '../../contract/rollout';
 import { rolloutPlans } from '../../domain/rollout/plans';
 import type { Rollouts } from '../../ledger/rollouts';
-import { inOptions } from '../in-options';
 import { writeJson, writeLines } from '../output';
 import { parseDuration } from '../duration';
-import { buildSpec, type SpecInput } from './build-spec';
+import { buildSpec, inWordsOf, type SpecInput } from './build-spec';
 import { commandStatusHelp } from './exit-status';
 import { withOperator } from './liveness';
 import { defaultActor } from './operate';
 import { useLedger } from './rollout-ledger';
+import { readSpecFile } from './spec-file';
 import { isoTime } from './status-json';
 import { statusLine } from './status-lines';
 import { forecastLines, forecastTraffic, readTrafficRate, type TrafficForecast } from './traffic-forecast';
 
-interface StartFlags extends Omit<SpecInput, 'defaultActor'> {
+interface StartFlags extends Omit<SpecInput, 'file' | 'defaultActor'> {
+  /** YAML or JSON; see `spec-file.ts`. */
+  readonly spec?: string;
   readonly json?: boolean;
 }
 
@@ -44,13 +46,15 @@ export function startCommand(): Command {
     .action(start);
 }
 
-async function start({ json, ...flags }: StartFlags): Promise<void> {
+async function start({ json, spec: specFile, ...flags }: StartFlags): Promise<void> {
   await useLedger(async ({ rollouts }) => {
-    const spec = await buildSpec({ ...flags, defaultActor: defaultActor() }, (base) => unusedName(rollouts, base));
+    const file = specFile === undefined ? undefined : readSpecFile(specFile);
+    const input: SpecInput = { ...flags, file, defaultActor: defaultActor() };
+    const spec = await buildSpec(input, (base) => unusedName(rollouts, base));
     const forecast = forecastTraffic(spec, await readTrafficRate(rollouts, Date.now()));
     if (!json) writeLines(shownForecast(spec, forecast));
     const { state } = await withOperator((client) => client.start(spec)).catch((error: unknown) => {
-      throw withOptions(error);
+      throw withOptions(error, input);
     });
     if (json)
       writeJson({ rollout: spec.name, phase: state.phase, percent: state.percent, spec, forecast: asJson(forecast) });
@@ -62,16 +66,10 @@ async function start({ json, ...flags }: StartFlags): Promise<void> {
   });
 }
 
-const optionOfField = new Map([
-  ['name', '--name'],
-  ['baselineArm', '--from'],
-  ['canaryArm', '--to'],
-  ['takeOver', '--take-over'],
-]);
-
-function withOptions(error: unknown): unknown {
+/** A refusal ends with what to do: an option is used, a field is set. */
+function withOptions(error: unknown, input: SpecInput): unknown {
   if (!(error instanceof RolloutRefusedError)) return error;
-  const message = inOptions(error.message, optionOfField).replaceAll('set takeOver', 'use --take-over');
+  const message = inWordsOf(input, error.message).replaceAll('set --take-over', 'use --take-over');
   return new RolloutRefusedError(message, { cause: error });
 }
 
