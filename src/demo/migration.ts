@@ -1,10 +1,12 @@
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
+import { watchStatus } from '../cli/rollout/exit-status';
 import { connect } from '../client';
 import { loadSettings } from '../config/load-settings';
 import type { Ledger } from '../ledger/ledger';
 import { openLedger } from '../ledger/open-ledger';
+import { makePrivateDirectory } from '../private-directory';
 import { faults } from '../simulator/behaviour';
 import { holysheepProfile, legacyProfile } from '../simulator/profiles';
 import type { Reporter } from '../temporal-server/reporter';
@@ -19,8 +21,6 @@ const compression = 4_320;
 const beforeStartMs = 6_000;
 const beforeReportMs = 8_000;
 const warmAtMostMs = 20_000;
-/** What `watch` ends with when the rollout is held. */
-const heldStatus = 3;
 const maxResumes = 3;
 const taskQueue = 'demo-migration';
 
@@ -105,7 +105,7 @@ export async function playMigration(stage: Stage, narrator: Narrator, report: Re
 }
 
 function migrationEnvironment({ environment }: Stage, directory: string): NodeJS.ProcessEnv {
-  mkdirSync(directory, { recursive: true });
+  makePrivateDirectory(directory);
   const configFile = join(directory, 'bellwether.config.yaml');
   writeFileSync(configFile, configuration);
   writeFileSync(join(directory, 'rollout.yaml'), rolloutFile);
@@ -132,11 +132,11 @@ async function gather(traffic: Traffic, durationMs: number, report: Reporter): P
 /** On a slow machine, or with bad luck, the plan's minute is over before the evidence is there: then an operator decides. */
 async function watchToTheEnd(command: (words: readonly string[]) => Promise<number>, traffic: Traffic): Promise<void> {
   let status = await command(['watch', '--timeout', '90s']);
-  for (let resumes = 0; status === heldStatus && resumes < maxResumes; resumes += 1) {
+  for (let resumes = 0; status === watchStatus.pausedOrHeld && resumes < maxResumes; resumes += 1) {
     expectStatus(0, await command(['resume', '--reason', 'a minute of traffic was too little, gather more']));
     status = await command(['watch', '--timeout', '30s']);
   }
-  if (status === heldStatus) {
+  if (status === watchStatus.pausedOrHeld) {
     throw new Error(
       `The migration is still held after ${maxResumes} resumptions. If the last analysis says that requests are missing, this machine is too slow or too busy: it carried ${Math.round(traffic.turnsPerSecond)} turns a second, and a minute of them decides from some 250 a second on. Run the demonstration again when less else is running.`,
     );

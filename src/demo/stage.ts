@@ -1,10 +1,11 @@
-import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
+import { rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { BellwetherClient } from '../client';
 import { connect } from '../client';
 import { closeAll, type Closing } from '../close-all';
 import type { Settings } from '../config/settings';
 import { searchAttributeNames } from '../contract/names';
+import { makePrivateDirectory } from '../private-directory';
 import { holysheepProfile, legacyProfile } from '../simulator/profiles';
 import type { Simulator } from '../simulator/simulator';
 import { startSimulatorProcess } from '../simulator/simulator-process';
@@ -83,7 +84,7 @@ async function clear(dataDirectory: string): Promise<void> {
   const claim = await claimDataFile(embeddedDataFile(dataDirectory));
   claim.release();
   rmSync(dataDirectory, { recursive: true, force: true });
-  mkdirSync(dataDirectory, { recursive: true });
+  makePrivateDirectory(dataDirectory);
   writeFileSync(
     configFileOf(dataDirectory),
     `budgets: { sessionUsd: ${demoSessionBudgetUsd} }\nbreaker: { failures: ${demoBreakerFailures} }\n`,
