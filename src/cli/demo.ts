@@ -16,8 +16,11 @@ export function demoCommand(): Command {
       const stage = await setStage(settings, report);
       try {
         await play(stage, report);
-      } finally {
-        await stage.close();
+      } catch (error) {
+        // What failed first is the news.
+        await stage.close().catch(() => undefined);
+        throw error;
       }
+      await stage.close();
     });
 }

@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { watchStatus } from '../cli/rollout/exit-status';
 import { connect } from '../client';
+import { closeAll, type Closing } from '../close-all';
 import { loadSettings } from '../config/load-settings';
 import type { Ledger } from '../ledger/ledger';
 import { openLedger } from '../ledger/open-ledger';
@@ -44,6 +45,19 @@ gates: { alpha: 0.01 }
 
 /** The guide's migration, and a candidate that must not get through. Throws when one does not end as it should. */
 export async function playMigration(stage: Stage, narrator: Narrator, report: Reporter): Promise<void> {
+  const closings: Closing[] = [];
+  try {
+    await playScenes(stage, narrator, report, closings);
+  } catch (error) {
+    // What failed first is the news.
+    await closeAll(closings).catch(() => undefined);
+    throw error;
+  }
+  await closeAll(closings);
+}
+
+/** Adds how to close each part as soon as it is open. */
+async function playScenes(stage: Stage, narrator: Narrator, report: Reporter, closings: Closing[]): Promise<void> {
   const { simulator } = stage;
   const directory = join(stage.dataDirectory, 'migration');
   const environment = migrationEnvironment(stage, directory);
@@ -57,11 +71,13 @@ export async function playMigration(stage: Stage, narrator: Narrator, report: Re
   });
 
   const worker = await startWorkerProcess(environment);
+  closings.push(() => worker.stop());
   const { address } = stage.server;
   const client = await connect({
     temporal: { address, namespace: 'default', taskQueue, connectionOptions: { address } },
     encryption: null,
   });
+  closings.push(() => client.disconnect());
   const settings = loadSettings({ environment, workingDirectory: directory });
   const command = (words: readonly string[]): Promise<number> => {
     narrator.command(words);
@@ -69,39 +85,34 @@ export async function playMigration(stage: Stage, narrator: Narrator, report: Re
   };
   // Hundreds of turns a second in this one process, which would spend most of its time waiting for the disk.
   const ledger = await openLedger({ ...settings, survivesPowerLoss: false });
-  let traffic: Traffic | undefined;
-  try {
-    narrator.scene(
-      'The migration: 72 hours in 60 seconds',
-      '1,000 users chat over real HTTP with two simulated providers: legacy (420 ms, 15% timeouts, three times the price',
-      'for Chinese) and holysheep (180 ms, 0.3% timeouts). Each user stays on one side; who goes first is decided by a hash.',
-      'An hour passes in 833 ms, a timeout takes 2 s instead of 10, and α is 0.01 instead of 0.001.',
-    );
-    traffic = Traffic.start(settings, ledger, client);
-    await gather(traffic, beforeStartMs, report);
-    expectStatus(0, await command(['start', '--compress', `${compression}`, '--spec', 'rollout.yaml']));
-    await gather(traffic, beforeReportMs, report);
-    expectStatus(0, await command(['report', '--json']));
-    expectStatus(0, await command(['report']));
-    await watchToTheEnd(command, traffic);
-    expectStatus(0, await command(['history']));
-    await warmTimeIsOver(ledger);
+  closings.push(() => ledger.close());
 
-    narrator.scene(
-      'A second candidate, at half the price, which fails every fifth time',
-      'Nobody is at the keyboard: the evidence rolls it back.',
-    );
-    const words = ['start', '--from', 'holysheep', '--to', 'bargain'];
-    expectStatus(0, await command([...words, '--compress', `${compression}`, '--spec', 'rollout.yaml']));
-    expectStatus(1, await command(['watch', '--wait', '--timeout', '60s']));
-    expectStatus(0, await command(['verify']));
-    narrator.say(`   ${traffic.turns} turns were admitted, called and recorded meanwhile.`);
-  } finally {
-    await traffic?.stop();
-    await ledger.close();
-    await client.disconnect();
-    await worker.stop();
-  }
+  narrator.scene(
+    'The migration: 72 hours in 60 seconds',
+    '1,000 users chat over real HTTP with two simulated providers: legacy (420 ms, 15% timeouts, three times the price',
+    'for Chinese) and holysheep (180 ms, 0.3% timeouts). Each user stays on one side; who goes first is decided by a hash.',
+    'An hour passes in 833 ms, a timeout takes 2 s instead of 10, and α is 0.01 instead of 0.001.',
+  );
+  const traffic = Traffic.start(settings, ledger, client);
+  closings.push(() => traffic.stop());
+  await gather(traffic, beforeStartMs, report);
+  expectStatus(0, await command(['start', '--compress', `${compression}`, '--spec', 'rollout.yaml']));
+  await gather(traffic, beforeReportMs, report);
+  expectStatus(0, await command(['report', '--json']));
+  expectStatus(0, await command(['report']));
+  await watchToTheEnd(command, traffic);
+  expectStatus(0, await command(['history']));
+  await warmTimeIsOver(ledger);
+
+  narrator.scene(
+    'A second candidate, at half the price, which fails every fifth time',
+    'Nobody is at the keyboard: the evidence rolls it back.',
+  );
+  const words = ['start', '--from', 'holysheep', '--to', 'bargain'];
+  expectStatus(0, await command([...words, '--compress', `${compression}`, '--spec', 'rollout.yaml']));
+  expectStatus(1, await command(['watch', '--wait', '--timeout', '60s']));
+  expectStatus(0, await command(['verify']));
+  narrator.say(`   ${traffic.turns} turns were admitted, called and recorded meanwhile.`);
 }
 
 function migrationEnvironment({ environment }: Stage, directory: string): NodeJS.ProcessEnv {
