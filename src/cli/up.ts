@@ -43,7 +43,7 @@ export function upCommand(): Command {
         uiPort,
         gatewayPort,
         logger,
-        onError: (err) => logger.error({ err }, 'sweep failed'),
+        onError: (err) => logger.error({ err }, 'work in the background failed'),
       });
       process.stdout.write(`${describe(embedded)}\n`);
 
@@ -55,7 +55,11 @@ export function upCommand(): Command {
         else process.stderr.write('Stopping: running turns are finished first. Ctrl-C again ends at once.\n');
         process.exitCode = reason === 'SIGINT' || reason === 'SIGTERM' ? 0 : 1;
       } finally {
-        await embedded.stop();
+        // What ended it is the news, not what did not end in order.
+        await embedded.stop().catch((err: unknown) => {
+          logger.error({ err }, 'a part did not stop in order');
+          process.exitCode = 1;
+        });
       }
       process.stderr.write('Stopped. The next start goes on where this one was.\n');
     });

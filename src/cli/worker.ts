@@ -19,7 +19,10 @@ export function workerCommand(): Command {
       const { startWorker } = await import('../worker');
       const logger = installLogging(settings.logLevel);
 
-      const worker = await startWorker({ settings, onError: (err) => logger.error({ err }, 'sweep failed') });
+      const worker = await startWorker({
+        settings,
+        onError: (err) => logger.error({ err }, 'work in the background failed'),
+      });
       const { address, namespace, taskQueue } = settings.temporal;
       logger.info({ address, namespace, taskQueue }, 'worker started');
       const signal = await Promise.race([untilStopped(), worker.finished]);

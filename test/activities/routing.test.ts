@@ -68,12 +68,15 @@ describeOnEachDatabase('turns routed through the real admission', (databases) =>
     expect(recorded).toEqual({ kind: 'recorded' });
   }
 
-  test('a rollback sends all 10,000 users to the baseline, of whom 10 % were canaries before', async () => {
+  // Where a user goes does not depend on the database; PostgreSQL is asked of fewer, as each costs six round trips.
+  const users = userIds.slice(0, databases.name === 'SQLite' ? 10_000 : 2_000);
+
+  test(`a rollback sends all ${users.length} users to the baseline, of whom 10 % were canaries before`, async () => {
     await setSplit(10);
-    const canaries = await canaryUsers(userIds);
+    const canaries = await canaryUsers(users);
     // Five standard deviations of a binomial share: outside once in two million.
-    expect(Math.abs(canaries.size - 1_000)).toBeLessThan(5 * Math.sqrt(10_000 * 0.1 * 0.9));
-    expect([...canaries]).toEqual(userIds.filter((userId) => userBucket(userId) <= 10));
+    expect(Math.abs(canaries.size - users.length * 0.1)).toBeLessThan(5 * Math.sqrt(users.length * 0.1 * 0.9));
+    expect([...canaries]).toEqual(users.filter((userId) => userBucket(userId) <= 10));
 
     await setSplit(0, Date.now());
     // The very next admissions of either ledger, of users who were canaries a moment ago.
@@ -81,20 +84,20 @@ describeOnEachDatabase('turns routed through the real admission', (databases) =>
     for (const [index, userId] of [one, other].entries()) {
       expect(await admit(ledgers[index]!, userId)).toEqual({ arm: 'legacy', canary: false });
     }
-    expect((await canaryUsers(userIds)).size).toBe(0);
+    expect((await canaryUsers(users)).size).toBe(0);
   }, 180_000);
 
   test('raising the split moves nobody back', async () => {
-    const users = userIds.slice(0, 500);
+    const some = users.slice(0, 500);
     let before: ReadonlySet<string> = new Set();
     for (const percent of [10, 25, 50, 75, 100]) {
       await setSplit(percent);
-      const canaries = await canaryUsers(users);
+      const canaries = await canaryUsers(some);
       expect([...before].filter((userId) => !canaries.has(userId))).toEqual([]);
       expect(canaries.size).toBeGreaterThan(before.size);
       before = canaries;
     }
-    expect(before.size).toBe(users.length);
+    expect(before.size).toBe(some.length);
   }, 120_000);
 
   test('without a rollout all go to the default arm, and pinned users to theirs', async () => {
