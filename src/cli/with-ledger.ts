@@ -1,3 +1,4 @@
+import { checkLedgerDirectory } from '../config/data-directory';
 import { loadSettings } from '../config/load-settings';
 import type { Settings } from '../config/settings';
 import type { Ledger } from '../ledger/ledger';
@@ -11,6 +12,7 @@ export async function withLedger<T, Absent>(
   whenAbsent: (database: string, settings: Settings) => Absent | Promise<Absent>,
 ): Promise<T | Absent> {
   const settings = loadSettings();
+  checkLedgerDirectory(settings);
   const { LedgerNotMigratedError, openLedger } = await import('../ledger/open-ledger');
   let ledger: Ledger;
   try {

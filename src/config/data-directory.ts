@@ -1,4 +1,4 @@
-import { accessSync, constants } from 'node:fs';
+import { accessSync, constants, readdirSync } from 'node:fs';
 import path from 'node:path';
 import { makePrivateDirectory } from '../private-directory';
 import { reasonOf } from '../reason';
@@ -16,13 +16,30 @@ export function prepareDataDirectory(dataDirectory: string): void {
     makePrivateDirectory(dataDirectory);
     accessSync(dataDirectory, constants.R_OK | constants.W_OK | constants.X_OK);
   } catch (error) {
-    throw new SettingsError([
-      `BELLWETHER_DATA_DIR: ${dataDirectory} cannot be used: ${reasonOf(error)}. Name a directory in which this user may write (default: .bellwether here).`,
-    ]);
+    throw unfit(dataDirectory, error);
   }
 }
 
 /** The same for who opens the ledger and needs the directory for nothing else: with a database it is not needed. */
 export function prepareLedgerDirectory({ databaseUrl, dataDirectory }: Settings): void {
   if (databaseUrl === undefined) prepareDataDirectory(dataDirectory);
+}
+
+/** For who only reads: nothing is made, and where nothing is nothing is wrong. @throws {SettingsError} */
+export function checkLedgerDirectory({
+  databaseUrl,
+  dataDirectory,
+}: Pick<Settings, 'databaseUrl' | 'dataDirectory'>): void {
+  if (databaseUrl !== undefined) return;
+  try {
+    readdirSync(dataDirectory);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw unfit(dataDirectory, error);
+  }
+}
+
+function unfit(dataDirectory: string, cause: unknown): SettingsError {
+  return new SettingsError([
+    `BELLWETHER_DATA_DIR: ${dataDirectory} cannot be used: ${reasonOf(cause)}. Name a directory in which this user may write (default: .bellwether here).`,
+  ]);
 }

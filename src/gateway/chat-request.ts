@@ -17,17 +17,27 @@ const contentPart = z
     }
   });
 
-const toolCall = z
-  .looseObject({
-    id: z.string(),
-    type: z.string().default('function'),
-    function: z.looseObject({ name: z.string(), arguments: z.string() }).nullish(),
-  })
-  .superRefine((call, context) => {
-    if (call.type === 'function' && (call.function ?? null) === null) {
+/** A call, or a tool, that is a function holds what it is in that field. */
+function functionHolder<Shape extends z.ZodObject>(shape: Shape) {
+  return shape.superRefine((holder, context) => {
+    const { type, function: held } = holder as { readonly type?: unknown; readonly function?: unknown };
+    if (type === 'function' && (held ?? null) === null) {
       context.addIssue({ code: 'custom', path: ['function'], message: 'is missing' });
     }
   });
+}
+
+const toolCall = functionHolder(
+  z.looseObject({
+    id: z.string(),
+    type: z.string().default('function'),
+    function: z.looseObject({ name: z.string(), arguments: z.string() }).nullish(),
+  }),
+);
+
+const tool = functionHolder(
+  z.looseObject({ type: z.string(), function: z.looseObject({ name: z.string() }).nullish() }),
+);
 
 const message = z.object({
   role: z.enum(chatRoles),
@@ -45,10 +55,7 @@ const message = z.object({
 
 /** What goes to the provider as it is. */
 const passedThrough = {
-  tools: z
-    .array(z.looseObject({ type: z.string() }))
-    .max(128)
-    .nullish(),
+  tools: z.array(tool).max(128).nullish(),
   tool_choice: z.union([z.string(), z.looseObject({ type: z.string() })]).nullish(),
   parallel_tool_calls: z.boolean().nullish(),
   response_format: z.looseObject({ type: z.string() }).nullish(),

@@ -61,7 +61,7 @@ export function errorOfReply(reply: ChatReply): GatewayError {
 
 const budgetAdvices: Readonly<Record<NonNullable<ChatReply['refused_by']>, string>> = {
   session: 'Begin another session, or have the budget of sessions raised.',
-  key: "A key's daily budget begins anew at 00:00 UTC; one for all its time has to be raised, or another key used.",
+  key: "A key's daily budget begins anew at 00:00 UTC; one for all its time does not: use another key.",
   day: "The service's budget of a day begins anew at 00:00 UTC; whoever runs the service can raise it.",
 };
 

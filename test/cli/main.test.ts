@@ -57,16 +57,15 @@ describe('bellwether', () => {
     ]);
   });
 
-  it.each(['up', 'worker', 'gateway', 'setup', 'demo', 'keys create --name bot'])(
-    'refuses a data directory that cannot be one: %s',
-    async (command) => {
-      const file = join(workspace.directory, 'file');
-      writeFileSync(file, '');
-      const { status, stderr } = await workspace.run(command.split(' '), { BELLWETHER_DATA_DIR: file });
-      expect(status).toBe(2);
-      expect(stderr).toContain(`BELLWETHER_DATA_DIR: ${file} cannot be used`);
-    },
-  );
+  const makers = ['up', 'worker', 'gateway', 'setup', 'demo', 'keys create --name bot'];
+  const readers = ['costs', 'keys list', 'rollout status'];
+  it.each([...makers, ...readers])('refuses a data directory that cannot be one: %s', async (command) => {
+    const file = join(workspace.directory, 'file');
+    writeFileSync(file, '');
+    const { status, stderr } = await workspace.run(command.split(' '), { BELLWETHER_DATA_DIR: file });
+    expect(status).toBe(2);
+    expect(stderr).toContain(`BELLWETHER_DATA_DIR: ${file} cannot be used`);
+  });
 
   it('shows where an error comes from with LOG_LEVEL=debug alone', async () => {
     const environment = { BELLWETHER_CONFIG: 'gone.yaml' };

@@ -293,6 +293,6 @@ describe('bellwether rollout', () => {
       stderr: expect.stringContaining('no rollout named nobody'),
     });
     const empty = await workspace.run(['rollout', 'status']);
-    expect(empty).toMatchObject({ status: 1, stderr: expect.stringContaining('There is no rollout in') });
+    expect(empty).toMatchObject({ status: 1, stderr: expect.stringContaining('There is no ledger yet in') });
   });
 });

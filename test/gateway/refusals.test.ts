@@ -62,6 +62,7 @@ test.each<[string, unknown, string | null, string]>([
     'messages[1].tool_calls[0].function',
     'is missing',
   ],
+  ['a tool that is no function', { ...hello, tools: [{ type: 'function' }] }, 'tools[0].function', 'is missing'],
   ['an empty session', { ...hello, metadata: { session_id: ' ' } }, 'metadata.session_id', 'is empty'],
   [
     'a tool message without its call',

@@ -1,3 +1,4 @@
+import { checkLedgerDirectory } from '../../config/data-directory';
 import type { Settings } from '../../config/settings';
 import { LedgerNotMigratedError, openLedger } from '../../ledger/open-ledger';
 import type { Check, CheckOutcome } from './check';
@@ -13,6 +14,7 @@ export function ledgerCheck({ databaseUrl, dataDirectory }: Settings): Check {
     name: 'Ledger',
     advice: databaseUrl ? 'Is DATABASE_URL right, and the database up?' : `May this user write in ${dataDirectory}?`,
     async run() {
+      checkLedgerDirectory({ databaseUrl, dataDirectory });
       try {
         const ledger = await openLedger({ databaseUrl, dataDirectory, giveUpAfterMs }, { migrate: false });
         try {

@@ -21,14 +21,16 @@ export interface TrailEntry extends RolloutEntry {
 /** Opens the ledger for one command. @throws when there is none yet, as there is no rollout then */
 export function useLedger<T>(work: (ledger: Ledger, settings: Settings) => Promise<T>): Promise<T> {
   return withLedger(work, (database) => {
-    throw noRolloutYet(database);
+    throw new Error(
+      `There is no ledger yet in ${database}, and no rollout. \`bellwether up\` or a worker makes it; set BELLWETHER_DATA_DIR or DATABASE_URL if it is elsewhere.`,
+    );
   });
 }
 
 /** The named rollout, or the most recent one. @throws when there is none */
 export async function findRollout(rollouts: Rollouts, name: string | undefined): Promise<KnownRollout> {
   const row = await rollouts.lastAuditRow(name);
-  if (row === null) throw name === undefined ? noRolloutYet('this ledger') : unknownRollout(name);
+  if (row === null) throw name === undefined ? noRolloutYet() : unknownRollout(name);
   const last = entryOf(row);
   return { spec: last.spec, state: last.decision.next, last };
 }
@@ -56,9 +58,9 @@ function entryOf(row: AuditRow): RolloutEntry {
   }
 }
 
-function noRolloutYet(where: string): Error {
+function noRolloutYet(): Error {
   return new Error(
-    `There is no rollout in ${where}. \`bellwether rollout start\` begins one, with a worker running; set BELLWETHER_DATA_DIR or DATABASE_URL if its ledger is elsewhere.`,
+    'There is no rollout in this ledger. `bellwether rollout start` begins one, with a worker running; set BELLWETHER_DATA_DIR or DATABASE_URL if its ledger is elsewhere.',
   );
 }
 

@@ -14,7 +14,7 @@ export interface RolloutView {
   readonly state: RolloutState;
   /** The row that routes turns; another rollout's when that has begun since. */
   readonly split: TrafficSplit | null;
-  /** Turns of the last minutes, though not from before this bake, by arm. */
+  /** Turns of the last minutes, though not from before this split, by arm. */
   readonly traffic: readonly ObservedTraffic[];
   readonly trafficSinceMs: number;
   /** Of this bake, read now; null when the rollout has ended. */
@@ -31,7 +31,7 @@ export async function readView(
   workflow: Liveness,
   atMs: number,
 ): Promise<RolloutView> {
-  const trafficSinceMs = Math.max(atMs - trafficWindowMs, state.bakeStartedAtMs);
+  const trafficSinceMs = Math.max(atMs - trafficWindowMs, state.endedAtMs ?? state.bakeStartedAtMs);
   const [split, traffic, evidence] = await Promise.all([
     rollouts.split(),
     rollouts.traffic(trafficSinceMs),

@@ -7,7 +7,6 @@ import type { Rollouts } from '../../ledger/rollouts';
 import { writeJson, writeLines } from '../output';
 import { parseDuration } from '../duration';
 import { buildSpec, inWordsOf, type SpecInput } from './build-spec';
-import { commandStatusHelp } from './exit-status';
 import { withOperator } from './liveness';
 import { defaultActor } from './operate';
 import { useLedger } from './rollout-ledger';
@@ -42,7 +41,10 @@ export function startCommand(): Command {
     .option('--take-over', 'begin although traffic is elsewhere or another rollout was left unfinished')
     .option('--actor <name>', `who you are; kept in the audit trail (default: ${defaultActor()})`)
     .option('--json', 'print JSON')
-    .addHelpText('after', `\n${commandStatusHelp}`)
+    .addHelpText(
+      'after',
+      '\nExit status: 0 started, 1 refused or failed, 2 wrong usage or configuration. One that is refused leaves no trace.',
+    )
     .action(start);
 }
 
