@@ -18,26 +18,23 @@ const contentPart = z
   });
 
 /** A call, or a tool, that is a function holds what it is in that field. */
-function functionHolder<Shape extends z.ZodObject>(shape: Shape) {
-  return shape.superRefine((holder, context) => {
-    const { type, function: held } = holder as { readonly type?: unknown; readonly function?: unknown };
-    if (type === 'function' && (held ?? null) === null) {
-      context.addIssue({ code: 'custom', path: ['function'], message: 'is missing' });
-    }
-  });
+function holdFunction(holder: { readonly type: string; readonly function?: unknown }, context: z.RefinementCtx): void {
+  if (holder.type === 'function' && (holder.function ?? null) === null) {
+    context.addIssue({ code: 'custom', path: ['function'], message: 'is missing' });
+  }
 }
 
-const toolCall = functionHolder(
-  z.looseObject({
+const toolCall = z
+  .looseObject({
     id: z.string(),
     type: z.string().default('function'),
     function: z.looseObject({ name: z.string(), arguments: z.string() }).nullish(),
-  }),
-);
+  })
+  .superRefine(holdFunction);
 
-const tool = functionHolder(
-  z.looseObject({ type: z.string(), function: z.looseObject({ name: z.string() }).nullish() }),
-);
+const tool = z
+  .looseObject({ type: z.string(), function: z.looseObject({ name: z.string() }).nullish() })
+  .superRefine(holdFunction);
 
 const message = z.object({
   role: z.enum(chatRoles),

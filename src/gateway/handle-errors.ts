@@ -1,4 +1,4 @@
-import type { FastifyBaseLogger, FastifyInstance } from 'fastify';
+import type { FastifyBaseLogger, FastifyInstance, FastifyRequest } from 'fastify';
 import { LedgerUnavailableError } from '../ledger/failures';
 import { badRequest, failed, GatewayError, notFound } from './gateway-error';
 import { errorOfClient } from './turn-errors';
@@ -6,7 +6,7 @@ import { errorOfClient } from './turn-errors';
 /** Every answer that is an error has OpenAI's shape, whoever found it. */
 export function handleErrors(server: FastifyInstance): void {
   server.setErrorHandler((error, request, reply) => {
-    const known = errorOfFramework(error, server) ?? toGatewayError(error, request.log);
+    const known = errorOfRequest(error, request);
     return reply.code(known.status).headers(known.headers).send(known.body);
   });
   server.setNotFoundHandler((request) => {
@@ -30,8 +30,13 @@ export function toGatewayError(error: unknown, log: FastifyBaseLogger): GatewayE
   return failed(500, 'internal_error', 'The gateway failed. Its log says why, under the id in x-request-id.');
 }
 
+/** Of a request that no route has answered: also what the HTTP server itself found wrong with it. */
+export function errorOfRequest(error: unknown, { server, log }: Pick<FastifyRequest, 'server' | 'log'>): GatewayError {
+  return errorOfFramework(error, server) ?? toGatewayError(error, log);
+}
+
 /** What the HTTP server found wrong with a request before any route saw it. */
-export function errorOfFramework(error: unknown, { initialConfig }: FastifyInstance): GatewayError | null {
+function errorOfFramework(error: unknown, { initialConfig }: FastifyInstance): GatewayError | null {
   const { code, statusCode } = (error ?? {}) as { readonly code?: unknown; readonly statusCode?: unknown };
   switch (code) {
     case 'ECONNRESET':

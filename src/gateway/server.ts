@@ -15,7 +15,7 @@ import type { z } from 'zod';
 import { describeIssues, formatPath } from '../config/schema-issues';
 import { AnswersUnderWay } from './answers-under-way';
 import { badRequest } from './gateway-error';
-import { errorOfFramework, handleErrors, toGatewayError } from './handle-errors';
+import { errorOfRequest, handleErrors } from './handle-errors';
 import type { GatewayLimits } from './limits';
 import { readJsonBodies } from './read-body';
 
@@ -52,7 +52,7 @@ export function createServer(limits: GatewayLimits, logger: FastifyBaseLogger): 
     return503OnClosing: false,
     genReqId: ({ headers }) => requestIdOf(headers),
     frameworkErrors: (error, request, reply) => {
-      const { status, body } = errorOfFramework(error, server) ?? toGatewayError(error, request.log);
+      const { status, body } = errorOfRequest(error, request);
       const plain = reply as unknown as FastifyReply;
       void plain.code(status).header('x-request-id', request.id).send(body);
     },

@@ -1,12 +1,11 @@
 import { faults } from '../../src/simulator/behaviour';
-import { type ErrorAnswer, type GatewayService, hello, startGatewayService } from './gateway-service';
+import { type ErrorAnswer, type GatewayService, hello, startGatewayService, oneAttempt } from './gateway-service';
 
 let setting: GatewayService;
 beforeAll(async () => {
   setting = await startGatewayService({
-    // One attempt for each target: these tests are about the answer, not about the retries before it.
     configuration: {
-      retry: { maxAttemptsPerTarget: 1, baseDelayMs: 0, delayJitterMs: 0 },
+      retry: oneAttempt,
       breaker: { failures: 1000 },
     },
   });

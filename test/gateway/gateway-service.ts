@@ -5,6 +5,9 @@ import { openRequestCounter } from '../../src/open-request-counter';
 import type { ApiKey } from '../../src/ledger/api-keys';
 import { prepareService, type Service, type ServiceOptions } from '../support/service';
 
+/** For tests that are about the answer, and not about the retries before it. */
+export const oneAttempt = { maxAttemptsPerTarget: 1, baseDelayMs: 0, delayJitterMs: 0 } as const;
+
 export interface GatewayServiceOptions extends ServiceOptions {
   readonly limits?: GatewayOptions['limits'];
   readonly host?: string;

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { faults } from '../../src/simulator/behaviour';
-import { type GatewayService, hello, startGatewayService } from './gateway-service';
+import { type GatewayService, hello, startGatewayService, oneAttempt } from './gateway-service';
 import { allEvents, chunksOf } from './read-stream';
 
 interface Described {
@@ -14,7 +14,7 @@ let setting: GatewayService;
 let described: Described;
 beforeAll(async () => {
   setting = await startGatewayService({
-    configuration: { retry: { maxAttemptsPerTarget: 1, baseDelayMs: 0, delayJitterMs: 0 } },
+    configuration: { retry: oneAttempt },
   });
   described = (await (await fetch(`${setting.gateway.url}/openapi.json`)).json()) as Described;
 });

@@ -4,13 +4,13 @@ import type { Completion } from '../../src/gateway/completion';
 import { gatewayLimits } from '../../src/gateway/limits';
 import { eventually } from '../support/eventually';
 import { primaryModel } from '../support/service';
-import { type GatewayService, hello, startGatewayService } from './gateway-service';
+import { type GatewayService, hello, startGatewayService, oneAttempt } from './gateway-service';
 import { allEvents, chunksOf, readEvents, textOf } from './read-stream';
 
 let setting: GatewayService;
 beforeAll(async () => {
   setting = await startGatewayService({
-    configuration: { retry: { maxAttemptsPerTarget: 1, baseDelayMs: 0, delayJitterMs: 0 } },
+    configuration: { retry: oneAttempt },
     limits: { heartbeatMs: 100, holdHeadersMs: 400 },
   });
 });

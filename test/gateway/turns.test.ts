@@ -3,14 +3,14 @@ import { turnWorkflowId } from '../../src/contract/names';
 import type { Completion } from '../../src/gateway/completion';
 import { eventually } from '../support/eventually';
 import { unique } from '../support/temporal';
-import { type ErrorAnswer, type GatewayService, hello, startGatewayService } from './gateway-service';
+import { type ErrorAnswer, type GatewayService, hello, startGatewayService, oneAttempt } from './gateway-service';
 import { allEvents, chunksOf, readEvents, type ReceivedEvent, textOf } from './read-stream';
 
 let setting: GatewayService;
 beforeAll(async () => {
   setting = await startGatewayService({
     configuration: {
-      retry: { maxAttemptsPerTarget: 1, baseDelayMs: 0, delayJitterMs: 0 },
+      retry: oneAttempt,
       breaker: { failures: 1000 },
     },
   });

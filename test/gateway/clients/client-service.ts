@@ -1,5 +1,5 @@
 import { fallbackModel, primaryModel } from '../../support/service';
-import { type GatewayService, startGatewayService } from '../gateway-service';
+import { type GatewayService, startGatewayService, oneAttempt } from '../gateway-service';
 
 // Regular activities, so that a session's queue is seen by Temporal while its first turn runs.
 const target = { provider: 'holysheep', firstAttempt: 'regular' } as const;
@@ -16,7 +16,7 @@ export function startClientService(): Promise<GatewayService> {
           ],
         },
       },
-      retry: { maxAttemptsPerTarget: 1, baseDelayMs: 0, delayJitterMs: 0 },
+      retry: oneAttempt,
       breaker: { failures: 1000 },
       gateway: { requestsPerMinute: 100_000 },
     },
