@@ -11,3 +11,13 @@ export async function closeAll(closings: Closing[]): Promise<void> {
   }
   if (failures.length > 0) throw failures[0];
 }
+
+/** For the `catch` of what opens parts: closes those that are open and throws `error`, whatever their closing throws. */
+export async function closeAllAndThrow(
+  error: unknown,
+  closings: Closing[],
+  onClosingError: (closingError: unknown) => void = () => undefined,
+): Promise<never> {
+  await closeAll(closings).catch(onClosingError);
+  throw error;
+}

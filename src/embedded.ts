@@ -2,7 +2,7 @@ import { join } from 'node:path';
 import { Runtime } from '@temporalio/worker';
 import type { Logger } from 'pino';
 import { localKey } from './access/local-key';
-import { closeAll, type Closing } from './close-all';
+import { closeAll, closeAllAndThrow, type Closing } from './close-all';
 import type { Settings } from './config/settings';
 import { searchAttributeNames } from './contract/names';
 import { serveGateway, type ServedGateway } from './serve-gateway';
@@ -71,9 +71,7 @@ export async function startEmbedded(options: EmbeddedOptions): Promise<Embedded>
     stops.push(() => gateway.close());
     return { settings: resolved, server, worker, gateway: await withLocalKey(gateway, resolved), stop };
   } catch (error) {
-    // What failed first is the news.
-    await stop().catch(options.onError);
-    throw error;
+    return closeAllAndThrow(error, stops, options.onError);
   }
 }
 

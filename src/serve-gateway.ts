@@ -1,6 +1,6 @@
 import type { Logger } from 'pino';
 import { connect, connectBesideWorker } from './client/connect';
-import { closeAll, type Closing } from './close-all';
+import { closeAll, closeAllAndThrow, type Closing } from './close-all';
 import type { Settings } from './config/settings';
 import type { TurnStreams } from './contract/stream';
 import { type Gateway, startGateway } from './gateway/gateway';
@@ -49,9 +49,7 @@ export async function serveGateway(options: ServeGatewayOptions): Promise<Served
     closings.push(() => gateway.close());
     return { url: gateway.url, ledger, close };
   } catch (error) {
-    // What failed first is the news.
-    await close().catch((err: unknown) => logger.warn({ err }, 'closing failed'));
-    throw error;
+    return closeAllAndThrow(error, closings, (err) => logger.warn({ err }, 'closing failed'));
   }
 }
 

@@ -6,7 +6,7 @@ import type { NativeConnectionOptions, WorkerOptions as TemporalWorkerOptions } 
 import { createActivities } from './activities';
 import type { BreakerState } from './activities/target-breakers';
 import { TargetMemory } from './activities/target-memory';
-import { closeAll, type Closing } from './close-all';
+import { closeAll, closeAllAndThrow, type Closing } from './close-all';
 import type { Settings } from './config/settings';
 import type { TurnStreams } from './contract/stream';
 import { createDataConverter } from './encryption/data-converter';
@@ -62,9 +62,7 @@ export async function startWorker(options: WorkerOptions): Promise<RunningWorker
   try {
     return await startWith(options, closings);
   } catch (error) {
-    // What failed first is the news.
-    await closeAll(closings).catch((closingError: unknown) => options.onError?.(closingError));
-    throw error;
+    return closeAllAndThrow(error, closings, options.onError);
   }
 }
 

@@ -1,7 +1,7 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { closeAll, type Closing } from '../close-all';
+import { closeAll, closeAllAndThrow, type Closing } from '../close-all';
 import { loadSettings } from '../config/load-settings';
 import { searchAttributeNames } from '../contract/names';
 import type { SimulatedModels } from '../simulator/behaviour';
@@ -63,9 +63,7 @@ export async function buildOnFoundation<Built extends object>(
     };
     return { ...(await build(foundation, onStop)), stop };
   } catch (error) {
-    // What failed first is the news.
-    await stop().catch(() => undefined);
-    throw error;
+    return closeAllAndThrow(error, stops);
   }
 }
 

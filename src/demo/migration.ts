@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { watchStatus } from '../cli/rollout/exit-status';
 import { connect } from '../client';
-import { closeAll, type Closing } from '../close-all';
+import { closeAll, closeAllAndThrow, type Closing } from '../close-all';
 import { loadSettings } from '../config/load-settings';
 import type { Ledger } from '../ledger/ledger';
 import { openLedger } from '../ledger/open-ledger';
@@ -49,9 +49,7 @@ export async function playMigration(stage: Stage, narrator: Narrator, report: Re
   try {
     await playScenes(stage, narrator, report, closings);
   } catch (error) {
-    // What failed first is the news.
-    await closeAll(closings).catch(() => undefined);
-    throw error;
+    return closeAllAndThrow(error, closings);
   }
   await closeAll(closings);
 }

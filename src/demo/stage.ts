@@ -2,7 +2,7 @@ import { rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { BellwetherClient } from '../client';
 import { connect } from '../client';
-import { closeAll, type Closing } from '../close-all';
+import { closeAll, closeAllAndThrow, type Closing } from '../close-all';
 import type { Settings } from '../config/settings';
 import { searchAttributeNames } from '../contract/names';
 import { makePrivateDirectory } from '../private-directory';
@@ -73,9 +73,7 @@ export async function setStage(settings: Settings, report: Reporter): Promise<St
     };
     return { client, simulator, server, dataDirectory, environment, startWorker, close };
   } catch (error) {
-    // What failed first is the news.
-    await close().catch(() => undefined);
-    throw error;
+    return closeAllAndThrow(error, closes);
   }
 }
 
