@@ -1,6 +1,7 @@
 import type { Dispatcher } from 'undici';
 import type { StreamLimits } from '../contract/policy';
 import type { BodyReader, ExchangeControl } from './body-reader';
+import { FairTimer } from './fair-timer';
 import type { ResponseHeaders } from './retry-after';
 
 export interface ExchangeRequest {
@@ -68,14 +69,14 @@ class BoundedHandler implements Dispatcher.DispatchHandler {
   private head: ResponseHead | null = null;
   private readonly reader: BodyReader;
   /** Of the exchange; once it is over, of what is left of its body. */
-  private timer: NodeJS.Timeout;
+  private readonly timer = new FairTimer();
 
   constructor(
     private readonly request: ExchangeRequest,
     createReader: (control: ExchangeControl) => BodyReader,
     private readonly resolve: (exchange: Exchange) => void,
   ) {
-    this.timer = setTimeout(() => this.breakOff({ kind: 'timeout' }), request.timeoutMs);
+    this.timer.start(request.timeoutMs, () => this.breakOff({ kind: 'timeout' }));
     this.reader = createReader({
       finish: (restMs) => this.finish(restMs),
       breakOff: (cause) => this.breakOff(cause),
@@ -105,12 +106,12 @@ class BoundedHandler implements Dispatcher.DispatchHandler {
   }
 
   onResponseEnd(): void {
-    if (this.isOver) clearTimeout(this.timer);
+    if (this.isOver) this.timer.clear();
     else this.endWithBody();
   }
 
   onResponseError(_controller: Dispatcher.DispatchController, error: Error): void {
-    if (this.isOver) clearTimeout(this.timer);
+    if (this.isOver) this.timer.clear();
     else this.breakOff({ kind: 'network', error });
   }
 
@@ -121,7 +122,7 @@ class BoundedHandler implements Dispatcher.DispatchHandler {
   private finish(restMs: number): void {
     if (this.isOver) return;
     this.endWithBody();
-    this.timer = setTimeout(() => this.abort('its body did not end'), restMs);
+    this.timer.start(restMs, () => this.abort('its body did not end'));
   }
 
   private endWithBody(): void {
@@ -146,7 +147,7 @@ class BoundedHandler implements Dispatcher.DispatchHandler {
   private end(result: Exchange): void {
     if (this.isOver) return;
     this.isOver = true;
-    clearTimeout(this.timer);
+    this.timer.clear();
     this.reader.close();
     this.request.signal?.removeEventListener('abort', this.onAbort);
     this.resolve(result);

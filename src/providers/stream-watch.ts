@@ -1,5 +1,6 @@
 import type { StreamLimits } from '../contract/policy';
 import type { ExchangeControl } from './body-reader';
+import { FairTimer } from './fair-timer';
 
 /** Usage and `[DONE]` follow a finish reason within milliseconds, where they follow at all. */
 const graceAfterFinishMs = 1_000;
@@ -43,31 +44,5 @@ export class StreamWatch {
   private limit(timer: FairTimer, limit: Exclude<keyof StreamLimits, 'totalMs'>): void {
     const limitMs = this.limits[limit];
     timer.start(limitMs, () => this.control.breakOff({ kind: 'stalled', limit, limitMs }));
-  }
-}
-
-/**
- * A timer that gives what waits in the sockets a chance first: after a pause of the whole process timers are due before
- * anything is read, and the provider was not the one that was silent.
- */
-class FairTimer {
-  private timer: NodeJS.Timeout | undefined;
-  private immediate: NodeJS.Immediate | undefined;
-
-  start(ms: number, onDue: () => void): void {
-    this.clear();
-    this.timer = setTimeout(() => {
-      this.immediate = setImmediate(onDue);
-    }, ms);
-  }
-
-  restart(): void {
-    clearImmediate(this.immediate);
-    this.timer?.refresh();
-  }
-
-  clear(): void {
-    clearTimeout(this.timer);
-    clearImmediate(this.immediate);
   }
 }
