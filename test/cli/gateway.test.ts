@@ -9,10 +9,13 @@ import { CliWorkspace } from './run-cli';
 
 const program = join(__dirname, '../../dist/cli/main.js');
 
+/** Less than the 25 s for which a gateway waits for its running requests, and more than it takes to start and stop one. */
+const slowAnswerMs = 20_000;
+
 let service: Service;
 let workspace: CliWorkspace;
 beforeAll(async () => {
-  service = await startService();
+  service = await startService({ configuration: { retry: { baseTimeoutMs: 2 * slowAnswerMs } } });
   workspace = new CliWorkspace();
 });
 afterAll(async () => {
@@ -65,7 +68,7 @@ test('a gateway of its own answers by a worker elsewhere, and stops when told to
 });
 
 test('a turn that nobody waits for any more does not keep a gateway from stopping', async () => {
-  await service.simulator.setBehaviour('*', { latency: { kind: 'fixed', ms: 8_000 } });
+  await service.simulator.setBehaviour('*', { latency: { kind: 'fixed', ms: slowAnswerMs } });
   const child = start('--json');
   const { base_url } = JSON.parse(await firstOutput(child)) as { base_url: string };
   const gone = new AbortController();
@@ -77,7 +80,10 @@ test('a turn that nobody waits for any more does not keep a gateway from stoppin
   const [status] = (await once(child, 'close')) as [number | null];
   expect(status).toBe(0);
   expect(await service.simulator.openCalls()).toBe(1);
+  // The next attempt ends the turn, and its worker can stop.
   await service.simulator.setBehaviour('*', { latency: { kind: 'fixed', ms: 0 } });
+  await service.simulator.goDown();
+  await service.simulator.comeUp();
 });
 
 test('whoever lets other machines in is told so, and that streams wait without Redis', async () => {

@@ -141,8 +141,10 @@ describe('bellwether keys list', () => {
     const { id: idle } = await created('--name', 'idle', '--expires', '12h');
     await withLedger(async (ledger) => {
       for (const [turnId, atMs] of [
-        ['one', Date.now()],
-        ['two', Date.now() - 2 * dayMs],
+        ['today', Date.now()],
+        // Today by the time that it is asked for, should midnight pass meanwhile.
+        ['tomorrow', Date.now() + dayMs],
+        ['before', Date.now() - 2 * dayMs],
       ] as const) {
         await ledger.admit(admitRequest(turnId, 2_000_000, { keyId: id, atMs }));
         await ledger.recordTurn(turnRecord(turnId, [settled(1, 1_500_000)]));
@@ -150,11 +152,11 @@ describe('bellwether keys list', () => {
     });
     await keys('revoke', idle);
     expect(await workspace.json(['keys', 'list'])).toMatchObject([
-      { id, name: 'support-bot', state: 'active', day_usd: 5, spent_today_usd: 0.0015, spent_usd: 0.003 },
+      { id, name: 'support-bot', state: 'active', day_usd: 5, spent_today_usd: 0.0015, spent_usd: 0.0045 },
       { id: idle, name: 'idle', state: 'revoked', spent_today_usd: 0, spent_usd: 0, models: null },
     ]);
     const { stdout } = await keys('list');
-    const row = `^${id} +support-bot +chat +active +\\$0.001500 of \\$5.00 +\\$0.003000 +deepseek-v3.2 +default +never$`;
+    const row = `^${id} +support-bot +chat +active +\\$0.001500 of \\$5.00 +\\$0.004500 +deepseek-v3.2 +default +never$`;
     expect(stdout).toMatch(new RegExp(row, 'm'));
     expect(stdout).toMatch(new RegExp(`^${idle} +idle +chat +revoked .* all .* UTC$`, 'm'));
   });

@@ -3,6 +3,9 @@ import { searchAttributeNames } from '../../src/contract/names';
 import { sharedTemporal, unique } from '../support/temporal';
 import { CliWorkspace } from './run-cli';
 
+/** Four commands, and up to 10 s until the server knows a new namespace. */
+jest.setTimeout(180_000);
+
 const { address } = sharedTemporal();
 
 let workspace: CliWorkspace;

@@ -7,6 +7,9 @@ import { cacheDirectory } from '../support/cache-directory';
 import { CliWorkspace } from './run-cli';
 import type { CliResult } from './run-cli';
 
+/** Everything is started twice and asked by commands: on a busy machine that adds up. */
+jest.setTimeout(180_000);
+
 /** No fixed ones: other tests run beside this. */
 const anyPorts = ['--port', '0', '--ui-port', '0', '--gateway-port', '0'];
 

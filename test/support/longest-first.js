@@ -9,7 +9,6 @@ const first = [
   'end-to-end/gateway-kills',
   'gateway/faults/table',
   'workflows/streamed-turn',
-  'workflows/failing-target',
   'gateway/faults/recovery',
   'cli/doctor',
   'end-to-end/rollout-kills',

@@ -22,7 +22,10 @@ export class RolloutSetting {
     return this.service.temporal.workflow.getHandle(rolloutWorkflowId(name));
   }
 
-  /** As `begin`, with the evidence of 40 turns at its first analysis, however long they take. */
+  /**
+   * As `begin`, with the evidence of 40 turns at its first analysis, however long they take: one that saw a part of the users
+   * alone could take the split for broken, or the time of a short plan for over.
+   */
   async beginWithEvidence(spec: RolloutSpec): Promise<WorkflowHandle> {
     const { goOn } = this.stopBefore('evidence');
     const handle = await this.begin(spec);

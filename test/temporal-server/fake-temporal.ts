@@ -20,13 +20,16 @@ export function versionScript(server: string): string {
   return `echo "temporal version 1.2.3 (Server ${server}, UI 2.42.1)"`;
 }
 
-/** A `go` whose `install` takes `seconds`, notes itself in `journal` and makes a program with that server version. */
-export function goScript(journal: string, server = '1.29.1', seconds = 0): string {
+/**
+ * A `go` whose `install` notes itself in `journal` and makes a program with that server version; where `untilMade` is given,
+ * not before somebody makes that file. It waits no longer than the journal is there, so that nothing outlives its test.
+ */
+export function goScript(journal: string, server = '1.29.1', untilMade?: string): string {
   return [
     `echo "install $3" >> '${journal}'`,
     'echo "go: downloading go.temporal.io/server v1.29.1" >&2',
     'echo "go.temporal.io/server/common" >&2',
-    `sleep ${seconds}`,
+    ...(untilMade === undefined ? [] : [`while [ -e '${journal}' ] && [ ! -e '${untilMade}' ]; do sleep 0.1; done`]),
     `printf '#!/bin/sh\\n${versionScript(server)}\\n' > "$GOBIN/temporal"`,
     'chmod +x "$GOBIN/temporal"',
   ].join('\n');

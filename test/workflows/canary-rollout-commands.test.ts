@@ -8,8 +8,7 @@ const hourMs = 60 * 60 * 1000;
 
 test('carries out all four commands as signals', async () => {
   const spec = unhurriedRolloutSpec();
-  const handle = await rollouts.begin(spec);
-  await rollouts.service.sendTurns(40);
+  const handle = await rollouts.beginWithEvidence(spec);
   const events = ['start by test'];
   for (const [command, actor, event] of [
     ['pause', 'ann', 'pause by ann'],
@@ -27,8 +26,7 @@ test('carries out all four commands as signals', async () => {
 
 test('answers all four commands as updates', async () => {
   const spec = unhurriedRolloutSpec();
-  const handle = await rollouts.begin(spec);
-  await rollouts.service.sendTurns(40);
+  const handle = await rollouts.beginWithEvidence(spec);
   const ask = (command: string) => handle.executeUpdate(command, { args: [{ actor: 'ann' }] });
   expect(await ask('pause')).toMatchObject({ accepted: true, state: { phase: 'Paused', percent: 50 } });
   expect(await ask('promote')).toMatchObject({ accepted: false, state: { phase: 'Paused', percent: 50 } });

@@ -60,8 +60,7 @@ test('records each decision once, though its worker fails after it has recorded 
 
 test('shows operators where it is, why, and what it saw', async () => {
   const spec = unhurriedRolloutSpec();
-  const handle = await rollouts.begin(spec);
-  await rollouts.service.sendTurns(20);
+  const handle = await rollouts.beginWithEvidence(spec);
   await eventually('an analysis saw the turns', async () => {
     const { lastAnalysis } = await rollouts.service.rollouts.status(spec.name);
     return lastAnalysis?.evidence?.canary.turns !== undefined && lastAnalysis.evidence.canary.turns > 0;

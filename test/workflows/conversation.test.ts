@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { WorkflowUpdateFailedError } from '@temporalio/client';
 import { ConversationClosedError, QueueFullError } from '../../src/client/errors';
 import type { ChatReply, ConversationInput, ConversationResult, SendMessageInput } from '../../src/contract/chat';
@@ -10,6 +11,7 @@ import {
 } from '../../src/contract/names';
 import { faults } from '../../src/simulator/behaviour';
 import { eventually } from '../support/eventually';
+import { startHeldProvider } from '../support/held-provider';
 import { primaryModel, startService, type Service } from '../support/service';
 import { unique } from '../support/temporal';
 
@@ -52,31 +54,41 @@ test('turns of one session that are sent together run one at a time, each with a
 });
 
 test('a session with too many unfinished turns refuses more, and answers them when they come again', async () => {
-  // Long enough for all others to come while the first turn runs; then they are taken or refused together.
-  await service.simulator.setBehaviour(primaryModel, { latency: { kind: 'fixed', ms: 1_500 } });
-  const sessionId = unique('session');
-  const turns = Array.from({ length: limits.maxQueuedTurns + 2 }, (_, index) => `${sessionId}-${index}`);
-  let refusals = 0;
-  async function sendUntilTaken(turnId: string): Promise<ChatReply> {
-    try {
-      return await service.client.send({ sessionId, turnId, content: `Hello [ref:${turnId}]` });
-    } catch (error) {
-      if (!(error instanceof QueueFullError)) throw error;
-      refusals += 1;
-      return sendUntilTaken(turnId);
+  const provider = await startHeldProvider();
+  // As an activity of its own, the first call leaves its workflow free to take or refuse the others meanwhile.
+  const target = { provider: 'holysheep', name: 'only', model: primaryModel, firstAttempt: 'regular' } as const;
+  const held = await startService({
+    configuration: {
+      arms: { holysheep: { targets: [target] } },
+      defaultArm: 'holysheep',
+      retry: { baseTimeoutMs: 60_000 },
+    },
+    environment: { HOLYSHEEP_BASE_URL: provider.baseUrl },
+  });
+  try {
+    const sessionId = unique('session');
+    const turns = Array.from({ length: limits.maxQueuedTurns + 2 }, (_, index) => `${sessionId}-${index}`);
+    let refusals = 0;
+    async function sendUntilTaken(turnId: string): Promise<ChatReply> {
+      try {
+        return await held.client.send({ sessionId, turnId, content: `Hello [ref:${turnId}]` });
+      } catch (error) {
+        if (!(error instanceof QueueFullError)) throw error;
+        refusals += 1;
+        await sleep(20);
+        return sendUntilTaken(turnId);
+      }
     }
+    const replies = Promise.all(turns.map(sendUntilTaken));
+    await Promise.race([replies, eventually('one is refused', () => refusals > 0)]);
+    provider.letGo();
+    (await replies).forEach((reply, index) => expect(reply.content).toContain(`[ref:${turns[index]}]`));
+    expect(refusals).toBeGreaterThan(0);
+    expect(provider.requestIds.toSorted()).toEqual(turns.map((turnId) => `${turnId}.1`).toSorted());
+  } finally {
+    await held.stop();
+    await provider.close();
   }
-  const first = sendUntilTaken(turns[0] ?? '');
-  await callsBegan(1);
-  const others = turns.slice(1).map(sendUntilTaken);
-  await first;
-  await service.simulator.setBehaviour(primaryModel, { latency: { kind: 'fixed', ms: 0 } });
-  const replies = await Promise.all([first, ...others]);
-  expect(refusals).toBeGreaterThan(0);
-  replies.forEach((reply, index) => expect(reply.content).toContain(`[ref:${turns[index]}]`));
-  const ids = await callIds();
-  expect(ids).toHaveLength(turns.length);
-  expect(new Set(ids)).toEqual(new Set(turns.map((turnId) => `${turnId}.1`)));
 });
 
 test('the same turn id gets the same answer from one call, one after the other or at once', async () => {

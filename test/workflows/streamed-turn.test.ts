@@ -1,4 +1,6 @@
+import type { ConfigFileInput } from '../../src/config/schema';
 import type { ChatReply, Delivery } from '../../src/contract/chat';
+import type { StreamLimits } from '../../src/contract/policy';
 import type { StreamPiece } from '../../src/contract/stream';
 import { AnswerSoFar } from '../../src/domain/answer-so-far';
 import type { Fault } from '../../src/simulator/behaviour';
@@ -7,13 +9,32 @@ import { disagreements } from '../support/audit';
 import { fallbackModel, primaryModel, startService, type Service } from '../support/service';
 import { unique } from '../support/temporal';
 
+/** Limits that no good call reaches, however long the machine stands still. */
+const patience = { firstByteMs: 60_000, firstTokenMs: 60_000, idleMs: 60_000 };
+
 const configuration = {
   retry: { baseDelayMs: 50, delayJitterMs: 50 },
-  // Short enough to be waited for; the pieces of the simulator come at once.
-  stream: { firstByteMs: 1_000, firstTokenMs: 1_500, idleMs: 1_000 },
+  stream: patience,
   // These tests let one target fail more often than any in real life may.
   breaker: { failures: 1_000 },
 };
+
+/** The same with a limit of the first target that can be waited for: for calls that are to pass it, and no other. */
+function withLimit(limit: Partial<StreamLimits>): ConfigFileInput {
+  const target = { provider: 'holysheep' };
+  return {
+    ...configuration,
+    arms: {
+      holysheep: {
+        targets: [
+          { ...target, name: 'holysheep-primary', model: primaryModel, stream: limit },
+          { ...target, name: 'holysheep-fallback', model: fallbackModel },
+        ],
+      },
+    },
+    defaultArm: 'holysheep',
+  };
+}
 
 let service: Service;
 beforeAll(async () => {
@@ -24,6 +45,9 @@ beforeEach(async () => {
   await service.simulator.clearCalls();
   await service.simulator.setBehaviour('*', { alwaysFault: null, prefill: 'continue' });
 });
+
+/** Later than any test waits. */
+const lateFirstToken = { kind: 'late-first-token', ms: 600_000 } as const;
 
 const messages = [{ role: 'user', content: 'Where is my order?' }] as const;
 const wholeAnswer =
@@ -62,7 +86,7 @@ function textOf(pieces: readonly StreamPiece[], attempt: number): string {
   return text;
 }
 
-const modelsAsked = async () => (await service.simulator.calls()).map(({ model }) => model);
+const modelsAsked = async (by = service) => (await by.simulator.calls()).map(({ model }) => model);
 
 test('a streamed turn shows its whole answer before its reply', async () => {
   const { reply, shown, rest } = await ask();
@@ -82,32 +106,41 @@ test.each(['collected', 'whole'] as const)('a turn whose answer is %s shows noth
   expect(pieces).toEqual([]);
 });
 
-const breaking: readonly [string, Fault, readonly string[]][] = [
-  ['is cut', { kind: 'cut' }, [primaryModel, primaryModel]],
-  ['is reset', { kind: 'reset-mid-body' }, [primaryModel, primaryModel]],
-  ['stalls', { kind: 'stall' }, [primaryModel, fallbackModel]],
-  ['ends in an error', { kind: 'error-in-body' }, [primaryModel, primaryModel]],
+const breaking: readonly [string, Fault, readonly string[], ConfigFileInput][] = [
+  ['is cut', { kind: 'cut' }, [primaryModel, primaryModel], configuration],
+  ['is reset', { kind: 'reset-mid-body' }, [primaryModel, primaryModel], configuration],
+  // The pieces of the simulator come at once.
+  ['stalls', { kind: 'stall' }, [primaryModel, fallbackModel], withLimit({ idleMs: 1_000 })],
+  ['ends in an error', { kind: 'error-in-body' }, [primaryModel, primaryModel], configuration],
 ];
 
-describe.each(breaking)('a stream that %s', (_title, fault, models) => {
+describe.each(breaking)('a stream that %s', (_title, fault, models, brokenConfiguration) => {
+  let broken: Service;
+  beforeAll(async () => {
+    broken = await startService({ configuration: brokenConfiguration });
+  });
+  afterAll(() => broken.stop());
+  beforeEach(async () => {
+    await broken.simulator.clearCalls();
+    await broken.simulator.queueFaults(primaryModel, [fault]);
+  });
+
   test('is gone on with, and its caller gets every character once', async () => {
-    await service.simulator.queueFaults(primaryModel, [fault]);
-    const { reply, pieces, shown, rest } = await ask();
+    const { reply, pieces, shown, rest } = await ask('streamed', broken);
     expect(reply).toMatchObject({ content: wholeAnswer, success: true, attempts: 2 });
     expect({ shown, rest }).toEqual({ shown: wholeAnswer, rest: '' });
-    expect(await modelsAsked()).toEqual(models);
+    expect(await modelsAsked(broken)).toEqual(models);
     expect(textOf(pieces, 2)).toBe(wholeAnswer);
     // The model was asked for the rest alone.
-    const [first, last] = await service.simulator.calls();
+    const [first, last] = await broken.simulator.calls();
     expect(last?.completionTokens).toBeLessThan(first?.completionTokens ?? 0);
     expect(last?.promptTokens).toBeGreaterThan(first?.promptTokens ?? Infinity);
   });
 
   test('begins anew where nobody saw it', async () => {
-    await service.simulator.queueFaults(primaryModel, [fault]);
-    const { reply } = await ask('collected');
+    const { reply } = await ask('collected', broken);
     expect(reply).toMatchObject({ content: wholeAnswer, success: true, attempts: 2 });
-    const [first, last] = await service.simulator.calls();
+    const [first, last] = await broken.simulator.calls();
     expect(last?.promptTokens).toBe(first?.promptTokens);
   });
 });
@@ -133,22 +166,24 @@ test.each([
   expect(shown + rest).toBe(reply.content);
 });
 
-test('a silent target is left for the next one at once', async () => {
-  await service.simulator.setBehaviour(primaryModel, { alwaysFault: { kind: 'silence' } });
-  const { reply } = await ask();
-  expect(reply).toMatchObject({ content: wholeAnswer, provider: 'holysheep-fallback', attempts: 2 });
-  expect(await modelsAsked()).toEqual([primaryModel, fallbackModel]);
-});
-
-test('a target that takes too long for its first token is left for the next one at once', async () => {
-  await service.simulator.queueFaults(primaryModel, [{ kind: 'late-first-token', ms: 20_000 }]);
-  const { reply } = await ask('collected');
-  expect(reply).toMatchObject({ content: wholeAnswer, provider: 'holysheep-fallback', attempts: 2 });
+test.each([
+  ['a silent target', 'streamed', { firstByteMs: 1_000 }, { kind: 'silence' }],
+  ['a target that takes too long for its first token', 'collected', { firstTokenMs: 1_000 }, lateFirstToken],
+] as const)('%s is left for the next one at once', async (_title, delivery, limit, fault) => {
+  const impatient = await startService({ configuration: withLimit(limit) });
+  try {
+    await impatient.simulator.queueFaults(primaryModel, [fault]);
+    const { reply } = await ask(delivery, impatient);
+    expect(reply).toMatchObject({ content: wholeAnswer, provider: 'holysheep-fallback', attempts: 2 });
+    expect(await modelsAsked(impatient)).toEqual([primaryModel, fallbackModel]);
+  } finally {
+    await impatient.stop();
+  }
 });
 
 test('a long answer may take longer than an attempt at a whole one, as long as it goes on', async () => {
   const patient = await startService({
-    configuration: { retry: { baseTimeoutMs: 300, timeoutJitterMs: 0 }, stream: { totalMs: 20_000 } },
+    configuration: { retry: { baseTimeoutMs: 300, timeoutJitterMs: 0 }, stream: patience },
     models: { [primaryModel]: { pieceGapMs: 100 }, [fallbackModel]: {} },
   });
   try {
@@ -172,7 +207,8 @@ test('a target without streams answers streamed turns too, and may go on from a 
         },
       },
       defaultArm: 'holysheep',
-      retry: { maxAttemptsPerTarget: 1 },
+      retry: { maxAttemptsPerTarget: 1, baseTimeoutMs: 60_000 },
+      stream: patience,
     },
   });
   try {
