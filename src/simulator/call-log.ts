@@ -58,12 +58,16 @@ export class CallLog {
       outcome: 'in-progress',
       charged: false,
     };
-    this.keep(call);
+    this.entries.set(call.id, call);
+    this.append(call);
     return call;
   }
 
   end(call: SimulatedCall, end: CallEnd): void {
-    this.keep({ ...call, ...end, endedAtMs: Date.now() });
+    const ended = { ...call, ...end, endedAtMs: Date.now() };
+    // What was forgotten while it ran stays so: whoever clears the log begins to count.
+    if (this.entries.has(call.id)) this.entries.set(call.id, ended);
+    this.append(ended);
   }
 
   /** In the order in which they began. */
@@ -71,7 +75,7 @@ export class CallLog {
     return [...this.entries.values()];
   }
 
-  /** Forgets what is in memory; the file stays. */
+  /** Forgets all calls that began by now; the file stays. */
   clear(): void {
     this.entries.clear();
   }
@@ -81,8 +85,7 @@ export class CallLog {
     this.file = null;
   }
 
-  private keep(call: SimulatedCall): void {
-    this.entries.set(call.id, call);
+  private append(call: SimulatedCall): void {
     if (this.file !== null) writeSync(this.file, `${JSON.stringify(call)}\n`);
   }
 }

@@ -3,6 +3,7 @@ import type { AddressInfo } from 'node:net';
 import { text } from 'node:stream/consumers';
 import type { Fault, ModelBehaviour } from './behaviour';
 import { sendError, sendJson } from './faults';
+import { keepAliveTimeoutMs } from './keep-alive';
 import type { Simulator } from './simulator';
 
 export interface ControlServer {
@@ -23,7 +24,7 @@ export type ControlCommand =
  * calls. At a port of its own, so that it can be reached while the provider is down and leaves its connections alone.
  */
 export async function startControlServer(simulator: Simulator, port: number): Promise<ControlServer> {
-  const server = createServer((request, response) => {
+  const server = createServer({ keepAliveTimeout: keepAliveTimeoutMs }, (request, response) => {
     answer(simulator, request, response).catch((error: unknown) => {
       sendError(response, { status: 400, message: error instanceof Error ? error.message : String(error) });
     });

@@ -116,11 +116,18 @@ function sendLate(response: ServerResponse, text: string, ms: number): void {
 function sendSlowly(response: ServerResponse, text: string, bytesPerSecond: number, contentType: string): void {
   const bytes = Buffer.from(text);
   response.writeHead(200, { 'content-type': contentType, 'content-length': bytes.length });
+  // A timer comes once in a millisecond at most.
+  const bytesAtOnce = Math.max(1, Math.round(bytesPerSecond / 1000));
   let sent = 0;
-  const timer = setInterval(() => {
-    response.write(bytes.subarray(sent, sent + 1));
-    sent += 1;
-    if (sent === bytes.length) response.end();
-  }, 1000 / bytesPerSecond);
+  const timer = setInterval(
+    () => {
+      response.write(bytes.subarray(sent, sent + bytesAtOnce));
+      sent += bytesAtOnce;
+      if (sent < bytes.length) return;
+      clearInterval(timer);
+      response.end();
+    },
+    (1000 * bytesAtOnce) / bytesPerSecond,
+  );
   response.once('close', () => clearInterval(timer));
 }

@@ -4,6 +4,7 @@ import type { Fault, ModelBehaviour, SimulatedModels } from './behaviour';
 import { CallLog, type SimulatedCall } from './call-log';
 import { refuse, serveChatCompletion } from './chat-completions';
 import { sendError, sendJson } from './faults';
+import { keepAliveTimeoutMs } from './keep-alive';
 import { SimulatedModel } from './simulated-model';
 
 export interface SimulatorOptions {
@@ -29,6 +30,7 @@ export interface Simulator {
   setApiKeys(apiKeys: readonly string[] | null): Promise<void>;
   /** Every call received, in the order in which they began. */
   calls(): Promise<readonly SimulatedCall[]>;
+  /** Forgets those that began by now, also where they have not ended yet. */
   clearCalls(): Promise<void>;
   /** Breaks all connections; new ones are refused until `comeUp`, which listens at the same port. */
   goDown(): Promise<void>;
@@ -41,8 +43,6 @@ export interface Simulator {
 
 /** Larger requests get a 413. */
 const maxRequestBytes = 4 * 1024 * 1024;
-/** Longer than clients keep connections: none is closed under a request that is just being sent. */
-const keepAliveTimeoutMs = 65_000;
 const host = '127.0.0.1';
 
 export async function startSimulator(options: SimulatorOptions): Promise<Simulator> {

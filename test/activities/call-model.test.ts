@@ -3,6 +3,7 @@ import type { Activities } from '../../src/activities';
 import type { CallFailure } from '../../src/contract/failures';
 import type { ModelCallInput } from '../../src/contract/turn';
 import { faults } from '../../src/simulator/behaviour';
+import { holdTimers } from '../support/held-timers';
 import { primaryModel } from '../support/service';
 import {
   admit,
@@ -123,11 +124,24 @@ test('after the deadline no call is made and nothing is charged', async () => {
 
 test('the deadline cuts a call short, and no retry is promised that could not be kept', async () => {
   await setting.simulator.queueFaults(primaryModel, [{ kind: 'silence' }]);
-  const input = await newCall({ deadlineAtMs: Date.now() + 300 });
-  const failure = await failureOf(call(input));
-  expect(failure.nonRetryable).toBe(true);
-  expect(kindOf(failure)).toBe('timeout');
-  expect(await statesOf(input)).toEqual(['unconfirmed timeout']);
+  const deadlineAtMs = Date.now() + 40_000;
+  const input = await newCall({ deadlineAtMs });
+  const timers = holdTimers();
+  try {
+    const running = call(input);
+    await callBegan(setting);
+    // The time of the call, which is what was left until the deadline. Nothing else waits for so long.
+    const [timer] = timers.lengths().filter((ms) => ms > 20_000 && ms <= 40_000);
+    jest.spyOn(Date, 'now').mockReturnValue(deadlineAtMs);
+    timers.pass(timer!);
+    const failure = await failureOf(running);
+    expect(failure.nonRetryable).toBe(true);
+    expect(kindOf(failure)).toBe('timeout');
+    expect(await statesOf(input)).toEqual(['unconfirmed timeout']);
+  } finally {
+    jest.restoreAllMocks();
+    timers.release();
+  }
 });
 
 test('a call that a user cancels is broken off and ends the target', async () => {

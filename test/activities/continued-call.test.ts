@@ -1,24 +1,23 @@
 import type { OpenTurnInput } from '../../src/contract/turn';
 import { AnswerSoFar } from '../../src/domain/answer-so-far';
 import { faults } from '../../src/simulator/behaviour';
+import type { SimulatedCall } from '../../src/simulator/call-log';
 import { primaryModel } from '../support/service';
 import { eventually } from '../support/eventually';
 import { newTurn, open, prepareSetting, type Setting } from './setting';
 
 let setting: Setting;
 beforeAll(async () => {
-  setting = await prepareSetting({ configuration: { stream: { idleMs: 1_000 } } });
+  setting = await prepareSetting();
 });
 afterAll(() => setting.stop());
-beforeEach(() => setting.simulator.clearCalls());
 
-const callIds = async () => (await setting.simulator.calls()).map(({ requestId }) => requestId);
-
-/** Calls of lost processes may end, and be listed again, in a later test. */
-async function promptsOf({ turnId }: OpenTurnInput): Promise<readonly number[]> {
-  const calls = (await setting.simulator.calls()).filter(({ requestId }) => requestId?.startsWith(`${turnId}.`));
-  return calls.map(({ promptTokens }) => promptTokens);
+async function callsOf({ turnId }: OpenTurnInput): Promise<readonly SimulatedCall[]> {
+  return (await setting.simulator.calls()).filter(({ requestId }) => requestId?.startsWith(`${turnId}.`));
 }
+
+const callIdsOf = async (turn: OpenTurnInput) => (await callsOf(turn)).map(({ requestId }) => requestId);
+const promptsOf = async (turn: OpenTurnInput) => (await callsOf(turn)).map(({ promptTokens }) => promptTokens);
 
 async function shownTo(turnId: string): Promise<AnswerSoFar> {
   const caller = new AnswerSoFar();
@@ -45,7 +44,7 @@ test('a process that takes a streamed turn over goes on from what the lost one s
   expect(opened.content.length).toBeGreaterThan(begun.length);
   expect(caller.finish(opened.content)).toEqual({ kind: 'rest', text: '' });
   // What the second admission reserved was not enough for the longer prompt, and is given back.
-  expect(await callIds()).toEqual([`${turn.turnId}.1`, `${turn.turnId}.3`]);
+  expect(await callIdsOf(turn)).toEqual([`${turn.turnId}.1`, `${turn.turnId}.3`]);
   const [first, unused, last] = await setting.ledger.attempts(turn.turnId);
   expect([first?.state, unused?.state, last?.state]).toEqual(['unconfirmed', 'released', 'settled']);
   expect(last!.reservedNanoUsd - unused!.reservedNanoUsd).toBeGreaterThan(Buffer.byteLength(begun) * 420);
@@ -56,9 +55,9 @@ test('a turn whose text nobody sees begins anew, with the reservation that it ha
   await setting.simulator.queueFaults(primaryModel, [{ kind: 'stall', afterTokens: 8 }]);
   const lost = open(setting.newProcess(), turn);
   lost.catch(() => undefined);
-  await eventually('a call began', async () => (await callIds()).length === 1);
+  await eventually('a call began', async () => (await callIdsOf(turn)).length === 1);
   await expect(open(setting.newProcess(), turn)).resolves.toMatchObject({ kind: 'answered' });
-  expect(await callIds()).toEqual([`${turn.turnId}.1`, `${turn.turnId}.2`]);
+  expect(await callIdsOf(turn)).toEqual([`${turn.turnId}.1`, `${turn.turnId}.2`]);
 });
 
 const tools = [{ type: 'function', function: { name: 'find_order', parameters: {} } }];

@@ -152,7 +152,7 @@ test('a call that was begun and lost its ledger is never made again under its nu
 test('a turn whose API key has no budget left is refused', async () => {
   const keyId = unique('key');
   const key = { id: keyId, name: 'bot', role: 'chat', secretHash: 'x', models: null, requestsPerMinute: null } as const;
-  const limits = { dayNanoUsd: 500_000, totalNanoUsd: null, createdAtMs: Date.now(), expiresAtMs: null };
+  const limits = { dayNanoUsd: null, totalNanoUsd: 500_000, createdAtMs: Date.now(), expiresAtMs: null };
   await setting.ledger.keys.create({ ...key, ...limits });
   const process = setting.newProcess();
   await setting.simulator.queueFaults(primaryModel, [{ kind: 'html' }]);

@@ -21,8 +21,14 @@ export interface Setting extends Service {
   newProcess(ledger?: Ledger): Activities;
 }
 
+/** Never reached by a call that is meant to be answered, however slow the machine is. */
+const patient = {
+  retry: { baseTimeoutMs: 60_000 },
+  stream: { firstByteMs: 60_000, firstTokenMs: 60_000, idleMs: 60_000 },
+} satisfies ConfigFileInput;
+
 export async function prepareSetting(options: ServiceOptions = {}): Promise<Setting> {
-  const service = await prepareService(options);
+  const service = await prepareService({ ...options, configuration: { ...patient, ...options.configuration } });
   const providers = new Map<string, Provider>(
     service.settings.providers.map((settings) => [settings.name, createProvider(settings)]),
   );

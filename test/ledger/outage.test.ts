@@ -4,63 +4,75 @@ import { describeOnPostgres } from '../support/ledgers';
 import { startPostgres } from '../support/postgres';
 import { admitRequest, settled, turnRecord, wideCaps } from './requests';
 
-describeOnPostgres('a database that is killed and comes back', () => {
-  test('answers every admit and record, each exactly once', async () => {
-    const postgres = await startPostgres();
-    try {
-      const ledger = await openLedger({ databaseUrl: postgres.url, dataDirectory: 'not used' });
-      let answered = 0;
-      const turn = async (turnId: string, sessionId: string): Promise<void> => {
-        const admission = await ledger.admit(admitRequest(turnId, 400, { sessionId }));
-        expect(admission).toEqual({
-          kind: 'admitted',
-          arm: 'holysheep',
-          canary: false,
-          attempt: 1,
-          reservedNanoUsd: 400,
-        });
-        const totals = await ledger.recordTurn(turnRecord(turnId, [settled(1, 120)]));
-        expect(totals).toMatchObject({ attempts: 1, costNanoUsd: 120, unconfirmedNanoUsd: 0 });
-        answered += 1;
-      };
-      const callers = Array.from({ length: 12 }, async (_, caller) => {
-        for (let index = 0; index < 25; index += 1) await turn(`turn-${caller}-${index}`, `session-${caller}`);
-      });
-      const all = Promise.all(callers);
-      for (const enough of [50, 150]) {
-        await eventually(`${enough} turns are answered`, () => answered >= enough);
-        await postgres.kill();
-        await postgres.restart();
-      }
-      await all;
-      expect(await ledger.costTotals()).toEqual({
-        turns: 300,
-        attempts: 300,
-        tokens: 300 * 42,
-        costNanoUsd: 300 * 120,
-        unconfirmedNanoUsd: 0,
-        reservedNanoUsd: 0,
-        days: 1,
-      });
-      const last = await ledger.recordTurn(turnRecord('turn-0-0', []));
-      expect(last.remainingNanoUsd).toBe(wideCaps.dayNanoUsd - 300 * 120);
-      await ledger.close();
-    } finally {
-      await postgres.stop();
-    }
-  });
+/** This machine may take longer to start a killed database again than a turn has patience for. */
+const giveUpAfterMs = 120_000;
+const testTimeoutMs = 180_000;
 
-  test('opens once the database is there', async () => {
-    const postgres = await startPostgres();
-    try {
-      await postgres.kill();
-      const opening = openLedger({ databaseUrl: postgres.url, dataDirectory: 'not used' });
-      await postgres.restart();
-      const ledger = await opening;
-      expect(await ledger.check()).toMatch(/^PostgreSQL/);
-      await ledger.close();
-    } finally {
-      await postgres.stop();
-    }
-  });
+describeOnPostgres('a database that is killed and comes back', () => {
+  test(
+    'answers every admit and record, each exactly once',
+    async () => {
+      const postgres = await startPostgres();
+      try {
+        const ledger = await openLedger({ databaseUrl: postgres.url, dataDirectory: 'not used', giveUpAfterMs });
+        let answered = 0;
+        const turn = async (turnId: string, sessionId: string): Promise<void> => {
+          const admission = await ledger.admit(admitRequest(turnId, 400, { sessionId }));
+          expect(admission).toEqual({
+            kind: 'admitted',
+            arm: 'holysheep',
+            canary: false,
+            attempt: 1,
+            reservedNanoUsd: 400,
+          });
+          const totals = await ledger.recordTurn(turnRecord(turnId, [settled(1, 120)]));
+          expect(totals).toMatchObject({ attempts: 1, costNanoUsd: 120, unconfirmedNanoUsd: 0 });
+          answered += 1;
+        };
+        const callers = Array.from({ length: 12 }, async (_, caller) => {
+          for (let index = 0; index < 25; index += 1) await turn(`turn-${caller}-${index}`, `session-${caller}`);
+        });
+        const all = Promise.all(callers);
+        for (const enough of [50, 150]) {
+          await eventually(`${enough} turns are answered`, () => answered >= enough);
+          await postgres.kill();
+          await postgres.restart();
+        }
+        await all;
+        expect(await ledger.costTotals()).toEqual({
+          turns: 300,
+          attempts: 300,
+          tokens: 300 * 42,
+          costNanoUsd: 300 * 120,
+          unconfirmedNanoUsd: 0,
+          reservedNanoUsd: 0,
+          days: 1,
+        });
+        const last = await ledger.recordTurn(turnRecord('turn-0-0', []));
+        expect(last.remainingNanoUsd).toBe(wideCaps.dayNanoUsd - 300 * 120);
+        await ledger.close();
+      } finally {
+        await postgres.stop();
+      }
+    },
+    testTimeoutMs,
+  );
+
+  test(
+    'opens once the database is there',
+    async () => {
+      const postgres = await startPostgres();
+      try {
+        await postgres.kill();
+        const opening = openLedger({ databaseUrl: postgres.url, dataDirectory: 'not used', giveUpAfterMs });
+        await postgres.restart();
+        const ledger = await opening;
+        expect(await ledger.check()).toMatch(/^PostgreSQL/);
+        await ledger.close();
+      } finally {
+        await postgres.stop();
+      }
+    },
+    testTimeoutMs,
+  );
 });

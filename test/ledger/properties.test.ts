@@ -70,16 +70,35 @@ interface Operation {
   readonly run: (ledger: Ledger, world: World) => Promise<Answer | void>;
 }
 
-const request = fc.record({ turn, worstCase, day, id: fc.uuid() });
-const operation: fc.Arbitrary<Operation> = fc.oneof(
-  request.map((it) => ({
+interface Asked {
+  readonly turn: string;
+  readonly worstCase: number;
+  readonly day: number;
+  readonly id: string;
+}
+
+// Without bias: two requests never have the same id.
+const request: fc.Arbitrary<Asked> = fc.record({ turn, worstCase, day, id: fc.noBias(fc.uuid()) });
+
+function admitting(it: Asked): Operation {
+  return {
     [fc.toStringMethod]: () => `admit ${JSON.stringify(it)}`,
-    run: (ledger: Ledger, world: World) => {
+    run: (ledger, world) => {
       const counted = { sessionId: world.sessionOf(it.turn), keyId: world.keyOf(it.turn), atMs: world.atMs(it.day) };
       const over = { ...counted, requestId: world.named(it.id), caps };
       return ledger.admit(admitRequest(world.named(it.turn), it.worstCase, over));
     },
-  })),
+  };
+}
+
+/** Where nothing but the key's day has too little left. */
+const refusedByKeyAlone: Operation[][] = [
+  [admitting({ turn: 'a', worstCase: 600, day: 0, id: 'first' })],
+  [admitting({ turn: 'c', worstCase: 400, day: 0, id: 'second' })],
+];
+
+const operation: fc.Arbitrary<Operation> = fc.oneof(
+  request.map(admitting),
   request.map((it) => ({
     [fc.toStringMethod]: () => `reserve ${JSON.stringify(it)}`,
     run: (ledger: Ledger, world: World) => {
@@ -206,8 +225,9 @@ describeOnEachDatabase('whatever is done in whatever order', (databases) => {
       expect(await readBooks(opened, world)).toEqual(books);
       grantedInAll += granted.length;
     });
-    // The limit ends the search for a simpler counterexample before Jest ends the test without any.
-    await fc.assert(property, { numRuns: 30, interruptAfterTimeLimit: 40_000 });
+    // The example makes sure of what is expected below; one in three random stories has it. The limit ends the search for a simpler counterexample before Jest ends the test without any.
+    const examples: [Operation[][]][] = [[refusedByKeyAlone]];
+    await fc.assert(property, { numRuns: 30, interruptAfterTimeLimit: 40_000, examples });
     expect(grantedInAll).toBeGreaterThan(0);
     expect(refusedByKey).toBeGreaterThan(0);
   });

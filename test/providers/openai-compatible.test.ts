@@ -4,20 +4,25 @@ import type { CompletionRequest, Provider, ProviderSettings } from '../../src/pr
 import { faults, type Fault } from '../../src/simulator/behaviour';
 import { startSimulator, type Simulator } from '../../src/simulator/simulator';
 import { eventually } from '../support/eventually';
+import { holdTimers, type HeldTimers } from '../support/held-timers';
 import { startMisbehavingServer, type MisbehavingServer } from '../support/misbehaving-server';
 
 const model = 'deepseek-v3.2';
 const userText = 'Where is my order? [ref:abc]';
 /** Never reached by a call that is meant to end by itself. */
-const patientMs = 20_000;
-/** For calls that are meant to be broken off, once they were sent: a busy machine must have connected by then. */
+const patientMs = 50_000;
+/** For calls that are meant to be broken off: passed by hand. */
+const heldMs = 600_000;
+/** For calls of which it does not matter how they end. */
 const impatientMs = 1_000;
 
 let simulator: Simulator;
 let servers: MisbehavingServer[];
 let providers: Provider[];
+let timers: HeldTimers;
 
 beforeEach(async () => {
+  timers = holdTimers();
   simulator = await startSimulator({ models: { [model]: {} } });
   servers = [];
   providers = [];
@@ -26,6 +31,7 @@ beforeEach(async () => {
 afterEach(async () => {
   await Promise.all(providers.map((provider) => provider.close()));
   await Promise.all([simulator.close(), ...servers.map((server) => server.close())]);
+  timers.release();
 });
 
 function providerAt(baseUrl: string, changes: Partial<ProviderSettings> = {}): Provider {
@@ -63,6 +69,16 @@ async function failed(provider: Provider, changes: Partial<CompletionRequest> = 
   if (result.kind !== 'failed') throw new Error('The call was answered.');
   return result;
 }
+
+/** How a call ends whose time is over once what is named has come. */
+async function failedAtLimit(call: ReturnType<typeof failed>, what: string, hasCome: () => Promise<boolean> | boolean) {
+  await eventually(what, hasCome);
+  timers.pass(heldMs);
+  return call;
+}
+
+const isAtSimulator = async () => (await simulator.openCalls()) === 1;
+const hasHead = () => timers.heads() === 1;
 
 async function startServer(onRequest: Parameters<typeof startMisbehavingServer>[0]): Promise<MisbehavingServer> {
   const server = await startMisbehavingServer(onRequest);
@@ -184,7 +200,8 @@ describe('a fault of the provider', () => {
   });
 
   test('silence → timeout without a byte, and the connection is closed', async () => {
-    const { failure, receivedBytes } = await failureWith({ kind: 'silence' }, { timeoutMs: impatientMs });
+    const call = failureWith({ kind: 'silence' }, { timeoutMs: heldMs });
+    const { failure, receivedBytes } = await failedAtLimit(call, 'the provider has the call', isAtSimulator);
     expect(failure).toMatchObject({ kind: 'timeout', retryable: true, charge: 'unknown' });
     expect(receivedBytes).toBe(false);
     await allConnectionsGone();
@@ -192,7 +209,8 @@ describe('a fault of the provider', () => {
 
   test('a byte a second → timeout with bytes, and the connection is closed', async () => {
     const slow: Fault = { kind: 'slow-body', bytesPerSecond: 50 };
-    const { failure, receivedBytes } = await failureWith(slow, { timeoutMs: impatientMs });
+    const call = failureWith(slow, { timeoutMs: heldMs });
+    const { failure, receivedBytes } = await failedAtLimit(call, 'the answer has begun', hasHead);
     expect(failure).toMatchObject({ kind: 'timeout', retryable: true, charge: 'unknown', httpStatus: 200 });
     expect(receivedBytes).toBe(true);
     await allConnectionsGone();
@@ -206,14 +224,16 @@ describe('a fault of the provider', () => {
 
   test('503 whose body never ends → server-error', async () => {
     const server = await startServer((socket) => socket.write('HTTP/1.1 503 Busy\r\ncontent-length: 99\r\n\r\n{'));
-    const { failure } = await failed(providerAt(`http://${server.address}/v1`), { timeoutMs: impatientMs });
+    const call = failed(providerAt(`http://${server.address}/v1`), { timeoutMs: heldMs });
+    const { failure } = await failedAtLimit(call, 'the answer has begun', hasHead);
     expect(failure).toMatchObject({ kind: 'server-error', httpStatus: 503, charge: 'not-charged' });
     await eventually('the connection is closed', () => server.openCalls() === 0);
   });
 
   test('headers without end → timeout, and the connection is closed', async () => {
     const server = await startServer((socket) => socket.write('HTTP/1.1 200 OK\r\nx-padding: a'));
-    const { failure } = await failed(providerAt(`http://${server.address}/v1`), { timeoutMs: impatientMs });
+    const call = failed(providerAt(`http://${server.address}/v1`), { timeoutMs: heldMs });
+    const { failure } = await failedAtLimit(call, 'the server has the call', () => server.openCalls() === 1);
     expect(failure).toMatchObject({ kind: 'timeout', charge: 'unknown' });
     await eventually('the connection is closed', () => server.openCalls() === 0);
   });
@@ -258,7 +278,8 @@ describe('a fault of the provider', () => {
     expect(results.map((result) => result.kind)).toEqual(Array(20).fill('failed'));
 
     await allConnectionsGone();
-    expect(await simulator.openConnections()).toBeLessThanOrEqual(5);
+    // Of those that were broken off the provider hears a moment later.
+    await eventually('5 connections are left', async () => (await simulator.openConnections()) <= 5);
     // Calls that waited for a connection until their end left their faults to others.
     await eventually('a call is answered', async () => {
       const result = await provider.complete(request({ timeoutMs: impatientMs }));
@@ -271,10 +292,16 @@ describe('a call that waits for a connection', () => {
   test('ends at its own limit, not charged, and is never sent', async () => {
     const provider = providerAt(simulator.baseUrl, { maxConnections: 1 });
     await simulator.queueFaults(model, [{ kind: 'silence' }]);
-    const first = provider.complete(request({ requestId: 'first', timeoutMs: 2 * impatientMs }));
-    const second = await failed(provider, { requestId: 'second', timeoutMs: impatientMs });
+    const first = provider.complete(request({ requestId: 'first', timeoutMs: 2 * heldMs }));
+    await eventually('the first is at the provider', isAtSimulator);
+    const second = await failedAtLimit(
+      failed(provider, { requestId: 'second', timeoutMs: heldMs }),
+      'the second waits',
+      () => timers.isRunning(heldMs),
+    );
     expect(second.failure).toMatchObject({ kind: 'timeout', retryable: true, charge: 'not-charged' });
 
+    timers.pass(2 * heldMs);
     expect(await first).toMatchObject({ failure: { kind: 'timeout', charge: 'unknown' } });
     expect(await provider.complete(request({ requestId: 'third' }))).toMatchObject({ kind: 'completed' });
     expect((await simulator.calls()).map((call) => call.requestId)).toEqual(['first', 'third']);
@@ -310,7 +337,8 @@ describe('a stopped call', () => {
     const provider = providerAt(simulator.baseUrl);
     await simulator.queueFaults(model, [{ kind: 'reset' }, { kind: 'silence' }]);
     await provider.complete(request({ signal }));
-    await provider.complete(request({ signal, timeoutMs: impatientMs }));
+    const silent = failed(provider, { signal, timeoutMs: heldMs });
+    await failedAtLimit(silent, 'the provider has both', async () => (await simulator.calls()).length === 2);
     await provider.complete(request({ signal }));
     expect(getEventListeners(signal, 'abort')).toHaveLength(0);
   });

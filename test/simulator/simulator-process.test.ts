@@ -25,11 +25,14 @@ afterEach(async () => {
   await rm(directory, { recursive: true });
 });
 
-function ask(): Promise<Response> {
-  return fetch(`${simulator.baseUrl}/chat/completions`, {
+async function ask(): Promise<Response> {
+  const response = await fetch(`${simulator.baseUrl}/chat/completions`, {
     method: 'POST',
     body: JSON.stringify({ model: 'm', messages: [{ role: 'user', content: 'Hello' }] }),
   });
+  // One that nobody reads holds its connection until the garbage collector breaks it.
+  await response.text();
+  return response;
 }
 
 function isRunning(pid: number): boolean {

@@ -166,6 +166,21 @@ describe('the log', () => {
     expect(await simulator.calls()).toMatchObject([{ outcome: 'aborted-by-client', status: null, charged }]);
   });
 
+  test('that was cleared tells nothing of the calls before, however late they end', async () => {
+    const simulator = await start({ models: { m: { alwaysFault: { kind: 'silence' } } } });
+    const stop = new AbortController();
+    const before = expect(ask(simulator, 'before', { signal: stop.signal })).rejects.toThrow();
+    await eventually('the call has begun', async () => (await simulator.calls()).length === 1);
+    await simulator.clearCalls();
+    stop.abort();
+    await before;
+    await eventually('the call has ended', async () => (await simulator.openCalls()) === 0);
+    expect(await simulator.calls()).toEqual([]);
+    await simulator.setBehaviour('m', { alwaysFault: null });
+    await ask(simulator, 'after');
+    expect(await simulator.calls()).toMatchObject([{ requestId: 'after', outcome: 'answered' }]);
+  });
+
   test('in a file is the same, and is added to by the next simulator', async () => {
     const directory = await mkdtemp(join(tmpdir(), 'simulator-'));
     try {

@@ -66,15 +66,16 @@ async function plainText(): Promise<string> {
   return body.choices[0]?.message.content ?? '';
 }
 
-/** Reads until this much text came, and leaves. */
-async function leaveAfter(pieces: number): Promise<void> {
+/** Reads until the first piece of text came, and leaves. */
+async function leaveAfterFirstPiece(): Promise<void> {
   const stop = new AbortController();
   const response = await ask({}, stop.signal);
   let received = '';
   const decoder = new TextDecoder();
   for await (const bytes of response.body ?? []) {
     received += decoder.decode(bytes as Uint8Array, { stream: true });
-    if (received.split('"content"').length > pieces + 1) break;
+    // The role comes with an empty one.
+    if (received.split('"content"').length > 2) break;
   }
   stop.abort();
 }
@@ -127,8 +128,8 @@ describe('a streamed answer', () => {
 
 describe('a stream that the client leaves', () => {
   test.each([true, false])('is charged for what was said, or not at all: %s', async (chargesAborted) => {
-    await simulator.setBehaviour('m', { pieceGapMs: 20, chargesAborted });
-    await leaveAfter(2);
+    await simulator.setBehaviour('m', { pieceGapMs: 60_000, chargesAborted });
+    await leaveAfterFirstPiece();
     await eventually('the call has ended', async () => (await simulator.openCalls()) === 0);
     const [call] = await simulator.calls();
     expect(call).toMatchObject({ outcome: 'aborted-by-client', status: 200, charged: chargesAborted });

@@ -123,7 +123,7 @@ interface ServerPlace {
 
 /** A killed server's children may hold its memory for a moment, and the port was free only when it was asked for. */
 async function startServer(place: ServerPlace): Promise<ChildProcess> {
-  const giveUpAtMs = performance.now() + 20_000;
+  const giveUpAtMs = performance.now() + 40_000;
   for (;;) {
     const { server, failure } = await tryStart(place);
     if (failure === undefined) return server;

@@ -2,6 +2,7 @@ import { createServer, type IncomingHttpHeaders } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { json } from 'node:stream/consumers';
 import type { ChatMessage } from '../../src/contract/chat';
+import { keepAliveTimeoutMs } from '../../src/simulator/keep-alive';
 
 export interface RecordedRequest {
   readonly model: string;
@@ -23,7 +24,7 @@ export async function startRecordingProvider(
   statusOf: (request: RecordedRequest) => number = () => 200,
 ): Promise<RecordingProvider> {
   const requests: RecordedRequest[] = [];
-  const server = createServer((incoming, response) => {
+  const server = createServer({ keepAliveTimeout: keepAliveTimeoutMs }, (incoming, response) => {
     void json(incoming).then((body) => {
       const request = { ...(body as Omit<RecordedRequest, 'headers'>), headers: incoming.headers };
       requests.push(request);

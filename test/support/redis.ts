@@ -87,7 +87,7 @@ interface ServerPlace {
 
 /** The port was free only when it was asked for: connections of before may hold it for a moment. */
 async function startServer(place: ServerPlace): Promise<ChildProcess> {
-  const giveUpAtMs = performance.now() + 20_000;
+  const giveUpAtMs = performance.now() + 40_000;
   for (;;) {
     const { server, failure } = await tryStart(place);
     if (failure === undefined) return server;

@@ -4,7 +4,7 @@ import { type LedgerLocation, migrateLedger } from '../../../src/ledger/open-led
 async function main(): Promise<void> {
   const location = JSON.parse(process.argv[2] ?? '') as LedgerLocation;
   const startAtMs = Number(process.argv[3]);
-  await new Promise((resolve) => setTimeout(resolve, startAtMs - Date.now()));
+  await new Promise((resolve) => setTimeout(resolve, Math.max(0, startAtMs - Date.now())));
   console.log(JSON.stringify(await migrateLedger(location)));
 }
 

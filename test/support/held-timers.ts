@@ -1,0 +1,56 @@
+import { subscribe, unsubscribe } from 'node:diagnostics_channel';
+
+interface StartedTimer {
+  readonly ms: number;
+  readonly onDue: () => void;
+}
+
+/**
+ * Limits that a test lets pass by hand, once what comes before them has come: so they are too long to be passed by chance,
+ * however slow the machine is, and nothing waits for them. Watches the timers of the code under test, and what comes from
+ * servers.
+ */
+export interface HeldTimers {
+  /** Lets all running timers of this length be due now. */
+  pass(ms: number): void;
+  isRunning(ms: number): boolean;
+  /** Of the running timers. */
+  lengths(): readonly number[];
+  /** Responses of which undici has read the head. */
+  heads(): number;
+  release(): void;
+}
+
+export function holdTimers(): HeldTimers {
+  const { setTimeout: start, clearTimeout: clear } = globalThis;
+  const running = new Map<unknown, StartedTimer>();
+  const starting = jest.spyOn(globalThis, 'setTimeout').mockImplementation(((
+    onDue: (...given: unknown[]) => void,
+    ms = 0,
+    ...given: unknown[]
+  ) => {
+    const handle = start(onDue, ms, ...given);
+    running.set(handle, { ms, onDue: () => onDue(...given) });
+    return handle;
+  }) as typeof setTimeout);
+  const clearing = jest.spyOn(globalThis, 'clearTimeout').mockImplementation((handle) => {
+    running.delete(handle);
+    clear(handle);
+  });
+  const of = (ms: number): readonly StartedTimer[] => [...running.values()].filter((timer) => timer.ms === ms);
+
+  let heads = 0;
+  const onHead = (): void => void (heads += 1);
+  subscribe('undici:request:headers', onHead);
+  return {
+    pass: (ms) => of(ms).forEach(({ onDue }) => onDue()),
+    isRunning: (ms) => of(ms).length > 0,
+    lengths: () => Array.from(running.values(), ({ ms }) => ms),
+    heads: () => heads,
+    release() {
+      starting.mockRestore();
+      clearing.mockRestore();
+      unsubscribe('undici:request:headers', onHead);
+    },
+  };
+}
