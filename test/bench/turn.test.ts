@@ -13,10 +13,13 @@ interface Row {
 }
 
 /** Server, four processes and two bundles on a busy machine. */
-jest.setTimeout(180_000);
+const testTimeMs = 180_000;
+jest.setTimeout(testTimeMs);
 
 test('the benchmark of a turn measures every way at every number of callers and counts real histories', async () => {
-  const flags = ['--turns', '3', '--rounds', '1', '--callers', '1,2', '--latency', '1', '--json'];
+  // The turns are the limit: so many seconds are never reached.
+  const limit = ['--turns', '3', '--seconds', '600', '--rounds', '1'];
+  const flags = [...limit, '--callers', '1,2', '--latency', '1', '--json'];
   const program = startTypescript('../src/bench/main.ts', 'turn', ...flags);
   const status = await program.ended;
   expect({ status, problems: status === 0 ? '' : program.output.stderr }).toEqual({ status: 0, problems: '' });
@@ -32,12 +35,25 @@ test('the benchmark of a turn measures every way at every number of callers and 
   }
   const [send, complete, direct, textbook, plain] = rows;
   // Three measured turns and three of the warm-up: a start, an idle timer and one upsert for six turns of six events.
-  expect(send).toMatchObject({ eventsPerTurn: 6 + 3 / 6, actionsPerTurn: 2 + 3 / 6 });
-  expect(complete).toMatchObject({ eventsPerTurn: 7, actionsPerTurn: 3 });
+  expectCounted(send, 6 + 3 / 6, 2 + 3 / 6);
+  expectCounted(complete, 7, 3);
   expect(direct).toMatchObject({ eventsPerTurn: null, actionsPerTurn: null });
-  expect(textbook).toMatchObject({ eventsPerTurn: expect.any(Number), actionsPerTurn: 2 + 1 / 6 });
-  expect(plain).toMatchObject({ eventsPerTurn: 29, actionsPerTurn: 5 });
+  expectCounted(textbook, 11, 2 + 1 / 6);
+  expectCounted(plain, 29, 5);
 });
+
+/**
+ * A process that is held up for the 8 s after which a workflow task tells that it lives adds tasks to a history, each of three
+ * events, and in the warm-up it leaves fewer turns to share a start. So more than the figures is possible, as far as the
+ * test's time and its three turns go; less never is.
+ */
+function expectCounted(row: Row | undefined, events: number, actions: number): void {
+  const mostTasksPerTurn = testTimeMs / 8_000 / 3;
+  expect(row?.eventsPerTurn).toBeGreaterThanOrEqual(events);
+  expect(row?.eventsPerTurn).toBeLessThanOrEqual(events + 1 + 3 * mostTasksPerTurn);
+  expect(row?.actionsPerTurn).toBeGreaterThanOrEqual(actions);
+  expect(row?.actionsPerTurn).toBeLessThanOrEqual(actions + 1 + mostTasksPerTurn);
+}
 
 test('a way that does not exist is named in the error', async () => {
   const program = startTypescript('../src/bench/main.ts', 'turn', '--only', 'fastest');
