@@ -9,6 +9,9 @@ import { eventually } from '../support/eventually';
 import { prepareService, type Service } from '../support/service';
 import { unique } from '../support/temporal';
 
+/** For a server that is there: as long as a test may take. */
+const patienceMs = 60_000;
+
 let service: Service;
 beforeAll(async () => {
   // No worker runs: what is refused here is refused at the edge.
@@ -62,7 +65,7 @@ test('without a worker the deadline ends the waiting, and says that the turn goe
 
 test('a client that disconnects ends its waiting, and the turn goes on', async () => {
   const { address, namespace, taskQueue } = service.settings.temporal;
-  const client = await connect({ temporal: { address, namespace, taskQueue } });
+  const client = await connect({ temporal: { address, namespace, taskQueue }, connectTimeoutMs: patienceMs });
   const turnId = unique('turn');
   const waiting = client.complete({ turnId, messages: [{ role: 'user', content: 'Hello' }] });
   const ended = expect(waiting).rejects.toThrow(DeadlineExceededError);
@@ -97,15 +100,15 @@ test('a Temporal that is not there is told with its address and what to do', asy
   expect(error).toBeInstanceOf(BellwetherError);
   expect((error as BellwetherError).message).toContain(address);
   expect((error as BellwetherError).message).toContain('TEMPORAL_ADDRESS');
-}, 30_000);
+});
 
 test('a namespace that is not there is told, instead of waited for', async () => {
   const { address } = service.settings.temporal;
-  const client = await connect({ temporal: { address, namespace: 'nowhere' } });
+  const client = await connect({ temporal: { address, namespace: 'nowhere' }, connectTimeoutMs: patienceMs });
   const reply = client.send({ sessionId: unique('session'), content: 'Hello' });
   await expect(reply).rejects.toThrow("Namespace not found: 'nowhere'");
   await client.disconnect();
-}, 30_000);
+});
 
 /** Whether a workflow is there and runs. */
 async function isOpen(handle: WorkflowHandle): Promise<boolean> {

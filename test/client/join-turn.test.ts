@@ -12,7 +12,7 @@ beforeAll(async () => {
 afterAll(() => service.stop());
 beforeEach(async () => {
   await service.simulator.clearCalls();
-  await service.simulator.setBehaviour('*', { latency: { kind: 'fixed', ms: 0 } });
+  await service.simulator.setBehaviour('*', { latency: { kind: 'fixed', ms: 0 }, alwaysFault: null });
 });
 
 const messages = [{ role: 'user', content: 'Where is my order?' }] as const;
@@ -72,7 +72,8 @@ test('a turn that nobody began is not found, in no session, in one and in one th
 });
 
 test('a turn that takes longer than its caller waits goes on, and one that is cancelled has failed', async () => {
-  await service.simulator.queueFaults(primaryModel, [{ kind: 'silence' }]);
+  // Every call: a turn whose first one is given up is answered by the next otherwise.
+  await service.simulator.setBehaviour('*', { alwaysFault: { kind: 'silence' } });
   const turnId = unique('turn');
   const answer = service.client.complete({ turnId, messages });
   answer.catch(() => undefined);
