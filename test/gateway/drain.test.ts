@@ -1,29 +1,31 @@
 import type { Completion } from '../../src/gateway/completion';
 import { eventually } from '../support/eventually';
 import { type ErrorAnswer, type GatewayService, hello, startGatewayService } from './gateway-service';
+import { type HeldModel, heldUser, startHeldModel } from './held-model';
 
+let model: HeldModel;
 let setting: GatewayService;
 beforeAll(async () => {
-  setting = await startGatewayService();
+  model = await startHeldModel();
+  setting = await startGatewayService({ configuration: model.configuration });
 });
-afterAll(() => setting.stop());
-afterEach(() => setting.service.simulator.setBehaviour('*', { latency: { kind: 'fixed', ms: 0 } }));
+afterAll(async () => {
+  model.close();
+  await setting.stop();
+});
+beforeEach(() => model.hold());
 
 const complete = (url: string, changes: object = {}) =>
   fetch(`${url}/v1/chat/completions`, {
     method: 'POST',
     headers: { authorization: `Bearer ${setting.key}`, 'content-type': 'application/json' },
-    body: JSON.stringify({ ...hello, ...changes }),
+    body: JSON.stringify({ ...hello, user: heldUser, ...changes }),
   });
 
-async function untilCalled(calls: number): Promise<void> {
-  await eventually('the model is asked', async () => (await setting.service.simulator.calls()).length >= calls);
-}
+const untilCalled = (calls: number) => eventually('the model is asked', () => model.callCount() >= calls);
 
 test('a gateway that stops answers what it has begun, and sends everybody else away', async () => {
-  await setting.service.simulator.clearCalls();
-  await setting.service.simulator.setBehaviour('*', { latency: { kind: 'fixed', ms: 1_500 } });
-  const gateway = await setting.startGateway();
+  const gateway = await setting.startGateway({ limits: { drainMs: 60_000 } });
   const plain = complete(gateway.url);
   const streamed = complete(gateway.url, { stream: true });
   await untilCalled(2);
@@ -37,6 +39,7 @@ test('a gateway that stops answers what it has begun, and sends everybody else a
   expect(refused.headers.get('connection')).toBe('close');
   expect(((await refused.json()) as ErrorAnswer).error.code).toBe('gateway_stopping');
 
+  model.release();
   expect(((await (await plain).json()) as Completion).object).toBe('chat.completion');
   expect(await (await streamed).text()).toContain('data: [DONE]');
   await closed;
@@ -44,8 +47,6 @@ test('a gateway that stops answers what it has begun, and sends everybody else a
 });
 
 test('what is not answered in time is told so, and its turn goes on', async () => {
-  await setting.service.simulator.clearCalls();
-  await setting.service.simulator.setBehaviour('*', { latency: { kind: 'fixed', ms: 2_000 } });
   const gateway = await setting.startGateway({ limits: { drainMs: 100, holdHeadersMs: 50 } });
   const plain = complete(gateway.url);
   const streamed = await complete(gateway.url, { stream: true });
@@ -61,6 +62,7 @@ test('what is not answered in time is told so, and its turn goes on', async () =
   expect(text).not.toContain('[DONE]');
 
   const turnId = refused.headers.get('x-bellwether-turn-id') ?? '';
+  model.release();
   await eventually(
     'the turn is answered',
     async () => (await setting.service.ledger.requests.find(turnId))?.outcome === 'answered',
@@ -77,8 +79,6 @@ test('a gateway without requests stops at once, also with idle connections', asy
 });
 
 test('a gateway that has its limit of open requests says so', async () => {
-  await setting.service.simulator.clearCalls();
-  await setting.service.simulator.setBehaviour('*', { latency: { kind: 'fixed', ms: 1_000 } });
   const gateway = await setting.startGateway({ limits: { maxOpenRequests: 1 } });
   const first = complete(gateway.url);
   await untilCalled(1);
@@ -86,13 +86,12 @@ test('a gateway that has its limit of open requests says so', async () => {
   expect(second.status).toBe(503);
   expect(((await second.json()) as ErrorAnswer).error.code).toBe('overloaded');
   expect((await fetch(`${gateway.url}/healthz`)).status).toBe(200);
+  model.release();
   expect((await first).status).toBe(200);
   await gateway.close();
 });
 
 test('a request whose client left is open until its turn has ended', async () => {
-  await setting.service.simulator.clearCalls();
-  await setting.service.simulator.setBehaviour('*', { latency: { kind: 'fixed', ms: 1_500 } });
   const loggedBefore = setting.logged.length;
   const gateway = await setting.startGateway({ limits: { maxOpenRequests: 1 } });
   const leaving = new AbortController();
@@ -100,7 +99,7 @@ test('a request whose client left is open until its turn has ended', async () =>
     method: 'POST',
     signal: leaving.signal,
     headers: { authorization: `Bearer ${setting.key}`, 'content-type': 'application/json' },
-    body: JSON.stringify(hello),
+    body: JSON.stringify({ ...hello, user: heldUser }),
   });
   await untilCalled(1);
   leaving.abort();
@@ -111,6 +110,7 @@ test('a request whose client left is open until its turn has ended', async () =>
   const refused = await complete(gateway.url);
   expect(refused.status).toBe(503);
   expect(((await refused.json()) as ErrorAnswer).error.code).toBe('overloaded');
+  model.release();
   await eventually('its turn has ended', async () => (await complete(gateway.url)).status === 200);
   await gateway.close();
 });

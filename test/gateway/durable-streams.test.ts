@@ -2,20 +2,27 @@
 import { eventually } from '../support/eventually';
 import { unique } from '../support/temporal';
 import { type GatewayService, hello, startGatewayService } from './gateway-service';
+import { type HeldModel, heldUser, startHeldModel } from './held-model';
 import { allEvents, chunksOf, readEvents, textOf } from './read-stream';
 
+let model: HeldModel;
 let setting: GatewayService;
 beforeAll(async () => {
-  setting = await startGatewayService();
+  model = await startHeldModel();
+  setting = await startGatewayService({ configuration: model.configuration });
 });
-afterAll(() => setting.stop());
+afterAll(async () => {
+  model.close();
+  await setting.stop();
+});
 beforeEach(async () => {
   await setting.service.simulator.clearCalls();
   await setting.service.simulator.setBehaviour('*', { pieceGapMs: 100 });
 });
 
-const stream = (headers: Record<string, string> = {}) =>
-  setting.call('/v1/chat/completions', { ...hello, stream: true, stream_options: { include_usage: true } }, headers);
+const streamed = { ...hello, stream: true, stream_options: { include_usage: true } };
+const stream = (headers: Record<string, string>, changes: object = {}) =>
+  setting.call('/v1/chat/completions', { ...streamed, ...changes }, headers);
 
 const turnIdOf = (response: Response) => response.headers.get('x-bellwether-turn-id') ?? '';
 
@@ -26,7 +33,7 @@ async function leaveAmid(headers: Record<string, string>): Promise<string> {
     method: 'POST',
     signal: leaving.signal,
     headers: { authorization: `Bearer ${setting.key}`, 'content-type': 'application/json', ...headers },
-    body: JSON.stringify({ ...hello, stream: true, stream_options: { include_usage: true } }),
+    body: JSON.stringify(streamed),
   });
   for await (const event of readEvents(response)) if (textOf([event]) !== '') break;
   leaving.abort();
@@ -54,20 +61,28 @@ test('a caller that goes away leaves a turn that is answered, paid and remembere
 
 test('the same request again, while the model speaks, joins the turn and gets the same text from its beginning', async () => {
   const headers = { 'idempotency-key': crypto.randomUUID() };
-  const first = await stream(headers);
-  const events = readEvents(first);
-  const received = [(await events.next()).value!, (await events.next()).value!];
-  const [repeated, joined] = await Promise.all([stream(headers), setting.call(`/v1/turns/${turnIdOf(first)}/stream`)]);
-  expect(await setting.service.simulator.openCalls()).toBe(1);
+  const held = { user: heldUser };
+  const asked = stream(headers, held);
+  await eventually('the model is asked', () => model.openCalls() === 1);
+  model.say('Your ');
+  const first = await asked;
+  const [repeated, joined] = await Promise.all([
+    stream(headers, held),
+    setting.call(`/v1/turns/${turnIdOf(first)}/stream`),
+  ]);
+  expect(model.openCalls()).toBe(1);
+  model.say('order is on its way.');
+  model.release();
+  const received = await allEvents(first);
   const [again, beside] = await Promise.all([allEvents(repeated), allEvents(joined)]);
-  for await (const event of events) received.push(event);
 
   const text = textOf(received);
-  expect(text).toContain('Your order');
+  expect(text).toBe('Your order is on its way.');
   expect([textOf(again), textOf(beside)]).toEqual([text, text]);
   expect(turnIdOf(repeated)).toBe(turnIdOf(first));
   expect(chunksOf(again).at(-1)?.usage).toEqual(chunksOf(received).at(-1)?.usage);
-  await expectOneSettledCall(turnIdOf(first));
+  expect(model.callCount()).toBe(1);
+  expect(await setting.service.ledger.attempts(turnIdOf(first))).toMatchObject([{ state: 'settled' }]);
 });
 
 test('the same request again, after its caller has gone, gets the whole answer of the turn that was begun', async () => {

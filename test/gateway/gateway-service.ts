@@ -1,9 +1,24 @@
 import pino from 'pino';
 import { createApiKey } from '../../src/access/api-key';
 import { type Gateway, type GatewayOptions, startGateway } from '../../src/gateway/gateway';
-import { openRequestCounter } from '../../src/open-request-counter';
 import type { ApiKey } from '../../src/ledger/api-keys';
 import { prepareService, type Service, type ServiceOptions } from '../support/service';
+
+/**
+ * As long as a test may take: where a limit is not what a test is about, no process that is held up for some seconds makes a
+ * good call late, or a good request.
+ */
+const patienceMs = 60_000;
+const patientGateway = {
+  headersTimeoutMs: patienceMs,
+  requestTimeoutMs: patienceMs,
+  // An error that comes before any text has its status, however late it is.
+  holdHeadersMs: patienceMs,
+  readinessMs: patienceMs,
+} as const;
+const patientStream = { firstByteMs: patienceMs, firstTokenMs: patienceMs, idleMs: patienceMs } as const;
+/** Whoever waits for something by asking again and again is not to be refused for that. */
+const manyRequestsPerMinute = 100_000;
 
 /** For tests that are about the answer, and not about the retries before it. */
 export const oneAttempt = { maxAttemptsPerTarget: 1, baseDelayMs: 0, delayJitterMs: 0 } as const;
@@ -11,7 +26,8 @@ export const oneAttempt = { maxAttemptsPerTarget: 1, baseDelayMs: 0, delayJitter
 export interface GatewayServiceOptions extends ServiceOptions {
   readonly limits?: GatewayOptions['limits'];
   readonly host?: string;
-  readonly redisUrl?: string;
+  /** Where requests are counted. */
+  readonly redis?: GatewayOptions['redis'];
   /** false: no worker runs yet. */
   readonly worker?: boolean;
 }
@@ -35,13 +51,19 @@ export interface GatewayService {
 }
 
 export async function startGatewayService(options: GatewayServiceOptions = {}): Promise<GatewayService> {
-  const service = await prepareService(options);
+  const { configuration } = options;
+  const service = await prepareService({
+    ...options,
+    configuration: {
+      ...configuration,
+      stream: { ...patientStream, ...configuration?.stream },
+      gateway: { requestsPerMinute: manyRequestsPerMinute, ...configuration?.gateway },
+    },
+  });
   const { streams } = service;
   const logged: string[] = [];
   const logger = pino({ level: 'debug' }, { write: (line: string) => void logged.push(line) });
-  const { redisUrl } = options;
-  const redis = redisUrl === undefined ? undefined : await openRequestCounter(redisUrl, logger);
-  const start = (changes: Partial<GatewayOptions> = {}) =>
+  const start = ({ limits, ...changes }: Partial<GatewayOptions> = {}) =>
     startGateway({
       client: service.client,
       ledger: service.ledger,
@@ -50,8 +72,8 @@ export async function startGatewayService(options: GatewayServiceOptions = {}): 
       logger,
       port: 0,
       host: options.host ?? '127.0.0.1',
-      ...(options.limits && { limits: options.limits }),
-      ...(redis && { redis }),
+      limits: { ...patientGateway, ...options.limits, ...limits },
+      redis: options.redis,
       ...changes,
     });
   const gateway = await start();
@@ -77,7 +99,6 @@ export async function startGatewayService(options: GatewayServiceOptions = {}): 
       }),
     stop: async () => {
       await gateway.close();
-      redis?.disconnect();
       await service.stop();
     },
   };

@@ -4,18 +4,26 @@ import type { StreamPiece } from '../../src/contract/stream';
 import { MemoryStreams } from '../../src/streams/memory-streams';
 import { eventually } from '../support/eventually';
 import { type GatewayService, hello, startGatewayService } from './gateway-service';
+import { type HeldModel, heldUser, startHeldModel } from './held-model';
 
+let model: HeldModel;
 let setting: GatewayService;
 beforeAll(async () => {
-  setting = await startGatewayService();
+  model = await startHeldModel();
+  setting = await startGatewayService({ configuration: model.configuration });
 });
-afterAll(() => setting.stop());
-beforeEach(() => setting.service.simulator.clearCalls());
-afterEach(() => setting.service.simulator.setBehaviour('*', { firstTokenMs: 0 }));
+afterAll(async () => {
+  model.close();
+  await setting.stop();
+});
+beforeEach(async () => {
+  model.hold();
+  await setting.service.simulator.clearCalls();
+});
 
 /** A client that sends a streamed request and reads nothing of its answer. */
-function ask(url: string): Socket {
-  const body = JSON.stringify({ ...hello, stream: true });
+function ask(url: string, user = 'anybody'): Socket {
+  const body = JSON.stringify({ ...hello, user, stream: true });
   const socket = connect(Number(new URL(url).port), '127.0.0.1', () => {
     socket.write(
       `POST /v1/chat/completions HTTP/1.1\r\nhost: x\r\nauthorization: Bearer ${setting.key}\r\n` +
@@ -48,14 +56,14 @@ test('a stream that ended in a status has no reader any more', async () => {
 test('a client that stalled and left leaves no reader', async () => {
   const streams = new EndlessStreams();
   const gateway = await setting.startGateway({ streams });
-  await setting.service.simulator.setBehaviour('*', { firstTokenMs: 2_000 });
-  const socket = ask(gateway.url);
+  const socket = ask(gateway.url, heldUser);
   await eventually('the connection is full', () => streams.isStalled());
   expect(streams.readers).toBe(1);
   expect(await openStreams(gateway.url)).toBe(1);
   socket.destroy();
   await eventually('nobody reads', () => streams.readers === 0);
   await eventually('no stream is open', async () => (await openStreams(gateway.url)) === 0);
+  model.release();
   await gateway.close();
 });
 
@@ -98,8 +106,10 @@ test('a client that left before its turn began leaves no reader', async () => {
 test('a client that stalls is cut off some time after its turn has ended', async () => {
   const streams = new EndlessStreams();
   const gateway = await setting.startGateway({ streams, limits: { readWithinMs: 50 } });
-  const socket = ask(gateway.url);
-  await eventually('the stream is open', async () => (await openStreams(gateway.url)) === 1);
+  const socket = ask(gateway.url, heldUser);
+  await eventually('the connection is full', () => streams.isStalled());
+  expect(await openStreams(gateway.url)).toBe(1);
+  model.release();
   await eventually('it is cut off', async () => (await openStreams(gateway.url)) === 0);
   await eventually('nobody reads', () => streams.readers === 0);
   socket.destroy();

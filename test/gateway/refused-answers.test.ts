@@ -16,7 +16,8 @@ let streams: boolean;
 let provider: Server;
 let setting: GatewayService;
 beforeAll(async () => {
-  provider = createServer((incoming, response) => {
+  // Longer than the worker keeps connections: none is closed under a call.
+  provider = createServer({ keepAliveTimeout: 65_000 }, (incoming, response) => {
     void json(incoming).then((body) => {
       asked.push(body as (typeof asked)[number]);
       response.writeHead(200, { 'content-type': streams ? 'text/event-stream' : 'application/json' });

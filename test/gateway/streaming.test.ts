@@ -5,17 +5,26 @@ import { gatewayLimits } from '../../src/gateway/limits';
 import { eventually } from '../support/eventually';
 import { primaryModel } from '../support/service';
 import { type GatewayService, hello, startGatewayService, oneAttempt } from './gateway-service';
+import { type HeldModel, heldUser, startHeldModel } from './held-model';
 import { allEvents, chunksOf, readEvents, textOf } from './read-stream';
 
+let model: HeldModel;
 let setting: GatewayService;
 beforeAll(async () => {
+  model = await startHeldModel();
   setting = await startGatewayService({
-    configuration: { retry: oneAttempt },
+    configuration: { ...model.configuration, retry: oneAttempt },
     limits: { heartbeatMs: 100, holdHeadersMs: 400 },
   });
 });
-afterAll(() => setting.stop());
-beforeEach(() => setting.service.simulator.clearCalls());
+afterAll(async () => {
+  model.close();
+  await setting.stop();
+});
+beforeEach(async () => {
+  model.hold();
+  await setting.service.simulator.clearCalls();
+});
 afterEach(() => setting.service.simulator.setBehaviour('*', { firstTokenMs: 0, pieceGapMs: 0, alwaysFault: null }));
 
 const stream = (changes: object = {}, headers: Record<string, string> = {}) =>
@@ -54,14 +63,16 @@ test('plain and streamed answers are the same text, with the same usage', async 
 });
 
 test('the first text comes while the model still speaks', async () => {
-  await setting.service.simulator.setBehaviour('*', { pieceGapMs: 100 });
-  let openCallsAtFirstText: number | undefined;
-  for await (const { data } of readEvents(await stream())) {
-    if (typeof data === 'object' && data !== null && 'choices' in data && data.choices[0]?.delta.content) {
-      openCallsAtFirstText ??= await setting.service.simulator.openCalls();
-    }
+  const asked = stream({ user: heldUser });
+  await eventually('the model is asked', () => model.openCalls() === 1);
+  model.say('Your order');
+  let text = '';
+  for await (const event of readEvents(await asked)) {
+    text += textOf([event]);
+    // The end comes only for who has the beginning.
+    if (text === 'Your order') model.release();
   }
-  expect(openCallsAtFirstText).toBe(1);
+  expect(text).toBe('Your order');
 });
 
 test('every event says up to where the answer has come with it', async () => {
@@ -75,10 +86,12 @@ test('every event says up to where the answer has come with it', async () => {
 });
 
 test('while a model thinks, the headers come after a moment, and comments keep the connection', async () => {
-  await setting.service.simulator.setBehaviour('*', { firstTokenMs: 1_500 });
-  const events = await allEvents(await stream());
-  const firstText = events.findIndex((event) => textOf([event]) !== '');
-  expect(events.slice(0, firstText).filter(({ data }) => data === null).length).toBeGreaterThan(2);
+  const events = [];
+  for await (const event of readEvents(await stream({ user: heldUser }))) {
+    events.push(event);
+    if (events.filter(({ data }) => data === null).length === 3) model.release();
+  }
+  expect(textOf(events)).toContain('Your order');
   expect(events.at(-1)?.data).toBe('[DONE]');
 });
 
@@ -110,7 +123,7 @@ test('a turn that fails when its stream has begun ends in an error event, and is
 });
 
 test('a turn that fails behind the headers of a gateway as it ships ends in an error event too', async () => {
-  const gateway = await setting.startGateway({ limits: {} });
+  const gateway = await setting.startGateway({ limits: gatewayLimits });
   await setting.service.simulator.setBehaviour('*', {
     firstTokenMs: gatewayLimits.holdHeadersMs + 1_000,
     alwaysFault: { kind: 'error-in-body', afterTokens: 2, message: 'overloaded' },

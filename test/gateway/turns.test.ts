@@ -4,18 +4,25 @@ import type { Completion } from '../../src/gateway/completion';
 import { eventually } from '../support/eventually';
 import { unique } from '../support/temporal';
 import { type ErrorAnswer, type GatewayService, hello, startGatewayService, oneAttempt } from './gateway-service';
+import { type HeldModel, heldUser, startHeldModel } from './held-model';
 import { allEvents, chunksOf, readEvents, type ReceivedEvent, textOf } from './read-stream';
 
+let model: HeldModel;
 let setting: GatewayService;
 beforeAll(async () => {
+  model = await startHeldModel();
   setting = await startGatewayService({
     configuration: {
+      ...model.configuration,
       retry: oneAttempt,
       breaker: { failures: 1000 },
     },
   });
 });
-afterAll(() => setting.stop());
+afterAll(async () => {
+  model.close();
+  await setting.stop();
+});
 afterEach(() => setting.service.simulator.setBehaviour('*', { pieceGapMs: 0, alwaysFault: null }));
 
 const turn = async (id: string, headers?: Record<string, string>) =>
@@ -43,10 +50,14 @@ test.each<[string, () => Record<string, string>]>([
 });
 
 test('a turn under way is in progress, and answered later', async () => {
-  await setting.service.simulator.setBehaviour('*', { pieceGapMs: 50 });
-  const response = await setting.call('/v1/chat/completions', { ...hello, stream: true });
+  const asked = setting.call('/v1/chat/completions', { ...hello, user: heldUser, stream: true });
+  await eventually('the model is asked', () => model.openCalls() === 1);
+  model.say('Your order');
+  const response = await asked;
   const id = response.headers.get('x-bellwether-turn-id') ?? '';
   expect(await turn(id)).toMatchObject({ status: 'in_progress', completion: null, error: null });
+  model.say(' is here.');
+  model.release();
   const events = await allEvents(response);
   expect((await turn(id)).completion?.choices[0]?.message.content).toBe(textOf(events));
 });
@@ -100,14 +111,18 @@ describe('the stream of a turn', () => {
     const response = await setting.call('/v1/chat/completions', { ...hello, stream: true });
     const id = response.headers.get('x-bellwether-turn-id') ?? '';
     const received: ReceivedEvent[] = [];
-    const rejoined: Promise<ReceivedEvent[]>[] = [];
+    const rejoined: Promise<{ readonly before: string; readonly events: ReceivedEvent[] }>[] = [];
+    const rejoinBehind = async (lastId: string) => ({
+      before: textOf(received),
+      events: await rejoin(id, lastId).then(allEvents),
+    });
     for await (const event of readEvents(response)) {
       received.push(event);
-      if (event.id !== null && rejoined.length < 5) rejoined.push(rejoin(id, event.id).then(allEvents));
+      if (event.id !== null && rejoined.length < 5) rejoined.push(rejoinBehind(event.id));
     }
     const whole = textOf(received);
-    for (const [index, events] of (await Promise.all(rejoined)).entries()) {
-      expect(textOf(received.slice(0, index + 1)) + textOf(events)).toBe(whole);
+    for (const { before, events } of await Promise.all(rejoined)) {
+      expect(before + textOf(events)).toBe(whole);
       expect(events.at(-1)?.data).toBe('[DONE]');
       expect(chunksOf(events).at(-1)).toMatchObject({ usage: { total_tokens: expect.any(Number) } });
     }

@@ -2,13 +2,13 @@ import { createOpenAICompatible } from '@ai-sdk/openai-compatible';
 import { APICallError, generateObject, generateText, jsonSchema, RetryError, stepCountIs, streamText, tool } from 'ai';
 import { faults } from '../../../src/simulator/behaviour';
 import { primaryModel } from '../../support/service';
-import { type GatewayService, hello } from '../gateway-service';
+import { hello } from '../gateway-service';
 import { fillSession } from './busy-session';
-import { startClientService } from './client-service';
+import { type ClientService, startClientService } from './client-service';
 import { askForOrder, findOrder } from './find-order';
 import { recordFetch } from './recorded-fetch';
 
-let setting: GatewayService;
+let setting: ClientService;
 beforeAll(async () => {
   setting = await startClientService();
 });
@@ -137,15 +137,17 @@ describe('an error', () => {
 });
 
 test('a 429 is repeated when it says, and answered then', async () => {
-  const { headers, emptied } = await fillSession(setting);
+  const { headers, refusedAgain, empty } = await fillSession(setting);
   const { fetch, statuses, pausesMs } = recordFetch();
-  const { text } = await generateText({ model: connect({ fetch }), prompt, headers, maxRetries: 5 });
+  const asked = generateText({ model: connect({ fetch }), prompt, headers, maxRetries: 5 });
+  await refusedAgain();
+  await empty();
+  const { text } = await asked;
   expect(text).toContain('Your order');
   expect(statuses.at(-1)).toBe(200);
   expect(new Set(statuses.slice(0, -1))).toEqual(new Set([429]));
   // retry-after: 2; timers may be some milliseconds early.
   expect(Math.min(...pausesMs)).toBeGreaterThan(1_950);
-  await emptied;
 });
 
 test('a stream that its reader aborts is told as aborted', async () => {

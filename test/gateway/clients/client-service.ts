@@ -1,14 +1,22 @@
 import { fallbackModel, primaryModel } from '../../support/service';
 import { type GatewayService, startGatewayService, oneAttempt } from '../gateway-service';
+import { type HeldModel, startHeldModel } from '../held-model';
 
-// Regular activities, so that a session's queue is seen by Temporal while its first turn runs.
-const target = { provider: 'holysheep', firstAttempt: 'regular' } as const;
+export interface ClientService extends GatewayService {
+  readonly heldModel: HeldModel;
+}
+
+const target = { provider: 'holysheep' } as const;
 
 /** A gateway as clients find it; one attempt for each target, as what clients repeat is what is looked at. */
-export function startClientService(): Promise<GatewayService> {
-  return startGatewayService({
+export async function startClientService(): Promise<ClientService> {
+  const heldModel = await startHeldModel({ firstAttempt: 'regular' });
+  const { arms, ...held } = heldModel.configuration;
+  const setting = await startGatewayService({
     configuration: {
+      ...held,
       arms: {
+        ...arms,
         holysheep: {
           targets: [
             { ...target, name: 'holysheep-primary', model: primaryModel },
@@ -18,7 +26,14 @@ export function startClientService(): Promise<GatewayService> {
       },
       retry: oneAttempt,
       breaker: { failures: 1000 },
-      gateway: { requestsPerMinute: 100_000 },
     },
   });
+  return {
+    ...setting,
+    heldModel,
+    stop: async () => {
+      heldModel.close();
+      await setting.stop();
+    },
+  };
 }

@@ -2,12 +2,12 @@ import { AIMessage, AIMessageChunk, HumanMessage, ToolMessage } from '@langchain
 import { ChatOpenAI, type ChatOpenAIFields } from '@langchain/openai';
 import { faults } from '../../../src/simulator/behaviour';
 import { primaryModel } from '../../support/service';
-import { type GatewayService, hello } from '../gateway-service';
-import { startClientService } from './client-service';
+import { hello } from '../gateway-service';
+import { type ClientService, startClientService } from './client-service';
 import { askForOrder, findOrderTool } from './find-order';
 import { recordFetch } from './recorded-fetch';
 
-let setting: GatewayService;
+let setting: ClientService;
 beforeAll(async () => {
   setting = await startClientService();
 });

@@ -15,13 +15,13 @@ import type { ChatCompletionChunk } from 'openai/resources/chat/completions';
 import { faults } from '../../../src/simulator/behaviour';
 import { eventually } from '../../support/eventually';
 import { fallbackModel, primaryModel } from '../../support/service';
-import { type GatewayService, hello } from '../gateway-service';
+import { hello } from '../gateway-service';
 import { fillSession } from './busy-session';
-import { startClientService } from './client-service';
+import { type ClientService, startClientService } from './client-service';
 import { askForOrder, askForTwoOrders, findOrder, findOrderTool } from './find-order';
 import { recordFetch } from './recorded-fetch';
 
-let setting: GatewayService;
+let setting: ClientService;
 beforeAll(async () => {
   setting = await startClientService();
 });
@@ -196,23 +196,25 @@ describe('an error', () => {
 
 describe('retries', () => {
   test('wait as long as a 429 says, and are answered then', async () => {
-    const { headers, emptied } = await fillSession(setting);
+    const { headers, refusedAgain, empty } = await fillSession(setting);
     const { fetch, statuses, pausesMs } = recordFetch();
-    const answer = await connect({ fetch, maxRetries: 5 }).chat.completions.create(request, { headers });
+    const asked = connect({ fetch, maxRetries: 5 }).chat.completions.create(request, { headers });
+    await refusedAgain();
+    await empty();
+    const answer = await asked;
     expect(answer.choices[0]?.finish_reason).toBe('stop');
     expect(statuses.at(-1)).toBe(200);
     expect(new Set(statuses.slice(0, -1))).toEqual(new Set([429]));
     // retry-after: 2; timers may be some milliseconds early.
     expect(Math.min(...pausesMs)).toBeGreaterThan(1_950);
-    await emptied;
   });
 
   test('are not made where the client wants none', async () => {
-    const { headers, emptied } = await fillSession(setting);
+    const { headers, empty } = await fillSession(setting);
     const error = await failureOf(connect({ maxRetries: 0 }).chat.completions.create(request, { headers }));
     expect(error).toBeInstanceOf(RateLimitError);
     expect(error).toMatchObject({ code: 'session_busy', type: 'rate_limit_error' });
-    await emptied;
+    await empty();
   });
 
   test.each([false, true])('are not made for a used-up budget, streamed: %s', async (stream) => {

@@ -4,9 +4,9 @@ import { faults } from '../../../src/simulator/behaviour';
 import { eventually } from '../../support/eventually';
 import { describeWithPython, type PythonProgram, startPython } from '../../support/python';
 import { fallbackModel, primaryModel } from '../../support/service';
-import { type GatewayService, hello } from '../gateway-service';
+import { hello } from '../gateway-service';
 import { fillSession } from './busy-session';
-import { startClientService } from './client-service';
+import { type ClientService, startClientService } from './client-service';
 import { askForTwoOrders, findOrderTool } from './find-order';
 
 interface Outcome<Result> {
@@ -27,7 +27,7 @@ interface Results {
 const request = { ...hello };
 
 describeWithPython("OpenAI's client", () => {
-  let setting: GatewayService;
+  let setting: ClientService;
   let python: PythonProgram;
   beforeAll(async () => {
     setting = await startClientService();
@@ -109,15 +109,17 @@ describeWithPython("OpenAI's client", () => {
   });
 
   test('waits as long as a 429 says, and is answered then', async () => {
-    const { headers, emptied } = await fillSession(setting);
+    const { headers, refusedAgain, empty } = await fillSession(setting);
     const startedAtMs = performance.now();
-    const { result, statuses } = await perform('plain', { ...request, extra_headers: headers }, { max_retries: 5 });
+    const asked = perform('plain', { ...request, extra_headers: headers }, { max_retries: 5 });
+    await refusedAgain();
+    await empty();
+    const { result, statuses } = await asked;
     expect(result?.choices[0]?.finish_reason).toBe('stop');
     expect(statuses.at(-1)).toBe(200);
     expect(new Set(statuses.slice(0, -1))).toEqual(new Set([429]));
     // retry-after: 2; timers may be some milliseconds early.
     expect(performance.now() - startedAtMs).toBeGreaterThan(1_950);
-    await emptied;
   });
 
   test('raises an error that comes in the middle of a stream', async () => {

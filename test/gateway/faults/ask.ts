@@ -21,12 +21,11 @@ export interface Asked {
   readonly attempts: number | null;
   readonly costUsd: number | null;
   readonly usage: Completion['usage'] | null;
-  readonly tookMs: number;
   /** Everything that came, for what must not be in it. */
   readonly raw: string;
 }
 
-type Answer = Omit<Asked, 'turnId' | 'status' | 'tookMs'>;
+type Answer = Omit<Asked, 'turnId' | 'status'>;
 
 /** Asks once, and checks what holds for every answer: it is whole, or an error in the contract's shape, and never both. */
 export async function ask(
@@ -35,7 +34,6 @@ export async function ask(
   body: object,
   headers: Readonly<Record<string, string>> = {},
 ): Promise<Asked> {
-  const startedAtMs = performance.now();
   const response = await setting.call(
     '/v1/chat/completions',
     manner === 'plain' ? body : { ...body, stream: true, stream_options: { include_usage: true } },
@@ -43,9 +41,8 @@ export async function ask(
   );
   const isStream = response.headers.get('content-type')?.startsWith('text/event-stream') ?? false;
   const answer = await (isStream ? readStreamed(response) : readPlain(response));
-  const tookMs = performance.now() - startedAtMs;
   const turnId = response.headers.get('x-bellwether-turn-id') ?? '';
-  const asked = { ...answer, turnId, status: response.status, tookMs };
+  const asked = { ...answer, turnId, status: response.status };
 
   expect(response.headers.get('x-request-id')).toEqual(expect.any(String));
   if (asked.error === null) {

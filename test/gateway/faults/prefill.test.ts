@@ -77,7 +77,8 @@ describe('a next target that begins alike and then says something else', () => {
   let other: Server;
   let setting: FaultsSetting;
   beforeAll(async () => {
-    other = createServer((_request, response) => {
+    // Longer than the worker keeps connections: none is closed under a call.
+    other = createServer({ keepAliveTimeout: 65_000 }, (_request, response) => {
       response.writeHead(200, { 'content-type': 'text/event-stream' });
       for (const word of otherAnswer.split(/(?<= )/)) {
         response.write(

@@ -4,7 +4,7 @@ import { faults, type Fault } from '../../../src/simulator/behaviour';
 import { eventually } from '../../support/eventually';
 import { primaryModel } from '../../support/service';
 import { manners } from './ask';
-import { startFaultsSetting, type FaultsSetting } from './setting';
+import { impatientUser, startFaultsSetting, type FaultsSetting } from './setting';
 
 const breaker = { failures: 8, halfOpenAfterMs: 1_000 } as const;
 const downMs = 6_000;
@@ -42,7 +42,10 @@ test.each(ways)(
     const caller = async (index: number): Promise<void> => {
       for (let turn = index; Date.now() < upAtMs; turn += 1) {
         requests += 1;
-        expect(await setting.ask(manners[turn % 2] ?? 'plain')).toMatchObject({ status: 200, answeredBy: 'fallback' });
+        const asked = await setting.ask(manners[turn % 2] ?? 'plain', {
+          user: impatientUser('firstByteMs', 'primary'),
+        });
+        expect(asked).toMatchObject({ status: 200, answeredBy: 'fallback' });
       }
     };
     await Promise.all(Array.from({ length: callerCount }, (_, index) => caller(index)));

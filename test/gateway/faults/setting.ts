@@ -20,9 +20,36 @@ import { ask, type Asked, type Manner } from './ask';
 /** The key that the faulty provider gets; it must not be found in anything that is kept, logged or answered. */
 export const providerKey = 'sk-faults-2f1d7c9a60b84e35';
 
-/** Short enough to be waited for, long enough for a busy machine: nothing that is well takes a tenth of it. */
-const limits = { firstByteMs: 1_000, firstTokenMs: 1_500, idleMs: 1_000, totalMs: 20_000 } as const;
+/**
+ * Short enough to be waited for. Only calls that never come to an end meet them: on a busy machine a good one might, too. The
+ * limit of the whole call is longer than a test may take.
+ */
+const shortLimits = { firstByteMs: 1_000, firstTokenMs: 1_500, idleMs: 1_000 } as const;
+export type ShortLimit = keyof typeof shortLimits;
+const limitNames = Object.keys(shortLimits) as readonly ShortLimit[];
+type Impatience = 'primary' | 'both';
+
+/** The user whose turns have the same targets, with a short limit at the primary or at both. */
+export function impatientUser(limit: ShortLimit, at: Impatience): string {
+  return `${at}-${limit}`;
+}
+
 export const retry = { maxAttemptsPerTarget: 3, baseDelayMs: 200, delayJitterMs: 100, maxRetryAfterMs: 3_000 } as const;
+
+const primaryTarget = { name: 'primary', provider: 'holysheep', model: primaryModel };
+const fallbackTarget = { name: 'fallback', provider: 'spare', model: fallbackModel };
+
+/** Each has the name of its user. */
+function impatientArms() {
+  return limitNames.flatMap((limit) => {
+    const stream = { [limit]: shortLimits[limit] };
+    const primary = { ...primaryTarget, stream };
+    return [
+      [impatientUser(limit, 'primary'), { targets: [primary, fallbackTarget] }] as const,
+      [impatientUser(limit, 'both'), { targets: [primary, { ...fallbackTarget, stream }] }] as const,
+    ];
+  });
+}
 
 export interface FaultsSetting extends GatewayService {
   readonly primary: Simulator;
@@ -48,20 +75,12 @@ export async function startFaultsSetting(changes: ConfigFileInput = {}): Promise
   const fallback = await startSimulator({ models: { [fallbackModel]: {} } });
   const setting = await startGatewayService({
     simulator: primary,
-    // So that an error which comes before any text has its status, however late it is.
-    limits: { holdHeadersMs: 30_000 },
     configuration: {
       providers: { holysheep: { apiKeyFile: keyFile }, spare: { baseUrl: fallback.baseUrl } },
-      arms: {
-        holysheep: {
-          targets: [
-            { name: 'primary', provider: 'holysheep', model: primaryModel },
-            { name: 'fallback', provider: 'spare', model: fallbackModel },
-          ],
-        },
-      },
+      arms: { holysheep: { targets: [primaryTarget, fallbackTarget] }, ...Object.fromEntries(impatientArms()) },
+      defaultArm: 'holysheep',
+      pinnedUsers: Object.fromEntries(impatientArms().map(([name]) => [name, name])),
       retry,
-      stream: limits,
       ...changes,
     },
   });
