@@ -2,8 +2,8 @@ import { Connection, isGrpcServiceError, type ConnectionOptions } from '@tempora
 import { reasonOf } from '../reason';
 import type { TemporalSettings } from '../config/settings';
 
-/** A TLS handshake over a slow line takes a second or two; a person is waiting. */
-const connectTimeoutMs = 5_000;
+/** A TLS handshake over a slow line takes a second or two, and a busy machine may stand still for some more. */
+const connectTimeoutMs = 10_000;
 
 const grpcNotFound = 5;
 const grpcPermissionDenied = 7;

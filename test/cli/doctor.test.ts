@@ -13,6 +13,9 @@ interface Check {
   readonly advice?: string;
 }
 
+/** Of this machine's own services, of which none is here: no program that asks for any free port gets it meanwhile. */
+const unusedPort = 1;
+
 let workspace: CliWorkspace;
 beforeEach(() => {
   workspace = new CliWorkspace();
@@ -83,7 +86,7 @@ describe('bellwether doctor on providers', () => {
     const { status, find } = await examine({
       HOLYSHEEP_API_KEY: 'sk-right',
       HOLYSHEEP_BASE_URL: simulator.baseUrl,
-      LEGACY_BASE_URL: `http://127.0.0.1:${await unusedPort()}/v1`,
+      LEGACY_BASE_URL: `http://127.0.0.1:${unusedPort}/v1`,
     });
     expect(status).toBe(1);
     expect(find('Provider holysheep').status).toBe('ok');
@@ -119,7 +122,7 @@ describe('bellwether doctor on Temporal', () => {
   });
 
   it('fails within its time limit when nobody answers', async () => {
-    const { status, find } = await examine({ TEMPORAL_ADDRESS: `127.0.0.1:${await unusedPort()}` });
+    const { status, find } = await examine({ TEMPORAL_ADDRESS: `127.0.0.1:${unusedPort}` });
     expect(status).toBe(1);
     expect(find('Temporal')).toMatchObject({ status: 'failed', advice: expect.stringContaining('TEMPORAL_ADDRESS') });
   });
@@ -133,7 +136,7 @@ describe('bellwether doctor on the stores', () => {
   });
 
   it('fails on a database that cannot be reached, without its password', async () => {
-    const url = `postgres://me:hunter2@127.0.0.1:${await unusedPort()}/bellwether`;
+    const url = `postgres://me:hunter2@127.0.0.1:${unusedPort}/bellwether`;
     const { status, find, stdout } = await examine({ DATABASE_URL: url });
     expect(status).toBe(1);
     expect(find('Ledger').status).toBe('failed');
@@ -142,7 +145,7 @@ describe('bellwether doctor on the stores', () => {
 
   it('fails on a Redis that is down, without its password', async () => {
     const { status, find, stdout } = await examine({
-      REDIS_URL: `redis://me:hunter2@127.0.0.1:${await unusedPort()}/0`,
+      REDIS_URL: `redis://me:hunter2@127.0.0.1:${unusedPort}/0`,
     });
     expect(status).toBe(1);
     expect(find('Redis')).toMatchObject({ status: 'failed', detail: expect.stringContaining('ECONNREFUSED') });
@@ -155,7 +158,7 @@ describe('bellwether doctor on the stores', () => {
     const { find } = await examine({ REDIS_URL: `redis://127.0.0.1:${portOf(silent)}` });
     for (const socket of sockets) socket.destroy();
     silent.close();
-    expect(find('Redis')).toMatchObject({ status: 'failed', detail: 'no answer within 3 s' });
+    expect(find('Redis')).toMatchObject({ status: 'failed', detail: 'no answer within 10 s' });
   });
 });
 
@@ -204,12 +207,4 @@ async function listen(onConnection: (socket: Socket) => void): Promise<Server> {
 
 function portOf(server: Server): number {
   return (server.address() as AddressInfo).port;
-}
-
-/** A port that was free a moment ago. */
-async function unusedPort(): Promise<number> {
-  const server = await listen(() => undefined);
-  const port = portOf(server);
-  await new Promise((resolve) => server.close(resolve));
-  return port;
 }

@@ -87,7 +87,8 @@ describeWithRedis('streamed turns whose service is killed', () => {
     });
     await eventually('the model speaks', () =>
       pieces === 0
-        ? service.calls().length === callsBefore + turnsPerKill
+        ? // More, where one was made again.
+          service.calls().length >= callsBefore + turnsPerKill
         : begun.some(({ reader }) => reader.textEvents >= pieces),
     );
     return begun.map((each): Begun => {

@@ -47,10 +47,14 @@ test('300 turns are answered once each and accounted for, though workers and the
         await workers[index]?.kill();
         workerKills += 1;
         // One that finds no server gives up, and the next one is started, as whatever supervises workers would.
-        await eventually('a worker polls', async () => {
-          workers[index] = await service.addWorker().catch(() => undefined);
-          return workers[index] !== undefined;
-        });
+        await eventually(
+          'a worker polls',
+          async () => {
+            workers[index] = await service.addWorker().catch(() => undefined);
+            return workers[index] !== undefined;
+          },
+          120_000,
+        );
       }
     };
     const killServer = async (): Promise<void> => {

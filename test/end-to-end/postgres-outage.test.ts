@@ -53,7 +53,7 @@ describeOnPostgres('the ledger is killed in the middle of turns', () => {
 
         async function interrupt(): Promise<void> {
           for (const share of [0.25, 0.6]) {
-            await eventually('turns are answered', () => replies.length >= turnCount * share, 60_000);
+            await eventually('turns are answered', () => replies.length >= turnCount * share, 120_000);
             await postgres.kill();
             // Not before a call was made that finds no ledger to record it in, or gave up waiting to be admitted.
             await eventually('the provider has answered all', async () => (await service.simulator.openCalls()) === 0);
@@ -66,5 +66,5 @@ describeOnPostgres('the ledger is killed in the middle of turns', () => {
     } finally {
       await postgres.stop();
     }
-  }, 120_000);
+  }, 300_000);
 });

@@ -40,7 +40,7 @@ test.each([
     const service = await prepareService({
       temporal,
       environment: { ...encryption, LOG_LEVEL: 'DEBUG' },
-      configuration: { retry: { baseTimeoutMs: 500, timeoutJitterMs: 10, baseDelayMs: 20, delayJitterMs: 10 } },
+      configuration: { retry: { baseDelayMs: 20, delayJitterMs: 10 } },
     });
     const worker = spawnWorker(service);
     try {
@@ -77,6 +77,7 @@ test.each([
     await service.stop();
     await rm(directory, { recursive: true });
   },
+  120_000,
 );
 
 test('what the Temporal UI shows of a conversation says who answered at what cost, without a word of what was said', async () => {

@@ -17,6 +17,12 @@ export interface AuditedService extends Service {
 
 type AuditedServiceOptions = Omit<ServiceOptions, 'simulator'> & { readonly models: SimulatedModels };
 
+/**
+ * What is killed in these tests are workers, servers and databases, and every call that is made twice is counted: a provider
+ * whose process stands still is waited for.
+ */
+const patientRetry = { baseTimeoutMs: 40_000 } as const;
+
 /** A service whose provider and workers are processes of their own, and whose provider keeps a log of every call. */
 export async function prepareAuditedService(options: AuditedServiceOptions): Promise<AuditedService> {
   const directory = mkdtempSync(join(tmpdir(), 'bellwether-calls-'));
@@ -24,10 +30,14 @@ export async function prepareAuditedService(options: AuditedServiceOptions): Pro
   const script = join(__dirname, 'simulator-main.js');
   const simulator = await startSimulatorProcess({ script, models: options.models, logFile });
   const workers: WorkerProcess[] = [];
-  const service = await prepareService({ ...options, simulator }).catch(async (error: unknown) => {
-    await simulator.close();
-    throw error;
-  });
+  const { configuration = {} } = options;
+  const retry = { ...patientRetry, ...configuration.retry };
+  const service = await prepareService({ ...options, simulator, configuration: { ...configuration, retry } }).catch(
+    async (error: unknown) => {
+      await simulator.close();
+      throw error;
+    },
+  );
   return {
     ...service,
     calls: () => readCallLog(logFile),

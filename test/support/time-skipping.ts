@@ -13,6 +13,8 @@ import { cacheDirectory } from './cache-directory';
 const testServerVersion = '1.38.0';
 /** As for the CLI: who cannot reach the download should not wait long for the next way. */
 const reachTimeoutMs = 5_000;
+/** The SDK gives its server 5 s, and cannot be told otherwise; on a busy machine a Java program needs some seconds to start. */
+const startTimeoutMs = 60_000;
 /** 40 small archives; a slow line needs minutes, a stuck one is given up. */
 const mavenTimeoutMs = 10 * 60_000;
 
@@ -26,10 +28,21 @@ type Executable =
  */
 export async function startTimeSkipping(): Promise<TestWorkflowEnvironment> {
   const executable = await ensureTimeSkippingServer(createReporter(process.stderr));
-  const environment = await TestWorkflowEnvironment.createTimeSkipping({ server: { executable } });
+  const environment = await startServer(executable);
   // A workflow task that sets an attribute which the server does not know fails again and again.
   await addSearchAttributes(environment.connection, 'default', Object.values(searchAttributeNames));
   return environment;
+}
+
+async function startServer(executable: Executable): Promise<TestWorkflowEnvironment> {
+  const giveUpAtMs = Date.now() + startTimeoutMs;
+  for (;;) {
+    try {
+      return await TestWorkflowEnvironment.createTimeSkipping({ server: { executable } });
+    } catch (error) {
+      if (!reasonOf(error).includes('did not start within') || Date.now() > giveUpAtMs) throw error;
+    }
+  }
 }
 
 /** The official server, downloaded by the SDK; where it cannot be reached, the same server from Maven Central. */

@@ -37,7 +37,9 @@ export class VirtualTraffic {
       this.baseline = { turns: 0, successes: 0 };
     }
     const { requestsPerHour, canarySuccessRate, baselineSuccessRate } = this.rates;
-    const requests = Math.round(((atMs - (this.lastAtMs ?? atMs)) / hourMs) * requestsPerHour);
+    // Whole hours, so that an analysis that comes seconds late sees what it would have seen in time: the same seed tells the
+    // same story on any machine.
+    const requests = Math.round((atMs - (this.lastAtMs ?? atMs)) / hourMs) * requestsPerHour;
     this.lastAtMs = atMs;
     for (let request = 0; request < requests; request += 1) {
       if (request % 100 < percent) this.add([this.canary, this.total], canarySuccessRate);

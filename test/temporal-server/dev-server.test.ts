@@ -11,6 +11,9 @@ import { eventually } from '../support/eventually';
 import { sharedTemporal, startOwnTemporal, temporalBinary, testNamespace, unique } from '../support/temporal';
 import { startTypescript } from '../support/typescript-program';
 
+/** Most start a server twice, and each start may take a minute by its own limit. */
+jest.setTimeout(180_000);
+
 let directory: string;
 let dataFile: string;
 let running: DevServer[] = [];

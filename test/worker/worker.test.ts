@@ -5,6 +5,9 @@ import { fallbackModel, prepareService, primaryModel, type Service } from '../su
 import { unique } from '../support/temporal';
 import { spawnWorker } from '../support/worker-process';
 
+/** A worker that stood still, and then the server's next try. */
+jest.setTimeout(120_000);
+
 /** Slow calls in the workflow task, where everything that happens to the task happens to the call. */
 function slowLocalCalls(latencyMs: number) {
   const target = { provider: 'holysheep', firstAttempt: 'local' } as const;
@@ -20,7 +23,7 @@ function slowLocalCalls(latencyMs: number) {
         },
       },
       defaultArm: 'holysheep',
-      retry: { baseTimeoutMs: 30_000 },
+      retry: { baseTimeoutMs: 45_000 },
     } satisfies ConfigFileInput,
   };
 }

@@ -3,8 +3,8 @@ import type { Settings } from '../../config/settings';
 import { LedgerNotMigratedError, openLedger } from '../../ledger/open-ledger';
 import type { Check, CheckOutcome } from './check';
 
-/** A database that restarts takes longer, and a check is to say so rather than to wait for it. */
-const giveUpAfterMs = 5_000;
+/** A database that restarts may take longer, and a check is to say so rather than to wait for it. */
+const giveUpAfterMs = 10_000;
 
 const setupAdvice = 'Run: npx bellwether setup; or start a worker, which does the same to the ledger.';
 

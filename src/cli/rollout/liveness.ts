@@ -3,8 +3,8 @@ import type { OperatorOptions, RolloutClient } from '../../client';
 /** Whether a workflow stands behind a rollout; `unreachable` when Temporal does not answer. */
 export type Liveness = Awaited<ReturnType<RolloutClient['execution']>> | 'unreachable';
 
-/** A person is waiting for the rest, which the ledger knows. */
-const connectTimeoutMs = 3_000;
+/** A person is waiting for the rest, which the ledger knows; but who takes a busy Temporal for one that is away is misled. */
+const connectTimeoutMs = 10_000;
 
 /** Connects to Temporal for as long as the work takes; null when nobody answers. */
 export async function withOperatorIfAny<T>(work: (client: RolloutClient | null) => Promise<T>): Promise<T> {
