@@ -9,6 +9,9 @@ import type { Ledger } from '../../src/ledger/ledger';
 import { type LedgerLocation, openLedger } from '../../src/ledger/open-ledger';
 import { postgresUnavailable, startPostgres, type TestPostgres } from './postgres';
 
+/** Most of a test's time: how long a turn has patience is another matter than how long this machine stands still. */
+const giveUpAfterMs = 50_000;
+
 /** An empty place for a ledger, with a way to look at its tables beside the ledger. */
 export interface TestDatabase {
   readonly location: LedgerLocation;
@@ -35,7 +38,7 @@ class SqliteDatabases implements TestDatabases {
     let reader: Database | undefined;
     return Promise.resolve({
       // No test cuts the power.
-      location: { dataDirectory, survivesPowerLoss: false },
+      location: { dataDirectory, giveUpAfterMs, survivesPowerLoss: false },
       async query<Row>(statement: string) {
         reader ??= new BetterSqlite3(join(dataDirectory, 'ledger.db'));
         return reader.prepare(statement).all() as Row[];
@@ -72,7 +75,7 @@ class PostgresDatabases implements TestDatabases {
     const reader = new Client(databaseUrl);
     await reader.connect();
     return {
-      location: { databaseUrl, dataDirectory: tmpdir() },
+      location: { databaseUrl, dataDirectory: tmpdir(), giveUpAfterMs },
       query: async <Row>(statement: string) => (await reader.query(statement)).rows as Row[],
       // The database itself goes with the server.
       remove: () => reader.end(),

@@ -9,7 +9,7 @@ describeWithRedis('a Redis of the tests’ own', () => {
     const redis = await startRedis({ password: 'hunter2 %' });
     try {
       const ask = async (question: (client: Redis) => Promise<unknown>) => {
-        const client = new Redis(redis.url, { lazyConnect: true, retryStrategy: null });
+        const client = new Redis(redis.url, { lazyConnect: true, retryStrategy: null, connectTimeout: 50_000 });
         client.on('error', () => undefined);
         return question(client).finally(() => client.status !== 'end' && client.disconnect());
       };
