@@ -2,7 +2,6 @@ import { readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { LedgerUnavailableError } from '../../src/ledger/failures';
 import { LedgerNotMigratedError, migrateLedger, openLedger } from '../../src/ledger/open-ledger';
-import { findFreePort } from '../../src/temporal-server/free-port';
 import { describeOnEachDatabase, forgetLastMigration, type TestDatabase } from '../support/ledgers';
 import { startTypescript } from '../support/typescript-program';
 import { admitRequest } from './requests';
@@ -117,11 +116,11 @@ describe('DATABASE_URL', () => {
   });
 
   test('of a server that is not there is tried for as long as asked, then named without its password', async () => {
-    const port = await findFreePort('127.0.0.1');
-    const databaseUrl = `postgresql://user:secret@127.0.0.1:${port}/db`;
+    // Nobody listens on port 1, and nobody is given it.
+    const databaseUrl = 'postgresql://user:secret@127.0.0.1:1/db';
     const opening = openLedger({ databaseUrl, dataDirectory, giveUpAfterMs: 100 });
     await expect(opening).rejects.toThrow(LedgerUnavailableError);
-    await expect(opening).rejects.toThrow(`PostgreSQL 127.0.0.1:${port}/db`);
+    await expect(opening).rejects.toThrow('PostgreSQL 127.0.0.1:1/db');
     await expect(opening).rejects.not.toThrow('secret');
   });
 });
