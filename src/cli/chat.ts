@@ -4,6 +4,7 @@ import { Command } from 'commander';
 import pc from 'picocolors';
 import type { BellwetherClient, ChatReply, SendOptions } from '../client';
 import { BellwetherError, BudgetRefusedError, connect, InvalidInputError } from '../client';
+import { connectPatienceMs } from './connect-patience';
 import { UsageError } from './exit-status';
 import { inOptions } from './in-options';
 import { footer } from './reply-footer';
@@ -32,7 +33,7 @@ export function chatCommand(): Command {
       '\nExit status: 0 answered, 1 failed, 2 wrong usage, 3 degraded reply, 4 refused by a budget.',
     )
     .action(async (message: string | undefined, flags: ChatFlags) => {
-      const client = await connect();
+      const client = await connect({ connectTimeoutMs: await connectPatienceMs() });
       try {
         const sessionId = flags.session ?? `terminal-${randomUUID().slice(0, 8)}`;
         const options = { sessionId, userId: flags.user, systemPrompt: flags.system, turnId: flags.turn };

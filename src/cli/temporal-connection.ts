@@ -1,9 +1,7 @@
 import { Connection, isGrpcServiceError, type ConnectionOptions } from '@temporalio/client';
 import { reasonOf } from '../reason';
 import type { TemporalSettings } from '../config/settings';
-
-/** A TLS handshake over a slow line takes a second or two, and a busy machine may stand still for some more. */
-const connectTimeoutMs = 10_000;
+import { connectPatienceMs } from './connect-patience';
 
 const grpcNotFound = 5;
 const grpcPermissionDenied = 7;
@@ -21,7 +19,7 @@ export async function connectToTemporal(temporal: TemporalSettings, advice = wha
     return await Connection.connect({
       ...(connectionOptions as ConnectionOptions),
       ...(address !== undefined && { address }),
-      connectTimeout: connectTimeoutMs,
+      connectTimeout: await connectPatienceMs(address),
     });
   } catch (error) {
     throw new Error(`Temporal does not answer at ${address} (${reasonOf(error)})${advice}`, { cause: error });

@@ -20,7 +20,7 @@ import type {
 } from '../contract/rollout';
 import { rolloutCommandProblem, rolloutSpecProblem } from '../domain/rollout/validate';
 import { InvalidInputError, RolloutEndedError, RolloutNotFoundError, RolloutRefusedError } from './errors';
-import { translateError } from './translate-error';
+import { isUnprocessedUpdate, translateError } from './translate-error';
 
 /** An operator waits; a worker that takes over from a dead one needs some 10 s. */
 const defaultDeadlineMs = 60_000;
@@ -59,7 +59,12 @@ export class RolloutClient {
           staticSummary: `Rollout ${spec.name}: ${spec.baselineArm} to ${spec.canaryArm}`,
         }),
       });
-    return this.ask(spec.name, call);
+    return this.ask(spec.name, () =>
+      call().catch((error: unknown) => {
+        if (!isUnprocessedUpdate(error)) throw error;
+        return untilProcessed(() => this.handle(spec.name).executeUpdate<RolloutStatus, []>(names.begunUpdate));
+      }),
+    );
   }
 
   /** @throws {RolloutNotFoundError} when Temporal does not know it (any longer) */
@@ -77,7 +82,9 @@ export class RolloutClient {
     const problem = rolloutCommandProblem(input);
     if (problem) throw new InvalidInputError(problem);
     return this.ask(name, () =>
-      this.handle(name).executeUpdate<RolloutAnswer, [RolloutCommandInput]>(command, { args: [input] }),
+      untilProcessed(() =>
+        this.handle(name).executeUpdate<RolloutAnswer, [RolloutCommandInput]>(command, { args: [input] }),
+      ),
     );
   }
 
@@ -132,6 +139,17 @@ export class RolloutClient {
       return ended(name, error);
     }
     return translateError(error, `Rollout ${name}`);
+  }
+}
+
+/** Sends an update until a worker has looked at it: one that stood still may lose its workflow task, and the update with it. */
+async function untilProcessed<Answer>(update: () => Promise<Answer>): Promise<Answer> {
+  for (;;) {
+    try {
+      return await update();
+    } catch (error) {
+      if (!isUnprocessedUpdate(error)) throw error;
+    }
   }
 }
 

@@ -40,7 +40,7 @@ export function isPassing(error: unknown): boolean {
 }
 
 /** A worker ended its task without a word about the update, as when the server took the task from it. Nothing was accepted. */
-function isUnprocessedUpdate(error: unknown): boolean {
+export function isUnprocessedUpdate(error: unknown): boolean {
   if (!(error instanceof WorkflowUpdateFailedError)) return false;
   return error.cause instanceof ApplicationFailure && error.cause.type === 'UnprocessedUpdate';
 }

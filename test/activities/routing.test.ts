@@ -98,7 +98,7 @@ describeOnEachDatabase('turns routed through the real admission', (databases) =>
       before = canaries;
     }
     expect(before.size).toBe(some.length);
-  }, 120_000);
+  });
 
   test('without a rollout all go to the default arm, and pinned users to theirs', async () => {
     expect(await admit(ledgers[0], 'ann')).toEqual({ arm: 'legacy', canary: false });

@@ -39,12 +39,12 @@ describeWithRedis('streamed turns whose service is killed', () => {
     workers = await Promise.all([service.addWorker(), service.addWorker()]);
     gateways = await Promise.all([spawnGateway(service), spawnGateway(service)]);
     key = await createTestKey(service);
-  }, 120_000);
+  });
   afterAll(async () => {
     await Promise.all(gateways.map((gateway) => gateway.stop()));
     await service.stop();
     await redis.stop();
-  }, 60_000);
+  });
 
   const urlOf = (gateway: number): string => gateways[gateway]?.url ?? '';
   const authorization = () => ({ authorization: `Bearer ${key}` });

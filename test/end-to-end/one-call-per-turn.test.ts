@@ -45,4 +45,4 @@ test('600 turns of 64 callers buy one call each, and each is one row of the ledg
   } finally {
     await service.stop();
   }
-}, 120_000);
+}, 300_000);

@@ -15,7 +15,7 @@ describeOnPostgres('a server of the tests’ own', () => {
     await program.ended;
     await eventually('the directory is gone', () => !existsSync(data));
     await expect(ask(url, 'select 1')).rejects.toThrow('ECONNREFUSED');
-  }, 120_000);
+  });
 });
 
 /** The first value of a statement's first row, as text. */

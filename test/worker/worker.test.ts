@@ -5,9 +5,6 @@ import { fallbackModel, prepareService, primaryModel, type Service } from '../su
 import { unique } from '../support/temporal';
 import { spawnWorker } from '../support/worker-process';
 
-/** A worker that stood still, and then the server's next try. */
-jest.setTimeout(120_000);
-
 /** Slow calls in the workflow task, where everything that happens to the task happens to the call. */
 function slowLocalCalls(latencyMs: number) {
   const target = { provider: 'holysheep', firstAttempt: 'local' } as const;

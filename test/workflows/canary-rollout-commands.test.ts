@@ -1,8 +1,6 @@
 import { eachTestWithRollouts, resultOf } from '../support/rollout-hooks';
 import { unhurriedRolloutSpec } from '../support/rollout-spec';
 
-jest.setTimeout(120_000);
-
 const rollouts = eachTestWithRollouts();
 const hourMs = 60 * 60 * 1000;
 

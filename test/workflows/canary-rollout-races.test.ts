@@ -4,8 +4,6 @@ import { eventually } from '../support/eventually';
 import { eachTestWithRollouts, resultOf, untilAccepted } from '../support/rollout-hooks';
 import { unhurriedRolloutSpec } from '../support/rollout-spec';
 
-jest.setTimeout(120_000);
-
 const rollouts = eachTestWithRollouts();
 const hourMs = 60 * 60 * 1000;
 

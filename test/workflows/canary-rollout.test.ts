@@ -6,8 +6,6 @@ import { eventually } from '../support/eventually';
 import { eachTestWithRollouts, resultOf } from '../support/rollout-hooks';
 import { shortRolloutSpec, unhurriedRolloutSpec } from '../support/rollout-spec';
 
-jest.setTimeout(120_000);
-
 const rollouts = eachTestWithRollouts();
 const hourMs = 60 * 60 * 1000;
 

@@ -1,14 +1,13 @@
 import type { OperatorOptions, RolloutClient } from '../../client';
+import { connectPatienceMs } from '../connect-patience';
 
 /** Whether a workflow stands behind a rollout; `unreachable` when Temporal does not answer. */
 export type Liveness = Awaited<ReturnType<RolloutClient['execution']>> | 'unreachable';
 
-/** A person is waiting for the rest, which the ledger knows; but who takes a busy Temporal for one that is away is misled. */
-const connectTimeoutMs = 10_000;
-
 /** Connects to Temporal for as long as the work takes; null when nobody answers. */
 export async function withOperatorIfAny<T>(work: (client: RolloutClient | null) => Promise<T>): Promise<T> {
   const { connectOperator, TemporalUnreachableError } = await import('../../client');
+  const connectTimeoutMs = await connectPatienceMs();
   const client = await connectOperator({ connectTimeoutMs }).catch((error: unknown) => {
     if (error instanceof TemporalUnreachableError) return null;
     throw error;
@@ -26,7 +25,8 @@ export async function withOperator<T>(
   options: OperatorOptions = {},
 ): Promise<T> {
   const { connectOperator } = await import('../../client');
-  const client = await connectOperator(options);
+  const connectTimeoutMs = await connectPatienceMs();
+  const client = await connectOperator({ connectTimeoutMs, ...options });
   try {
     return await work(client);
   } finally {
