@@ -4,21 +4,24 @@ import { readConnectionSettings } from '../config/connection-settings';
 /** A TLS handshake over a slow line takes a second or two, and a busy machine may stand still for some more. */
 const patienceMs = 10_000;
 
-/** For an address that refuses or is unknown: a person is waiting, but gRPC may know a way round it, such as a proxy. */
-const patienceForNobodyMs = 1_000;
+/** A person is waiting, but gRPC may know a way round, such as a proxy: enough for one handshake. */
+const patienceForNobodyMs = 3_000;
+
+const maxPort = 65_535;
 
 /**
- * How long a command waits for Temporal's first answer, in milliseconds: not for long where nobody listens. Default: at the
- * configured address.
+ * How long a command waits for Temporal's first answer, in milliseconds: not for long where nobody listens, which is an
+ * address that refuses, is unknown or has been silent for as long as anybody is waited for. Default: at the configured
+ * address.
  */
 export async function connectPatienceMs(address = readConnectionSettings().temporal.address): Promise<number> {
   const [, host, port] = address?.match(/^\[?([\w.:-]+?)\]?:(\d+)$/) ?? [];
   // Whatever else gRPC takes for an address, or refuses in its own words.
-  if (host === undefined) return patienceMs;
+  if (host === undefined || Number(port) > maxPort) return patienceMs;
   const socket = connect({ host, port: Number(port), timeout: patienceMs });
   const isNobodyThere = await new Promise<boolean>((resolve) => {
-    socket.once('error', () => resolve(true));
-    for (const event of ['connect', 'timeout']) socket.once(event, () => resolve(false));
+    socket.once('connect', () => resolve(false));
+    for (const event of ['error', 'timeout']) socket.once(event, () => resolve(true));
   });
   socket.destroy();
   return isNobodyThere ? patienceForNobodyMs : patienceMs;

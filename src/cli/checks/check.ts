@@ -17,7 +17,7 @@ export interface Check {
 
 export type CheckResult = CheckOutcome & { readonly name: string };
 
-/** The checks have limits of their own, of 10 s at most; this one is for what they do not cover, name resolution for one. */
+/** The checks have limits of their own, of some 10 s; this one is for what they do not cover, name resolution for one. */
 const timeLimitMs = 15_000;
 
 /** All at once; the results are in the order of the checks. Never rejects. */

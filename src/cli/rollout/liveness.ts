@@ -25,8 +25,8 @@ export async function withOperator<T>(
   options: OperatorOptions = {},
 ): Promise<T> {
   const { connectOperator } = await import('../../client');
-  const connectTimeoutMs = await connectPatienceMs();
-  const client = await connectOperator({ connectTimeoutMs, ...options });
+  const connectTimeoutMs = options.connectTimeoutMs ?? (await connectPatienceMs());
+  const client = await connectOperator({ ...options, connectTimeoutMs });
   try {
     return await work(client);
   } finally {
