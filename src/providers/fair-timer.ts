@@ -21,12 +21,11 @@ export class FairTimer {
     this.clear();
     this.ms = ms;
     this.onDue = onDue;
-    this.isSecondChance = false;
     this.dueAtMs = performance.now() + ms;
     this.timer = setTimeout(() => this.timePassed(), ms);
   }
 
-  /** The same again, from now. */
+  /** The same again, from now; nothing after `clear`. */
   restart(): void {
     if (this.isSecondChance) {
       this.start(this.ms, this.onDue);
@@ -40,6 +39,8 @@ export class FairTimer {
   clear(): void {
     clearTimeout(this.timer);
     clearImmediate(this.immediate);
+    this.timer = undefined;
+    this.isSecondChance = false;
   }
 
   private timePassed(): void {
