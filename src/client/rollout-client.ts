@@ -1,3 +1,4 @@
+import { setTimeout as delay } from 'node:timers/promises';
 import type { Client, WorkflowHandle } from '@temporalio/client';
 import {
   QueryNotRegisteredError,
@@ -24,6 +25,9 @@ import { isUnprocessedUpdate, translateError } from './translate-error';
 
 /** An operator waits; a worker that takes over from a dead one needs some 10 s. */
 const defaultDeadlineMs = 60_000;
+
+/** Between tries: each costs the workflow a task, and the worker that lost the first is mostly back within moments. */
+const retryDelayMs = 200;
 
 /** The server's name for the failure of an update whose workflow ended before its answer. */
 const endedBeforeAnswer = 'AcceptedUpdateCompletedWorkflow';
@@ -142,7 +146,10 @@ export class RolloutClient {
   }
 }
 
-/** Sends an update until a worker has looked at it: one that stood still may lose its workflow task, and the update with it. */
+/**
+ * Sends an update until a worker has looked at it: one that stood still may lose its workflow task, and the update with it.
+ * The deadline around it ends this, too.
+ */
 async function untilProcessed<Answer>(update: () => Promise<Answer>): Promise<Answer> {
   for (;;) {
     try {
@@ -150,6 +157,7 @@ async function untilProcessed<Answer>(update: () => Promise<Answer>): Promise<An
     } catch (error) {
       if (!isUnprocessedUpdate(error)) throw error;
     }
+    await delay(retryDelayMs);
   }
 }
 
