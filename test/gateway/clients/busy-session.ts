@@ -16,18 +16,19 @@ export interface BusySession {
 export async function fillSession(setting: ClientService): Promise<BusySession> {
   const headers = { 'x-bellwether-session': crypto.randomUUID() };
   setting.heldModel.hold();
-  const refusals = () => setting.logged.filter((line) => line.includes('"status":429')).length;
+  const refusals = (): number => setting.logged.filter((line) => line.includes('"status":429')).length;
+  const before = refusals();
   const turns = Array.from({ length: limits.maxQueuedTurns + 1 }, () =>
     setting.call('/v1/chat/completions', { ...hello, user: heldUser }, headers),
   );
   // One of them is a turn too many, and is told so while the others wait.
   const first = await Promise.any(turns);
   if (first.status !== 429) throw new Error(`The session took one turn more than it has room for: ${first.status}`);
-  await eventually('that is logged', () => refusals() > 0);
-  const refusedBefore = refusals();
+  await eventually('that is logged', () => refusals() > before);
+  const withOwn = refusals();
   return {
     headers,
-    refusedAgain: () => eventually('one more is refused', () => refusals() > refusedBefore),
+    refusedAgain: () => eventually('one more is refused', () => refusals() > withOwn),
     empty: async () => {
       setting.heldModel.release();
       await Promise.all(turns);
