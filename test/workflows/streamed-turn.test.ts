@@ -106,20 +106,23 @@ test.each(['collected', 'whole'] as const)('a turn whose answer is %s shows noth
   expect(pieces).toEqual([]);
 });
 
-const breaking: readonly [string, Fault, readonly string[], ConfigFileInput][] = [
-  ['is cut', { kind: 'cut' }, [primaryModel, primaryModel], configuration],
-  ['is reset', { kind: 'reset-mid-body' }, [primaryModel, primaryModel], configuration],
+/** The last is what ends it, for one that does not end by itself. */
+const breaking: readonly [string, Fault, readonly string[], Partial<StreamLimits>?][] = [
+  ['is cut', { kind: 'cut' }, [primaryModel, primaryModel]],
+  ['is reset', { kind: 'reset-mid-body' }, [primaryModel, primaryModel]],
   // The pieces of the simulator come at once.
-  ['stalls', { kind: 'stall' }, [primaryModel, fallbackModel], withLimit({ idleMs: 1_000 })],
-  ['ends in an error', { kind: 'error-in-body' }, [primaryModel, primaryModel], configuration],
+  ['stalls', { kind: 'stall' }, [primaryModel, fallbackModel], { idleMs: 1_000 }],
+  ['ends in an error', { kind: 'error-in-body' }, [primaryModel, primaryModel]],
 ];
 
-describe.each(breaking)('a stream that %s', (_title, fault, models, brokenConfiguration) => {
+describe.each(breaking)('a stream that %s', (_title, fault, models, limit) => {
   let broken: Service;
   beforeAll(async () => {
-    broken = await startService({ configuration: brokenConfiguration });
+    broken = limit ? await startService({ configuration: withLimit(limit) }) : service;
   });
-  afterAll(() => broken.stop());
+  afterAll(async () => {
+    if (broken !== service) await broken.stop();
+  });
   beforeEach(async () => {
     await broken.simulator.clearCalls();
     await broken.simulator.queueFaults(primaryModel, [fault]);
