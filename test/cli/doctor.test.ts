@@ -13,7 +13,7 @@ interface Check {
   readonly advice?: string;
 }
 
-/** Of this machine's own services, of which none is here: no program that asks for any free port gets it meanwhile. */
+/** Nobody listens there, and no program that asks for any free port gets it meanwhile. */
 const unusedPort = 1;
 
 let workspace: CliWorkspace;

@@ -9,7 +9,7 @@ import { eventually } from '../support/eventually';
 import { prepareService, type Service } from '../support/service';
 import { unique } from '../support/temporal';
 
-/** For a server that is there: as long as a test may take. */
+/** For a server that is there: half of what a test may take. */
 const patienceMs = 60_000;
 
 let service: Service;

@@ -77,7 +77,6 @@ test.each([
     await service.stop();
     await rm(directory, { recursive: true });
   },
-  120_000,
 );
 
 test('what the Temporal UI shows of a conversation says who answered at what cost, without a word of what was said', async () => {

@@ -5,7 +5,7 @@ import type { ApiKey } from '../../src/ledger/api-keys';
 import { prepareService, type Service, type ServiceOptions } from '../support/service';
 
 /**
- * As long as a test may take: where a limit is not what a test is about, no process that is held up for some seconds makes a
+ * Half of what a test may take: where a limit is not what a test is about, no process that is held up for some seconds makes a
  * good call late, or a good request.
  */
 const patienceMs = 60_000;

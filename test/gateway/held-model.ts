@@ -2,6 +2,7 @@
 import { createServer, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import type { ConfigFileInput } from '../../src/config/schema';
+import { keepAliveTimeoutMs } from '../../src/simulator/keep-alive';
 import { primaryModel } from '../support/service';
 
 /** Whose turns go to the held model; all others go where they always go. A session stays where its first turn went. */
@@ -50,8 +51,7 @@ export async function startHeldModel({ firstAttempt = 'local' }: HeldModelOption
     send(response, { choices: [], usage });
     response.end('data: [DONE]\n\n');
   };
-  // As the simulator: longer than clients keep connections, so that none is closed under a request.
-  const server = createServer({ keepAliveTimeout: 65_000 }, (request, response) => {
+  const server = createServer({ keepAliveTimeout: keepAliveTimeoutMs }, (request, response) => {
     request.resume();
     callCount += 1;
     response.writeHead(200, { 'content-type': 'text/event-stream' });

@@ -4,6 +4,7 @@ import { json } from 'node:stream/consumers';
 import type { ChatMessage } from '../../src/contract/chat';
 import type { Chunk } from '../../src/gateway/chunks';
 import type { Completion } from '../../src/gateway/completion';
+import { keepAliveTimeoutMs } from '../../src/simulator/keep-alive';
 import { unique } from '../support/temporal';
 import { type GatewayService, hello, startGatewayService } from './gateway-service';
 
@@ -16,8 +17,7 @@ let streams: boolean;
 let provider: Server;
 let setting: GatewayService;
 beforeAll(async () => {
-  // Longer than the worker keeps connections: none is closed under a call.
-  provider = createServer({ keepAliveTimeout: 65_000 }, (incoming, response) => {
+  provider = createServer({ keepAliveTimeout: keepAliveTimeoutMs }, (incoming, response) => {
     void json(incoming).then((body) => {
       asked.push(body as (typeof asked)[number]);
       response.writeHead(200, { 'content-type': streams ? 'text/event-stream' : 'application/json' });

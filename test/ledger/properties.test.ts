@@ -225,7 +225,8 @@ describeOnEachDatabase('whatever is done in whatever order', (databases) => {
       expect(await readBooks(opened, world)).toEqual(books);
       grantedInAll += granted.length;
     });
-    // The example makes sure of what is expected below; one in three random stories has it. The limit ends the search for a simpler counterexample before Jest ends the test without any.
+    // The example makes sure of what is expected below; one in three random stories has it.
+    // The limit ends the search for a simpler counterexample before Jest ends the test without any.
     const examples: [Operation[][]][] = [[refusedByKeyAlone]];
     await fc.assert(property, { numRuns: 30, interruptAfterTimeLimit: 40_000, examples });
     expect(grantedInAll).toBeGreaterThan(0);

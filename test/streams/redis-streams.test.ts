@@ -146,7 +146,7 @@ describeWithRedis('streams over a Redis that breaks', () => {
     expect(late.text).toBe(data === 'kept' ? story : '');
     await eventually('it is told', isToldBy(/is back/));
     for (const log of logs.map((lines) => lines.join('\n'))) {
-      // Once when it goes and once when it is back; a pause of this machine may make it go twice.
+      // Once when it goes and once when it is back; a pause of the machine may make it go twice.
       expect(log).toMatch(
         /^(Redis at 127\.0\.0\.1:\d+ cannot be used \(\w+\)\. Answers come whole.*\n.*is back.*\n?)+$/,
       );

@@ -2,8 +2,12 @@ import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { json } from 'node:stream/consumers';
 import type { ChatMessage } from '../../src/contract/chat';
+import { keepAliveTimeoutMs } from '../../src/simulator/keep-alive';
 
-/** A provider that answers nobody until it is told to: what a test does meanwhile, it does before the answer for certain. */
+/**
+ * A provider that answers nobody until it is told to: what a test does meanwhile, it does before the answer for certain. For a
+ * whole service and in plain JSON; one whose streams are held piece by piece, for a single user, is the gateway's held model.
+ */
 export interface HeldProvider {
   readonly baseUrl: string;
   /** The `x-request-id` of every call, in the order in which they came. */
@@ -17,7 +21,7 @@ export async function startHeldProvider(): Promise<HeldProvider> {
   const requestIds: string[] = [];
   let letGo = (): void => undefined;
   const released = new Promise<void>((resolve) => (letGo = resolve));
-  const server = createServer((incoming, response) => {
+  const server = createServer({ keepAliveTimeout: keepAliveTimeoutMs }, (incoming, response) => {
     void json(incoming).then(async (body) => {
       const { model, messages } = body as { model: string; messages: readonly ChatMessage[] };
       requestIds.push(String(incoming.headers['x-request-id']));

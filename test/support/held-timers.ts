@@ -29,7 +29,10 @@ export function holdTimers(): HeldTimers {
     ms = 0,
     ...given: unknown[]
   ) => {
-    const handle = start(onDue, ms, ...given);
+    const handle = start(() => {
+      running.delete(handle);
+      onDue(...given);
+    }, ms);
     running.set(handle, { ms, onDue: () => onDue(...given) });
     return handle;
   }) as typeof setTimeout);

@@ -9,7 +9,7 @@ import type { Ledger } from '../../src/ledger/ledger';
 import { type LedgerLocation, openLedger } from '../../src/ledger/open-ledger';
 import { postgresUnavailable, startPostgres, type TestPostgres } from './postgres';
 
-/** Most of a test's time: how long a turn has patience is another matter than how long this machine stands still. */
+/** Much of a test's time: how long a turn has patience is another matter than how long the machine stands still. */
 const giveUpAfterMs = 50_000;
 
 /** An empty place for a ledger, with a way to look at its tables beside the ledger. */

@@ -67,7 +67,7 @@ export async function prepareService(options: ServiceOptions = {}): Promise<Serv
     (await startSimulator({ models: options.models ?? { [primaryModel]: {}, [fallbackModel]: {} } }));
   const environment = environmentOf(directory, simulator, options);
   const settings = loadSettings({ environment, workingDirectory: directory });
-  // As long as a test may take: the server is there.
+  // Half of what a test may take: the server is there.
   const connection = await Connection.connect({ address: settings.temporal.address, connectTimeout: '60 seconds' });
   const temporal = new Client({
     connection,

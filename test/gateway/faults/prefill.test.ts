@@ -2,6 +2,7 @@
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { faults } from '../../../src/simulator/behaviour';
+import { keepAliveTimeoutMs } from '../../../src/simulator/keep-alive';
 import { fallbackModel, primaryModel } from '../../support/service';
 import { storedAnswer } from './ask';
 import { retry, startFaultsSetting, type FaultsSetting } from './setting';
@@ -77,8 +78,7 @@ describe('a next target that begins alike and then says something else', () => {
   let other: Server;
   let setting: FaultsSetting;
   beforeAll(async () => {
-    // Longer than the worker keeps connections: none is closed under a call.
-    other = createServer({ keepAliveTimeout: 65_000 }, (_request, response) => {
+    other = createServer({ keepAliveTimeout: keepAliveTimeoutMs }, (_request, response) => {
       response.writeHead(200, { 'content-type': 'text/event-stream' });
       for (const word of otherAnswer.split(/(?<= )/)) {
         response.write(

@@ -22,7 +22,7 @@ export const providerKey = 'sk-faults-2f1d7c9a60b84e35';
 
 /**
  * Short enough to be waited for. Only calls that never come to an end meet them: on a busy machine a good one might, too. The
- * limit of the whole call is longer than a test may take.
+ * limit of the whole call is as long as a test may take.
  */
 const shortLimits = { firstByteMs: 1_000, firstTokenMs: 1_500, idleMs: 1_000 } as const;
 export type ShortLimit = keyof typeof shortLimits;
