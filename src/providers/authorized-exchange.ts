@@ -1,6 +1,5 @@
 import type { Dispatcher } from 'undici';
-import type { BodyReader, ExchangeControl } from './body-reader';
-import { exchange, type Exchange, type ExchangeRequest } from './exchange';
+import { type BodyReader, exchange, type Exchange, type ExchangeControl, type ExchangeRequest } from './exchange';
 import type { ProviderSettings } from './provider';
 
 export interface AuthorizedExchange {

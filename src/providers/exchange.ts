@@ -1,6 +1,5 @@
 import type { Dispatcher } from 'undici';
 import type { StreamLimits } from '../contract/policy';
-import type { BodyReader, ExchangeControl } from './body-reader';
 import { FairTimer } from './fair-timer';
 import type { ResponseHeaders } from './retry-after';
 
@@ -41,6 +40,30 @@ export interface BrokenExchange {
 export type Exchange =
   /** `body` is the parsed JSON of the body, undefined when it is none; of a stream: the same, put together. */
   { readonly kind: 'response'; readonly head: ResponseHead; readonly body: unknown } | BrokenExchange;
+
+/** Takes the body of one response in as it comes, and keeps no more of it than it may. */
+export interface BodyReader {
+  /** Whether all that was asked for is there: what happens to the connection afterwards does not matter. */
+  readonly isWhole: boolean;
+  /** The request is written to a connection. */
+  onSent(): void;
+  onHead(head: ResponseHead): void;
+  onData(chunk: Buffer): void;
+  /** The body has ended, or the rest of it does not matter. Gives the exchange's body, or why there is none. */
+  end(): { readonly body: unknown } | BreakCause;
+  /** The exchange is over, however it ended: nothing is read any more, and no timer may be left. */
+  close(): void;
+}
+
+/** What a reader may do to its exchange. */
+export interface ExchangeControl {
+  /**
+   * Ends the exchange with what `end` gives. The body may take `restMs` more to end, so that its connection can serve the
+   * next call; then it is destroyed.
+   */
+  finish(restMs: number): void;
+  breakOff(cause: BreakCause): void;
+}
 
 /**
  * One HTTP request and its whole response, bounded in time and, by its reader, in bytes. Never rejects. When it is broken

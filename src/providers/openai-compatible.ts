@@ -8,9 +8,9 @@ import {
   type CallContext,
 } from './classify-failure';
 import { authorizedExchange, type AuthorizedExchange } from './authorized-exchange';
-import { JsonReader } from './body-reader';
 import { completionCall, readCompletion } from './completion-call';
 import type { Exchange } from './exchange';
+import { JsonReader } from './json-reader';
 import type { CompletionRequest, CompletionResult, Provider, ProviderSettings } from './provider';
 import { completionSchema, modelListSchema } from './response-schemas';
 import { StreamReader } from './stream-reader';

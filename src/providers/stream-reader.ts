@@ -1,7 +1,7 @@
 import { createParser, type EventSourceMessage } from 'eventsource-parser';
-import { JsonReader, type BodyReader, type ExchangeControl } from './body-reader';
 import { CollectedAnswer } from './collected-answer';
-import type { BreakCause, ResponseHead } from './exchange';
+import type { BodyReader, BreakCause, ExchangeControl, ResponseHead } from './exchange';
+import { JsonReader } from './json-reader';
 import type { StreamRequest } from './provider';
 import { chunkSchema, completionSchema, parseJson, type Chunk } from './response-schemas';
 import { firstValue } from './retry-after';

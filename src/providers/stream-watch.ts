@@ -1,5 +1,5 @@
 import type { StreamLimits } from '../contract/policy';
-import type { ExchangeControl } from './body-reader';
+import type { ExchangeControl } from './exchange';
 import { FairTimer } from './fair-timer';
 
 /** Usage and `[DONE]` follow a finish reason within milliseconds, where they follow at all. */
