@@ -1,19 +1,14 @@
 import type { Completion } from '../../src/gateway/completion';
 import { eventually } from '../support/eventually';
-import { type ErrorAnswer, type GatewayService, hello, startGatewayService } from './gateway-service';
-import { type HeldModel, heldUser, startHeldModel } from './held-model';
+import { type ErrorAnswer, hello } from './gateway-service';
+import { type HeldGatewayService, heldUser, startHeldGatewayService } from './held-model';
 
-let model: HeldModel;
-let setting: GatewayService;
+let setting: HeldGatewayService;
 beforeAll(async () => {
-  model = await startHeldModel();
-  setting = await startGatewayService({ configuration: model.configuration });
+  setting = await startHeldGatewayService();
 });
-afterAll(async () => {
-  model.close();
-  await setting.stop();
-});
-beforeEach(() => model.hold());
+afterAll(() => setting.stop());
+beforeEach(() => setting.model.hold());
 
 const complete = (url: string, changes: object = {}) =>
   fetch(`${url}/v1/chat/completions`, {
@@ -22,7 +17,7 @@ const complete = (url: string, changes: object = {}) =>
     body: JSON.stringify({ ...hello, user: heldUser, ...changes }),
   });
 
-const untilCalled = (calls: number) => eventually('the model is asked', () => model.callCount() >= calls);
+const untilCalled = (calls: number) => eventually('the model is asked', () => setting.model.callCount() >= calls);
 
 test('a gateway that stops answers what it has begun, and sends everybody else away', async () => {
   const gateway = await setting.startGateway({ limits: { drainMs: 60_000 } });
@@ -39,7 +34,7 @@ test('a gateway that stops answers what it has begun, and sends everybody else a
   expect(refused.headers.get('connection')).toBe('close');
   expect(((await refused.json()) as ErrorAnswer).error.code).toBe('gateway_stopping');
 
-  model.release();
+  setting.model.release();
   expect(((await (await plain).json()) as Completion).object).toBe('chat.completion');
   expect(await (await streamed).text()).toContain('data: [DONE]');
   await closed;
@@ -62,7 +57,7 @@ test('what is not answered in time is told so, and its turn goes on', async () =
   expect(text).not.toContain('[DONE]');
 
   const turnId = refused.headers.get('x-bellwether-turn-id') ?? '';
-  model.release();
+  setting.model.release();
   await eventually(
     'the turn is answered',
     async () => (await setting.service.ledger.requests.find(turnId))?.outcome === 'answered',
@@ -86,7 +81,7 @@ test('a gateway that has its limit of open requests says so', async () => {
   expect(second.status).toBe(503);
   expect(((await second.json()) as ErrorAnswer).error.code).toBe('overloaded');
   expect((await fetch(`${gateway.url}/healthz`)).status).toBe(200);
-  model.release();
+  setting.model.release();
   expect((await first).status).toBe(200);
   await gateway.close();
 });
@@ -110,7 +105,7 @@ test('a request whose client left is open until its turn has ended', async () =>
   const refused = await complete(gateway.url);
   expect(refused.status).toBe(503);
   expect(((await refused.json()) as ErrorAnswer).error.code).toBe('overloaded');
-  model.release();
+  setting.model.release();
   await eventually('its turn has ended', async () => (await complete(gateway.url)).status === 200);
   await gateway.close();
 });

@@ -1,20 +1,15 @@
 /** A streamed turn keeps what a durable turn promises, whoever reads it and however long. */
 import { eventually } from '../support/eventually';
 import { unique } from '../support/temporal';
-import { type GatewayService, hello, startGatewayService } from './gateway-service';
-import { type HeldModel, heldUser, startHeldModel } from './held-model';
+import { hello } from './gateway-service';
+import { type HeldGatewayService, heldUser, startHeldGatewayService } from './held-model';
 import { allEvents, chunksOf, readEvents, textOf } from './read-stream';
 
-let model: HeldModel;
-let setting: GatewayService;
+let setting: HeldGatewayService;
 beforeAll(async () => {
-  model = await startHeldModel();
-  setting = await startGatewayService({ configuration: model.configuration });
+  setting = await startHeldGatewayService();
 });
-afterAll(async () => {
-  model.close();
-  await setting.stop();
-});
+afterAll(() => setting.stop());
 beforeEach(async () => {
   await setting.service.simulator.clearCalls();
   await setting.service.simulator.setBehaviour('*', { pieceGapMs: 100 });
@@ -63,16 +58,16 @@ test('the same request again, while the model speaks, joins the turn and gets th
   const headers = { 'idempotency-key': crypto.randomUUID() };
   const held = { user: heldUser };
   const asked = stream(headers, held);
-  await eventually('the model is asked', () => model.openCalls() === 1);
-  model.say('Your ');
+  await eventually('the model is asked', () => setting.model.openCalls() === 1);
+  setting.model.say('Your ');
   const first = await asked;
   const [repeated, joined] = await Promise.all([
     stream(headers, held),
     setting.call(`/v1/turns/${turnIdOf(first)}/stream`),
   ]);
-  expect(model.openCalls()).toBe(1);
-  model.say('order is on its way.');
-  model.release();
+  expect(setting.model.openCalls()).toBe(1);
+  setting.model.say('order is on its way.');
+  setting.model.release();
   const received = await allEvents(first);
   const [again, beside] = await Promise.all([allEvents(repeated), allEvents(joined)]);
 
@@ -81,7 +76,7 @@ test('the same request again, while the model speaks, joins the turn and gets th
   expect([textOf(again), textOf(beside)]).toEqual([text, text]);
   expect(turnIdOf(repeated)).toBe(turnIdOf(first));
   expect(chunksOf(again).at(-1)?.usage).toEqual(chunksOf(received).at(-1)?.usage);
-  expect(model.callCount()).toBe(1);
+  expect(setting.model.callCount()).toBe(1);
   expect(await setting.service.ledger.attempts(turnIdOf(first))).toMatchObject([{ state: 'settled' }]);
 });
 

@@ -4,6 +4,7 @@ import type { AddressInfo } from 'node:net';
 import type { ConfigFileInput } from '../../src/config/schema';
 import { keepAliveTimeoutMs } from '../../src/simulator/keep-alive';
 import { primaryModel } from '../support/service';
+import { type GatewayService, type GatewayServiceOptions, startGatewayService } from './gateway-service';
 
 /** Whose turns go to the held model; all others go where they always go. A session stays where its first turn went. */
 export const heldUser = 'held-user';
@@ -85,4 +86,25 @@ export async function startHeldModel({ firstAttempt = 'local' }: HeldModelOption
       server.closeAllConnections();
     },
   };
+}
+
+export interface HeldGatewayService extends GatewayService {
+  readonly model: HeldModel;
+}
+
+/** A service with a gateway, and with a held model for `heldUser`, which is closed with it. */
+export async function startHeldGatewayService(
+  { configuration, ...options }: GatewayServiceOptions = {},
+  modelOptions?: HeldModelOptions,
+): Promise<HeldGatewayService> {
+  const model = await startHeldModel(modelOptions);
+  const setting = await startGatewayService({
+    ...options,
+    configuration: { ...model.configuration, ...configuration },
+  });
+  const stop = async (): Promise<void> => {
+    model.close();
+    await setting.stop();
+  };
+  return { ...setting, model, stop };
 }

@@ -3,21 +3,16 @@ import { connect, type Socket } from 'node:net';
 import type { StreamPiece } from '../../src/contract/stream';
 import { MemoryStreams } from '../../src/streams/memory-streams';
 import { eventually } from '../support/eventually';
-import { type GatewayService, hello, startGatewayService } from './gateway-service';
-import { type HeldModel, heldUser, startHeldModel } from './held-model';
+import { hello } from './gateway-service';
+import { type HeldGatewayService, heldUser, startHeldGatewayService } from './held-model';
 
-let model: HeldModel;
-let setting: GatewayService;
+let setting: HeldGatewayService;
 beforeAll(async () => {
-  model = await startHeldModel();
-  setting = await startGatewayService({ configuration: model.configuration });
+  setting = await startHeldGatewayService();
 });
-afterAll(async () => {
-  model.close();
-  await setting.stop();
-});
+afterAll(() => setting.stop());
 beforeEach(async () => {
-  model.hold();
+  setting.model.hold();
   await setting.service.simulator.clearCalls();
 });
 
@@ -63,7 +58,7 @@ test('a client that stalled and left leaves no reader', async () => {
   socket.destroy();
   await eventually('nobody reads', () => streams.readers === 0);
   await eventually('no stream is open', async () => (await openStreams(gateway.url)) === 0);
-  model.release();
+  setting.model.release();
   await gateway.close();
 });
 
@@ -109,7 +104,7 @@ test('a client that stalls is cut off some time after its turn has ended', async
   const socket = ask(gateway.url, heldUser);
   await eventually('the connection is full', () => streams.isStalled());
   expect(await openStreams(gateway.url)).toBe(1);
-  model.release();
+  setting.model.release();
   await eventually('it is cut off', async () => (await openStreams(gateway.url)) === 0);
   await eventually('nobody reads', () => streams.readers === 0);
   socket.destroy();

@@ -2,19 +2,14 @@ import type { Transcript } from '../../src/client';
 import { limits } from '../../src/contract/limits';
 import type { Completion } from '../../src/gateway/completion';
 import { unique } from '../support/temporal';
-import { type ErrorAnswer, type GatewayService, startGatewayService } from './gateway-service';
-import { type HeldModel, heldUser, startHeldModel } from './held-model';
+import { type ErrorAnswer } from './gateway-service';
+import { type HeldGatewayService, heldUser, startHeldGatewayService } from './held-model';
 
-let model: HeldModel;
-let setting: GatewayService;
+let setting: HeldGatewayService;
 beforeAll(async () => {
-  model = await startHeldModel({ firstAttempt: 'regular' });
-  setting = await startGatewayService({ configuration: model.configuration });
+  setting = await startHeldGatewayService({}, { firstAttempt: 'regular' });
 });
-afterAll(async () => {
-  model.close();
-  await setting.stop();
-});
+afterAll(() => setting.stop());
 
 type Message = { role: string; content: string | null; tool_calls?: unknown; tool_call_id?: string };
 
@@ -202,7 +197,7 @@ test('a session that is busy answers 429 with when to come back', async () => {
   expect(refused.status).toBe(429);
   expect(refused.headers.get('retry-after')).toBe('2');
   expect(await refused.json()).toMatchObject({ error: { code: 'session_busy' } });
-  model.release();
+  setting.model.release();
   const statuses = (await Promise.all(asked)).map(({ status }) => status);
   expect(statuses.filter((status) => status === 200).length).toBeGreaterThanOrEqual(limits.maxQueuedTurns);
   expect(new Set(statuses)).toEqual(new Set([200, 429]));

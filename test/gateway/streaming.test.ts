@@ -4,25 +4,20 @@ import type { Completion } from '../../src/gateway/completion';
 import { gatewayLimits } from '../../src/gateway/limits';
 import { eventually } from '../support/eventually';
 import { primaryModel } from '../support/service';
-import { type GatewayService, hello, startGatewayService, oneAttempt } from './gateway-service';
-import { type HeldModel, heldUser, startHeldModel } from './held-model';
+import { hello, oneAttempt } from './gateway-service';
+import { type HeldGatewayService, heldUser, startHeldGatewayService } from './held-model';
 import { allEvents, chunksOf, readEvents, textOf } from './read-stream';
 
-let model: HeldModel;
-let setting: GatewayService;
+let setting: HeldGatewayService;
 beforeAll(async () => {
-  model = await startHeldModel();
-  setting = await startGatewayService({
-    configuration: { ...model.configuration, retry: oneAttempt },
+  setting = await startHeldGatewayService({
+    configuration: { retry: oneAttempt },
     limits: { heartbeatMs: 100, holdHeadersMs: 400 },
   });
 });
-afterAll(async () => {
-  model.close();
-  await setting.stop();
-});
+afterAll(() => setting.stop());
 beforeEach(async () => {
-  model.hold();
+  setting.model.hold();
   await setting.service.simulator.clearCalls();
 });
 afterEach(() => setting.service.simulator.setBehaviour('*', { firstTokenMs: 0, pieceGapMs: 0, alwaysFault: null }));
@@ -64,13 +59,13 @@ test('plain and streamed answers are the same text, with the same usage', async 
 
 test('the first text comes while the model still speaks', async () => {
   const asked = stream({ user: heldUser });
-  await eventually('the model is asked', () => model.openCalls() === 1);
-  model.say('Your order');
+  await eventually('the model is asked', () => setting.model.openCalls() === 1);
+  setting.model.say('Your order');
   let text = '';
   for await (const event of readEvents(await asked)) {
     text += textOf([event]);
     // The end comes only for who has the beginning.
-    if (text === 'Your order') model.release();
+    if (text === 'Your order') setting.model.release();
   }
   expect(text).toBe('Your order');
 });
@@ -89,7 +84,7 @@ test('while a model thinks, the headers come after a moment, and comments keep t
   const events = [];
   for await (const event of readEvents(await stream({ user: heldUser }))) {
     events.push(event);
-    if (events.filter(({ data }) => data === null).length === 3) model.release();
+    if (events.filter(({ data }) => data === null).length === 3) setting.model.release();
   }
   expect(textOf(events)).toContain('Your order');
   expect(events.at(-1)?.data).toBe('[DONE]');

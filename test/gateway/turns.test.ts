@@ -3,26 +3,20 @@ import { turnWorkflowId } from '../../src/contract/names';
 import type { Completion } from '../../src/gateway/completion';
 import { eventually } from '../support/eventually';
 import { unique } from '../support/temporal';
-import { type ErrorAnswer, type GatewayService, hello, startGatewayService, oneAttempt } from './gateway-service';
-import { type HeldModel, heldUser, startHeldModel } from './held-model';
+import { type ErrorAnswer, hello, oneAttempt } from './gateway-service';
+import { type HeldGatewayService, heldUser, startHeldGatewayService } from './held-model';
 import { allEvents, chunksOf, readEvents, type ReceivedEvent, textOf } from './read-stream';
 
-let model: HeldModel;
-let setting: GatewayService;
+let setting: HeldGatewayService;
 beforeAll(async () => {
-  model = await startHeldModel();
-  setting = await startGatewayService({
+  setting = await startHeldGatewayService({
     configuration: {
-      ...model.configuration,
       retry: oneAttempt,
       breaker: { failures: 1000 },
     },
   });
 });
-afterAll(async () => {
-  model.close();
-  await setting.stop();
-});
+afterAll(() => setting.stop());
 afterEach(() => setting.service.simulator.setBehaviour('*', { pieceGapMs: 0, alwaysFault: null }));
 
 const turn = async (id: string, headers?: Record<string, string>) =>
@@ -51,13 +45,13 @@ test.each<[string, () => Record<string, string>]>([
 
 test('a turn under way is in progress, and answered later', async () => {
   const asked = setting.call('/v1/chat/completions', { ...hello, user: heldUser, stream: true });
-  await eventually('the model is asked', () => model.openCalls() === 1);
-  model.say('Your order');
+  await eventually('the model is asked', () => setting.model.openCalls() === 1);
+  setting.model.say('Your order');
   const response = await asked;
   const id = response.headers.get('x-bellwether-turn-id') ?? '';
   expect(await turn(id)).toMatchObject({ status: 'in_progress', completion: null, error: null });
-  model.say(' is here.');
-  model.release();
+  setting.model.say(' is here.');
+  setting.model.release();
   const events = await allEvents(response);
   expect((await turn(id)).completion?.choices[0]?.message.content).toBe(textOf(events));
 });
