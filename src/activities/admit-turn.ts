@@ -42,6 +42,7 @@ export async function admitTurn(
     kind: 'admitted',
     arm: arm.name,
     canary: result.canary,
+    turnName: input.turnId,
     targets: chainFor(arm.targets, input.model).map((target) => planned(target, delivery, recentLatency)),
     ticket: { attempt: result.attempt, reservedNanoUsd: result.reservedNanoUsd, owner },
     maxAttemptsPerTarget: policy.retry.maxAttemptsPerTarget,

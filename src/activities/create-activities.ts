@@ -86,8 +86,10 @@ export function createActivities(dependencies: ActivityDependencies) {
      * has more patience.
      */
     async openTurn(input: OpenTurnInput): Promise<OpenedTurn> {
-      const { turnId } = input;
-      const admission = await memory.once(`admit ${turnId}`, () => admitTurn(dependencies, recentLatency, input));
+      const { turnId, requestHash = '' } = input;
+      const admission = await memory.once(`admit ${turnId} ${requestHash}`, () =>
+        admitTurn(dependencies, recentLatency, input),
+      );
       if (admission.kind === 'refused') return admission;
 
       const { arm, canary, ticket, deadlineAtMs } = admission;

@@ -1,4 +1,5 @@
 import type { Target } from '../contract/policy';
+import { turnIdOf } from '../contract/names';
 import type { AttemptTicket, CallOutcome, ModelCallInput } from '../contract/turn';
 import { measurePrompt } from '../domain/cjk';
 import { Continuation, type PlacedText } from '../domain/continuation';
@@ -76,7 +77,7 @@ async function callOnce(
   };
   const result = await askProvider(dependencies, call, {
     messages,
-    requestId: `${turnId}.${attempt}`,
+    requestId: `${turnIdOf(turnId)}.${attempt}`,
     onText: (text) => show(answer.take(text)),
   });
 

@@ -12,14 +12,17 @@ import type {
   ChatTurnInput,
   ConversationInput,
   ConversationSpend,
+  RequestOptions,
   SendMessageInput,
   Transcript,
 } from '../contract/chat';
 import * as names from '../contract/names';
 import { chatTurnProblem, conversationProblem, idProblem, sendMessageProblem } from '../domain/validate-input';
 import { BudgetRefusedError, DeadlineExceededError, InvalidInputError } from './errors';
+import { hashOf } from './canonical-json';
 import { joinTurn } from './join-turn';
 import { RecentSet } from './recent-set';
+import { SessionQueues } from './session-queues';
 import { isPassing, isPassingForUpdateWithStart, isUnreachable, translateError } from './translate-error';
 
 /** The longest turn that the default policy allows takes 180 s; a worker that dies on the way costs some 10 s more. */
@@ -55,6 +58,7 @@ export interface JoinOptions {
 /** Chat turns that survive what breaks: one object per process, shared by all callers. */
 export class BellwetherClient {
   private readonly openSessions = new RecentSet<string>(rememberedSessions);
+  private readonly sessionQueues = new SessionQueues();
   /** Calls that somebody waits for, each with what ends the waiting. */
   private readonly waiting = new Set<AbortController>();
 
@@ -72,7 +76,7 @@ export class BellwetherClient {
    * Sends one message of a session and waits for its answer. Turns of a session are answered in order.
    *
    * A chain of models that failed as a whole still answers: `success` is false and `content` apologises.
-   * @throws {InvalidInputError} names the field and the limit
+   * @throws {InvalidInputError} names the field and the limit; also for a turn id that another request of the session had
    * @throws {BudgetRefusedError} a budget is used up; its `reply` can be shown to the user
    * @throws {QueueFullError} the session has too many unfinished turns
    * @throws {ConversationClosedError} the session was closed
@@ -81,12 +85,19 @@ export class BellwetherClient {
    */
   async send(options: SendOptions): Promise<ChatReply> {
     const { sessionId, systemPrompt, history, idleTimeoutMs, deadlineMs = defaultDeadlineMs, ...rest } = options;
-    const message: SendMessageInput = { ...rest, turnId: options.turnId ?? randomUUID() };
+    const turnId = options.turnId ?? randomUUID();
+    const message: SendMessageInput = { ...rest, turnId, requestHash: requestHashOf(rest) };
     refuseInvalid(conversationProblem(options) ?? sendMessageProblem(message));
 
     const call = () => this.update(sessionId, message, { sessionId, systemPrompt, history, idleTimeoutMs });
-    const reply = await this.persist(call, `Turn ${message.turnId}`, deadlineMs, isPassingForUpdateWithStart);
-    return refuseBlocked(reply);
+    const reply = await this.sessionQueues.answer({
+      sessionId,
+      turnId,
+      deadlineMs,
+      send: (leftMs) => this.persist(call, `Turn ${turnId}`, leftMs, isPassingForUpdateWithStart),
+      untilOver: () => this.untilOver(sessionId, turnId),
+    });
+    return refuseBlocked(answerTo(message, reply));
   }
 
   /**
@@ -94,9 +105,10 @@ export class BellwetherClient {
    */
   async complete(options: CompleteOptions): Promise<ChatReply> {
     const { deadlineMs = defaultDeadlineMs, ...rest } = options;
-    const input: ChatTurnInput = { ...rest, turnId: options.turnId ?? randomUUID() };
+    const turnId = options.turnId ?? randomUUID();
+    const input: ChatTurnInput = { ...rest, turnId, requestHash: requestHashOf(rest) };
     refuseInvalid(chatTurnProblem(input));
-    const workflowId = names.turnWorkflowId(input.turnId);
+    const workflowId = names.turnWorkflowId(turnId, input.sessionId);
 
     const call = async (): Promise<ChatReply> => {
       try {
@@ -106,7 +118,7 @@ export class BellwetherClient {
       }
       return (await this.temporal.workflow.getHandle(workflowId).result()) as ChatReply;
     };
-    return refuseBlocked(await this.persist(call, `Turn ${input.turnId}`, deadlineMs));
+    return refuseBlocked(answerTo(input, await this.persist(call, `Turn ${turnId}`, deadlineMs)));
   }
 
   /**
@@ -120,7 +132,8 @@ export class BellwetherClient {
   async turn(turnId: string, options: JoinOptions = {}): Promise<ChatReply> {
     const { sessionId, deadlineMs = defaultDeadlineMs } = options;
     refuseInvalid(idProblem('turnId', turnId) ?? (sessionId === undefined ? null : idProblem('sessionId', sessionId)));
-    return this.persist(() => joinTurn(this.temporal, turnId, sessionId), `Turn ${turnId}`, deadlineMs);
+    const join = () => joinTurn(this.temporal, turnId, sessionId);
+    return withoutHash(await this.persist(join, `Turn ${turnId}`, deadlineMs));
   }
 
   /** The session's most recent turns, oldest first. @throws {ConversationNotFoundError} */
@@ -205,6 +218,13 @@ export class BellwetherClient {
     return reply;
   }
 
+  /** Waits for a turn that was sent, whoever still wants its answer; no longer than any turn takes. */
+  private async untilOver(sessionId: string, turnId: string): Promise<void> {
+    const conversation = this.temporal.workflow.getHandle(names.conversationWorkflowId(sessionId));
+    const poll = () => conversation.getUpdateHandle(turnId).result();
+    await this.persist(poll, `Turn ${turnId}`, defaultDeadlineMs).catch(() => undefined);
+  }
+
   private async ask<Answer>(
     sessionId: string,
     question: (handle: ReturnType<Client['workflow']['getHandle']>) => Promise<Answer>,
@@ -265,6 +285,26 @@ function outOfTime(error: unknown, subject: string, deadlineMs: number): Error {
 
 function refuseInvalid(problem: string | null): void {
   if (problem) throw new InvalidInputError(problem);
+}
+
+/** Delivery is how an answer comes, and not what is asked. */
+function requestHashOf({ delivery: _delivery, ...request }: RequestOptions & { readonly turnId?: string }): string {
+  return hashOf(request);
+}
+
+/** The reply, if it is one to this very request. */
+function answerTo({ turnId, requestHash }: RequestOptions & { readonly turnId: string }, reply: ChatReply): ChatReply {
+  // Turns from before requests were told apart have none.
+  if (reply.request_hash !== undefined && reply.request_hash !== requestHash) {
+    throw new InvalidInputError(
+      `turnId ${turnId} was used before, with another request. Use a new turn id for each message`,
+    );
+  }
+  return withoutHash(reply);
+}
+
+function withoutHash({ request_hash: _hash, ...reply }: ChatReply): ChatReply {
+  return reply;
 }
 
 function refuseBlocked(reply: ChatReply): ChatReply {

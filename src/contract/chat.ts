@@ -60,6 +60,8 @@ export interface RequestOptions extends SamplingOptions {
   readonly modelOptions?: Readonly<Record<string, unknown>>;
   /** The API key whose budget pays, by its id; never the key itself. */
   readonly keyId?: string;
+  /** Tells a repeated request from another one under the same turn id; the reply brings it back. Our client makes it. */
+  readonly requestHash?: string;
 }
 
 /** Input of the `sendMessage` update. The update's id is `turnId`. */
@@ -148,6 +150,8 @@ export interface ChatReply {
   readonly refused_by?: 'session' | 'day' | 'key';
   /** US dollars left of the day's budget. */
   readonly remaining_budget: number;
+  /** `requestHash` of the request that this answers. Our client compares it and leaves it out. */
+  readonly request_hash?: string;
 }
 
 export interface ReplyUsage {

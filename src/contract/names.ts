@@ -21,8 +21,28 @@ export function conversationWorkflowId(sessionId: string): string {
   return `conversation/${sessionId}`;
 }
 
-export function turnWorkflowId(turnId: string): string {
-  return `turn/${turnId}`;
+/** `sessionId` is the one whose budget the turn counts on; null for none. */
+export function turnWorkflowId(turnId: string, sessionId: string | null = null): string {
+  return `turn/${oneShotTurnName(turnId, sessionId)}`;
+}
+
+/**
+ * What a turn of a conversation is called wherever turns of all sessions meet: in the ledger, in a worker's memory, as a
+ * stream. Callers choose turn ids for one session and know nothing of the ids of others. Ids hold no spaces, so that no
+ * two turns share a name.
+ */
+export function turnName(turnId: string, sessionId: string | null): string {
+  return sessionId === null ? turnId : `${turnId} in ${sessionId}`;
+}
+
+/** The same for a turn that brings its whole history: it is no part of the conversation whose budget it counts on. */
+export function oneShotTurnName(turnId: string, sessionId: string | null): string {
+  return sessionId === null ? turnId : `${turnId} for ${sessionId}`;
+}
+
+/** The id within a turn's name. */
+export function turnIdOf(name: string): string {
+  return name.split(' ', 1)[0] ?? name;
 }
 
 export function rolloutWorkflowId(name: string): string {

@@ -15,16 +15,16 @@ export interface StreamPiece {
   readonly text: string;
 }
 
-/** Carries the pieces from the worker that makes a turn's call to whoever reads them. */
+/** Carries the pieces from the worker that makes a turn's call to whoever reads them. Turns go by their names here. */
 export interface TurnStreams {
   /** Never throws and never waits: a piece that is lost makes the answer late, not wrong. */
-  write(turnId: string, piece: StreamPiece): void;
+  write(turnName: string, piece: StreamPiece): void;
   /**
    * All pieces that are still known, oldest first; none when the turn has none, or they are gone, or cannot be had within
    * a second. Never throws.
    */
-  pieces(turnId: string): Promise<readonly StreamPiece[]>;
+  pieces(turnName: string): Promise<readonly StreamPiece[]>;
   /** All pieces from the first that is still known, then as they come, until `signal` is aborted. Never throws. */
-  read(turnId: string, signal: AbortSignal): AsyncIterable<StreamPiece>;
+  read(turnName: string, signal: AbortSignal): AsyncIterable<StreamPiece>;
   close(): Promise<void>;
 }

@@ -37,6 +37,8 @@ export type Admission =
       readonly arm: string;
       /** An active rollout sent the turn to its canary arm. Missing in histories from before rollouts. */
       readonly canary?: boolean;
+      /** The name under which the ledger has the turn. Missing in histories from when that was the turn id alone. */
+      readonly turnName?: string;
       readonly targets: readonly PlannedTarget[];
       /** The reservation for the first call of the first target. */
       readonly ticket: AttemptTicket;
@@ -99,6 +101,7 @@ export interface TurnTotals {
 
 /** What admission has to know of a turn. */
 export interface AdmitTurnInput extends Pick<RequestOptions, 'maxTokens' | 'delivery' | 'model' | 'keyId'> {
+  /** The turn's name, by `turnName` or `oneShotTurnName`. */
   readonly turnId: string;
   readonly sessionId: string | null;
   readonly userId: string | null;
@@ -132,6 +135,7 @@ export type OpenedTurn =
 
 /** Input of both model-call activities. */
 export interface ModelCallInput extends Pick<RequestOptions, 'temperature' | 'maxTokens' | 'modelOptions' | 'keyId'> {
+  /** The name that the turn was admitted under. */
   readonly turnId: string;
   readonly arm: string;
   readonly target: PlannedTarget;
@@ -149,6 +153,7 @@ export type AnsweredCall = Extract<CallOutcome, { kind: 'answered' }>;
 
 /** Input of `recordTurn`. */
 export interface RecordTurnInput {
+  /** The name that the turn was admitted under. */
   readonly turnId: string;
   /** Null when every target failed. */
   readonly answer: { readonly target: string; readonly model: string; readonly settlement: Settlement } | null;

@@ -2,9 +2,10 @@ import { randomUUID } from 'node:crypto';
 import type { IncomingHttpHeaders } from 'node:http';
 import type { FastifyRequest } from 'fastify';
 import { ConversationNotFoundError } from '../client/errors';
+import { turnName } from '../contract/names';
 import type { FoundRequest } from '../ledger/requests';
 import { chatTurnProblem, conversationProblem, sendMessageProblem } from '../domain/validate-input';
-import { hashOf } from './canonical-json';
+import { hashOf } from '../client/canonical-json';
 import type { ChatRequest } from './chat-request';
 import type { RegisteredTurn } from './completion';
 import type { GatewayContext } from './context';
@@ -15,6 +16,8 @@ import { problemInRequest, sessionTurn, statelessTurn, type TurnCall } from './t
 import { joinTurn, waitForTurn } from './wait-for-turn';
 
 export interface BegunTurn extends RegisteredTurn {
+  /** The turn's stream. */
+  readonly turnName: string;
   readonly end: Promise<TurnEnd>;
 }
 
@@ -62,12 +65,13 @@ export async function beginTurn(
     );
   }
   const { turnId, createdAtMs, isNew } = registered;
+  const turn = { turnId, createdAtMs, turnName: turnName(turnId, registered.sessionId) };
   const ended = isNew ? null : await endedTurn(context, turnId);
   // It was paid once: what Temporal has forgotten of it is never begun anew.
-  if (ended !== null) return { turnId, createdAtMs, end: joinTurn(context, ended, log) };
+  if (ended !== null) return { ...turn, end: joinTurn(context, ended, log) };
   const call = callFor(turnId, registered.sessionId);
   const end = waitForTurn(context, call, { isNew, joins: idempotencyKey !== null, log });
-  return { turnId, createdAtMs, end };
+  return { ...turn, end };
 }
 
 async function endedTurn({ ledger }: GatewayContext, turnId: string): Promise<FoundRequest | null> {

@@ -48,7 +48,7 @@ export function completionsRoute(server: GatewayServer, context: GatewayContext)
       reply.header('x-bellwether-turn-id', turn.turnId);
       if (body.stream === true) {
         const chunks = new Chunks(turn, body.model, body.stream_options?.include_usage === true);
-        return sendTurn(context, reply, { turnId: turn.turnId, end, chunks });
+        return sendTurn(context, reply, { turnName: turn.turnName, end, chunks });
       }
       const ended = await end;
       if ('error' in ended) throw ended.error;

@@ -11,7 +11,7 @@ import { tellTurn, type TurnEnd, type TurnEvent } from './tell-turn';
 const bufferedBytes = 16 * 1024;
 
 export interface SentTurn {
-  readonly turnId: string;
+  readonly turnName: string;
   readonly end: Promise<TurnEnd>;
   readonly chunks: Chunks;
   readonly alreadySent?: AnswerPosition;
@@ -27,7 +27,7 @@ export async function sendTurn(context: GatewayContext, reply: FastifyReply, sen
   const gone = new AbortController();
   const startedAtMs = Date.now();
   const events = tellTurn({
-    turnId: sent.turnId,
+    turnName: sent.turnName,
     streams,
     end: sent.end,
     alreadySent: sent.alreadySent,

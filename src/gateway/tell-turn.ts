@@ -17,7 +17,7 @@ export type TurnEvent =
 export type TurnEnd = { readonly reply: ChatReply } | { readonly error: GatewayError };
 
 export interface TellTurnOptions {
-  readonly turnId: string;
+  readonly turnName: string;
   readonly streams: TurnStreams;
   readonly end: Promise<TurnEnd>;
   /** Up to where a caller that comes back has the answer. */
@@ -33,9 +33,9 @@ export interface TellTurnOptions {
  * the last one was taken, so a slow caller holds nothing in memory here.
  */
 export async function* tellTurn(options: TellTurnOptions): AsyncGenerator<TurnEvent, void> {
-  const { turnId, streams, gone, heartbeatMs, alreadySent } = options;
+  const { turnName, streams, gone, heartbeatMs, alreadySent } = options;
   const reading = new AbortController();
-  const arrivals = new Arrivals(streams.read(turnId, reading.signal), options.end);
+  const arrivals = new Arrivals(streams.read(turnName, reading.signal), options.end);
   const wake = (): void => arrivals.wake();
   gone.addEventListener('abort', wake);
   const answer = new AnswerSoFar(alreadySent);

@@ -1,6 +1,7 @@
 import type { FastifyBaseLogger } from 'fastify';
 import { z } from 'zod';
 import { DeadlineExceededError, TurnFailedError, TurnNotFoundError } from '../client/errors';
+import { turnName } from '../contract/names';
 import { type AnswerPosition, parsePosition } from '../domain/answer-position';
 import type { ApiKey } from '../ledger/api-keys';
 import type { FoundRequest } from '../ledger/requests';
@@ -91,7 +92,8 @@ export function turnsRoutes(server: GatewayServer, context: GatewayContext): voi
       const end = joinTurn(context, found, log);
       open.keepUntil(end);
       const chunks = new Chunks(found, routedModel, true);
-      return sendTurn(context, reply, { turnId: found.turnId, end, chunks, alreadySent });
+      const name = turnName(found.turnId, found.sessionId);
+      return sendTurn(context, reply, { turnName: name, end, chunks, alreadySent });
     },
   );
 }

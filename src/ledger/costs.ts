@@ -1,4 +1,5 @@
 import { type Expression, sql } from 'kysely';
+import { turnIdOf } from '../contract/names';
 import type { AttemptRow, CostDimension, CostRow, CostTotals } from './ledger';
 import { exactInteger } from './money';
 import type { LedgerDatabase } from './schema';
@@ -95,15 +96,16 @@ function amounts(row: Amounts): Omit<CostRow, 'key'> {
 }
 
 /** See `Ledger.attempts`. In the order they were reserved. */
-export async function listAttempts(db: LedgerDatabase, turnId: string | undefined): Promise<readonly AttemptRow[]> {
+export async function listAttempts(db: LedgerDatabase, turnName: string | undefined): Promise<readonly AttemptRow[]> {
   const all = db
     .selectFrom('attempts')
-    .select(['turn_id as turnId', 'attempt', 'session_id as sessionId', 'key_id as keyId', 'day'])
+    .select(['turn_id as turnName', 'attempt', 'session_id as sessionId', 'key_id as keyId', 'day'])
     .select(['arm', 'target', 'model', 'state'])
     .select(['outcome', 'reserved_nano_usd as reservedNanoUsd', 'cost_nano_usd as costNanoUsd'])
     .select(['prompt_tokens as promptTokens', 'completion_tokens as completionTokens'])
     .orderBy('started_at_ms')
     .orderBy('turn_id')
     .orderBy('attempt');
-  return (turnId === undefined ? all : all.where('turn_id', '=', turnId)).execute();
+  const rows = await (turnName === undefined ? all : all.where('turn_id', '=', turnName)).execute();
+  return rows.map((row) => ({ ...row, turnId: turnIdOf(row.turnName) }));
 }

@@ -40,6 +40,7 @@ export interface CountedIn {
 }
 
 export interface AdmitRequest {
+  /** Unique in the ledger: a turn's name, by `turnName` or `oneShotTurnName`. The same in all that follows. */
   readonly turnId: string;
   readonly sessionId: string | null;
   readonly userId: string | null;
@@ -124,6 +125,8 @@ export interface CostTotals {
 /** One row per model call, as an auditor reads it. */
 export interface AttemptRow {
   readonly turnId: string;
+  /** As `turnName` and `oneShotTurnName` have it. */
+  readonly turnName: string;
   readonly attempt: number;
   readonly sessionId: string | null;
   readonly keyId: string | null;
@@ -167,7 +170,7 @@ export interface Ledger {
   costTotals(): Promise<CostTotals>;
   /** Rows in descending cost, days in descending order. */
   costsBy(dimension: CostDimension, limit: number): Promise<readonly CostRow[]>;
-  attempts(turnId?: string): Promise<readonly AttemptRow[]>;
+  attempts(turnName?: string): Promise<readonly AttemptRow[]>;
   /** Throws when the database cannot be used; otherwise says what it is, without credentials: `SQLite /path/ledger.db`. */
   check(): Promise<string>;
   close(): Promise<void>;

@@ -4,6 +4,7 @@ import type { KeyRole } from './api-keys';
 
 /** One row per turn. Times are milliseconds since 1970, UTC. */
 export interface TurnsTable {
+  /** The turn's name, by `turnName` or `oneShotTurnName`; of a turn from before these its id alone. */
   turn_id: string;
   session_id: string | null;
   user_id: string | null;
@@ -111,6 +112,7 @@ export interface ApiKeysTable {
 
 /** One row per turn that the gateway began. See `RegisteredRequest`. */
 interface RequestsTable {
+  /** The id alone: the gateway makes one that is unique. */
   turn_id: string;
   key_id: string;
   session_id: string | null;

@@ -77,8 +77,8 @@ export class SqlLedger implements Ledger {
     return this.read((db) => costsBy(db, dimension, limit));
   }
 
-  attempts(turnId?: string): Promise<readonly AttemptRow[]> {
-    return this.read((db) => listAttempts(db, turnId));
+  attempts(turnName?: string): Promise<readonly AttemptRow[]> {
+    return this.read((db) => listAttempts(db, turnName));
   }
 
   /** Writes no row, but in a transaction that may write: a read-only database is found too. */

@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import { turnName } from '../contract/names';
 import type { FoundRequest, NewRequest, Registration, RegisteredRequest, Requests } from './requests';
 import type { Runner } from './runner';
 import type { LedgerDatabase } from './schema';
@@ -68,13 +69,20 @@ function knownRequest(
 }
 
 async function findRequest(db: LedgerDatabase, turnId: string): Promise<FoundRequest | null> {
-  const row = await db
+  const request = await db
     .selectFrom('requests')
-    .leftJoin('turns', 'turns.turn_id', 'requests.turn_id')
-    .select([...requestColumns, 'turns.outcome'])
+    .select(requestColumns)
     .where('requests.turn_id', '=', turnId)
     .executeTakeFirst();
-  return row === undefined ? null : { ...row, outcome: row.outcome ?? 'in-progress' };
+  if (request === undefined) return null;
+  const turns = await db
+    .selectFrom('turns')
+    .select('outcome')
+    // The id alone is the name of a turn from before turns were named by their session too.
+    .where('turn_id', 'in', [turnName(turnId, request.sessionId), turnId])
+    .execute();
+  const outcome = turns.map((turn) => turn.outcome).find((known) => known !== null);
+  return { ...request, outcome: outcome ?? 'in-progress' };
 }
 
 function sha256(text: string): string {

@@ -39,31 +39,31 @@ export class MemoryStreams implements TurnStreams {
     return this.turns.size;
   }
 
-  write(turnId: string, piece: StreamPiece): void {
+  write(turnName: string, piece: StreamPiece): void {
     if (this.isClosed || piece.text === '') return;
-    const turn = this.turnOf(turnId);
+    const turn = this.turnOf(turnName);
     turn.lastPieceAtMs = performance.now();
     turn.log.append(piece);
     this.textLength += piece.text.length;
-    this.turns.delete(turnId);
-    this.turns.set(turnId, turn);
+    this.turns.delete(turnName);
+    this.turns.set(turnName, turn);
     this.forgetSilent((_, textLength) => textLength > this.maxTextLength);
     // Twice as often as turns grow old, so that one is kept at most half longer than it should be.
     this.sweeping ??= setInterval(() => this.sweep(), this.keepMs / 2).unref();
   }
 
-  pieces(turnId: string): Promise<readonly StreamPiece[]> {
-    return Promise.resolve(this.turns.get(turnId)?.log.pieces() ?? []);
+  pieces(turnName: string): Promise<readonly StreamPiece[]> {
+    return Promise.resolve(this.turns.get(turnName)?.log.pieces() ?? []);
   }
 
-  async *read(turnId: string, signal: AbortSignal): AsyncGenerator<StreamPiece, void, undefined> {
+  async *read(turnName: string, signal: AbortSignal): AsyncGenerator<StreamPiece, void, undefined> {
     if (this.isClosed) return;
-    const turn = this.turnOf(turnId);
+    const turn = this.turnOf(turnName);
     try {
       yield* turn.log.read(signal);
     } finally {
-      const isOurs = this.turns.get(turnId) === turn;
-      if (isOurs && !turn.log.isRead && turn.log.textLength === 0) this.turns.delete(turnId);
+      const isOurs = this.turns.get(turnName) === turn;
+      if (isOurs && !turn.log.isRead && turn.log.textLength === 0) this.turns.delete(turnName);
     }
   }
 
@@ -75,11 +75,11 @@ export class MemoryStreams implements TurnStreams {
     return Promise.resolve();
   }
 
-  private turnOf(turnId: string): KeptTurn {
-    let turn = this.turns.get(turnId);
+  private turnOf(turnName: string): KeptTurn {
+    let turn = this.turns.get(turnName);
     if (turn === undefined) {
       turn = { log: new TurnLog(), lastPieceAtMs: performance.now() };
-      this.turns.set(turnId, turn);
+      this.turns.set(turnName, turn);
     }
     return turn;
   }
@@ -94,11 +94,11 @@ export class MemoryStreams implements TurnStreams {
 
   /** From the one that has been silent longest, as far as they are to go. Those that are read stay, without their text. */
   private forgetSilent(isToGo: (turn: KeptTurn, textLength: number) => boolean): void {
-    for (const [turnId, turn] of this.turns) {
+    for (const [turnName, turn] of this.turns) {
       if (!isToGo(turn, this.textLength)) return;
       this.textLength -= turn.log.textLength;
       turn.log.forget();
-      if (!turn.log.isRead) this.turns.delete(turnId);
+      if (!turn.log.isRead) this.turns.delete(turnName);
     }
   }
 }

@@ -1,8 +1,8 @@
 import type { StreamPiece } from '../contract/stream';
 
 /** One stream for each turn. */
-export function keyOf(turnId: string): string {
-  return `bellwether:turn-stream:${turnId}`;
+export function keyOf(turnName: string): string {
+  return `bellwether:turn-stream:${turnName}`;
 }
 
 /** A stream's entry as Redis returns it: its id, and its fields and values in turn. */

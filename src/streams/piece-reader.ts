@@ -52,13 +52,13 @@ export class PieceReader {
     redis.on('close', () => this.beginAnew());
   }
 
-  async *read(turnId: string, signal: AbortSignal): AsyncGenerator<StreamPiece, void, undefined> {
+  async *read(turnName: string, signal: AbortSignal): AsyncGenerator<StreamPiece, void, undefined> {
     if (this.isClosed || signal.aborted) return;
-    const turn = this.watch(turnId);
+    const turn = this.watch(turnName);
     try {
       yield* turn.log.read(signal);
     } finally {
-      if (!turn.log.isRead && this.watched.get(turnId) === turn) this.watched.delete(turnId);
+      if (!turn.log.isRead && this.watched.get(turnName) === turn) this.watched.delete(turnName);
     }
   }
 
@@ -68,11 +68,11 @@ export class PieceReader {
     this.watched.clear();
   }
 
-  private watch(turnId: string): WatchedTurn {
-    const present = this.watched.get(turnId);
+  private watch(turnName: string): WatchedTurn {
+    const present = this.watched.get(turnName);
     if (present !== undefined) return present;
     const turn = { log: new TurnLog(), lastId: beforeAll };
-    this.watched.set(turnId, turn);
+    this.watched.set(turnName, turn);
     if (this.isWaiting) {
       this.isWaiting = false; // once is enough, however many turns come
       this.wakeUp();

@@ -41,9 +41,9 @@ export class PieceWriter {
 
   constructor(private readonly redis: Redis) {}
 
-  write(turnId: string, piece: StreamPiece): void {
+  write(turnName: string, piece: StreamPiece): void {
     if (this.isClosed || piece.text === '') return;
-    this.add(turnId, piece);
+    this.add(turnName, piece);
     while (this.waitingBytes > maxWaitingBytes) this.dropOldest();
     this.flushing ??= this.flush();
   }
@@ -58,9 +58,9 @@ export class PieceWriter {
     this.waiting.clear();
   }
 
-  private add(turnId: string, piece: StreamPiece): void {
-    let turn = this.waiting.get(turnId);
-    if (turn === undefined) this.waiting.set(turnId, (turn = { pieces: [], bytes: 0 }));
+  private add(turnName: string, piece: StreamPiece): void {
+    let turn = this.waiting.get(turnName);
+    if (turn === undefined) this.waiting.set(turnName, (turn = { pieces: [], bytes: 0 }));
     const last = turn.pieces.at(-1);
     if (last && isNext(last, piece)) turn.pieces[turn.pieces.length - 1] = { ...last, text: last.text + piece.text };
     else turn.pieces.push(piece);
@@ -71,8 +71,8 @@ export class PieceWriter {
 
   /** The rest of such a turn is a gap to its readers; they get it with the reply. */
   private dropOldest(): void {
-    for (const [turnId, { bytes }] of this.waiting) {
-      this.waiting.delete(turnId);
+    for (const [turnName, { bytes }] of this.waiting) {
+      this.waiting.delete(turnName);
       this.waitingBytes -= bytes;
       return;
     }
@@ -91,10 +91,10 @@ export class PieceWriter {
 
   private takeBatch(): ReadonlyMap<string, readonly StreamPiece[]> {
     const batch = new Map<string, readonly StreamPiece[]>();
-    for (const [turnId, { pieces, bytes }] of this.waiting) {
+    for (const [turnName, { pieces, bytes }] of this.waiting) {
       if (batch.size === maxTurnsPerBatch) break;
-      batch.set(turnId, pieces);
-      this.waiting.delete(turnId);
+      batch.set(turnName, pieces);
+      this.waiting.delete(turnName);
       this.waitingBytes -= bytes;
     }
     return batch;
@@ -103,9 +103,9 @@ export class PieceWriter {
   /** In one transaction, so that no stream is without an expiry. False when Redis did not take it, as far as we know. */
   private async send(batch: ReadonlyMap<string, readonly StreamPiece[]>): Promise<boolean> {
     const transaction = this.redis.multi();
-    for (const [turnId, pieces] of batch) {
-      for (const piece of pieces) transaction.xadd(keyOf(turnId), '*', ...fieldsOf(piece));
-      transaction.expire(keyOf(turnId), expireAfterSeconds);
+    for (const [turnName, pieces] of batch) {
+      for (const piece of pieces) transaction.xadd(keyOf(turnName), '*', ...fieldsOf(piece));
+      transaction.expire(keyOf(turnName), expireAfterSeconds);
     }
     return transaction.exec().then(
       () => true, // also when a single command failed: it would fail again

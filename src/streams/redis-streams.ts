@@ -52,17 +52,17 @@ export class RedisStreams implements TurnStreams {
     this.reader = new PieceReader(this.reads, wakeUpKey, () => this.wakeUp(wakeUpKey));
   }
 
-  write(turnId: string, piece: StreamPiece): void {
-    this.own.write(turnId, piece);
-    this.writer.write(turnId, piece);
+  write(turnName: string, piece: StreamPiece): void {
+    this.own.write(turnName, piece);
+    this.writer.write(turnName, piece);
   }
 
-  async pieces(turnId: string): Promise<readonly StreamPiece[]> {
-    return [...(await this.keptPieces(turnId)), ...(await this.own.pieces(turnId))];
+  async pieces(turnName: string): Promise<readonly StreamPiece[]> {
+    return [...(await this.keptPieces(turnName)), ...(await this.own.pieces(turnName))];
   }
 
-  read(turnId: string, signal: AbortSignal): AsyncIterable<StreamPiece> {
-    return this.reader.read(turnId, signal);
+  read(turnName: string, signal: AbortSignal): AsyncIterable<StreamPiece> {
+    return this.reader.read(turnName, signal);
   }
 
   close(): Promise<void> {
@@ -70,11 +70,11 @@ export class RedisStreams implements TurnStreams {
     return this.closing;
   }
 
-  private async keptPieces(turnId: string): Promise<readonly StreamPiece[]> {
+  private async keptPieces(turnName: string): Promise<readonly StreamPiece[]> {
     const patience = new AbortController();
     const tooLate = sleep(piecesTimeoutMs, [], { signal: patience.signal }).catch(() => []);
     try {
-      const entries = await Promise.race([this.commands.xrange(keyOf(turnId), '-', '+'), tooLate]);
+      const entries = await Promise.race([this.commands.xrange(keyOf(turnName), '-', '+'), tooLate]);
       return entries.flatMap((entry) => pieceOf(entry) ?? []);
     } catch {
       return []; // Redis is away, which the connection says itself

@@ -1,5 +1,6 @@
 import { setCurrentDetails } from '@temporalio/workflow';
 import type { ChatReply, ChatTurnInput } from '../contract/chat';
+import { oneShotTurnName } from '../contract/names';
 import { saysNothing } from '../domain/message';
 import { chatTurnProblem } from '../domain/validate-input';
 import { contextWindow } from '../domain/window';
@@ -12,13 +13,15 @@ export async function chatTurn(input: ChatTurnInput): Promise<ChatReply> {
   refuseInvalid(chatTurnProblem(input));
 
   const messages = input.messages.filter((message) => !saysNothing(message));
+  const sessionId = input.sessionId ?? null;
   const reply = await runTurn({
     ...input,
-    sessionId: input.sessionId ?? null,
+    name: oneShotTurnName(input.turnId, sessionId),
+    sessionId,
     userId: input.userId ?? null,
     messages: input.keepAllMessages ? messages : contextWindow(messages),
   });
-  new ShownState(input.sessionId ?? null).turnEnded(reply);
+  new ShownState(sessionId).turnEnded(reply);
   setCurrentDetails(describeTurn(reply));
   return reply;
 }

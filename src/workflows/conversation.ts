@@ -22,7 +22,6 @@ import type {
   Transcript,
 } from '../contract/chat';
 import { failureTypes } from '../contract/failures';
-import { limits } from '../contract/limits';
 import * as names from '../contract/names';
 import { conversationProblem, sendMessageProblem } from '../domain/validate-input';
 import { ConversationState, newMessages } from './conversation-state';
@@ -111,6 +110,7 @@ export async function conversation(input: ConversationInput): Promise<Conversati
     const turn = {
       ...options,
       turnId,
+      name: names.turnName(turnId, input.sessionId),
       sessionId: input.sessionId,
       userId: userId ?? null,
       messages: state.windowWith(newMessages(message)),
@@ -134,11 +134,5 @@ export async function conversation(input: ConversationInput): Promise<Conversati
     }
     const fullHistory = drainReason(input.sessionId, workflowInfo(), unfinishedTurns);
     if (fullHistory !== null) throw ApplicationFailure.nonRetryable(fullHistory, failureTypes.queueFull);
-    if (unfinishedTurns >= limits.maxQueuedTurns) {
-      throw ApplicationFailure.nonRetryable(
-        `Session ${input.sessionId} has ${unfinishedTurns} unfinished turns, the limit is ${limits.maxQueuedTurns}. Wait for an answer before sending more.`,
-        failureTypes.queueFull,
-      );
-    }
   }
 }

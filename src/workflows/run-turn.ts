@@ -26,6 +26,8 @@ import { askTarget } from './ask-target';
 
 export interface Turn extends RequestOptions {
   readonly turnId: string;
+  /** As `turnName` or `oneShotTurnName` has it. */
+  readonly name: string;
   readonly sessionId: string | null;
   readonly userId: string | null;
   /** What the model gets to see, already cut to the window; the last message is the user's. */
@@ -54,8 +56,8 @@ const { recordTurn } = proxyLocalActivities<Activities>({
 
 /** One turn: admitted against the budgets, answered by the first target that can, recorded with its exact cost. */
 export async function runTurn(turn: Turn): Promise<ChatReply> {
-  const { language: _language, ...request } = turn;
-  const opening: OpenTurnInput = { ...request, prompt: measurePrompt(turn.messages, turn.modelOptions) };
+  const { language: _language, name, ...request } = turn;
+  const opening: OpenTurnInput = { ...request, turnId: name, prompt: measurePrompt(turn.messages, turn.modelOptions) };
   const opened = await openTurn(opening);
   if (opened.kind === 'refused') return refusedReply(turn, opened);
   if (opened.kind === 'answered') return answeredReply(turn, opened);
@@ -68,8 +70,8 @@ async function askChain(
   prompt: PromptMeasure,
   { admission, firstCall }: Opened<'admitted'>,
 ): Promise<ChatReply> {
-  const { turnId, messages, temperature, maxTokens, modelOptions, keyId, delivery } = turn;
-  const { arm, canary, deadlineAtMs } = admission;
+  const { messages, temperature, maxTokens, modelOptions, keyId, delivery } = turn;
+  const { arm, canary, deadlineAtMs, turnName: turnId = turn.turnId } = admission;
   const request = {
     turnId,
     arm,
@@ -192,6 +194,7 @@ function refusedReply(turn: Turn, refusal: Refused): ChatReply {
     blocked: true,
     refused_by: refusal.scope,
     remaining_budget: toUsd(refusal.remainingNanoUsd),
+    ...hashOf(turn),
   };
 }
 
@@ -206,5 +209,10 @@ function frame(turn: Turn, totals: TurnTotals) {
     unconfirmed_usd: toUsd(totals.unconfirmedNanoUsd),
     blocked: false,
     remaining_budget: toUsd(totals.remainingNanoUsd),
+    ...hashOf(turn),
   };
+}
+
+function hashOf({ requestHash }: Turn): Pick<ChatReply, 'request_hash'> {
+  return requestHash === undefined ? {} : { request_hash: requestHash };
 }
