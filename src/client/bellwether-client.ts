@@ -61,6 +61,7 @@ export class BellwetherClient {
   private readonly sessionQueues = new SessionQueues();
   /** Calls that somebody waits for, each with what ends the waiting. */
   private readonly waiting = new Set<AbortController>();
+  private isDisconnected = false;
 
   /**
    * @param starter over the connection of a worker of the task queue in this process. It gets the turns that `complete`
@@ -163,6 +164,7 @@ export class BellwetherClient {
   /** Ends all waiting, and the connection. Turns under way go on without it. */
   async disconnect(): Promise<void> {
     // A call on a closed connection would be tried again by Temporal's client, from a timer, where nobody catches its error.
+    this.isDisconnected = true;
     for (const call of this.waiting) call.abort();
     await this.temporal.connection.close();
   }
@@ -241,6 +243,8 @@ export class BellwetherClient {
     deadlineMs: number,
     mayTryAgain = isPassing,
   ): Promise<Answer> {
+    // A turn that waited for others, or what is left to do for one whose caller has gone.
+    if (this.isDisconnected) throw disconnected(undefined, subject);
     const deadlineAtMs = Date.now() + deadlineMs;
     const { connection } = this.temporal;
     const waiting = new AbortController();

@@ -1,81 +1,96 @@
-import { bulkhead, BulkheadRejectedError, type BulkheadPolicy, TaskCancelledError } from 'cockatiel';
 import { limits } from '../contract/limits';
 import { DeadlineExceededError, QueueFullError } from './errors';
 
 /** Node fires timers that are longer at once. */
 const longestTimerMs = 2 ** 31 - 1;
 
-/** How a turn is sent, and what may follow its answer before the next one may be sent. */
 export interface QueuedTurn<Answer> {
   readonly sessionId: string;
   readonly turnId: string;
+  /** From now, the waiting included. */
   readonly deadlineMs: number;
   /** Is given what is left of the deadline. */
   send(leftMs: number): Promise<Answer>;
-  /** Resolves once a turn whose caller was sent away is over, or nobody can know. */
+  /** Of a turn that has passed its deadline after it was sent: resolves once it is over. Never rejects. */
   untilOver(): Promise<void>;
 }
 
+interface SessionQueue {
+  unfinished: number;
+  /** Resolves when the turn that came last is over. */
+  last: Promise<void>;
+}
+
 /**
- * One turn of a session at a time on its way to Temporal, as a conversation answers them one at a time: those that come
+ * Sends one turn of a session to Temporal at a time, as a conversation answers them one at a time; those that come
  * meanwhile wait here. Temporal takes ten updates of a workflow at once, and an eleventh costs all of them their workflow
  * task, whose work is then done again. So the limit on unfinished turns holds before Temporal is asked, and what is
  * refused here was never sent.
  */
 export class SessionQueues {
-  private readonly queues = new Map<string, BulkheadPolicy>();
+  private readonly queues = new Map<string, SessionQueue>();
+
+  /** Sessions with unfinished turns. */
+  get size(): number {
+    return this.queues.size;
+  }
 
   /**
    * @throws {QueueFullError} as many turns of the session as there may be are unfinished
-   * @throws {DeadlineExceededError} it waited for the turns before it until its deadline, and was not sent
+   * @throws {DeadlineExceededError} also where the turns before it took so long that it was not sent
    */
   async answer<Answer>(turn: QueuedTurn<Answer>): Promise<Answer> {
     const { sessionId, turnId, deadlineMs } = turn;
     const deadlineAtMs = performance.now() + deadlineMs;
-    const waiting = new AbortController();
-    return new Promise<Answer>((resolve, reject) => {
-      const tooLate = setTimeout(
-        () => {
-          waiting.abort();
-          reject(
-            new DeadlineExceededError(
-              `Turn ${turnId} waited ${deadlineMs} ms for earlier turns of session ${sessionId} and was not sent. Send it again.`,
-            ),
-          );
-        },
-        Math.min(deadlineMs, longestTimerMs),
+    const queue = this.queueOf(sessionId);
+    const turnBefore = queue.last;
+    let end!: () => void;
+    queue.last = new Promise((resolve) => (end = resolve));
+    queue.unfinished += 1;
+    const leave = (): void => {
+      queue.unfinished -= 1;
+      if (queue.unfinished === 0) this.queues.delete(sessionId);
+    };
+
+    if (!(await isOverWithin(turnBefore, deadlineMs))) {
+      void turnBefore.then(end);
+      leave();
+      throw new DeadlineExceededError(
+        `Turn ${turnId} waited ${deadlineMs} ms for earlier turns of session ${sessionId} and was not sent. Send it again.`,
       );
-      const isSent = () => clearTimeout(tooLate);
-      this.run(sessionId, waiting.signal, async () => {
-        isSent();
-        const answered = turn.send(Math.max(0, deadlineAtMs - performance.now()));
-        answered.then(resolve, reject);
-        await answered.catch((error: unknown) =>
-          error instanceof DeadlineExceededError ? turn.untilOver() : undefined,
-        );
-      }).catch((error: unknown) => {
-        isSent();
-        reject(error instanceof BulkheadRejectedError ? queueFull(sessionId) : (error as Error));
-      });
-    });
+    }
+    let over: Promise<void> = Promise.resolve();
+    try {
+      return await turn.send(Math.max(0, deadlineAtMs - performance.now()));
+    } catch (error) {
+      if (error instanceof DeadlineExceededError) over = turn.untilOver();
+      throw error;
+    } finally {
+      void over.then(leave).then(end);
+    }
   }
 
-  private async run(sessionId: string, signal: AbortSignal, task: () => Promise<void>): Promise<void> {
-    const queue = this.queues.get(sessionId) ?? bulkhead(1, limits.maxQueuedTurns - 1);
-    this.queues.set(sessionId, queue);
-    try {
-      await queue.execute(task, signal);
-    } catch (error) {
-      // Its caller knows already.
-      if (!(error instanceof TaskCancelledError)) throw error;
-    } finally {
-      if (queue.executionSlots === 1 && queue.queueSlots === limits.maxQueuedTurns - 1) this.queues.delete(sessionId);
+  /** @throws {QueueFullError} */
+  private queueOf(sessionId: string): SessionQueue {
+    const queue = this.queues.get(sessionId) ?? { unfinished: 0, last: Promise.resolve() };
+    if (queue.unfinished >= limits.maxQueuedTurns) {
+      throw new QueueFullError(
+        `Session ${sessionId} has ${queue.unfinished} unfinished turns, the limit is ${limits.maxQueuedTurns}. Wait for an answer before sending more.`,
+      );
     }
+    this.queues.set(sessionId, queue);
+    return queue;
   }
 }
 
-function queueFull(sessionId: string): QueueFullError {
-  return new QueueFullError(
-    `Session ${sessionId} has ${limits.maxQueuedTurns} unfinished turns, the limit is ${limits.maxQueuedTurns}. Wait for an answer before sending more.`,
-  );
+async function isOverWithin(turn: Promise<void>, timeoutMs: number): Promise<boolean> {
+  let timer: NodeJS.Timeout | undefined;
+  const tooLate = new Promise<boolean>((resolve) => {
+    timer = setTimeout(() => resolve(false), Math.min(timeoutMs, longestTimerMs));
+  });
+  try {
+    return await Promise.race([turn.then(() => true), tooLate]);
+  } finally {
+    clearTimeout(timer);
+  }
 }

@@ -79,6 +79,19 @@ test('a client that disconnects ends its waiting, and the turn goes on', async (
   await worker.stop();
 });
 
+test('a client that disconnects also ends the waiting of turns that wait for others of their session', async () => {
+  const { address, namespace, taskQueue } = service.settings.temporal;
+  const client = await connect({ temporal: { address, namespace, taskQueue }, connectTimeoutMs: patienceMs });
+  const sessionId = unique('session');
+  const turns = ['first', 'second', 'third'].map((content) => client.send({ sessionId, content }));
+  const ended = Promise.all(turns.map((turn) => expect(turn).rejects.toThrow(DeadlineExceededError)));
+  await eventually('the conversation is open', async () =>
+    isOpen(service.temporal.workflow.getHandle(conversationWorkflowId(sessionId))),
+  );
+  await client.disconnect();
+  await ended;
+});
+
 test('a message whose conversation ended before it took the message starts another one', async () => {
   const sessionId = unique('session');
   const reply = service.client.send({ sessionId, content: 'Hello' });

@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { WorkflowUpdateFailedError } from '@temporalio/client';
+import { BellwetherClient } from '../../src/client/bellwether-client';
 import { ConversationClosedError, QueueFullError } from '../../src/client/errors';
 import type { ChatReply, ConversationInput, ConversationResult, SendMessageInput } from '../../src/contract/chat';
 import { limits } from '../../src/contract/limits';
@@ -143,7 +144,9 @@ test('a closed conversation answers what it had taken, refuses the rest for good
   // While a turn waits for its next attempt, its workflow can take another one.
   await service.simulator.queueFaults(primaryModel, [faults.rateLimited({ 'retry-after': '2' })]);
   const taken = service.client.send({ sessionId, content: 'Where is my order?' });
-  const waiting = service.client.send({ sessionId, content: 'And my refund?' });
+  // Of another process, as one process sends one message of a session at a time.
+  const other = new BellwetherClient(service.temporal, service.settings.temporal.taskQueue);
+  const waiting = other.send({ sessionId, content: 'And my refund?' });
   await eventually('both turns are taken', async () => (await takenTurns(sessionId)) === 3);
   await service.client.close(sessionId, 'the user left');
   await expect(Promise.all([taken, waiting])).resolves.toMatchObject([{ success: true }, { success: true }]);

@@ -2,7 +2,7 @@ import { CancelledFailure } from '@temporalio/common';
 import type { WorkflowFailedError } from '@temporalio/client';
 import { BudgetRefusedError } from '../../src/client/errors';
 import { replyLanguages } from '../../src/contract/chat';
-import { turnWorkflowId } from '../../src/contract/names';
+import { turnName, turnWorkflowId } from '../../src/contract/names';
 import { faults } from '../../src/simulator/behaviour';
 import type { Fault } from '../../src/simulator/behaviour';
 import { eventually } from '../support/eventually';
@@ -218,7 +218,7 @@ describe('budgets', () => {
   test('a request that asks for more completion tokens than the hard cap gets the cap', async () => {
     const reply = await service.client.send({ sessionId: unique('session'), content: 'Hello', maxTokens: 1_000_000 });
     expect(reply.success).toBe(true);
-    const [row] = await service.ledger.attempts(reply.turn_id);
+    const [row] = await service.ledger.attempts(turnName(reply.turn_id, reply.session_id));
     // 2,000 completion tokens at $0.42 per million are 840,000 nano-dollars; the prompt's bytes come on top.
     expect(row?.reservedNanoUsd).toBeGreaterThan(840_000);
     expect(row?.reservedNanoUsd).toBeLessThan(900_000);
