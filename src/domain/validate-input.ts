@@ -97,6 +97,7 @@ function requestProblem(
   input: SamplingOptions & {
     readonly userId?: unknown;
     readonly keyId?: unknown;
+    readonly requestHash?: unknown;
     readonly language?: unknown;
     readonly delivery?: unknown;
     readonly model?: unknown;
@@ -114,6 +115,7 @@ function requestProblem(
   return (
     (input.userId === undefined ? null : idProblem('userId', input.userId)) ??
     (input.keyId === undefined ? null : idProblem('keyId', input.keyId)) ??
+    (input.requestHash === undefined ? null : idProblem('requestHash', input.requestHash)) ??
     languageProblem(input.language) ??
     samplingProblem(input)
   );
