@@ -64,6 +64,14 @@ const targetSchema = z.strictObject({
     .describe('The role within the arm, shown as provider of a reply: holysheep-primary.'),
   provider: name,
   model: modelName,
+  maxOutputTokens: z
+    .int()
+    .min(1)
+    .max(10_000_000)
+    .optional()
+    .describe(
+      'The most tokens that one answer of the model can have, thoughts included; 65,536 unless given. A provider that claims more is not believed: the call counts at what was reserved.',
+    ),
   firstAttempt: z
     .enum(['auto', 'local', 'regular'])
     .optional()

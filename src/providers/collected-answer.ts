@@ -22,7 +22,7 @@ export class CollectedAnswer {
   hasChoice = false;
   keptBytes = 0;
   private model: string | null = null;
-  private usage: Chunk['usage'] = null;
+  private usage: unknown = null;
   private content: string | null = null;
   private refusal = '';
   private readonly toolCalls: CollectedToolCall[] = [];
