@@ -60,17 +60,22 @@ function doubtAbout(claimed: ClaimedUsage, { prompt, maxCompletionTokens }: Answ
   const { promptTokens, cachedPromptTokens, completionTokens } = claimed;
   const maxPromptTokens = promptTokensUpperBound(prompt);
   return (
-    overLimit('prompt_tokens', promptTokens, maxPromptTokens, 'the prompt can be') ??
-    overLimit('cached_tokens', cachedPromptTokens, Number(promptTokens), 'prompt_tokens') ??
-    overLimit('completion_tokens', completionTokens, maxCompletionTokens, 'the target can produce (maxOutputTokens)')
+    overLimit('prompt_tokens', promptTokens, maxPromptTokens, 'that the prompt can be') ??
+    overLimit('cached_tokens', cachedPromptTokens, Number(promptTokens), 'of prompt_tokens') ??
+    overLimit(
+      'completion_tokens',
+      completionTokens,
+      maxCompletionTokens,
+      'that the target can produce (maxOutputTokens)',
+    )
   );
 }
 
-function overLimit(field: string, value: unknown, limit: number, whoseLimit: string): string | null {
+function overLimit(field: string, value: unknown, limit: number, meaning: string): string | null {
   if (value === undefined) return `${field} is missing`;
   if (typeof value !== 'number') return `${field} is ${kindOf(value)}, which is no count`;
   if (!Number.isInteger(value) || value < 0) return `${field} is ${value}, which is no count`;
-  return value > limit ? `${field} is ${value}, more than the ${limit} of ${whoseLimit}` : null;
+  return value > limit ? `${field} is ${value}, more than the ${limit} ${meaning}` : null;
 }
 
 function kindOf(value: unknown): string {

@@ -38,7 +38,7 @@ export function completionCall(request: CompletionRequest, path: string): Exchan
   };
 }
 
-type Answer = Omit<Extract<CompletionResult, { kind: 'completed' }>, 'kind' | 'latencyMs'>;
+export type Answer = Omit<Extract<CompletionResult, { kind: 'completed' }>, 'kind' | 'latencyMs'>;
 
 export function readCompletion(completion: Completion, requestedModel: string): Answer {
   const choice = completion.choices[0];

@@ -24,12 +24,14 @@ export function redact(message: string, confidential: Confidential, maxCharacter
   const characters = Array.from(
     clean
       .slice(0, maxCharacters * 4)
-      .replaceAll(/\s+/g, ' ')
+      // Control characters and halves of characters too: not every database and protocol takes them.
+      .replaceAll(/[\s\p{Cc}\p{Cs}]+/gu, ' ')
       .trim(),
   );
   const texts = confidential.texts.map((text) => text.replaceAll(/\s+/g, ' '));
   const visible = withoutQuotations(characters, texts);
-  return visible.length > maxCharacters ? `${visible.slice(0, maxCharacters - 1)}…` : visible;
+  const shown = Array.from(visible);
+  return shown.length > maxCharacters ? `${shown.slice(0, maxCharacters - 1).join('')}…` : visible;
 }
 
 function withoutQuotations(characters: readonly string[], texts: readonly string[]): string {

@@ -1,6 +1,12 @@
 /** What we read of a provider's answers: as little as possible, so that whatever else they hold cannot break us. */
 import { z } from 'zod';
 
+/** A name as people read it, and as every database takes it: no control characters, and nothing that is half a character. */
+const modelName = z.string().regex(/^[^\p{C}]{1,200}$/u);
+
+/** `stop`, `MAX_TOKENS`, `eos_token`; a client does something with it only when it knows the word. */
+const finishReason = z.string().regex(/^[\w .:/-]{1,64}$/);
+
 const toolCallSchema = z.looseObject({ id: z.string(), type: z.string() });
 
 const answerSchema = z
@@ -15,10 +21,10 @@ const answerSchema = z
   );
 
 export const completionSchema = z.object({
-  model: z.string().nullish().catch(null),
-  choices: z.array(z.object({ message: answerSchema, finish_reason: z.string().nullish().catch(null) })).min(1),
+  model: modelName.nullish().catch(null),
+  choices: z.array(z.object({ message: answerSchema, finish_reason: finishReason.nullish().catch(null) })).min(1),
   // An answer with an unreadable usage is still an answer. What is believed of it is decided where it is paid.
-  usage: z.unknown(),
+  usage: z.unknown().optional(),
 });
 export type Completion = z.infer<typeof completionSchema>;
 
@@ -53,7 +59,7 @@ export const chunkSchema = z.object({
       }),
     )
     .nullish(),
-  usage: z.unknown(),
+  usage: z.unknown().optional(),
 });
 export type Chunk = z.infer<typeof chunkSchema>;
 
@@ -87,11 +93,24 @@ function firstOfList(body: unknown): unknown {
   return Array.isArray(body) ? (body[0] as unknown) : body;
 }
 
-/** The parsed JSON, or undefined when it is none. */
+/** Deeper than any answer, and a tenth of where writing it as JSON again would run out of stack. */
+const maxJsonDepth = 300;
+
+/** The parsed JSON, or undefined when it is none, or nested so deep that nothing else could be done with it. */
 export function parseJson(text: string): unknown {
   try {
-    return JSON.parse(text) as unknown;
+    const value = JSON.parse(text) as unknown;
+    // A level takes two brackets.
+    return text.length > 2 * maxJsonDepth && isDeeper(value, maxJsonDepth) ? undefined : value;
   } catch {
     return undefined;
   }
+}
+
+function isDeeper(value: unknown, maxDepth: number): boolean {
+  let level = [value];
+  for (let depth = 0; depth <= maxDepth && level.length > 0; depth += 1) {
+    level = level.flatMap((one): unknown[] => (typeof one === 'object' && one !== null ? Object.values(one) : []));
+  }
+  return level.length > 0;
 }

@@ -30,7 +30,9 @@ export function sendError(response: ServerResponse, error: Omit<StatusFault, 'ki
 
 /** Whether a client that is patient and takes what it gets has its answer in spite of the fault. */
 export function isUsable(fault: Fault | null): boolean {
-  return fault === null || ['false-usage', 'late-first-token', 'no-done', 'json-instead-of-stream'].includes(fault.kind);
+  return (
+    fault === null || ['false-usage', 'late-first-token', 'no-done', 'json-instead-of-stream'].includes(fault.kind)
+  );
 }
 
 /** Faults that are sent as one body even when a stream was asked for. */

@@ -32,8 +32,7 @@ describeOnEachDatabase('a provider that claims what it cannot have used', (datab
     const after = await service.ledger.costTotals();
     const calls = await service.simulator.calls();
     const rows = await service.ledger.attempts(turnId);
-    const spentNanoUsd =
-      after.costNanoUsd + after.unconfirmedNanoUsd - before.costNanoUsd - before.unconfirmedNanoUsd;
+    const spentNanoUsd = after.costNanoUsd + after.unconfirmedNanoUsd - before.costNanoUsd - before.unconfirmedNanoUsd;
     return { turnId, reply, calls, rows, spentUsd: spentNanoUsd / 1e9 };
   }
 
