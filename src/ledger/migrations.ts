@@ -5,7 +5,7 @@ import type { LedgerDatabase } from './schema';
  * Applied in the order of their names, each once, never edited afterwards: a change is a new entry. Column types are
  * those that mean the same on SQLite and PostgreSQL; `bigint` holds nano-dollars and milliseconds.
  */
-const migrations: Record<string, Migration> = {
+export const migrations: Record<string, Migration> = {
   '0001_turns_attempts_budgets': {
     async up(db: Kysely<unknown>): Promise<void> {
       await db.schema
