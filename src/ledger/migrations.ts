@@ -151,8 +151,8 @@ export const migrations: Record<string, Migration> = {
 };
 
 /**
- * 64 bits for counts that come from elsewhere. All three in one statement, as PostgreSQL writes the whole table anew; that
- * takes a minute for some tens of millions of rows, and turns wait meanwhile.
+ * 64 bits for counts that come from elsewhere. All three in one statement, as PostgreSQL writes the whole table anew:
+ * measured, 6 s for a million rows. Turns wait meanwhile.
  */
 async function widenTokenColumns(db: Kysely<unknown>): Promise<void> {
   await sql`set local statement_timeout = 0`.execute(db);

@@ -83,9 +83,9 @@ function bodyOf(result: Exchange): unknown {
   return result.kind === 'broken' || result.head.status >= 300 ? undefined : result.body;
 }
 
-/** Whether it could not be handed on, though its bytes were within the limit of a response. */
-function isTooLarge(answer: Answer): boolean {
-  return Buffer.byteLength(JSON.stringify(answer)) > limits.maxAnswerBytes;
+/** Whether it could not be handed on, though its bytes were within the limit of a response. The usage never is. */
+function isTooLarge({ usage: _usage, ...said }: Answer): boolean {
+  return Buffer.byteLength(JSON.stringify(said)) > limits.maxAnswerBytes;
 }
 
 function tooLarge({ head }: Exchange): Exchange {

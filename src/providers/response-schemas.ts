@@ -7,7 +7,7 @@ const modelName = z.string().regex(/^[^\p{C}]{1,200}$/u);
 /** `stop`, `MAX_TOKENS`, `eos_token`; a client does something with it only when it knows the word. */
 const finishReason = z.string().regex(/^[\w .:/-]{1,64}$/);
 
-const toolCallSchema = z.looseObject({ id: z.string(), type: z.string() });
+const toolCallSchema = z.looseObject({ id: z.string(), type: z.string() }).refine(isShallow);
 
 const answerSchema = z
   .object({
@@ -29,12 +29,14 @@ export const completionSchema = z.object({
 export type Completion = z.infer<typeof completionSchema>;
 
 /** A part of a tool call; the first part of a call has its id and its name, the others more of its arguments. */
-const toolCallDeltaSchema = z.looseObject({
-  index: z.int().nonnegative().nullish(),
-  id: z.string().nullish(),
-  type: z.string().nullish(),
-  function: z.looseObject({ name: z.string().nullish(), arguments: z.string().nullish() }).nullish(),
-});
+const toolCallDeltaSchema = z
+  .looseObject({
+    index: z.int().nonnegative().nullish(),
+    id: z.string().nullish(),
+    type: z.string().nullish(),
+    function: z.looseObject({ name: z.string().nullish(), arguments: z.string().nullish() }).nullish(),
+  })
+  .refine(isShallow);
 export type ToolCallDelta = z.infer<typeof toolCallDeltaSchema>;
 
 const deltaSchema = z.object({
@@ -62,6 +64,12 @@ export const chunkSchema = z.object({
   usage: z.unknown().optional(),
 });
 export type Chunk = z.infer<typeof chunkSchema>;
+
+/** Whether a usage says anything at all: one that does not takes nothing from one that does. */
+export function countsTokens(usage: unknown): boolean {
+  const { prompt_tokens, completion_tokens } = Object(usage) as Record<string, unknown>;
+  return typeof prompt_tokens === 'number' || typeof completion_tokens === 'number';
+}
 
 /** A 200 whose answer was held back. */
 export const withheldSchema = z.object({
@@ -93,24 +101,23 @@ function firstOfList(body: unknown): unknown {
   return Array.isArray(body) ? (body[0] as unknown) : body;
 }
 
-/** Deeper than any answer, and a tenth of where writing it as JSON again would run out of stack. */
-const maxJsonDepth = 300;
-
-/** The parsed JSON, or undefined when it is none, or nested so deep that nothing else could be done with it. */
+/** The parsed JSON, or undefined when it is none. */
 export function parseJson(text: string): unknown {
   try {
-    const value = JSON.parse(text) as unknown;
-    // A level takes two brackets.
-    return text.length > 2 * maxJsonDepth && isDeeper(value, maxJsonDepth) ? undefined : value;
+    return JSON.parse(text) as unknown;
   } catch {
     return undefined;
   }
 }
 
-function isDeeper(value: unknown, maxDepth: number): boolean {
+/** Deeper than any tool call, and a tenth of where writing it as JSON again would run out of stack. */
+const maxDepth = 300;
+
+/** Whether it can be written as JSON again: what is passed on whole comes back as deep as it was sent. */
+function isShallow(value: unknown): boolean {
   let level = [value];
   for (let depth = 0; depth <= maxDepth && level.length > 0; depth += 1) {
     level = level.flatMap((one): unknown[] => (typeof one === 'object' && one !== null ? Object.values(one) : []));
   }
-  return level.length > 0;
+  return level.length === 0;
 }

@@ -111,18 +111,38 @@ describe.each(deliveries)('an answer that comes %s', (delivery) => {
     expect(result).toMatchObject({ kind: 'completed', toolCalls: [{ id: longText }] });
   });
 
-  test.each([5_000, 100_000])('and is nested %d levels deep is unreadable, and no fault of ours', async (depth) => {
-    const nested = `${'['.repeat(depth)}${']'.repeat(depth)}`;
-    const call = `{"index":0,"id":"call_1","type":"function","function":{"name":"f","arguments":"{}"},"extra":${nested}}`;
-    const said = `{"content":null,"tool_calls":[${call}]}`;
-    const result = await (delivery === 'whole'
-      ? answerOf('200 OK', `{"choices":[{"message":${said},"finish_reason":"stop"}]}`)
+  /** The same as `say`, for what `JSON.stringify` would not write. */
+  function sayJson(message: string, usage = 'null'): Promise<CompletionResult> {
+    return delivery === 'whole'
+      ? answerOf('200 OK', `{"choices":[{"message":${message},"finish_reason":"stop"}],"usage":${usage}}`)
       : answerOf(
           '200 OK\r\ncontent-type: text/event-stream',
-          `data: {"choices":[{"index":0,"delta":${said},"finish_reason":"stop"}]}\n\n`,
+          `data: {"choices":[{"index":0,"delta":${message},"finish_reason":"stop"}],"usage":${usage}}\n\n`,
           'streamed',
-        ));
-    expect(result).toMatchObject({
+        );
+  }
+  const nested = (depth: number) => `${'['.repeat(depth)}${']'.repeat(depth)}`;
+  const toolCall = (extra: string) =>
+    `{"content":null,"tool_calls":[{"index":0,"id":"call_1","type":"function","extra":${extra}}]}`;
+
+  test('and has a usage that is nested 5,000 levels deep is an answer', async () => {
+    const usage = `{"prompt_tokens":${nested(5_000)},"completion_tokens":2}`;
+    expect(await sayJson('{"content":"Hello."}', usage)).toMatchObject({ kind: 'completed', content: 'Hello.' });
+    expect(await sayJson('{"content":"Hello."}', nested(5_000))).toMatchObject({ kind: 'completed' });
+  });
+
+  test('and has a usage of 2 MB is an answer', async () => {
+    const usage = JSON.stringify({ prompt_tokens: 'x'.repeat(2_000_000) });
+    expect(await sayJson('{"content":"Hello."}', usage)).toMatchObject({ kind: 'completed', content: 'Hello.' });
+  });
+
+  test('and has a tool call with 100 levels is passed on whole', async () => {
+    const result = await sayJson(toolCall(nested(100)));
+    expect(result).toMatchObject({ kind: 'completed', toolCalls: [{ extra: JSON.parse(nested(100)) as unknown }] });
+  });
+
+  test.each([5_000, 100_000])('and has a tool call with %d levels is none, and no fault of ours', async (depth) => {
+    expect(await sayJson(toolCall(nested(depth)))).toMatchObject({
       kind: 'failed',
       failure: { kind: 'malformed-response', retryable: false, charge: 'unknown' },
     });
@@ -134,13 +154,7 @@ describe.each(deliveries)('an answer that comes %s', (delivery) => {
     const call = { index: 0, id: 'call_1', type: 'function', function: { name: 'f', arguments: '{}' }, numbers };
     const short = JSON.stringify({ content: null, tool_calls: [call] }).replaceAll('100000000000000000000', '1e20');
     expect(short.length).toBeLessThan(limits.maxAnswerBytes / 2);
-    const result = await (delivery === 'whole'
-      ? answerOf('200 OK', `{"choices":[{"message":${short},"finish_reason":"stop"}]}`)
-      : answerOf(
-          '200 OK\r\ncontent-type: text/event-stream',
-          `data: {"choices":[{"index":0,"delta":${short},"finish_reason":"stop"}]}\n\n`,
-          'streamed',
-        ));
+    const result = await sayJson(short);
     expect(result).toMatchObject({
       kind: 'failed',
       failure: { kind: 'response-too-large', retryable: false, charge: 'unknown' },
