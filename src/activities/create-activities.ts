@@ -8,6 +8,7 @@ import type {
   OpenedTurn,
   OpenTurnInput,
   RecordTurnInput,
+  Settlement,
   TurnTotals,
 } from '../contract/turn';
 import { admitTurn } from './admit-turn';
@@ -34,8 +35,10 @@ export function createActivities(dependencies: ActivityDependencies) {
     signal?: AbortSignal,
   ): Promise<CallOutcome> {
     const outcome = await makeAttempt(dependencies, input, ticket, callIndex, signal);
-    if (outcome.kind === 'answered')
+    if (outcome.kind === 'answered') {
       recentLatency.add(input.target.name, input.delivery ?? 'whole', outcome.settlement.latencyMs);
+      tellOfUsage(input, outcome.settlement);
+    }
     return outcome;
   }
 
@@ -143,6 +146,19 @@ export function createActivities(dependencies: ActivityDependencies) {
       await dependencies.ledger.closeSession(sessionId, Date.now());
     },
   };
+}
+
+/** The money is booked either way: this is for who has to talk to the provider, or to correct the configuration. */
+function tellOfUsage({ turnId, target }: ModelCallInput, { attempt, usageNote }: Settlement): void {
+  if (usageNote === undefined) return;
+  const { name, provider, model } = target;
+  Context.current().log.warn(`The usage of a call is odd. ${usageNote}`, {
+    turnId,
+    attempt,
+    target: name,
+    provider,
+    model,
+  });
 }
 
 function leaveToWorkflow(error: unknown): null {

@@ -6,6 +6,7 @@ import { Continuation, type PlacedText } from '../domain/continuation';
 import { withPrefill } from '../domain/prefill';
 import { retryDelayMs } from '../domain/retry-schedule';
 import type { Provider } from '../providers/provider';
+import { completionLimit } from './admit-turn';
 import { askProvider, type Call, circuitOpen, mayAsk } from './ask-provider';
 import { begunAnswer } from './begun-answer';
 import type { ActivityDependencies } from './dependencies';
@@ -87,7 +88,8 @@ async function callOnce(
     const { content, rest } = answer.finish();
     show(rest);
     const { model, finishReason, refusal, toolCalls } = result;
-    const settlement = settlementOfAnswer(reserved, result, target, prompt);
+    const maxTokens = completionLimit(policy, input.maxTokens);
+    const settlement = settlementOfAnswer(reserved, result, { target, prompt, maxTokens });
     const said = { content, finishReason, ...(refusal && { refusal }), ...(toolCalls && { toolCalls }) };
     return { kind: 'answered', ...said, model, settlement };
   }

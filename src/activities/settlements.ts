@@ -2,17 +2,24 @@ import type { CallFailure } from '../contract/failures';
 import type { Target } from '../contract/policy';
 import type { AttemptTicket, PromptMeasure, Settlement } from '../contract/turn';
 import { measureText } from '../domain/cjk';
-import { costNanoUsd } from '../domain/prices';
+import { bookUsage } from '../domain/claimed-usage';
 import type { CompletionResult } from '../providers/provider';
 
 export type Completed = Extract<CompletionResult, { kind: 'completed' }>;
 export type Failed = Extract<CompletionResult, { kind: 'failed' }>;
 
+/** What is known of the call that was answered. */
+interface Asked {
+  readonly target: Target;
+  readonly prompt: PromptMeasure;
+  /** As many completion tokens as the call could ask for. */
+  readonly maxTokens: number;
+}
+
 export function settlementOfAnswer(
   ticket: AttemptTicket,
   result: Completed,
-  target: Target,
-  prompt: PromptMeasure,
+  { target, prompt, maxTokens }: Asked,
 ): Settlement {
   const { usage, content, refusal = '', toolCalls = [] } = result;
   const answer = measureText(content + refusal + toolCalls.map((call) => JSON.stringify(call)).join(''));
@@ -22,10 +29,13 @@ export function settlementOfAnswer(
   };
   return {
     attempt: ticket.attempt,
-    // An answer without usage was charged, nobody knows how much: the reserved amount stands in.
-    state: usage ? 'settled' : 'unconfirmed',
-    costNanoUsd: usage ? costNanoUsd(target.price, usage, text) : ticket.reservedNanoUsd,
-    usage,
+    ...bookUsage(usage, {
+      price: target.price,
+      reservedNanoUsd: ticket.reservedNanoUsd,
+      prompt,
+      text,
+      maxCompletionTokens: Math.max(target.maxOutputTokens, maxTokens),
+    }),
     outcome: 'answered',
     httpStatus: 200,
     latencyMs: Math.round(result.latencyMs),

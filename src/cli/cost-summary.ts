@@ -20,6 +20,8 @@ const noCosts: CostTotals = {
   tokens: 0,
   costNanoUsd: 0,
   unconfirmedNanoUsd: 0,
+  overReservedNanoUsd: 0,
+  disbelievedCalls: 0,
   reservedNanoUsd: 0,
   days: 0,
 };
@@ -50,6 +52,8 @@ export function summaryAsJson({ totals, ...summary }: CostSummary): object {
     total_turns: totals.turns,
     total_attempts: totals.attempts,
     unconfirmed: toUsd(totals.unconfirmedNanoUsd),
+    over_reservation: toUsd(totals.overReservedNanoUsd),
+    disbelieved_calls: totals.disbelievedCalls,
     reserved: toUsd(totals.reservedNanoUsd),
     estimated_monthly_cost: toUsd(summary.monthlyNanoUsd),
     estimated_from_days: totals.days,
@@ -68,5 +72,7 @@ export function rowAsJson(row: CostRow): object {
     tokens: row.tokens,
     cost: toUsd(row.costNanoUsd),
     unconfirmed: toUsd(row.unconfirmedNanoUsd),
+    over_reservation: toUsd(row.overReservedNanoUsd),
+    disbelieved_calls: row.disbelievedCalls,
   };
 }

@@ -1,7 +1,7 @@
 import { Command, Option } from 'commander';
 import pc from 'picocolors';
 import { formatUsd } from '../domain/prices';
-import type { CostDimension, CostRow, Ledger } from '../ledger/ledger';
+import type { CostDimension, CostRow, CostTotals, Ledger } from '../ledger/ledger';
 import { rowAsJson, summarise, summaryAsJson, type CostSummary } from './cost-summary';
 import { exitStatusHelp } from './exit-status';
 import { renderTable, writeJson, writeLines } from './output';
@@ -58,6 +58,7 @@ function asText(ledger: string, summary: CostSummary, by: CostDimension, rows: r
   const lines = [
     ['total_cost', `${formatUsd(totals.costNanoUsd)}  ${totals.turns} turns, ${totals.attempts} attempts`],
     ['unconfirmed', `${formatUsd(totals.unconfirmedNanoUsd)}  attempts whose end nobody knows, at their worst case`],
+    ...oddLines(totals),
     ['reserved', `${formatUsd(totals.reservedNanoUsd)}  calls in flight, at their worst case`],
     ['total_tokens', `${totals.tokens}`],
     ['estimated_monthly_cost', `${formatUsd(monthlyNanoUsd)}  the mean of ${days} with spending × 30`],
@@ -75,7 +76,23 @@ function asText(ledger: string, summary: CostSummary, by: CostDimension, rows: r
   ];
 }
 
+/** What providers charged or claimed against all expectation; nothing of it is told where all is well. */
+function oddLines({ overReservedNanoUsd, disbelievedCalls }: CostTotals): readonly (readonly string[])[] {
+  const lines: string[][] = [];
+  if (overReservedNanoUsd > 0) {
+    const meaning = 'of total_cost: what calls cost beyond what was reserved for them';
+    lines.push(['over_reservation', `${formatUsd(overReservedNanoUsd)}  ${meaning}`]);
+  }
+  if (disbelievedCalls > 0) {
+    const meaning = 'calls whose usage cannot be as claimed; unconfirmed. usage_note in the ledger says why';
+    lines.push(['disbelieved_calls', `${disbelievedCalls}  ${meaning}`]);
+  }
+  return lines;
+}
+
 function costTable(by: CostDimension, rows: readonly CostRow[]): string {
+  const isOver = rows.some(({ overReservedNanoUsd }) => overReservedNanoUsd > 0);
+  const isDisbelieved = rows.some(({ disbelievedCalls }) => disbelievedCalls > 0);
   return renderTable(
     [
       { title: by },
@@ -85,6 +102,8 @@ function costTable(by: CostDimension, rows: readonly CostRow[]): string {
       { title: 'tokens', align: 'right' },
       { title: 'cost', align: 'right' },
       { title: 'unconfirmed', align: 'right' },
+      ...(isOver ? [{ title: 'over reservation', align: 'right' as const }] : []),
+      ...(isDisbelieved ? [{ title: 'disbelieved', align: 'right' as const }] : []),
     ],
     rows.map((row) => [
       row.key,
@@ -94,6 +113,8 @@ function costTable(by: CostDimension, rows: readonly CostRow[]): string {
       `${row.tokens}`,
       formatUsd(row.costNanoUsd),
       formatUsd(row.unconfirmedNanoUsd),
+      ...(isOver ? [formatUsd(row.overReservedNanoUsd)] : []),
+      ...(isDisbelieved ? [`${row.disbelievedCalls}`] : []),
     ]),
   );
 }

@@ -81,3 +81,9 @@ export const providerDefaults = {
 
 /** A target of the user's own that says nothing: under the 4 s up to which a first attempt runs in the workflow task. */
 export const defaultUsualLatencyMs = 1000;
+
+/**
+ * What the models of the default arms can produce at most, thoughts included, and most others too. No answer that was
+ * asked for is doubted for it: more counts where more was asked for.
+ */
+export const defaultMaxOutputTokens = 65_536;

@@ -1,6 +1,6 @@
 import type { Arm, ModelPrice, Policy, StreamLimits, Target } from '../contract/policy';
 import type { LoadedConfigFile } from './config-file';
-import { defaultConfig, defaultUsualLatencyMs } from './defaults';
+import { defaultConfig, defaultMaxOutputTokens, defaultUsualLatencyMs } from './defaults';
 import { configFileSchema, type ConfigFile } from './schema';
 import type { ConfigPath } from './schema-issues';
 
@@ -144,6 +144,7 @@ function resolveArm(name: string, arm: ArmConfig, merged: MergedConfig, stream: 
       provider: target.provider,
       model: target.model,
       price: resolvePrice(model),
+      maxOutputTokens: target.maxOutputTokens ?? defaultMaxOutputTokens,
       firstAttempt: target.firstAttempt ?? 'auto',
       usualLatencyMs: target.usualLatencyMs ?? defaultUsualLatencyMs,
       streaming: target.streaming ?? true,

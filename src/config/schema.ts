@@ -31,7 +31,12 @@ const providerSchema = z.strictObject({
     .describe('Name of the environment variable that holds the key; the same name with _FILE names a file that does.'),
   apiKeyFile: z.string().min(1).optional().describe('A file that holds the key, relative to this file.'),
   maxConnections: z.int().min(1).max(10_000).optional().describe('Connections kept to the provider.'),
-  maxResponseBytes: z.int().min(1024).max(8_388_608).optional().describe('A longer answer is an error.'),
+  maxResponseBytes: z
+    .int()
+    .min(1024)
+    .max(8_388_608)
+    .optional()
+    .describe('A longer response is an error. So is an answer of more than 1 MiB as JSON, whatever stands here.'),
 });
 
 const priceSchema = z.union([
@@ -64,6 +69,14 @@ const targetSchema = z.strictObject({
     .describe('The role within the arm, shown as provider of a reply: holysheep-primary.'),
   provider: name,
   model: modelName,
+  maxOutputTokens: z
+    .int()
+    .min(1)
+    .max(10_000_000)
+    .optional()
+    .describe(
+      'The most tokens that one answer of the model can have, thoughts included; 65,536 unless given. A provider that claims more is not believed: the call counts at what was reserved.',
+    ),
   firstAttempt: z
     .enum(['auto', 'local', 'regular'])
     .optional()

@@ -6,6 +6,11 @@ export const limits = {
   maxWindowBytes: 512 * 1024,
   /** All messages of one stateless request, before the window is cut: under Temporal's 2 MB limit on one payload. */
   maxRequestBytes: 1024 * 1024,
+  /**
+   * One answer as JSON, which may take several times the bytes that came over the wire. A step's result and the turn's are
+   * sent to Temporal together, beside what a conversation carries to its next run: 4 MB in all.
+   */
+  maxAnswerBytes: 1024 * 1024,
   /** The migration guide's context window: the system prompt and the most recent messages, 20 in all. */
   maxWindowMessages: 20,
   /** Session, turn and user ids: they become parts of workflow ids and keys of the ledger. */

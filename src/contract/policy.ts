@@ -18,6 +18,8 @@ export interface Target {
   readonly provider: string;
   readonly model: string;
   readonly price: ModelPrice;
+  /** The most tokens that one answer can have, thoughts included: a provider that claims more is not believed. */
+  readonly maxOutputTokens: number;
   /** Where attempt 0 runs: `local` in the workflow task, `regular` as an activity, `auto` by how long the target usually takes. */
   readonly firstAttempt: FirstAttempt;
   /** What the target usually takes, in milliseconds, before any call was measured. */

@@ -67,6 +67,8 @@ export interface Settlement {
   /** Ignored unless `settled`. */
   readonly costNanoUsd: number;
   readonly usage: TokenUsage | null;
+  /** What the payer should know of the usage: that it passed the reservation, or why it was not believed. */
+  readonly usageNote?: string;
   readonly outcome: 'answered' | FailureKind;
   readonly httpStatus: number | null;
   readonly latencyMs: number;

@@ -19,6 +19,11 @@ const tokensPerPriceUnit = 1_000_000n;
  * share of the tokens that is the share of CJK characters pays it. A text without characters pays none.
  */
 export function costNanoUsd(price: ModelPrice, usage: TokenUsage, text: TextMeasure): number {
+  return toSafeNumber(exactCostNanoUsd(price, usage, text));
+}
+
+/** The same, where the usage is another's word: the amount may be more than a number holds. */
+export function exactCostNanoUsd(price: ModelPrice, usage: TokenUsage, text: TextMeasure): bigint {
   const promptTokens = BigInt(usage.promptTokens);
   const cached = BigInt(Math.min(usage.cachedPromptTokens, usage.promptTokens));
   const baseCost =
@@ -30,7 +35,7 @@ export function costNanoUsd(price: ModelPrice, usage: TokenUsage, text: TextMeas
   const cjk = BigInt(Math.min(text.cjkCharacters, text.characters));
   // Percent × characters, so that the share is never a fraction.
   const weight = (characters - cjk) * 100n + cjk * BigInt(price.cjkPricePercent);
-  return toSafeNumber(divideUp(baseCost * weight, tokensPerPriceUnit * 100n * characters));
+  return divideUp(baseCost * weight, tokensPerPriceUnit * 100n * characters);
 }
 
 /**

@@ -12,6 +12,9 @@ function total(value: Expression<number>) {
 const tokens = sql<number>`prompt_tokens + completion_tokens`;
 const confirmed = sql<number>`case when state = 'settled' then cost_nano_usd else 0 end`;
 const unconfirmed = sql<number>`case when state = 'unconfirmed' then cost_nano_usd else 0 end`;
+const overReserved = sql<number>`
+  case when state = 'settled' and cost_nano_usd > reserved_nano_usd then cost_nano_usd - reserved_nano_usd else 0 end`;
+const disbelieved = sql<number>`case when state = 'unconfirmed' and usage_note is not null then 1 else 0 end`;
 const reserved = sql<number>`case when state = 'reserved' then reserved_nano_usd else 0 end`;
 const spendingDay = sql<string>`case when cost_nano_usd > 0 then day end`;
 
@@ -21,6 +24,8 @@ const measures = {
   tokens: total(tokens).as('tokens'),
   cost: total(confirmed).as('cost'),
   unconfirmed: total(unconfirmed).as('unconfirmed'),
+  overReserved: total(overReserved).as('overReserved'),
+  disbelieved: total(disbelieved).as('disbelieved'),
 };
 
 /** See `Ledger.costTotals`. */
@@ -83,6 +88,8 @@ interface Amounts {
   readonly tokens: number;
   readonly cost: number;
   readonly unconfirmed: number;
+  readonly overReserved: number;
+  readonly disbelieved: number;
 }
 
 function amounts(row: Amounts): Omit<CostRow, 'key'> {
@@ -92,6 +99,8 @@ function amounts(row: Amounts): Omit<CostRow, 'key'> {
     tokens: exactInteger(row.tokens),
     costNanoUsd: exactInteger(row.cost),
     unconfirmedNanoUsd: exactInteger(row.unconfirmed),
+    overReservedNanoUsd: exactInteger(row.overReserved),
+    disbelievedCalls: row.disbelieved,
   };
 }
 
@@ -103,6 +112,7 @@ export async function listAttempts(db: LedgerDatabase, turnName: string | undefi
     .select(['arm', 'target', 'model', 'state'])
     .select(['outcome', 'reserved_nano_usd as reservedNanoUsd', 'cost_nano_usd as costNanoUsd'])
     .select(['prompt_tokens as promptTokens', 'completion_tokens as completionTokens'])
+    .select('usage_note as usageNote')
     .orderBy('started_at_ms')
     .orderBy('turn_id')
     .orderBy('attempt');

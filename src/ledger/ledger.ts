@@ -108,6 +108,10 @@ export interface CostRow {
   readonly tokens: number;
   readonly costNanoUsd: number;
   readonly unconfirmedNanoUsd: number;
+  /** By how much settled calls passed what was reserved for them: the part of the cost that no cap could foresee. */
+  readonly overReservedNanoUsd: number;
+  /** Calls whose provider claimed a usage that cannot be: they count at what was reserved, as unconfirmed. */
+  readonly disbelievedCalls: number;
 }
 
 export interface CostTotals {
@@ -116,6 +120,9 @@ export interface CostTotals {
   readonly tokens: number;
   readonly costNanoUsd: number;
   readonly unconfirmedNanoUsd: number;
+  /** As in `CostRow`. */
+  readonly overReservedNanoUsd: number;
+  readonly disbelievedCalls: number;
   /** Reserved by calls in flight. */
   readonly reservedNanoUsd: number;
   /** Distinct UTC days on which anything was spent. */
@@ -140,11 +147,14 @@ export interface AttemptRow {
   readonly costNanoUsd: number;
   readonly promptTokens: number;
   readonly completionTokens: number;
+  /** As in `Settlement`. */
+  readonly usageNote: string | null;
 }
 
 /**
  * What turns cost and how they went. Every method is one transaction and may be repeated: the second time changes
- * nothing. For every scope, at every instant: spent + reserved ≤ cap (an `unconfirmed` amount is spent).
+ * nothing. For every scope, at every instant: spent + reserved ≤ cap (an `unconfirmed` amount is spent), but for what
+ * settled calls cost beyond their reservations: that is spent, and refuses what comes after it.
  */
 export interface Ledger {
   readonly rollouts: Rollouts;
@@ -159,7 +169,7 @@ export interface Ledger {
   admit(request: AdmitRequest): Promise<AdmitResult>;
   /** As `admit`, for a further attempt of a turn that is already admitted. */
   reserveAttempt(request: ReserveRequest): Promise<ReserveResult>;
-  /** Ends one attempt. An unconfirmed attempt may still become settled or released when its truth arrives late. */
+  /** Ends one attempt; with numbers that no row can hold, as unconfirmed. An unconfirmed attempt may still become settled or released when its truth arrives late. */
   settleAttempt(turnId: string, settlement: Settlement): Promise<void>;
   /** Ends the given attempts and writes the turn's outcome; a turn recorded again after a crash gets the newer outcome. */
   recordTurn(record: TurnRecord): Promise<TurnTotals>;

@@ -1,11 +1,11 @@
-import { DEFAULT_MIGRATION_TABLE, type Kysely, type Migration, Migrator, sql } from 'kysely';
+import { DEFAULT_MIGRATION_TABLE, type Kysely, type Migration, Migrator, PostgresAdapter, sql } from 'kysely';
 import type { LedgerDatabase } from './schema';
 
 /**
  * Applied in the order of their names, each once, never edited afterwards: a change is a new entry. Column types are
  * those that mean the same on SQLite and PostgreSQL; `bigint` holds nano-dollars and milliseconds.
  */
-const migrations: Record<string, Migration> = {
+export const migrations: Record<string, Migration> = {
   '0001_turns_attempts_budgets': {
     async up(db: Kysely<unknown>): Promise<void> {
       await db.schema
@@ -141,7 +141,33 @@ const migrations: Record<string, Migration> = {
       await db.schema.alterTable('attempts').addColumn('key_id', 'text').execute();
     },
   },
+  '0004_claimed_usage': {
+    async up(db: Kysely<unknown>): Promise<void> {
+      await db.schema.alterTable('attempts').addColumn('usage_note', 'text').execute();
+      // An integer of SQLite has 64 bits, whatever its column is called.
+      if (db.getExecutor().adapter instanceof PostgresAdapter) await widenTokenColumns(db);
+    },
+  },
 };
+
+/**
+ * 64 bits for counts that come from elsewhere. All three in one statement, as PostgreSQL writes the whole table anew:
+ * measured, 6 s for a million rows. Turns wait meanwhile.
+ */
+async function widenTokenColumns(db: Kysely<unknown>): Promise<void> {
+  await sql`set local statement_timeout = 0`.execute(db);
+  await sql`
+    alter table attempts
+      alter column prompt_tokens type bigint,
+      alter column cached_prompt_tokens type bigint,
+      alter column completion_tokens type bigint`.execute(db);
+  // A connection that has prepared a statement for the narrow columns could not run it again ("cached plan must not
+  // change result type"). Its worker connects anew, waits for the lock that is held here, and repeats what it did.
+  await sql`
+    select pg_terminate_backend(pid) from pg_stat_activity
+    where datname = current_database() and usename = current_user and pid <> pg_backend_pid()
+      and application_name = current_setting('application_name')`.execute(db);
+}
 
 /**
  * Applies what is pending, in one transaction, and returns the names applied. Several processes may do so at once: on

@@ -40,6 +40,7 @@ const attemptColumns = [
   'latency_ms',
   'started_at_ms',
   'ended_at_ms',
+  'usage_note',
 ] as const;
 
 /** What the ledger reads of an attempt to end it and to add it up. */

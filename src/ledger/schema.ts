@@ -54,6 +54,8 @@ export interface AttemptsTable {
   ended_at_ms: number | null;
   /** The API key whose budgets it counts on besides; null for a turn that came without one. */
   key_id: string | null;
+  /** What is odd about the usage that the provider claimed; null: nothing. */
+  usage_note: Generated<string | null>;
 }
 
 /** One row per scope that money counts on: `session:<id>`, `day:2026-11-23`. A new kind of scope is new rows. */

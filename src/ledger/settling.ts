@@ -1,6 +1,5 @@
 import type { Settlement } from '../contract/turn';
 import { changeScope, type ScopeChange } from './budgets';
-import { requireNanoUsd } from './money';
 import type { AttemptState } from './rows';
 import type { LedgerDatabase } from './schema';
 import { byLockOrder, type Scope, scopesOf } from './scopes';
@@ -59,7 +58,8 @@ export async function endAttempts(
 }
 
 /** The attempt after an ending; the same object when it has ended for good before. */
-function end(row: AttemptState, ending: Ending): AttemptState {
+function end(row: AttemptState, given: Ending): AttemptState {
+  const ending = bookable(given);
   switch (row.state) {
     case 'settled':
     case 'released':
@@ -72,6 +72,7 @@ function end(row: AttemptState, ending: Ending): AttemptState {
   }
   return {
     ...row,
+    usage_note: ending.usageNote ?? null,
     state: ending.state,
     cost_nano_usd: costOf(row, ending),
     prompt_tokens: ending.usage?.promptTokens ?? 0,
@@ -84,18 +85,32 @@ function end(row: AttemptState, ending: Ending): AttemptState {
   };
 }
 
+/**
+ * The ending with numbers that a row can hold. Whoever settles has made the call: refused here, it would stay open for
+ * ever and its turn with it, so it counts at what was reserved.
+ */
+function bookable(ending: Ending): Ending {
+  const { promptTokens = 0, cachedPromptTokens = 0, completionTokens = 0 } = ending.usage ?? {};
+  const costNanoUsd = ending.state === 'settled' ? ending.costNanoUsd : 0;
+  const numbers = { costNanoUsd, promptTokens, cachedPromptTokens, completionTokens };
+  const odd = Object.entries(numbers).find(([, value]) => !Number.isSafeInteger(value) || value < 0);
+  if (odd === undefined) return ending;
+  const usageNote = `Not booked: ${odd[0]} is ${odd[1]}, which is no count.`;
+  return { ...ending, state: 'unconfirmed', usage: null, usageNote };
+}
+
 function costOf(row: AttemptState, ending: Ending): number {
-  if (ending.state === 'settled') return requireNanoUsd('costNanoUsd', ending.costNanoUsd);
+  if (ending.state === 'settled') return ending.costNanoUsd;
   return ending.state === 'unconfirmed' ? row.reserved_nano_usd : 0;
 }
 
 async function writeEnd(trx: LedgerDatabase, row: AttemptState): Promise<void> {
   const { state, cost_nano_usd, prompt_tokens, cached_prompt_tokens, completion_tokens } = row;
-  const { outcome, http_status, latency_ms, ended_at_ms } = row;
+  const { outcome, http_status, latency_ms, ended_at_ms, usage_note } = row;
   await trx
     .updateTable('attempts')
     .set({ state, cost_nano_usd, prompt_tokens, cached_prompt_tokens, completion_tokens })
-    .set({ outcome, http_status, latency_ms, ended_at_ms })
+    .set({ outcome, http_status, latency_ms, ended_at_ms, usage_note })
     .where('turn_id', '=', row.turn_id)
     .where('attempt', '=', row.attempt)
     .execute();

@@ -1,4 +1,4 @@
-import type { Chunk, ToolCallDelta } from './response-schemas';
+import { countsTokens, type Chunk, type ToolCallDelta } from './response-schemas';
 
 interface CollectedToolCall {
   readonly index: number;
@@ -22,14 +22,14 @@ export class CollectedAnswer {
   hasChoice = false;
   keptBytes = 0;
   private model: string | null = null;
-  private usage: Chunk['usage'] = null;
+  private usage: unknown = null;
   private content: string | null = null;
   private refusal = '';
   private readonly toolCalls: CollectedToolCall[] = [];
 
   add(chunk: Chunk): Step {
     this.model = chunk.model ?? this.model;
-    this.usage = chunk.usage ?? this.usage;
+    if (countsTokens(chunk.usage) || !countsTokens(this.usage)) this.usage = chunk.usage ?? this.usage;
     // Other choices than the first were not asked for.
     const choice = chunk.choices?.find(({ index }) => (index ?? 0) === 0);
     if (choice === undefined) return { text: '', isProgress: false };

@@ -1,4 +1,4 @@
-import type { TokenUsage } from '../contract/turn';
+import type { ClaimedUsage } from '../domain/claimed-usage';
 import type { ExchangeRequest } from './exchange';
 import type { CompletionRequest, CompletionResult } from './provider';
 import type { Completion } from './response-schemas';
@@ -38,7 +38,7 @@ export function completionCall(request: CompletionRequest, path: string): Exchan
   };
 }
 
-type Answer = Omit<Extract<CompletionResult, { kind: 'completed' }>, 'kind' | 'latencyMs'>;
+export type Answer = Omit<Extract<CompletionResult, { kind: 'completed' }>, 'kind' | 'latencyMs'>;
 
 export function readCompletion(completion: Completion, requestedModel: string): Answer {
   const choice = completion.choices[0];
@@ -54,9 +54,19 @@ export function readCompletion(completion: Completion, requestedModel: string): 
   };
 }
 
-function readUsage(usage: Completion['usage']): TokenUsage | null {
+/** Sorted by names alone, whatever stands there. */
+function readUsage(usage: unknown): ClaimedUsage | null {
   if (usage === null || usage === undefined) return null;
-  const promptTokens = usage.prompt_tokens;
-  const cachedPromptTokens = Math.min(usage.prompt_tokens_details?.cached_tokens ?? 0, promptTokens);
-  return { promptTokens, cachedPromptTokens, completionTokens: usage.completion_tokens };
+  const { prompt_tokens, completion_tokens, prompt_tokens_details } = fieldsOf(usage);
+  const { cached_tokens } = fieldsOf(prompt_tokens_details);
+  return {
+    promptTokens: prompt_tokens,
+    cachedPromptTokens: cached_tokens ?? 0,
+    completionTokens: completion_tokens,
+  };
+}
+
+/** Of something that may have none. */
+function fieldsOf(value: unknown): Readonly<Record<string, unknown>> {
+  return Object(value) as Record<string, unknown>;
 }

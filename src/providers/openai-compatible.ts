@@ -1,5 +1,6 @@
 import { Pool } from 'undici';
 import type { CallFailure } from '../contract/failures';
+import { limits } from '../contract/limits';
 import { measuredText } from '../domain/message';
 import {
   classifyBrokenExchange,
@@ -8,7 +9,7 @@ import {
   type CallContext,
 } from './classify-failure';
 import { authorizedExchange, type AuthorizedExchange } from './authorized-exchange';
-import { completionCall, readCompletion } from './completion-call';
+import { type Answer, completionCall, readCompletion } from './completion-call';
 import type { Exchange } from './exchange';
 import { JsonReader } from './json-reader';
 import type { CompletionRequest, CompletionResult, Provider, ProviderSettings } from './provider';
@@ -52,15 +53,12 @@ export function createProvider(settings: ProviderSettings): Provider {
       const latencyMs = Math.round(performance.now() - startedAtMs);
       const context = contextOf(settings, call, request);
       const completion = completionSchema.safeParse(bodyOf(call.exchange)).data;
-      if (completion === undefined) {
-        return {
-          kind: 'failed',
-          failure: failureOf(call.exchange, context),
-          receivedBytes: call.exchange.head !== null,
-          latencyMs,
-        };
+      const answer = completion && readCompletion(completion, request.model);
+      if (answer === undefined || isTooLarge(answer)) {
+        const failed = answer === undefined ? call.exchange : tooLarge(call.exchange);
+        return { kind: 'failed', failure: failureOf(failed, context), receivedBytes: failed.head !== null, latencyMs };
       }
-      return { kind: 'completed', ...readCompletion(completion, request.model), latencyMs };
+      return { kind: 'completed', ...answer, latencyMs };
     },
 
     async listModels(timeoutMs) {
@@ -83,6 +81,15 @@ export function createProvider(settings: ProviderSettings): Provider {
 /** The body of a 2xx; undefined for everything else. */
 function bodyOf(result: Exchange): unknown {
   return result.kind === 'broken' || result.head.status >= 300 ? undefined : result.body;
+}
+
+/** Whether it could not be handed on, though its bytes were within the limit of a response. The usage never is. */
+function isTooLarge({ usage: _usage, ...said }: Answer): boolean {
+  return Buffer.byteLength(JSON.stringify(said)) > limits.maxAnswerBytes;
+}
+
+function tooLarge({ head }: Exchange): Exchange {
+  return { kind: 'broken', cause: { kind: 'too-large' }, head, sent: true };
 }
 
 function failureOf(result: Exchange, context: CallContext): CallFailure {

@@ -1,7 +1,7 @@
 import type { ChatMessage, ToolCall } from '../contract/chat';
 import type { CallFailure } from '../contract/failures';
 import type { StreamLimits } from '../contract/policy';
-import type { TokenUsage } from '../contract/turn';
+import type { ClaimedUsage } from '../domain/claimed-usage';
 
 export interface CompletionRequest {
   readonly model: string;
@@ -39,8 +39,8 @@ export type CompletionResult =
       /** The model that the provider says answered. */
       readonly model: string;
       readonly finishReason: string | null;
-      /** null when the provider did not say. */
-      readonly usage: TokenUsage | null;
+      /** As the provider says it; null when it did not say. */
+      readonly usage: ClaimedUsage | null;
       readonly latencyMs: number;
     }
   | {

@@ -21,15 +21,16 @@ export function redact(message: string, confidential: Confidential, maxCharacter
     if (key !== '') clean = clean.replaceAll(key, '[key]');
   }
   // Bounded before the search for quotations, which takes time for every character.
-  const characters = Array.from(
-    clean
-      .slice(0, maxCharacters * 4)
-      .replaceAll(/\s+/g, ' ')
-      .trim(),
-  );
-  const texts = confidential.texts.map((text) => text.replaceAll(/\s+/g, ' '));
+  const characters = Array.from(inOneLine(clean.slice(0, maxCharacters * 4)).trim());
+  const texts = confidential.texts.map(inOneLine);
   const visible = withoutQuotations(characters, texts);
-  return visible.length > maxCharacters ? `${visible.slice(0, maxCharacters - 1)}…` : visible;
+  const shown = Array.from(visible);
+  return shown.length > maxCharacters ? `${shown.slice(0, maxCharacters - 1).join('')}…` : visible;
+}
+
+/** Control characters and halves of characters count as spaces: not every database and protocol takes them. */
+function inOneLine(text: string): string {
+  return text.replaceAll(/[\s\p{Cc}\p{Cs}]+/gu, ' ');
 }
 
 function withoutQuotations(characters: readonly string[], texts: readonly string[]): string {

@@ -1,15 +1,13 @@
 /** What we read of a provider's answers: as little as possible, so that whatever else they hold cannot break us. */
 import { z } from 'zod';
 
-const tokenCount = z.int().nonnegative();
+/** A name as people read it, and as every database takes it: no control characters, and nothing that is half a character. */
+const modelName = z.string().regex(/^[^\p{C}]{1,200}$/u);
 
-const usageSchema = z.object({
-  prompt_tokens: tokenCount,
-  completion_tokens: tokenCount,
-  prompt_tokens_details: z.object({ cached_tokens: tokenCount.nullish() }).nullish().catch(null),
-});
+/** `stop`, `MAX_TOKENS`, `eos_token`; a client does something with it only when it knows the word. */
+const finishReason = z.string().regex(/^[\w .:/-]{1,64}$/);
 
-const toolCallSchema = z.looseObject({ id: z.string(), type: z.string() });
+const toolCallSchema = z.looseObject({ id: z.string(), type: z.string() }).refine(isShallow);
 
 const answerSchema = z
   .object({
@@ -23,20 +21,22 @@ const answerSchema = z
   );
 
 export const completionSchema = z.object({
-  model: z.string().nullish().catch(null),
-  choices: z.array(z.object({ message: answerSchema, finish_reason: z.string().nullish().catch(null) })).min(1),
-  // An answer with an unreadable usage is still an answer; its cost is then unknown.
-  usage: usageSchema.nullish().catch(null),
+  model: modelName.nullish().catch(null),
+  choices: z.array(z.object({ message: answerSchema, finish_reason: finishReason.nullish().catch(null) })).min(1),
+  // An answer with an unreadable usage is still an answer. What is believed of it is decided where it is paid.
+  usage: z.unknown().optional(),
 });
 export type Completion = z.infer<typeof completionSchema>;
 
 /** A part of a tool call; the first part of a call has its id and its name, the others more of its arguments. */
-const toolCallDeltaSchema = z.looseObject({
-  index: z.int().nonnegative().nullish(),
-  id: z.string().nullish(),
-  type: z.string().nullish(),
-  function: z.looseObject({ name: z.string().nullish(), arguments: z.string().nullish() }).nullish(),
-});
+const toolCallDeltaSchema = z
+  .looseObject({
+    index: z.int().nonnegative().nullish(),
+    id: z.string().nullish(),
+    type: z.string().nullish(),
+    function: z.looseObject({ name: z.string().nullish(), arguments: z.string().nullish() }).nullish(),
+  })
+  .refine(isShallow);
 export type ToolCallDelta = z.infer<typeof toolCallDeltaSchema>;
 
 const deltaSchema = z.object({
@@ -61,9 +61,15 @@ export const chunkSchema = z.object({
       }),
     )
     .nullish(),
-  usage: usageSchema.nullish().catch(null),
+  usage: z.unknown().optional(),
 });
 export type Chunk = z.infer<typeof chunkSchema>;
+
+/** Whether a usage says anything at all: one that does not takes nothing from one that does. */
+export function countsTokens(usage: unknown): boolean {
+  const { prompt_tokens, completion_tokens } = Object(usage) as Record<string, unknown>;
+  return typeof prompt_tokens === 'number' || typeof completion_tokens === 'number';
+}
 
 /** A 200 whose answer was held back. */
 export const withheldSchema = z.object({
@@ -102,4 +108,16 @@ export function parseJson(text: string): unknown {
   } catch {
     return undefined;
   }
+}
+
+/** Deeper than any tool call, and a tenth of where writing it as JSON again would run out of stack. */
+const maxDepth = 300;
+
+/** Whether it can be written as JSON again: what is passed on whole comes back as deep as it was sent. */
+function isShallow(value: unknown): boolean {
+  let level = [value];
+  for (let depth = 0; depth <= maxDepth && level.length > 0; depth += 1) {
+    level = level.flatMap((one): unknown[] => (typeof one === 'object' && one !== null ? Object.values(one) : []));
+  }
+  return level.length === 0;
 }

@@ -6,11 +6,19 @@ const secondsPattern = /^\d+(\.\d+)?$/;
 /** All forms of an HTTP date (RFC 9110 §5.6.7) begin with a day's name; `Date.parse` alone would take "-5" for a year. */
 const httpDatePattern = /^[A-Za-z]{3,9},? /;
 
+/** No turn waits for so long: whatever is longer says the same, also what no number could hold. */
+const longestMs = 24 * 60 * 60 * 1000;
+
 /**
- * How long the provider asks to wait, in milliseconds: from `retry-after-ms`, else from `Retry-After` in seconds or as
- * an HTTP date (0 when it is past). null when neither header says anything that can be understood.
+ * How long the provider asks to wait, in milliseconds, up to a day: from `retry-after-ms`, else from `Retry-After` in
+ * seconds or as an HTTP date (0 when it is past). null when neither header says anything that can be understood.
  */
 export function readRetryAfterMs(headers: ResponseHeaders, nowMs: number): number | null {
+  const askedMs = readAskedMs(headers, nowMs);
+  return askedMs === null ? null : Math.min(askedMs, longestMs);
+}
+
+function readAskedMs(headers: ResponseHeaders, nowMs: number): number | null {
   const milliseconds = firstValue(headers['retry-after-ms']);
   if (milliseconds !== undefined && secondsPattern.test(milliseconds)) return Math.ceil(Number(milliseconds));
 

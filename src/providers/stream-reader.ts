@@ -3,7 +3,7 @@ import { CollectedAnswer } from './collected-answer';
 import type { BodyReader, BreakCause, ExchangeControl, ResponseHead } from './exchange';
 import { JsonReader } from './json-reader';
 import type { StreamRequest } from './provider';
-import { chunkSchema, completionSchema, parseJson, type Chunk } from './response-schemas';
+import { chunkSchema, completionSchema, countsTokens, parseJson, type Chunk } from './response-schemas';
 import { firstValue } from './retry-after';
 import { StreamWatch } from './stream-watch';
 
@@ -123,7 +123,7 @@ export class StreamReader implements BodyReader {
     }
     if (text !== '') this.stream.onText(text);
     // Usage beside the finish reason may be followed by that of the whole call.
-    if (wasWhole && chunk.usage) this.finish();
+    if (wasWhole && countsTokens(chunk.usage)) this.finish();
     else if (this.isWhole) this.watch.finished();
     else if (isProgress) this.watch.token();
   }

@@ -35,6 +35,8 @@ export type Fault = FaultOptions &
     | { readonly kind: 'no-choices' }
     | { readonly kind: 'null-content'; readonly finishReason?: string }
     | { readonly kind: 'no-usage' }
+    /** The answer is whole, and says this of what it used. */
+    | { readonly kind: 'false-usage'; readonly usage: unknown }
     | { readonly kind: 'large-body'; readonly bytes: number }
     | { readonly kind: 'slow-body'; readonly bytesPerSecond: number }
     /** The body ends as if it were whole, in the middle of the answer: a stream without a finish reason, half a JSON. */

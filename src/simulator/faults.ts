@@ -30,7 +30,9 @@ export function sendError(response: ServerResponse, error: Omit<StatusFault, 'ki
 
 /** Whether a client that is patient and takes what it gets has its answer in spite of the fault. */
 export function isUsable(fault: Fault | null): boolean {
-  return fault === null || ['late-first-token', 'no-done', 'json-instead-of-stream'].includes(fault.kind);
+  return (
+    fault === null || ['false-usage', 'late-first-token', 'no-done', 'json-instead-of-stream'].includes(fault.kind)
+  );
 }
 
 /** Faults that are sent as one body even when a stream was asked for. */
@@ -70,6 +72,9 @@ export function sendFaultyAnswer(
     }
     case 'no-usage':
       sendJson(response, 200, { ...body, usage: undefined });
+      break;
+    case 'false-usage':
+      sendJson(response, 200, { ...body, usage: fault.usage });
       break;
     case 'error-in-body':
       sendJson(response, 200, errorBody(fault));

@@ -40,7 +40,7 @@ export function streamScript(
   fault: ScriptedFault | null,
 ): StreamScript {
   const firstTokenMs = fault?.kind === 'late-first-token' ? fault.ms : options.firstTokenMs;
-  const { chunk, role, said, finish, usage, done } = chunksOf(body, answer, { ...options, firstTokenMs });
+  const { chunk, usageEvent, role, said, finish, usage, done } = chunksOf(body, answer, { ...options, firstTokenMs });
   const tail = [finish, ...usage, done];
   if (fault === null || fault.kind === 'late-first-token') return whole([role, ...said, ...tail], finish, 'answered');
 
@@ -71,6 +71,10 @@ export function streamScript(
     }
     case 'no-usage':
       return whole([role, ...said, finish, done], finish, 'faulty');
+    case 'false-usage': {
+      const claim = usage.map((step) => ({ ...step, text: usageEvent(fault.usage) }));
+      return whole([role, ...said, finish, ...claim, done], finish, 'answered');
+    }
     case 'no-done':
       break;
   }
@@ -91,9 +95,11 @@ function chunksOf(body: CompletionBody, answer: Answer, options: StreamOptions) 
     const choices = [{ index: 0, delta, finish_reason: finishReason }];
     return { afterMs, text: eventOf({ ...envelope, choices }), completionTokens };
   };
-  const usageChunk = { afterMs: 0, text: eventOf({ ...envelope, choices: [], usage }), completionTokens: all };
+  const usageEvent = (claimed: unknown): string => eventOf({ ...envelope, choices: [], usage: claimed });
+  const usageChunk = { afterMs: 0, text: usageEvent(usage), completionTokens: all };
   return {
     chunk,
+    usageEvent,
     role: chunk({ role: 'assistant', content: answer.toolCalls.length > 0 ? null : '' }, null, 0),
     said: answerPieces(answer).map(({ delta, completionTokens }, index) =>
       chunk(delta, null, completionTokens, index === 0 ? options.firstTokenMs : options.pieceGapMs),

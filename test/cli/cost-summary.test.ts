@@ -6,6 +6,8 @@ const totals = {
   tokens: 100,
   costNanoUsd: 7_000_000_000,
   unconfirmedNanoUsd: 1_000_000_000,
+  overReservedNanoUsd: 0,
+  disbelievedCalls: 0,
   reservedNanoUsd: 500,
   days: 2,
 };
@@ -17,6 +19,8 @@ const row = (key: string, costNanoUsd: number, unconfirmedNanoUsd: number) => ({
   tokens: 1,
   costNanoUsd,
   unconfirmedNanoUsd,
+  overReservedNanoUsd: 0,
+  disbelievedCalls: 0,
 });
 
 describe('the day’s remaining budget', () => {

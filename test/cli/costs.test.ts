@@ -1,4 +1,5 @@
 import { join } from 'node:path';
+import type { Settlement } from '../../src/contract/turn';
 import type { Ledger, Reservation } from '../../src/ledger/ledger';
 import { openLedger } from '../../src/ledger/open-ledger';
 import { CliWorkspace } from './run-cli';
@@ -26,6 +27,7 @@ async function record(
   atMs: number,
   state: 'settled' | 'unconfirmed' | 'open',
   keyId: string | null = null,
+  changes: Partial<Settlement> = {},
 ): Promise<void> {
   const sessionId = `session-of-${turnId}`;
   const request = {
@@ -52,6 +54,7 @@ async function record(
     httpStatus: null,
     latencyMs: 100,
     endedAtMs: atMs + 100,
+    ...changes,
   });
 }
 
@@ -90,6 +93,29 @@ describe('bellwether costs', () => {
       guide_estimated_monthly_cost: 0.0252,
       by: 'day',
     });
+  });
+
+  it('shows what passed its reservation and what was not believed, where there is any', async () => {
+    await fillLedger(Date.now());
+    const usual = await workspace.run(['costs']);
+    expect(usual.stdout).not.toMatch(/over.reservation|disbelieved/);
+    expect(await workspace.json(['costs'])).toMatchObject({ over_reservation: 0, disbelieved_calls: 0 });
+
+    const ledger = await openLedger({ dataDirectory: join(workspace.directory, '.bellwether') });
+    await record(ledger, 'dear', Date.now(), 'settled', null, { costNanoUsd: 7_000_000 });
+    await record(ledger, 'lied', Date.now(), 'unconfirmed', null, { usageNote: 'Not believed: too much.' });
+    await ledger.close();
+    const costs = await workspace.json(['costs', '--by', 'model']);
+    expect(costs).toMatchObject({
+      over_reservation: 0.002,
+      disbelieved_calls: 1,
+      rows: [{ key: 'deepseek-v3.2', over_reservation: 0.002, disbelieved_calls: 1 }],
+    });
+    const { stdout } = await workspace.run(['costs', '--by', 'model']);
+    expect(stdout).toMatch(/over_reservation +\$0.002000 /);
+    expect(stdout).toMatch(/disbelieved_calls +1 /);
+    expect(stdout).toMatch(/^model .* over reservation +disbelieved/m);
+    expect(stdout).toMatch(/^deepseek-v3.2 .* \$0.002000 +1/m);
   });
 
   it('estimates a month from the mean of the days with spending', async () => {

@@ -19,7 +19,7 @@ models:
 arms:
   openai:
     targets:
-      - { name: openai-primary, provider: openai, model: gpt-5, firstAttempt: regular, usualLatencyMs: 6000 }
+      - { name: openai-primary, provider: openai, model: gpt-5, firstAttempt: regular, usualLatencyMs: 6000, maxOutputTokens: 128000 }
       - { name: openai-fallback, provider: openai, model: gpt-4.1, streaming: false, continues: false, stream: { firstTokenMs: 60000 } }
 defaultArm: openai
 budgets: { sessionUsd: 0.1, dayUsd: "2.500001" }
@@ -46,6 +46,7 @@ describe('the configuration file', () => {
       },
       firstAttempt: 'regular',
       usualLatencyMs: 6000,
+      maxOutputTokens: 128_000,
       streaming: true,
       continues: true,
       stream: { firstByteMs: 5_000, firstTokenMs: 10_000, idleMs: 4_000, totalMs: 120_000 },
@@ -175,6 +176,11 @@ describe('a problem of the configuration file', () => {
       'a half of streaming',
       'arms: { a: { targets: [{ name: a, provider: holysheep, model: gpt-4.1, streaming: often }] } }',
       '1: arms.a.targets[0].streaming: must be a boolean',
+    ],
+    [
+      'a model that can say nothing',
+      'arms: { a: { targets: [{ name: a, provider: holysheep, model: gpt-4.1, maxOutputTokens: 0 }] } }',
+      '1: arms.a.targets[0].maxOutputTokens: must be at least 1',
     ],
     ['an arm without targets', 'arms: { a: { targets: [] } }', '1: arms.a.targets: must have at least 1 entries'],
     ['an odd name', 'arms: { "a b": { targets: [] } }', '1: arms["a b"]: must be a name'],

@@ -25,6 +25,7 @@ describe('settings without any configuration', () => {
     expect(policy.retry).toMatchObject({ maxAttemptsPerTarget: 3, baseTimeoutMs: 10_000, baseDelayMs: 1000 });
     expect(policy.breaker).toEqual({ failures: 8, halfOpenAfterMs: 10_000 });
     expect(policy.arms['holysheep']?.targets[0]).toMatchObject({
+      maxOutputTokens: 65_536,
       streaming: true,
       continues: true,
       stream: { firstByteMs: 5_000, firstTokenMs: 10_000, idleMs: 10_000, totalMs: 120_000 },

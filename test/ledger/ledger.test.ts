@@ -356,6 +356,8 @@ describeOnEachDatabase('the ledger', (databases) => {
         tokens: 84,
         costNanoUsd: 1_450,
         unconfirmedNanoUsd: 400,
+        overReservedNanoUsd: 0,
+        disbelievedCalls: 0,
         reservedNanoUsd: 55,
         days: 2,
       });
@@ -432,6 +434,8 @@ describeOnEachDatabase('the ledger', (databases) => {
         tokens: 0,
         costNanoUsd: 0,
         unconfirmedNanoUsd: 0,
+        overReservedNanoUsd: 0,
+        disbelievedCalls: 0,
         reservedNanoUsd: 0,
         days: 0,
       });

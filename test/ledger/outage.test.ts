@@ -45,6 +45,8 @@ describeOnPostgres('a database that is killed and comes back', () => {
           tokens: 300 * 42,
           costNanoUsd: 300 * 120,
           unconfirmedNanoUsd: 0,
+          overReservedNanoUsd: 0,
+          disbelievedCalls: 0,
           reservedNanoUsd: 0,
           days: 1,
         });

@@ -118,19 +118,36 @@ describe('an answer', () => {
   });
 
   test.each([
-    ['an unreadable usage', { usage: { prompt_tokens: 'many' } }, null],
-    ['a negative usage', { usage: { prompt_tokens: -1, completion_tokens: 1 } }, null],
+    [
+      'an unreadable usage',
+      { usage: { prompt_tokens: 'many' } },
+      { promptTokens: 'many', cachedPromptTokens: 0, completionTokens: undefined },
+    ],
+    [
+      'a negative usage',
+      { usage: { prompt_tokens: -1, completion_tokens: 1 } },
+      { promptTokens: -1, cachedPromptTokens: 0, completionTokens: 1 },
+    ],
+    ['no usage', {}, null],
+    ['null for its usage', { usage: null }, null],
+    ['a text for its usage', { usage: 'none' }, { promptTokens: undefined, completionTokens: undefined }],
+    ['a list for its usage', { usage: [1, 2] }, { promptTokens: undefined, completionTokens: undefined }],
     [
       'more cached than prompt tokens',
       { usage: { prompt_tokens: 5, completion_tokens: 1, prompt_tokens_details: { cached_tokens: 9 } } },
-      { promptTokens: 5, cachedPromptTokens: 5, completionTokens: 1 },
+      { promptTokens: 5, cachedPromptTokens: 9, completionTokens: 1 },
     ],
     [
       'unreadable cached tokens',
       { usage: { prompt_tokens: 5, completion_tokens: 1, prompt_tokens_details: { cached_tokens: 'x' } } },
+      { promptTokens: 5, cachedPromptTokens: 'x', completionTokens: 1 },
+    ],
+    [
+      'no details of its prompt tokens',
+      { usage: { prompt_tokens: 5, completion_tokens: 1, prompt_tokens_details: 'none' } },
       { promptTokens: 5, cachedPromptTokens: 0, completionTokens: 1 },
     ],
-  ])('with %s is still an answer', async (_case, changes, usage) => {
+  ])('with %s is still an answer, and says of its usage what was claimed', async (_case, changes, usage) => {
     const body = JSON.stringify({ choices: [{ message: { content: 'Hello.' } }], ...changes });
     const server = await startServer((socket) => {
       socket.end(`HTTP/1.1 200 OK\r\ncontent-length: ${body.length}\r\n\r\n${body}`);

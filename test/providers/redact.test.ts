@@ -38,6 +38,17 @@ test('a long message is cut', () => {
   expect(clean.endsWith('…')).toBe(true);
 });
 
+test('control characters and halves of characters become spaces, which no database refuses', () => {
+  expect(redact('no\u0000poems \ud800 here\u0007', nothing, 300)).toBe('no poems here');
+  expect(redact('x'.repeat(298) + '🐑🐑🐑', nothing, 300)).not.toMatch(/\p{Cs}/u);
+  expect(redact('x'.repeat(1_199) + '🐑', nothing, 300)).not.toMatch(/\p{Cs}/u);
+});
+
+test('a quotation is taken out although its control characters became spaces', () => {
+  const clean = redact('Refused: Where\u0001is my order?', { apiKeys: [], texts: ['Where\u0001is my order?'] }, 300);
+  expect(clean).toBe('Refused: […]');
+});
+
 test('no key, no run of 12 bytes of a text and nothing too long ever comes through', () => {
   const anyKey = fc.stringMatching(/^sk-[a-z0-9]{20}$/);
   const anyText = fc.string({ minLength: 12, maxLength: 60, unit: 'grapheme' });

@@ -126,6 +126,13 @@ describe('an answer is the same', () => {
     expect(reader.ends).toEqual([hello]);
   });
 
+  test.each([{}, '', [], null, 'none'])('when %j stands for a usage before the usage, and after it', (empty) => {
+    const nothing = event({ choices: [], usage: empty });
+    const reader = opened();
+    reader.send(nothing + delta({ content: 'Hello' }) + usage + nothing + finish + nothing + done);
+    expect(reader.ends).toEqual([hello]);
+  });
+
   test('when other choices come with it', () => {
     const other = event({ choices: [{ index: 1, delta: { content: 'Bye' }, finish_reason: 'length' }] });
     const reader = opened();

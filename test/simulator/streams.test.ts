@@ -302,6 +302,10 @@ describe('a fault of a stream', () => {
     [{ kind: 'no-done' }, /"usage":\{[^\n]*\n\n$/],
     [{ kind: 'no-done', withUsage: false }, /"finish_reason":"stop"[^\n]*\n\n$/],
     [{ kind: 'no-usage' }, /"finish_reason":"stop"[^\n]*\n\ndata: \[DONE\]\n\n$/],
+    [
+      { kind: 'false-usage', usage: { completion_tokens: -5 } },
+      /"usage":\{"completion_tokens":-5\}[^\n]*\n\ndata: \[DONE/,
+    ],
     [{ kind: 'no-choices' }, /^data: \{[^\n]*"choices":\[\][^\n]*\n\ndata: \[DONE\]\n\n$/],
     [{ kind: 'null-content', finishReason: 'content_filter' }, /"content":null.*"finish_reason":"content_filter"/s],
     [{ kind: 'late-first-token', ms: 1 }, /"finish_reason":"stop".*\[DONE\]/s],
@@ -333,6 +337,7 @@ describe('a fault that is meant for streams', () => {
     [{ kind: 'error-in-body', code: 502 }, /^\{"error":\{/],
     [{ kind: 'cut' }, /^\{"id".*[^}]$/],
     [{ kind: 'no-done' }, /^\{"id".*\}$/],
+    [{ kind: 'false-usage', usage: 'none' }, /^\{"id".*"usage":"none"\}$/],
     [{ kind: 'late-first-token', ms: 1 }, /^\{"id".*\}$/],
   ])('%j has a plain form too', async (fault, expected) => {
     const response = await withFault(fault, { stream: false, stream_options: undefined });

@@ -1,0 +1,91 @@
+/** A ledger from before token counts had 64 bits, with what it holds and who works on it. */
+import { Migrator } from 'kysely';
+import { withPatience } from '../../src/ledger/failures';
+import { migrations } from '../../src/ledger/migrations';
+import { migrateLedger, openLedger } from '../../src/ledger/open-ledger';
+import { openPostgres } from '../../src/ledger/postgres';
+import type { LedgerDatabase } from '../../src/ledger/schema';
+import { openSqlite } from '../../src/ledger/sqlite';
+import { describeOnEachDatabase, type TestDatabase } from '../support/ledgers';
+import { noonMs } from './requests';
+
+const before = '0003_gateway';
+const tokenColumns = ['prompt_tokens', 'cached_prompt_tokens', 'completion_tokens'] as const;
+
+describeOnEachDatabase('a ledger from before its token counts had 64 bits', (databases) => {
+  let database: TestDatabase;
+  let old: LedgerDatabase;
+  beforeEach(async () => {
+    database = await databases.create();
+    const { databaseUrl, dataDirectory } = database.location;
+    old = databaseUrl === undefined ? openSqlite(dataDirectory) : openPostgres(databaseUrl);
+    const migrator = new Migrator({ db: old, provider: { getMigrations: () => Promise.resolve(migrations) } });
+    const { error } = await migrator.migrateTo(before);
+    expect(error).toBeUndefined();
+    await old
+      .insertInto('turns')
+      .values({ turn_id: 'old', session_id: 's', user_id: null, arm: 'holysheep', admitted_at_ms: noonMs })
+      .execute();
+    await old
+      .insertInto('attempts')
+      .values({
+        turn_id: 'old',
+        attempt: 1,
+        request_id: 'request',
+        owner: 'worker',
+        session_id: 's',
+        key_id: null,
+        day: '2026-11-23',
+        arm: 'holysheep',
+        target: 'holysheep-primary',
+        provider: 'holysheep',
+        model: 'deepseek-v3.2',
+        state: 'settled',
+        reserved_nano_usd: 400,
+        cost_nano_usd: 300,
+        prompt_tokens: 2_147_483_647,
+        cached_prompt_tokens: 5,
+        completion_tokens: 7,
+        outcome: 'answered',
+        http_status: 200,
+        latency_ms: 180,
+        started_at_ms: noonMs,
+        ended_at_ms: noonMs + 180,
+      })
+      .execute();
+  });
+  afterEach(async () => {
+    await old.destroy();
+    await database.remove();
+  });
+
+  /** As an older worker does all its work: prepared once on its connection, and again when that is lost. */
+  function asBefore<T>(work: (db: LedgerDatabase) => Promise<T>): Promise<T> {
+    return withPatience({ database: databases.name, giveUpAfterMs: 50_000 }, () => work(old));
+  }
+
+  function readAsBefore() {
+    return asBefore((db) => db.selectFrom('attempts').select(tokenColumns).where('turn_id', '=', 'old').execute());
+  }
+
+  test('keeps what it holds', async () => {
+    expect(await migrateLedger(database.location)).toEqual(['0004_claimed_usage']);
+    const ledger = await openLedger(database.location);
+    expect(await ledger.attempts('old')).toMatchObject([
+      { state: 'settled', costNanoUsd: 300, promptTokens: 2_147_483_647, completionTokens: 7, usageNote: null },
+    ]);
+    expect(await ledger.costTotals()).toMatchObject({ tokens: 2_147_483_654, costNanoUsd: 300, disbelievedCalls: 0 });
+    await ledger.close();
+  });
+
+  test('is worked on by older workers before and after', async () => {
+    const kept = [{ prompt_tokens: 2_147_483_647, cached_prompt_tokens: 5, completion_tokens: 7 }];
+    expect(await readAsBefore()).toEqual(kept);
+    await migrateLedger(database.location);
+    expect(await readAsBefore()).toEqual(kept);
+    await asBefore((db) =>
+      db.updateTable('attempts').set({ prompt_tokens: 3e9 }).where('turn_id', '=', 'old').execute(),
+    );
+    expect(await readAsBefore()).toMatchObject([{ prompt_tokens: 3e9 }]);
+  });
+});
