@@ -18,7 +18,7 @@ test('more processes than Temporal takes messages of a session from at once: eac
     const replies = await Promise.all(
       Array.from({ length: writers }, (_, writer) => {
         const client = new BellwetherClient(service.temporal, taskQueue);
-        const contents = Array.from({ length: messagesEach }, (__, message) => `Hello ${writer}.${message}`);
+        const contents = Array.from({ length: messagesEach }, (__, index) => `Hello ${writer}.${index}`);
         return Promise.all(contents.map((content) => client.send({ sessionId, content })));
       }),
     );

@@ -21,7 +21,14 @@ beforeEach(() => {
 afterEach(() => streams.close());
 
 function tell(changes: Partial<Parameters<typeof tellTurn>[0]> = {}) {
-  return tellTurn({ turnName: turnId, streams, end, heartbeatMs: 60_000, gone: new AbortController().signal, ...changes });
+  return tellTurn({
+    turnName: turnId,
+    streams,
+    end,
+    heartbeatMs: 60_000,
+    gone: new AbortController().signal,
+    ...changes,
+  });
 }
 
 function write(at: number, text: string, attempt = 1): void {
