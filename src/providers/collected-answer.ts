@@ -26,6 +26,7 @@ export class CollectedAnswer {
   private content: string | null = null;
   private refusal = '';
   private readonly toolCalls: CollectedToolCall[] = [];
+  private readonly latestByIndex = new Map<number, CollectedToolCall>();
 
   add(chunk: Chunk): Step {
     this.model = chunk.model ?? this.model;
@@ -77,7 +78,7 @@ export class CollectedAnswer {
 
   /** A new id begins a new call, whatever its index: some providers send none, or 0 for every call. */
   private toolCallOf(index: number | null, id: string | null): CollectedToolCall {
-    const last = this.toolCalls.findLast((call) => index === null || call.index === index);
+    const last = index === null ? this.toolCalls.at(-1) : this.latestByIndex.get(index);
     const isNew = last === undefined || (id !== null && last.id !== null && last.id !== id);
     if (!isNew) return last;
     const call: CollectedToolCall = {
@@ -88,6 +89,7 @@ export class CollectedAnswer {
       rest: {},
     };
     this.toolCalls.push(call);
+    this.latestByIndex.set(call.index, call);
     return call;
   }
 }

@@ -112,12 +112,12 @@ describe.each(deliveries)('an answer that comes %s', (delivery) => {
   });
 
   /** The same as `say`, for what `JSON.stringify` would not write. */
-  function sayJson(message: string, usage = 'null'): Promise<CompletionResult> {
+  function sayJson(messageJson: string, usage = 'null'): Promise<CompletionResult> {
     return delivery === 'whole'
-      ? answerOf('200 OK', `{"choices":[{"message":${message},"finish_reason":"stop"}],"usage":${usage}}`)
+      ? answerOf('200 OK', `{"choices":[{"message":${messageJson},"finish_reason":"stop"}],"usage":${usage}}`)
       : answerOf(
           '200 OK\r\ncontent-type: text/event-stream',
-          `data: {"choices":[{"index":0,"delta":${message},"finish_reason":"stop"}],"usage":${usage}}\n\n`,
+          `data: {"choices":[{"index":0,"delta":${messageJson},"finish_reason":"stop"}],"usage":${usage}}\n\n`,
           'streamed',
         );
   }
