@@ -14,7 +14,9 @@ import type { DevServer } from './temporal-server/dev-server';
 import { startDevServer } from './temporal-server/dev-server';
 import { embeddedDataFile } from './temporal-server/embedded-data-file';
 import { ensureTemporalBinary } from './temporal-server/ensure-temporal';
+import { startGuardedUi } from './temporal-server/guarded-ui';
 import type { Reporter } from './temporal-server/reporter';
+import { uiToken } from './temporal-server/ui-token';
 import type { RunningWorker } from './worker';
 import { startWorker } from './worker';
 
@@ -23,6 +25,7 @@ export interface EmbeddedOptions {
   readonly report: Reporter;
   /** 0: any free port. */
   readonly port: number;
+  /** 0: any free port. */
   readonly uiPort: number;
   /** 0: any free port. */
   readonly gatewayPort: number;
@@ -42,6 +45,8 @@ export interface Embedded {
   readonly settings: Settings;
   /** Undefined when a Temporal of one's own is configured. */
   readonly server: DevServer | undefined;
+  /** Undefined where the server's UI cannot be kept from web pages, or there is no server of ours. */
+  readonly uiLink: string | undefined;
   readonly worker: RunningWorker;
   readonly gateway: EmbeddedGateway;
   /** Ends everything in the order in which nothing is lost. */
@@ -56,6 +61,8 @@ export async function startEmbedded(options: EmbeddedOptions): Promise<Embedded>
   try {
     const server = settings.temporal.address === undefined ? await startServer(options) : undefined;
     if (server) stops.push(() => server.stop());
+    const ui = server && (await startUi(options, server));
+    if (ui) stops.push(() => ui.close());
 
     const simulator = settings.simulated
       ? await startSimulator({ models: { ...holysheepProfile, ...legacyProfile } })
@@ -69,7 +76,14 @@ export async function startEmbedded(options: EmbeddedOptions): Promise<Embedded>
     stops.push(() => worker.stop());
     const gateway = await serveGateway({ ...gatewayPlace(options), settings: resolved, streams, worker });
     stops.push(() => gateway.close());
-    return { settings: resolved, server, worker, gateway: await withLocalKey(gateway, resolved), stop };
+    return {
+      settings: resolved,
+      server,
+      uiLink: ui?.link,
+      worker,
+      gateway: await withLocalKey(gateway, resolved),
+      stop,
+    };
   } catch (error) {
     return closeAllAndThrow(error, stops, options.onError);
   }
@@ -86,18 +100,23 @@ async function withLocalKey(gateway: ServedGateway, settings: Settings): Promise
   return { url: gateway.url, localKey: key };
 }
 
-async function startServer({ settings, report, port, uiPort }: EmbeddedOptions): Promise<DevServer> {
+async function startServer({ settings, report, port }: EmbeddedOptions): Promise<DevServer> {
   const { path } = await ensureTemporalBinary({ cacheDirectory: settings.cacheDirectory, report });
   return startDevServer({
     binary: path,
     dataFile: embeddedDataFile(settings.dataDirectory),
     namespace: settings.temporal.namespace,
     port,
-    uiPort,
+    ui: true,
     searchAttributes: Object.values(searchAttributeNames),
     logFile: join(settings.dataDirectory, 'temporal-server.log'),
     log: (message) => report.note(message),
   });
+}
+
+async function startUi({ settings, uiPort }: EmbeddedOptions, { hiddenUiUrl }: DevServer) {
+  if (hiddenUiUrl === undefined) return undefined;
+  return startGuardedUi({ upstream: hiddenUiUrl, port: uiPort, token: await uiToken(settings.dataDirectory) });
 }
 
 function withTemporal(settings: Settings, server: Pick<DevServer, 'address'> | undefined): Settings {

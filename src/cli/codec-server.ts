@@ -54,6 +54,9 @@ async function readToken(file: string): Promise<string> {
   }
 }
 
+/** The UI of `up`, by its link and by name, and the UI of docker-compose.yml. */
+const uiOrigins = ['http://127.0.0.1:8233', 'http://localhost:8233', 'http://localhost:8080'];
+
 /** `bellwether codec-server`: serves until SIGINT or SIGTERM. */
 export function codecServerCommand(): Command {
   return new Command('codec-server')
@@ -68,7 +71,6 @@ export function codecServerCommand(): Command {
       '\nStops on Ctrl-C or SIGTERM. Exit status: 0 stopped, 1 failed, 2 wrong usage or configuration.',
     )
     .action(async (flags: Omit<CodecServerFlags, 'origin'> & { readonly origin?: readonly string[] }) =>
-      // The UI of the dev server, and the UI of docker-compose.yml.
-      run({ ...flags, origin: flags.origin ?? ['http://localhost:8233', 'http://localhost:8080'] }),
+      run({ ...flags, origin: flags.origin ?? uiOrigins }),
     );
 }

@@ -65,11 +65,13 @@ export function upCommand(): Command {
     });
 }
 
-function describe({ settings, server, gateway }: Embedded): string {
+const noUi = 'off: on this system any web page could reach it; docs/temporal.md says why, and what to do';
+
+function describe({ settings, server, uiLink, gateway }: Embedded): string {
   const { temporal, simulated, databaseUrl, dataDirectory, providers } = settings;
   const rows = [
     ['Temporal', `${temporal.address}, namespace ${temporal.namespace}${server ? ' (embedded)' : ''}`],
-    ...(server?.uiUrl ? [['Temporal UI', server.uiUrl]] : []),
+    ...(server ? [['Temporal UI', uiLink ?? noUi]] : []),
     ['worker', `task queue ${temporal.taskQueue}, in this process`],
     ['gateway', `${gateway.url}/v1, for any OpenAI client`],
     ['API key', gateway.localKey ?? 'make one: npx bellwether keys create --name local'],
@@ -95,7 +97,6 @@ function describe({ settings, server, gateway }: Embedded): string {
     `  ${bellwether} costs`,
     `  ${bellwether} doctor`,
     ...curl(gateway),
-    ...(server?.uiUrl ? [`  ${server.uiUrl}/namespaces/${temporal.namespace}/workflows`] : []),
     '',
     'Ctrl-C stops everything.',
   ].join('\n');

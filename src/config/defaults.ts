@@ -65,7 +65,7 @@ export const defaultConfig = {
     halfOpenAfterMs: 10_000,
   },
   // Ten a second: a busy backend; a loop that runs wild is stopped before it has spent much.
-  gateway: { aliases: [], requestsPerMinute: 600 },
+  gateway: { aliases: [], requestsPerMinute: 600, allowedHosts: [] },
   defaults: { temperature: 0.7, maxTokens: 1000 },
 } as const satisfies ConfigFileInput;
 

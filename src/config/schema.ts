@@ -14,6 +14,10 @@ const modelName = z
   .string()
   .regex(/^[A-Za-z0-9][A-Za-z0-9._:/@-]{0,199}$/, 'must be a model name as the provider spells it');
 
+const hostName = z
+  .string()
+  .regex(/^[a-z0-9][a-z0-9.-]{0,252}$/, 'must be a name in small letters, without a port, like chat.example.com');
+
 const milliseconds = (minimum: number, maximum: number) => z.int().min(minimum).max(maximum);
 
 export const baseUrlSchema = z
@@ -113,6 +117,13 @@ const gatewaySchema = z.strictObject({
     .max(1_000_000)
     .optional()
     .describe('Requests of one API key in a minute, unless the key has a limit of its own.'),
+  allowedHosts: z
+    .array(hostName)
+    .max(100)
+    .optional()
+    .describe(
+      'Names, without a port, by which callers may know a gateway that listens on loopback, besides localhost: that of a proxy in front of it, or host.docker.internal.',
+    ),
 });
 
 /** The optional file, as users write it. Every part may be left out; see `defaults.ts` for what holds then. */

@@ -28,6 +28,8 @@ export interface GatewaySettings {
   readonly aliases: readonly string[];
   /** Of one API key, unless it has a limit of its own. */
   readonly requestsPerMinute: number;
+  /** Names by which callers may know a gateway on loopback, besides `localhost` and its addresses. */
+  readonly allowedHosts: readonly string[];
 }
 
 /** Everything a process reads at its start. Only `src/config` reads the environment. */

@@ -134,7 +134,7 @@ function whereToLook({ dataDirectory }: Stage, narrator: Narrator): void {
   );
   narrator.say(
     `   BELLWETHER_DATA_DIR=${shellQuoted(dataDirectory)} npx bellwether up`,
-    '   then open http://127.0.0.1:8233: "demo-killed-worker" shows the task that timed out, "demo-fallback" the retries.',
+    '   then open its link to the Temporal UI: "demo-killed-worker" shows the task that timed out, "demo-fallback" the retries.',
     '   Current details of each conversation list its turns with provider, attempts, tokens and cost.',
   );
 }

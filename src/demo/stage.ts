@@ -49,7 +49,6 @@ export async function setStage(settings: Settings, report: Reporter): Promise<St
       binary: path,
       dataFile: embeddedDataFile(dataDirectory),
       namespace: 'default',
-      uiPort: 0,
       searchAttributes: Object.values(searchAttributeNames),
       log: (message) => report.note(message),
     });

@@ -14,6 +14,7 @@ import { modelsRoutes } from './models-routes';
 import { OpenRequests } from './open-requests';
 import { describeRoutes } from './openapi';
 import { limitRequests } from './rate-limits';
+import { refuseForeignPages } from './refuse-foreign-pages';
 import { createServer, type GatewayServer } from './server';
 import { turnsRoutes } from './turns-routes';
 import { watchRequests } from './watch-requests';
@@ -60,6 +61,7 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
   const server = createServer(limits, logger);
   try {
     watchRequests(server, context);
+    refuseForeignPages(server, host, settings.gateway.allowedHosts);
     await describeRoutes(server);
     healthRoutes(server, context);
     const counting = { requestsPerMinute: settings.gateway.requestsPerMinute, redis };

@@ -3,6 +3,7 @@ import type { AddressInfo } from 'node:net';
 import { text } from 'node:stream/consumers';
 import type { Fault, ModelBehaviour } from './behaviour';
 import { sendError, sendJson } from './faults';
+import { refuseForeignPage } from './refuse-foreign-page';
 import { keepAliveTimeoutMs } from './keep-alive';
 import type { Simulator } from './simulator';
 
@@ -25,6 +26,7 @@ export type ControlCommand =
  */
 export async function startControlServer(simulator: Simulator, port: number): Promise<ControlServer> {
   const server = createServer({ keepAliveTimeout: keepAliveTimeoutMs }, (request, response) => {
+    if (refuseForeignPage(request, response)) return;
     answer(simulator, request, response).catch((error: unknown) => {
       sendError(response, { status: 400, message: error instanceof Error ? error.message : String(error) });
     });

@@ -4,6 +4,7 @@ import type { Fault, ModelBehaviour, SimulatedModels } from './behaviour';
 import { CallLog, type SimulatedCall } from './call-log';
 import { refuse, serveChatCompletion } from './chat-completions';
 import { sendError, sendJson } from './faults';
+import { refuseForeignPage } from './refuse-foreign-page';
 import { keepAliveTimeoutMs } from './keep-alive';
 import { SimulatedModel } from './simulated-model';
 
@@ -57,7 +58,7 @@ export async function startSimulator(options: SimulatorOptions): Promise<Simulat
   const context = { models, log, isGoingDown: () => isDown };
 
   const server = createServer({ keepAliveTimeout: keepAliveTimeoutMs }, (request, response) => {
-    route(request, response);
+    if (!refuseForeignPage(request, response)) route(request, response);
   });
   await listen(server, options.port ?? 0);
   const { port } = server.address() as AddressInfo;

@@ -1,7 +1,12 @@
+interface Listener {
+  readonly ip: string;
+  readonly port: number;
+}
+
 export interface DevServerFlags {
   readonly ip: string;
   readonly port: number;
-  readonly uiPort: number | 'none';
+  readonly ui: Listener | undefined;
   readonly namespace: string;
   readonly dataFile: string | undefined;
   readonly searchAttributes: readonly string[];
@@ -16,6 +21,17 @@ export const devServerTuning: readonly string[] = [
   '--dynamic-config-value=history.transferProcessorMaxPollRPS=5000',
 ];
 
+/**
+ * The server opens an HTTP API at a port of its own choice. It cannot be kept from listening there, and it answers a web
+ * page as it answers anybody. We speak gRPC, which no page can.
+ */
+const closedHttpApi: readonly string[] = [
+  // No `Host` may hold a slash, so every request is refused.
+  '--dynamic-config-value=frontend.httpAllowedHosts=["/"]',
+  // Nexus has routes at the same port that this list does not cover. Nothing here serves it.
+  '--dynamic-config-value=system.enableNexus=false',
+];
+
 /** Arguments of the `temporal` command for a development server. */
 export function devServerArguments(flags: DevServerFlags): string[] {
   return [
@@ -23,10 +39,11 @@ export function devServerArguments(flags: DevServerFlags): string[] {
     'start-dev',
     `--ip=${flags.ip}`,
     `--port=${flags.port}`,
-    ...(flags.uiPort === 'none' ? ['--headless'] : [`--ui-port=${flags.uiPort}`]),
+    ...(flags.ui === undefined ? ['--headless'] : [`--ui-ip=${flags.ui.ip}`, `--ui-port=${flags.ui.port}`]),
     ...(flags.dataFile === undefined ? [] : [`--db-filename=${flags.dataFile}`]),
     `--namespace=${flags.namespace}`,
     ...flags.searchAttributes.map((name) => `--search-attribute=${name}=Keyword`),
+    ...closedHttpApi,
     ...flags.tuning,
   ];
 }

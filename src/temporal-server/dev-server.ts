@@ -7,6 +7,7 @@ import { devServerArguments, devServerTuning } from './dev-server-flags';
 import { lastLogLines } from './dev-server-log';
 import { spawnDevServer, type DevServerProcess } from './dev-server-process';
 import { assertPortFree, findFreePort } from './free-port';
+import { findHiddenAddress } from './hidden-address';
 import { waitUntilReady } from './readiness';
 import { reasonOf } from '../reason';
 
@@ -23,8 +24,8 @@ export interface DevServerOptions {
   readonly ip?: string;
   /** 0, the default: any free port. */
   readonly port?: number;
-  /** 0: any free port. Default: no UI. */
-  readonly uiPort?: number | 'none';
+  /** With Temporal's UI, at a hidden address. Default: false. */
+  readonly ui?: boolean;
   /** Names, registered as Keyword. */
   readonly searchAttributes: readonly string[];
   /** Further arguments. Default: what makes it fast. */
@@ -38,7 +39,8 @@ export interface DevServerOptions {
 export interface DevServer extends DevServerProcess {
   /** `host:port` for clients and workers. */
   readonly address: string;
-  readonly uiUrl: string | undefined;
+  /** Where the UI listens, for the guard in front of it. Undefined when none was asked for, or it cannot be hidden here. */
+  readonly hiddenUiUrl: string | undefined;
   readonly logFile: string;
 }
 
@@ -55,7 +57,7 @@ class DevServerStartError extends Error {
  */
 export async function startDevServer(options: DevServerOptions): Promise<DevServer> {
   const claim = options.dataFile === undefined ? undefined : await claimDataFile(options.dataFile, options.log);
-  const portsAreChosen = !options.port && !(typeof options.uiPort === 'number' && options.uiPort > 0);
+  const portIsChosen = !options.port;
   for (let start = 1; ; start++) {
     try {
       const server = await startOnce(options, claim);
@@ -63,7 +65,7 @@ export async function startDevServer(options: DevServerOptions): Promise<DevServ
       return server;
     } catch (error) {
       const collided = error instanceof DevServerStartError && error.message.includes('address already in use');
-      if (!collided || !portsAreChosen || start === maxStarts) {
+      if (!collided || !portIsChosen || start === maxStarts) {
         claim?.release();
         throw error;
       }
@@ -75,14 +77,13 @@ export async function startDevServer(options: DevServerOptions): Promise<DevServ
 async function startOnce(options: DevServerOptions, claim: DataFileClaim | undefined): Promise<DevServer> {
   const { binary, dataFile, namespace, searchAttributes, tuning = devServerTuning, ip = '127.0.0.1' } = options;
   const port = await choosePort(ip, options.port ?? 0);
-  const uiPort =
-    options.uiPort === undefined || options.uiPort === 'none' ? 'none' : await choosePort(ip, options.uiPort);
+  const ui = options.ui ? await findHiddenAddress() : undefined;
   const address = `${ip}:${port}`;
-  const uiUrl = uiPort === 'none' ? undefined : `http://${ip}:${uiPort}`;
+  const hiddenUiUrl = ui && `http://${ui.ip}:${ui.port}`;
   const logFile = options.logFile ?? defaultLogFile(dataFile);
   makePrivateDirectory(dirname(logFile));
 
-  const flags = devServerArguments({ ip, port, uiPort, namespace, dataFile, searchAttributes, tuning });
+  const flags = devServerArguments({ ip, port, ui, namespace, dataFile, searchAttributes, tuning });
   const server = await spawnDevServer(binary, flags, logFile).catch((error: unknown) => {
     throw startError(binary, error, undefined);
   });
@@ -100,7 +101,7 @@ async function startOnce(options: DevServerOptions, claim: DataFileClaim | undef
   if (dataFile === undefined && options.logFile === undefined) {
     void server.exited.then(() => rmSync(dirname(logFile), { recursive: true }));
   }
-  return { ...server, address, uiUrl, logFile };
+  return { ...server, address, hiddenUiUrl, logFile };
 }
 
 /** A named port is tried first: whoever listens there could be taken for our server. */

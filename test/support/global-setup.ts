@@ -8,8 +8,9 @@ import { startDevServer } from '../../src/temporal-server/dev-server';
 import { devServerTuning } from '../../src/temporal-server/dev-server-flags';
 import { ensureTemporalBinary } from '../../src/temporal-server/ensure-temporal';
 import { reasonOf } from '../../src/reason';
-import { createReporter } from '../../src/temporal-server/reporter';
+import { createReporter, type Reporter } from '../../src/temporal-server/reporter';
 import { cacheDirectory } from './cache-directory';
+import { bringChromium, chromiumEnvironment } from './chromium';
 import { pythonEnvironment } from './python';
 import { bringPythonOpenai } from './python-openai';
 import { bringRedis } from './redis-program';
@@ -25,7 +26,8 @@ export default async function globalSetup(): Promise<void> {
   await Promise.all([
     startSharedTemporal(),
     bundleWorkflows(join(directory, 'workflow-bundle.js')),
-    findRedis(),
+    findProgram(bringRedis, redisEnvironment),
+    findProgram(bringChromium, chromiumEnvironment),
     findPythonClient(),
   ]);
 }
@@ -50,12 +52,15 @@ async function startSharedTemporal(): Promise<void> {
   process.env[testEnvironment.address] = server.address;
 }
 
-/** Tests that need a Redis tell why they are skipped, or fail in CI, when none can be had. */
-async function findRedis(): Promise<void> {
+/** Tests that need it tell why they are skipped, or fail in CI, when it cannot be had. */
+async function findProgram(
+  bring: (report: Reporter) => Promise<string>,
+  environment: { readonly program: string; readonly missing: string },
+): Promise<void> {
   try {
-    process.env[redisEnvironment.program] = await bringRedis(createReporter(process.stderr));
+    process.env[environment.program] = await bring(createReporter(process.stderr));
   } catch (error) {
-    process.env[redisEnvironment.missing] = reasonOf(error);
+    process.env[environment.missing] = reasonOf(error);
   }
 }
 

@@ -8,6 +8,8 @@ import { DataFileInUseError } from '../../src/temporal-server/data-file-claim';
 import { startDevServer, type DevServer } from '../../src/temporal-server/dev-server';
 import { missingSearchAttributes } from '../../src/temporal-server/search-attributes';
 import { eventually } from '../support/eventually';
+import { listenersOf } from '../support/listeners';
+import { sendAs } from '../support/send-as';
 import { sharedTemporal, startOwnTemporal, temporalBinary, testNamespace, unique } from '../support/temporal';
 import { startTypescript } from '../support/typescript-program';
 
@@ -30,12 +32,13 @@ afterEach(async () => {
 });
 
 async function start(
-  options: { dataFile?: string; port?: number; searchAttributes?: string[] } = {},
+  options: { dataFile?: string; port?: number; ui?: boolean; searchAttributes?: string[] } = {},
 ): Promise<DevServer> {
   const server = await startDevServer({
     binary: temporalBinary(),
     dataFile: options.dataFile,
     port: options.port,
+    ui: options.ui,
     namespace: testNamespace,
     searchAttributes: options.searchAttributes ?? [],
   });
@@ -144,6 +147,37 @@ test('it ends when its owner is killed', async () => {
   owner.process.kill('SIGKILL');
   await owner.ended;
   await eventually('the server has ended', () => !isAlive(pid));
+});
+
+test('no port of it but the UI’s, which is at an address that nobody can guess, answers HTTP with anything but counts', async () => {
+  const server = await start({ ui: true });
+  const { hostname } = new URL(server.hiddenUiUrl ?? '');
+  expect(hostname).toMatch(/^127\.[1-9]/);
+  // Its first try to reach the server may come before the server listens.
+  await eventually('the UI reaches the server', async () =>
+    (await sendAs(`${server.hiddenUiUrl}/api/v1/namespaces`, {})).body.includes(testNamespace),
+  );
+
+  const listeners = await listenersOf(server.pid);
+  expect(listeners.filter(({ address }) => address === hostname)).toHaveLength(1);
+  const order = JSON.stringify({ workflowType: { name: 'any' }, taskQueue: { name: 'any' } });
+  const plain = { 'content-type': 'text/plain', origin: 'http://evil.example' };
+  const workflows = `/api/v1/namespaces/${testNamespace}/workflows`;
+  const answers: unknown[] = [];
+  for (const { address, port } of listeners.filter((each) => each.address !== hostname)) {
+    const url = `http://${address}:${port}`;
+    const sent = [
+      sendAs(`${url}${workflows}`, {}),
+      sendAs(`${url}${workflows}`, { host: 'evil.example' }),
+      sendAs(`${url}${workflows}/any`, plain, { method: 'POST', body: order }),
+      sendAs(`${url}/namespaces/${testNamespace}/task-queues/any/nexus-services/any/any`, plain, { method: 'POST' }),
+    ];
+    for (const each of await Promise.allSettled(sent)) {
+      answers.push(each.status === 'fulfilled' ? each.value.status : 'no HTTP');
+    }
+  }
+  expect(answers).not.toHaveLength(0);
+  expect(answers.filter((answer) => ![403, 404, 'no HTTP'].includes(answer as number))).toEqual([]);
 });
 
 test('the log of the run before is kept beside the log', async () => {

@@ -1,0 +1,110 @@
+import { createHash, timingSafeEqual } from 'node:crypto';
+import type { AddressInfo } from 'node:net';
+import replyFrom from '@fastify/reply-from';
+import fastify, { type FastifyReply, type FastifyRequest } from 'fastify';
+import { foreignCaller } from '../loopback';
+
+export interface GuardedUi {
+  /** The link that opens the UI: the token is in it. */
+  readonly link: string;
+  close(): Promise<void>;
+}
+
+const host = '127.0.0.1';
+
+/**
+ * Serves Temporal's UI to whoever has the token, and to no web page of elsewhere. The UI itself asks nobody anything, and
+ * through it every history can be read and any workflow started.
+ */
+export async function startGuardedUi(options: {
+  /** Where the UI itself listens. */
+  readonly upstream: string;
+  /** 0: any free port. */
+  readonly port: number;
+  readonly token: string;
+}): Promise<GuardedUi> {
+  const { upstream, port, token } = options;
+  // A browser keeps connections open; closing must not wait for them.
+  const server = fastify({ forceCloseConnections: true });
+  server.removeAllContentTypeParsers();
+  server.addContentTypeParser('*', (_request, body, done) => done(null, body));
+  // The UI waits long for news of a running workflow.
+  await server.register(replyFrom, { base: upstream, undici: { headersTimeout: 0, bodyTimeout: 0 } });
+
+  server.addHook('onRequest', async (request, reply) => {
+    const refusal = refusalOf(request);
+    if (refusal !== undefined) return reply.code(403).type('text/plain').send(refusal);
+    const cookie = cookieName((server.server.address() as AddressInfo).port);
+    const { token: offered } = request.query as { readonly token?: unknown };
+    if (typeof offered === 'string' && isSame(offered, token)) return letIn(reply, `${cookie}=${token}`);
+    if (cookiesOf(request).some((each) => isSame(each, `${cookie}=${token}`))) return undefined;
+    return reply.code(401).type('text/plain').send(linkIsNeeded);
+  });
+  server.all('/*', (request, reply) =>
+    reply.from(request.url, {
+      onError: (failed) => {
+        void failed.code(502).type('text/plain').send("Temporal's UI does not answer: load the page again.\n");
+      },
+    }),
+  );
+
+  const url = await server.listen({ host, port }).catch((error: unknown) => {
+    throw (error as NodeJS.ErrnoException).code === 'EADDRINUSE' ? portTaken(port, error) : error;
+  });
+  return { link: `${url}/?token=${token}`, close: () => server.close() };
+}
+
+const linkIsNeeded =
+  'This page opens with the link that `bellwether up` prints, the one that ends with ?token=…\n' +
+  'The link is the same after a restart.\n';
+
+/** The UI's own pages are the only ones that may use it: not even others of this machine. */
+function refusalOf({ headers }: FastifyRequest): string | undefined {
+  const { origin } = headers;
+  const foreign = foreignCaller(headers);
+  if (foreign?.header === 'host') return `This is not ${headers.host}: open the link that \`bellwether up\` prints.\n`;
+  if (foreign ?? (origin !== undefined && origin !== `http://${headers.host}`)) {
+    return `Pages of ${origin} may not use the Temporal UI of this machine.\n`;
+  }
+  return undefined;
+}
+
+/** Cookies do not know ports: each UI of this machine has a name of its own for it. */
+function cookieName(port: number): string {
+  return `bellwether-ui-${port}`;
+}
+
+function cookiesOf({ headers }: FastifyRequest): readonly string[] {
+  return headers.cookie?.split('; ') ?? [];
+}
+
+/**
+ * Hands the token over as a cookie. A page goes on to the UI, not a redirect: followed from a link on another site, that
+ * would still be the other site's request, for which a browser keeps a strict cookie back.
+ */
+function letIn(reply: FastifyReply, cookie: string): FastifyReply {
+  return reply
+    .header('set-cookie', `${cookie}; Path=/; HttpOnly; SameSite=Strict`)
+    .header('cache-control', 'no-store')
+    .header('referrer-policy', 'no-referrer')
+    .type('text/html')
+    .send('<!doctype html><title>Temporal</title><meta http-equiv="refresh" content="0; url=/">');
+}
+
+/** In a time that tells nothing of where two texts differ. */
+function isSame(one: string, other: string): boolean {
+  return timingSafeEqual(digest(one), digest(other));
+}
+
+function digest(text: string): Buffer {
+  return createHash('sha256').update(text).digest();
+}
+
+function portTaken(port: number, cause: unknown): Error {
+  return new Error(
+    `Port ${port} is taken: choose another one for the Temporal UI with --ui-port, or 0 for any free one.`,
+    {
+      cause,
+    },
+  );
+}

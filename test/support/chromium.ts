@@ -1,0 +1,47 @@
+import { type Browser, chromium } from 'playwright-core';
+import { findOnPath } from '../../src/temporal-server/locate';
+import type { Reporter } from '../../src/temporal-server/reporter';
+import { bringDebianProgram } from './debian-program';
+
+/** Set by global-setup: the program, or why there is none. */
+export const chromiumEnvironment = {
+  program: 'BELLWETHER_TEST_CHROMIUM',
+  missing: 'BELLWETHER_TEST_CHROMIUM_MISSING',
+} as const;
+
+/**
+ * Returns Chromium's program: the one on PATH, or else Debian's.
+ * @throws Error when there is none and none can be installed: that needs root and apt-get
+ */
+export function bringChromium(report: Reporter): Promise<string> {
+  const find = () => findOnPath('chromium', process.env['PATH'] ?? '');
+  return bringDebianProgram({ title: 'Chromium', packageName: 'chromium', find }, report);
+}
+
+/** As `describe`, where a browser can be had; skipped with the reason where not, which in CI is a failure. */
+export function describeWithChromium(title: string, suite: () => void): void {
+  const reason = process.env[chromiumEnvironment.missing];
+  if (reason === undefined) {
+    describe(`${title} (Chromium)`, suite);
+  } else if (process.env.CI === 'true') {
+    describe(`${title} (Chromium)`, () => {
+      test('CI has a browser to test with', () => expect(reason).toBeUndefined());
+    });
+  } else {
+    describe.skip(`${title} (Chromium, skipped: ${reason})`, suite);
+  }
+}
+
+/** A browser for which every name is this machine's, as for one whose attacker's DNS says 127.0.0.1. */
+export function startChromium(): Promise<Browser> {
+  return chromium.launch({
+    executablePath: process.env[chromiumEnvironment.program],
+    // A sandbox cannot be had by root, who runs the tests in containers.
+    chromiumSandbox: false,
+    args: [
+      '--host-resolver-rules=MAP * 127.0.0.1',
+      // Chromium asks before a page of elsewhere reaches loopback. Other browsers do not, and nobody should count on it.
+      '--disable-features=LocalNetworkAccessChecks',
+    ],
+  });
+}

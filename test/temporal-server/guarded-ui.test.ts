@@ -1,0 +1,96 @@
+import { createServer, type Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { text } from 'node:stream/consumers';
+import { type GuardedUi, startGuardedUi } from '../../src/temporal-server/guarded-ui';
+import { sendAs } from '../support/send-as';
+
+const token = 'a-token-of-the-tests';
+
+/** In place of Temporal's UI: tells what it was asked. */
+let upstream: Server;
+let ui: GuardedUi;
+let origin: string;
+let asked: string[];
+
+beforeEach(async () => {
+  asked = [];
+  upstream = createServer((request, answer) => {
+    void text(request).then((body) => {
+      asked.push(`${request.method} ${request.url} ${body}`);
+      answer.setHeader('set-cookie', '_csrf=x').end('of the UI');
+    });
+  });
+  await new Promise<void>((resolve) => upstream.listen(0, '127.0.0.1', resolve));
+  const { port } = upstream.address() as AddressInfo;
+  ui = await startGuardedUi({ upstream: `http://127.0.0.1:${port}`, port: 0, token });
+  ({ origin } = new URL(ui.link));
+});
+
+afterEach(async () => {
+  await ui.close();
+  upstream.closeAllConnections();
+  upstream.close();
+});
+
+/** What a browser has for a cookie once it has followed the link. */
+async function cookie(): Promise<string> {
+  const { headers } = await sendAs(ui.link, {});
+  return String(headers['set-cookie']).split(';')[0] ?? '';
+}
+
+test('the link hands out a cookie that no script reads and no other site sends, and goes on without the token', async () => {
+  const entrance = await sendAs(ui.link, {});
+  expect(entrance.status).toBe(200);
+  expect(String(entrance.headers['set-cookie'])).toMatch(/; Path=\/; HttpOnly; SameSite=Strict$/);
+  expect(entrance.headers).toMatchObject({ 'cache-control': 'no-store', 'referrer-policy': 'no-referrer' });
+  expect(entrance.body).toContain('url=/"');
+  expect(asked).toEqual([]);
+});
+
+test('with the cookie, the UI is asked as it was asked here', async () => {
+  const headers = { cookie: `other=1; ${await cookie()}`, origin, 'content-type': 'application/json' };
+  const path = `/api/v1/namespaces/default/workflows/conversation%2F${'s'.repeat(300)}?next=%2B`;
+  const answer = await sendAs(`${origin}${path}`, headers, { method: 'POST', body: '{"a":1}' });
+  expect(answer).toMatchObject({ status: 200, body: 'of the UI', headers: { 'set-cookie': ['_csrf=x'] } });
+  expect(asked).toEqual([`POST ${path} {"a":1}`]);
+});
+
+test.each([
+  ['nothing', {}],
+  ['another cookie', { cookie: 'bellwether-ui-1=a-token-of-the-tests' }],
+])('with %s, it says which link opens it', async (_title, headers) => {
+  for (const path of ['/', '/?token=guessed', '/?token=a&token=b', '/api/v1/namespaces']) {
+    const answer = await sendAs(`${origin}${path}`, headers);
+    expect(answer).toMatchObject({ status: 401, body: expect.stringContaining('`bellwether up` prints') });
+  }
+  expect(asked).toEqual([]);
+});
+
+test.each([
+  ['another host', { host: 'evil.example' }],
+  ['another origin', { origin: 'http://evil.example' }],
+  ['a sandboxed page', { origin: 'null' }],
+  ['a page at another port of this machine', { origin: 'http://127.0.0.1:1' }],
+])('%s is refused, whatever it brings', async (_title, headers) => {
+  const all = { cookie: await cookie(), ...headers };
+  for (const url of [ui.link, `${origin}/api/v1/namespaces`]) {
+    expect(await sendAs(url, all)).toMatchObject({ status: 403 });
+    expect(await sendAs(url, all, { method: 'POST', body: '{}' })).toMatchObject({ status: 403 });
+  }
+  expect(asked).toEqual([]);
+});
+
+test('while the UI does not answer, that is said, without where it is', async () => {
+  const headers = { cookie: await cookie() };
+  const { port } = upstream.address() as AddressInfo;
+  upstream.closeAllConnections();
+  upstream.close();
+  const answer = await sendAs(`${origin}/`, headers);
+  expect(answer).toMatchObject({ status: 502, body: expect.stringContaining('does not answer') });
+  expect(answer.body).not.toContain(String(port));
+});
+
+test('a port that is taken is refused with what to do', async () => {
+  const { port } = upstream.address() as AddressInfo;
+  await expect(startGuardedUi({ upstream: origin, port, token })).rejects.toThrow(/is taken.*--ui-port/);
+});
