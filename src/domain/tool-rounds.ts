@@ -1,4 +1,4 @@
-import type { ChatMessage } from '../contract/chat';
+import type { ChatMessage, ToolCall } from '../contract/chat';
 
 /**
  * The messages without tool calls that nobody answered and without results of calls that are not there. Providers refuse
@@ -27,8 +27,9 @@ export function lostCallId(before: readonly ChatMessage[], added: readonly ChatM
 }
 
 /** A client that sends the calls along with their results, where the memory ends in the same calls. */
-function repeatsCalls(before: ChatMessage | undefined, { role, tool_calls: calls = [] }: ChatMessage): boolean {
-  if (role !== 'assistant' || calls.length === 0) return false;
+function repeatsCalls(before: ChatMessage | undefined, message: ChatMessage): boolean {
+  const calls = callsOf(message);
+  if (message.role !== 'assistant' || calls.length === 0) return false;
   const known = new Set(before?.tool_calls?.map(({ id }) => id));
   return calls.every(({ id }) => known.has(id));
 }
@@ -42,14 +43,20 @@ function endOfResults(messages: readonly ChatMessage[], index: number): number {
 
 function completeRound(message: ChatMessage, results: readonly ChatMessage[]): readonly ChatMessage[] {
   if (message.role === 'tool') return [];
-  const { tool_calls = [], ...said } = message;
+  const { tool_calls: _calls, ...said } = message;
+  const allCalls = callsOf(message);
   const answered = new Set(results.map(({ tool_call_id }) => tool_call_id));
-  const calls = tool_calls.filter(({ id }) => answered.has(id));
+  const calls = allCalls.filter(({ id }) => answered.has(id));
   if (calls.length > 0) {
     const called = new Set<string | undefined>(calls.map(({ id }) => id));
     return [{ ...said, tool_calls: calls }, ...results.filter(({ tool_call_id }) => called.has(tool_call_id))];
   }
-  return tool_calls.length > 0 && isEmpty(said) ? [] : [said];
+  return allCalls.length > 0 && isEmpty(said) ? [] : [said];
+}
+
+/** Some clients send null for none. */
+function callsOf({ tool_calls }: ChatMessage): readonly ToolCall[] {
+  return tool_calls ?? [];
 }
 
 function isEmpty({ content }: ChatMessage): boolean {
