@@ -21,6 +21,7 @@ import { BudgetRefusedError, DeadlineExceededError, InvalidInputError } from './
 import { joinTurn } from './join-turn';
 import { RecentSet } from './recent-set';
 import { isPassing, isPassingForUpdateWithStart, isUnreachable, translateError } from './translate-error';
+import { TurnWatch } from './turn-watch';
 
 /** The longest turn that the default policy allows takes 180 s; a worker that dies on the way costs some 10 s more. */
 const defaultDeadlineMs = 200_000;
@@ -77,6 +78,7 @@ export class BellwetherClient {
    * @throws {QueueFullError} the session has too many unfinished turns
    * @throws {ConversationClosedError} the session was closed
    * @throws {DeadlineExceededError} no answer in time; the turn goes on, the same turn id joins it
+   * @throws {TurnHopelessError} no worker survived the turn, and it was ended
    * @throws {TemporalUnreachableError}
    */
   async send(options: SendOptions): Promise<ChatReply> {
@@ -84,7 +86,9 @@ export class BellwetherClient {
     const message: SendMessageInput = { ...rest, turnId: options.turnId ?? randomUUID() };
     refuseInvalid(conversationProblem(options) ?? sendMessageProblem(message));
 
-    const call = () => this.update(sessionId, message, { sessionId, systemPrompt, history, idleTimeoutMs });
+    const watch = this.watch(names.conversationWorkflowId(sessionId), message.turnId);
+    const conversation = { sessionId, systemPrompt, history, idleTimeoutMs };
+    const call = () => watch.over(() => this.update(sessionId, message, conversation, watch));
     const reply = await this.persist(call, `Turn ${message.turnId}`, deadlineMs, isPassingForUpdateWithStart);
     return refuseBlocked(reply);
   }
@@ -98,7 +102,8 @@ export class BellwetherClient {
     refuseInvalid(chatTurnProblem(input));
     const workflowId = names.turnWorkflowId(input.turnId);
 
-    const call = async (): Promise<ChatReply> => {
+    const watch = this.watch(workflowId, input.turnId);
+    const begin = async (): Promise<ChatReply> => {
       try {
         await this.startTurn(workflowId, input, deadlineMs);
       } catch (error) {
@@ -106,7 +111,7 @@ export class BellwetherClient {
       }
       return (await this.temporal.workflow.getHandle(workflowId).result()) as ChatReply;
     };
-    return refuseBlocked(await this.persist(call, `Turn ${input.turnId}`, deadlineMs));
+    return refuseBlocked(await this.persist(() => watch.over(begin), `Turn ${input.turnId}`, deadlineMs));
   }
 
   /**
@@ -120,7 +125,10 @@ export class BellwetherClient {
   async turn(turnId: string, options: JoinOptions = {}): Promise<ChatReply> {
     const { sessionId, deadlineMs = defaultDeadlineMs } = options;
     refuseInvalid(idProblem('turnId', turnId) ?? (sessionId === undefined ? null : idProblem('sessionId', sessionId)));
-    return this.persist(() => joinTurn(this.temporal, turnId, sessionId), `Turn ${turnId}`, deadlineMs);
+    const workflowId = sessionId === undefined ? names.turnWorkflowId(turnId) : names.conversationWorkflowId(sessionId);
+    const watch = this.watch(workflowId, turnId);
+    const join = () => watch.over(() => joinTurn(this.temporal, turnId, sessionId));
+    return this.persist(join, `Turn ${turnId}`, deadlineMs);
   }
 
   /** The session's most recent turns, oldest first. @throws {ConversationNotFoundError} */
@@ -154,6 +162,10 @@ export class BellwetherClient {
     await this.temporal.connection.close();
   }
 
+  private watch(workflowId: string, turnId: string): TurnWatch {
+    return new TurnWatch(this.temporal, workflowId, `Turn ${turnId}`);
+  }
+
   private async startTurn(workflowId: string, input: ChatTurnInput, deadlineMs: number): Promise<void> {
     const { temporal, taskQueue, starter } = this;
     const start = ({ workflow }: Client) =>
@@ -175,7 +187,12 @@ export class BellwetherClient {
   }
 
   /** A conversation that was open a moment ago is only updated, which is cheaper than an update that could also start it. */
-  private async update(sessionId: string, message: SendMessageInput, conversation: ConversationInput) {
+  private async update(
+    sessionId: string,
+    message: SendMessageInput,
+    conversation: ConversationInput,
+    watch: TurnWatch,
+  ): Promise<ChatReply> {
     const workflowId = names.conversationWorkflowId(sessionId);
     const update = { args: [message] as [SendMessageInput], updateId: message.turnId };
     if (this.openSessions.has(sessionId)) {
@@ -185,6 +202,7 @@ export class BellwetherClient {
       } catch (error) {
         if (!(error instanceof WorkflowNotFoundError)) throw error;
         this.openSessions.delete(sessionId);
+        await watch.refuseEnded();
       }
     }
     const { workflow } = this.temporal;
