@@ -1,6 +1,13 @@
 import type { FastifyInstance } from 'fastify';
 import { badRequest } from './gateway-error';
 
+declare module 'fastify' {
+  interface FastifyRequest {
+    /** Of the body as it came; 0 without one. */
+    bodyBytes: number;
+  }
+}
+
 /** OpenAI's schemas of tools nest ten levels or so; unlimited ones could exhaust the stack of whoever walks them. */
 const maxDepth = 100;
 
@@ -15,9 +22,11 @@ const isInvalid = 'The body is not valid JSON, or has a field named __proto__ or
 
 /** JSON alone: a page in a browser cannot send it to another origin without being asked first. */
 export function readJsonBodies(server: FastifyInstance): void {
+  server.decorateRequest('bodyBytes', 0);
   const parse = server.getDefaultJsonParser('error', 'error');
   server.removeAllContentTypeParsers();
   server.addContentTypeParser('application/json', { parseAs: 'string' }, (request, text, done) => {
+    request.bodyBytes = Buffer.byteLength(text);
     void parse(request, String(text), (error, body: unknown) => {
       const problem = error ? (text === '' ? isEmpty : isInvalid) : shapeProblem(body);
       if (problem === null) done(null, body);

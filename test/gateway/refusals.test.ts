@@ -112,6 +112,15 @@ test.each<[string, unknown, string | null, string]>([
   expect(answer.message).toContain(message);
 });
 
+test('a long request counts again for each further 32 KiB, whether it is taken or not', async () => {
+  const authorization = `Bearer ${await setting.createKey({ requestsPerMinute: 8 })}`;
+  const ask = async (length: number): Promise<number> => {
+    const body = { ...hello, messages: [], user: 'x'.repeat(length) };
+    return (await setting.call('/v1/chat/completions', body, { authorization })).status;
+  };
+  expect([await ask(10), await ask(32 * 1024), await ask(150_000), await ask(10)]).toEqual([400, 400, 400, 429]);
+});
+
 test('messages larger than a session takes are named as the request has them', async () => {
   const messages = [user, { role: 'assistant', content: 'Yes?' }, { role: 'user', content: 'x'.repeat(65_537) }];
   const answer = await refusal(

@@ -60,6 +60,6 @@ export const heaviestRefused: Readonly<Record<string, Readonly<Record<string, un
   'a wide object': { messages: [user('a')], metadata: Object.fromEntries(times(90_000, (index) => [`k${index}`, 1])) },
   'a deep one': {
     messages: [user('a')],
-    metadata: times(1, () => JSON.parse('['.repeat(5_000) + ']'.repeat(5_000)) as unknown),
+    metadata: times(1, () => JSON.parse('['.repeat(200) + ']'.repeat(200)) as unknown),
   },
 };
