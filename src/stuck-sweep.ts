@@ -1,5 +1,5 @@
 import { Client } from '@temporalio/client';
-import type { NativeConnection } from '@temporalio/worker';
+import { type NativeConnection, Runtime } from '@temporalio/worker';
 import { endedBecause, endStuck, isHopeless, listStuck } from './client/stuck-workflows';
 
 /** About half a second of Temporal's time for each worker; with more of them the next sweep goes on where this one ended. */
@@ -12,7 +12,6 @@ export interface StuckSweepOptions {
   readonly connection: NativeConnection;
   readonly namespace: string;
   readonly taskQueue: string;
-  readonly warn: (message: string) => void;
   readonly onError: (error: unknown) => void;
 }
 
@@ -49,11 +48,12 @@ export class StuckSweep {
   }
 
   private async sweepPage(): Promise<void> {
-    const { taskQueue, warn } = this.options;
+    const { taskQueue } = this.options;
+    const { logger } = Runtime.instance();
     const { stuck, next } = await listStuck(this.client, taskQueue, lookedAtPerSweep, this.next);
     this.next = next;
     for (const each of stuck.filter(isHopeless)) {
-      if (await endStuck(this.client, each)) warn(`${each.workflowId} was ended. ${endedBecause(each)}`);
+      if (await endStuck(this.client, each)) logger.warn(`${each.workflowId} was ended. ${endedBecause(each)}`);
     }
   }
 }

@@ -100,8 +100,7 @@ async function startWith(
 
   const abandonedAfterMs = policy.retry.turnDeadlineMs * abandonedAfterTurns;
   const { namespace, taskQueue } = temporal;
-  const warn = (message: string): void => Runtime.instance().logger.warn(message);
-  const stuckSweep = new StuckSweep({ connection, namespace, taskQueue, warn, onError: (error) => onError?.(error) });
+  const stuckSweep = new StuckSweep({ connection, namespace, taskQueue, onError: (error) => onError?.(error) });
   closings.push(() => stuckSweep.stop());
   await stuckSweep.sweep();
 

@@ -93,9 +93,9 @@ test('a key that sends the heaviest requests ends no worker, and the turns of an
     }
   };
   const meanwhile: Timed[] = [];
-  let heavyEnded = false;
-  const heavy = Promise.all(Array.from({ length: heavyCallers }, heavyCaller)).then(() => (heavyEnded = true));
-  while (!heavyEnded) meanwhile.push(await turn());
+  const ended = new AbortController();
+  const heavy = Promise.all(Array.from({ length: heavyCallers }, heavyCaller)).finally(() => ended.abort());
+  while (!ended.signal.aborted) meanwhile.push(await turn());
   await heavy;
 
   /** Those that were met, when all of them are among `expected`. */
