@@ -1,7 +1,9 @@
+import { setTimeout as delay } from 'node:timers/promises';
 import rateLimit from '@fastify/rate-limit';
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 import type { Redis } from 'ioredis';
 import { type GatewayError, tooMany } from './gateway-error';
+import { Pacing } from './pacing';
 
 export interface RateLimitOptions {
   /** Of keys that have no limit of their own. */
@@ -17,10 +19,12 @@ export interface RateLimitOptions {
  */
 const countedBytes = 32 * 1024;
 
+const minuteMs = 60_000;
+
 /** Limits the requests of each API key in every minute. Its routes come after `requireKey`. */
 export async function limitRequests(server: FastifyInstance, options: RateLimitOptions): Promise<void> {
   await server.register(rateLimit, {
-    timeWindow: '1 minute',
+    timeWindow: minuteMs,
     max: ({ apiKey }: FastifyRequest) => apiKey.requestsPerMinute ?? options.requestsPerMinute,
     keyGenerator: ({ apiKey }: FastifyRequest) => `key/${apiKey.id}`,
     ...(options.redis && { redis: options.redis }),
@@ -30,11 +34,17 @@ export async function limitRequests(server: FastifyInstance, options: RateLimitO
     errorResponseBuilder: (_request, { max, ttl }) => exceeded(max, ttl),
   });
   const count = server.createRateLimit();
+  const pacing = new Pacing();
   server.addHook('preValidation', async (request) => {
     const more = Math.floor(request.bodyBytes / countedBytes);
+    if (more === 0) return;
     const counts = await Promise.all(Array.from({ length: more }, () => count(request)));
     const last = counts.at(-1);
     if (last && !last.isAllowed && last.isExceeded) throw exceeded(last.max, last.ttl);
+    // Evenly over the minute: all of them in its first seconds would have these seconds to themselves.
+    const { apiKey } = request;
+    const takesMs = (minuteMs * more) / (apiKey.requestsPerMinute ?? options.requestsPerMinute);
+    await delay(pacing.waitMs(apiKey.id, takesMs, performance.now()));
   });
 }
 
