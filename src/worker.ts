@@ -14,6 +14,7 @@ import { openLedger } from './ledger/open-ledger';
 import { createProvider } from './providers/openai-compatible';
 import type { Provider } from './providers/provider';
 import { openTurnStreams } from './streams/open-streams';
+import { StuckSweep } from './stuck-sweep';
 
 /** The bundle that `npm run build` makes, beside the compiled worker. */
 const builtWorkflowBundle = join(__dirname, 'workflow-bundle.js');
@@ -98,7 +99,13 @@ async function startWith(
   });
 
   const abandonedAfterMs = policy.retry.turnDeadlineMs * abandonedAfterTurns;
+  const { namespace, taskQueue } = temporal;
+  const stuckSweep = new StuckSweep({ connection, namespace, taskQueue, onError: (error) => onError?.(error) });
+  closings.push(() => stuckSweep.stop());
+  await stuckSweep.sweep();
+
   const sweep = setInterval(() => {
+    void stuckSweep.sweep();
     ledger.postAbandonedReservations(Date.now() - abandonedAfterMs).catch((error: unknown) => onError?.(error));
   }, sweepEveryMs);
 

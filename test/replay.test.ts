@@ -2,6 +2,7 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { DefaultLogger, Runtime, Worker } from '@temporalio/worker';
 import { DeterminismViolationError } from '@temporalio/workflow';
+import { limits } from '../src/contract/limits';
 import { workflowBundle } from './support/temporal';
 
 // The refused replay below is expected; what the SDK says of it would look like a failure of this test.
@@ -56,6 +57,15 @@ test('there is a history of a promotion that read the evidence after the rollout
 
 test.each(files)('today’s workflows run %s as it was recorded', async (file) => {
   await expect(replay(readFileSync(join(directory, file), 'utf8'))).resolves.toBeUndefined();
+});
+
+test('a one-shot turn that began when lists had no limits goes on as it was recorded', async () => {
+  const recorded = readFileSync(join(directory, 'one-shot.json'), 'utf8');
+  const messages = Array.from({ length: limits.maxMessages + 1 }, () => ({ role: 'user', content: 'Hello?' }));
+  const input = Buffer.from(JSON.stringify({ turnId: 'one-shot', messages })).toString('base64');
+  const longer = recorded.replace(/(?<="input": \{\s*"payloads": \[\s*\{[^}]*\},\s*"data": ")[^"]*/u, input);
+  expect(longer).not.toBe(recorded);
+  await expect(replay(longer)).resolves.toBeUndefined();
 });
 
 test('a history that other code has made is refused', async () => {

@@ -55,6 +55,11 @@ export const commands: readonly CommandEntry[] = [
     load: async () => (await import('./doctor')).doctorCommand(),
   },
   {
+    name: 'stuck',
+    summary: 'turns and conversations that do not get on',
+    load: async () => (await import('./stuck')).stuckCommand(),
+  },
+  {
     name: 'setup',
     summary: 'prepare a Temporal and a database of your own',
     load: async () => (await import('./setup')).setupCommand(),

@@ -8,6 +8,7 @@ import { encryptionCheck } from './checks/encryption';
 import { ledgerCheck } from './checks/ledger';
 import { providerChecks } from './checks/providers';
 import { redisCheck } from './checks/redis';
+import { stuckCheck } from './checks/stuck';
 import { temporalCheck } from './checks/temporal';
 import { versionCheck } from './checks/versions';
 import { exitStatus } from './exit-status';
@@ -35,6 +36,7 @@ async function examine(): Promise<readonly CheckResult[]> {
         versionCheck(),
         ...providerChecks(settings),
         temporalCheck(settings),
+        stuckCheck(settings),
         ledgerCheck(settings),
         redisCheck(settings),
         encryptionCheck(settings),

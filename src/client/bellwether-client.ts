@@ -24,6 +24,7 @@ import { joinTurn } from './join-turn';
 import { RecentSet } from './recent-set';
 import { SessionQueues } from './session-queues';
 import { isPassing, isPassingForUpdateWithStart, isUnreachable, translateError } from './translate-error';
+import { TurnWatch } from './turn-watch';
 
 /** The longest turn that the default policy allows takes 180 s; a worker that dies on the way costs some 10 s more. */
 const defaultDeadlineMs = 200_000;
@@ -82,6 +83,7 @@ export class BellwetherClient {
    * @throws {QueueFullError} the session has too many unfinished turns
    * @throws {ConversationClosedError} the session was closed
    * @throws {DeadlineExceededError} no answer in time; the turn goes on, the same turn id joins it
+   * @throws {TurnHopelessError} no worker survived the turn, and it was ended
    * @throws {TemporalUnreachableError}
    */
   async send(options: SendOptions): Promise<ChatReply> {
@@ -90,12 +92,16 @@ export class BellwetherClient {
     const message: SendMessageInput = { ...rest, turnId, requestHash: requestHashOf(rest) };
     refuseInvalid(conversationProblem(options) ?? sendMessageProblem(message));
 
-    const call = () => this.update(sessionId, message, { sessionId, systemPrompt, history, idleTimeoutMs });
+    const conversation = { sessionId, systemPrompt, history, idleTimeoutMs };
     const reply = await this.sessionQueues.answer({
       sessionId,
       turnId,
       deadlineMs,
-      send: (leftMs) => this.persist(call, `Turn ${turnId}`, leftMs, isPassingForUpdateWithStart),
+      send: (leftMs) => {
+        const watch = this.watch(names.conversationWorkflowId(sessionId), turnId);
+        const call = () => watch.over(() => this.update(sessionId, message, conversation, watch));
+        return this.persist(call, `Turn ${turnId}`, leftMs, isPassingForUpdateWithStart);
+      },
       untilOver: () => this.untilOver(sessionId, turnId),
     });
     return refuseBlocked(answerTo(message, reply));
@@ -111,7 +117,8 @@ export class BellwetherClient {
     refuseInvalid(chatTurnProblem(input));
     const workflowId = names.turnWorkflowId(turnId, input.sessionId);
 
-    const call = async (): Promise<ChatReply> => {
+    const watch = this.watch(workflowId, turnId);
+    const begin = async (): Promise<ChatReply> => {
       try {
         await this.startTurn(workflowId, input, deadlineMs);
       } catch (error) {
@@ -119,7 +126,8 @@ export class BellwetherClient {
       }
       return (await this.temporal.workflow.getHandle(workflowId).result()) as ChatReply;
     };
-    return refuseBlocked(answerTo(input, await this.persist(call, `Turn ${turnId}`, deadlineMs)));
+    const reply = await this.persist(() => watch.over(begin), `Turn ${turnId}`, deadlineMs);
+    return refuseBlocked(answerTo(input, reply));
   }
 
   /**
@@ -133,7 +141,9 @@ export class BellwetherClient {
   async turn(turnId: string, options: JoinOptions = {}): Promise<ChatReply> {
     const { sessionId, deadlineMs = defaultDeadlineMs } = options;
     refuseInvalid(idProblem('turnId', turnId) ?? (sessionId === undefined ? null : idProblem('sessionId', sessionId)));
-    const join = () => joinTurn(this.temporal, turnId, sessionId);
+    const workflowId = sessionId === undefined ? names.turnWorkflowId(turnId) : names.conversationWorkflowId(sessionId);
+    const watch = this.watch(workflowId, turnId);
+    const join = () => watch.over(() => joinTurn(this.temporal, turnId, sessionId));
     return withoutHash(await this.persist(join, `Turn ${turnId}`, deadlineMs));
   }
 
@@ -169,6 +179,10 @@ export class BellwetherClient {
     await this.temporal.connection.close();
   }
 
+  private watch(workflowId: string, turnId: string): TurnWatch {
+    return new TurnWatch(this.temporal, workflowId, `Turn ${turnId}`);
+  }
+
   private async startTurn(workflowId: string, input: ChatTurnInput, deadlineMs: number): Promise<void> {
     const { temporal, taskQueue, starter } = this;
     const start = ({ workflow }: Client) =>
@@ -190,7 +204,12 @@ export class BellwetherClient {
   }
 
   /** A conversation that was open a moment ago is only updated, which is cheaper than an update that could also start it. */
-  private async update(sessionId: string, message: SendMessageInput, conversation: ConversationInput) {
+  private async update(
+    sessionId: string,
+    message: SendMessageInput,
+    conversation: ConversationInput,
+    watch: TurnWatch,
+  ): Promise<ChatReply> {
     const workflowId = names.conversationWorkflowId(sessionId);
     const update = { args: [message] as [SendMessageInput], updateId: message.turnId };
     if (this.openSessions.has(sessionId)) {
@@ -200,6 +219,7 @@ export class BellwetherClient {
       } catch (error) {
         if (!(error instanceof WorkflowNotFoundError)) throw error;
         this.openSessions.delete(sessionId);
+        await watch.refuseEnded();
       }
     }
     const { workflow } = this.temporal;

@@ -59,6 +59,9 @@ export class TurnFailedError extends BellwetherError {
   readonly code = 'turn-failed';
 }
 
+/** No worker survived the turn, so it was ended. The same message again would take down the next ones. */
+export class TurnHopelessError extends TurnFailedError {}
+
 /** The rollout was not started; the message names the field of the spec and what to do. */
 export class RolloutRefusedError extends BellwetherError {
   readonly code = 'rollout-refused';

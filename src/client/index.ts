@@ -32,5 +32,6 @@ export {
   RolloutRefusedError,
   TemporalUnreachableError,
   TurnFailedError,
+  TurnHopelessError,
   TurnNotFoundError,
 } from './errors';

@@ -8,8 +8,8 @@ interface Issue {
 }
 
 /** What zod found, one problem for each place, in words for the person who wrote the file. Values are never repeated. */
-export function describeIssues(error: z.ZodError): Issue[] {
-  return error.issues.flatMap((issue) => describe(issue, []));
+export function describeIssues({ issues }: Pick<z.ZodError, 'issues'>): Issue[] {
+  return issues.flatMap((issue) => describe(issue, []));
 }
 
 /** `arms.holysheep.targets[1].provider`, `models["gpt-4.1"].price`. */

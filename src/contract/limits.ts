@@ -11,13 +11,28 @@ export const limits = {
    * sent to Temporal together, beside what a conversation carries to its next run: 4 MB in all.
    */
   maxAnswerBytes: 1024 * 1024,
+  /**
+   * Messages of one request, of which an agent that fills `maxRequestBytes` has some hundreds: with more of them, one would
+   * have 500 bytes with all its fields. What each costs in a workflow's activation is bounded by this, where `maxRequestBytes` would
+   * let 34,000 pass.
+   */
+  maxMessages: 2_000,
+  /** Parts of all messages of one request: a text and a picture for each. */
+  maxParts: 4_000,
+  /** Calls in all messages of one request. A call is left out unless a message of its own answers it. */
+  maxToolCalls: 2_000,
+  /** Functions that a request offers to the model, as many as OpenAI takes. */
+  maxTools: 128,
   /** The migration guide's context window: the system prompt and the most recent messages, 20 in all. */
   maxWindowMessages: 20,
   /** Session, turn and user ids: they become parts of workflow ids and keys of the ledger. */
   maxIdLength: 200,
   /** Shorter, and a conversation could end between two messages of one user. */
   minIdleTimeoutMs: 1_000,
-  /** What was said before a conversation began here: it is carried to each next run, beside the transcript. */
+  /**
+   * What was said before a conversation began here: it is carried to each next run, beside the transcript. No more than
+   * some 4,000 messages fit in, so that their number needs no limit of its own.
+   */
   maxHistoryBytes: 128 * 1024,
   /** Turns of one session in flight or waiting. Temporal itself allows 10 updates in flight; a query or two must fit beside. */
   maxQueuedTurns: 8,

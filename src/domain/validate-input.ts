@@ -55,13 +55,63 @@ function historyProblem(history: readonly ChatMessage[]): string | null {
   if (!Array.isArray(history)) return 'history must be a list of messages';
   let bytes = 0;
   for (const [index, message] of (history as readonly ChatMessage[]).entries()) {
-    const problem = messageProblem(`history[${index}]`, message, limits.maxHistoryBytes);
+    const problem =
+      messageProblem(`history[${index}]`, message, limits.maxHistoryBytes) ??
+      toolCallsProblem(`history[${index}].tool_calls`, message.tool_calls);
     if (problem !== null) return problem;
     bytes += utf8Length(measuredText(message));
   }
   return bytes > limits.maxHistoryBytes
     ? `history has ${bytes} bytes in all, the limit is ${limits.maxHistoryBytes}`
     : null;
+}
+
+/**
+ * What is wrong with the lists of a request, or null: how long they are, and that tool calls are what they should be. It
+ * comes first: whatever walks the messages after it has no more to walk than the limits say.
+ */
+export function listsProblem({
+  messages,
+  modelOptions,
+}: {
+  readonly messages?: readonly ChatMessage[];
+  readonly modelOptions?: unknown;
+}): string | null {
+  const tools: unknown = (modelOptions as { readonly tools?: unknown } | null | undefined)?.tools;
+  return (
+    (Array.isArray(messages) ? messageListProblem(messages) : null) ??
+    (Array.isArray(tools) ? lengthProblem('tools', 'entries', tools.length, limits.maxTools) : null)
+  );
+}
+
+function messageListProblem(messages: readonly ChatMessage[]): string | null {
+  const tooMany = lengthProblem('messages', 'entries', messages.length, limits.maxMessages);
+  if (tooMany !== null) return tooMany;
+  let parts = 0;
+  let calls = 0;
+  for (const [index, message] of messages.entries()) {
+    const { content, tool_calls = null } = message ?? {};
+    const problem = toolCallsProblem(`messages[${index}].tool_calls`, tool_calls);
+    if (problem !== null) return problem;
+    parts += Array.isArray(content) ? content.length : 0;
+    calls += tool_calls?.length ?? 0;
+  }
+  return (
+    lengthProblem('messages', 'parts in all', parts, limits.maxParts) ??
+    lengthProblem('messages', 'tool_calls in all', calls, limits.maxToolCalls)
+  );
+}
+
+function lengthProblem(field: string, what: string, count: number, limit: number): string | null {
+  return count > limit ? `${field} have ${count} ${what}, the limit is ${limit}` : null;
+}
+
+/** They are looked for by their ids, and whoever looks would stumble over what is no object. */
+function toolCallsProblem(field: string, calls: unknown): string | null {
+  if (calls === undefined || calls === null) return null;
+  if (!Array.isArray(calls)) return `${field} must be a list of calls`;
+  const index = calls.findIndex((call) => typeof call !== 'object' || call === null);
+  return index === -1 ? null : `${field}[${index}] must be an object with an id`;
 }
 
 type Unchecked<Input> = { readonly [Field in keyof Input]: unknown };
@@ -72,6 +122,7 @@ export function sendMessageProblem(
 ): string | null {
   return (
     idProblem('turnId', input.turnId) ??
+    listsProblem(input) ??
     (input.messages === undefined
       ? contentProblem('content', input.content)
       : messagesProblem(input.messages, input.modelOptions, limits.maxMessageBytes)) ??
@@ -79,10 +130,15 @@ export function sendMessageProblem(
   );
 }
 
+type CheckedChatTurn = Partial<Unchecked<ChatTurnInput>> & SamplingOptions & Pick<ChatTurnInput, 'messages'>;
+
 /** What is wrong with a request that brings its own history, or null. */
-export function chatTurnProblem(
-  input: Partial<Unchecked<ChatTurnInput>> & SamplingOptions & Pick<ChatTurnInput, 'messages'>,
-): string | null {
+export function chatTurnProblem(input: CheckedChatTurn): string | null {
+  return listsProblem(input) ?? chatTurnFieldsProblem(input);
+}
+
+/** The same but for the lists, whose limits are younger: a workflow that is replayed may have begun without them. */
+export function chatTurnFieldsProblem(input: CheckedChatTurn): string | null {
   // Who keeps a window of its own also knows how long one message may be.
   const maxMessageBytes = input.keepAllMessages === true ? limits.maxRequestBytes : limits.maxMessageBytes;
   return (

@@ -1,6 +1,9 @@
 /** The body of `POST /v1/chat/completions`: strict about the fields that mean something here, silent about all others. */
 import { z } from 'zod';
-import { chatRoles, partTypes } from '../contract/chat';
+import { type ChatMessage, chatRoles, partTypes } from '../contract/chat';
+import { limits } from '../contract/limits';
+import { listsProblem } from '../domain/validate-input';
+import { badRequest } from './gateway-error';
 
 /** What it holds stands in the field that its type names. */
 const contentPart = z
@@ -50,9 +53,14 @@ const message = z.object({
   tool_call_id: z.string().nullish().describe("Of a tool's message: the call that it answers."),
 });
 
+/** Looks no further than the first that is none: the schema of each would tell of all of them. */
+function holdsNumbers(biases: Readonly<Record<string, unknown>>): boolean {
+  return Object.values(biases).every((bias) => typeof bias === 'number');
+}
+
 /** What goes to the provider as it is. */
 const passedThrough = {
-  tools: z.array(tool).max(128).nullish(),
+  tools: z.array(tool).max(limits.maxTools).nullish(),
   tool_choice: z.union([z.string(), z.looseObject({ type: z.string() })]).nullish(),
   parallel_tool_calls: z.boolean().nullish(),
   response_format: z.looseObject({ type: z.string() }).nullish(),
@@ -61,7 +69,7 @@ const passedThrough = {
   seed: z.int().nullish(),
   presence_penalty: z.number().min(-2).max(2).nullish(),
   frequency_penalty: z.number().min(-2).max(2).nullish(),
-  logit_bias: z.record(z.string(), z.number()).nullish(),
+  logit_bias: z.record(z.string(), z.unknown()).refine(holdsNumbers, 'must hold numbers').nullish(),
   reasoning_effort: z.string().nullish(),
   verbosity: z.string().nullish(),
   prediction: z.looseObject({ type: z.string() }).nullish(),
@@ -69,6 +77,9 @@ const passedThrough = {
 };
 
 export const passedThroughFields = Object.keys(passedThrough) as readonly (keyof typeof passedThrough)[];
+
+/** OpenAI knows texts and sounds. */
+const modalityCount = 2;
 
 const notOffered = (instead: string) =>
   z
@@ -83,7 +94,7 @@ export const chatRequestSchema = z.object({
     .describe(
       '`bellwether`, or an alias of it: routing decides. A model of /v1/models: it is asked first where the arm that routing chose has it; the rest of the chain stays behind it.',
     ),
-  messages: z.array(message).min(1),
+  messages: z.array(message).min(1).max(limits.maxMessages),
   stream: z.boolean().nullish(),
   stream_options: z.looseObject({ include_usage: z.boolean().nullish() }).nullish(),
   max_tokens: z.int().min(1).nullish().describe("The service's own cap holds over it."),
@@ -95,7 +106,7 @@ export const chatRequestSchema = z.object({
     .looseObject({ session_id: z.string().nullish(), user_id: z.string().nullish() })
     .nullish()
     .describe('`session_id` names the conversation where no header does. Goes to no provider.'),
-  modalities: z.array(z.literal('text')).nullish(),
+  modalities: z.array(z.literal('text')).max(modalityCount).nullish(),
   functions: notOffered('use tools'),
   function_call: notOffered('use tool_choice'),
   audio: notOffered('answers are texts'),
@@ -104,3 +115,13 @@ export const chatRequestSchema = z.object({
 });
 
 export type ChatRequest = z.output<typeof chatRequestSchema>;
+
+/**
+ * What of a body is too long, before the schema looks at any of it: the schema tells all that is wrong with every entry, and
+ * knows each list alone. @throws {GatewayError}
+ */
+export function refuseLongLists(body: unknown): void {
+  const { messages, tools } = (body ?? {}) as { readonly messages?: unknown; readonly tools?: unknown };
+  const problem = listsProblem({ messages: messages as readonly ChatMessage[], modelOptions: { tools } });
+  if (problem !== null) throw badRequest(`${problem}.`, problem.split(' ', 1)[0] ?? null);
+}

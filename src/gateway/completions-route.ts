@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { requireChatKey } from './access';
 import { beginTurn } from './begin-turn';
-import { chatRequestSchema } from './chat-request';
+import { chatRequestSchema, refuseLongLists } from './chat-request';
 import { chunkSchema, Chunks } from './chunks';
 import { completionSchema, toCompletion } from './completion';
 import type { GatewayContext } from './context';
@@ -27,6 +27,7 @@ export function completionsRoute(server: GatewayServer, context: GatewayContext)
     '/v1/chat/completions',
     {
       onRequest: requireChatKey,
+      preValidation: async ({ body }) => refuseLongLists(body),
       schema: {
         summary: 'One durable turn',
         headers,

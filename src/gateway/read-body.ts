@@ -1,32 +1,55 @@
 import type { FastifyInstance } from 'fastify';
 import { badRequest } from './gateway-error';
 
+declare module 'fastify' {
+  interface FastifyRequest {
+    /** Of the body as it came; 0 without one. */
+    bodyBytes: number;
+  }
+}
+
 /** OpenAI's schemas of tools nest ten levels or so; unlimited ones could exhaust the stack of whoever walks them. */
 const maxDepth = 100;
+
+/**
+ * Each costs every later step some time, from the schema to the workflow's activation, however short it is: a body of 1 MiB can
+ * hold half a million. `maxMessages` messages with tools have 15,000, and `maxTools` tools as many.
+ */
+const maxValues = 50_000;
 
 const isEmpty = 'The body is empty; it must be a JSON object.';
 const isInvalid = 'The body is not valid JSON, or has a field named __proto__ or constructor.prototype.';
 
 /** JSON alone: a page in a browser cannot send it to another origin without being asked first. */
 export function readJsonBodies(server: FastifyInstance): void {
+  server.decorateRequest('bodyBytes', 0);
   const parse = server.getDefaultJsonParser('error', 'error');
   server.removeAllContentTypeParsers();
   server.addContentTypeParser('application/json', { parseAs: 'string' }, (request, text, done) => {
+    request.bodyBytes = Buffer.byteLength(text);
     void parse(request, String(text), (error, body: unknown) => {
-      if (error) done(badRequest(text === '' ? isEmpty : isInvalid, null, 'invalid_json'));
-      else if (isTooDeep(body)) {
-        done(badRequest(`The body is nested deeper than the limit of ${maxDepth} levels.`, null, 'invalid_json'));
-      } else done(null, body);
+      const problem = error ? (text === '' ? isEmpty : isInvalid) : shapeProblem(body);
+      if (problem === null) done(null, body);
+      else done(badRequest(problem, null, 'invalid_json'));
     });
   });
 }
 
-/** Level by level, because a walk by recursion would fail where it matters. */
-function isTooDeep(body: unknown): boolean {
-  let level: unknown[] = [body];
-  for (let depth = 0; level.length > 0; depth += 1) {
-    if (depth > maxDepth) return true;
-    level = level.flatMap((value) => (typeof value === 'object' && value !== null ? Object.values(value) : []));
+/** Depth first with a stack of its own, because a walk by recursion would fail where it matters. */
+function shapeProblem(body: unknown): string | null {
+  let values = 0;
+  const path: Iterator<unknown>[] = [[body].values()];
+  for (let level = path.at(-1); level !== undefined; level = path.at(-1)) {
+    const { done, value } = level.next();
+    if (done) {
+      path.pop();
+      continue;
+    }
+    values += 1;
+    if (values > maxValues) return `The body holds more fields and entries than the limit of ${maxValues} in all.`;
+    const depth = path.length - 1;
+    if (depth > maxDepth) return `The body is nested deeper than the limit of ${maxDepth} levels.`;
+    if (typeof value === 'object' && value !== null) path.push(Object.values(value).values());
   }
-  return false;
+  return null;
 }

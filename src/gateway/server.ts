@@ -79,8 +79,9 @@ function requestIdOf(headers: IncomingMessage['headers']): string {
   return typeof given === 'string' && /^[\w.:/+=@-]{1,128}$/.test(given) ? given : randomUUID();
 }
 
+/** Of some ten thousand, which a body within the limits may have: one is told, and only it is described. */
 function firstProblem(error: z.ZodError): Error {
-  const [issue] = describeIssues(error);
+  const [issue] = describeIssues({ issues: error.issues.slice(0, 1) });
   const param = issue && issue.place.length > 0 ? formatPath(issue.place) : null;
   return badRequest(`${param ?? 'The body'} ${issue?.message ?? 'is not valid'}.`, param);
 }

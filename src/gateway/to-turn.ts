@@ -64,7 +64,7 @@ function firstNewOf(messages: readonly ChatMessage[], lastAnswer: number, prompt
 }
 
 /** As much of it as a model would get to see, and a conversation may carry. */
-function historyOf(messages: readonly ChatMessage[]): readonly ChatMessage[] {
+export function historyOf(messages: readonly ChatMessage[]): readonly ChatMessage[] {
   const recent = contextWindow(messages, limits.maxWindowMessages, limits.maxHistoryBytes);
   const bytes = recent.reduce((sum, message) => sum + utf8Length(measuredText(message)), 0);
   // One message alone may still be too long; then the session begins without.

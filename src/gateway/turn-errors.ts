@@ -7,6 +7,7 @@ import {
   InvalidInputError,
   QueueFullError,
   TemporalUnreachableError,
+  TurnHopelessError,
   TurnNotFoundError,
 } from '../client/errors';
 import type { ChatReply } from '../contract/chat';
@@ -45,6 +46,11 @@ export function errorOfClient(error: unknown, joins: boolean): GatewayError | nu
   if (error instanceof DeadlineExceededError) {
     const late = failed(504, 'deadline_exceeded', `The turn has no answer yet. It goes on, and ${advice}.`);
     return joins ? late : late.final();
+  }
+  if (error instanceof TurnHopelessError) {
+    const message =
+      'This turn broke off every worker that took it, so it was ended. Do not send the same request again.';
+    return failed(502, 'turn_hopeless', message).final();
   }
   return failed(502, 'turn_failed', 'The turn was stopped before it had an answer. Send the request again.').final();
 }

@@ -1,8 +1,8 @@
-import { setCurrentDetails } from '@temporalio/workflow';
+import { patched, setCurrentDetails } from '@temporalio/workflow';
 import type { ChatReply, ChatTurnInput } from '../contract/chat';
 import { oneShotTurnName } from '../contract/names';
 import { saysNothing } from '../domain/message';
-import { chatTurnProblem } from '../domain/validate-input';
+import { chatTurnFieldsProblem, listsProblem } from '../domain/validate-input';
 import { contextWindow } from '../domain/window';
 import { describeTurn, ShownState } from './operator-view';
 import { refuseInvalid } from './refuse-invalid';
@@ -10,7 +10,10 @@ import { runTurn } from './run-turn';
 
 /** One turn of a request that brings its whole history: nothing is remembered beyond the reply. */
 export async function chatTurn(input: ChatTurnInput): Promise<ChatReply> {
-  refuseInvalid(chatTurnProblem(input));
+  const tooLong = listsProblem(input);
+  // One that began before there were these limits goes on; of all others the history stays without a marker.
+  if (tooLong !== null && patched('long-lists-are-refused')) refuseInvalid(tooLong);
+  refuseInvalid(chatTurnFieldsProblem(input));
 
   const messages = input.messages.filter((message) => !saysNothing(message));
   const sessionId = input.sessionId ?? null;

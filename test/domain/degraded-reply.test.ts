@@ -28,3 +28,8 @@ test('a blocked reply names the reason', () => {
     "I'm currently experiencing high demand. Daily budget exceeded. Please try again shortly.",
   );
 });
+
+test('a long message shows its language in its beginning, and no more of it is looked at', () => {
+  expect(detectLanguage(`${'ご注文はどこですか。'.repeat(10)}${'Where is my order? '.repeat(1_000)}`)).toBe('ja');
+  expect(detectLanguage(`${'Where is my order? '.repeat(1_000)}ご注文はどこですか。`)).toBe('en');
+});

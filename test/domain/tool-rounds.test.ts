@@ -41,6 +41,11 @@ test('calls that come again with their results are there once, beside what was s
   expect(completeToolRounds(other)).toEqual([user, call('c'), result('c')]);
 });
 
+test('a client may send null for no calls', () => {
+  const said = { role: 'assistant', content: 'It is on its way.', tool_calls: null } as unknown as ChatMessage;
+  expect(completeToolRounds([user, said, user])).toMatchObject([user, { content: 'It is on its way.' }, user]);
+});
+
 test.each<[string, ChatMessage[], ChatMessage[], string | null]>([
   ['a result alone', [user], [result('a')], 'a'],
   ['a result of another call', [user, call('b')], [result('a')], 'a'],

@@ -1,6 +1,11 @@
 import type { ChatMessage } from '../../src/contract/chat';
 import { limits } from '../../src/contract/limits';
-import { chatTurnProblem, conversationProblem, sendMessageProblem } from '../../src/domain/validate-input';
+import {
+  chatTurnFieldsProblem,
+  chatTurnProblem,
+  conversationProblem,
+  sendMessageProblem,
+} from '../../src/domain/validate-input';
 
 const message = { turnId: 't-1', content: 'Hello', userId: 'u-1', language: 'en', temperature: 0, maxTokens: 1 };
 const user: ChatMessage = { role: 'user', content: 'Hello' };
@@ -82,4 +87,71 @@ test('an assistant may have refused in a part of its message', () => {
 test('a request is refused when its messages are too long together, though each is short enough', () => {
   const messages = Array.from({ length: 17 }, () => ({ ...user, content: 'x'.repeat(limits.maxMessageBytes) }));
   expect(chatTurnProblem({ ...message, messages })).toBe('messages have 1114112 bytes in all, the limit is 1048576');
+});
+
+const calls = (count: number) =>
+  Array.from({ length: count }, (_, index) => ({ id: `call_${index}`, type: 'function' }));
+const many = <Value>(count: number, value: Value): Value[] => Array.from({ length: count }, () => value);
+const part = { type: 'text', text: 'x' } as const;
+
+test('a long history of an agent with tools passes, and so do lists at their limits', () => {
+  const round: ChatMessage[] = [
+    { role: 'assistant', content: null, tool_calls: calls(2) },
+    { role: 'tool', content: 'x'.repeat(500), tool_call_id: 'call_0' },
+    { role: 'tool', content: 'x'.repeat(500), tool_call_id: 'call_1' },
+  ];
+  expect(chatTurnProblem({ ...message, messages: [user, ...many(300, round).flat()] })).toBeNull();
+  expect(chatTurnProblem({ ...message, messages: many(limits.maxMessages, user) })).toBeNull();
+  const parts = [{ ...user, content: many(limits.maxParts, part) }];
+  expect(chatTurnProblem({ ...message, messages: parts })).toBeNull();
+  const called: ChatMessage = { role: 'assistant', content: null, tool_calls: calls(limits.maxToolCalls) };
+  expect(chatTurnProblem({ ...message, messages: [user, called] })).toBeNull();
+  expect(
+    chatTurnProblem({ ...message, messages: [user], modelOptions: { tools: many(limits.maxTools, {}) } }),
+  ).toBeNull();
+});
+
+test.each<[string, object, string]>([
+  ['messages', { messages: many(2_001, user) }, 'messages have 2001 entries, the limit is 2000'],
+  [
+    'parts of a message',
+    { messages: [{ ...user, content: many(4_001, part) }] },
+    'messages have 4001 parts in all, the limit is 4000',
+  ],
+  [
+    'parts of several messages',
+    { messages: many(41, { ...user, content: many(100, part) }) },
+    'messages have 4100 parts in all, the limit is 4000',
+  ],
+  [
+    'tool calls',
+    { messages: [user, ...many(2, { role: 'assistant', content: null, tool_calls: calls(1_001) })] },
+    'messages have 2002 tool_calls in all, the limit is 2000',
+  ],
+  ['tools', { messages: [user], modelOptions: { tools: many(129, {}) } }, 'tools have 129 entries, the limit is 128'],
+  [
+    'tool calls that are no list',
+    { messages: [user, { role: 'assistant', content: 'x', tool_calls: 'none' }] },
+    'messages[1].tool_calls must be a list of calls',
+  ],
+  [
+    'a tool call that is nothing',
+    { messages: [user, { role: 'assistant', content: 'x', tool_calls: [null] }] },
+    'messages[1].tool_calls[0] must be an object with an id',
+  ],
+])('too many %s, or wrong ones, are refused in a session and without one', (_, change, problem) => {
+  const request = { ...message, messages: [user], ...change } as Parameters<typeof chatTurnProblem>[0];
+  expect(chatTurnProblem(request)).toBe(problem);
+  expect(sendMessageProblem(request)).toBe(problem);
+});
+
+test('what an open turn began with before lists had limits is still no problem of its fields', () => {
+  expect(chatTurnFieldsProblem({ ...message, messages: many(30_000, user) })).toBeNull();
+});
+
+test('a history with a tool call that is nothing is refused', () => {
+  const history = [{ role: 'assistant', content: 'x', tool_calls: [null] }] as unknown as ChatMessage[];
+  expect(conversationProblem({ sessionId: 's', history })).toBe(
+    'history[0].tool_calls[0] must be an object with an id',
+  );
 });

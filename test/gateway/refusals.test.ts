@@ -18,6 +18,8 @@ async function refusal(response: Response): Promise<{ status: number } & ErrorAn
 
 const user = hello.messages[0];
 const tool = { type: 'function', function: { name: 'find_order' } };
+const many = <Value>(count: number, value: Value): Value[] => Array.from({ length: count }, () => value);
+const wide = (count: number) => Object.fromEntries(Array.from({ length: count }, (_, index) => [`k${index}`, 1]));
 
 test.each<[string, unknown, string | null, string]>([
   ['no object', [], null, 'The body must be an object'],
@@ -84,13 +86,39 @@ test.each<[string, unknown, string | null, string]>([
   ['half a token', { ...hello, max_completion_tokens: 0.5 }, 'max_completion_tokens', 'whole number'],
   ['a stream that is a text', { ...hello, stream: 'yes' }, 'stream', 'must be a boolean'],
   ['five stop words', { ...hello, stop: ['1', '2', '3', '4', '5'] }, 'stop', 'at most 4'],
-  ['129 tools', { ...hello, tools: Array.from({ length: 129 }, () => tool) }, 'tools', 'at most 128'],
   ['tools of an older kind', { ...hello, functions: [{ name: 'x' }] }, 'functions', 'use tools'],
   ['spoken answers', { ...hello, modalities: ['text', 'audio'] }, 'modalities[1]', 'must be "text"'],
+  ['too many messages', { ...hello, messages: many(2_001, user) }, 'messages', 'have 2001 entries, the limit is 2000'],
+  [
+    'too many parts',
+    { ...hello, messages: many(41, { role: 'user', content: many(100, { type: 'text', text: 'x' }) }) },
+    'messages',
+    'have 4100 parts in all, the limit is 4000',
+  ],
+  [
+    'too many calls',
+    { ...hello, messages: [user, { role: 'assistant', tool_calls: many(2_001, { id: 'c-1', type: 'function' }) }] },
+    'messages',
+    'have 2001 tool_calls in all, the limit is 2000',
+  ],
+  ['too many tools', { ...hello, tools: many(129, tool) }, 'tools', 'have 129 entries, the limit is 128'],
+  ['messages that are nothing, by the thousand', { ...hello, messages: many(300_000, {}) }, null, 'limit of 50000'],
+  ['an object that is too wide', { ...hello, metadata: wide(60_000) }, null, 'more fields and entries than the limit'],
+  ['a bias that is no number', { ...hello, logit_bias: { 50256: '-100' } }, 'logit_bias', 'must hold numbers'],
+  ['more modalities than there are', { ...hello, modalities: many(3, 'text') }, 'modalities', 'at most 2 entries'],
 ])('%s is a 400 that names the field and the limit', async (_, body, param, message) => {
   const answer = await refusal(await setting.call('/v1/chat/completions', body));
   expect(answer).toMatchObject({ status: 400, type: 'invalid_request_error', param });
   expect(answer.message).toContain(message);
+});
+
+test('a long request counts again for each further 32 KiB, whether it is taken or not', async () => {
+  const authorization = `Bearer ${await setting.createKey({ requestsPerMinute: 8 })}`;
+  const ask = async (length: number): Promise<number> => {
+    const body = { ...hello, messages: [], user: 'x'.repeat(length) };
+    return (await setting.call('/v1/chat/completions', body, { authorization })).status;
+  };
+  expect([await ask(10), await ask(32 * 1024), await ask(150_000), await ask(10)]).toEqual([400, 400, 400, 429]);
 });
 
 test('messages larger than a session takes are named as the request has them', async () => {

@@ -2,7 +2,13 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { WorkflowUpdateFailedError } from '@temporalio/client';
 import { BellwetherClient } from '../../src/client/bellwether-client';
 import { ConversationClosedError, QueueFullError } from '../../src/client/errors';
-import type { ChatReply, ConversationInput, ConversationResult, SendMessageInput } from '../../src/contract/chat';
+import type {
+  ChatMessage,
+  ChatReply,
+  ConversationInput,
+  ConversationResult,
+  SendMessageInput,
+} from '../../src/contract/chat';
 import { limits } from '../../src/contract/limits';
 import {
   chatTurnWorkflowType,
@@ -178,6 +184,9 @@ test('a one-shot turn of a closed session is refused too', async () => {
   await expect(service.client.complete({ sessionId, messages })).rejects.toThrow(ConversationClosedError);
 });
 
+const tooMany: ChatMessage[] = Array.from({ length: 2_001 }, () => ({ role: 'user', content: 'a' }));
+const oddCall = { role: 'assistant', content: 'Yes?', tool_calls: [null] } as unknown as ChatMessage;
+
 test('whoever sends an update without our client is held to the same limits', async () => {
   const sessionId = unique('session');
   await service.client.send({ sessionId, content: 'Hello' });
@@ -187,6 +196,8 @@ test('whoever sends an update without our client is held to the same limits', as
     [{ turnId: 't', content: '' }, 'content must be a non-empty string'],
     [{ turnId: 't', content: 'x'.repeat(1024 * 1024) }, 'content has 1048576 bytes, the limit is 65536'],
     [{ content: 'Hello' }, 'turnId must be a non-empty string'],
+    [{ turnId: 't', content: '', messages: tooMany }, 'messages have 2001 entries, the limit is 2000'],
+    [{ turnId: 't', content: '', messages: [oddCall] }, 'messages[0].tool_calls[0] must be an object with an id'],
   ] as const;
   for (const [message, reason] of refusals) {
     const error: unknown = await send(message).catch((caught: unknown) => caught);
@@ -202,6 +213,7 @@ test('workflows that are started with nonsense end at once and say why', async (
     [conversationWorkflowType, { sessionId: '' }, 'sessionId must be a non-empty string'],
     [conversationWorkflowType, { sessionId: 's', idleTimeoutMs: -1 }, 'idleTimeoutMs must be a whole number'],
     [chatTurnWorkflowType, { turnId: 't', messages: [] }, 'messages must hold at least one message'],
+    [chatTurnWorkflowType, { turnId: 't', messages: tooMany }, 'messages have 2001 entries, the limit is 2000'],
   ] as const;
   for (const [type, input, reason] of starts) {
     const run = service.temporal.workflow.execute(type, { taskQueue, workflowId: unique('bad'), args: [input] });

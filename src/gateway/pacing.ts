@@ -1,0 +1,22 @@
+/** Spreads the work of each key over time: what comes faster than its pace waits for its turn. */
+export class Pacing {
+  /** When the next of a key may begin; those of the past are forgotten. */
+  private readonly nextAtMs = new Map<string, number>();
+
+  /** Milliseconds to wait before what takes `takesMs` at the key's pace may begin. */
+  waitMs(key: string, takesMs: number, nowMs: number): number {
+    this.forgetPast(nowMs);
+    const startAtMs = Math.max(nowMs, this.nextAtMs.get(key) ?? nowMs);
+    // As the last one, so that the oldest stand first.
+    this.nextAtMs.delete(key);
+    this.nextAtMs.set(key, startAtMs + takesMs);
+    return startAtMs - nowMs;
+  }
+
+  private forgetPast(nowMs: number): void {
+    for (const [key, atMs] of this.nextAtMs) {
+      if (atMs > nowMs) return;
+      this.nextAtMs.delete(key);
+    }
+  }
+}

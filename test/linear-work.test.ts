@@ -1,0 +1,55 @@
+import type { ChatMessage, ChatReply, TranscriptTurn } from '../src/contract/chat';
+import { measurePrompt } from '../src/domain/cjk';
+import { withPrefill } from '../src/domain/prefill';
+import { completeToolRounds, lostCallId } from '../src/domain/tool-rounds';
+import { chatTurnProblem } from '../src/domain/validate-input';
+import { contextWindow } from '../src/domain/window';
+import { historyOf } from '../src/gateway/to-turn';
+import { ConversationState } from '../src/workflows/conversation-state';
+import { readsOf } from './support/counted-reads';
+
+const call = (id: string) => ({ id, type: 'function', function: { name: 'find', arguments: '{}' } });
+const result = (id: string): ChatMessage => ({ role: 'tool', content: 'found', tool_call_id: id });
+const ids = (count: number) => Array.from({ length: count }, (_, index) => `call_${index}`);
+const calls = (count: number): ChatMessage => ({ role: 'assistant', content: null, tool_calls: ids(count).map(call) });
+
+/** Messages of which there is a larger one for every size. */
+const shapes: Readonly<Record<string, (size: number) => ChatMessage[]>> = {
+  'messages of a letter': (size) => Array.from({ length: size }, () => ({ role: 'user', content: 'a' })),
+  'results of no call': (size) => ids(size).map(result),
+  'rounds of one call': (size) => ids(size).flatMap((id) => [{ ...calls(0), tool_calls: [call(id)] }, result(id)]),
+  'one round of many calls': (size) => [calls(size), ...ids(size).map(result)],
+  'one round in the other order': (size) => [calls(size), ...ids(size).toReversed().map(result)],
+  'many results of one call': (size) => [calls(1), ...ids(size).map(() => result('call_0'))],
+  'calls that nobody answers': (size) => [calls(size), ...ids(size).map((id) => result(`other_${id}`))],
+  'calls that come again': (size) => [calls(size), { ...calls(size) }, ...ids(size).map(result)],
+  parts: (size) => [{ role: 'user', content: ids(size).map((text) => ({ type: 'text', text })) }],
+};
+
+const works: Readonly<Record<string, (messages: ChatMessage[]) => unknown>> = {
+  completeToolRounds,
+  lostCallId: (messages) => lostCallId(messages, [result('call_0')]),
+  contextWindow: (messages) => contextWindow(messages),
+  historyOf,
+  measurePrompt: (messages) => measurePrompt(messages),
+  chatTurnProblem: (messages) => chatTurnProblem({ turnId: 't', messages }),
+  withPrefill: (messages) => withPrefill(messages, 'The order'),
+  'the memory of a session': (messages) => {
+    const state = new ConversationState('s', undefined, undefined);
+    const reply = { content: 'Yes.', success: true, blocked: false } as ChatReply;
+    state.add({ turnId: 't', atMs: 0, userContent: '', messages, reply } satisfies TranscriptTurn);
+    state.lostCallIn([result('call_0')]);
+    state.windowWith([{ role: 'user', content: 'And now?' }]);
+    return state.carry(0);
+  },
+};
+
+const cases = Object.keys(works).flatMap((work) => Object.keys(shapes).map((shape) => [work, shape] as const));
+
+/** Small, so that Proxies stay quick; with a square in it, twice the size is near to four times the work. */
+const size = 200;
+
+test.each(cases)('%s does no more than twice the work for twice as much: %s', (work, shape) => {
+  const reads = (of: number) => readsOf(shapes[shape]!(of), works[work]!);
+  expect(reads(2 * size)).toBeLessThan(2.2 * reads(size) + 100);
+});

@@ -1,0 +1,34 @@
+import { setMaxListeners } from 'node:events';
+import type { Connection } from '@temporalio/client';
+import { temporal } from '@temporalio/proto';
+import { unique } from './temporal';
+
+/** Longer than Temporal holds a poll that brings nothing. */
+const pollDeadlineMs = 90_000;
+
+const { TASK_QUEUE_KIND_NORMAL } = temporal.api.enums.v1.TaskQueueKind;
+
+/**
+ * Takes every workflow task of a queue and never answers, which to Temporal is a worker that died.
+ */
+export function dyingWorkers(connection: Connection, namespace: string, taskQueue: string): { stop(): void } {
+  const over = new AbortController();
+  // The client adds one for every request.
+  setMaxListeners(0, over.signal);
+  const identity = unique('dying');
+  const poll = () =>
+    connection.workflowService.pollWorkflowTaskQueue({
+      namespace,
+      taskQueue: { name: taskQueue, kind: TASK_QUEUE_KIND_NORMAL },
+      identity,
+    });
+  const takeAll = async (): Promise<void> => {
+    while (!over.signal.aborted) {
+      await connection.withAbortSignal(over.signal, () => connection.withDeadline(Date.now() + pollDeadlineMs, poll));
+    }
+  };
+  takeAll().catch((error: unknown) => {
+    if (!over.signal.aborted) throw error;
+  });
+  return { stop: () => over.abort() };
+}
