@@ -32,7 +32,7 @@ export function stuckCommand(): Command {
     .option('--json', 'print JSON')
     .addHelpText(
       'after',
-      `\nWorkers end by themselves what no worker survived in six attempts. A task that fails, as after a release that does not fit it, goes on once the code is put right: end such a one only when you know better. An ended session begins anew with its next message. ${exitStatusHelp}`,
+      `\nWorkers end by themselves what no worker survived in seven attempts. A task that fails, as after a release that does not fit it, goes on once the code is put right: end such a one only when you know better. An ended session begins anew with its next message. ${exitStatusHelp}`,
     )
     .action(run);
 }

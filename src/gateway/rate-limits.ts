@@ -43,8 +43,11 @@ export async function limitRequests(server: FastifyInstance, options: RateLimitO
     if (last && !last.isAllowed && last.isExceeded) throw exceeded(last.max, last.ttl);
     // Evenly over the minute: all of them in its first seconds would have these seconds to themselves.
     const { apiKey } = request;
-    const takesMs = (minuteMs * more) / (apiKey.requestsPerMinute ?? options.requestsPerMinute);
-    await delay(pacing.waitMs(apiKey.id, takesMs, performance.now()));
+    const requestsPerMinute = apiKey.requestsPerMinute ?? options.requestsPerMinute;
+    const waitMs = pacing.waitMs(apiKey.id, (minuteMs * more) / requestsPerMinute, performance.now());
+    // Where nobody is counted, as without Redis, those that wait would hold more and more memory.
+    if (waitMs === null) throw exceeded(requestsPerMinute, minuteMs);
+    await delay(waitMs);
   });
 }
 

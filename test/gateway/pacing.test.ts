@@ -11,3 +11,10 @@ test('what comes faster waits for all of its key before it, and for none of anot
   expect(pacing.waitMs('b', 100, 10)).toBe(0);
   expect(pacing.waitMs('a', 100, 1_000)).toBe(0);
 });
+
+test('what would have to wait for over a minute is refused, and takes no place', () => {
+  const pacing = new Pacing();
+  expect(pacing.waitMs('key', 61_000, 0)).toBe(0);
+  expect(pacing.waitMs('key', 1_000, 0)).toBeNull();
+  expect(pacing.waitMs('key', 1_000, 1_000)).toBe(60_000);
+});
