@@ -115,7 +115,7 @@ export class BellwetherClient {
     const turnId = options.turnId ?? randomUUID();
     const input: ChatTurnInput = { ...rest, turnId, requestHash: requestHashOf(rest) };
     refuseInvalid(chatTurnProblem(input));
-    const workflowId = names.turnWorkflowId(turnId, input.sessionId);
+    const workflowId = names.turnWorkflowId(turnId, input.sessionId ?? null);
 
     const watch = this.watch(workflowId, turnId);
     const begin = async (): Promise<ChatReply> => {
@@ -141,7 +141,8 @@ export class BellwetherClient {
   async turn(turnId: string, options: JoinOptions = {}): Promise<ChatReply> {
     const { sessionId, deadlineMs = defaultDeadlineMs } = options;
     refuseInvalid(idProblem('turnId', turnId) ?? (sessionId === undefined ? null : idProblem('sessionId', sessionId)));
-    const workflowId = sessionId === undefined ? names.turnWorkflowId(turnId) : names.conversationWorkflowId(sessionId);
+    const workflowId =
+      sessionId === undefined ? names.turnWorkflowId(turnId, null) : names.conversationWorkflowId(sessionId);
     const watch = this.watch(workflowId, turnId);
     const join = () => watch.over(() => joinTurn(this.temporal, turnId, sessionId));
     return withoutHash(await this.persist(join, `Turn ${turnId}`, deadlineMs));

@@ -22,7 +22,7 @@ export function conversationWorkflowId(sessionId: string): string {
 }
 
 /** `sessionId` is the one whose budget the turn counts on; null for none. */
-export function turnWorkflowId(turnId: string, sessionId: string | null = null): string {
+export function turnWorkflowId(turnId: string, sessionId: string | null): string {
   return `turn/${oneShotTurnName(turnId, sessionId)}`;
 }
 

@@ -26,7 +26,7 @@ test('a turn that begins beside its worker is handed to it with the answer to it
   const turnId = unique('turn');
   await expect(client.complete({ turnId, messages })).resolves.toMatchObject({ turn_id: turnId, success: true });
 
-  const handle = service.temporal.workflow.getHandle(turnWorkflowId(turnId));
+  const handle = service.temporal.workflow.getHandle(turnWorkflowId(turnId, null));
   const [started] = (await handle.fetchHistory()).events ?? [];
   expect(started?.workflowExecutionStartedEventAttributes).toMatchObject({ eagerExecutionAccepted: true });
 });

@@ -70,7 +70,7 @@ test('a client that disconnects ends its waiting, and the turn goes on', async (
   const waiting = client.complete({ turnId, messages: [{ role: 'user', content: 'Hello' }] });
   const ended = expect(waiting).rejects.toThrow(DeadlineExceededError);
   await eventually('the turn is known', async () =>
-    isOpen(service.temporal.workflow.getHandle(turnWorkflowId(turnId))),
+    isOpen(service.temporal.workflow.getHandle(turnWorkflowId(turnId, null))),
   );
   await client.disconnect();
   await ended;

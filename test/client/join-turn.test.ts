@@ -79,7 +79,7 @@ test('a turn that takes longer than its caller waits goes on, and one that is ca
   answer.catch(() => undefined);
   await callsBegan();
   await expect(service.client.turn(turnId, { deadlineMs: 300 })).rejects.toThrow(DeadlineExceededError);
-  await service.temporal.workflow.getHandle(turnWorkflowId(turnId)).terminate('ended by a test');
+  await service.temporal.workflow.getHandle(turnWorkflowId(turnId, null)).terminate('ended by a test');
   await expect(service.client.turn(turnId)).rejects.toThrow(TurnFailedError);
   await expect(answer).rejects.toThrow(TurnFailedError);
 });

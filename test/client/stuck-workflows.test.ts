@@ -41,7 +41,7 @@ const messages = [{ role: 'user', content: 'Hello' }] as const;
 async function startTurn(turnId: string): Promise<void> {
   const { taskQueue } = service.settings.temporal;
   await service.temporal.workflow.start(chatTurnWorkflowType, {
-    workflowId: turnWorkflowId(turnId),
+    workflowId: turnWorkflowId(turnId, null),
     taskQueue,
     args: [{ turnId, messages }],
     workflowTaskTimeout,
@@ -84,16 +84,16 @@ test('whoever waits for a turn that no worker survives is told, and it is ended;
 test('a worker ends what no worker survived before it takes a task, and lets everything else be', async () => {
   const [hopeless, young] = [unique('turn'), unique('turn')];
   await startTurn(hopeless);
-  await reached(8, turnWorkflowId(hopeless));
+  await reached(8, turnWorkflowId(hopeless, null));
   await startTurn(young);
-  await reached(3, turnWorkflowId(young));
+  await reached(3, turnWorkflowId(young, null));
   const { taskQueue } = service.settings.temporal;
   const { stuck } = await listStuck(service.temporal, taskQueue, 100);
   expect(stuck).toHaveLength(2);
 
   dying.stop();
   await service.startWorker();
-  const handle = service.temporal.workflow.getHandle(turnWorkflowId(hopeless));
+  const handle = service.temporal.workflow.getHandle(turnWorkflowId(hopeless, null));
   await expect(handle.describe()).resolves.toMatchObject({ status: { name: 'TERMINATED' } });
   await expect(service.client.turn(young)).resolves.toMatchObject({ success: true });
 }, 240_000);
@@ -102,7 +102,7 @@ test('an operator sees what is stuck, doctor names it, and it can be ended', asy
   const [turnId, sessionId] = [unique('turn'), unique('session')];
   await startTurn(turnId);
   await startConversation(sessionId);
-  const ids = [turnWorkflowId(turnId), conversationWorkflowId(sessionId)] as const;
+  const ids = [turnWorkflowId(turnId, null), conversationWorkflowId(sessionId)] as const;
   await reached(3, ...ids);
 
   const listed = await workspace.json(['stuck'], service.environment);

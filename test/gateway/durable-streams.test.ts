@@ -1,4 +1,5 @@
 /** A streamed turn keeps what a durable turn promises, whoever reads it and however long. */
+import { turnName } from '../../src/contract/names';
 import { eventually } from '../support/eventually';
 import { unique } from '../support/temporal';
 import { hello } from './gateway-service';
@@ -38,7 +39,8 @@ async function leaveAmid(headers: Record<string, string>): Promise<string> {
 async function expectOneSettledCall(turnId: string): Promise<void> {
   const calls = await setting.service.simulator.calls();
   expect(calls).toMatchObject([{ outcome: 'answered' }]);
-  const rows = await setting.service.ledger.attempts(turnId);
+  const { sessionId = null } = (await setting.service.ledger.requests.find(turnId)) ?? {};
+  const rows = await setting.service.ledger.attempts(turnName(turnId, sessionId));
   expect(rows).toMatchObject([{ state: 'settled', completionTokens: calls[0]?.completionTokens }]);
 }
 

@@ -21,7 +21,7 @@ function ask(url: string, user = 'anybody'): Socket {
   const body = JSON.stringify({ ...hello, user, stream: true });
   const socket = connect(Number(new URL(url).port), '127.0.0.1', () => {
     socket.write(
-      `POST /v1/chat/completions HTTP/1.1\r\nhost: x\r\nauthorization: Bearer ${setting.key}\r\n` +
+      `POST /v1/chat/completions HTTP/1.1\r\nhost: localhost\r\nauthorization: Bearer ${setting.key}\r\n` +
         `content-type: application/json\r\ncontent-length: ${body.length}\r\n\r\n${body}`,
     );
   });

@@ -160,7 +160,7 @@ test('a client that does not read holds back only itself', async () => {
   const socket = connect(Number(port), '127.0.0.1', () => {
     socket.pause();
     socket.write(
-      `POST /v1/chat/completions HTTP/1.1\r\nhost: x\r\nauthorization: Bearer ${setting.key}\r\n` +
+      `POST /v1/chat/completions HTTP/1.1\r\nhost: localhost\r\nauthorization: Bearer ${setting.key}\r\n` +
         `content-type: application/json\r\ncontent-length: ${body.length}\r\n\r\n${body}`,
     );
   });

@@ -197,7 +197,7 @@ test('an Idempotency-Key buys no second turn when Temporal has forgotten the fir
   const headers = { 'idempotency-key': crypto.randomUUID() };
   const { bellwether } = await complete(headers);
   await simulator.clearCalls();
-  const workflowId = turnWorkflowId(bellwether.turn_id);
+  const workflowId = turnWorkflowId(bellwether.turn_id, null);
   const { workflowService } = temporal.connection;
   const { namespace } = temporal.options;
   await workflowService.deleteWorkflowExecution({ namespace, workflowExecution: { workflowId } });

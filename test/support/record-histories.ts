@@ -168,7 +168,7 @@ async function waitingTurns({ client, temporal, simulator }: Service): Promise<r
 
 async function oneShot({ client, temporal }: Service): Promise<readonly unknown[]> {
   await client.complete({ turnId: 'one-shot', messages: [{ role: 'user', content: 'Where is my order?' }] });
-  return [await fetchHistory(temporal, turnWorkflowId('one-shot'))];
+  return [await fetchHistory(temporal, turnWorkflowId('one-shot', null))];
 }
 
 async function refusedTurn({ client, temporal }: Service): Promise<readonly unknown[]> {

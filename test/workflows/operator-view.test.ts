@@ -61,9 +61,9 @@ test('a closed conversation says so, with what it cost', async () => {
 test('a one-shot turn shows its attempts, tokens and cost without its text', async () => {
   const turnId = unique('turn');
   const reply = await service.client.complete({ turnId, messages: [{ role: 'user', content: `Hello ${said}` }] });
-  const details = await currentDetails(turnWorkflowId(turnId));
+  const details = await currentDetails(turnWorkflowId(turnId, null));
   expect(details).toContain(`| ${reply.tokens_used} | $${reply.cost_usd.toFixed(6)} |`);
   expect(details).not.toContain(said);
-  const { searchAttributes } = await service.temporal.workflow.getHandle(turnWorkflowId(turnId)).describe();
+  const { searchAttributes } = await service.temporal.workflow.getHandle(turnWorkflowId(turnId, null)).describe();
   expect(searchAttributes[searchAttributeNames.state]).toEqual(['answered']);
 });

@@ -38,7 +38,7 @@ test('a turn of a session that goes well is an accepted update, a marker and a c
 test('a one-shot turn that goes well is a marker between its start and its end', async () => {
   const turnId = unique('turn');
   await service.client.complete({ turnId, messages: [{ role: 'user', content: 'Where is my order?' }] });
-  expect(await eventsOf(turnWorkflowId(turnId))).toEqual([
+  expect(await eventsOf(turnWorkflowId(turnId, null))).toEqual([
     'STARTED',
     'MARKER_RECORDED',
     'UPSERT_WORKFLOW_SEARCH_ATTRIBUTES',

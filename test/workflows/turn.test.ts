@@ -160,7 +160,7 @@ test('a one-shot turn that is cancelled ends as cancelled and is recorded', asyn
   const turnId = unique('turn');
   const answer = service.client.complete({ turnId, messages: [{ role: 'user', content: 'Hello' }] });
   answer.catch(() => undefined);
-  const handle = service.temporal.workflow.getHandle(turnWorkflowId(turnId));
+  const handle = service.temporal.workflow.getHandle(turnWorkflowId(turnId, null));
   await eventually('the retry runs', async () => (await service.simulator.calls()).length > 1);
   await handle.cancel();
   const error: unknown = await handle.result().catch((caught: unknown) => caught);

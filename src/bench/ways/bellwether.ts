@@ -33,7 +33,7 @@ export function bellwetherOneShot(client: BellwetherClient): Way {
       return {
         async send(turnId, content) {
           history.push({ role: 'user', content });
-          workflowIds.push(turnWorkflowId(turnId));
+          workflowIds.push(turnWorkflowId(turnId, sessionId));
           const reply = await client.complete({ sessionId, turnId, messages: contextWindow(history) });
           history.push({ role: 'assistant', content: requireAnswer(reply) });
         },

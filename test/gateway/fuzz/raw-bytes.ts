@@ -31,11 +31,11 @@ const json = '{"model":"gpt-99","messages":[{"role":"user","content":"Größe"}]
 
 /** A request as it goes over the line, one character a byte, with a few of them changed. Its model is none, as no client waits for the answer. */
 export function editedRequest(key: string): fc.Arbitrary<string> {
-  const head = `POST /v1/chat/completions HTTP/1.1\r\nhost: x\r\nauthorization: Bearer ${key}\r\ncontent-type: application/json\r\n`;
+  const head = `POST /v1/chat/completions HTTP/1.1\r\nhost: localhost\r\nauthorization: Bearer ${key}\r\ncontent-type: application/json\r\n`;
   const whole = fc.constantFrom(
     `${head}content-length: ${Buffer.byteLength(json)}\r\n\r\n${json}`,
     `${head}transfer-encoding: chunked\r\n\r\n${Buffer.byteLength(json).toString(16)}\r\n${json}\r\n0\r\n\r\n`,
-    `GET /v1/models HTTP/1.1\r\nhost: x\r\nauthorization: Bearer ${key}\r\n\r\n`.repeat(3),
+    `GET /v1/models HTTP/1.1\r\nhost: localhost\r\nauthorization: Bearer ${key}\r\n\r\n`.repeat(3),
   );
   return fc
     .tuple(whole, fc.array(edit, { minLength: 1, maxLength: 4 }))
