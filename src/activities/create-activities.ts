@@ -22,6 +22,15 @@ import { TurnMemory } from './turn-memory';
 export type { ActivityDependencies } from './dependencies';
 export type Activities = ReturnType<typeof createActivities>;
 
+/**
+ * What was bought is kept as long as its turn may come again: a workflow task that is lost again and again, as under a
+ * burst of messages, was seen to come back after minutes. What was not is kept until the turn's own deadline.
+ */
+const keepAnsweredMs = 60 * 60 * 1000;
+
+/** Far beyond the few seconds after which an aborted workflow task comes again; a budget may have been raised by then. */
+const keepRefusedMs = 120_000;
+
 /** The steps of a turn. Everything they know of the world comes in through `dependencies`. */
 export function createActivities(dependencies: ActivityDependencies) {
   const rollout = createRolloutActivities(dependencies);
@@ -64,9 +73,31 @@ export function createActivities(dependencies: ActivityDependencies) {
 
   /** A task done again joins the running call or takes its finished answer. */
   function callInTask(input: ModelCallInput): Promise<CallOutcome> {
-    return memory.once(`call ${input.turnId} ${input.target.name} ${input.ticket?.attempt}`, () =>
-      attemptToTheEnd(input),
+    const { turnId, target, ticket, deadlineAtMs } = input;
+    return memory.once(
+      `call ${turnId} ${target.name} ${ticket?.attempt}`,
+      ({ kind }) => (kind === 'answered' ? keepAnsweredMs : deadlineAtMs - Date.now()),
+      () => attemptToTheEnd(input),
     );
+  }
+
+  async function open(input: OpenTurnInput): Promise<OpenedTurn> {
+    const admission = await admitTurn(dependencies, recentLatency, input);
+    if (admission.kind === 'refused') return admission;
+
+    const { arm, canary, ticket, deadlineAtMs } = admission;
+    const [target] = admission.targets;
+    if (target?.firstAttempt !== 'local') return { kind: 'admitted', admission, firstCall: null };
+
+    const call = { ...input, arm, target, ticket, deadlineAtMs, earlierCalls: 0 };
+    const firstCall = await callInTask(call).catch(leaveToWorkflow);
+    if (firstCall?.kind !== 'answered') return { kind: 'admitted', admission, firstCall };
+
+    const { settlement, ...said } = firstCall;
+    const answer = { target: target.name, model: said.model, settlement };
+    const totals = await record({ turnId: input.turnId, answer, error: null }).catch(leaveToWorkflow);
+    if (!totals) return { kind: 'admitted', admission, firstCall };
+    return { ...said, arm, canary, target: target.name, usage: settlement.usage, totals };
   }
 
   function record({ turnId, answer, error }: RecordTurnInput): Promise<TurnTotals> {
@@ -88,26 +119,9 @@ export function createActivities(dependencies: ActivityDependencies) {
      * threads. Throws only while nothing was bought. When the ledger is lost later on, the rest is the workflow's, which
      * has more patience.
      */
-    async openTurn(input: OpenTurnInput): Promise<OpenedTurn> {
+    openTurn(input: OpenTurnInput): Promise<OpenedTurn> {
       const { turnId, requestHash = '' } = input;
-      const admission = await memory.once(`admit ${turnId} ${requestHash}`, () =>
-        admitTurn(dependencies, recentLatency, input),
-      );
-      if (admission.kind === 'refused') return admission;
-
-      const { arm, canary, ticket, deadlineAtMs } = admission;
-      const [target] = admission.targets;
-      if (target?.firstAttempt !== 'local') return { kind: 'admitted', admission, firstCall: null };
-
-      const call = { ...input, arm, target, ticket, deadlineAtMs, earlierCalls: 0 };
-      const firstCall = await callInTask(call).catch(leaveToWorkflow);
-      if (firstCall?.kind !== 'answered') return { kind: 'admitted', admission, firstCall };
-
-      const { settlement, ...said } = firstCall;
-      const answer = { target: target.name, model: said.model, settlement };
-      const totals = await record({ turnId, answer, error: null }).catch(leaveToWorkflow);
-      if (!totals) return { kind: 'admitted', admission, firstCall };
-      return { ...said, arm, canary, target: target.name, usage: settlement.usage, totals };
+      return memory.once(`open ${turnId} ${requestHash}`, keepOpenedMs, () => open(input));
     },
 
     /** A target's first call, as a local activity: failures are returned, the workflow decides what follows. */
@@ -159,6 +173,13 @@ function tellOfUsage({ turnId, target }: ModelCallInput, { attempt, usageNote }:
     provider,
     model,
   });
+}
+
+function keepOpenedMs(opened: OpenedTurn): number {
+  if (opened.kind === 'answered') return keepAnsweredMs;
+  if (opened.kind === 'refused') return keepRefusedMs;
+  const { admission, firstCall } = opened;
+  return firstCall?.kind === 'answered' ? keepAnsweredMs : admission.deadlineAtMs - Date.now();
 }
 
 function leaveToWorkflow(error: unknown): null {

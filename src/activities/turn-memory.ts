@@ -1,13 +1,7 @@
 import { LRUCache } from 'lru-cache';
 
-/**
- * As long as a caller may wait for its turn, and the server with it: a workflow task that is lost again and again, as
- * under a burst of messages, was seen to come back after minutes.
- */
-const keepFinishedMs = 60 * 60 * 1000;
-
-/** Of what finished steps returned, as JSON: some 30,000 answers. The one that was not asked for longest goes first. */
-const maxFinishedBytes = 64 * 1024 * 1024;
+/** Code units of what finished steps returned, as JSON: some 30,000 answers. The least recently used goes first. */
+const maxFinishedLength = 64 * 1024 * 1024;
 
 /** Longer than any turn: after it, nothing brings a ticket back. */
 const keepUsedTicketsMs = 600_000;
@@ -22,11 +16,12 @@ export class TurnMemory {
   private readonly finished: LRUCache<string, { readonly result: unknown }>;
   private readonly usedTickets = new Set<string>();
 
-  constructor(maxBytes: number = maxFinishedBytes) {
+  constructor(maxLength: number = maxFinishedLength) {
     this.finished = new LRUCache({
-      ttl: keepFinishedMs,
-      maxSize: maxBytes,
+      maxSize: maxLength,
       sizeCalculation: ({ result }, key) => key.length + JSON.stringify(result).length,
+      // Asked each time, so that tests can set the clock.
+      perf: { now: () => performance.now() },
     });
   }
 
@@ -39,18 +34,30 @@ export class TurnMemory {
     return true;
   }
 
-  /** Runs `step`, or joins the one under this key. A step that throws is forgotten, so that it can be tried again. */
-  async once<Result>(key: string, step: () => Promise<Result>): Promise<Result> {
+  /**
+   * Runs `step`, or joins the one under this key, or takes what that one returned within the last `keepMs`. A step that
+   * throws is forgotten, so that it can be tried again.
+   */
+  async once<Result extends object>(
+    key: string,
+    keepMs: (result: Result) => number,
+    step: () => Promise<Result>,
+  ): Promise<Result> {
     const finished = this.finished.get(key);
     if (finished) return finished.result as Result;
-    const running = this.running.get(key) ?? this.run(key, step);
+    const running = this.running.get(key) ?? this.run(key, keepMs, step);
     return running as Promise<Result>;
   }
 
-  private run<Result>(key: string, step: () => Promise<Result>): Promise<Result> {
+  private run<Result extends object>(
+    key: string,
+    keepMs: (result: Result) => number,
+    step: () => Promise<Result>,
+  ): Promise<Result> {
     const running = step()
       .then((result) => {
-        this.finished.set(key, { result });
+        const ttl = keepMs(result);
+        if (ttl > 0) this.finished.set(key, { result }, { ttl });
         return result;
       })
       .finally(() => this.running.delete(key));

@@ -83,15 +83,16 @@ export class BellwetherClient {
    * @throws {QueueFullError} the session has too many unfinished turns
    * @throws {ConversationClosedError} the session was closed
    * @throws {DeadlineExceededError} no answer in time; the turn goes on, the same turn id joins it
+   * @throws {TurnNotSentError} it waited for earlier turns of its session until its deadline
    * @throws {TurnHopelessError} no worker survived the turn, and it was ended
    * @throws {TemporalUnreachableError}
    */
   async send(options: SendOptions): Promise<ChatReply> {
     const { sessionId, systemPrompt, history, idleTimeoutMs, deadlineMs = defaultDeadlineMs, ...rest } = options;
     const turnId = options.turnId ?? randomUUID();
-    const message: SendMessageInput = { ...rest, turnId, requestHash: requestHashOf(rest) };
-    refuseInvalid(conversationProblem(options) ?? sendMessageProblem(message));
+    refuseInvalid(conversationProblem(options) ?? sendMessageProblem({ ...rest, turnId }));
 
+    const message: SendMessageInput = { ...rest, turnId, requestHash: requestHashOf(rest) };
     const conversation = { sessionId, systemPrompt, history, idleTimeoutMs };
     const reply = await this.sessionQueues.answer({
       sessionId,
@@ -113,8 +114,8 @@ export class BellwetherClient {
   async complete(options: CompleteOptions): Promise<ChatReply> {
     const { deadlineMs = defaultDeadlineMs, ...rest } = options;
     const turnId = options.turnId ?? randomUUID();
+    refuseInvalid(chatTurnProblem({ ...rest, turnId }));
     const input: ChatTurnInput = { ...rest, turnId, requestHash: requestHashOf(rest) };
-    refuseInvalid(chatTurnProblem(input));
     const workflowId = names.turnWorkflowId(turnId, input.sessionId ?? null);
 
     const watch = this.watch(workflowId, turnId);
@@ -132,7 +133,8 @@ export class BellwetherClient {
 
   /**
    * Waits for a turn that was begun before, here or elsewhere, and returns its reply, also one that a budget refused.
-   * `sessionId` is that of a turn of a session: its text is kept as long as the transcript has it.
+   * `sessionId` is the one that the turn was sent to, or whose budget a one-shot turn counts on. The text of a session's
+   * turn is kept as long as the transcript has it.
    * @throws {TurnNotFoundError}
    * @throws {TurnFailedError} it was cancelled or terminated
    * @throws {DeadlineExceededError} it has no answer yet
@@ -150,7 +152,8 @@ export class BellwetherClient {
 
   /** The session's most recent turns, oldest first. @throws {ConversationNotFoundError} */
   async transcript(sessionId: string): Promise<Transcript> {
-    return this.ask(sessionId, (handle) => handle.query<Transcript>(names.transcriptQuery));
+    const transcript = await this.ask(sessionId, (handle) => handle.query<Transcript>(names.transcriptQuery));
+    return { ...transcript, turns: transcript.turns.map((turn) => ({ ...turn, reply: withoutHash(turn.reply) })) };
   }
 
   /** What the session has cost so far. @throws {ConversationNotFoundError} */
@@ -158,7 +161,10 @@ export class BellwetherClient {
     return this.ask(sessionId, (handle) => handle.query<ConversationSpend>(names.spendQuery));
   }
 
-  /** Closes the session once its accepted turns are answered. @throws {ConversationNotFoundError} */
+  /**
+   * Closes the session once the turns that Temporal has taken are answered; those that still wait here are refused.
+   * @throws {ConversationNotFoundError}
+   */
   async close(sessionId: string, reason?: string): Promise<void> {
     await this.ask(sessionId, (handle) => handle.signal(names.closeSignal, reason));
   }

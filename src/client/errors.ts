@@ -54,6 +54,11 @@ export class DeadlineExceededError extends BellwetherError {
   readonly code = 'deadline-exceeded';
 }
 
+/** The turn waited for earlier ones of its session and was never sent: nothing was begun or paid. Send it again. */
+export class TurnNotSentError extends BellwetherError {
+  readonly code = 'turn-not-sent';
+}
+
 /** The turn failed in a way that is not an answer: it was cancelled, or its workflow was terminated. */
 export class TurnFailedError extends BellwetherError {
   readonly code = 'turn-failed';

@@ -34,4 +34,5 @@ export {
   TurnFailedError,
   TurnHopelessError,
   TurnNotFoundError,
+  TurnNotSentError,
 } from './errors';

@@ -1,7 +1,7 @@
 import { limits } from '../contract/limits';
-import { DeadlineExceededError, QueueFullError } from './errors';
+import { DeadlineExceededError, QueueFullError, TurnNotSentError } from './errors';
 
-/** Node fires timers that are longer at once. */
+/** Node fires longer timers immediately. */
 const longestTimerMs = 2 ** 31 - 1;
 
 export interface QueuedTurn<Answer> {
@@ -19,6 +19,8 @@ interface SessionQueue {
   unfinished: number;
   /** Resolves when the turn that came last is over. */
   last: Promise<void>;
+  /** By turn id: resolves to true once the turn is sent, to false when it was given up before that. */
+  readonly sent: Map<string, Promise<boolean>>;
 }
 
 /**
@@ -36,32 +38,51 @@ export class SessionQueues {
   }
 
   /**
+   * A turn that is unfinished here already is joined and takes no place of its own: Temporal knows it by its id.
    * @throws {QueueFullError} as many turns of the session as there may be are unfinished
-   * @throws {DeadlineExceededError} also where the turns before it took so long that it was not sent
+   * @throws {TurnNotSentError} the turns before it took until its deadline
    */
   async answer<Answer>(turn: QueuedTurn<Answer>): Promise<Answer> {
-    const { sessionId, turnId, deadlineMs } = turn;
-    const deadlineAtMs = performance.now() + deadlineMs;
+    const deadlineAtMs = performance.now() + turn.deadlineMs;
+    const leftMs = (): number => Math.max(0, deadlineAtMs - performance.now());
+    const known = this.queues.get(turn.sessionId)?.sent.get(turn.turnId);
+    if (known === undefined) return this.takePlace(turn, leftMs);
+
+    const isSent = await within(leftMs(), known);
+    if (isSent === undefined) throw notSent(turn);
+    return isSent ? turn.send(leftMs()) : this.answer({ ...turn, deadlineMs: leftMs() });
+  }
+
+  private async takePlace<Answer>(turn: QueuedTurn<Answer>, leftMs: () => number): Promise<Answer> {
+    const { sessionId, turnId } = turn;
     const queue = this.queueOf(sessionId);
     const turnBefore = queue.last;
     let end!: () => void;
     queue.last = new Promise((resolve) => (end = resolve));
+    let settleSent!: (isSent: boolean) => void;
+    queue.sent.set(turnId, new Promise((resolve) => (settleSent = resolve)));
     queue.unfinished += 1;
     const leave = (): void => {
       queue.unfinished -= 1;
+      queue.sent.delete(turnId);
       if (queue.unfinished === 0) this.queues.delete(sessionId);
     };
 
-    if (!(await isOverWithin(turnBefore, deadlineMs))) {
+    if (
+      (await within(
+        leftMs(),
+        turnBefore.then(() => true),
+      )) === undefined
+    ) {
       void turnBefore.then(end);
       leave();
-      throw new DeadlineExceededError(
-        `Turn ${turnId} waited ${deadlineMs} ms for earlier turns of session ${sessionId} and was not sent. Send it again.`,
-      );
+      settleSent(false);
+      throw notSent(turn);
     }
+    settleSent(true);
     let over: Promise<void> = Promise.resolve();
     try {
-      return await turn.send(Math.max(0, deadlineAtMs - performance.now()));
+      return await turn.send(leftMs());
     } catch (error) {
       if (error instanceof DeadlineExceededError) over = turn.untilOver();
       throw error;
@@ -72,7 +93,7 @@ export class SessionQueues {
 
   /** @throws {QueueFullError} */
   private queueOf(sessionId: string): SessionQueue {
-    const queue = this.queues.get(sessionId) ?? { unfinished: 0, last: Promise.resolve() };
+    const queue = this.queues.get(sessionId) ?? { unfinished: 0, last: Promise.resolve(), sent: new Map() };
     if (queue.unfinished >= limits.maxQueuedTurns) {
       throw new QueueFullError(
         `Session ${sessionId} has ${queue.unfinished} unfinished turns, the limit is ${limits.maxQueuedTurns}. Wait for an answer before sending more.`,
@@ -83,13 +104,20 @@ export class SessionQueues {
   }
 }
 
-async function isOverWithin(turn: Promise<void>, timeoutMs: number): Promise<boolean> {
+function notSent({ turnId, sessionId }: QueuedTurn<unknown>): TurnNotSentError {
+  return new TurnNotSentError(
+    `Turn ${turnId} waited for earlier turns of session ${sessionId} until its deadline, and was not sent. Send it again.`,
+  );
+}
+
+/** Undefined when it takes longer. */
+async function within<Result>(timeoutMs: number, result: Promise<Result>): Promise<Result | undefined> {
   let timer: NodeJS.Timeout | undefined;
-  const tooLate = new Promise<boolean>((resolve) => {
-    timer = setTimeout(() => resolve(false), Math.min(timeoutMs, longestTimerMs));
+  const tooLate = new Promise<undefined>((resolve) => {
+    timer = setTimeout(() => resolve(undefined), Math.min(timeoutMs, longestTimerMs));
   });
   try {
-    return await Promise.race([turn.then(() => true), tooLate]);
+    return await Promise.race([result, tooLate]);
   } finally {
     clearTimeout(timer);
   }

@@ -9,6 +9,7 @@ import {
   TemporalUnreachableError,
   TurnHopelessError,
   TurnNotFoundError,
+  TurnNotSentError,
 } from '../client/errors';
 import type { ChatReply } from '../contract/chat';
 import type { FailureKind } from '../contract/failures';
@@ -26,7 +27,9 @@ export function errorOfClient(error: unknown, joins: boolean): GatewayError | nu
   if (error instanceof BudgetRefusedError) return errorOfReply(error.reply);
   if (error instanceof InvalidInputError)
     return badRequest(`${error.message}.`, error.message.split(' ', 1)[0] ?? null);
-  if (error instanceof QueueFullError) return tooMany(error.message, 'session_busy', queueRetryAfterSeconds);
+  if (error instanceof QueueFullError || error instanceof TurnNotSentError) {
+    return tooMany(error.message, 'session_busy', queueRetryAfterSeconds);
+  }
   if (error instanceof ConversationClosedError) {
     return badRequest(`${error.message} Begin another session.`, null, 'session_closed', 409).final();
   }

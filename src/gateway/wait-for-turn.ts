@@ -80,5 +80,5 @@ const notKept = badRequest(
 const stopping = failed(
   503,
   'gateway_stopping',
-  'This gateway is stopping. The turn goes on: GET /v1/turns/{id}/stream of another one joins it, with the id from x-bellwether-turn-id.',
+  'This gateway is stopping. A turn that was begun goes on: GET /v1/turns/{id}/stream of another gateway joins it, with the id from x-bellwether-turn-id. One that waited for earlier turns of its session was not begun; the same request with an Idempotency-Key is safe either way.',
 ).final();

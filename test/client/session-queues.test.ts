@@ -1,6 +1,8 @@
-import { DeadlineExceededError, QueueFullError } from '../../src/client';
+import { DeadlineExceededError, QueueFullError, TurnNotSentError } from '../../src/client';
 import { SessionQueues } from '../../src/client/session-queues';
 import { limits } from '../../src/contract/limits';
+
+let turnCount = 0;
 
 /** A turn that ends when the test says so. */
 function heldTurn(sessionId = 's', deadlineMs = 60_000) {
@@ -13,7 +15,7 @@ function heldTurn(sessionId = 's', deadlineMs = 60_000) {
   return {
     turn: {
       sessionId,
-      turnId: 't',
+      turnId: `turn-${(turnCount += 1)}`,
       deadlineMs,
       send: () => (events.push('sent'), answered),
       untilOver: () => (events.push('left'), over),
@@ -72,7 +74,7 @@ test('a turn whose deadline passes while it waits is never sent', async () => {
   const queues = new SessionQueues();
   const [first, late, next] = [heldTurn(), heldTurn('s', 1), heldTurn()];
   const answered = queues.answer(first.turn);
-  await expect(queues.answer(late.turn)).rejects.toThrow(DeadlineExceededError);
+  await expect(queues.answer(late.turn)).rejects.toThrow(TurnNotSentError);
   const last = queues.answer(next.turn);
   first.answer('1');
   next.answer('3');
@@ -113,5 +115,47 @@ test('a deadline beyond what a timer can hold is no deadline that has passed', a
   await settled();
   first.answer('1');
   patient.answer('2');
+  await expect(Promise.all(answers)).resolves.toEqual(['1', '2']);
+});
+
+test('a turn that comes again while it is unfinished takes no place: it waits until it is sent, and is then joined', async () => {
+  const queues = new SessionQueues();
+  const turns = Array.from({ length: limits.maxQueuedTurns }, () => heldTurn());
+  const answers = turns.map(({ turn }) => queues.answer(turn));
+  const [running, waiting] = [turns[0]!, turns[1]!];
+  const again = queues.answer(running.turn);
+  const alsoAgain = queues.answer(waiting.turn);
+  await settled();
+  expect([running.events, waiting.events]).toEqual([['sent', 'sent'], []]);
+  running.answer('1');
+  await expect(again).resolves.toBe('1');
+  await settled();
+  expect(waiting.events).toEqual(['sent', 'sent']);
+  for (const each of turns) each.answer('done');
+  await expect(alsoAgain).resolves.toBe('done');
+  await Promise.all(answers);
+});
+
+test('a turn that comes again and was given up before it was sent is sent in its turn', async () => {
+  const queues = new SessionQueues();
+  const [first, late] = [heldTurn(), heldTurn('s', 1)];
+  const answered = queues.answer(first.turn);
+  const givenUp = queues.answer(late.turn);
+  const again = queues.answer({ ...late.turn, deadlineMs: 60_000 });
+  await expect(givenUp).rejects.toThrow(TurnNotSentError);
+  await settled();
+  expect(late.events).toEqual([]);
+  first.answer('1');
+  late.answer('2');
+  await expect(Promise.all([answered, again])).resolves.toEqual(['1', '2']);
+});
+
+test('a turn that comes again has a deadline of its own', async () => {
+  const queues = new SessionQueues();
+  const [first, second] = [heldTurn(), heldTurn()];
+  const answers = [queues.answer(first.turn), queues.answer(second.turn)];
+  await expect(queues.answer({ ...second.turn, deadlineMs: 1 })).rejects.toThrow(TurnNotSentError);
+  first.answer('1');
+  second.answer('2');
   await expect(Promise.all(answers)).resolves.toEqual(['1', '2']);
 });

@@ -25,6 +25,8 @@ test.each(['at once', 'one after the other'])('the same turn id in two sessions 
     expect(reply.content).toContain(`[ref:${sessions[index]}]`);
     const joined = await service.client.turn(turnId, { sessionId: sessions[index]! });
     expect(joined).toEqual(reply);
+    const { turns } = await service.client.transcript(sessions[index]!);
+    expect(turns.map((turn) => turn.reply)).toEqual([reply]);
     const rows = await service.ledger.attempts(turnName(turnId, sessions[index]!));
     expect(rows).toMatchObject([{ turnId, sessionId: sessions[index], attempt: 1, state: 'settled' }]);
   }

@@ -1,5 +1,5 @@
 import pino from 'pino';
-import { TemporalUnreachableError, type BellwetherClient } from '../../src/client';
+import { TemporalUnreachableError, TurnNotSentError, type BellwetherClient } from '../../src/client';
 import type { ChatReply } from '../../src/contract/chat';
 import { failureKinds, type FailureKind } from '../../src/contract/failures';
 import { GatewayMetrics } from '../../src/gateway/metrics';
@@ -33,6 +33,16 @@ test('a request whose turn may have begun is to be repeated only when it would j
   expect(errorOfClient(unreachable, true)?.headers).not.toHaveProperty('x-should-retry');
   expect(errorOfClient(unreachable, false)?.headers).toHaveProperty('x-should-retry', 'false');
 });
+
+test.each([true, false])(
+  'a request whose turn was never sent may be repeated, whether or not it has a key: %s',
+  (joins) => {
+    const error = errorOfClient(new TurnNotSentError('It was not sent. Send it again.'), joins);
+    expect(error).toMatchObject({ status: 429, fields: { code: 'session_busy' }, headers: { 'retry-after': '2' } });
+    expect(error?.headers).not.toHaveProperty('x-should-retry');
+    expect(error?.fields.message).toContain('not sent');
+  },
+);
 
 test.each(['session', 'day', 'key'] as const)('a blocked turn says what to do about the budget: %s', (refused_by) => {
   const reply = { success: false, blocked: true, error: 'A budget is used up', refused_by } as ChatReply;
