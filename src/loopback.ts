@@ -10,6 +10,8 @@ export function isLoopback(host: string): boolean {
 export interface ForeignCaller {
   readonly header: 'host' | 'origin';
   readonly value: string;
+  /** What could be allowed; empty where `value` holds no name, as an `Origin` of `null` or `file://`. */
+  readonly name: string;
 }
 
 /**
@@ -24,8 +26,10 @@ export function foreignCaller(
   allowedHosts: readonly string[] = [],
 ): ForeignCaller | undefined {
   const isOurs = (name: string): boolean => isLoopback(name) || allowedHosts.includes(name);
-  if (host !== undefined && !isOurs(nameOf(host))) return { header: 'host', value: host };
-  if (origin !== undefined && !isOurs(nameOfOrigin(origin))) return { header: 'origin', value: origin };
+  if (host !== undefined && !isOurs(nameOf(host))) return { header: 'host', value: host, name: nameOf(host) };
+  if (origin !== undefined && !isOurs(nameOfOrigin(origin))) {
+    return { header: 'origin', value: origin, name: nameOfOrigin(origin) };
+  }
   return undefined;
 }
 

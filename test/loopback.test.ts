@@ -37,7 +37,7 @@ describe('a request to a loopback server', () => {
     '[::2]:8080',
     '',
   ])('is foreign under the host "%s"', (host) => {
-    expect(foreignCaller({ host })).toEqual({ header: 'host', value: host });
+    expect(foreignCaller({ host })).toMatchObject({ header: 'host', value: host });
   });
 
   test.each(['http://localhost:3000', 'https://127.0.0.1', 'http://[::1]:8080'])('is ours from %s', (origin) => {
@@ -52,7 +52,18 @@ describe('a request to a loopback server', () => {
     '',
     'http://localhost@evil.example',
   ])('is foreign from "%s"', (origin) => {
-    expect(foreignCaller({ host: 'localhost:8080', origin })).toEqual({ header: 'origin', value: origin });
+    expect(foreignCaller({ host: 'localhost:8080', origin })).toMatchObject({ header: 'origin', value: origin });
+  });
+
+  test.each([
+    [{ host: 'Evil.example:8080' }, 'evil.example'],
+    [{ host: 'evil.example#localhost' }, 'evil.example#localhost'],
+    [{ origin: 'https://evil.example:8080' }, 'evil.example'],
+    [{ origin: 'chrome-extension://abc' }, 'abc'],
+    [{ origin: 'null' }, ''],
+    [{ origin: 'file://' }, ''],
+  ])('is foreign by %j, whose name is "%s"', (headers, name) => {
+    expect(foreignCaller(headers)).toMatchObject({ name });
   });
 
   test('is ours under a further name that was allowed, and no other', () => {

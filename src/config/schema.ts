@@ -40,7 +40,7 @@ const providerSchema = z.strictObject({
     .min(1024)
     .max(8_388_608)
     .optional()
-    .describe('A longer response is an error. So is an answer of more than 1 MiB as JSON, whatever stands here.'),
+    .describe('A longer response is an error. So is an answer of more than 1 MiB as JSON, whatever this says.'),
 });
 
 const priceSchema = z.union([

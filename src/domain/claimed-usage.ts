@@ -6,7 +6,8 @@ import { exactCostNanoUsd, formatUsd, promptTokensUpperBound } from './prices';
 /** What a provider says that a call used, as it says it: of the right names, and nothing else of it is believed yet. */
 export interface ClaimedUsage {
   readonly promptTokens: unknown;
-  readonly cachedPromptTokens: unknown;
+  /** A count of no more than the prompt tokens, whatever was said: it can only lower the price, so it makes no claim untrue. */
+  readonly cachedPromptTokens: number;
   readonly completionTokens: unknown;
 }
 
@@ -57,11 +58,10 @@ function reservationOf({ reservedNanoUsd }: AnsweredCallFacts): Booking {
 
 /** Why the claim cannot be true, or null. Only numbers are repeated: a text could hold anything. */
 function doubtAbout(claimed: ClaimedUsage, { prompt, maxCompletionTokens }: AnsweredCallFacts): string | null {
-  const { promptTokens, cachedPromptTokens, completionTokens } = claimed;
+  const { promptTokens, completionTokens } = claimed;
   const maxPromptTokens = promptTokensUpperBound(prompt);
   return (
     overLimit('prompt_tokens', promptTokens, maxPromptTokens, 'that the prompt can be') ??
-    overLimit('cached_tokens', cachedPromptTokens, Number(promptTokens), 'of prompt_tokens') ??
     overLimit(
       'completion_tokens',
       completionTokens,

@@ -1,4 +1,5 @@
 import type { FastifyInstance } from 'fastify';
+import { exceededLimit } from '../domain/json-shape';
 import { badRequest } from './gateway-error';
 
 declare module 'fastify' {
@@ -35,21 +36,10 @@ export function readJsonBodies(server: FastifyInstance): void {
   });
 }
 
-/** Depth first with a stack of its own, because a walk by recursion would fail where it matters. */
 function shapeProblem(body: unknown): string | null {
-  let values = 0;
-  const path: Iterator<unknown>[] = [[body].values()];
-  for (let level = path.at(-1); level !== undefined; level = path.at(-1)) {
-    const { done, value } = level.next();
-    if (done) {
-      path.pop();
-      continue;
-    }
-    values += 1;
-    if (values > maxValues) return `The body holds more fields and entries than the limit of ${maxValues} in all.`;
-    const depth = path.length - 1;
-    if (depth > maxDepth) return `The body is nested deeper than the limit of ${maxDepth} levels.`;
-    if (typeof value === 'object' && value !== null) path.push(Object.values(value).values());
-  }
-  return null;
+  const exceeded = exceededLimit(body, { maxDepth, maxValues });
+  if (exceeded === null) return null;
+  return exceeded === 'maxDepth'
+    ? `The body is nested deeper than the limit of ${maxDepth} levels.`
+    : `The body holds more fields and entries than the limit of ${maxValues} in all.`;
 }

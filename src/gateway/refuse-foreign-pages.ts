@@ -3,7 +3,7 @@ import { forbidden } from './gateway-error';
 import type { GatewayServer } from './server';
 
 /**
- * On loopback, refuses what a web page of elsewhere sends through a browser on this machine, whatever the route. Where
+ * On loopback, refuses what a web page from elsewhere sends through a browser on this machine, whatever the route. Where
  * other machines reach the gateway, nothing can be told by these headers: proxies set `Host` as they please.
  */
 export function refuseForeignPages(server: GatewayServer, host: string, allowedHosts: readonly string[]): void {
@@ -11,15 +11,20 @@ export function refuseForeignPages(server: GatewayServer, host: string, allowedH
   server.addHook('onRequest', async ({ headers }) => {
     const foreign = foreignCaller(headers, allowedHosts);
     if (foreign === undefined) return;
-    const { header, value } = foreign;
+    const { header, value, name } = foreign;
     throw forbidden(
-      `This gateway is for programs and pages of this machine, and ${header} is "${shortened(value)}". If that is a name ` +
-        'of your own, put it into gateway.allowedHosts, without a port.',
+      `This gateway is for programs and pages of this machine, and ${named[header]} is "${shortened(value)}". ` +
+        (name === '' && header === 'origin' ? serveIt : allowIt),
       'foreign_caller',
       header,
     );
   });
 }
+
+const named = { host: 'Host', origin: 'Origin' } as const;
+const allowIt = 'If that is a name of your own, put it into gateway.allowedHosts, without a port.';
+const serveIt =
+  'A local file or a sandboxed frame has no name that could be allowed. Serve the page over HTTP from this machine.';
 
 function shortened(value: string): string {
   return value.length > 100 ? `${value.slice(0, 100)}…` : value;

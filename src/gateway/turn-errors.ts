@@ -51,8 +51,7 @@ export function errorOfClient(error: unknown, joins: boolean): GatewayError | nu
     return joins ? late : late.final();
   }
   if (error instanceof TurnHopelessError) {
-    const message =
-      'This turn broke off every worker that took it, so it was ended. Do not send the same request again.';
+    const message = 'This turn crashed every worker that took it, so it was ended. Do not send the same request again.';
     return failed(502, 'turn_hopeless', message).final();
   }
   return failed(502, 'turn_failed', 'The turn was stopped before it had an answer. Send the request again.').final();

@@ -54,16 +54,20 @@ export function readCompletion(completion: Completion, requestedModel: string): 
   };
 }
 
-/** Sorted by names alone, whatever stands there. */
+/** Sorted by names alone, whatever is claimed: only what is cached is put right, as it can do no more than lower the price. */
 function readUsage(usage: unknown): ClaimedUsage | null {
   if (usage === null || usage === undefined) return null;
   const { prompt_tokens, completion_tokens, prompt_tokens_details } = fieldsOf(usage);
   const { cached_tokens } = fieldsOf(prompt_tokens_details);
   return {
     promptTokens: prompt_tokens,
-    cachedPromptTokens: cached_tokens ?? 0,
+    cachedPromptTokens: Math.min(countOrZero(cached_tokens), countOrZero(prompt_tokens)),
     completionTokens: completion_tokens,
   };
+}
+
+function countOrZero(value: unknown): number {
+  return typeof value === 'number' && Number.isInteger(value) && value > 0 ? value : 0;
 }
 
 /** Of something that may have none. */

@@ -1,5 +1,6 @@
 /** What we read of a provider's answers: as little as possible, so that whatever else they hold cannot break us. */
 import { z } from 'zod';
+import { exceededLimit } from '../domain/json-shape';
 
 /** A name as people read it, and as every database takes it: no control characters, and nothing that is half a character. */
 const modelName = z.string().regex(/^[^\p{C}]{1,200}$/u);
@@ -115,9 +116,5 @@ const maxDepth = 300;
 
 /** Whether it can be written as JSON again: what is passed on whole comes back as deep as it was sent. */
 function isShallow(value: unknown): boolean {
-  let level = [value];
-  for (let depth = 0; depth <= maxDepth && level.length > 0; depth += 1) {
-    level = level.flatMap((one): unknown[] => (typeof one === 'object' && one !== null ? Object.values(one) : []));
-  }
-  return level.length === 0;
+  return exceededLimit(value, { maxDepth, maxValues: Infinity }) === null;
 }

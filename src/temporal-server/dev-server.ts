@@ -11,7 +11,7 @@ import { findHiddenAddress } from './hidden-address';
 import { waitUntilReady } from './readiness';
 import { reasonOf } from '../reason';
 
-/** Starts when somebody takes a chosen port before the server listens on it: once is rare, three times is no accident. */
+/** Starts when somebody takes the port that we chose before the server listens on it: once is rare, three times is no accident. */
 const maxStarts = 3;
 
 export interface DevServerOptions {
@@ -57,7 +57,7 @@ class DevServerStartError extends Error {
  */
 export async function startDevServer(options: DevServerOptions): Promise<DevServer> {
   const claim = options.dataFile === undefined ? undefined : await claimDataFile(options.dataFile, options.log);
-  const portIsChosen = !options.port;
+  const anyPortWillDo = !options.port;
   for (let start = 1; ; start++) {
     try {
       const server = await startOnce(options, claim);
@@ -65,7 +65,7 @@ export async function startDevServer(options: DevServerOptions): Promise<DevServ
       return server;
     } catch (error) {
       const collided = error instanceof DevServerStartError && error.message.includes('address already in use');
-      if (!collided || !portIsChosen || start === maxStarts) {
+      if (!collided || !anyPortWillDo || start === maxStarts) {
         claim?.release();
         throw error;
       }

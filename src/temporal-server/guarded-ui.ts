@@ -13,8 +13,8 @@ export interface GuardedUi {
 const host = '127.0.0.1';
 
 /**
- * Serves Temporal's UI to whoever has the token, and to no web page of elsewhere. The UI itself asks nobody anything, and
- * through it every history can be read and any workflow started.
+ * Serves Temporal's UI to whoever has the token, and to no web page from elsewhere. The UI itself checks nobody, and through
+ * it every history can be read and any workflow started.
  */
 export async function startGuardedUi(options: {
   /** Where the UI itself listens. */
@@ -37,8 +37,14 @@ export async function startGuardedUi(options: {
     const cookie = cookieName((server.server.address() as AddressInfo).port);
     const { token: offered } = request.query as { readonly token?: unknown };
     if (typeof offered === 'string' && isSame(offered, token)) return letIn(reply, `${cookie}=${token}`);
+    if (isAskedByAnotherPage(request)) return reply.code(403).type('text/plain').send(openItYourself);
     if (cookiesOf(request).some((each) => isSame(each, `${cookie}=${token}`))) return undefined;
     return reply.code(401).type('text/plain').send(linkIsNeeded);
+  });
+  server.addHook('onSend', async (_request, reply) => {
+    // A page that frames the UI cannot read it, but can lead the user to click there. The UI's own policy holds beside this one.
+    const policies = [reply.getHeader('content-security-policy') ?? [], "frame-ancestors 'none'"].flat();
+    reply.header('content-security-policy', policies.join(', ')).header('x-frame-options', 'DENY');
   });
   server.all('/*', (request, reply) =>
     reply.from(request.url, {
@@ -58,7 +64,10 @@ const linkIsNeeded =
   'This page opens with the link that `bellwether up` prints, the one that ends with ?token=…\n' +
   'The link is the same after a restart.\n';
 
-/** The UI's own pages are the only ones that may use it: not even others of this machine. */
+const openItYourself =
+  "Pages of another origin may neither use Temporal's UI nor lead to it: open the link that `bellwether up` prints.\n";
+
+/** What says by its name, or by its page's, that it is from elsewhere. Another port of this machine is elsewhere too. */
 function refusalOf({ headers }: FastifyRequest): string | undefined {
   const { origin } = headers;
   const foreign = foreignCaller(headers);
@@ -67,6 +76,15 @@ function refusalOf({ headers }: FastifyRequest): string | undefined {
     return `Pages of ${origin} may not use the Temporal UI of this machine.\n`;
   }
   return undefined;
+}
+
+/**
+ * A plain GET, a frame and a navigation have no `Origin`, and to a browser all ports of this machine are one site, for which it
+ * sends the cookie. `none`: the user typed the address, or opened a bookmark. Browsers older than 2023 may send no such header.
+ */
+function isAskedByAnotherPage({ headers }: FastifyRequest): boolean {
+  const { 'sec-fetch-site': site } = headers;
+  return site !== undefined && site !== 'same-origin' && site !== 'none';
 }
 
 /** Cookies do not know ports: each UI of this machine has a name of its own for it. */

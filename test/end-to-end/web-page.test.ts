@@ -49,6 +49,29 @@ describeWithChromium('a web page that the developer visits while `up` runs', () 
     expect(new URL(ui.url()).search).not.toContain('token');
   });
 
+  test('of another port of this machine neither frames the UI nor leads to it', async () => {
+    const page = await context.newPage();
+    await page.goto(`http://127.0.0.1:${(elsewhere.address() as AddressInfo).port}/`);
+    const url = `${new URL(printed(/Temporal UI +(\S+)/)).origin}/`;
+    const framed = page.waitForResponse(url);
+    await page.setContent(`<iframe src="${url}"></iframe>`);
+    expect((await framed).status()).toBe(403);
+    const led = page.waitForResponse(url);
+    await page.setContent(`<a href="${url}">The UI</a>`);
+    await page.click('a');
+    expect((await led).status()).toBe(403);
+  });
+
+  test('of any origin may hold the link, which opens the UI', async () => {
+    const page = await context.newPage();
+    await page.goto(`http://chat.example:${(elsewhere.address() as AddressInfo).port}/`);
+    const link = printed(/Temporal UI +(\S+)/);
+    const opened = page.waitForResponse(`${new URL(link).origin}/`);
+    await page.setContent(`<a href="${link}">The UI</a>`);
+    await page.click('a');
+    expect((await opened).status()).toBe(200);
+  });
+
   test('starts no workflow when it sends to every port of this machine', async () => {
     const page = await context.newPage();
     await page.goto(`http://attacker.example:${(elsewhere.address() as AddressInfo).port}/`);

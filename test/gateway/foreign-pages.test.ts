@@ -47,7 +47,20 @@ describe('a gateway on loopback', () => {
     },
   );
 
+  test.each(['null', 'file://'])(
+    'tells a page of the origin %s what it can do: no name can be allowed',
+    async (origin) => {
+      const { status, body } = await sendAs(`${setting.gateway.url}/healthz`, { origin });
+      const { error } = JSON.parse(body) as ErrorAnswer;
+      expect([status, error.code]).toEqual([403, 'foreign_caller']);
+      expect(error.message).toContain(`Origin is "${origin}"`);
+      expect(error.message).toContain('Serve the page over HTTP from this machine');
+      expect(error.message).not.toContain('allowedHosts');
+    },
+  );
+
   test.each<Record<string, string>>([
+    { origin: 'app://chat.example' },
     { host: 'localhost:1' },
     { host: '[::1]:8080' },
     { origin: 'http://localhost:3000' },

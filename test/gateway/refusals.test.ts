@@ -112,13 +112,38 @@ test.each<[string, unknown, string | null, string]>([
   expect(answer.message).toContain(message);
 });
 
-test('a long request counts again for each further 32 KiB, whether it is taken or not', async () => {
-  const authorization = `Bearer ${await setting.createKey({ requestsPerMinute: 8 })}`;
-  const ask = async (length: number): Promise<number> => {
-    const body = { ...hello, messages: [], user: 'x'.repeat(length) };
-    return (await setting.call('/v1/chat/completions', body, { authorization })).status;
-  };
-  expect([await ask(10), await ask(32 * 1024), await ask(150_000), await ask(10)]).toEqual([400, 400, 400, 429]);
+describe('a long request', () => {
+  /** Asks with a key of its own for what is refused, but only after it was counted. */
+  async function asking(requestsPerMinute: number): Promise<(length: number) => Promise<Response>> {
+    const authorization = `Bearer ${await setting.createKey({ requestsPerMinute })}`;
+    return (length) =>
+      setting.call('/v1/chat/completions', { ...hello, messages: [], user: 'x'.repeat(length) }, { authorization });
+  }
+  const leftOf = ({ headers }: Response) => headers.get('x-ratelimit-remaining');
+
+  test('counts once more for every further 32 KiB, whether it is taken or not', async () => {
+    const ask = await asking(8);
+    const answers = [await ask(10), await ask(32 * 1024), await ask(150_000), await ask(10)];
+    expect(answers.map(({ status }) => status)).toEqual([400, 400, 400, 429]);
+    expect(answers.map(leftOf)).toEqual(['7', '5', '0', '0']);
+  });
+
+  test('that no longer fits the minute is refused, and counts once', async () => {
+    const ask = await asking(8);
+    expect([(await ask(150_000)).status, (await ask(10)).status]).toEqual([400, 400]);
+    const { status, code, message } = await refusal(await ask(150_000));
+    expect({ status, code }).toEqual({ status: 429, code: 'rate_limit_exceeded' });
+    expect(message).toContain('a long request counts once more for every further 32 KiB of its body');
+    expect([(await ask(10)).status, (await ask(10)).status]).toEqual([400, 429]);
+  });
+
+  test('that counts more than a key’s limit takes the whole minute, and passes when nothing came before it', async () => {
+    const first = await asking(10);
+    expect([(await first(400 * 1024)).status, (await first(10)).status]).toEqual([400, 429]);
+    const second = await asking(10);
+    expect([(await second(10)).status, (await second(400 * 1024)).status]).toEqual([400, 429]);
+    expect((await (await asking(1))(400 * 1024)).status).toBe(400);
+  });
 });
 
 test('messages larger than a session takes are named as the request has them', async () => {

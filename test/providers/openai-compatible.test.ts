@@ -135,12 +135,12 @@ describe('an answer', () => {
     [
       'more cached than prompt tokens',
       { usage: { prompt_tokens: 5, completion_tokens: 1, prompt_tokens_details: { cached_tokens: 9 } } },
-      { promptTokens: 5, cachedPromptTokens: 9, completionTokens: 1 },
+      { promptTokens: 5, cachedPromptTokens: 5, completionTokens: 1 },
     ],
     [
       'unreadable cached tokens',
       { usage: { prompt_tokens: 5, completion_tokens: 1, prompt_tokens_details: { cached_tokens: 'x' } } },
-      { promptTokens: 5, cachedPromptTokens: 'x', completionTokens: 1 },
+      { promptTokens: 5, cachedPromptTokens: 0, completionTokens: 1 },
     ],
     [
       'no details of its prompt tokens',

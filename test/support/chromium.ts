@@ -40,7 +40,7 @@ export function startChromium(): Promise<Browser> {
     chromiumSandbox: false,
     args: [
       '--host-resolver-rules=MAP * 127.0.0.1',
-      // Chromium asks before a page of elsewhere reaches loopback. Other browsers do not, and nobody should count on it.
+      // Chromium asks before a page from elsewhere reaches loopback. Other browsers do not, and nobody should count on it.
       '--disable-features=LocalNetworkAccessChecks',
     ],
   });

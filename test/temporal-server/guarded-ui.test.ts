@@ -17,7 +17,8 @@ beforeEach(async () => {
   upstream = createServer((request, answer) => {
     void text(request).then((body) => {
       asked.push(`${request.method} ${request.url} ${body}`);
-      answer.setHeader('set-cookie', '_csrf=x').end('of the UI');
+      answer.setHeader('set-cookie', '_csrf=x').setHeader('content-security-policy', "base-uri 'self'");
+      answer.setHeader('x-frame-options', 'SAMEORIGIN').end('of the UI');
     });
   });
   await new Promise<void>((resolve) => upstream.listen(0, '127.0.0.1', resolve));
@@ -78,6 +79,46 @@ test.each([
     expect(await sendAs(url, all, { method: 'POST', body: '{}' })).toMatchObject({ status: 403 });
   }
   expect(asked).toEqual([]);
+});
+
+test.each(['same-site', 'cross-site', 'anything'])(
+  'what a browser says is asked for by a page of another origin is refused: %s',
+  async (site) => {
+    const headers = { cookie: await cookie(), 'sec-fetch-site': site, 'sec-fetch-mode': 'navigate' };
+    for (const path of ['/', '/api/v1/namespaces', '/?token=guessed']) {
+      const answer = await sendAs(`${origin}${path}`, headers);
+      expect(answer).toMatchObject({ status: 403, body: expect.stringContaining('`bellwether up` prints') });
+    }
+    expect(asked).toEqual([]);
+  },
+);
+
+test('the link may stand on any page', async () => {
+  const entrance = await sendAs(ui.link, { 'sec-fetch-site': 'cross-site', 'sec-fetch-mode': 'navigate' });
+  expect(entrance.status).toBe(200);
+  expect(String(entrance.headers['set-cookie'])).toContain(token);
+});
+
+test.each(['same-origin', 'none'])('the UI’s own pages and what the user opens are let through: %s', async (site) => {
+  const headers = { cookie: await cookie(), 'sec-fetch-site': site };
+  expect(await sendAs(`${origin}/`, headers)).toMatchObject({ status: 200 });
+  expect(asked).toEqual(['GET / ']);
+});
+
+test('no answer may be framed, and the UI’s own policy stays', async () => {
+  const answers = [
+    await sendAs(ui.link, {}),
+    await sendAs(`${origin}/`, {}),
+    await sendAs(`${origin}/`, { host: 'evil.example' }),
+    await sendAs(`${origin}/`, { cookie: await cookie() }),
+  ];
+  expect(answers.map(({ status }) => status)).toEqual([200, 401, 403, 200]);
+  expect(answers.map(({ headers }) => headers['x-frame-options'])).toEqual(answers.map(() => 'DENY'));
+  const ours = "frame-ancestors 'none'";
+  expect(answers.map(({ headers }) => headers['content-security-policy'])).toEqual([
+    ...[ours, ours, ours],
+    `base-uri 'self', ${ours}`,
+  ]);
 });
 
 test('while the UI does not answer, that is said, without where it is', async () => {
