@@ -56,7 +56,7 @@ export const commands: readonly CommandEntry[] = [
   },
   {
     name: 'stuck',
-    summary: 'list turns and conversations that make no progress, or end them',
+    summary: 'list turns that make no progress, or end them',
     load: async () => (await import('./stuck')).stuckCommand(),
   },
   {
