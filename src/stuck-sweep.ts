@@ -1,11 +1,14 @@
 import { Client } from '@temporalio/client';
 import { type NativeConnection, Runtime } from '@temporalio/worker';
-import { endedBecause, endStuck, isHopeless, listStuck } from './client/stuck-workflows';
+import { endedBecause, endIfHopeless, listStuck } from './client/stuck-workflows';
 
 /** About half a second of Temporal's time for each worker; with more of them the next sweep goes on where this one ended. */
 const lookedAtPerSweep = 500;
 
-/** A worker must not wait for long before it begins to work; Temporal answers all of this within a second. */
+/** A worker must not wait for long before it begins to work; a Temporal far away is asked about fewer. */
+const lookForMs = 5_000;
+
+/** For all of a sweep: what was found has to be ended, too. */
 const sweepWithinMs = 10_000;
 
 export interface StuckSweepOptions {
@@ -16,9 +19,10 @@ export interface StuckSweepOptions {
 }
 
 /**
- * Ends what no worker survives (`isHopeless`). Whoever waits for a turn does so too, but not when the process that waited died
+ * Ends what no worker survives (`endIfHopeless`). Whoever waits for a turn does so too, but not when the process that waited died
  * as well: so each worker does, before it takes its first task, which may be that one, and then now and then. Several workers
- * may find the same; one of them ends it. The youngest workflows are looked at first.
+ * may find the same; one of them ends it. The youngest workflows are looked at first: one that is older than the first 500 is
+ * found by a worker that lives long enough to get there, or by whoever waits for it.
  */
 export class StuckSweep {
   private next: Uint8Array | undefined;
@@ -50,10 +54,11 @@ export class StuckSweep {
   private async sweepPage(): Promise<void> {
     const { taskQueue } = this.options;
     const { logger } = Runtime.instance();
-    const { stuck, next } = await listStuck(this.client, taskQueue, lookedAtPerSweep, this.next);
+    const look = { atMost: lookedAtPerSweep, forMs: lookForMs, next: this.next };
+    const { stuck, next } = await listStuck(this.client, taskQueue, look);
     this.next = next;
-    for (const each of stuck.filter(isHopeless)) {
-      if (await endStuck(this.client, each)) logger.warn(`${each.workflowId} was ended. ${endedBecause(each)}`);
+    for (const each of stuck) {
+      if (await endIfHopeless(this.client, each)) logger.warn(`${each.workflowId} was ended. ${endedBecause(each)}`);
     }
   }
 }

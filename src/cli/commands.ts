@@ -56,7 +56,7 @@ export const commands: readonly CommandEntry[] = [
   },
   {
     name: 'stuck',
-    summary: 'turns and conversations that do not get on',
+    summary: 'list turns that make no progress, or end them',
     load: async () => (await import('./stuck')).stuckCommand(),
   },
   {

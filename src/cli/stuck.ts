@@ -1,6 +1,7 @@
 import { Client } from '@temporalio/client';
 import { Command } from 'commander';
-import { endStuck, listStuck, type StuckWorkflow } from '../client/stuck-workflows';
+import { endStuck, findStuck, listStuck, type StuckWorkflow } from '../client/stuck-workflows';
+import { isNotFound } from '../client/translate-error';
 import { withKnownAddress } from '../config/connection-settings';
 import { loadSettings } from '../config/load-settings';
 import { exitStatusHelp, UsageError } from './exit-status';
@@ -15,24 +16,22 @@ interface StuckFlags {
   readonly json?: boolean;
 }
 
-const pageSize = 1_000;
-
 const becauseWords = {
   'worker-lost': 'its workers were lost, or silent',
   'task-failed': 'its task failed',
 } as const satisfies Record<StuckWorkflow['because'], string>;
 
-/** `bellwether stuck`: turns and conversations that do not get on, and their end. */
+/** `bellwether stuck`: lists turns and conversations that make no progress; ends them. */
 export function stuckCommand(): Command {
   return new Command('stuck')
     .description('list turns and conversations whose workflow task is tried again and again, or end them')
-    .option('--end <workflow>', 'end this one: turn/… or conversation/…')
+    .option('--end <workflow>', 'end this one: turn/… or conversation/…, in quotes when it holds spaces')
     .option('--end-all', 'end all that are listed')
     .option('--reason <text>', 'why, for the Temporal UI')
     .option('--json', 'print JSON')
     .addHelpText(
       'after',
-      `\nWorkers end by themselves what no worker survived in seven attempts. A task that fails, as after a release that does not fit it, goes on once the code is put right: end such a one only when you know better. An ended session begins anew with its next message. ${exitStatusHelp}`,
+      `\nWorkers end by themselves what no worker survived in seven attempts or more. A task that fails, as after a release that does not fit it, goes on once the code is put right: end such a one only when you know better. An ended session begins anew with its next message. ${exitStatusHelp}`,
     )
     .action(run);
 }
@@ -44,13 +43,9 @@ async function run({ end, endAll, reason, json }: StuckFlags): Promise<void> {
   const connection = await connectToTemporal(temporal);
   try {
     const client = new Client({ connection, namespace: temporal.namespace });
-    const all = await listAll(client, temporal.taskQueue);
-    const chosen = all.filter(({ workflowId }) => endAll || workflowId === end);
-    if (end !== undefined && chosen.length === 0) {
-      throw new Error(`${end} is not stuck, or not running. \`bellwether stuck\` lists those that are.`);
-    }
+    const all = end === undefined ? (await listStuck(client, temporal.taskQueue)).stuck : [await findOne(client, end)];
     const ended: string[] = [];
-    for (const each of chosen) {
+    for (const each of end === undefined && !endAll ? [] : all) {
       if (await endStuck(client, each, reason ?? 'no reason given')) ended.push(each.workflowId);
     }
     if (json) writeJson(all.map((each) => asJson(each, ended)));
@@ -60,15 +55,13 @@ async function run({ end, endAll, reason, json }: StuckFlags): Promise<void> {
   }
 }
 
-async function listAll(client: Client, taskQueue: string): Promise<readonly StuckWorkflow[]> {
-  const all: StuckWorkflow[] = [];
-  let next: Uint8Array | undefined;
-  do {
-    const page = await listStuck(client, taskQueue, pageSize, next);
-    all.push(...page.stuck);
-    next = page.next;
-  } while (next !== undefined);
-  return all;
+async function findOne(client: Client, workflowId: string): Promise<StuckWorkflow> {
+  const stuck = await findStuck(client, workflowId).catch((error: unknown) => {
+    if (!isNotFound(error)) throw error;
+    return null;
+  });
+  if (stuck !== null) return stuck;
+  throw new Error(`${workflowId} is not stuck, or not running. \`bellwether stuck\` lists those that are.`);
 }
 
 function asJson({ workflowId, runId, attempt, sinceMs, because }: StuckWorkflow, ended: readonly string[]) {

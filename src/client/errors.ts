@@ -61,11 +61,13 @@ export class TurnNotSentError extends BellwetherError {
 
 /** The turn failed in a way that is not an answer: it was cancelled, or its workflow was terminated. */
 export class TurnFailedError extends BellwetherError {
-  readonly code = 'turn-failed';
+  readonly code: string = 'turn-failed';
 }
 
 /** No worker survived the turn, so it was ended. The same message again would take down the next ones. */
-export class TurnHopelessError extends TurnFailedError {}
+export class TurnHopelessError extends TurnFailedError {
+  override readonly code = 'turn-hopeless';
+}
 
 /** The rollout was not started; the message names the field of the spec and what to do. */
 export class RolloutRefusedError extends BellwetherError {

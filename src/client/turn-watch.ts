@@ -1,7 +1,7 @@
 import { type Client, WorkflowFailedError } from '@temporalio/client';
 import { TerminatedFailure } from '@temporalio/common';
 import { TurnHopelessError } from './errors';
-import { endedBecause, endStuck, findStuck, isEndedStuck, isHopeless, wasEndedStuck } from './stuck-workflows';
+import { endedBecause, endIfHopeless, findStuck, isEndedStuck, wasEndedStuck } from './stuck-workflows';
 import { isNotFound } from './translate-error';
 
 /** Most turns are answered by then; of the others one look in so long costs Temporal nothing to speak of. */
@@ -69,7 +69,7 @@ export class TurnWatch {
     });
     if (stuck === null) return;
     this.runId = stuck.runId;
-    if (isHopeless(stuck) && (await endStuck(this.temporal, stuck))) throw this.hopeless(endedBecause(stuck));
+    if (await endIfHopeless(this.temporal, stuck)) throw this.hopeless(endedBecause(stuck));
   }
 
   private hopeless(reason: string): TurnHopelessError {

@@ -1,12 +1,14 @@
 import { Connection } from '@temporalio/client';
+import { NativeConnection, Worker } from '@temporalio/worker';
 import { TurnHopelessError } from '../../src/client';
-import { findStuck, listStuck } from '../../src/client/stuck-workflows';
+import { endIfHopeless, findStuck, listStuck } from '../../src/client/stuck-workflows';
 import {
   chatTurnWorkflowType,
   conversationWorkflowId,
   conversationWorkflowType,
   turnWorkflowId,
 } from '../../src/contract/names';
+import { StuckSweep } from '../../src/stuck-sweep';
 import { CliWorkspace } from '../cli/run-cli';
 import { dyingWorkers } from '../support/dying-workers';
 import { eventually } from '../support/eventually';
@@ -15,7 +17,7 @@ import { unique } from '../support/temporal';
 
 /** Temporal's own ten would make the attempts take over a minute more. */
 const workflowTaskTimeout = '1 second';
-/** Eight attempts, and the pauses that Temporal makes from the fourth on. */
+/** Six attempts with the pauses that Temporal makes from the fourth on, and those that are asked for then. */
 const patienceMs = 170_000;
 
 let service: Service;
@@ -35,6 +37,10 @@ afterEach(async () => {
   await workspace.remove();
   await service.stop();
 });
+
+const fail = (error: unknown): never => {
+  throw error;
+};
 
 const messages = [{ role: 'user', content: 'Hello' }] as const;
 
@@ -83,20 +89,83 @@ test('whoever waits for a turn that no worker survives is told, and it is ended;
 
 test('a worker ends what no worker survived before it takes a task, and lets everything else be', async () => {
   const [hopeless, young] = [unique('turn'), unique('turn')];
+  const hopelessId = turnWorkflowId(hopeless, null);
   await startTurn(hopeless);
-  await reached(8, turnWorkflowId(hopeless, null));
+  await reached(6, hopelessId);
   await startTurn(young);
   await reached(3, turnWorkflowId(young, null));
   const { taskQueue } = service.settings.temporal;
-  const { stuck } = await listStuck(service.temporal, taskQueue, 100);
+  const { stuck } = await listStuck(service.temporal, taskQueue);
   expect(stuck).toHaveLength(2);
+  // What the sweeps of workers do that died of it, until the one is left that ends it.
+  const lostWhenAsked = async (): Promise<boolean> => {
+    const found = await findStuck(service.temporal, hopelessId);
+    if (found === null) return false;
+    if (found.lostWhenAsked === 2) return true;
+    await expect(endIfHopeless(service.temporal, found)).resolves.toBe(false);
+    return false;
+  };
+  await eventually('two attempts that were asked for are lost', lostWhenAsked, patienceMs);
 
   dying.stop();
   await service.startWorker();
-  const handle = service.temporal.workflow.getHandle(turnWorkflowId(hopeless, null));
+  const handle = service.temporal.workflow.getHandle(hopelessId);
   await expect(handle.describe()).resolves.toMatchObject({ status: { name: 'TERMINATED' } });
   await expect(service.client.turn(young)).resolves.toMatchObject({ success: true });
 }, 240_000);
+
+test('what lost a worker and then only fails is left alone, and is answered once the code is put right', async () => {
+  const [turnId, sessionId] = [unique('turn'), unique('session')];
+  const ids = [turnWorkflowId(turnId, null), conversationWorkflowId(sessionId)] as const;
+  await startTurn(turnId);
+  await startConversation(sessionId);
+  await reached(3, ...ids);
+  dying.stop();
+
+  const { address, namespace, taskQueue } = service.settings.temporal;
+  const native = await NativeConnection.connect({ address });
+  const sweep = new StuckSweep({ connection: native, namespace, taskQueue, onError: fail });
+  const answers = Promise.all([
+    service.client.complete({ turnId, messages }),
+    service.client.send({ sessionId, content: 'Hello' }),
+  ]);
+  const unfit = await Worker.create({
+    connection: native,
+    namespace,
+    taskQueue,
+    workflowsPath: require.resolve('../support/workflows/unfit-release'),
+  });
+  const allFail = async (): Promise<boolean> => {
+    await sweep.sweep();
+    const found = await Promise.all(ids.map((id) => findStuck(service.temporal, id)));
+    return found.every((each) => each?.because === 'task-failed');
+  };
+  await unfit.runUntil(async () => {
+    await eventually('Temporal is told that they fail', allFail, patienceMs);
+    await reached(6, ...ids);
+    await expect(allFail()).resolves.toBe(true);
+  });
+  await sweep.stop();
+  await native.close();
+
+  await service.startWorker();
+  await expect(answers).resolves.toMatchObject([{ success: true }, { success: true }]);
+}, 240_000);
+
+test('a look that has no more time tells what it saw and where to go on', async () => {
+  const ids = Array.from({ length: 60 }, () => unique('turn'));
+  await Promise.all(ids.map(startTurn));
+  const { taskQueue } = service.settings.temporal;
+  const allAreListed = async () => (await listStuck(service.temporal, taskQueue)).running === ids.length;
+  await eventually('Temporal lists what was begun', allAreListed);
+
+  const first = await listStuck(service.temporal, taskQueue, { forMs: 0 });
+  expect(first).toMatchObject({ running: 50, next: expect.any(Uint8Array) as Uint8Array });
+  const rest = await listStuck(service.temporal, taskQueue, { forMs: 0, next: first.next });
+  expect(rest).toMatchObject({ running: 10, next: undefined });
+  const few = await listStuck(service.temporal, taskQueue, { atMost: 1 });
+  expect(few).toMatchObject({ running: 50, next: expect.any(Uint8Array) as Uint8Array });
+});
 
 test('an operator sees what is stuck, doctor names it, and it can be ended', async () => {
   const [turnId, sessionId] = [unique('turn'), unique('session')];
@@ -117,6 +186,7 @@ test('an operator sees what is stuck, doctor names it, and it can be ended', asy
 
   const one = await workspace.run(['stuck', '--end', ids[0], '--reason', 'a drill'], service.environment);
   expect([one.status, one.stdout]).toEqual([0, expect.stringMatching(new RegExp(`${ids[0]} .* ended`))]);
+  expect(one.stdout).not.toContain(ids[1]);
   await workspace.run(['stuck', '--end-all'], service.environment);
   const after = await workspace.run(['stuck'], service.environment);
   expect(after.stdout).toBe('Nothing is stuck.\n');

@@ -5,10 +5,10 @@ import { embeddedServerAddress } from '../../temporal-server/embedded-data-file'
 import { connectToTemporal } from '../temporal-connection';
 import type { Check, CheckOutcome } from './check';
 
-/** What Temporal describes within the time of a check; `bellwether stuck` goes through all. */
-const lookedAt = 1_000;
+/** Leaves time for one more page before the check runs into its limit; `bellwether stuck` goes through all. */
+const look = { atMost: 1_000, forMs: 8_000 } as const;
 
-/** Turns and conversations that do not get on. */
+/** Turns and conversations that make no progress. */
 export function stuckCheck({ temporal, dataDirectory }: Settings): Check {
   return {
     name: 'Turns',
@@ -19,7 +19,7 @@ export function stuckCheck({ temporal, dataDirectory }: Settings): Check {
       const connection = await connectToTemporal({ ...temporal, address }, '');
       try {
         const client = new Client({ connection, namespace: temporal.namespace });
-        const { stuck, running, next } = await listStuck(client, temporal.taskQueue, lookedAt);
+        const { stuck, running, next } = await listStuck(client, temporal.taskQueue, look);
         const of = `${running} ${next ? 'youngest' : 'running'} turns and conversations`;
         if (stuck.length === 0) return { status: 'ok', detail: `none of the ${of} is stuck` };
         const named = stuck.slice(0, 5).map(({ workflowId, attempt }) => `${workflowId} (attempt ${attempt})`);
