@@ -1,7 +1,7 @@
 import { mkdtempSync, readdirSync, renameSync, rmSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
-import { reasonOf } from '../reason';
-import type { ReportedTask, Reporter } from './reporter';
+import { errorMessage } from '../contract/failures';
+import type { ReportedTask, Reporter } from '../terminal/reporter';
 import { readPinnedVersion, type TemporalVersion } from './temporal-version';
 
 /** Names of the directories in which a download or a build is under way. */
@@ -30,7 +30,7 @@ export async function bringProgram(options: {
     task.succeed(`${title}: done, ${destination}`);
     return version;
   } catch (error) {
-    task.fail(`${title}: ${reasonOf(error)}`);
+    task.fail(`${title}: ${errorMessage(error)}`);
     throw error;
   } finally {
     removeUnfinished(store);

@@ -1,7 +1,7 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
-import { makePrivateDirectory } from '../private-directory';
+import { makePrivateDirectory } from '../platform/private-directory';
 import { claimDataFile, type DataFileClaim } from './data-file-claim';
 import { devServerArguments, devServerTuning } from './dev-server-flags';
 import { lastLogLines } from './dev-server-log';
@@ -9,7 +9,7 @@ import { spawnDevServer, type DevServerProcess } from './dev-server-process';
 import { assertPortFree, findFreePort } from './free-port';
 import { findHiddenAddress } from './hidden-address';
 import { waitUntilReady } from './readiness';
-import { reasonOf } from '../reason';
+import { errorMessage } from '../contract/failures';
 
 /** Starts when somebody takes the port that we chose before the server listens on it: once is rare, three times is no accident. */
 const maxStarts = 3;
@@ -109,7 +109,7 @@ async function choosePort(ip: string, wanted: number): Promise<number> {
   if (wanted === 0) return findFreePort(ip);
   await assertPortFree(ip, wanted).catch((error: unknown) => {
     const help = 'Stop the program that uses it, or choose another port';
-    throw new DevServerStartError(`Port ${wanted} cannot be used: ${reasonOf(error)}. ${help}.`, { cause: error });
+    throw new DevServerStartError(`Port ${wanted} cannot be used: ${errorMessage(error)}. ${help}.`, { cause: error });
   });
   return wanted;
 }
@@ -121,5 +121,7 @@ function defaultLogFile(dataFile: string | undefined): string {
 
 function startError(binary: string, cause: unknown, logFile: string | undefined): DevServerStartError {
   const log = logFile === undefined ? '' : `\nIts log, ${logFile}, ends with:\n${lastLogLines(logFile)}`;
-  return new DevServerStartError(`The Temporal server (${binary}) did not start: ${reasonOf(cause)}.${log}`, { cause });
+  return new DevServerStartError(`The Temporal server (${binary}) did not start: ${errorMessage(cause)}.${log}`, {
+    cause,
+  });
 }

@@ -5,8 +5,8 @@ import { downloadTemporal, officialDownload, type DownloadSource } from './downl
 import { lockFile } from './file-lock';
 import { goInstallTemporal, goPackage } from './go-install';
 import { findOnPath, isExecutableFile } from './locate';
-import { reasonOf } from '../reason';
-import type { Reporter } from './reporter';
+import { errorMessage } from '../contract/failures';
+import type { Reporter } from '../terminal/reporter';
 import { TemporalNotFoundError, type FailedWay } from './temporal-not-found';
 import { pinnedVersion, readSupportedVersion, type TemporalVersion } from './temporal-version';
 
@@ -74,7 +74,7 @@ async function firstThatWorks(
       return await way.use();
     } catch (error) {
       signal?.throwIfAborted();
-      failed.push({ name: way.name, reason: reasonOf(error) });
+      failed.push({ name: way.name, reason: errorMessage(error) });
     }
   }
   return undefined;
@@ -85,7 +85,7 @@ async function useExisting(source: 'path' | 'cache', file: string | undefined): 
   try {
     return { path: file, version: await readSupportedVersion(file), source };
   } catch (error) {
-    throw new Error(`${file} cannot be used: ${reasonOf(error)}`, {
+    throw new Error(`${file} cannot be used: ${errorMessage(error)}`, {
       cause: error,
     });
   }

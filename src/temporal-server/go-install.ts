@@ -2,7 +2,7 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
-import type { ReportedTask } from './reporter';
+import type { ReportedTask } from '../terminal/reporter';
 import { pinnedVersion } from './temporal-version';
 
 /** What Go is asked to build. */

@@ -2,7 +2,7 @@ import { createHash, timingSafeEqual } from 'node:crypto';
 import type { AddressInfo } from 'node:net';
 import replyFrom from '@fastify/reply-from';
 import fastify, { type FastifyReply, type FastifyRequest } from 'fastify';
-import { foreignCaller } from '../loopback';
+import { foreignCaller } from '../access/loopback';
 
 export interface GuardedUi {
   /** The link that opens the UI: the token is in it. */

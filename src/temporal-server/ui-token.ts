@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { makePrivateDirectory } from '../private-directory';
+import { makePrivateDirectory } from '../platform/private-directory';
 
 /** Its owner alone may read it. */
 const ownerOnly = 0o600;

@@ -5,8 +5,8 @@ import { promisify } from 'node:util';
 import { TestWorkflowEnvironment } from '@temporalio/testing';
 import { searchAttributeNames } from '../../src/contract/names';
 import { lockFile } from '../../src/temporal-server/file-lock';
-import { reasonOf } from '../../src/reason';
-import { createReporter, type Reporter } from '../../src/temporal-server/reporter';
+import { errorMessage } from '../../src/contract/failures';
+import { createReporter, type Reporter } from '../../src/terminal/reporter';
 import { addSearchAttributes } from '../../src/temporal-server/search-attributes';
 import { cacheDirectory } from './cache-directory';
 
@@ -40,7 +40,7 @@ async function startServer(executable: Executable): Promise<TestWorkflowEnvironm
     try {
       return await TestWorkflowEnvironment.createTimeSkipping({ server: { executable } });
     } catch (error) {
-      if (!reasonOf(error).includes('did not start within') || Date.now() > giveUpAtMs) throw error;
+      if (!errorMessage(error).includes('did not start within') || Date.now() > giveUpAtMs) throw error;
     }
   }
 }
@@ -72,7 +72,7 @@ async function reachDownload(): Promise<string> {
     await fetch('https://temporal.download', { method: 'HEAD', signal: AbortSignal.timeout(reachTimeoutMs) });
     return 'reachable';
   } catch (error) {
-    return reasonOf(error instanceof Error && error.cause !== undefined ? error.cause : error);
+    return errorMessage(error instanceof Error && error.cause !== undefined ? error.cause : error);
   }
 }
 
@@ -115,7 +115,7 @@ async function bringWithMaven(store: string, report: Reporter): Promise<string> 
     return 'done';
   } catch (error) {
     rmSync(unfinished, { recursive: true, force: true });
-    task.fail(`Maven: ${reasonOf(error)}`);
-    return reasonOf(error);
+    task.fail(`Maven: ${errorMessage(error)}`);
+    return errorMessage(error);
   }
 }
