@@ -95,7 +95,7 @@ function bookable(ending: Ending): Ending {
   const numbers = { costNanoUsd, promptTokens, cachedPromptTokens, completionTokens };
   const odd = Object.entries(numbers).find(([, value]) => !Number.isSafeInteger(value) || value < 0);
   if (odd === undefined) return ending;
-  const usageNote = `Not booked: ${odd[0]} is ${odd[1]}, which is no count.`;
+  const usageNote = `Not booked: ${odd[0]} is ${odd[1]}, which is not a count.`;
   return { ...ending, state: 'unconfirmed', usage: null, usageNote };
 }
 

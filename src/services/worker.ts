@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { NativeConnection, Runtime, Worker } from '@temporalio/worker';
 import type { NativeConnectionOptions, WorkerOptions as TemporalWorkerOptions } from '@temporalio/worker';
 import { createActivities } from '../activities/create-activities';
-import { type BreakerState, TargetMemory } from '../activities/target-health';
+import { type BreakerState, TargetHealth } from '../activities/target-health';
 import { closeAll, closeAllAndThrow, type Closing } from '../platform/close-all';
 import type { Settings } from '../config/settings';
 import type { TurnStreams } from '../contract/stream';
@@ -82,7 +82,7 @@ async function startWith(
   }
   const streams = givenStreams ?? openTurnStreams(settings.redisUrl, Runtime.instance().logger);
   if (!givenStreams) closings.push(() => streams.close());
-  const targets = new TargetMemory(policy.breaker);
+  const targets = new TargetHealth(policy.breaker);
   const owner = `${hostname()}/${process.pid}/${randomUUID()}`;
   const connection = await NativeConnection.connect(temporal.connectionOptions as NativeConnectionOptions);
   closings.push(() => connection.close());

@@ -36,13 +36,13 @@ import { RolloutMemory } from './rollout-memory';
 const begun = defineUpdate<RolloutStatus>(names.begunUpdate);
 const status = defineQuery<RolloutStatus>(names.statusQuery);
 
-/** The ledger retries a lost database for 30 s by itself, and counting a large bake may take as long. */
+/** The ledger itself retries for 30 s when its database is unavailable, and counting a large bake may take as long. */
 const oneTryMs = 60_000;
 
-/** A missing heartbeat means a dead worker, and a rollback must not wait for one longer; the activities beat every third of this. */
+/** A missing heartbeat means a dead worker, and a rollback must not wait long for one. The activities send one every third of this. */
 const heartbeatTimeoutMs = 10_000;
 
-/** Evidence that cannot be read within this is no evidence; the next analysis tries again. */
+/** If the evidence cannot be read within this time, the analysis goes without; the next one tries again. */
 const { observeRollout } = proxyActivities<Activities>({
   startToCloseTimeout: oneTryMs,
   scheduleToCloseTimeout: 2 * oneTryMs,
@@ -50,7 +50,7 @@ const { observeRollout } = proxyActivities<Activities>({
   retry: { initialInterval: '1 second', maximumInterval: '10 seconds' },
 });
 
-/** A decision is recorded however long the ledger is away: nothing else happens before. */
+/** A decision is retried until it is recorded, however long the ledger is unavailable: nothing else may happen first. */
 const { recordRollout } = proxyActivities<Activities>({
   startToCloseTimeout: oneTryMs,
   heartbeatTimeout: heartbeatTimeoutMs,
@@ -58,8 +58,8 @@ const { recordRollout } = proxyActivities<Activities>({
 });
 
 /**
- * Moves traffic from one arm to another while the evidence holds. What happens next is decided by `advanceRollout`; this
- * is its clock and its hands.
+ * Moves traffic from one arm to another as long as the evidence supports it. `advanceRollout` decides what happens next;
+ * this workflow provides the timers and carries the decisions out.
  */
 export async function canaryRollout({ spec, carried }: CanaryRolloutInput): Promise<RolloutResult> {
   refuseInvalid(rolloutSpecProblem(spec));
@@ -68,12 +68,12 @@ export async function canaryRollout({ spec, carried }: CanaryRolloutInput): Prom
   const commands = new CommandQueue();
 
   setHandler(begun, answerBegun, {
-    description: 'Answers once the split is set, or says why the rollout was refused.',
+    description: 'Returns once the split is set, or fails with the reason why the rollout was refused.',
   });
   setHandler(status, () => rollout.status());
   for (const name of names.rolloutCommandNames) listenTo(name, commands);
 
-  // Whoever cancels the workflow wants the rollout stopped, not its split left behind without anyone to watch it.
+  // Cancelling the workflow means stopping the rollout, not leaving its split in place with nobody watching it.
   CancellationScope.current().cancelRequested.catch(() =>
     commands.add({ name: 'rollback', actor: 'a cancellation of the workflow' }),
   );
@@ -111,7 +111,7 @@ export async function canaryRollout({ spec, carried }: CanaryRolloutInput): Prom
 
   async function analyse(): Promise<void> {
     const evidence = await observe();
-    // A rollback that came meanwhile goes first, and after it there is nothing left to analyse.
+    // A rollback that arrived in the meantime takes precedence, and after it there is nothing left to analyse.
     if (commands.hasRollback) return;
     const { atMs, action, reason, missing, next } = await decideOn({ command: null, evidence });
     rollout.enter(next, { atMs, evidence, action, reason, missing });
@@ -119,19 +119,19 @@ export async function canaryRollout({ spec, carried }: CanaryRolloutInput): Prom
 
   async function carryOut(command: RolloutCommand): Promise<void> {
     const evidence = command.name === 'promote' && !isOverForGood() ? await observe() : null;
-    // As above; the promotion is refused after it.
+    // As above; after the rollback, the promotion is refused.
     if (command.name !== 'rollback' && commands.hasRollback) return;
     const { action, reason, next } = await decideOn({ command, evidence });
     rollout.enter(next);
     commands.answer(command, { accepted: action !== 'refuse', reason, state: next });
   }
 
-  /** Whatever the evidence says, a promotion is refused then, and its sender need not wait for it to be read. */
+  /** After the end, a promotion is refused whatever the evidence, so there is no need to read it. */
   function isOverForGood(): boolean {
     return rollout.hasEnded && patched('no-evidence-after-the-end');
   }
 
-  /** Decides, and makes it true: the row of the audit and the split are one transaction. */
+  /** Decides and records the decision, which sets the split in the same transaction. */
   async function decideOn(basis: Omit<RolloutOccasion, 'atMs'>): Promise<RolloutDecision & { readonly atMs: number }> {
     const occasion = { atMs: Date.now(), ...basis };
     const decision = advanceRollout(spec, rollout.state, occasion);
@@ -139,7 +139,7 @@ export async function canaryRollout({ spec, carried }: CanaryRolloutInput): Prom
     return { ...decision, atMs: occasion.atMs };
   }
 
-  /** Null when the evidence cannot be read, or a rollback makes it needless. */
+  /** Null if the evidence cannot be read, or if a rollback makes it unnecessary. */
   async function observe(): Promise<Evidence | null> {
     const { name, baselineArm, canaryArm, gates } = spec;
     const { maxRequestsPerUser, maxLatencyPercent } = gates;
@@ -157,7 +157,7 @@ export async function canaryRollout({ spec, carried }: CanaryRolloutInput): Prom
     });
   }
 
-  /** Ends a rollout that the ledger refuses: everybody who asked anything of it hears why. */
+  /** Fails a rollout that the ledger refuses, and tells everyone who is waiting for an answer why. */
   async function refuse(error: unknown): Promise<never> {
     const cause = error instanceof ActivityFailure ? error.cause : error;
     if (!(cause instanceof ApplicationFailure) || cause.type !== failureTypes.rolloutRefused) throw error;
@@ -174,7 +174,7 @@ export async function canaryRollout({ spec, carried }: CanaryRolloutInput): Prom
   }
 }
 
-/** As a signal, which the Temporal UI and its command line can send, and as an update, which is answered. */
+/** Accepts a command as a signal, which the Temporal UI and CLI can send, and as an update, which returns an answer. */
 function listenTo(name: (typeof names.rolloutCommandNames)[number], commands: CommandQueue): void {
   const description = `${name}: {"actor": "…", "reason": "…"}`;
   setHandler(defineSignal<[RolloutCommandInput]>(name), (input) => commands.add(readCommand(name, input)), {
