@@ -5,13 +5,13 @@ import { hashSecret, parseApiKey } from './api-key';
 export type ApiKeyCheck =
   { readonly kind: 'valid'; readonly key: ApiKey } | { readonly kind: 'refused'; readonly reason: ApiKeyRefusal };
 
-/** `unknown` is a wrong secret as well: who has not the whole key learns nothing about it. */
+/** `unknown` includes a wrong secret: without the whole key, a caller learns nothing about it. */
 type ApiKeyRefusal = 'missing' | 'malformed' | 'unknown' | 'revoked' | 'expired';
 
-/** Compared with where no key has the id, so that the answer takes as long. No secret has this hash. */
+/** Compared with when no key has the id, so that the check takes equally long. No secret has this hash. */
 const hashOfNoKey = Buffer.alloc(32).toString('hex');
 
-/** Says whether a key lets its bearer in. `keys` is the ledger's, or a `RecentApiKeys` in front of it. */
+/** Checks whether a key is valid. `keys` is the ledger's, or a `RecentApiKeys` in front of it. */
 export async function checkApiKey(
   keys: Pick<ApiKeys, 'find'>,
   text: string | undefined,
@@ -34,10 +34,10 @@ function refused(reason: ApiKeyRefusal): ApiKeyCheck {
   return { kind: 'refused', reason };
 }
 
-/** Revocation takes effect within it; a key in use costs one question to the database a second, not one a request. */
+/** Revocation takes effect within this time. A key in use costs one database query per second instead of one per request. */
 const keptForMs = 1_000;
 
-/** Ids that nobody has are kept too, and whoever makes them up must not fill the memory: about 10 MB. */
+/** Unknown ids are cached, too, and made-up ids must not fill the memory: about 10 MB. */
 const maxKept = 10_000;
 
 interface Asked {
@@ -45,14 +45,14 @@ interface Asked {
   readonly atMs: number;
 }
 
-/** The ledger's keys, each asked for once in about a second. For processes that check a key with every request. */
+/** A cache in front of the ledger's keys, for processes that check a key with every request: each id is looked up about once a second. */
 export class RecentApiKeys implements Pick<ApiKeys, 'find'> {
   /** Oldest first. */
   private readonly asked = new Map<string, Asked>();
 
   constructor(
     private readonly keys: Pick<ApiKeys, 'find'>,
-    /** A clock that is never put back. */
+    /** A monotonic clock. */
     private readonly nowMs: () => number = () => performance.now(),
   ) {}
 
@@ -64,7 +64,7 @@ export class RecentApiKeys implements Pick<ApiKeys, 'find'> {
     this.asked.delete(id);
     this.asked.set(id, asked);
     if (this.asked.size > maxKept) this.forgetOldest();
-    // Whoever waits for it hears of the failure; the next one asks again.
+    // A failed lookup is reported to its callers and not cached.
     asked.answer.catch(() => {
       if (this.asked.get(id) === asked) this.asked.delete(id);
     });

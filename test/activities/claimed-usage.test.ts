@@ -69,7 +69,7 @@ test.each(deliveries)('a claim over the reservation is booked as it is, and told
   expect(log).toMatchObject([
     {
       level: 'WARN',
-      message: `The usage of a call is odd. ${usageNote}`,
+      message: `A provider reported an unusual usage. ${usageNote}`,
       meta: { turnId: turn.turnId, attempt: 1, target: 'holysheep-primary', model: primaryModel },
     },
   ]);
