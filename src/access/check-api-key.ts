@@ -9,7 +9,7 @@ export type ApiKeyCheck =
 type ApiKeyRefusal = 'missing' | 'malformed' | 'unknown' | 'revoked' | 'expired';
 
 /** Compared with when no key has the id, so that the check takes equally long. No secret has this hash. */
-const hashOfNoKey = Buffer.alloc(32).toString('hex');
+const dummyHash = Buffer.alloc(32).toString('hex');
 
 /** Checks whether a key is valid. `keys` is the ledger's, or a `RecentApiKeys` in front of it. */
 export async function checkApiKey(
@@ -21,9 +21,9 @@ export async function checkApiKey(
   const parsed = parseApiKey(text);
   if (parsed === null) return refused('malformed');
   const found = await keys.find(parsed.id);
-  const secretHash = Buffer.from(found?.secretHash ?? hashOfNoKey, 'hex');
-  const isRight = timingSafeEqual(hashSecret(parsed.secret), secretHash);
-  if (found === null || !isRight) return refused('unknown');
+  const secretHash = Buffer.from(found?.secretHash ?? dummyHash, 'hex');
+  const isMatch = timingSafeEqual(hashSecret(parsed.secret), secretHash);
+  if (found === null || !isMatch) return refused('unknown');
   if (found.revokedAtMs !== null) return refused('revoked');
   if (found.expiresAtMs !== null && nowMs >= found.expiresAtMs) return refused('expired');
   const { secretHash: _secretHash, ...key } = found;
@@ -35,12 +35,12 @@ function refused(reason: ApiKeyRefusal): ApiKeyCheck {
 }
 
 /** Revocation takes effect within this time. A key in use costs one database query per second instead of one per request. */
-const keptForMs = 1_000;
+const cacheForMs = 1_000;
 
 /** Unknown ids are cached, too, and made-up ids must not fill the memory: about 10 MB. */
-const maxKept = 10_000;
+const maxCachedIds = 10_000;
 
-interface Asked {
+interface CachedLookup {
   readonly answer: Promise<StoredApiKey | null>;
   readonly atMs: number;
 }
@@ -48,7 +48,7 @@ interface Asked {
 /** A cache in front of the ledger's keys, for processes that check a key with every request: each id is looked up about once a second. */
 export class RecentApiKeys implements Pick<ApiKeys, 'find'> {
   /** Oldest first. */
-  private readonly asked = new Map<string, Asked>();
+  private readonly lookups = new Map<string, CachedLookup>();
 
   constructor(
     private readonly keys: Pick<ApiKeys, 'find'>,
@@ -57,22 +57,22 @@ export class RecentApiKeys implements Pick<ApiKeys, 'find'> {
   ) {}
 
   find(id: string): Promise<StoredApiKey | null> {
-    const known = this.asked.get(id);
+    const known = this.lookups.get(id);
     const atMs = this.nowMs();
-    if (known !== undefined && atMs - known.atMs < keptForMs) return known.answer;
-    const asked = { answer: this.keys.find(id), atMs };
-    this.asked.delete(id);
-    this.asked.set(id, asked);
-    if (this.asked.size > maxKept) this.forgetOldest();
+    if (known !== undefined && atMs - known.atMs < cacheForMs) return known.answer;
+    const lookup = { answer: this.keys.find(id), atMs };
+    this.lookups.delete(id);
+    this.lookups.set(id, lookup);
+    if (this.lookups.size > maxCachedIds) this.evictOldest();
     // A failed lookup is reported to its callers and not cached.
-    asked.answer.catch(() => {
-      if (this.asked.get(id) === asked) this.asked.delete(id);
+    lookup.answer.catch(() => {
+      if (this.lookups.get(id) === lookup) this.lookups.delete(id);
     });
-    return asked.answer;
+    return lookup.answer;
   }
 
-  private forgetOldest(): void {
-    const [oldest] = this.asked.keys();
-    if (oldest !== undefined) this.asked.delete(oldest);
+  private evictOldest(): void {
+    const [oldest] = this.lookups.keys();
+    if (oldest !== undefined) this.lookups.delete(oldest);
   }
 }

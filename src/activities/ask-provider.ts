@@ -19,7 +19,7 @@ export interface Call {
 export async function callProvider(
   dependencies: ActivityDependencies,
   call: Call,
-  said: Pick<CompletionRequest, 'messages' | 'requestId'> & { readonly onText: (text: string) => void },
+  completion: Pick<CompletionRequest, 'messages' | 'requestId'> & { readonly onText: (text: string) => void },
 ): Promise<CompletionResult> {
   const { policy, targets } = dependencies;
   const { input, target, provider, callIndex, signal } = call;
@@ -28,7 +28,7 @@ export async function callProvider(
 
   const isStreamed = target.streaming && (input.delivery ?? 'whole') !== 'whole';
   const limitMs = isStreamed ? target.stream.totalMs : attemptTimeoutMs(policy.retry, callIndex, Math.random());
-  const { messages, requestId, onText } = said;
+  const { messages, requestId, onText } = completion;
   const request: CompletionRequest = {
     model: target.model,
     messages,
@@ -40,11 +40,11 @@ export async function callProvider(
     signal,
   };
   const result = await targets.breakers.call(target, chainOf(dependencies, call), async (onAnswering) => {
-    const heard = (text: string): void => {
+    const forwardText = (text: string): void => {
       onAnswering();
       onText(text);
     };
-    const stream = isStreamed ? { limits: target.stream, onText: heard } : undefined;
+    const stream = isStreamed ? { limits: target.stream, onText: forwardText } : undefined;
     const completed = await provider.complete({ ...request, stream });
     // A call that was cut off by the turn's deadline says nothing about its target.
     const isCutOff = completed.kind === 'failed' && Date.now() >= input.deadlineAtMs;

@@ -80,7 +80,7 @@ export function createActivities(dependencies: ActivityDependencies) {
     );
   }
 
-  async function open(input: OpenTurnInput): Promise<OpenedTurn> {
+  async function admitAndTryFirst(input: OpenTurnInput): Promise<OpenedTurn> {
     const admission = await admitTurn(dependencies, recentLatency, input);
     if (admission.kind === 'refused') return admission;
 
@@ -92,11 +92,11 @@ export function createActivities(dependencies: ActivityDependencies) {
     const firstCall = await callInTask(call).catch(logAndLeaveToWorkflow);
     if (firstCall?.kind !== 'answered') return { kind: 'admitted', admission, firstCall };
 
-    const { settlement, ...said } = firstCall;
-    const answer = { target: target.name, model: said.model, settlement };
+    const { settlement, ...answerFields } = firstCall;
+    const answer = { target: target.name, model: answerFields.model, settlement };
     const totals = await record({ turnId: input.turnId, answer, error: null }).catch(logAndLeaveToWorkflow);
     if (!totals) return { kind: 'admitted', admission, firstCall };
-    return { ...said, arm, canary, target: target.name, usage: settlement.usage, totals };
+    return { ...answerFields, arm, canary, target: target.name, usage: settlement.usage, totals };
   }
 
   function record({ turnId, answer, error }: RecordTurnInput): Promise<TurnTotals> {
@@ -120,7 +120,7 @@ export function createActivities(dependencies: ActivityDependencies) {
      */
     openTurn(input: OpenTurnInput): Promise<OpenedTurn> {
       const { turnId, requestHash = '' } = input;
-      return memory.once(`open ${turnId} ${requestHash}`, keepOpenedMs, () => open(input));
+      return memory.once(`open ${turnId} ${requestHash}`, keepOpenedMs, () => admitAndTryFirst(input));
     },
 
     /** A target's first call, as a local activity: failures are returned, and the workflow decides what to do. */

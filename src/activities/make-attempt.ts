@@ -92,8 +92,8 @@ async function callOnce(
     const { model, finishReason, refusal, toolCalls } = result;
     const maxTokens = completionLimit(policy, input.maxTokens);
     const settlement = settlementOfAnswer(reserved, result, { target, prompt, maxTokens });
-    const said = { content, finishReason, ...(refusal && { refusal }), ...(toolCalls && { toolCalls }) };
-    return { kind: 'answered', ...said, model, settlement };
+    const answerFields = { content, finishReason, ...(refusal && { refusal }), ...(toolCalls && { toolCalls }) };
+    return { kind: 'answered', ...answerFields, model, settlement };
   }
   await ledger.settleAttempt(turnId, settlementOfFailure(reserved, result));
   const { failure, receivedBytes } = result;

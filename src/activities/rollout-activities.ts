@@ -26,12 +26,12 @@ export function createRolloutActivities({ ledger, policy }: Pick<ActivityDepende
     async recordRollout(entry: RolloutEntry): Promise<RecordedRollout> {
       const refusal = unknownArm(policy, entry);
       // A rollout whose first entry is already recorded has started, even if this worker does not know its arm: the worker that recorded it may have died before reporting back.
-      if (refusal === null || (await hasBegun(entry))) return record(entry);
+      if (refusal === null || (await hasStarted(entry))) return record(entry);
       return refusal;
     },
   };
 
-  async function hasBegun({ spec, decision }: RolloutEntry): Promise<boolean> {
+  async function hasStarted({ spec, decision }: RolloutEntry): Promise<boolean> {
     return decision.next.sequence > 1 || (await ledger.rollouts.lastAuditRow(spec.name)) !== null;
   }
 }

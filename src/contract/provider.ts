@@ -29,7 +29,7 @@ export interface StreamRequest {
 }
 
 /** The usage that a provider reports for a call, not validated yet: only the field names are known. */
-export interface ClaimedUsage {
+export interface ReportedUsage {
   readonly promptTokens: unknown;
   /** Clamped to 0…prompt tokens, whatever was reported: cached tokens can only lower the price. */
   readonly cachedPromptTokens: number;
@@ -47,7 +47,7 @@ export type CompletionResult =
       readonly model: string;
       readonly finishReason: string | null;
       /** As reported by the provider; null when it reported none. */
-      readonly usage: ClaimedUsage | null;
+      readonly usage: ReportedUsage | null;
       readonly latencyMs: number;
     }
   | {

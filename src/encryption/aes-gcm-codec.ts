@@ -98,7 +98,7 @@ function checkSettings({ activeKeyId, keys }: EncryptionSettings): Uint8Array {
 export function createPayloadCodec(settings: EncryptionSettings): PayloadCodec {
   const activeKey = checkSettings(settings);
 
-  function open(payload: Payload): Payload {
+  function decryptPayload(payload: Payload): Payload {
     const { metadata, data } = payload;
     if (metadata?.encoding === undefined || Buffer.from(metadata.encoding).toString() !== encryptedEncoding) {
       return payload;
@@ -125,6 +125,6 @@ export function createPayloadCodec(settings: EncryptionSettings): PayloadCodec {
 
   return {
     encode: async (payloads) => payloads.map((payload) => encrypt(payload, settings.activeKeyId, activeKey)),
-    decode: async (payloads) => payloads.map(open),
+    decode: async (payloads) => payloads.map(decryptPayload),
   };
 }

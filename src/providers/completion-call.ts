@@ -1,5 +1,5 @@
 import type { ExchangeRequest } from './exchange';
-import type { ClaimedUsage, CompletionRequest, CompletionResult } from '../contract/provider';
+import type { ReportedUsage, CompletionRequest, CompletionResult } from '../contract/provider';
 import type { Completion } from './response-schemas';
 
 const protectedFields: ReadonlySet<string> = new Set([
@@ -54,7 +54,7 @@ export function readCompletion(completion: Completion, requestedModel: string): 
 }
 
 /** Reads the reported usage without validating it. Only the cached tokens are corrected, because they can only lower the price. */
-function readUsage(usage: unknown): ClaimedUsage | null {
+function readUsage(usage: unknown): ReportedUsage | null {
   if (usage === null || usage === undefined) return null;
   const { prompt_tokens, completion_tokens, prompt_tokens_details } = fieldsOf(usage);
   const { cached_tokens } = fieldsOf(prompt_tokens_details);

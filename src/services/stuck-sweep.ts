@@ -3,13 +3,13 @@ import { type NativeConnection, Runtime } from '@temporalio/worker';
 import { endedBecause, endIfHopeless, listStuck } from '../client/stuck-workflows';
 
 /** About half a second of Temporal's time per worker; if there are more workflows, the next sweep continues where this one ended. */
-const lookedAtPerSweep = 500;
+const maxWorkflowsPerSweep = 500;
 
 /** A worker must not wait long before it starts to work; with a slow connection to Temporal, fewer workflows are checked. */
-const lookForMs = 5_000;
+const listTimeoutMs = 5_000;
 
 /** For the whole sweep, which also ends the workflows that it found. */
-const sweepWithinMs = 10_000;
+const sweepTimeoutMs = 10_000;
 
 export interface StuckSweepOptions {
   readonly connection: NativeConnection;
@@ -39,7 +39,7 @@ export class StuckSweep {
     const { connection, onError } = this.options;
     this.running = this.running.then(async () => {
       if (this.stopped) return;
-      const deadlineAtMs = Date.now() + sweepWithinMs;
+      const deadlineAtMs = Date.now() + sweepTimeoutMs;
       await connection.withDeadline(deadlineAtMs, () => this.sweepPage()).catch(onError);
     });
     return this.running;
@@ -54,11 +54,12 @@ export class StuckSweep {
   private async sweepPage(): Promise<void> {
     const { taskQueue } = this.options;
     const { logger } = Runtime.instance();
-    const look = { atMost: lookedAtPerSweep, forMs: lookForMs, next: this.next };
+    const look = { atMost: maxWorkflowsPerSweep, forMs: listTimeoutMs, next: this.next };
     const { stuck, next } = await listStuck(this.client, taskQueue, look);
     this.next = next;
     for (const each of stuck) {
-      if (await endIfHopeless(this.client, each)) logger.warn(`${each.workflowId} was terminated. ${endedBecause(each)}`);
+      if (await endIfHopeless(this.client, each))
+        logger.warn(`${each.workflowId} was terminated. ${endedBecause(each)}`);
     }
   }
 }

@@ -45,14 +45,14 @@ export async function conversation(input: ConversationInput): Promise<Conversati
   refuseInvalid(conversationProblem(input));
 
   const state = new ConversationState(input.sessionId, input.systemPrompt, input.carried, input.history);
-  const shown = new ShownState(input.sessionId);
+  const shownState = new ShownState(input.sessionId);
   const idleTimeoutMs = input.idleTimeoutMs ?? dayMs;
   let lastActivityAtMs = input.carried?.lastActivityAtMs ?? Date.now();
   let unfinishedTurns = 0;
   let previousTurn: Promise<void> = Promise.resolve();
 
   setHandler(sendMessage, answerInOrder, {
-    validator: refuseEarly,
+    validator: validateMessage,
     description: 'One turn; the update id is the turn id.',
   });
   setHandler(close, () => void (state.closing = true));
@@ -73,7 +73,7 @@ export async function conversation(input: ConversationInput): Promise<Conversati
   }
   // From here on the ledger refuses the session's turns, including those that would start a new workflow.
   if (state.closing) await closeSession(input.sessionId);
-  shown.closed(state.spend());
+  shownState.closed(state.spend());
   return { closedBecause: state.closing ? 'signal' : 'idle', spend: state.spend() };
 
   function continueAsNewIsDue(): boolean {
@@ -118,7 +118,7 @@ export async function conversation(input: ConversationInput): Promise<Conversati
     try {
       const reply = await runTurn(turn);
       state.add({ turnId, atMs: Date.now(), userContent: content, ...(messages && { messages }), reply });
-      shown.turnEnded(reply);
+      shownState.turnEnded(reply);
       setCurrentDetails(describeConversation(state));
       return reply;
     } catch (error) {
@@ -127,7 +127,7 @@ export async function conversation(input: ConversationInput): Promise<Conversati
     }
   }
 
-  function refuseEarly(message: SendMessageInput): void {
+  function validateMessage(message: SendMessageInput): void {
     refuseInvalid(sendMessageProblem(message));
     if (state.closing) {
       throw ApplicationFailure.nonRetryable(`Session ${input.sessionId} is closed.`, failureTypes.conversationClosed);
@@ -149,5 +149,5 @@ export function historyFullReason(
   unfinishedTurns: number,
 ): string | null {
   if (historyLength <= drainAtEvents && historySize <= drainAtBytes) return null;
-  return `The history of session ${sessionId} has ${historyLength} events and ${historySize} bytes. Beyond ${drainAtEvents} events or ${drainAtBytes} bytes it takes no new turns until its ${unfinishedTurns} unfinished ones are answered and it has begun a new history. Wait for their answers before sending more.`;
+  return `The history of session ${sessionId} has ${historyLength} events and ${historySize} bytes. Beyond ${drainAtEvents} events or ${drainAtBytes} bytes it accepts no new turns until its ${unfinishedTurns} turns in flight are answered and it has continued as new. Wait for their answers before sending more.`;
 }

@@ -19,19 +19,19 @@ export class RolloutMemory {
   private current: RolloutState | null;
   private lastAnalysis: RolloutAnalysis | null;
   private refusal: string | null = null;
-  private readonly shown: ShownRollout;
+  private readonly display: RolloutDisplay;
 
   constructor(
     private readonly spec: RolloutSpec,
     carried: CanaryRolloutInput['carried'],
   ) {
-    this.shown = new ShownRollout(spec);
+    this.display = new RolloutDisplay(spec);
     this.current = carried?.state ?? null;
     this.lastAnalysis = carried?.lastAnalysis ?? null;
-    if (this.current) this.shown.update(this.current, this.lastAnalysis);
+    if (this.current) this.display.update(this.current, this.lastAnalysis);
   }
 
-  get hasBegun(): boolean {
+  get hasStarted(): boolean {
     return this.current !== null;
   }
 
@@ -56,13 +56,13 @@ export class RolloutMemory {
   enter(state: RolloutState, analysis: RolloutAnalysis | null = this.lastAnalysis): void {
     this.current = state;
     this.lastAnalysis = analysis;
-    this.shown.update(state, analysis);
+    this.display.update(state, analysis);
   }
 
   /** The ledger refused the rollout, at its start or later. */
   refuse(reason: string): void {
     this.refusal = reason;
-    this.shown.refused(reason, this.current);
+    this.display.refused(reason, this.current);
   }
 
   /** Milliseconds since 1970. */
@@ -93,14 +93,14 @@ export class RolloutMemory {
 }
 
 /** What the Temporal UI shows operators about a rollout. */
-class ShownRollout {
-  private word: RolloutPhase | 'Refused' | undefined;
+class RolloutDisplay {
+  private shownState: RolloutPhase | 'Refused' | undefined;
 
   constructor(private readonly spec: RolloutSpec) {}
 
   update(state: RolloutState, lastAnalysis: RolloutAnalysis | null): void {
     setCurrentDetails(describe(this.spec, state, lastAnalysis));
-    this.showWord(state.phase);
+    this.showState(state.phase);
   }
 
   /** `state` is null if the rollout never started. */
@@ -108,14 +108,14 @@ class ShownRollout {
     const lines = ['**Refused**', '', reason];
     if (state !== null) lines.push('', ...reachedTable(state));
     setCurrentDetails(lines.join('\n'));
-    this.showWord('Refused');
+    this.showState('Refused');
   }
 
-  private showWord(word: RolloutPhase | 'Refused'): void {
-    if (word === this.word) return;
-    this.word = word;
+  private showState(shownState: RolloutPhase | 'Refused'): void {
+    if (shownState === this.shownState) return;
+    this.shownState = shownState;
     upsertSearchAttributes({
-      [searchAttributeNames.state]: [word],
+      [searchAttributeNames.state]: [shownState],
       [searchAttributeNames.arm]: [this.spec.canaryArm],
     });
   }

@@ -56,11 +56,15 @@ const { recordTurn } = proxyLocalActivities<Activities>({
 /** One turn: admitted against the budgets, answered by the first target that can, recorded with its exact cost. */
 export async function runTurn(turn: Turn): Promise<ChatReply> {
   const { language: _language, name, ...request } = turn;
-  const opening: OpenTurnInput = { ...request, turnId: name, prompt: measurePrompt(turn.messages, turn.modelOptions) };
-  const opened = await openTurn(opening);
+  const openTurnInput: OpenTurnInput = {
+    ...request,
+    turnId: name,
+    prompt: measurePrompt(turn.messages, turn.modelOptions),
+  };
+  const opened = await openTurn(openTurnInput);
   if (opened.kind === 'refused') return refusedReply(turn, opened);
   if (opened.kind === 'answered') return answeredReply(turn, opened);
-  return callChain(turn, opening.prompt, opened);
+  return callChain(turn, openTurnInput.prompt, opened);
 }
 
 /** Continues a turn that its first call did not answer: with retries and the other targets. */
@@ -108,8 +112,8 @@ async function callChain(
     error: answer ? null : (failure?.message ?? null),
   });
   if (answer === null || answeredBy === null) return chainFailedReply(turn, admission, failure, totals);
-  const { kind: _kind, settlement, ...said } = answer;
-  return answeredReply(turn, { ...said, arm, canary, target: answeredBy, usage: settlement.usage, totals });
+  const { kind: _kind, settlement, ...answerFields } = answer;
+  return answeredReply(turn, { ...answerFields, arm, canary, target: answeredBy, usage: settlement.usage, totals });
 
   async function recordCancellation(reason: unknown): Promise<never> {
     if (isCancellation(reason)) {
@@ -123,7 +127,7 @@ async function callChain(
 function answeredReply(turn: Turn, answered: Omit<Opened<'answered'>, 'kind'>): ChatReply {
   const { arm, canary = false, target, model, content, refusal, finishReason, toolCalls, usage, totals } = answered;
   return {
-    ...frame(turn, totals),
+    ...commonFields(turn, totals),
     content,
     provider: target,
     model,
@@ -150,7 +154,7 @@ function chainFailedReply(
 ): ChatReply {
   const content = degradedReply(turn.language ?? detectLanguage(lastUserText(turn.messages)));
   return {
-    ...frame(turn, totals),
+    ...commonFields(turn, totals),
     content,
     provider: 'degraded-mode',
     model: null,
@@ -197,7 +201,7 @@ function refusedReply(turn: Turn, refusal: Refused): ChatReply {
   };
 }
 
-function frame(turn: Turn, totals: TurnTotals) {
+function commonFields(turn: Turn, totals: TurnTotals) {
   return {
     turn_id: turn.turnId,
     session_id: turn.sessionId,

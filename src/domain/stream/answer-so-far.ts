@@ -14,10 +14,10 @@ export type AnswerEnding =
  * stream: only text beyond that position is returned, and pieces of a different answer are ignored.
  */
 export class AnswerSoFar {
-  /** The answer's text from 0, as far as pieces have arrived; all of it is sent except `held`. */
+  /** The answer's text from 0, as far as pieces have arrived; all of it is sent except `pendingSurrogate`. */
   private known = '';
   /** The first half of a surrogate pair at the end of `known`, whose second half has not arrived yet. */
-  private held = '';
+  private pendingSurrogate = '';
   private sent: AnswerPosition;
   /** Whether `known` starts with the text that the caller has; false until it is long enough to tell. */
   private isSameAnswer: boolean;
@@ -71,21 +71,21 @@ export class AnswerSoFar {
     this.isSameAnswer = isPositionIn(known, this.sent);
     if (this.isSameAnswer) return true;
     this.known = '';
-    this.held = '';
+    this.pendingSurrogate = '';
     this.agreedTo.clear();
     return false;
   }
 
   private release(fresh: string): string {
     if (fresh === '') return '';
-    const pending = this.held + fresh;
-    const pendingFrom = this.known.length - this.held.length;
+    const pending = this.pendingSurrogate + fresh;
+    const pendingFrom = this.known.length - this.pendingSurrogate.length;
     this.known += fresh;
-    this.held = isHighSurrogate(pending, pending.length - 1) ? pending.slice(-1) : '';
-    const releasedTo = this.known.length - this.held.length;
+    this.pendingSurrogate = isHighSurrogate(pending, pending.length - 1) ? pending.slice(-1) : '';
+    const releasedTo = this.known.length - this.pendingSurrogate.length;
     const { offset } = this.sent;
     if (releasedTo <= offset) return '';
-    const text = pending.slice(Math.max(0, offset - pendingFrom), pending.length - this.held.length);
+    const text = pending.slice(Math.max(0, offset - pendingFrom), pending.length - this.pendingSurrogate.length);
     this.sent = advance(this.sent, text);
     return text;
   }

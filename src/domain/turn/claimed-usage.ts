@@ -1,5 +1,5 @@
 import type { ModelPrice } from '../../contract/policy';
-import type { ClaimedUsage } from '../../contract/provider';
+import type { ReportedUsage } from '../../contract/provider';
 import type { PromptMeasure, Settlement, TokenUsage } from '../../contract/turn';
 import type { TextMeasure } from './cjk';
 import { exactCostNanoUsd, formatUsd, promptTokensUpperBound } from './prices';
@@ -25,7 +25,7 @@ type Booking = Pick<Settlement, 'state' | 'costNanoUsd' | 'usage' | 'usageNote'>
  * of a whole day: the reserved amount is booked instead, as when no usage was reported.
  * Never throws: the call has been paid for, and a step that fails now would pay for another one.
  */
-export function bookUsage(claimed: ClaimedUsage | null, call: AnsweredCallFacts): Booking {
+export function bookUsage(claimed: ReportedUsage | null, call: AnsweredCallFacts): Booking {
   if (claimed === null) return reservationOf(call);
   const reason = whyImpossible(claimed, call);
   if (reason !== null) return { ...reservationOf(call), usageNote: `Not believed: ${reason}.` };
@@ -50,7 +50,7 @@ function reservationOf({ reservedNanoUsd }: AnsweredCallFacts): Booking {
 }
 
 /** Why the reported usage is impossible, or null. Quotes only numbers: a text could contain anything. */
-function whyImpossible(claimed: ClaimedUsage, { prompt, maxCompletionTokens }: AnsweredCallFacts): string | null {
+function whyImpossible(claimed: ReportedUsage, { prompt, maxCompletionTokens }: AnsweredCallFacts): string | null {
   const { promptTokens, completionTokens } = claimed;
   const maxPromptTokens = promptTokensUpperBound(prompt);
   return (

@@ -68,7 +68,7 @@ export type StatusFault = Extract<Fault, { kind: 'status' }>;
  * What a model does when the last message is the assistant's: continues it, answers from the start, gives a different
  * answer from the start, or rejects the request with a 400.
  */
-export type PrefillConduct = 'continue' | 'ignore' | 'other' | 'refuse';
+export type PrefillBehaviour = 'continue' | 'ignore' | 'other' | 'refuse';
 
 export interface ModelBehaviour {
   /** From the request to the response, or to the headers of a stream. */
@@ -77,7 +77,7 @@ export interface ModelBehaviour {
   readonly firstTokenMs: number;
   /** Milliseconds between two pieces of a stream. */
   readonly pieceGapMs: number;
-  readonly prefill: PrefillConduct;
+  readonly prefill: PrefillBehaviour;
   /** While it is set, every call has this fault. Queued faults take precedence. */
   readonly alwaysFault: Fault | null;
   /** A call has each of these faults with its probability, from 0 to 1; the sum is at most 1. */

@@ -70,14 +70,14 @@ function serve(
     if (!isLogged) log.end(logged, { completionTokens, firstTokenAtMs, ...callEnd });
     isLogged = true;
   };
-  const onSaid = (tokens: number): void => {
+  const onTokens = (tokens: number): void => {
     completionTokens = tokens;
     if (tokens > 0) firstTokenAtMs ??= Date.now();
   };
 
   const timer = setTimeout(
     () => {
-      answerNow(response, { id: logged.id, call, model, answer, fault, end, onSaid });
+      answerNow(response, { id: logged.id, call, model, answer, fault, end, onTokens });
     },
     delayMs(fault, next.latencyMs),
   );
@@ -95,17 +95,17 @@ function refusalOf(call: CompletionCall, answer: Answer, { behaviour }: Simulate
   return behaviour.prefill === 'refuse' && call.lastRole === 'assistant' ? faults.prefillRefused() : null;
 }
 
-interface DueAnswer {
+interface PendingAnswer {
   readonly id: string;
   readonly call: CompletionCall;
   readonly model: SimulatedModel;
   readonly answer: Answer;
   readonly fault: Fault | null;
   readonly end: (callEnd: CallEnd) => void;
-  readonly onSaid: (completionTokens: number) => void;
+  readonly onTokens: (completionTokens: number) => void;
 }
 
-function answerNow(response: ServerResponse, { id, call, model, answer, fault, end, onSaid }: DueAnswer): void {
+function answerNow(response: ServerResponse, { id, call, model, answer, fault, end, onTokens }: PendingAnswer): void {
   const { name, behaviour } = model;
   if (fault?.kind === 'status') {
     end({ outcome: 'refused', status: fault.status, charged: fault.charged ?? false });
@@ -128,8 +128,8 @@ function answerNow(response: ServerResponse, { id, call, model, answer, fault, e
     const onDecided = (completionTokens: number): void => {
       end({ outcome: script.outcome, status: 200, charged, completionTokens });
     };
-    onSaid(0);
-    playScript(response, script, { onDecided, onSaid });
+    onTokens(0);
+    playScript(response, script, { onDecided, onTokens });
     return;
   }
   // A stalled call is ended by the client.
@@ -152,7 +152,7 @@ interface ScriptListener {
   /** Called before sending the step after which the outcome is certain. */
   readonly onDecided: (completionTokens: number) => void;
   /** Called after every step. */
-  readonly onSaid: (completionTokens: number) => void;
+  readonly onTokens: (completionTokens: number) => void;
 }
 
 /** Sends the headers of a stream and then its steps, each at its time, until they end or the client disconnects. */
@@ -171,7 +171,7 @@ function playScript(response: ServerResponse, script: StreamScript, listener: Sc
     }
     if (index === script.decidedAt) listener.onDecided(step.completionTokens);
     response.write(step.text);
-    listener.onSaid(step.completionTokens);
+    listener.onTokens(step.completionTokens);
     index += 1;
     next();
   };

@@ -10,7 +10,7 @@ export interface CompletionCall {
   readonly stream: boolean;
   /** Whether a stream ends with a chunk that contains the usage. */
   readonly includeUsage: boolean;
-  readonly tools: AskedTools;
+  readonly tools: RequestedTools;
   /** The schema of the requested JSON, `{}` for any; null: text was requested. */
   readonly jsonSchema: Readonly<Record<string, unknown>> | null;
 }
@@ -47,7 +47,7 @@ export function readCompletionCall(body: string): CompletionCall | { readonly in
   };
 }
 
-function readTools(tools: unknown, choice: unknown): AskedTools {
+function readTools(tools: unknown, choice: unknown): RequestedTools {
   const names = (Array.isArray(tools) ? tools : []).map((tool) => fieldOf(fieldOf(tool, 'function'), 'name'));
   const chosen = fieldOf(fieldOf(choice, 'function'), 'name');
   return {
@@ -80,7 +80,7 @@ function isRecord(value: unknown): value is Record<string, unknown> {
 }
 
 /** The tools of a request, and the one that `tool_choice` forces. */
-interface AskedTools {
+interface RequestedTools {
   readonly names: readonly string[];
   readonly forced: string | null;
 }
@@ -98,7 +98,11 @@ const askedCallPattern = /^call ([\w-]+) ?(\{.*\})?$/;
  * The tool calls that a user's message asks for, restricted to the available tools. Deterministic, with ids that depend on
  * the position in the conversation.
  */
-export function toolCallsFor(tools: AskedTools, message: string, messageCount: number): readonly SimulatedToolCall[] {
+export function toolCallsFor(
+  tools: RequestedTools,
+  message: string,
+  messageCount: number,
+): readonly SimulatedToolCall[] {
   const asked = message
     .split('\n')
     .map((line) => askedCallPattern.exec(line.trim()))

@@ -86,7 +86,7 @@ export async function startSimulator(options: SimulatorOptions): Promise<Simulat
     }
   }
 
-  function named(model: string): readonly SimulatedModel[] {
+  function modelsNamed(model: string): readonly SimulatedModel[] {
     const found = model === '*' ? [...models.values()] : [models.get(model)].filter((each) => each !== undefined);
     if (found.length === 0)
       throw new Error(`This simulator has no model ${model}; it has ${[...models.keys()].join(', ')}.`);
@@ -95,8 +95,8 @@ export async function startSimulator(options: SimulatorOptions): Promise<Simulat
 
   return {
     baseUrl: `http://${host}:${port}/v1`,
-    setBehaviour: async (model, changes) => named(model).forEach((each) => each.change(changes)),
-    queueFaults: async (model, faults) => named(model).forEach((each) => each.queueFaults(faults)),
+    setBehaviour: async (model, changes) => modelsNamed(model).forEach((each) => each.change(changes)),
+    queueFaults: async (model, faults) => modelsNamed(model).forEach((each) => each.queueFaults(faults)),
     setApiKeys: async (keys) => {
       apiKeys = keys;
     },

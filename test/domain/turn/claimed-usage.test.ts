@@ -1,4 +1,4 @@
-import type { ClaimedUsage } from '../../../src/contract/provider';
+import type { ReportedUsage } from '../../../src/contract/provider';
 import * as fc from 'fast-check';
 import type { ModelPrice } from '../../../src/contract/policy';
 import { bookUsage } from '../../../src/domain/turn/claimed-usage';
@@ -20,7 +20,7 @@ const call = {
   text: { characters: 100, cjkCharacters: 0 },
   maxCompletionTokens: 65_536,
 };
-const claimed = (promptTokens: unknown, completionTokens: unknown, cachedPromptTokens = 0): ClaimedUsage => ({
+const claimed = (promptTokens: unknown, completionTokens: unknown, cachedPromptTokens = 0): ReportedUsage => ({
   promptTokens,
   cachedPromptTokens,
   completionTokens,
@@ -49,7 +49,7 @@ test('a claim over the reservation is booked as it is, up to what the target can
   });
 });
 
-test.each<[string, ClaimedUsage, string]>([
+test.each<[string, ReportedUsage, string]>([
   [
     'more than the target can produce',
     claimed(10, 65_537),
