@@ -175,7 +175,7 @@ describe('what must not open', () => {
     const foreign = { metadata: { encoding: encodeUtf8('binary/encrypted') }, data: randomBytes(64) };
     const error = await decryptionError(foreign);
     expect(error.reason).toBe('malformed');
-    expect(error.message).toMatch(/another codec/);
+    expect(error.message).toMatch(/different codec/);
   });
 
   test('no error holds the key', async () => {
