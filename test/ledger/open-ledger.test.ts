@@ -96,7 +96,7 @@ describeOnEachDatabase('opening a ledger', (databases) => {
       const databaseUrl = `${database.location.databaseUrl}_absent`;
       const opening = openLedger({ ...database.location, databaseUrl });
       await expect(opening).rejects.toThrow(LedgerUnavailableError);
-      await expect(opening).rejects.toThrow('CREATE DATABASE makes it');
+      await expect(opening).rejects.toThrow('create it with CREATE DATABASE');
     }
   });
 });

@@ -70,7 +70,7 @@ describe('costNanoUsd', () => {
   });
 
   it('refuses an amount that a number cannot hold', () => {
-    expect(() => costNanoUsd(flat(1e6), usage(1e10, 0), english)).toThrow(/check the prices/);
+    expect(() => costNanoUsd(flat(1e6), usage(1e10, 0), english)).toThrow(/check the configured prices/);
   });
 
   it('never falls when more tokens are used or more of the text is CJK', () => {
