@@ -5,7 +5,7 @@ import type { CostDimension, CostRow, CostTotals } from '../contract/ledger';
 import { type CostSummary, noCostsYet, readCosts, rowAsJson, summaryAsJson } from '../operator/costs';
 import { exitStatusHelp } from './exit-status';
 import { renderTable, writeJson, writeLines } from '../terminal/output';
-import { withLedger } from '../operator/connections';
+import { withLedger } from '../operator/open-ledger';
 
 /** More than fit a screen; a report over everything is a query on the ledger. */
 const maxRows = 50;

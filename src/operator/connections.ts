@@ -2,10 +2,7 @@ import { connect } from 'node:net';
 import type { Connection } from '@temporalio/client';
 import { openConnection } from '../client/connect';
 import { readConnectionSettings } from '../config/connection-settings';
-import { checkLedgerDirectory } from '../config/data-directory';
-import { loadSettings } from '../config/load-settings';
-import type { Settings, TemporalSettings } from '../config/settings';
-import type { Ledger } from '../contract/ledger';
+import type { TemporalSettings } from '../config/settings';
 
 /**
  * A connection of one's own, to be closed, with the patience of somebody who waits for a command. `advice` ends the error's
@@ -40,39 +37,4 @@ export async function connectPatienceMs(address = readConnectionSettings().tempo
   });
   socket.destroy();
   return isNobodyThere ? patienceForNobodyMs : patienceMs;
-}
-
-/**
- * Opens the ledger as it is: an older one is not migrated, which is for workers and `bellwether setup`; and where there is
- * none, none is made: `whenAbsent` says what to do then, and gets the database's name.
- */
-export async function openLedgerIfAny<Absent>(
-  settings: Settings,
-  whenAbsent: (database: string) => Absent | Promise<Absent>,
-): Promise<Ledger | Absent> {
-  checkLedgerDirectory(settings);
-  const { LedgerNotMigratedError, openLedger } = await import('../ledger/open-ledger');
-  try {
-    return await openLedger(settings, { migrate: false });
-  } catch (error) {
-    if (error instanceof LedgerNotMigratedError && error.isAbsent) return whenAbsent(error.database);
-    throw error;
-  }
-}
-
-/** Opens the ledger for one piece of work; see `openLedgerIfAny`. */
-export async function withLedger<T, Absent>(
-  work: (ledger: Ledger, settings: Settings) => Promise<T>,
-  whenAbsent: (database: string, settings: Settings) => Absent | Promise<Absent>,
-): Promise<T | Absent> {
-  const settings = loadSettings();
-  const opened = await openLedgerIfAny(settings, async (database) => ({
-    absent: await whenAbsent(database, settings),
-  }));
-  if ('absent' in opened) return opened.absent;
-  try {
-    return await work(opened, settings);
-  } finally {
-    await opened.close();
-  }
 }

@@ -15,7 +15,8 @@ import type {
 } from '../contract/rollout';
 import type { Rollouts } from '../contract/rollout-ledger';
 import { rolloutCommandProblem } from '../domain/rollout/validate';
-import { connectPatienceMs, openLedgerIfAny } from './connections';
+import { connectPatienceMs } from './connections';
+import { openLedgerIfAny } from './open-ledger';
 import { findRollout } from './trail';
 import { livenessOf, readView, type RolloutView } from './view';
 import { type WatchEnd, type WatchOptions, watchRollout } from './watch';

@@ -97,7 +97,7 @@ describe('a command', () => {
     expect(await operator.command(spec.name, 'promote', { ...ann, force: true })).toMatchObject({ kind: 'accepted' });
   });
 
-  it('without a form is refused before anybody is asked', async () => {
+  it('is refused for what its input lacks, before the ledger is asked', async () => {
     await expect(operator.command('nobody', 'rollback', { actor: '' })).rejects.toMatchObject({
       code: 'invalid-input',
     });
