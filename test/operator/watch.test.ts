@@ -35,8 +35,7 @@ describe('a watch', () => {
   });
 
   it('that waits for operators goes on while the rollout is paused or held, and only then', () => {
-    for (const [phase, end] of ends)
-      expect(watchEnd(watched(phase), true)).toBe(end === 'needs-operator' ? null : end);
+    for (const [phase, end] of ends) expect(watchEnd(watched(phase), true)).toBe(end === 'needs-operator' ? null : end);
   });
 
   it.each(['completed', 'failed', 'unknown'] as const)(
