@@ -10,13 +10,11 @@ import { holysheepProfile, legacyProfile } from './simulator/profiles';
 import type { Simulator } from './simulator/simulator';
 import { startSimulator } from './simulator/simulator';
 import { openTurnStreams } from './streams/open-streams';
-import type { DevServer } from './temporal-server/dev-server';
-import { startDevServer } from './temporal-server/dev-server';
-import { embeddedDataFile } from './temporal-server/embedded-data-file';
+import { type DevServer, startDevServer } from './temporal-server/dev-server';
+import { embeddedDataFile } from './temporal-server/data-file';
 import { ensureTemporalBinary } from './temporal-server/ensure-temporal';
-import { startGuardedUi } from './temporal-server/guarded-ui';
+import { startGuardedUi, uiToken } from './temporal-server/guarded-ui';
 import type { Reporter } from './temporal-server/reporter';
-import { uiToken } from './temporal-server/ui-token';
 import type { RunningWorker } from './worker';
 import { startWorker } from './worker';
 

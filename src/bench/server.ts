@@ -1,6 +1,6 @@
 import { Command } from 'commander';
 import { renderTable, writeJson, writeLines } from '../cli/output';
-import { devServerTuning } from '../temporal-server/dev-server-flags';
+import { devServerTuning } from '../temporal-server/dev-server';
 import { createReporter } from '../temporal-server/reporter';
 import { describeMachine } from './report';
 import { runTurnBenchmark } from './run-turn-benchmark';

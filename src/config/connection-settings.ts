@@ -1,4 +1,4 @@
-import { embeddedServerAddress } from '../temporal-server/embedded-data-file';
+import { embeddedServerAddress } from '../temporal-server/data-file';
 import { readDataDirectory } from './data-directory';
 import { readEncryption } from './encryption';
 import { mergeVariables, readDotEnv } from './environment';

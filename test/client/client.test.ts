@@ -4,7 +4,7 @@ import { DeadlineExceededError, TemporalUnreachableError } from '../../src/clien
 import type { SendOptions } from '../../src/client';
 import { conversationWorkflowId, turnWorkflowId } from '../../src/contract/names';
 import { limits } from '../../src/contract/limits';
-import { findFreePort } from '../../src/temporal-server/free-port';
+import { findFreePort } from '../../src/temporal-server/ports';
 import { eventually } from '../support/eventually';
 import { prepareService, type Service } from '../support/service';
 import { unique } from '../support/temporal';

@@ -7,7 +7,7 @@ import { searchAttributeNames } from '../../src/contract/names';
 import { lockFile } from '../../src/temporal-server/file-lock';
 import { reasonOf } from '../../src/reason';
 import { createReporter, type Reporter } from '../../src/temporal-server/reporter';
-import { addSearchAttributes } from '../../src/temporal-server/search-attributes';
+import { addSearchAttributes } from '../../src/temporal-server/namespace';
 import { cacheDirectory } from './cache-directory';
 
 const testServerVersion = '1.38.0';

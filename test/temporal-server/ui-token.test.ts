@@ -1,7 +1,7 @@
 import { mkdtemp, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { uiToken } from '../../src/temporal-server/ui-token';
+import { uiToken } from '../../src/temporal-server/guarded-ui';
 
 let directory: string;
 beforeEach(async () => {

@@ -1,7 +1,7 @@
 import { Client } from '@temporalio/client';
 import { listStuck } from '../../client/stuck-workflows';
 import type { Settings } from '../../config/settings';
-import { embeddedServerAddress } from '../../temporal-server/embedded-data-file';
+import { embeddedServerAddress } from '../../temporal-server/data-file';
 import { connectToTemporal } from '../temporal-connection';
 import type { Check, CheckOutcome } from './check';
 
