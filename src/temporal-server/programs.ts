@@ -26,9 +26,9 @@ export function isExecutableFile(file: string): boolean {
 }
 
 /**
- * Makes `destination` a working program: `make` puts one into a directory in `store`, `check` tries it there, and one
- * rename puts it in place, so that nobody ever sees a half of it. The caller holds the store's lock: what is unfinished
- * was left behind by a process that died, and is removed.
+ * Brings a program, or a directory with one, to `destination`: `make` puts it into a directory in `store`, `check` tries
+ * it there, and one rename puts it in place, so that nobody ever sees a half of it. The caller holds the store's lock:
+ * what is unfinished was left behind by a process that died, and is removed.
  */
 export async function bringProgram<T>(options: {
   readonly title: string;
