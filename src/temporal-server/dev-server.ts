@@ -26,7 +26,8 @@ export const devServerTuning: readonly string[] = [
 const closedHttpApi: readonly string[] = [
   // No `Host` may hold a slash, so every request is refused.
   '--dynamic-config-value=frontend.httpAllowedHosts=["/"]',
-  // Nexus has routes at the same port that this list does not cover. Nothing here serves it.
+  // Nexus has routes at the same port that this list does not cover. Server 1.32 ignores the setting: there, an order waits
+  // for a worker that serves Nexus, of which there is none.
   '--dynamic-config-value=system.enableNexus=false',
 ];
 
