@@ -5,6 +5,7 @@ COPY package.json package-lock.json .npmrc ./
 # Without scripts, because `prepare` builds and the sources are not here yet; this layer changes only with the lockfile.
 RUN npm ci --ignore-scripts
 COPY tsconfig.json tsconfig.build.json ./
+COPY scripts scripts
 COPY src src
 RUN npm run build
 RUN npm prune --omit=dev --ignore-scripts

@@ -1,50 +1,130 @@
 import { spawnSync } from 'node:child_process';
-import { cpSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { cpSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { dirname, join } from 'node:path';
+import { dirname, join, relative } from 'node:path';
 
 const projectDirectory = join(__dirname, '..');
-const directory = mkdtempSync(join(tmpdir(), 'bellwether-boundaries-'));
+const sourceDirectory = join(projectDirectory, 'src');
 
-beforeAll(() => cpSync(join(projectDirectory, '.oxlintrc.json'), join(directory, '.oxlintrc.json')));
-afterAll(() => rmSync(directory, { recursive: true }));
+/** Of each folder of src those that it may import, in the order of CONTRIBUTING's table; a row names only rows above it. */
+const rows = readRows();
+const folders = [...rows.keys()];
 
-/** Whether the project's linter lets a file in that place import this. */
-function mayImport(file: string, statement: string): boolean {
-  const path = join(directory, 'src', file);
-  mkdirSync(dirname(path), { recursive: true });
-  writeFileSync(path, `${statement}\n`);
-  const linter = join(projectDirectory, 'node_modules/.bin/oxlint');
-  const { status, stdout } = spawnSync(linter, [path], { cwd: directory, encoding: 'utf8' });
-  rmSync(path);
-  if (status !== 0 && !stdout.includes('no-restricted-imports')) throw new Error(`The linter says: ${stdout}`);
-  return status === 0;
+/** Not in the table's columns: workflows may know the activities' types. */
+const byTypeOnly = 'workflows → activities';
+
+function readRows(): ReadonlyMap<string, readonly string[]> {
+  const table = readFileSync(join(projectDirectory, 'CONTRIBUTING.md'), 'utf8').matchAll(
+    /^\| `src\/([\w-]+)` *\| ([^|]*) \|/gm,
+  );
+  const read = new Map<string, readonly string[]>();
+  for (const [, folder = '', cell = ''] of table) {
+    const above = [...read.keys()];
+    const [, excluded] = /^everything above but (.*)$/.exec(cell.trim()) ?? [];
+    const named = (excluded ?? cell.split(';')[0] ?? '').split(/, | and /).map((name) => name.trim());
+    if (excluded !== undefined)
+      read.set(
+        folder,
+        above.filter((name) => !named.includes(name)),
+      );
+    else
+      read.set(
+        folder,
+        named.filter((name) => name !== 'nothing'),
+      );
+  }
+  return read;
 }
 
-test.each([
-  ['contract/probe.ts', "export * from '../domain/message';"],
-  ['contract/probe.ts', "export * from 'node:fs';"],
-  ['domain/probe.ts', "export * from '../ledger/open-ledger';"],
-  ['domain/rollout/probe.ts', "export * from '../../ledger/open-ledger';"],
-  ['workflows/probe.ts', "export * from '../ledger/open-ledger';"],
-  ['workflows/probe.ts', "export * from '../worker';"],
-  ['workflows/probe.ts', "export { createActivities } from '../activities/create-activities';"],
-  ['streams/probe.ts', "export * from '../ledger/open-ledger';"],
-  ['gateway/probe.ts', "export * from '../workflows/run-turn';"],
-  ['gateway/probe.ts', "export * from '../activities/create-activities';"],
-  ['gateway/probe.ts', "export * from '../streams/open-streams';"],
-  ['gateway/probe.ts', "export * from '@temporalio/client';"],
-])('src/%s may not: %s', (file, statement) => {
-  expect(mayImport(file, statement)).toBe(false);
+/** The statements, each in a file of its folder, that the project's linter refuses. */
+function refused(probes: readonly (readonly [folder: string, statement: string])[]): ReadonlySet<string> {
+  const directory = mkdtempSync(join(tmpdir(), 'bellwether-boundaries-'));
+  try {
+    cpSync(join(projectDirectory, '.oxlintrc.json'), join(directory, '.oxlintrc.json'));
+    for (const [index, [folder, statement]] of probes.entries()) {
+      const path = join(directory, 'src', folder, `probe-${index}.ts`);
+      mkdirSync(dirname(path), { recursive: true });
+      writeFileSync(path, `${statement}\n`);
+    }
+    const linter = join(projectDirectory, 'node_modules/.bin/oxlint');
+    const { stdout } = spawnSync(linter, ['--format', 'json', 'src'], { cwd: directory, encoding: 'utf8' });
+    const { diagnostics } = JSON.parse(stdout) as { diagnostics: readonly { code: string; filename: string }[] };
+    const found = new Set<string>();
+    for (const { code, filename } of diagnostics) {
+      const [folder, statement] = probes[Number(/probe-(\d+)/.exec(filename)?.[1])] ?? [];
+      if (!code.includes('no-restricted-imports')) throw new Error(`The linter says of "${statement}": ${code}`);
+      found.add(`${folder}: ${statement}`);
+    }
+    return found;
+  } finally {
+    rmSync(directory, { recursive: true });
+  }
+}
+
+/** Every file of src with what it imports, in whatever form. */
+function importsOfSource(): readonly {
+  readonly file: string;
+  readonly target: string;
+  readonly isTypeOnly: boolean;
+}[] {
+  const files = readdirSync(sourceDirectory, { recursive: true, encoding: 'utf8' }).filter((file) =>
+    file.endsWith('.ts'),
+  );
+  return files.flatMap((file) => {
+    const text = readFileSync(join(sourceDirectory, file), 'utf8');
+    const pattern = /(?:^(?:import|export) (type )?[^;]*?from |import\(|require\.resolve\()'(\.[^']+)'/gm;
+    return [...text.matchAll(pattern)].map(([, type, specifier = '']) => {
+      const target = relative(sourceDirectory, join(sourceDirectory, dirname(file), specifier));
+      return { file, target, isTypeOnly: type !== undefined };
+    });
+  });
+}
+
+test('the table has a row for every folder of src', () => {
+  const directories = readdirSync(sourceDirectory, { withFileTypes: true }).map(({ name }) => name);
+  expect(folders.toSorted()).toEqual(directories.toSorted());
+});
+
+test('every row names only rows above it', () => {
+  for (const [index, folder] of folders.entries())
+    expect(folders.slice(0, index)).toEqual(expect.arrayContaining([...(rows.get(folder) ?? [])]));
+});
+
+test('the linter allows what the table allows, and nothing else', () => {
+  const pairs = folders.flatMap((from) => folders.filter((to) => to !== from).map((to) => [from, to] as const));
+  const found = refused(pairs.map(([from, to]) => [`${from}/part`, `export * from '../../${to}/probe';`]));
+  const allowed = pairs.filter(([from, to]) => !found.has(`${from}/part: export * from '../../${to}/probe';`));
+  const told = folders.flatMap((from) => (rows.get(from) ?? []).map((to) => [from, to] as const));
+  expect(allowed.map(String).toSorted()).toEqual(told.map(String).toSorted());
+});
+
+test('the imports of src are those of the table, dynamic ones too', () => {
+  const found = importsOfSource();
+  expect(found.length).toBeGreaterThan(500);
+  const strange = found.filter(({ file, target, isTypeOnly }) => {
+    const [from = '', to = ''] = [file.split('/')[0], target.split('/')[0]];
+    if (from === to || rows.get(from)?.includes(to) === true) return false;
+    return !(isTypeOnly && `${from} → ${to}` === byTypeOnly);
+  });
+  expect(strange).toEqual([]);
 });
 
 test.each([
-  ['domain/probe.ts', "export * from '../contract/chat';"],
-  ['domain/rollout/probe.ts', "export * from '../../contract/rollout';"],
-  ['workflows/probe.ts', "export * from '../domain/rollout/spec';"],
-  ['workflows/probe.ts', "export type { Activities } from '../activities/create-activities';"],
-  ['streams/probe.ts', "export * from '../contract/stream';"],
-  ['gateway/probe.ts', "export * from '../contract/stream';"],
-])('src/%s may: %s', (file, statement) => {
-  expect(mayImport(file, statement)).toBe(true);
+  ['contract', "export * from 'node:fs';"],
+  ['domain/rollout', "export * from 'node:fs';"],
+  ['domain', "export * from '@temporalio/common';"],
+  ['workflows', "export { createActivities } from '../activities/create-activities';"],
+  ['workflows', "export * from '@temporalio/client';"],
+  ['gateway', "export * from '@temporalio/client';"],
+  ['cli/rollout', "export * from '../../../bench/main';"],
+])('src/%s may not: %s', (folder, statement) => {
+  expect(refused([[folder, statement]]).size).toBe(1);
+});
+
+test.each([
+  ['workflows', "export type { Activities } from '../activities/create-activities';"],
+  ['workflows', "export * from '@temporalio/workflow';"],
+  ['domain', "export * from './rollout/clock';"],
+])('src/%s may: %s', (folder, statement) => {
+  expect(refused([[folder, statement]]).size).toBe(0);
 });

@@ -23,7 +23,7 @@ const maxCodeCharacters = 750_000;
 
 test('the workflow bundle holds nothing but workflows, domain rules, contract and Temporal’s workflow library', () => {
   const files = filesOf(workflowBundle().code);
-  for (const part of ['/src/workflows/conversation.ts', '/src/workflows/chat-turn.ts', '/src/domain/window.ts']) {
+  for (const part of ['/src/workflows/conversation.ts', '/src/workflows/chat-turn.ts', '/src/domain/turn/window.ts']) {
     expect(files).toContainEqual(expect.stringContaining(part));
   }
   expect(files.filter(isForbidden)).toEqual([]);

@@ -1,9 +1,9 @@
 import type { ChatMessage, ChatReply, TranscriptTurn } from '../src/contract/chat';
-import { measurePrompt } from '../src/domain/cjk';
-import { withPrefill } from '../src/domain/prefill';
-import { completeToolRounds, lostCallId } from '../src/domain/tool-rounds';
-import { chatTurnProblem } from '../src/domain/validate-input';
-import { contextWindow } from '../src/domain/window';
+import { measurePrompt } from '../src/domain/turn/cjk';
+import { withPrefill } from '../src/domain/turn/continuation';
+import { completeToolRounds, lostCallId } from '../src/domain/turn/tool-rounds';
+import { chatTurnProblem } from '../src/domain/turn/validate-input';
+import { contextWindow } from '../src/domain/turn/window';
 import { historyOf } from '../src/gateway/to-turn';
 import { ConversationState } from '../src/workflows/conversation-state';
 import { readsOf } from './support/counted-reads';

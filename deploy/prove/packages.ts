@@ -2,7 +2,7 @@ import { execFileSync } from 'node:child_process';
 import { existsSync, readdirSync } from 'node:fs';
 import { mkdir, rename, rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import type { Reporter } from '../../src/temporal-server/reporter';
+import type { Reporter } from '../../src/terminal/reporter';
 import { runOrThrow } from './processes';
 
 /** Where a program of that name is on PATH, or undefined. */

@@ -1,6 +1,6 @@
 import { chown, mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { createReporter } from '../../src/temporal-server/reporter';
+import { createReporter } from '../../src/terminal/reporter';
 import { bringRedis } from '../../test/support/redis-program';
 import { untilHealthy } from './health';
 import { findPostgres, goInstall, goModuleDirectory, unprivilegedUser } from './packages';

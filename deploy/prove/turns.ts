@@ -19,7 +19,7 @@ const simulatedModels = { 'deepseek-v3.2': { pieceGapMs: 50 }, 'gemini-2.5-flash
 /** The provider that the turns call. Returns its base URL. */
 export async function startSimulator(stage: Stage, image: string): Promise<string> {
   const options = JSON.stringify({ models: simulatedModels });
-  const command = [process.execPath, 'dist/simulator/main.js', '--options', options];
+  const command = [process.execPath, 'dist/local/simulator/main.js', '--options', options];
   stage.processes.start('simulator', command, asInContainer(image));
   await eventually('simulator: its addresses', simulatorReadyMs, async () => {
     stage.processes.checkAlive();

@@ -1,7 +1,7 @@
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { ApiKeys } from '../ledger/api-keys';
-import { makePrivateDirectory } from '../private-directory';
+import type { ApiKeys } from '../contract/api-keys';
+import { makePrivateDirectory } from '../platform/private-directory';
 import { createApiKey } from './api-key';
 import { checkApiKey } from './check-api-key';
 

@@ -2,12 +2,12 @@ import { randomUUID } from 'node:crypto';
 import type { Delivery } from '../contract/chat';
 import type { Arm, Policy, Target } from '../contract/policy';
 import type { Admission, AdmitTurnInput, PlannedTarget, PromptMeasure } from '../contract/turn';
-import { worstCaseNanoUsd } from '../domain/prices';
-import { longestCallMs } from '../domain/retry-schedule';
-import { chainFor, route } from '../domain/routing';
-import type { KnownAtAdmission, Reservation, TurnPlan } from '../ledger/ledger';
+import { worstCaseNanoUsd } from '../domain/turn/prices';
+import { longestCallMs } from '../domain/turn/retry-schedule';
+import { chainFor, route } from '../domain/turn/routing';
+import type { KnownAtAdmission, Reservation, TurnPlan } from '../contract/ledger';
 import type { ActivityDependencies } from './dependencies';
-import type { RecentLatency } from './recent-latency';
+import type { RecentLatency } from './target-health';
 import { userBucket } from './user-bucket';
 
 /**

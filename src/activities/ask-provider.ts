@@ -1,8 +1,8 @@
 import type { Target } from '../contract/policy';
 import type { ModelCallInput } from '../contract/turn';
-import { signs } from '../domain/outage';
-import { attemptTimeoutMs } from '../domain/retry-schedule';
-import type { CompletionRequest, CompletionResult, Provider } from '../providers/provider';
+import { healthSignals } from '../domain/turn/health-signals';
+import { attemptTimeoutMs } from '../domain/turn/retry-schedule';
+import type { CompletionRequest, CompletionResult, Provider } from '../contract/provider';
 import { completionLimit } from './admit-turn';
 import type { ActivityDependencies } from './dependencies';
 import { notMade } from './settlements';
@@ -49,7 +49,7 @@ export async function askProvider(
     // Cut off by the turn's deadline, a call tells nothing of its target.
     const isCutOff = completed.kind === 'failed' && Date.now() >= input.deadlineAtMs;
     const outcome = completed.kind === 'completed' ? 'answered' : completed.failure.kind;
-    return { result: completed, sign: isCutOff ? 'nothing' : signs[outcome] };
+    return { result: completed, signal: isCutOff ? 'nothing' : healthSignals[outcome] };
   });
   return result ?? circuitOpen(target);
 }

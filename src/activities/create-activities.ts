@@ -13,10 +13,9 @@ import type {
 } from '../contract/turn';
 import { admitTurn } from './admit-turn';
 import type { ActivityDependencies } from './dependencies';
-import { withHeartbeats } from './heartbeats';
 import { makeAttempt } from './make-attempt';
-import { RecentLatency } from './recent-latency';
 import { createRolloutActivities } from './rollout-activities';
+import { RecentLatency } from './target-health';
 import { TurnMemory } from './turn-memory';
 
 export type { ActivityDependencies } from './dependencies';
@@ -194,4 +193,18 @@ function workerStopped(input: ModelCallInput): ApplicationFailure {
     message: `${input.target.name}: the worker was stopped during the call`,
     nextRetryDelay: 0,
   });
+}
+
+/** A third of the workflows' heartbeat timeout (10 s): two may be lost before a worker counts as dead. */
+const heartbeatEveryMs = 3_000;
+
+/** Does the work of an activity, telling Temporal meanwhile that this worker lives. */
+async function withHeartbeats<T>(work: () => Promise<T>): Promise<T> {
+  const context = Context.current();
+  const heartbeats = setInterval(() => context.heartbeat(), heartbeatEveryMs);
+  try {
+    return await work();
+  } finally {
+    clearInterval(heartbeats);
+  }
 }

@@ -1,8 +1,8 @@
 import type { Policy } from '../contract/policy';
 import type { TurnStreams } from '../contract/stream';
-import type { Ledger } from '../ledger/ledger';
-import type { Provider } from '../providers/provider';
-import type { TargetMemory } from './target-memory';
+import type { Ledger } from '../contract/ledger';
+import type { Provider } from '../contract/provider';
+import type { TargetMemory } from './target-health';
 
 /** What the activities work with; the worker's composition root and the tests each bring their own. */
 export interface ActivityDependencies {

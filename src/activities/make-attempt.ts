@@ -1,17 +1,18 @@
-import type { Target } from '../contract/policy';
+import { randomUUID } from 'node:crypto';
 import { turnIdOf } from '../contract/names';
+import type { Target } from '../contract/policy';
+import type { Provider } from '../contract/provider';
 import type { AttemptTicket, CallOutcome, ModelCallInput } from '../contract/turn';
-import { measurePrompt } from '../domain/cjk';
-import { Continuation, type PlacedText } from '../domain/continuation';
-import { withPrefill } from '../domain/prefill';
-import { retryDelayMs } from '../domain/retry-schedule';
-import type { Provider } from '../providers/provider';
-import { completionLimit } from './admit-turn';
+import { AnswerSoFar } from '../domain/stream/answer-so-far';
+import { measurePrompt } from '../domain/turn/cjk';
+import { Continuation, type PlacedText, withPrefill } from '../domain/turn/continuation';
+import { refusalReason } from '../domain/turn/degraded-reply';
+import { utf8Length } from '../domain/turn/messages';
+import { retryDelayMs } from '../domain/turn/retry-schedule';
+import { completionLimit, reservationFor } from './admit-turn';
 import { askProvider, type Call, circuitOpen, mayAsk } from './ask-provider';
-import { begunAnswer } from './begun-answer';
 import type { ActivityDependencies } from './dependencies';
-import { giveBack, reserveAttempt } from './reserve-attempt';
-import { settlementOfAnswer, settlementOfFailure } from './settlements';
+import { type Failed, notMade, settlementOfAnswer, settlementOfFailure } from './settlements';
 
 /**
  * One attempt: reserved, made, and settled when it fails. A successful call is settled together with its turn, in the
@@ -28,7 +29,7 @@ export async function makeAttempt(
   signal: AbortSignal | undefined,
 ): Promise<CallOutcome> {
   const call = { ...resolveTarget(dependencies, input), input, callIndex, signal };
-  const begun = await begunAnswer(dependencies, input, call.target, ticket);
+  const begun = await partialAnswer(dependencies, input, call.target, ticket);
   if (begun === '') return callOnce(dependencies, call, ticket, '');
 
   // It was reserved for the messages alone, by a worker or a task that is lost.
@@ -115,4 +116,65 @@ function resolveTarget(
     );
   }
   return { target, provider };
+}
+
+/** Reserves what a further call of an admitted turn may cost at worst. */
+async function reserveAttempt(
+  { ledger, policy, owner }: ActivityDependencies,
+  input: ModelCallInput,
+  target: Target,
+): Promise<AttemptTicket | Failed> {
+  const result = await ledger.reserveAttempt({
+    turnId: input.turnId,
+    keyId: input.keyId,
+    reservation: reservationFor(input.arm, target, policy, input),
+    requestId: randomUUID(),
+    owner,
+    caps: policy.budgets,
+    atMs: Date.now(),
+  });
+  if (result.kind === 'reserved') return { attempt: result.attempt, reservedNanoUsd: result.reservedNanoUsd, owner };
+  return notMade('budget', result.scope === 'closed' ? 'The session was closed.' : refusalReason(result.scope));
+}
+
+/** A reservation that is too small for what is to be asked, and that no call was made for. */
+async function giveBack(
+  { ledger }: ActivityDependencies,
+  { turnId }: ModelCallInput,
+  ticket: AttemptTicket,
+): Promise<void> {
+  const unused = notMade('cancelled', 'The call was replaced by one that goes on from an answer which broke off.');
+  await ledger.settleAttempt(turnId, settlementOfFailure(ticket, unused));
+}
+
+/** Tokens are four bytes long on average, and a few are runs of spaces. */
+const mostBytesPerToken = 32;
+
+/**
+ * What callers may have seen of a streamed turn's answer from its earlier attempts; '' when this one has nothing to go on
+ * from, or its target is not to be asked to. More text than the turn's tokens can be is no answer, and to send it on would
+ * cost more than to begin anew.
+ */
+async function partialAnswer(
+  { streams, targets, policy }: ActivityDependencies,
+  { turnId, delivery, maxTokens, modelOptions }: ModelCallInput,
+  target: Target,
+  ticket: AttemptTicket | null,
+): Promise<string> {
+  if (delivery !== 'streamed' || ticket?.attempt === 1) return '';
+  if (!target.continues || targets.refusesPrefill(target) || mayBeStructured(modelOptions)) return '';
+  const answer = new AnswerSoFar();
+  for (const piece of await streams.pieces(turnId)) answer.take(piece);
+  const isPossible = utf8Length(answer.text) <= completionLimit(policy, maxTokens) * mostBytesPerToken;
+  return isPossible ? answer.text : '';
+}
+
+/**
+ * JSON that broke off is gone on from with whatever makes a whole document by itself, and both together are none: one that
+ * looks like an answer. A model that may call a tool may do so in place of the rest.
+ */
+function mayBeStructured(modelOptions: ModelCallInput['modelOptions'] = {}): boolean {
+  const { tools, response_format: format } = modelOptions;
+  const isText = format === undefined || format === null || (format as { type?: unknown }).type === 'text';
+  return !isText || (tools !== undefined && tools !== null);
 }

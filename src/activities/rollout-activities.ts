@@ -2,7 +2,7 @@ import { ApplicationFailure } from '@temporalio/activity';
 import { failureTypes } from '../contract/failures';
 import type { Policy } from '../contract/policy';
 import type { Evidence, RecordedRollout, RolloutEntry } from '../contract/rollout';
-import { type EvidenceRequest, RolloutConflictError } from '../ledger/rollouts';
+import { type EvidenceRequest, RolloutConflictError } from '../contract/rollout-ledger';
 import type { ActivityDependencies } from './dependencies';
 
 /** What a rollout needs of the ledger. Both may be repeated. */

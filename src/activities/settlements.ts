@@ -1,9 +1,9 @@
 import type { CallFailure } from '../contract/failures';
 import type { Target } from '../contract/policy';
 import type { AttemptTicket, PromptMeasure, Settlement } from '../contract/turn';
-import { measureText } from '../domain/cjk';
-import { bookUsage } from '../domain/claimed-usage';
-import type { CompletionResult } from '../providers/provider';
+import { measureText } from '../domain/turn/cjk';
+import { bookUsage } from '../domain/turn/claimed-usage';
+import type { CompletionResult } from '../contract/provider';
 
 export type Completed = Extract<CompletionResult, { kind: 'completed' }>;
 export type Failed = Extract<CompletionResult, { kind: 'failed' }>;

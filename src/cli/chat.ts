@@ -2,12 +2,19 @@ import { createInterface } from 'node:readline/promises';
 import { randomUUID } from 'node:crypto';
 import { Command } from 'commander';
 import pc from 'picocolors';
-import type { BellwetherClient, ChatReply, SendOptions } from '../client';
-import { BellwetherError, BudgetRefusedError, connect, InvalidInputError } from '../client';
-import { connectPatienceMs } from './connect-patience';
+import {
+  type BellwetherClient,
+  BellwetherError,
+  BudgetRefusedError,
+  type ChatReply,
+  connect,
+  InvalidInputError,
+  type SendOptions,
+} from '../client';
+import { connectPatienceMs } from '../operator/connections';
 import { UsageError } from './exit-status';
-import { inOptions } from './in-options';
-import { footer } from './reply-footer';
+import { inOptions } from './options';
+import { footer } from '../terminal/format';
 
 interface ChatFlags {
   readonly session?: string;

@@ -3,9 +3,9 @@ import { Command, InvalidArgumentError } from 'commander';
 import { loadSettings } from '../config/load-settings';
 import { createPayloadCodec } from '../encryption/aes-gcm-codec';
 import { startCodecServer } from '../encryption/codec-server';
-import { reasonOf } from '../reason';
+import { errorMessage } from '../contract/failures';
 import { UsageError } from './exit-status';
-import { parsePort } from './port';
+import { parsePort } from './options';
 import { untilStopped } from './stop-signals';
 
 interface CodecServerFlags {
@@ -50,7 +50,7 @@ async function readToken(file: string): Promise<string> {
   try {
     return (await readFile(file, 'utf8')).trim();
   } catch (error) {
-    throw new UsageError(`--token-file: ${file} cannot be read: ${reasonOf(error)}`, { cause: error });
+    throw new UsageError(`--token-file: ${file} cannot be read: ${errorMessage(error)}`, { cause: error });
   }
 }
 

@@ -1,11 +1,11 @@
 import { Command, InvalidArgumentError, Option } from 'commander';
 import pc from 'picocolors';
 import { guideOffers } from '../config/guide-offers';
-import { compareBills, maxComparedTokens, type Bill } from '../domain/bill-comparison';
-import { checkGuideFigures, guideCase, type FigureCheck } from '../domain/guide-figures';
-import { formatUsd, toUsd } from '../domain/prices';
+import { compareBills, maxComparedTokens, type Bill } from '../domain/guide/bill-comparison';
+import { checkGuideFigures, guideCase, type FigureCheck } from '../domain/guide/guide-figures';
+import { formatUsd, toUsd } from '../domain/turn/prices';
 import { exitStatusHelp } from './exit-status';
-import { renderTable, writeJson, writeLines } from './output';
+import { renderTable, writeJson, writeLines } from '../terminal/output';
 
 interface CompareFlags {
   readonly tokens: number;

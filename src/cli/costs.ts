@@ -1,11 +1,11 @@
 import { Command, Option } from 'commander';
 import pc from 'picocolors';
-import { formatUsd } from '../domain/prices';
-import type { CostDimension, CostRow, CostTotals, Ledger } from '../ledger/ledger';
-import { rowAsJson, summarise, summaryAsJson, type CostSummary } from './cost-summary';
+import { formatUsd } from '../domain/turn/prices';
+import type { CostDimension, CostRow, CostTotals, Ledger } from '../contract/ledger';
+import { rowAsJson, summarise, summaryAsJson, type CostSummary } from '../operator/cost-summary';
 import { exitStatusHelp } from './exit-status';
-import { renderTable, writeJson, writeLines } from './output';
-import { withLedger } from './with-ledger';
+import { renderTable, writeJson, writeLines } from '../terminal/output';
+import { withLedger } from '../operator/connections';
 
 /** More than fit a screen; a report over everything is a query on the ledger. */
 const maxRows = 50;

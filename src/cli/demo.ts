@@ -1,7 +1,7 @@
 import { Command } from 'commander';
 import { prepareDataDirectory } from '../config/data-directory';
 import { loadSettings } from '../config/load-settings';
-import { createReporter } from '../temporal-server/reporter';
+import { createReporter } from '../terminal/reporter';
 
 export function demoCommand(): Command {
   return new Command('demo')
@@ -10,8 +10,8 @@ export function demoCommand(): Command {
     .action(async () => {
       const settings = loadSettings();
       prepareDataDirectory(settings.dataDirectory);
-      const { setStage } = await import('../demo/stage');
-      const { play } = await import('../demo/play');
+      const { setStage } = await import('../local/demo/stage');
+      const { play } = await import('../local/demo/play');
       const report = createReporter(process.stderr);
       const stage = await setStage(settings, report);
       try {

@@ -1,18 +1,14 @@
 import { Command } from 'commander';
 import pc from 'picocolors';
 import { loadSettings } from '../config/load-settings';
-import type { Settings } from '../config/settings';
-import { SettingsError } from '../config/settings-error';
-import { runChecks, type CheckResult } from './checks/check';
-import { encryptionCheck } from './checks/encryption';
-import { ledgerCheck } from './checks/ledger';
+import { type Settings, SettingsError } from '../config/settings';
+import { readPackageInfo } from '../platform/package-info';
+import { writeJson, writeLines } from '../terminal/output';
+import { type Check, type CheckResult, runChecks } from './checks/check';
 import { providerChecks } from './checks/providers';
-import { redisCheck } from './checks/redis';
-import { stuckCheck } from './checks/stuck';
-import { temporalCheck } from './checks/temporal';
-import { versionCheck } from './checks/versions';
+import { encryptionCheck, ledgerCheck, redisCheck } from './checks/stores';
+import { stuckCheck, temporalCheck } from './checks/temporal';
 import { exitStatus } from './exit-status';
-import { writeJson, writeLines } from './output';
 
 /** `bellwether doctor`: checks every part, side by side. */
 export function doctorCommand(): Command {
@@ -78,4 +74,25 @@ function conclusion(results: readonly CheckResult[]): string {
   const failed = results.filter(({ status }) => status === 'failed').length;
   if (failed === 0) return 'Everything in use works.';
   return `${failed} of ${results.length} checks failed.`;
+}
+
+function versionCheck(): Check {
+  const { version, engines } = readPackageInfo();
+  return {
+    name: 'Versions',
+    advice: 'Install again: npm ci',
+    run() {
+      const node = process.versions.node;
+      const needed = engines.node.replace(/^>=/, '');
+      const detail = `Bellwether ${version}, Temporal SDK ${sdkVersion()}, Node ${node}`;
+      const isNewEnough = node.localeCompare(needed, 'en', { numeric: true }) >= 0;
+      if (isNewEnough) return { status: 'ok', detail };
+      return { status: 'failed', detail, advice: `Install Node ${needed} or newer; the current LTS will do.` };
+    },
+  };
+}
+
+function sdkVersion(): string {
+  // oxlint-disable-next-line typescript/no-require-imports -- read at run time, so that it is the version in use
+  return (require('@temporalio/client/package.json') as { version: string }).version;
 }

@@ -1,6 +1,6 @@
 import { CommanderError } from 'commander';
 import { InvalidInputError } from '../client/errors';
-import { SettingsError } from '../config/settings-error';
+import { SettingsError } from '../config/settings';
 
 /** What a process ends with. Commands with more to say (`chat`) name theirs in their help. */
 export const exitStatus = { ok: 0, failed: 1, usageOrConfiguration: 2 } as const;
@@ -29,3 +29,9 @@ function stackOf({ stack, message, cause }: Error): string {
   const own = stack ?? message;
   return cause instanceof Error ? `${own}\nCaused by: ${stackOf(cause)}` : own;
 }
+
+/** What `watch` ends with, so that a pipeline can go on or stop. */
+export const watchStatus = { promoted: 0, rolledBack: 1, pausedOrHeld: 3, timedOut: 4 } as const;
+
+export const commandStatusHelp =
+  'Exit status: 0 accepted, 1 refused or failed, 2 wrong usage or configuration.\nEvery command is kept in the audit trail, with its actor and reason.';

@@ -2,10 +2,10 @@ import { Command } from 'commander';
 import { withKnownAddress } from '../config/connection-settings';
 import { prepareLedgerDirectory } from '../config/data-directory';
 import { loadSettings } from '../config/load-settings';
-import { createLogger } from '../create-logger';
-import { isLoopback } from '../loopback';
-import { writeJson, writeLines } from './output';
-import { parsePort } from './port';
+import { createLogger } from '../services/create-logger';
+import { isLoopback } from '../access/loopback';
+import { writeJson, writeLines } from '../terminal/output';
+import { parsePort } from './options';
 import { untilStopped } from './stop-signals';
 
 interface GatewayFlags {
@@ -31,7 +31,7 @@ export function gatewayCommand(): Command {
       prepareLedgerDirectory(settings);
       const stopped = untilStopped();
       const logger = createLogger(settings.logLevel);
-      const { serveGateway } = await import('../serve-gateway');
+      const { serveGateway } = await import('../services/gateway');
       const gateway = await serveGateway({ settings, host, port, logger });
       const { url } = gateway;
       if (json) writeJson({ url, base_url: `${url}/v1` });

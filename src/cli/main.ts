@@ -2,7 +2,7 @@
 import { Command } from 'commander';
 import { commands } from './commands';
 import { exitStatusHelp, tellError } from './exit-status';
-import { readPackageInfo } from '../package-info';
+import { readPackageInfo } from '../platform/package-info';
 
 /** The program with the named command in full, and the others as lines in its help. */
 async function createProgram(commandName: string | undefined): Promise<Command> {
@@ -31,7 +31,7 @@ async function main(): Promise<void> {
     const program = await createProgram(named);
     await program.parseAsync();
   } catch (error) {
-    const { wantsDebugOutput } = await import('../config/process-environment');
+    const { wantsDebugOutput } = await import('../config/environment');
     process.exitCode = tellError(error, (text) => process.stderr.write(text), wantsDebugOutput());
   }
 }

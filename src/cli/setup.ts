@@ -10,8 +10,8 @@ import { searchAttributeNames } from '../contract/names';
 import { migrateLedger } from '../ledger/open-ledger';
 import { addMissingSearchAttributes } from '../temporal-server/namespace';
 import { exitStatusHelp } from './exit-status';
-import { writeJson, writeLines } from './output';
-import { connectToTemporal, isNotAllowed, isNotFound } from './temporal-connection';
+import { writeJson, writeLines } from '../terminal/output';
+import { connectToTemporal, isNotAllowed, isNotFound } from '../operator/connections';
 
 /** Long enough to look at last week's turns in the UI; text is kept no longer than that. */
 const defaultRetentionDays = 7;

@@ -1,13 +1,13 @@
 import { Client } from '@temporalio/client';
 import { Command } from 'commander';
 import { endStuck, findStuck, listStuck, type StuckWorkflow } from '../client/stuck-workflows';
-import { isNotFound } from '../client/translate-error';
+import { isNotFound } from '../client/errors';
 import { withKnownAddress } from '../config/connection-settings';
 import { loadSettings } from '../config/load-settings';
 import { exitStatusHelp, UsageError } from './exit-status';
-import { renderTable, writeJson, writeLines } from './output';
-import { connectToTemporal } from './temporal-connection';
-import { formatTime } from './words';
+import { renderTable, writeJson, writeLines } from '../terminal/output';
+import { connectToTemporal } from '../operator/connections';
+import { formatTime } from '../terminal/format';
 
 interface StuckFlags {
   readonly end?: string;

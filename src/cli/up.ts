@@ -2,10 +2,10 @@ import { Command } from 'commander';
 import pc from 'picocolors';
 import { prepareDataDirectory, prepareLedgerDirectory } from '../config/data-directory';
 import { loadSettings } from '../config/load-settings';
-import { dataDirectoryPrefix } from '../config/process-environment';
-import type { Embedded } from '../embedded';
-import { createReporter } from '../temporal-server/reporter';
-import { parsePort } from './port';
+import { dataDirectoryPrefix } from '../config/environment';
+import type { Embedded } from '../local/embedded';
+import { createReporter } from '../terminal/reporter';
+import { parsePort } from './options';
 import { untilStopped } from './stop-signals';
 
 interface UpFlags {
@@ -31,8 +31,8 @@ export function upCommand(): Command {
       if (settings.temporal.address === undefined) prepareDataDirectory(settings.dataDirectory);
       else prepareLedgerDirectory(settings);
       const stopped = untilStopped();
-      const { installLogging } = await import('../logging');
-      const { startEmbedded } = await import('../embedded');
+      const { installLogging } = await import('../services/logging');
+      const { startEmbedded } = await import('../local/embedded');
       const logger = installLogging(settings.logLevel === 'info' ? 'warn' : settings.logLevel);
       const report = createReporter(process.stderr);
 

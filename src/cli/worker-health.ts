@@ -4,7 +4,7 @@ import { Command } from 'commander';
 import { withKnownAddress } from '../config/connection-settings';
 import { loadSettings } from '../config/load-settings';
 import { exitStatusHelp } from './exit-status';
-import { connectToTemporal } from './temporal-connection';
+import { connectToTemporal } from '../operator/connections';
 
 /** A poll lasts a minute at most when there is nothing to do; two of them may be missed. */
 const silentAfterMs = 3 * 60_000;

@@ -15,8 +15,8 @@ export function workerCommand(): Command {
       const loaded = loadSettings();
       const settings = { ...loaded, temporal: withKnownAddress(loaded.temporal, loaded.dataDirectory) };
       prepareLedgerDirectory(settings);
-      const { installLogging } = await import('../logging');
-      const { startWorker } = await import('../worker');
+      const { installLogging } = await import('../services/logging');
+      const { startWorker } = await import('../services/worker');
       const logger = installLogging(settings.logLevel);
 
       const worker = await startWorker({

@@ -17,14 +17,20 @@ import type {
   Transcript,
 } from '../contract/chat';
 import * as names from '../contract/names';
-import { chatTurnProblem, conversationProblem, idProblem, sendMessageProblem } from '../domain/validate-input';
-import { BudgetRefusedError, DeadlineExceededError, InvalidInputError } from './errors';
-import { hashOf } from './canonical-json';
-import { joinTurn } from './join-turn';
+import { chatTurnProblem, conversationProblem, idProblem, sendMessageProblem } from '../domain/turn/validate-input';
+import {
+  BudgetRefusedError,
+  DeadlineExceededError,
+  InvalidInputError,
+  isPassing,
+  isPassingForUpdateWithStart,
+  isUnreachable,
+  translateError,
+} from './errors';
+import { hashOf } from '../platform/canonical-json';
+import { joinTurn, TurnWatch } from './turn-watch';
 import { RecentSet } from './recent-set';
 import { SessionQueues } from './session-queues';
-import { isPassing, isPassingForUpdateWithStart, isUnreachable, translateError } from './translate-error';
-import { TurnWatch } from './turn-watch';
 
 /** The longest turn that the default policy allows takes 180 s; a worker that dies on the way costs some 10 s more. */
 const defaultDeadlineMs = 200_000;

@@ -20,8 +20,14 @@ import type {
   RolloutStatus,
 } from '../contract/rollout';
 import { rolloutCommandProblem, rolloutSpecProblem } from '../domain/rollout/validate';
-import { InvalidInputError, RolloutEndedError, RolloutNotFoundError, RolloutRefusedError } from './errors';
-import { isUnprocessedUpdate, translateError } from './translate-error';
+import {
+  InvalidInputError,
+  isUnprocessedUpdate,
+  RolloutEndedError,
+  RolloutNotFoundError,
+  RolloutRefusedError,
+  translateError,
+} from './errors';
 
 /** An operator waits; a worker that takes over from a dead one needs some 10 s. */
 const defaultDeadlineMs = 60_000;

@@ -1,7 +1,7 @@
 import type { Client } from '@temporalio/client';
 import { temporal } from '@temporalio/proto';
 import * as names from '../contract/names';
-import { isNotFound } from './translate-error';
+import { isNotFound } from './errors';
 
 /**
  * A turn or a conversation whose workflow task is tried again and again. A task that workers do not survive comes back when

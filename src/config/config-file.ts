@@ -1,10 +1,10 @@
 import { existsSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import { isMap, isNode, isPair, isScalar, LineCounter, parseDocument, type Document } from 'yaml';
-import { reasonOf } from '../reason';
+import { errorMessage } from '../contract/failures';
 import { configFileSchema, type ConfigFile } from './schema';
 import { describeIssues, formatPath, type ConfigPath } from './schema-issues';
-import { SettingsError } from './settings-error';
+import { SettingsError } from './settings';
 
 const standardNames = ['bellwether.config.json', 'bellwether.config.yaml', 'bellwether.config.yml'];
 
@@ -77,7 +77,7 @@ function contentOf(document: Document, fileName: string): unknown {
   try {
     return document.toJS() ?? {};
   } catch (error) {
-    throw new SettingsError([`${fileName}: ${reasonOf(error)}`]);
+    throw new SettingsError([`${fileName}: ${errorMessage(error)}`]);
   }
 }
 
@@ -97,7 +97,7 @@ function readText(file: string): string {
   try {
     return readFileSync(file, 'utf8');
   } catch (error) {
-    throw new SettingsError([`${file} cannot be read: ${reasonOf(error)}`]);
+    throw new SettingsError([`${file} cannot be read: ${errorMessage(error)}`]);
   }
 }
 

@@ -1,9 +1,8 @@
 import { accessSync, constants, readdirSync } from 'node:fs';
 import path from 'node:path';
-import { makePrivateDirectory } from '../private-directory';
-import { reasonOf } from '../reason';
-import type { Settings } from './settings';
-import { SettingsError } from './settings-error';
+import { makePrivateDirectory } from '../platform/private-directory';
+import { errorMessage } from '../contract/failures';
+import { type Settings, SettingsError } from './settings';
 
 /** Where ledger and embedded server keep their files: `.bellwether` in the working directory unless told otherwise. */
 export function readDataDirectory(variables: Readonly<Record<string, string>>, workingDirectory: string): string {
@@ -40,6 +39,6 @@ export function checkLedgerDirectory({
 
 function unfit(dataDirectory: string, cause: unknown): SettingsError {
   return new SettingsError([
-    `BELLWETHER_DATA_DIR: ${dataDirectory} cannot be used: ${reasonOf(cause)}. Name a directory in which this user may write (default: .bellwether here).`,
+    `BELLWETHER_DATA_DIR: ${dataDirectory} cannot be used: ${errorMessage(cause)}. Name a directory in which this user may write (default: .bellwether here).`,
   ]);
 }

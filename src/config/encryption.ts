@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import path from 'node:path';
-import { reasonOf } from '../reason';
+import { errorMessage } from '../contract/failures';
 import type { EncryptionSettings } from './settings';
 
 const variable = 'BELLWETHER_ENCRYPTION_KEYS';
@@ -24,7 +24,7 @@ export function readEncryption(
   try {
     text = readKeyText(variables, workingDirectory);
   } catch (error) {
-    problems.push(reasonOf(error));
+    problems.push(errorMessage(error));
   }
   if (text === undefined) return { encryption: undefined, problems };
 

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import { parse } from 'dotenv';
-import { SettingsError } from './settings-error';
+import { SettingsError } from './settings';
 
 /** Variables by name, as in `process.env`. */
 export type Variables = Readonly<Record<string, string | undefined>>;
@@ -33,4 +33,32 @@ export function mergeVariables(environment: Variables, dotEnv: Variables): Reado
     }
   }
   return merged;
+}
+
+/** `LOG_LEVEL=debug`, without checking anything else: for telling an error, also of settings that cannot be read. */
+export function wantsDebugOutput(environment: Variables = process.env, workingDirectory = process.cwd()): boolean {
+  let dotEnv: Variables;
+  try {
+    dotEnv = readDotEnv(workingDirectory);
+  } catch {
+    // That is the error which is about to be told.
+    dotEnv = {};
+  }
+  return mergeVariables(environment, dotEnv)['LOG_LEVEL']?.toLowerCase() === 'debug';
+}
+
+/** What a command in another terminal here needs in front of it to find the same files; '' when it finds them anyway. */
+export function dataDirectoryPrefix(dataDirectory: string, environment: Variables = process.env): string {
+  if (valueOf(environment, 'BELLWETHER_DATA_DIR') === undefined) return '';
+  return `BELLWETHER_DATA_DIR=${shellQuoted(dataDirectory)} `;
+}
+
+/** Where programs are looked for. */
+export function programSearchPath(environment: Variables = process.env): string {
+  return environment['PATH'] ?? '';
+}
+
+/** A word as a POSIX shell takes it: as it is where that is plain, otherwise in quotes. */
+export function shellQuoted(word: string): string {
+  return /^[\w./:=@%+,-]+$/.test(word) ? word : `'${word.replaceAll("'", `'\\''`)}'`;
 }

@@ -1,5 +1,5 @@
-import type { Offer } from '../domain/bill-comparison';
-import { guideCase } from '../domain/guide-figures';
+import type { Offer } from '../domain/guide/bill-comparison';
+import { guideCase } from '../domain/guide/guide-figures';
 import { standardPrice } from './policy';
 
 /**

@@ -1,17 +1,15 @@
 import path from 'node:path';
 import envPaths from 'env-paths';
 import type { Policy } from '../contract/policy';
-import { findConfigFile, loadConfigFile, noConfigFile, type LoadedConfigFile } from './config-file';
+import { findConfigFile, loadConfigFile, type LoadedConfigFile, noConfigFile } from './config-file';
+import { readTemporal } from './connection-settings';
 import { readDataDirectory } from './data-directory';
 import { defaultConfig } from './defaults';
 import { readEncryption } from './encryption';
 import { mergeVariables, readDotEnv, type Variables } from './environment';
 import { crossCheck, mergeConfig, resolvePolicy } from './policy';
 import { resolveProviders } from './providers';
-import type { Settings } from './settings';
-import { SettingsError } from './settings-error';
-import { readTemporal } from './temporal';
-import { readDatabaseUrl, readLogLevel, readRedisUrl } from './variables';
+import { type Settings, SettingsError } from './settings';
 
 export interface LoadSettingsOptions {
   /** Default: the process's own. */
@@ -91,4 +89,42 @@ function withoutArmsOfMissingProviders(policy: Policy, present: ReadonlySet<stri
     arm.targets.every((target) => present.has(target.provider)),
   );
   return { ...policy, arms: Object.fromEntries(usable) };
+}
+
+type Read<Key extends keyof Settings> = Pick<Settings, Key> & { readonly problems: readonly string[] };
+
+/** Python's level names, which the migration guide's `.env` uses, mean the same here. */
+const logLevels: ReadonlyMap<string, Settings['logLevel']> = new Map([
+  ['debug', 'debug'],
+  ['info', 'info'],
+  ['warn', 'warn'],
+  ['warning', 'warn'],
+  ['error', 'error'],
+  ['critical', 'error'],
+]);
+
+function readLogLevel(variables: Readonly<Record<string, string>>): Read<'logLevel'> {
+  const text = variables['LOG_LEVEL'] ?? 'info';
+  const logLevel = logLevels.get(text.toLowerCase());
+  if (logLevel) return { logLevel, problems: [] };
+  return { logLevel: 'info', problems: [`LOG_LEVEL: must be one of DEBUG, INFO, WARN and ERROR, not "${text}"`] };
+}
+
+function readDatabaseUrl(variables: Readonly<Record<string, string>>): Read<'databaseUrl'> {
+  const { value: databaseUrl, problems } = readUrl(variables, 'DATABASE_URL', ['postgres:', 'postgresql:']);
+  return { databaseUrl, problems };
+}
+
+function readRedisUrl(variables: Readonly<Record<string, string>>): Read<'redisUrl'> {
+  const { value: redisUrl, problems } = readUrl(variables, 'REDIS_URL', ['redis:', 'rediss:']);
+  return { redisUrl, problems };
+}
+
+/** Such addresses hold passwords: a problem never repeats them. */
+function readUrl(variables: Readonly<Record<string, string>>, name: string, protocols: readonly string[]) {
+  const value = variables[name];
+  if (value === undefined) return { value, problems: [] };
+  const isUsable = URL.canParse(value) && protocols.includes(new URL(value).protocol);
+  const expected = protocols.map((protocol) => `${protocol}//…`).join(' or ');
+  return { value, problems: isUsable ? [] : [`${name}: must be an address that begins with ${expected}`] };
 }

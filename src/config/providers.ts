@@ -1,10 +1,10 @@
+import { readFileSync } from 'node:fs';
 import path from 'node:path';
-import type { ProviderSettings } from '../providers/provider';
-import { reasonOf } from '../reason';
-import { createApiKeyReader, type ApiKeyReader } from './api-key';
+import { errorMessage } from '../contract/failures';
+import type { ProviderSettings } from '../contract/provider';
 import type { LoadedConfigFile } from './config-file';
 import { providerDefaults } from './defaults';
-import type { Variables } from './environment';
+import { readDotEnv, valueOf, type Variables } from './environment';
 import type { MergedConfig } from './policy';
 import { baseUrlSchema } from './schema';
 
@@ -46,7 +46,7 @@ export function resolveProviders(sources: Sources): ResolvedProviders {
     try {
       keyReaders.set(name, callsProviders ? keyReaderOf(name, sources) : noKey);
     } catch (error) {
-      const reason = reasonOf(error);
+      const reason = errorMessage(error);
       const isOfFile = merged.providers.get(name)?.apiKeyFile !== undefined;
       problems.push(isOfFile ? loaded.problemAt(['providers', name, 'apiKeyFile'], reason) : reason);
     }
@@ -114,4 +114,65 @@ function isCountedOn(name: string, { config }: LoadedConfigFile): boolean {
 function isOfPinnedUser(name: string, { arms, pinnedUsers }: MergedConfig): boolean {
   const targets = [...pinnedUsers.values()].flatMap((arm) => arms.get(arm)?.targets ?? []);
   return targets.some((target) => target.provider === name);
+}
+
+/** Where a provider's key is. With neither, the provider needs none. */
+interface KeySource {
+  /** Name of an environment variable; the same name with `_FILE` may name a file instead. */
+  readonly variable: string | undefined;
+  readonly file: string | undefined;
+}
+
+type ApiKeyReader = (options: { readonly refresh: boolean }) => string | undefined;
+
+/**
+ * Reads the key once, and again from `.env` or the key file on `refresh`: the environment of a running process cannot
+ * change, those can. Throws when the first reading finds a key that cannot be used; the error never holds it.
+ */
+function createApiKeyReader(source: KeySource, environment: Variables, workingDirectory: string): ApiKeyReader {
+  let current = readKey(source, environment, workingDirectory);
+  return ({ refresh }) => {
+    if (!refresh) return current;
+    try {
+      current = readKey(source, environment, workingDirectory);
+    } catch {
+      // The file is just being replaced, or holds no key now: the key at hand is still the best one there is.
+      return current;
+    }
+    return current;
+  };
+}
+
+function readKey(source: KeySource, environment: Variables, workingDirectory: string): string | undefined {
+  if (source.file) return readKeyFile(source.file);
+  if (!source.variable) return undefined;
+  for (const variables of [environment, readDotEnv(workingDirectory)]) {
+    const key = valueOf(variables, source.variable);
+    const file = valueOf(variables, `${source.variable}_FILE`);
+    if (key && file) throw new Error(`${source.variable} and ${source.variable}_FILE are both set: keep one`);
+    if (key) return checkedKey(key, source.variable);
+    if (file) return readKeyFile(path.resolve(workingDirectory, file), `${source.variable}_FILE: `);
+  }
+  return undefined;
+}
+
+function readKeyFile(file: string, prefix = ''): string {
+  let content: string;
+  try {
+    content = readFileSync(file, 'utf8').trim();
+  } catch (error) {
+    throw new Error(`${prefix}the key file ${file} cannot be read (${(error as NodeJS.ErrnoException).code})`, {
+      cause: error,
+    });
+  }
+  if (!content) throw new Error(`${prefix}the key file ${file} is empty`);
+  return checkedKey(content, `${prefix}the key file ${file}`);
+}
+
+/** A key travels in an HTTP header, which takes printable ASCII alone. */
+function checkedKey(key: string, where: string): string {
+  if (/[^\x21-\x7e]/.test(key)) {
+    throw new Error(`${where}: the key holds a space, a line break or another character that no key has`);
+  }
+  return key;
 }

@@ -1,5 +1,5 @@
 import type { Policy } from '../contract/policy';
-import type { ProviderSettings } from '../providers/provider';
+import type { ProviderSettings } from '../contract/provider';
 
 /** Where Temporal is, once found: what a client or a worker needs to connect. */
 export interface TemporalSettings {
@@ -49,4 +49,13 @@ export interface Settings {
   readonly cacheDirectory: string;
   readonly encryption: EncryptionSettings | undefined;
   readonly gateway: GatewaySettings;
+}
+
+/** The configuration cannot be used. `message` lists every problem that was found, never a key. */
+export class SettingsError extends Error {
+  override readonly name = 'SettingsError';
+
+  constructor(readonly problems: readonly string[]) {
+    super(['The configuration cannot be used:', ...problems.map((problem) => `  - ${problem}`)].join('\n'));
+  }
 }

@@ -42,3 +42,9 @@ export const failureTypes = {
   conversationClosed: 'ConversationClosed',
   rolloutRefused: 'RolloutRefused',
 } as const;
+
+/** An error's message; for errors that hold several (a host with two addresses that both refuse), the first one's. */
+export function errorMessage(error: unknown): string {
+  if (error instanceof AggregateError && error.message === '') return errorMessage(error.errors[0]);
+  return error instanceof Error ? error.message : String(error);
+}

@@ -1,8 +1,10 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { checkApiKey } from '../access/check-api-key';
-import type { ApiKey } from '../ledger/api-keys';
+import { foreignCaller, isLoopback } from '../access/loopback';
+import type { ApiKey } from '../contract/api-keys';
 import type { GatewayContext } from './context';
 import { forbidden, GatewayError } from './gateway-error';
+import type { GatewayServer } from './server';
 
 declare module 'fastify' {
   interface FastifyRequest {
@@ -51,4 +53,32 @@ export async function requireOperatorKey({ apiKey }: FastifyRequest): Promise<vo
 function bearerOf({ headers }: FastifyRequest): string | undefined {
   const [scheme = '', key] = headers.authorization?.trim().split(/ +/, 2) ?? [];
   return scheme.toLowerCase() === 'bearer' ? key : undefined;
+}
+
+/**
+ * On loopback, refuses what a web page from elsewhere sends through a browser on this machine, whatever the route. Where
+ * other machines reach the gateway, nothing can be told by these headers: proxies set `Host` as they please.
+ */
+export function refuseForeignPages(server: GatewayServer, host: string, allowedHosts: readonly string[]): void {
+  if (!isLoopback(host)) return;
+  server.addHook('onRequest', async ({ headers }) => {
+    const foreign = foreignCaller(headers, allowedHosts);
+    if (foreign === undefined) return;
+    const { header, value, name } = foreign;
+    throw forbidden(
+      `This gateway is for programs and pages of this machine, and ${named[header]} is "${shortened(value)}". ` +
+        (name === '' && header === 'origin' ? serveIt : allowIt),
+      'foreign_caller',
+      header,
+    );
+  });
+}
+
+const named = { host: 'Host', origin: 'Origin' } as const;
+const allowIt = 'If that is a name of your own, put it into gateway.allowedHosts, without a port.';
+const serveIt =
+  'A local file or a sandboxed frame has no name that could be allowed. Serve the page over HTTP from this machine.';
+
+function shortened(value: string): string {
+  return value.length > 100 ? `${value.slice(0, 100)}…` : value;
 }

@@ -2,7 +2,7 @@
 import { z } from 'zod';
 import { type ChatMessage, chatRoles, partTypes } from '../contract/chat';
 import { limits } from '../contract/limits';
-import { listsProblem } from '../domain/validate-input';
+import { listsProblem } from '../domain/turn/validate-input';
 import { badRequest } from './gateway-error';
 
 /** What it holds stands in the field that its type names. */

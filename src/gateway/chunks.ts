@@ -6,11 +6,12 @@ import {
   createdOf,
   finishReasonOf,
   modelOf,
+  type RegisteredTurn,
+  turnFacts,
+  turnFactsSchema,
   usageOf,
   usageSchema,
-  type RegisteredTurn,
 } from './completion';
-import { turnFacts, turnFactsSchema } from './turn-facts';
 
 const deltaSchema = z.object({
   role: z.literal('assistant').optional(),

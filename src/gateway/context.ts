@@ -1,13 +1,13 @@
 import type { Logger } from 'pino';
-import type { RecentApiKeys } from '../access/recent-api-keys';
+import type { RecentApiKeys } from '../access/check-api-key';
 import type { BellwetherClient } from '../client';
 import type { GatewaySettings } from '../config/settings';
 import type { Policy } from '../contract/policy';
 import type { TurnStreams } from '../contract/stream';
-import type { Ledger } from '../ledger/ledger';
+import type { Ledger } from '../contract/ledger';
 import type { GatewayLimits } from './limits';
 import type { GatewayMetrics } from './metrics';
-import type { ModelNames } from './model-names';
+import type { ModelNames } from '../domain/turn/model-names';
 import type { OpenRequests } from './open-requests';
 
 /** What a gateway needs of the rest of the service. */

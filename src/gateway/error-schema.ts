@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { turnFactsSchema } from './turn-facts';
+import { turnFactsSchema } from './completion';
 
 export const errorFieldsSchema = z.object({
   message: z.string(),

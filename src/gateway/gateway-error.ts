@@ -1,4 +1,4 @@
-import type { TurnFacts } from './turn-facts';
+import type { TurnFacts } from './completion';
 
 /** OpenAI's names for kinds of errors; its clients choose their exception by the status. */
 type ErrorType =

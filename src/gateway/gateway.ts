@@ -1,23 +1,22 @@
+import swagger from '@fastify/swagger';
+import type { FastifyInstance } from 'fastify';
+import { jsonSchemaTransform } from 'fastify-type-provider-zod';
 import type { Redis } from 'ioredis';
-import { RecentApiKeys } from '../access/recent-api-keys';
-import { requireKey, requireOperatorKey } from './access';
-import { closeServer } from './close-server';
+import { z } from 'zod';
+import { RecentApiKeys } from '../access/check-api-key';
+import { readPackageInfo } from '../platform/package-info';
+import { refuseForeignPages, requireKey, requireOperatorKey } from './access';
 import { completionsRoute } from './completions-route';
 import type { GatewayContext, GatewayParts } from './context';
+import { badRequest, GatewayError } from './gateway-error';
 import { healthRoutes } from './health-routes';
-import { gatewayLimits, type GatewayLimits } from './limits';
-import { refuseOtherMethods } from './methods';
+import { gatewayLimits, type GatewayLimits, limitRequests } from './limits';
 import { GatewayMetrics } from './metrics';
-import { metricsRoute } from './metrics-route';
-import { ModelNames } from './model-names';
+import { ModelNames } from '../domain/turn/model-names';
 import { modelsRoutes } from './models-routes';
-import { OpenRequests } from './open-requests';
-import { describeRoutes } from './openapi';
-import { limitRequests } from './rate-limits';
-import { refuseForeignPages } from './refuse-foreign-pages';
-import { createServer, type GatewayServer } from './server';
+import { OpenRequests, watchRequests } from './open-requests';
+import { closeServer, createServer, type GatewayServer } from './server';
 import { turnsRoutes } from './turns-routes';
-import { watchRequests } from './watch-requests';
 
 export interface GatewayOptions extends GatewayParts {
   /** Default 127.0.0.1. */
@@ -103,4 +102,52 @@ function portTaken(host: string, port: number, cause: unknown): Error {
   return new Error(`Port ${port} of ${host} is taken: choose another one for the gateway, or 0 for any free one.`, {
     cause,
   });
+}
+
+const methods = ['GET', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS'];
+
+/** A path that is there answers 405, and not 404, to a method that it does not have. */
+function refuseOtherMethods(server: FastifyInstance, url: string, allowed: 'GET' | 'POST'): void {
+  server.route({
+    url,
+    method: methods.filter((method) => method !== allowed),
+    schema: { hide: true },
+    onRequest: async ({ method }) => {
+      const { status, fields } = badRequest(`${url} takes ${allowed}, not ${method}.`, null, 'method_not_allowed', 405);
+      throw new GatewayError(status, fields, { allow: allowed });
+    },
+    handler: async () => undefined,
+  });
+}
+
+/** `GET /metrics`, for Prometheus. */
+function metricsRoute(server: GatewayServer, { metrics }: Pick<GatewayContext, 'metrics'>): void {
+  server.get(
+    '/metrics',
+    {
+      schema: {
+        summary: 'Counts of this process, for Prometheus',
+        response: { 200: { description: 'Text.', content: { 'text/plain': { schema: z.string() } } } },
+      },
+    },
+    async (_request, reply) => reply.type(metrics.contentType).send(await metrics.text()),
+  );
+}
+
+/** Describes the routes that come after it, from the schemas by which they read and write. */
+async function describeRoutes(server: GatewayServer): Promise<void> {
+  await server.register(swagger, {
+    openapi: {
+      openapi: '3.1.0',
+      info: {
+        title: 'Bellwether gateway',
+        version: readPackageInfo().version,
+        description: "OpenAI's chat completions as durable turns: retried, with fallback, within budgets, paid once.",
+      },
+      components: { securitySchemes: { apiKey: { type: 'http', scheme: 'bearer' } } },
+      security: [{ apiKey: [] }],
+    },
+    transform: jsonSchemaTransform,
+  });
+  server.get('/openapi.json', { schema: { hide: true } }, async () => server.swagger());
 }

@@ -1,7 +1,9 @@
 import { z } from 'zod';
+import type { ApiKey } from '../contract/api-keys';
+import { mayUse, type ModelName, type ModelNames } from '../domain/turn/model-names';
 import type { GatewayContext } from './context';
 import { describedErrors } from './error-schema';
-import type { ModelName } from './model-names';
+import { forbidden, notFound, type GatewayError } from './gateway-error';
 import type { GatewayServer } from './server';
 
 const modelSchema = z.object({
@@ -31,11 +33,34 @@ export function modelsRoutes(server: GatewayServer, { models }: GatewayContext):
         response: { 200: modelSchema, ...describedErrors },
       },
     },
-    async ({ apiKey, params }) => toModel(models.find(params.model, apiKey)),
+    async ({ apiKey, params }) => toModel(requireModel(models, params.model, apiKey)),
   );
 }
 
 /** `created` means nothing here, and is the same for all. */
 function toModel({ id, ownedBy }: ModelName): z.output<typeof modelSchema> {
   return { id, object: 'model', created: 0, owned_by: ownedBy };
+}
+
+/** @throws {GatewayError} 404 for an unknown name, 403 for one that the key may not use */
+export function requireModel(models: ModelNames, id: string, key: Pick<ApiKey, 'models'>): ModelName {
+  const name = models.find(id);
+  if (name === undefined) throw unknownModel(id);
+  if (!mayUse(key, id)) {
+    throw forbidden(
+      `This API key may not use the model ${id}; GET /v1/models lists those that it may.`,
+      'model_not_allowed',
+      'model',
+    );
+  }
+  return name;
+}
+
+function unknownModel(id: string): GatewayError {
+  const shown = id.length > 100 ? `${id.slice(0, 100)}…` : id;
+  return notFound(
+    `There is no model ${JSON.stringify(shown)}; GET /v1/models lists those that there are.`,
+    'model_not_found',
+    'model',
+  );
 }

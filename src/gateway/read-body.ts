@@ -1,5 +1,5 @@
 import type { FastifyInstance } from 'fastify';
-import { exceededLimit } from '../domain/json-shape';
+import { exceededLimit } from '../domain/turn/json-shape';
 import { badRequest } from './gateway-error';
 
 declare module 'fastify' {

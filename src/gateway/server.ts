@@ -1,11 +1,11 @@
 import { randomUUID } from 'node:crypto';
-import { STATUS_CODES, type IncomingMessage } from 'node:http';
+import { type IncomingMessage, type Server, type ServerResponse, STATUS_CODES } from 'node:http';
 import type { Socket } from 'node:net';
 import fastify, {
-  LogController,
   type FastifyBaseLogger,
   type FastifyInstance,
   type FastifyReply,
+  LogController,
   type RawReplyDefaultExpression,
   type RawRequestDefaultExpression,
   type RawServerDefault,
@@ -13,7 +13,6 @@ import fastify, {
 import type { ZodTypeProvider } from 'fastify-type-provider-zod';
 import type { z } from 'zod';
 import { describeIssues, formatPath } from '../config/schema-issues';
-import { AnswersUnderWay } from './answers-under-way';
 import { badRequest } from './gateway-error';
 import { errorOfRequest, handleErrors } from './handle-errors';
 import type { GatewayLimits } from './limits';
@@ -58,7 +57,7 @@ export function createServer(limits: GatewayLimits, logger: FastifyBaseLogger): 
     },
     clientErrorHandler: (error, socket) => refuseUnreadable(error, socket, answers.isAmidAnswer(socket)),
   }).withTypeProvider<ZodTypeProvider>();
-  const answers = new AnswersUnderWay(server.server);
+  const answers = new InFlightResponses(server.server);
   // An expectation that is not met may be ignored; Node would refuse it in a shape of its own.
   server.server.on('checkExpectation', (request, answer) => server.server.emit('request', request, answer));
 
@@ -107,4 +106,58 @@ function refuseUnreadable(error: Error & { readonly code?: string }, socket: Soc
     'connection: close',
   ];
   socket.end(`${head.join('\r\n')}\r\n\r\n${body}`);
+}
+
+/** Answers that end while the server closes leave connections that are idle only then. */
+const sweepEveryMs = 20;
+/** For the last answers to get out; a client that reads nothing is not waited for longer. */
+const lastWordsMs = 1_000;
+
+/** Ends all connections: idle ones at once, the others when they have been answered, or a second later. */
+export async function closeServer(server: GatewayServer): Promise<void> {
+  const { server: http } = server;
+  const sweeping = setInterval(() => http.closeIdleConnections(), sweepEveryMs);
+  const forcing = setTimeout(() => http.closeAllConnections(), lastWordsMs);
+  try {
+    await server.close();
+  } finally {
+    clearInterval(sweeping);
+    clearTimeout(forcing);
+  }
+}
+
+/**
+ * The answers under way on each connection. When one breaks, Node closes the answer that is being sent and forgets those
+ * that wait behind it, to pipelined requests: they would be taken for open for ever. Here they are closed as well.
+ */
+class InFlightResponses {
+  private readonly ofConnections = new WeakMap<Socket, Set<ServerResponse>>();
+
+  constructor(http: Server) {
+    http.prependListener('request', ({ socket }, answer) => {
+      const answers = this.ofConnections.get(socket) ?? this.begin(socket);
+      answers.add(answer);
+      answer.once('close', () => answers.delete(answer));
+    });
+  }
+
+  /** Whether something of an answer is out, and not yet all of it. */
+  isAmidAnswer(socket: Socket): boolean {
+    const answers = [...(this.ofConnections.get(socket) ?? [])];
+    return answers.some(({ headersSent, writableFinished }) => headersSent && !writableFinished);
+  }
+
+  private begin(socket: Socket): Set<ServerResponse> {
+    const answers = new Set<ServerResponse>();
+    this.ofConnections.set(socket, answers);
+    socket.once('close', () => {
+      for (const answer of answers) {
+        // Node tells the one that has the connection.
+        if (answer.socket !== null) continue;
+        answer.destroy();
+        answer.emit('close');
+      }
+    });
+    return answers;
+  }
 }

@@ -1,9 +1,8 @@
 import type { CompleteOptions, SendOptions } from '../client';
 import type { ChatMessage, RequestOptions } from '../contract/chat';
 import { limits } from '../contract/limits';
-import { measuredText, spokenText } from '../domain/message';
-import { utf8Length } from '../domain/text';
-import { contextWindow } from '../domain/window';
+import { measuredText, spokenText, utf8Length } from '../domain/turn/messages';
+import { contextWindow } from '../domain/turn/window';
 import { passedThroughFields, type ChatRequest } from './chat-request';
 import { badRequest } from './gateway-error';
 

@@ -2,9 +2,9 @@ import type { FastifyBaseLogger } from 'fastify';
 import { z } from 'zod';
 import { DeadlineExceededError, TurnFailedError, TurnNotFoundError } from '../client/errors';
 import { turnName } from '../contract/names';
-import { type AnswerPosition, parsePosition } from '../domain/answer-position';
-import type { ApiKey } from '../ledger/api-keys';
-import type { FoundRequest } from '../ledger/requests';
+import { type AnswerPosition, parsePosition } from '../domain/stream/answer-so-far';
+import type { ApiKey } from '../contract/api-keys';
+import type { FoundRequest } from '../contract/ledger';
 import { Chunks } from './chunks';
 import { completionSchema, createdOf, toCompletion } from './completion';
 import type { GatewayContext } from './context';
@@ -13,8 +13,8 @@ import { badRequest, notFound } from './gateway-error';
 import { toGatewayError } from './handle-errors';
 import { sendTurn } from './send-turn';
 import type { GatewayServer } from './server';
-import { routedModel } from './model-names';
-import type { TurnEnd } from './tell-turn';
+import { routedModel } from '../domain/turn/model-names';
+import type { TurnEnd } from './stream-turn-events';
 import { endOf, joinTurn } from './wait-for-turn';
 
 const turnSchema = z.object({

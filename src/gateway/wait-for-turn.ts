@@ -1,13 +1,12 @@
 import type { FastifyBaseLogger } from 'fastify';
 import { BudgetRefusedError, TurnFailedError, TurnNotFoundError } from '../client/errors';
 import type { ChatReply } from '../contract/chat';
-import type { FoundRequest } from '../ledger/requests';
+import type { FoundRequest } from '../contract/ledger';
 import type { GatewayContext } from './context';
 import { badRequest, failed } from './gateway-error';
-import { toGatewayError } from './handle-errors';
-import type { TurnEnd } from './tell-turn';
+import { errorOfClient, errorOfReply, toGatewayError } from './handle-errors';
+import type { TurnEnd } from './stream-turn-events';
 import type { TurnCall } from './to-turn';
-import { errorOfClient, errorOfReply } from './turn-errors';
 
 interface WaitOptions {
   /** Whether this request began the turn. */

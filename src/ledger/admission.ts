@@ -12,7 +12,7 @@ import {
   type TurnState,
 } from './rows';
 import { cappedScopes, remaining, reserveOnScopes, spentOn } from './budgets';
-import type { AdmitRequest, AdmitResult, Reservation, ReserveRequest, ReserveResult } from './ledger';
+import type { AdmitRequest, AdmitResult, Reservation, ReserveRequest, ReserveResult } from '../contract/ledger';
 import type { LedgerDatabase } from './schema';
 import { dayScope, utcDay } from './scopes';
 import { abandoned, endAttempts } from './settling';

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import type { AuditRow } from './rollouts';
+import type { AuditRow } from '../contract/rollout-ledger';
 
 /** Stands for the hash of the row before the first one. */
 export const noHash = '0'.repeat(64);

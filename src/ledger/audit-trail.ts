@@ -1,7 +1,7 @@
 import type { RecordedRollout, RolloutEntry, TrafficSplit } from '../contract/rollout';
 import { auditHash } from './audit-hash';
-import { refusalToBegin } from './begin-rollout';
-import { type AuditRow, RolloutConflictError } from './rollouts';
+import { refusalToBegin } from '../domain/rollout/begin-rollout';
+import { type AuditRow, RolloutConflictError } from '../contract/rollout-ledger';
 import type { LedgerDatabase } from './schema';
 import { type AuditHead, lockSplit, writeSplit } from './traffic-split';
 

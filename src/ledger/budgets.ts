@@ -1,6 +1,6 @@
 import { sql } from 'kysely';
 import type { RefusalScope } from '../contract/turn';
-import type { Caps } from './ledger';
+import type { Caps } from '../contract/ledger';
 import type { LedgerDatabase } from './schema';
 import { type CountedOn, type Scope, scopesOf, sessionScope } from './scopes';
 

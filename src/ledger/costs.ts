@@ -1,6 +1,6 @@
 import { type Expression, sql } from 'kysely';
 import { turnIdOf } from '../contract/names';
-import type { AttemptRow, CostDimension, CostRow, CostTotals } from './ledger';
+import type { AttemptRow, CostDimension, CostRow, CostTotals } from '../contract/ledger';
 import { exactInteger } from './money';
 import type { LedgerDatabase } from './schema';
 

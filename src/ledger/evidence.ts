@@ -1,8 +1,18 @@
 import { sql } from 'kysely';
 import type { ArmEvidence, Evidence } from '../contract/rollout';
-import { noTurns, turnsByArm } from './arm-turns';
-import { decidedAtMs, failure, firstCalls, Latencies, latenciesByArm, success, total, userOf } from './first-calls';
-import type { EvidenceRequest } from './rollouts';
+import type { ArmTotals, EvidenceRequest, ObservedTraffic, Spending } from '../contract/rollout-ledger';
+import {
+  decidedAtMs,
+  failure,
+  firstCalls,
+  Latencies,
+  latenciesByArm,
+  success,
+  total,
+  type TurnsOf,
+  userOf,
+} from './first-calls';
+import { exactInteger } from './money';
 import type { LedgerDatabase } from './schema';
 
 /** See `Rollouts.evidence`. */
@@ -72,5 +82,112 @@ function countRequests(db: LedgerDatabase, request: EvidenceRequest) {
     .select(total(sql`case when place <= ${maxRequestsPerUser} then success else 0 end`).as('successes'))
     .select(total(sql`case when place <= ${maxRequestsPerUser} then failure else 0 end`).as('failures'))
     .groupBy(['bake', 'arm'])
+    .execute();
+}
+
+/** What became of one arm's turns, and what they cost. */
+interface ArmTurns {
+  /** Admitted, whatever became of them. */
+  readonly turns: number;
+  readonly users: number;
+  /** Answered, by whichever target. */
+  readonly successfulTurns: number;
+  /** All calls of these turns. */
+  readonly costNanoUsd: number;
+  readonly unconfirmedNanoUsd: number;
+}
+
+const noTurns: ArmTurns = { turns: 0, users: 0, successfulTurns: 0, costNanoUsd: 0, unconfirmedNanoUsd: 0 };
+
+/** By arm; an arm without turns is missing. */
+async function turnsByArm(db: LedgerDatabase, of: TurnsOf): Promise<ReadonlyMap<string, ArmTurns>> {
+  const costs = new Map((await costsByArm(db, of)).map((row) => [row.arm, row]));
+  const rows = await admittedTurns(db, of)
+    .select(['arm', sql<number>`count(*)`.as('turns'), sql<number>`count(distinct ${userOf})`.as('users')])
+    .select(total(sql`case when outcome = 'answered' then 1 else 0 end`).as('successfulTurns'))
+    .groupBy('arm')
+    .execute();
+  return new Map(
+    rows.map(({ arm, ...counts }) => {
+      const { cost = 0, unconfirmed = 0 } = costs.get(arm) ?? {};
+      return [
+        arm,
+        { ...noTurns, ...counts, costNanoUsd: exactInteger(cost), unconfirmedNanoUsd: exactInteger(unconfirmed) },
+      ];
+    }),
+  );
+}
+
+/** A turn that a budget refused was never admitted. */
+function admittedTurns(db: LedgerDatabase, { rollout, bake }: TurnsOf) {
+  const turns = db.selectFrom('turns').where('rollout', '=', rollout).where('admitted_at_ms', 'is not', null);
+  return bake === undefined ? turns : turns.where('bake', '=', bake);
+}
+
+function costsByArm(db: LedgerDatabase, of: TurnsOf) {
+  return admittedTurns(db, of)
+    .innerJoin('attempts', 'attempts.turn_id', 'turns.turn_id')
+    .select('turns.arm')
+    .select(total(sql`case when attempts.state = 'settled' then attempts.cost_nano_usd else 0 end`).as('cost'))
+    .select(
+      total(sql`case when attempts.state = 'unconfirmed' then attempts.cost_nano_usd else 0 end`).as('unconfirmed'),
+    )
+    .groupBy('turns.arm')
+    .execute();
+}
+
+/** See `Rollouts.armTotals`. */
+export async function armTotals(db: LedgerDatabase, rollout: string): Promise<readonly ArmTotals[]> {
+  const calls = await firstCalls(db, { rollout })
+    .select(['turns.arm', total(success).as('successes'), total(failure).as('failures')])
+    .groupBy('turns.arm')
+    .execute();
+  const callsByArm = new Map(calls.map((row) => [row.arm, row]));
+  const latencies = await latenciesByArm(db, { rollout });
+  const arms = [...(await turnsByArm(db, { rollout }))].toSorted(([a], [b]) => (a < b ? -1 : 1));
+  return arms.map(([arm, { turns, successfulTurns, costNanoUsd, unconfirmedNanoUsd }]) => ({
+    arm,
+    turns,
+    successes: callsByArm.get(arm)?.successes ?? 0,
+    failures: callsByArm.get(arm)?.failures ?? 0,
+    latencyMeanMs: latencies.get(arm)?.meanMs() ?? null,
+    latencyP95Ms: latencies.get(arm)?.p95Ms() ?? null,
+    successfulTurns,
+    costNanoUsd,
+    unconfirmedNanoUsd,
+  }));
+}
+
+/** See `Rollouts.spending`. */
+export async function spending(db: LedgerDatabase, rollout: string): Promise<readonly Spending[]> {
+  const key = ['turns.arm', 'attempts.target', 'attempts.provider', 'attempts.model'] as const;
+  const rows = await db
+    .selectFrom('turns')
+    .innerJoin('attempts', 'attempts.turn_id', 'turns.turn_id')
+    .where('turns.rollout', '=', rollout)
+    .where('attempts.state', '=', 'settled')
+    .select(key)
+    .select((eb) => [
+      eb.cast<number>(eb.fn.sum('attempts.prompt_tokens'), 'bigint').as('promptTokens'),
+      eb.cast<number>(eb.fn.sum('attempts.cached_prompt_tokens'), 'bigint').as('cachedPromptTokens'),
+      eb.cast<number>(eb.fn.sum('attempts.completion_tokens'), 'bigint').as('completionTokens'),
+      eb.cast<number>(eb.fn.sum('attempts.cost_nano_usd'), 'bigint').as('costNanoUsd'),
+    ])
+    .groupBy(key)
+    .orderBy('turns.arm')
+    .orderBy('attempts.target')
+    .orderBy('attempts.model')
+    .execute();
+  return rows.map((row) => ({ ...row, costNanoUsd: exactInteger(row.costNanoUsd) }));
+}
+
+/** See `Rollouts.traffic`. */
+export async function observedTraffic(db: LedgerDatabase, sinceMs: number): Promise<readonly ObservedTraffic[]> {
+  return db
+    .selectFrom('turns')
+    .where('admitted_at_ms', '>=', sinceMs)
+    .select(['arm', sql<number>`count(*)`.as('turns'), sql<number>`count(distinct ${userOf})`.as('users')])
+    .groupBy('arm')
+    .orderBy('arm')
     .execute();
 }

@@ -1,15 +1,11 @@
 import { ExponentialBackoff, handleWhen, retry } from 'cockatiel';
+import { LedgerUnavailableError } from '../contract/ledger';
 
 /**
  * Long enough for PostgreSQL to restart and recover, or a standby to take over; short enough that a turn, which waits
  * for it, can still answer within its deadline.
  */
 export const defaultGiveUpAfterMs = 30_000;
-
-/** The ledger's database cannot be used. The message says which, why, and what to do; it holds no credentials. */
-export class LedgerUnavailableError extends Error {
-  override readonly name = 'LedgerUnavailableError';
-}
 
 type Fault =
   /** Passes by itself: try again. */

@@ -1,7 +1,7 @@
 import { sql } from 'kysely';
 import type { Settlement, TurnTotals } from '../contract/turn';
 import { remaining, spentOn } from './budgets';
-import type { TurnRecord } from './ledger';
+import type { TurnRecord } from '../contract/ledger';
 import { type AttemptState, attemptsOf, lockTurn } from './rows';
 import type { LedgerDatabase } from './schema';
 import { dayScope, utcDay } from './scopes';

@@ -1,6 +1,6 @@
 import type { Selectable } from 'kysely';
 import type { KeyCaps } from './budgets';
-import type { AdmitRequest, Reservation, TurnPlan } from './ledger';
+import type { AdmitRequest, Reservation, TurnPlan } from '../contract/ledger';
 import { requireNanoUsd } from './money';
 import type { AttemptsTable, LedgerDatabase, TurnsTable } from './schema';
 import type { CountedOn } from './scopes';

@@ -1,6 +1,6 @@
 import type { Generated, Kysely } from 'kysely';
+import type { KeyRole } from '../contract/api-keys';
 import type { RefusalScope, Settlement } from '../contract/turn';
-import type { KeyRole } from './api-keys';
 
 /** One row per turn. Times are milliseconds since 1970, UTC. */
 export interface TurnsTable {
@@ -135,3 +135,10 @@ export interface LedgerTables {
 
 /** A database or a transaction on it. */
 export type LedgerDatabase = Kysely<LedgerTables>;
+
+/** How the ledger runs its work on the database, passing faults waited out. */
+export interface Runner {
+  /** In a transaction. */
+  change<T>(work: (trx: LedgerDatabase) => Promise<T>): Promise<T>;
+  read<T>(work: (db: LedgerDatabase) => Promise<T>): Promise<T>;
+}

@@ -1,8 +1,7 @@
 import { type Selectable, sql } from 'kysely';
-import type { ApiKey, ApiKeys, ListedApiKey, NewApiKey, StoredApiKey } from './api-keys';
+import type { ApiKey, ApiKeys, ListedApiKey, NewApiKey, StoredApiKey } from '../contract/api-keys';
 import { requireNanoUsd } from './money';
-import type { Runner } from './runner';
-import type { ApiKeysTable, LedgerDatabase } from './schema';
+import type { ApiKeysTable, LedgerDatabase, Runner } from './schema';
 import { keyDayScope, keyScope, utcDay } from './scopes';
 
 export class SqlApiKeys implements ApiKeys {

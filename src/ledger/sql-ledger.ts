@@ -1,6 +1,6 @@
 import type { Settlement, TurnTotals } from '../contract/turn';
 import { admit, reserveAttempt } from './admission';
-import type { ApiKeys } from './api-keys';
+import type { ApiKeys } from '../contract/api-keys';
 import { closeSessionScope } from './budgets';
 import { costsBy, costTotals, listAttempts } from './costs';
 import { type Patience, withPatience } from './failures';
@@ -12,15 +12,14 @@ import type {
   CostRow,
   CostTotals,
   Ledger,
+  Requests,
   ReserveRequest,
   ReserveResult,
   TurnRecord,
-} from './ledger';
+} from '../contract/ledger';
 import { postAbandoned, recordTurn, settleAttempt, turnsWithReservationsBefore } from './recording';
-import type { Requests } from './requests';
-import type { Rollouts } from './rollouts';
-import type { Runner } from './runner';
-import type { LedgerDatabase } from './schema';
+import type { Rollouts } from '../contract/rollout-ledger';
+import type { LedgerDatabase, Runner } from './schema';
 import { SqlApiKeys } from './sql-api-keys';
 import { SqlRequests } from './sql-requests';
 import { SqlRollouts } from './sql-rollouts';

@@ -1,8 +1,7 @@
 import { createHash } from 'node:crypto';
 import { turnName } from '../contract/names';
-import type { FoundRequest, NewRequest, Registration, RegisteredRequest, Requests } from './requests';
-import type { Runner } from './runner';
-import type { LedgerDatabase } from './schema';
+import type { FoundRequest, NewRequest, Registration, RegisteredRequest, Requests } from '../contract/ledger';
+import type { LedgerDatabase, Runner } from './schema';
 
 export class SqlRequests implements Requests {
   constructor(private readonly run: Runner) {}

@@ -1,10 +1,15 @@
 import type { Evidence, RecordedRollout, RolloutEntry, TrafficSplit } from '../contract/rollout';
-import { armTotals, spending } from './arm-totals';
+import { armTotals, evidence, observedTraffic, spending } from './evidence';
 import { auditTrail, lastAuditRow, recordEntry } from './audit-trail';
-import { evidence } from './evidence';
-import { observedTraffic } from './observed-traffic';
-import type { ArmTotals, AuditRow, EvidenceRequest, ObservedTraffic, Rollouts, Spending } from './rollouts';
-import type { Runner } from './runner';
+import type {
+  ArmTotals,
+  AuditRow,
+  EvidenceRequest,
+  ObservedTraffic,
+  Rollouts,
+  Spending,
+} from '../contract/rollout-ledger';
+import type { Runner } from './schema';
 import { type AuditHead, readHead, readSplit } from './traffic-split';
 
 export class SqlRollouts implements Rollouts {

@@ -12,8 +12,8 @@ import {
   SqliteDriver,
   type SqliteStatement,
 } from 'kysely';
-import { BetterSqlite3 } from '../better-sqlite3';
-import { makePrivateDirectory } from '../private-directory';
+import { BetterSqlite3 } from '../platform/better-sqlite3';
+import { makePrivateDirectory } from '../platform/private-directory';
 import { errorCode } from './failures';
 import type { LedgerDatabase, LedgerTables } from './schema';
 

@@ -1,6 +1,5 @@
-import type { ClaimedUsage } from '../domain/claimed-usage';
 import type { ExchangeRequest } from './exchange';
-import type { CompletionRequest, CompletionResult } from './provider';
+import type { ClaimedUsage, CompletionRequest, CompletionResult } from '../contract/provider';
 import type { Completion } from './response-schemas';
 
 const accountedFields: ReadonlySet<string> = new Set([

@@ -1,6 +1,6 @@
 import type { Dispatcher } from 'undici';
 import type { StreamLimits } from '../contract/policy';
-import { FairTimer } from './fair-timer';
+import { PauseTolerantTimer } from './pause-tolerant-timer';
 import type { ResponseHeaders } from './retry-after';
 
 export interface ExchangeRequest {
@@ -92,7 +92,7 @@ class BoundedHandler implements Dispatcher.DispatchHandler {
   private head: ResponseHead | null = null;
   private readonly reader: BodyReader;
   /** Of the exchange; once it is over, of what is left of its body. */
-  private readonly timer = new FairTimer();
+  private readonly timer = new PauseTolerantTimer();
 
   constructor(
     private readonly request: ExchangeRequest,

@@ -1,19 +1,17 @@
-import { Pool } from 'undici';
+import { type Dispatcher, Pool } from 'undici';
 import type { CallFailure } from '../contract/failures';
 import { limits } from '../contract/limits';
-import { measuredText } from '../domain/message';
+import type { CompletionRequest, CompletionResult, Provider, ProviderSettings } from '../contract/provider';
+import { measuredText } from '../domain/turn/messages';
 import {
+  type CallContext,
   classifyBrokenExchange,
   classifyErrorResponse,
   classifyUnusableResponse,
-  type CallContext,
 } from './classify-failure';
-import { authorizedExchange, type AuthorizedExchange } from './authorized-exchange';
 import { type Answer, completionCall, readCompletion } from './completion-call';
-import type { Exchange } from './exchange';
-import { JsonReader } from './json-reader';
-import type { CompletionRequest, CompletionResult, Provider, ProviderSettings } from './provider';
-import { completionSchema, modelListSchema } from './response-schemas';
+import { type BodyReader, type Exchange, exchange, type ExchangeControl, type ExchangeRequest } from './exchange';
+import { completionSchema, JsonReader, modelListSchema } from './response-schemas';
 import { StreamReader } from './stream-reader';
 
 /** TCP and TLS take a few round trips; a host that needs longer is unreachable, and half of the first attempt is left. */
@@ -101,4 +99,35 @@ function failureOf(result: Exchange, context: CallContext): CallFailure {
 function contextOf(settings: ProviderSettings, call: AuthorizedExchange, request?: CompletionRequest): CallContext {
   const texts = request?.messages.map(measuredText) ?? [];
   return { provider: settings.name, nowMs: Date.now(), confidential: { apiKeys: call.apiKeys, texts } };
+}
+
+interface AuthorizedExchange {
+  readonly exchange: Exchange;
+  /** Those that were sent. */
+  readonly apiKeys: readonly string[];
+}
+
+/** After a 401 the key is read again, once: it may have been rotated. Both requests together keep the call's limit. */
+async function authorizedExchange(
+  dispatcher: Dispatcher,
+  { readApiKey }: ProviderSettings,
+  request: ExchangeRequest,
+  createReader: (control: ExchangeControl) => BodyReader,
+): Promise<AuthorizedExchange> {
+  const startedAtMs = performance.now();
+  const apiKey = readApiKey({ refresh: false });
+  const first = await exchange(dispatcher, withKey(request, apiKey), createReader);
+  const apiKeys = apiKey === undefined ? [] : [apiKey];
+  if (first.head?.status !== 401) return { exchange: first, apiKeys };
+
+  const newKey = readApiKey({ refresh: true });
+  const timeoutMs = request.timeoutMs - (performance.now() - startedAtMs);
+  if (newKey === undefined || newKey === apiKey || timeoutMs <= 0) return { exchange: first, apiKeys };
+  const second = await exchange(dispatcher, withKey({ ...request, timeoutMs }, newKey), createReader);
+  return { exchange: second, apiKeys: [...apiKeys, newKey] };
+}
+
+function withKey(request: ExchangeRequest, apiKey: string | undefined): ExchangeRequest {
+  if (apiKey === undefined) return request;
+  return { ...request, headers: { ...request.headers, authorization: `Bearer ${apiKey}` } };
 }

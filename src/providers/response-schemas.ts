@@ -1,6 +1,7 @@
 /** What we read of a provider's answers: as little as possible, so that whatever else they hold cannot break us. */
 import { z } from 'zod';
-import { exceededLimit } from '../domain/json-shape';
+import { exceededLimit } from '../domain/turn/json-shape';
+import type { BodyReader, ExchangeControl } from './exchange';
 
 /** A name as people read it, and as every database takes it: no control characters, and nothing that is half a character. */
 const modelName = z.string().regex(/^[^\p{C}]{1,200}$/u);
@@ -117,4 +118,32 @@ const maxDepth = 300;
 /** Whether it can be written as JSON again: what is passed on whole comes back as deep as it was sent. */
 function isShallow(value: unknown): boolean {
   return exceededLimit(value, { maxDepth, maxValues: Infinity }) === null;
+}
+
+/** Reads a body whose JSON is there only when all of it is. */
+export class JsonReader implements BodyReader {
+  readonly isWhole = false;
+  private readonly chunks: Buffer[] = [];
+  private receivedBytes = 0;
+
+  constructor(
+    private readonly maxBytes: number,
+    private readonly control: ExchangeControl,
+  ) {}
+
+  onSent(): void {}
+
+  onHead(): void {}
+
+  onData(chunk: Buffer): void {
+    this.receivedBytes += chunk.length;
+    if (this.receivedBytes > this.maxBytes) this.control.breakOff({ kind: 'too-large' });
+    else this.chunks.push(chunk);
+  }
+
+  end(): { readonly body: unknown } {
+    return { body: parseJson(Buffer.concat(this.chunks).toString('utf8')) };
+  }
+
+  close(): void {}
 }

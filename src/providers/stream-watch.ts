@@ -1,15 +1,15 @@
 import type { StreamLimits } from '../contract/policy';
 import type { ExchangeControl } from './exchange';
-import { FairTimer } from './fair-timer';
+import { PauseTolerantTimer } from './pause-tolerant-timer';
 
 /** Usage and `[DONE]` follow a finish reason within milliseconds, where they follow at all. */
 const graceAfterFinishMs = 1_000;
 
 /** Breaks a streamed call off when it is silent for too long, and ends it when nothing comes after its finish reason. */
 export class StreamWatch {
-  private readonly headers = new FairTimer();
+  private readonly headers = new PauseTolerantTimer();
   /** Of the first token, then from token to token, then of what may follow the last. */
-  private readonly next = new FairTimer();
+  private readonly next = new PauseTolerantTimer();
   private hasToken = false;
 
   constructor(
@@ -41,7 +41,7 @@ export class StreamWatch {
     this.next.clear();
   }
 
-  private limit(timer: FairTimer, limit: Exclude<keyof StreamLimits, 'totalMs'>): void {
+  private limit(timer: PauseTolerantTimer, limit: Exclude<keyof StreamLimits, 'totalMs'>): void {
     const limitMs = this.limits[limit];
     timer.start(limitMs, () => this.control.breakOff({ kind: 'stalled', limit, limitMs }));
   }

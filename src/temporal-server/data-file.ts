@@ -4,7 +4,7 @@ import { dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import { z } from 'zod';
-import { makePrivateDirectory } from '../private-directory';
+import { makePrivateDirectory } from '../platform/private-directory';
 import { tryLockFile } from './file-lock';
 
 /** A left-over server stops within a second; after this it is killed. */

@@ -1,8 +1,8 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
-import { makePrivateDirectory } from '../private-directory';
-import { reasonOf } from '../reason';
+import { makePrivateDirectory } from '../platform/private-directory';
+import { errorMessage } from '../contract/failures';
 import { claimDataFile, type DataFileClaim } from './data-file';
 import { lastLogLines, spawnDevServer, type DevServerProcess } from './dev-server-process';
 import { waitUntilReady } from './namespace';
@@ -126,7 +126,7 @@ async function choosePort(ip: string, wanted: number): Promise<number> {
   if (wanted === 0) return findFreePort(ip);
   await assertPortFree(ip, wanted).catch((error: unknown) => {
     const help = 'Stop the program that uses it, or choose another port';
-    throw new DevServerStartError(`Port ${wanted} cannot be used: ${reasonOf(error)}. ${help}.`, { cause: error });
+    throw new DevServerStartError(`Port ${wanted} cannot be used: ${errorMessage(error)}. ${help}.`, { cause: error });
   });
   return wanted;
 }
@@ -138,7 +138,9 @@ function defaultLogFile(dataFile: string | undefined): string {
 
 function startError(binary: string, cause: unknown, logFile: string | undefined): DevServerStartError {
   const log = logFile === undefined ? '' : `\nIts log, ${logFile}, ends with:\n${lastLogLines(logFile)}`;
-  return new DevServerStartError(`The Temporal server (${binary}) did not start: ${reasonOf(cause)}.${log}`, { cause });
+  return new DevServerStartError(`The Temporal server (${binary}) did not start: ${errorMessage(cause)}.${log}`, {
+    cause,
+  });
 }
 
 interface Listener {

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { promisify } from 'node:util';
 import { EnvHttpProxyAgent, request } from 'undici';
-import type { ReportedTask } from './reporter';
+import type { ReportedTask } from '../terminal/reporter';
 import { pinnedVersion } from './temporal-version';
 
 export interface DownloadSource {

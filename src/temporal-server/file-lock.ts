@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { BetterSqlite3 } from '../better-sqlite3';
+import { BetterSqlite3 } from '../platform/better-sqlite3';
 
 export interface FileLock {
   release(): void;

@@ -4,8 +4,8 @@ import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import replyFrom from '@fastify/reply-from';
 import fastify, { type FastifyReply, type FastifyRequest } from 'fastify';
-import { foreignCaller } from '../loopback';
-import { makePrivateDirectory } from '../private-directory';
+import { foreignCaller } from '../access/loopback';
+import { makePrivateDirectory } from '../platform/private-directory';
 
 export interface GuardedUi {
   /** The link that opens the UI: the token is in it. */

@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
-import type { ReportedTask } from './reporter';
+import type { ReportedTask } from '../terminal/reporter';
 import { goVersion, pinnedVersion } from './temporal-version';
 
 /** A program that a Python package brings along, built for each platform. */

@@ -1,7 +1,7 @@
 import { accessSync, constants, mkdtempSync, readdirSync, renameSync, rmSync, statSync } from 'node:fs';
 import { basename, delimiter, join } from 'node:path';
-import { reasonOf } from '../reason';
-import type { ReportedTask, Reporter } from './reporter';
+import { errorMessage } from '../contract/failures';
+import type { ReportedTask, Reporter } from '../terminal/reporter';
 
 /** Names of the directories in which a download or a build is under way. */
 const unfinishedPrefix = 'unfinished-';
@@ -52,7 +52,7 @@ export async function bringProgram<T>(options: {
     task.succeed(`${title}: done, ${destination}`);
     return checked;
   } catch (error) {
-    task.fail(`${title}: ${reasonOf(error)}`);
+    task.fail(`${title}: ${errorMessage(error)}`);
     throw error;
   } finally {
     removeUnfinished(store);

@@ -5,9 +5,8 @@ import {
   proxyLocalActivities,
   sleep,
 } from '@temporalio/workflow';
-import type { Activities } from '../activities';
-import type { CallFailure } from '../contract/failures';
-import { failureTypes } from '../contract/failures';
+import type { Activities } from '../activities/create-activities';
+import { type CallFailure, failureTypes } from '../contract/failures';
 import type { AnsweredCall, CallOutcome, ModelCallInput } from '../contract/turn';
 
 /** Beyond the HTTP timeout: reserving, settling and a ledger that restarts (its own retries end after 30 s). */

@@ -1,9 +1,9 @@
 import { patched, setCurrentDetails } from '@temporalio/workflow';
 import type { ChatReply, ChatTurnInput } from '../contract/chat';
 import { oneShotTurnName } from '../contract/names';
-import { saysNothing } from '../domain/message';
-import { chatTurnFieldsProblem, listsProblem } from '../domain/validate-input';
-import { contextWindow } from '../domain/window';
+import { isEmptyMessage } from '../domain/turn/messages';
+import { chatTurnFieldsProblem, listsProblem } from '../domain/turn/validate-input';
+import { contextWindow } from '../domain/turn/window';
 import { describeTurn, ShownState } from './operator-view';
 import { refuseInvalid } from './refuse-invalid';
 import { runTurn } from './run-turn';
@@ -15,7 +15,7 @@ export async function chatTurn(input: ChatTurnInput): Promise<ChatReply> {
   if (tooLong !== null && patched('long-lists-are-refused')) refuseInvalid(tooLong);
   refuseInvalid(chatTurnFieldsProblem(input));
 
-  const messages = input.messages.filter((message) => !saysNothing(message));
+  const messages = input.messages.filter((message) => !isEmptyMessage(message));
   const sessionId = input.sessionId ?? null;
   const reply = await runTurn({
     ...input,

@@ -9,11 +9,10 @@ import type {
   TranscriptTurn,
 } from '../contract/chat';
 import { limits } from '../contract/limits';
-import { addUsd } from '../domain/prices';
-import { utf8Length } from '../domain/text';
-import { saysNothing } from '../domain/message';
-import { completeToolRounds, lostCallId } from '../domain/tool-rounds';
-import { contextWindow } from '../domain/window';
+import { addUsd } from '../domain/turn/prices';
+import { isEmptyMessage, utf8Length } from '../domain/turn/messages';
+import { completeToolRounds, lostCallId } from '../domain/turn/tool-rounds';
+import { contextWindow } from '../domain/turn/window';
 
 const noSpend: ConversationSpend = { turns: 0, tokens: 0, cost_usd: 0, unconfirmed_usd: 0 };
 
@@ -53,7 +52,7 @@ export class ConversationState {
   }
 
   private window(history: readonly ChatMessage[], added: readonly ChatMessage[]): ChatMessage[] {
-    const messages = [...this.messagesWith(history), ...added].filter((message) => !saysNothing(message));
+    const messages = [...this.messagesWith(history), ...added].filter((message) => !isEmptyMessage(message));
     return contextWindow(completeToolRounds(messages));
   }
 

@@ -11,8 +11,9 @@ import {
   setCurrentDetails,
   setHandler,
   workflowInfo,
+  type WorkflowInfo,
 } from '@temporalio/workflow';
-import type { Activities } from '../activities';
+import type { Activities } from '../activities/create-activities';
 import type {
   ChatReply,
   ConversationInput,
@@ -23,9 +24,8 @@ import type {
 } from '../contract/chat';
 import { failureTypes } from '../contract/failures';
 import * as names from '../contract/names';
-import { conversationProblem, sendMessageProblem } from '../domain/validate-input';
+import { conversationProblem, sendMessageProblem } from '../domain/turn/validate-input';
 import { ConversationState, newMessages } from './conversation-state';
-import { drainReason } from './drain-reason';
 import { describeConversation, ShownState, spendMemo } from './operator-view';
 import { refuseInvalid } from './refuse-invalid';
 import { runTurn } from './run-turn';
@@ -132,7 +132,22 @@ export async function conversation(input: ConversationInput): Promise<Conversati
     if (state.closing) {
       throw ApplicationFailure.nonRetryable(`Session ${input.sessionId} is closed.`, failureTypes.conversationClosed);
     }
-    const fullHistory = drainReason(input.sessionId, workflowInfo(), unfinishedTurns);
+    const fullHistory = historyFullReason(input.sessionId, workflowInfo(), unfinishedTurns);
     if (fullHistory !== null) throw ApplicationFailure.nonRetryable(fullHistory, failureTypes.queueFull);
   }
+}
+
+/** Past this many events a busy conversation takes no new turns until it has continued as new; Temporal warns at 10,240. */
+const drainAtEvents = 8_000;
+/** The same of its history's size: Temporal warns at 10 MB and ends a workflow at 50, and 8 turns that wait may add 16. */
+const drainAtBytes = 20 * 1024 * 1024;
+
+/** Why a conversation takes no new turn before it has begun a new history; null while its history has room. */
+export function historyFullReason(
+  sessionId: string,
+  { historyLength, historySize }: Pick<WorkflowInfo, 'historyLength' | 'historySize'>,
+  unfinishedTurns: number,
+): string | null {
+  if (historyLength <= drainAtEvents && historySize <= drainAtBytes) return null;
+  return `The history of session ${sessionId} has ${historyLength} events and ${historySize} bytes. Beyond ${drainAtEvents} events or ${drainAtBytes} bytes it takes no new turns until its ${unfinishedTurns} unfinished ones are answered and it has begun a new history. Wait for their answers before sending more.`;
 }

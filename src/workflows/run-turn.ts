@@ -5,7 +5,7 @@ import {
   patched,
   proxyLocalActivities,
 } from '@temporalio/workflow';
-import type { Activities } from '../activities';
+import type { Activities } from '../activities/create-activities';
 import type { ChatMessage, ChatReply, ReplyLanguage, ReplyUsage, RequestOptions } from '../contract/chat';
 import { type CallFailure, failureTypes } from '../contract/failures';
 import type {
@@ -17,11 +17,10 @@ import type {
   TokenUsage,
   TurnTotals,
 } from '../contract/turn';
-import { measurePrompt } from '../domain/cjk';
-import { blockedReply, degradedReply, detectLanguage } from '../domain/degraded-reply';
-import { spokenText } from '../domain/message';
-import { toUsd } from '../domain/prices';
-import { refusalReason } from '../domain/refusal';
+import { measurePrompt } from '../domain/turn/cjk';
+import { blockedReply, degradedReply, detectLanguage, refusalReason } from '../domain/turn/degraded-reply';
+import { spokenText } from '../domain/turn/messages';
+import { toUsd } from '../domain/turn/prices';
 import { askTarget } from './ask-target';
 
 export interface Turn extends RequestOptions {

@@ -2,10 +2,9 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createApiKey } from '../../src/access/api-key';
-import { checkApiKey } from '../../src/access/check-api-key';
-import { RecentApiKeys } from '../../src/access/recent-api-keys';
-import type { NewApiKey, StoredApiKey } from '../../src/ledger/api-keys';
-import type { Ledger } from '../../src/ledger/ledger';
+import { checkApiKey, RecentApiKeys } from '../../src/access/check-api-key';
+import type { NewApiKey, StoredApiKey } from '../../src/contract/api-keys';
+import type { Ledger } from '../../src/contract/ledger';
 import { openLedger } from '../../src/ledger/open-ledger';
 import { newKey, noonMs } from '../ledger/requests';
 

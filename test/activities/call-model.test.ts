@@ -1,8 +1,8 @@
 import { ActivityCancellationDetails, ApplicationFailure } from '@temporalio/common';
-import type { Activities } from '../../src/activities';
+import type { Activities } from '../../src/activities/create-activities';
 import type { CallFailure } from '../../src/contract/failures';
 import type { ModelCallInput } from '../../src/contract/turn';
-import { faults } from '../../src/simulator/behaviour';
+import { faults } from '../../src/local/simulator/behaviour';
 import { holdTimers } from '../support/held-timers';
 import { primaryModel } from '../support/service';
 import {

@@ -1,7 +1,7 @@
 import type { OpenTurnInput } from '../../src/contract/turn';
-import { AnswerSoFar } from '../../src/domain/answer-so-far';
-import { faults } from '../../src/simulator/behaviour';
-import type { SimulatedCall } from '../../src/simulator/call-log';
+import { AnswerSoFar } from '../../src/domain/stream/answer-so-far';
+import { faults } from '../../src/local/simulator/behaviour';
+import type { SimulatedCall } from '../../src/local/simulator/call-log';
 import { primaryModel } from '../support/service';
 import { eventually } from '../support/eventually';
 import { newTurn, open, prepareSetting, type Setting } from './setting';

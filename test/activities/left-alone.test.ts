@@ -1,4 +1,4 @@
-import { faults } from '../../src/simulator/behaviour';
+import { faults } from '../../src/local/simulator/behaviour';
 import { fallbackModel, primaryModel } from '../support/service';
 import { callOf, inActivity, newTurn, open, prepareSetting, type Setting } from './setting';
 

@@ -1,9 +1,9 @@
 import { admitTurn } from '../../src/activities/admit-turn';
-import { RecentLatency } from '../../src/activities/recent-latency';
+import { RecentLatency } from '../../src/activities/target-health';
 import { userBucket } from '../../src/activities/user-bucket';
 import { loadSettings } from '../../src/config/load-settings';
 import type { Policy } from '../../src/contract/policy';
-import type { Ledger } from '../../src/ledger/ledger';
+import type { Ledger } from '../../src/contract/ledger';
 import { openLedger } from '../../src/ledger/open-ledger';
 import { defaultArm, entry } from '../ledger/rollout-entries';
 import { describeOnEachDatabase, openTestLedger, type TestLedger } from '../support/ledgers';

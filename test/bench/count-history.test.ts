@@ -1,5 +1,5 @@
 import { temporal } from '@temporalio/proto';
-import { billableActions } from '../../src/bench/count-history';
+import { billableActions } from '../../bench/count-history';
 
 type HistoryEvent = temporal.api.history.v1.IHistoryEvent;
 

@@ -1,5 +1,5 @@
-import { ProviderLog } from '../../src/bench/provider-log';
-import type { SimulatedCall } from '../../src/simulator/call-log';
+import { ProviderLog } from '../../bench/provider-log';
+import type { SimulatedCall } from '../../src/local/simulator/call-log';
 
 function call(changes: Partial<SimulatedCall>): SimulatedCall {
   return {

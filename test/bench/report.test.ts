@@ -1,5 +1,5 @@
-import { compare, findProblems, renderRows } from '../../src/bench/report';
-import type { Row } from '../../src/bench/summary';
+import { compare, findProblems, renderRows } from '../../bench/report';
+import type { Row } from '../../bench/summary';
 
 const row = (changes: Partial<Row>): Row => ({
   way: 'send',

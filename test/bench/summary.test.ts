@@ -1,5 +1,5 @@
-import type { Measurement } from '../../src/bench/measure';
-import { median, quantile, summarize } from '../../src/bench/summary';
+import type { Measurement } from '../../bench/measure';
+import { median, quantile, summarize } from '../../bench/summary';
 
 const way = { name: 'send', title: 'Bellwether', worker: null, promisesOneCall: true, open: () => fail() };
 

@@ -20,7 +20,7 @@ test('the benchmark of a turn measures every way at every number of callers and 
   // The turns are the limit: so many seconds are never reached.
   const limit = ['--turns', '3', '--seconds', '600', '--rounds', '1'];
   const flags = [...limit, '--callers', '1,2', '--latency', '1', '--json'];
-  const program = startTypescript('../src/bench/main.ts', 'turn', ...flags);
+  const program = startTypescript('../bench/main.ts', 'turn', ...flags);
   const status = await program.ended;
   expect({ status, problems: status === 0 ? '' : program.output.stderr }).toEqual({ status: 0, problems: '' });
 
@@ -56,7 +56,7 @@ function expectCounted(row: Row | undefined, events: number, actions: number): v
 }
 
 test('a way that does not exist is named in the error', async () => {
-  const program = startTypescript('../src/bench/main.ts', 'turn', '--only', 'fastest');
+  const program = startTypescript('../bench/main.ts', 'turn', '--only', 'fastest');
   expect(await program.ended).toBe(1);
   expect(program.output.stderr).toContain('No way is named fastest');
 });

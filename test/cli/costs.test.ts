@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import type { Settlement } from '../../src/contract/turn';
-import type { Ledger, Reservation } from '../../src/ledger/ledger';
+import type { Ledger, Reservation } from '../../src/contract/ledger';
 import { openLedger } from '../../src/ledger/open-ledger';
 import { CliWorkspace } from './run-cli';
 

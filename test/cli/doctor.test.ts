@@ -1,7 +1,7 @@
 import { createServer, type AddressInfo, type Server, type Socket } from 'node:net';
 import { join } from 'node:path';
 import { openLedger } from '../../src/ledger/open-ledger';
-import { startSimulator, type Simulator } from '../../src/simulator/simulator';
+import { startSimulator, type Simulator } from '../../src/local/simulator/simulator';
 import { describeWithRedis, startRedis } from '../support/redis';
 import { sharedTemporal } from '../support/temporal';
 import { CliWorkspace } from './run-cli';

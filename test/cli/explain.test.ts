@@ -1,6 +1,6 @@
 import type { Evidence, RolloutCommandInput, RolloutCommandName, RolloutOccasion } from '../../src/contract/rollout';
 import { asText, explain } from '../../src/cli/rollout/explain';
-import type { TrailEntry } from '../../src/cli/rollout/rollout-ledger';
+import type { TrailEntry } from '../../src/operator/rollout-ledger';
 import { advanceRollout } from '../../src/domain/rollout/advance-rollout';
 import { arm, hourMs, provenAt, specWith, startedAtMs } from '../domain/rollout/given';
 

@@ -1,7 +1,7 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { checkApiKey } from '../../src/access/check-api-key';
-import type { Ledger } from '../../src/ledger/ledger';
+import type { Ledger } from '../../src/contract/ledger';
 import { openLedger } from '../../src/ledger/open-ledger';
 import { admitRequest, settled, turnRecord } from '../ledger/requests';
 import { type CliResult, CliWorkspace } from './run-cli';

@@ -1,9 +1,9 @@
 import * as fc from 'fast-check';
-import { type Audit, type AuditProblem, findAuditProblem, readAudit } from '../../src/cli/rollout/audit-chain';
+import { type Audit, type AuditProblem, findAuditProblem, readAudit } from '../../src/operator/audit-chain';
 import type { RolloutCommandName, RolloutSpec, RolloutState } from '../../src/contract/rollout';
 import { advanceRollout } from '../../src/domain/rollout/advance-rollout';
 import { defaultRolloutGates, rolloutPlans } from '../../src/domain/rollout/plans';
-import type { AuditRow } from '../../src/ledger/rollouts';
+import type { AuditRow } from '../../src/contract/rollout-ledger';
 import { describeOnEachDatabase, openTestLedger, type TestLedger } from '../support/ledgers';
 import { CliWorkspace } from './run-cli';
 

@@ -1,7 +1,7 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { userInfo } from 'node:os';
-import { startSimulator, type Simulator } from '../../src/simulator/simulator';
+import { startSimulator, type Simulator } from '../../src/local/simulator/simulator';
 import { eventually } from '../support/eventually';
 import { primaryModel, startService, type Service } from '../support/service';
 import { sharedTemporal, unique } from '../support/temporal';

@@ -1,7 +1,7 @@
 import type { BellwetherClient } from '../../src/client';
 import { connectBesideWorker } from '../../src/client/connect';
 import { turnWorkflowId } from '../../src/contract/names';
-import type { RunningWorker } from '../../src/worker';
+import type { RunningWorker } from '../../src/services/worker';
 import { prepareService, type Service } from '../support/service';
 import { unique } from '../support/temporal';
 

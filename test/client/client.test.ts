@@ -1,7 +1,13 @@
 import { type WorkflowHandle, WorkflowNotFoundError } from '@temporalio/client';
-import { BellwetherError, connect, ConversationNotFoundError, InvalidInputError } from '../../src/client';
-import { DeadlineExceededError, TemporalUnreachableError } from '../../src/client';
-import type { SendOptions } from '../../src/client';
+import {
+  BellwetherError,
+  connect,
+  ConversationNotFoundError,
+  DeadlineExceededError,
+  InvalidInputError,
+  type SendOptions,
+  TemporalUnreachableError,
+} from '../../src/client';
 import { conversationWorkflowId, turnWorkflowId } from '../../src/contract/names';
 import { limits } from '../../src/contract/limits';
 import { findFreePort } from '../../src/temporal-server/ports';

@@ -8,7 +8,7 @@ import {
   conversationWorkflowType,
   turnWorkflowId,
 } from '../../src/contract/names';
-import { StuckSweep } from '../../src/stuck-sweep';
+import { StuckSweep } from '../../src/services/stuck-sweep';
 import { CliWorkspace } from '../cli/run-cli';
 import { dyingWorkers } from '../support/dying-workers';
 import { eventually } from '../support/eventually';

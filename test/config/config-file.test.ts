@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import path from 'node:path';
-import { configJsonSchema } from '../../src/config/json-schema';
+import { configJsonSchema } from '../../src/config/schema';
 import { Workspace } from './workspace';
 
 let workspace: Workspace;

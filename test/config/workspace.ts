@@ -2,8 +2,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { loadSettings, type LoadSettingsOptions } from '../../src/config/load-settings';
-import type { Settings } from '../../src/config/settings';
-import { SettingsError } from '../../src/config/settings-error';
+import { type Settings, SettingsError } from '../../src/config/settings';
 
 /** An empty working directory of its own for each test, and an environment that holds only what the test says. */
 export class Workspace {

@@ -90,7 +90,7 @@ test('no secret stands in the file', () => {
 });
 
 test('a worker gets more time to stop than its running calls may take', () => {
-  const worker = readFileSync(join(projectDirectory, 'src/worker.ts'), 'utf8');
+  const worker = readFileSync(join(projectDirectory, 'src/services/worker.ts'), 'utf8');
   const grace = Number(/shutdownGraceTime: '(\d+) seconds'/.exec(worker)?.[1]);
   const stop = /^(\d+)s$/.exec(String(readCompose(projectDirectory).services['worker']?.['stop_grace_period']))?.[1];
   expect(Number(stop)).toBeGreaterThan(grace);

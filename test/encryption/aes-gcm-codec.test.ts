@@ -3,8 +3,7 @@ import { defaultPayloadConverter, type Payload } from '@temporalio/common';
 import { decode as decodeUtf8, encode as encodeUtf8 } from '@temporalio/common/lib/encoding';
 import { temporal } from '@temporalio/proto';
 import * as fc from 'fast-check';
-import { createPayloadCodec } from '../../src/encryption/aes-gcm-codec';
-import { PayloadDecryptionError } from '../../src/encryption/decryption-error';
+import { createPayloadCodec, PayloadDecryptionError } from '../../src/encryption/aes-gcm-codec';
 
 const firstKey = randomBytes(32);
 const secondKey = randomBytes(32);

@@ -2,7 +2,7 @@
  * Streamed turns with gateway, worker, Redis and provider in processes of their own, of which all but the provider are
  * killed while the model speaks.
  */
-import { seededRandom } from '../../src/simulator/random';
+import { seededRandom } from '../../src/domain/random';
 import { disagreements } from '../support/audit';
 import { prepareAuditedService, type AuditedService } from '../support/audited-service';
 import { createTestKey } from '../gateway/gateway-service';

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { conversationWorkflowId } from '../../src/contract/names';
-import { seededRandom } from '../../src/simulator/random';
+import { seededRandom } from '../../src/domain/random';
 import { countBy, disagreements } from '../support/audit';
 import { prepareAuditedService } from '../support/audited-service';
 import { eventually } from '../support/eventually';

@@ -6,7 +6,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { rolloutWorkflowId } from '../../src/contract/names';
 import type { RolloutResult, RolloutSpec } from '../../src/contract/rollout';
 import type { DevServer } from '../../src/temporal-server/dev-server';
-import { seededRandom } from '../../src/simulator/random';
+import { seededRandom } from '../../src/domain/random';
 import { eventually } from '../support/eventually';
 import { prepareRolloutService, type RolloutService } from '../support/rollout-service';
 import { shortRolloutSpec } from '../support/rollout-spec';

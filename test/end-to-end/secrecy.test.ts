@@ -4,7 +4,7 @@ import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { mkdtempSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { faults } from '../../src/simulator/behaviour';
+import { faults } from '../../src/local/simulator/behaviour';
 import { fallbackModel, primaryModel, prepareService, startService, testApiKey } from '../support/service';
 import { startOwnTemporal, unique } from '../support/temporal';
 import { spawnWorker } from '../support/worker-process';

@@ -1,4 +1,4 @@
-import { faults } from '../../src/simulator/behaviour';
+import { faults } from '../../src/local/simulator/behaviour';
 import { type ErrorAnswer, type GatewayService, hello, startGatewayService, oneAttempt } from './gateway-service';
 
 let setting: GatewayService;

@@ -1,7 +1,7 @@
 import pino from 'pino';
 import { createApiKey } from '../../src/access/api-key';
 import { type Gateway, type GatewayOptions, startGateway } from '../../src/gateway/gateway';
-import type { ApiKey } from '../../src/ledger/api-keys';
+import type { ApiKey } from '../../src/contract/api-keys';
 import { prepareService, type Service, type ServiceOptions } from '../support/service';
 
 /**

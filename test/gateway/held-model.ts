@@ -2,7 +2,7 @@
 import { createServer, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import type { ConfigFileInput } from '../../src/config/schema';
-import { keepAliveTimeoutMs } from '../../src/simulator/keep-alive';
+import { keepAliveTimeoutMs } from '../../src/local/simulator/simulator';
 import { primaryModel } from '../support/service';
 import { type GatewayService, type GatewayServiceOptions, startGatewayService } from './gateway-service';
 

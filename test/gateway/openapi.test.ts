@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { faults } from '../../src/simulator/behaviour';
+import { faults } from '../../src/local/simulator/behaviour';
 import { type GatewayService, hello, startGatewayService, oneAttempt } from './gateway-service';
 import { allEvents, chunksOf } from './read-stream';
 

@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import type { Redis } from 'ioredis';
 import pino from 'pino';
-import { openRequestCounter } from '../../src/open-request-counter';
+import { openRequestCounter } from '../../src/services/gateway';
 import { eventually } from '../support/eventually';
 import { describeWithRedis, startRedis, type TestRedis } from '../support/redis';
 import { type GatewayService, startGatewayService } from './gateway-service';

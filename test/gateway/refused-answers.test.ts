@@ -4,7 +4,7 @@ import { json } from 'node:stream/consumers';
 import type { ChatMessage } from '../../src/contract/chat';
 import type { Chunk } from '../../src/gateway/chunks';
 import type { Completion } from '../../src/gateway/completion';
-import { keepAliveTimeoutMs } from '../../src/simulator/keep-alive';
+import { keepAliveTimeoutMs } from '../../src/local/simulator/simulator';
 import { unique } from '../support/temporal';
 import { type GatewayService, hello, startGatewayService } from './gateway-service';
 

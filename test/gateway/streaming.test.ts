@@ -1,5 +1,5 @@
 import { connect } from 'node:net';
-import { advance, answerStart, formatPosition } from '../../src/domain/answer-position';
+import { advance, answerStart, formatPosition } from '../../src/domain/stream/answer-so-far';
 import type { Completion } from '../../src/gateway/completion';
 import { gatewayLimits } from '../../src/gateway/limits';
 import { eventually } from '../support/eventually';

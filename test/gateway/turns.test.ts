@@ -1,4 +1,4 @@
-import { advance, answerStart, formatPosition } from '../../src/domain/answer-position';
+import { advance, answerStart, formatPosition } from '../../src/domain/stream/answer-so-far';
 import { turnWorkflowId } from '../../src/contract/names';
 import type { Completion } from '../../src/gateway/completion';
 import { eventually } from '../support/eventually';

@@ -1,5 +1,5 @@
-import type { NewApiKey } from '../../src/ledger/api-keys';
-import type { Ledger } from '../../src/ledger/ledger';
+import type { NewApiKey } from '../../src/contract/api-keys';
+import type { Ledger } from '../../src/contract/ledger';
 import { describeOnEachDatabase, openTestLedger, type TestLedger } from '../support/ledgers';
 import { newKey, noonMs } from './requests';
 

@@ -1,7 +1,7 @@
 import * as fc from 'fast-check';
 import type { Settlement } from '../../src/contract/turn';
-import type { Ledger } from '../../src/ledger/ledger';
-import type { EvidenceRequest } from '../../src/ledger/rollouts';
+import type { Ledger } from '../../src/contract/ledger';
+import type { EvidenceRequest } from '../../src/contract/rollout-ledger';
 import { describeOnEachDatabase, openTestLedger, type TestLedger } from '../support/ledgers';
 import { type KnownCall, type KnownTurn, naiveEvidence, naiveSpending, naiveTotals } from './naive-evidence';
 import { admitRequest, noonMs, plan, reservation, reserveRequest, settled, turnRecord, wideCaps } from './requests';

@@ -1,4 +1,4 @@
-import type { Ledger } from '../../src/ledger/ledger';
+import type { Ledger } from '../../src/contract/ledger';
 import { describeOnEachDatabase, openTestLedger, type TestDatabase, type TestLedger } from '../support/ledgers';
 import {
   admitRequest,

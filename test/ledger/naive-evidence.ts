@@ -1,5 +1,5 @@
 import type { ArmEvidence, Evidence } from '../../src/contract/rollout';
-import type { ArmTotals, EvidenceRequest, Spending } from '../../src/ledger/rollouts';
+import type { ArmTotals, EvidenceRequest, Spending } from '../../src/contract/rollout-ledger';
 
 /** A call as the model remembers it. */
 export interface KnownCall {

@@ -1,6 +1,6 @@
 /** What settles a call may be odd; the call was made all the same. */
 import type { Settlement } from '../../src/contract/turn';
-import type { Ledger } from '../../src/ledger/ledger';
+import type { Ledger } from '../../src/contract/ledger';
 import { describeOnEachDatabase, openTestLedger, type TestLedger } from '../support/ledgers';
 import { admitRequest, plan, reservation, settled, turnRecord, unconfirmed } from './requests';
 

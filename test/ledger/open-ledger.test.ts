@@ -1,6 +1,6 @@
 import { readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { LedgerUnavailableError } from '../../src/ledger/failures';
+import { LedgerUnavailableError } from '../../src/contract/ledger';
 import { LedgerNotMigratedError, migrateLedger, openLedger } from '../../src/ledger/open-ledger';
 import { describeOnEachDatabase, forgetLastMigration, type TestDatabase } from '../support/ledgers';
 import { startTypescript } from '../support/typescript-program';

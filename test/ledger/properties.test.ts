@@ -1,5 +1,5 @@
 import * as fc from 'fast-check';
-import type { AdmitResult, AttemptRow, Ledger, ReserveResult } from '../../src/ledger/ledger';
+import type { AdmitResult, AttemptRow, Ledger, ReserveResult } from '../../src/contract/ledger';
 import { openLedger } from '../../src/ledger/open-ledger';
 import { describeOnEachDatabase, openTestLedger, type TestLedger } from '../support/ledgers';
 import {

@@ -1,6 +1,5 @@
-import type { Ledger } from '../../src/ledger/ledger';
+import type { Ledger, NewRequest } from '../../src/contract/ledger';
 import { openLedger } from '../../src/ledger/open-ledger';
-import type { NewRequest } from '../../src/ledger/requests';
 import { describeOnEachDatabase, openTestLedger, type TestLedger } from '../support/ledgers';
 import { admitRequest, noonMs, settled, turnRecord, wideCaps } from './requests';
 

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import type { Settlement } from '../../src/contract/turn';
-import type { NewApiKey } from '../../src/ledger/api-keys';
+import type { NewApiKey } from '../../src/contract/api-keys';
 import type {
   AdmitRequest,
   CountedIn,
@@ -8,7 +8,7 @@ import type {
   ReserveRequest,
   TurnPlan,
   TurnRecord,
-} from '../../src/ledger/ledger';
+} from '../../src/contract/ledger';
 
 /** Noon of a UTC day, so that tests move by whole days with `dayMs`. */
 export const noonMs = Date.UTC(2026, 10, 23, 12);

@@ -1,7 +1,7 @@
 import { auditHash, noHash } from '../../src/ledger/audit-hash';
-import type { Ledger } from '../../src/ledger/ledger';
+import type { Ledger } from '../../src/contract/ledger';
 import { openLedger } from '../../src/ledger/open-ledger';
-import { type AuditRow, RolloutConflictError } from '../../src/ledger/rollouts';
+import { type AuditRow, RolloutConflictError } from '../../src/contract/rollout-ledger';
 import { describeOnEachDatabase, openTestLedger, type TestLedger } from '../support/ledgers';
 import { admitRequest, noonMs, plan, reservation } from './requests';
 import { defaultArm, entry } from './rollout-entries';

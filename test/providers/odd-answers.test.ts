@@ -1,7 +1,7 @@
 /** What a provider may say beside its text, over real HTTP: none of it may end a call badly or grow without bound. */
 import { limits } from '../../src/contract/limits';
 import { createProvider } from '../../src/providers/openai-compatible';
-import type { CompletionResult } from '../../src/providers/provider';
+import type { CompletionResult } from '../../src/contract/provider';
 import { startMisbehavingServer } from '../support/misbehaving-server';
 
 const model = 'deepseek-v3.2';

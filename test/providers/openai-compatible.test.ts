@@ -1,8 +1,8 @@
 import { getEventListeners } from 'node:events';
 import { createProvider } from '../../src/providers/openai-compatible';
-import type { CompletionRequest, Provider, ProviderSettings } from '../../src/providers/provider';
-import { faults, type Fault } from '../../src/simulator/behaviour';
-import { startSimulator, type Simulator } from '../../src/simulator/simulator';
+import type { CompletionRequest, Provider, ProviderSettings } from '../../src/contract/provider';
+import { faults, type Fault } from '../../src/local/simulator/behaviour';
+import { startSimulator, type Simulator } from '../../src/local/simulator/simulator';
 import { eventually } from '../support/eventually';
 import { holdTimers, type HeldTimers } from '../support/held-timers';
 import { startMisbehavingServer, type MisbehavingServer } from '../support/misbehaving-server';

@@ -1,8 +1,8 @@
 import type { StreamLimits } from '../../src/contract/policy';
 import { createProvider } from '../../src/providers/openai-compatible';
-import type { CompletionRequest, Provider, ProviderSettings } from '../../src/providers/provider';
-import { faults } from '../../src/simulator/behaviour';
-import { startSimulator, type Simulator } from '../../src/simulator/simulator';
+import type { CompletionRequest, Provider, ProviderSettings } from '../../src/contract/provider';
+import { faults } from '../../src/local/simulator/behaviour';
+import { startSimulator, type Simulator } from '../../src/local/simulator/simulator';
 import { eventually } from '../support/eventually';
 
 const model = 'deepseek-v3.2';

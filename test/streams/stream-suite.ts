@@ -1,6 +1,6 @@
 import { setImmediate as nextTurnOfTheLoop } from 'node:timers/promises';
 import type { StreamPiece, TurnStreams } from '../../src/contract/stream';
-import { AnswerSoFar } from '../../src/domain/answer-so-far';
+import { AnswerSoFar } from '../../src/domain/stream/answer-so-far';
 import { eventually } from '../support/eventually';
 import { unique } from '../support/temporal';
 

@@ -1,6 +1,6 @@
 import type { ModelPrice } from '../../src/contract/policy';
-import type { AttemptRow } from '../../src/ledger/ledger';
-import type { SimulatedCall } from '../../src/simulator/call-log';
+import type { AttemptRow } from '../../src/contract/ledger';
+import type { SimulatedCall } from '../../src/local/simulator/call-log';
 
 /**
  * Where a ledger and a provider's own log disagree, one line each; empty when they agree. A call and its row have the

@@ -2,9 +2,9 @@ import { mkdtempSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { SimulatedModels } from '../../src/simulator/behaviour';
-import { readCallLog, type SimulatedCall } from '../../src/simulator/call-log';
-import { startSimulatorProcess } from '../../src/simulator/simulator-process';
+import type { SimulatedModels } from '../../src/local/simulator/behaviour';
+import { readCallLog, type SimulatedCall } from '../../src/local/simulator/call-log';
+import { startSimulatorProcess } from '../../src/local/simulator/simulator-process';
 import { prepareService, type Service, type ServiceOptions } from './service';
 import { spawnWorker, type WorkerProcess } from './worker-process';
 

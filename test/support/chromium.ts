@@ -1,6 +1,6 @@
 import { type Browser, chromium } from 'playwright-core';
 import { findOnPath } from '../../src/temporal-server/programs';
-import type { Reporter } from '../../src/temporal-server/reporter';
+import type { Reporter } from '../../src/terminal/reporter';
 import { bringDebianProgram } from './debian-program';
 
 /** Set by global-setup: the program, or why there is none. */

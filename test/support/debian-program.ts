@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { lockFile } from '../../src/temporal-server/file-lock';
 import { findOnPath } from '../../src/temporal-server/programs';
-import type { Reporter } from '../../src/temporal-server/reporter';
+import type { Reporter } from '../../src/terminal/reporter';
 import { cacheDirectory } from './cache-directory';
 
 /** A browser is some hundred megabytes; a slow line needs minutes, a stuck one is given up. */

@@ -6,8 +6,8 @@ import { bundleWorkflowCode, DefaultLogger } from '@temporalio/worker';
 import { searchAttributeNames } from '../../src/contract/names';
 import { devServerTuning, startDevServer } from '../../src/temporal-server/dev-server';
 import { ensureTemporalBinary } from '../../src/temporal-server/ensure-temporal';
-import { reasonOf } from '../../src/reason';
-import { createReporter, type Reporter } from '../../src/temporal-server/reporter';
+import { errorMessage } from '../../src/contract/failures';
+import { createReporter, type Reporter } from '../../src/terminal/reporter';
 import { cacheDirectory } from './cache-directory';
 import { bringChromium, chromiumEnvironment } from './chromium';
 import { pythonEnvironment } from './python';
@@ -59,7 +59,7 @@ async function findProgram(
   try {
     process.env[environment.program] = await bring(createReporter(process.stderr));
   } catch (error) {
-    process.env[environment.missing] = reasonOf(error);
+    process.env[environment.missing] = errorMessage(error);
   }
 }
 
@@ -68,7 +68,7 @@ async function findPythonClient(): Promise<void> {
   try {
     process.env[pythonEnvironment.packages] = await bringPythonOpenai(createReporter(process.stderr));
   } catch (error) {
-    process.env[pythonEnvironment.missing] = reasonOf(error);
+    process.env[pythonEnvironment.missing] = errorMessage(error);
   }
 }
 

@@ -2,7 +2,7 @@ import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { json } from 'node:stream/consumers';
 import type { ChatMessage } from '../../src/contract/chat';
-import { keepAliveTimeoutMs } from '../../src/simulator/keep-alive';
+import { keepAliveTimeoutMs } from '../../src/local/simulator/simulator';
 
 /**
  * A provider that answers nobody until it is told to: what a test does meanwhile, it does before the answer for certain. For a

@@ -1,5 +1,5 @@
-import type { Ledger } from '../../src/ledger/ledger';
-import type { Rollouts } from '../../src/ledger/rollouts';
+import type { Ledger } from '../../src/contract/ledger';
+import type { Rollouts } from '../../src/contract/rollout-ledger';
 
 /** What happens to a worker in the moments before and after it reads or writes for a rollout. */
 export interface Interference {

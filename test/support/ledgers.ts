@@ -4,8 +4,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Database } from 'better-sqlite3';
 import { Client } from 'pg';
-import { BetterSqlite3 } from '../../src/better-sqlite3';
-import type { Ledger } from '../../src/ledger/ledger';
+import { BetterSqlite3 } from '../../src/platform/better-sqlite3';
+import type { Ledger } from '../../src/contract/ledger';
 import { type LedgerLocation, openLedger } from '../../src/ledger/open-ledger';
 import { postgresUnavailable, startPostgres, type TestPostgres } from './postgres';
 

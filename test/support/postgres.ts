@@ -5,7 +5,7 @@ import { createRequire } from 'node:module';
 import { tmpdir, userInfo } from 'node:os';
 import { dirname, join } from 'node:path';
 import { promisify } from 'node:util';
-import { reasonOf } from '../../src/reason';
+import { errorMessage } from '../../src/contract/failures';
 import { findFreePort } from '../../src/temporal-server/ports';
 import { end, endWithUs } from './server-process';
 
@@ -27,7 +27,7 @@ export function postgresUnavailable(): string | null {
     serverUser();
     return null;
   } catch (error) {
-    return reasonOf(error);
+    return errorMessage(error);
   }
 }
 

@@ -4,7 +4,7 @@ import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { lockFile } from '../../src/temporal-server/file-lock';
-import type { Reporter } from '../../src/temporal-server/reporter';
+import type { Reporter } from '../../src/terminal/reporter';
 import { cacheDirectory } from './cache-directory';
 
 /** The one that the tests were written with; a newer one is tried on purpose, not by chance. */

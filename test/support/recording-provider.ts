@@ -2,7 +2,7 @@ import { createServer, type IncomingHttpHeaders } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { json } from 'node:stream/consumers';
 import type { ChatMessage } from '../../src/contract/chat';
-import { keepAliveTimeoutMs } from '../../src/simulator/keep-alive';
+import { keepAliveTimeoutMs } from '../../src/local/simulator/simulator';
 
 export interface RecordedRequest {
   readonly model: string;

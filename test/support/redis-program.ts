@@ -1,5 +1,5 @@
-import { findRedisProgram } from '../../src/bench/redis';
-import type { Reporter } from '../../src/temporal-server/reporter';
+import { findRedisProgram } from '../../bench/redis';
+import type { Reporter } from '../../src/terminal/reporter';
 import { bringDebianProgram } from './debian-program';
 
 /**

@@ -1,12 +1,12 @@
 import { randomUUID } from 'node:crypto';
 import { NativeConnection, Worker } from '@temporalio/worker';
-import { createActivities } from '../../src/activities';
-import { TargetMemory } from '../../src/activities/target-memory';
-import { findAuditProblem, readAudit } from '../../src/cli/rollout/audit-chain';
+import { createActivities } from '../../src/activities/create-activities';
+import { TargetMemory } from '../../src/activities/target-health';
+import { findAuditProblem, readAudit } from '../../src/operator/audit-chain';
 import { RolloutClient } from '../../src/client/rollout-client';
 import { openLedger } from '../../src/ledger/open-ledger';
 import { createProvider } from '../../src/providers/openai-compatible';
-import { startSimulator } from '../../src/simulator/simulator';
+import { startSimulator } from '../../src/local/simulator/simulator';
 import { type Interference, interferingLedger } from './interfering-ledger';
 import { prepareService, primaryModel, type Service, type ServiceOptions } from './service';
 import { unique, workflowBundle } from './temporal';

@@ -10,14 +10,12 @@ import type { ConfigFileInput } from '../../src/config/schema';
 import type { Settings } from '../../src/config/settings';
 import type { TurnStreams } from '../../src/contract/stream';
 import { createDataConverter } from '../../src/encryption/data-converter';
-import type { Ledger } from '../../src/ledger/ledger';
+import type { Ledger } from '../../src/contract/ledger';
 import { openLedger } from '../../src/ledger/open-ledger';
-import type { SimulatedModels } from '../../src/simulator/behaviour';
-import type { Simulator } from '../../src/simulator/simulator';
-import { startSimulator } from '../../src/simulator/simulator';
+import type { SimulatedModels } from '../../src/local/simulator/behaviour';
+import { type Simulator, startSimulator } from '../../src/local/simulator/simulator';
 import { openTurnStreams } from '../../src/streams/open-streams';
-import type { RunningWorker } from '../../src/worker';
-import { startWorker } from '../../src/worker';
+import { type RunningWorker, startWorker } from '../../src/services/worker';
 import { sharedTemporal, testEnvironment, unique } from './temporal';
 
 // What workers tell in passing is no news for who reads a test's output.

@@ -1,5 +1,4 @@
-import type { ReceivedEvent } from '../gateway/read-stream';
-import { readEvents } from '../gateway/read-stream';
+import { readEvents, type ReceivedEvent } from '../gateway/read-stream';
 
 /** A client that reads one turn's stream, and comes back with what it has when its connection breaks. */
 export class StreamReader {

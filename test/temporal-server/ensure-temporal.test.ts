@@ -5,7 +5,7 @@ import { dirname, join } from 'node:path';
 import type { RequestListener } from 'node:http';
 import type { DownloadSource } from '../../src/temporal-server/download';
 import { ensureTemporalBinary, type TemporalBinary } from '../../src/temporal-server/ensure-temporal';
-import { silentReporter } from '../../src/temporal-server/reporter';
+import { silentReporter } from '../../src/terminal/reporter';
 import { goVersion, pinnedVersion } from '../../src/temporal-server/temporal-version';
 import { eventually } from '../support/eventually';
 import { startTypescript, type TypescriptProgram } from '../support/typescript-program';

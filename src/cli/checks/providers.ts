@@ -2,7 +2,7 @@ import type { CallFailure, FailureKind } from '../../contract/failures';
 import type { Policy } from '../../contract/policy';
 import type { Settings } from '../../config/settings';
 import { createProvider } from '../../providers/openai-compatible';
-import type { ProviderSettings } from '../../providers/provider';
+import type { ProviderSettings } from '../../contract/provider';
 import type { Check, CheckOutcome } from './check';
 
 /** As long as a turn's first attempt may take: a provider that needs longer for a list cannot answer turns in time. */

@@ -1,6 +1,6 @@
-import { formatUsd, toUsd } from '../../domain/prices';
-import type { ApiKey } from '../../ledger/api-keys';
-import { formatTime } from '../words';
+import { formatUsd, toUsd } from '../../domain/turn/prices';
+import type { ApiKey } from '../../contract/api-keys';
+import { formatTime } from '../../terminal/format';
 
 /** `$5.00`, with more decimals where the amount has them. */
 export function formatCap(nanoUsd: number): string {

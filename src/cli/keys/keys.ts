@@ -1,7 +1,14 @@
 import { Command } from 'commander';
+import { isApiKeyId, parseApiKey } from '../../access/api-key';
+import type { ApiKey, ListedApiKey } from '../../contract/api-keys';
+import type { Ledger } from '../../contract/ledger';
+import { formatUsd, toUsd } from '../../domain/turn/prices';
+import { formatTime } from '../../terminal/format';
+import { renderTable, writeJson, writeLines } from '../../terminal/output';
+import { withLedger } from '../../operator/connections';
+import { exitStatusHelp, UsageError } from '../exit-status';
 import { createCommand } from './create';
-import { listCommand } from './list';
-import { revokeCommand } from './revoke';
+import { formatCap, keyAsJson, stateOf } from './key-words';
 
 /** `bellwether keys`: who may use the gateway, and what they may spend. */
 export function keysCommand(): Command {
@@ -10,4 +17,105 @@ export function keysCommand(): Command {
     command.addCommand(subcommand.exitOverride());
   }
   return command.addHelpText('after', '\nOptions are in the help of each: bellwether keys create --help');
+}
+
+/** `bellwether keys list`: every key but its secret, which is kept nowhere. */
+function listCommand(): Command {
+  return new Command('list')
+    .description('show all API keys: their budgets and what is spent of them, models, expiry, state')
+    .option('--json', 'print JSON, amounts in US dollars')
+    .addHelpText(
+      'after',
+      `\nUnconfirmed attempts count as spent, at their worst case. Days are UTC days. ${exitStatusHelp}`,
+    )
+    .action(async ({ json }: { json?: boolean }) => {
+      const nowMs = Date.now();
+      const keys = await withLedger(
+        (ledger) => ledger.keys.list(nowMs),
+        () => [],
+      );
+      if (json) writeJson(keys.map((key) => listedAsJson(key, nowMs)));
+      else if (keys.length > 0) writeLines([keyTable(keys, nowMs)]);
+      else writeLines(['There is no API key yet. Make one: npx bellwether keys create --name my-service']);
+    });
+}
+
+function keyTable(keys: readonly ListedApiKey[], nowMs: number): string {
+  return renderTable(
+    [
+      { title: 'id' },
+      { title: 'name' },
+      { title: 'role' },
+      { title: 'state' },
+      { title: 'spent today', align: 'right' },
+      { title: 'spent in all', align: 'right' },
+      { title: 'models' },
+      { title: 'per minute', align: 'right' },
+      { title: 'expires' },
+    ],
+    keys.map((key) => [
+      key.id,
+      key.name,
+      key.role,
+      stateOf(key, nowMs),
+      spending(key.spentTodayNanoUsd, key.dayNanoUsd),
+      spending(key.spentNanoUsd, key.totalNanoUsd),
+      key.models?.join(', ') ?? 'all',
+      key.requestsPerMinute === null ? 'default' : `${key.requestsPerMinute}`,
+      key.expiresAtMs === null ? 'never' : formatTime(key.expiresAtMs),
+    ]),
+  );
+}
+
+function spending(spentNanoUsd: number, capNanoUsd: number | null): string {
+  return capNanoUsd === null ? formatUsd(spentNanoUsd) : `${formatUsd(spentNanoUsd)} of ${formatCap(capNanoUsd)}`;
+}
+
+function listedAsJson(key: ListedApiKey, nowMs: number): object {
+  const spent = { spent_today_usd: toUsd(key.spentTodayNanoUsd), spent_usd: toUsd(key.spentNanoUsd) };
+  return { ...keyAsJson(key, nowMs), ...spent };
+}
+
+/** `bellwether keys revoke`: from now on nobody gets in with this key. */
+function revokeCommand(): Command {
+  return new Command('revoke')
+    .description('let nobody in with this key any more, from within a second; turns that run are finished')
+    .argument('<id>', 'of the key, as `bellwether keys list` shows it')
+    .option('--json', 'print JSON')
+    .addHelpText(
+      'after',
+      `\nRevoking a key again changes nothing. There is no way back: make a new key. ${exitStatusHelp}`,
+    )
+    .action(async (text: string, { json }: { json?: boolean }) => {
+      const id = readId(text);
+      const nowMs = Date.now();
+      const key = await withLedger(
+        (ledger) => revoke(ledger, id, nowMs),
+        () => null,
+      );
+      if (key === null) {
+        throw new Error(
+          `There is no API key with the id ${id} in this ledger. \`bellwether keys list\` shows them all.`,
+        );
+      }
+      const revokedAtMs = key.revokedAtMs ?? nowMs;
+      if (json) writeJson(keyAsJson(key, nowMs));
+      else if (revokedAtMs === nowMs) writeLines([`Key ${id} (${key.name}) is revoked.`]);
+      else writeLines([`Key ${id} (${key.name}) was revoked before, at ${formatTime(revokedAtMs)}.`]);
+    });
+}
+
+/** The whole key is taken for its id: who has found a leaked one has just that. */
+function readId(text: string): string {
+  const id = parseApiKey(text)?.id ?? text;
+  if (isApiKeyId(id)) return id;
+  // Not repeated: it may be a key, or most of one.
+  throw new UsageError(
+    'This is no id of an API key. An id has 12 characters, 0 to 9 and a to f; `bellwether keys list` shows them all.',
+  );
+}
+
+async function revoke(ledger: Ledger, id: string, atMs: number): Promise<ApiKey | null> {
+  await ledger.keys.revoke(id, atMs);
+  return ledger.keys.find(id);
 }

@@ -3,12 +3,12 @@ import pc from 'picocolors';
 import type { Evidence, RolloutSpec, RolloutState } from '../../contract/rollout';
 import { isReached, measure, type TestValue } from '../../domain/rollout/evidence';
 import { findingsOf, ratesOf } from '../../domain/rollout/findings';
-import { formatUsd, toUsd } from '../../domain/prices';
+import { formatUsd, toUsd } from '../../domain/turn/prices';
 import { exitStatusHelp } from '../exit-status';
-import { renderTable, writeJson, writeLines } from '../output';
-import { readTrail, type TrailEntry, useLedger } from './rollout-ledger';
-import { isoTime } from './status-json';
-import { formatTime, oneLine } from '../words';
+import { renderTable, writeJson, writeLines } from '../../terminal/output';
+import { readTrail, type TrailEntry, useLedger } from '../../operator/rollout-ledger';
+import { isoTime } from '../../operator/rollout-view';
+import { formatTime, oneLine } from '../../terminal/format';
 
 /** One thing that the rule looks at. */
 interface Measured {

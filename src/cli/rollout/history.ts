@@ -1,10 +1,10 @@
 import { Command } from 'commander';
 import type { RolloutAction, RolloutEntry } from '../../contract/rollout';
 import { exitStatusHelp } from '../exit-status';
-import { renderTable, writeJson, writeLines } from '../output';
-import { readTrail, type TrailEntry, useLedger } from './rollout-ledger';
-import { isoTime } from './status-json';
-import { formatTime, oneLine, phaseIcons } from '../words';
+import { renderTable, writeJson, writeLines } from '../../terminal/output';
+import { readTrail, type TrailEntry, useLedger } from '../../operator/rollout-ledger';
+import { isoTime } from '../../operator/rollout-view';
+import { formatTime, oneLine, phaseIcons } from '../../terminal/format';
 
 interface HistoryFlags {
   readonly all?: boolean;

@@ -4,16 +4,14 @@ import pc from 'picocolors';
 import type { RolloutAnswer, RolloutCommandInput, RolloutCommandName } from '../../contract/rollout';
 import { advanceRollout } from '../../domain/rollout/advance-rollout';
 import { rolloutCommandProblem } from '../../domain/rollout/validate';
-import type { Rollouts } from '../../ledger/rollouts';
-import { exitStatus, UsageError } from '../exit-status';
-import { inOptions } from '../in-options';
-import { writeJson, writeLines } from '../output';
-import { commandStatusHelp } from './exit-status';
-import { withOperator } from './liveness';
-import { optionOfField } from './option-of-field';
-import { findRollout, type KnownRollout, useLedger } from './rollout-ledger';
-import { statusLine } from './status-lines';
-import { formatTime, oneLine } from '../words';
+import type { Rollouts } from '../../contract/rollout-ledger';
+import { commandStatusHelp, exitStatus, UsageError } from '../exit-status';
+import { inOptions, optionOfField } from '../options';
+import { writeJson, writeLines } from '../../terminal/output';
+import { withOperator } from '../../operator/liveness';
+import { findRollout, type KnownRollout, useLedger } from '../../operator/rollout-ledger';
+import { statusLine } from './status';
+import { formatTime, oneLine } from '../../terminal/format';
 
 interface OperateFlags {
   readonly actor: string;

@@ -2,13 +2,13 @@ import { Command } from 'commander';
 import pc from 'picocolors';
 import type { Policy } from '../../contract/policy';
 import type { RolloutSpec } from '../../contract/rollout';
-import { formatUsd } from '../../domain/prices';
+import { formatUsd } from '../../domain/turn/prices';
 import { migrationReport, migrationVerdict, surchargeNanoUsd } from '../../domain/rollout/migration-report';
-import type { ArmTotals, Spending } from '../../ledger/rollouts';
+import type { ArmTotals, Spending } from '../../contract/rollout-ledger';
 import { exitStatusHelp } from '../exit-status';
-import { renderTable, writeJson, writeLines } from '../output';
-import { findRollout, useLedger } from './rollout-ledger';
-import { formatCostPerSuccess, formatCount, formatLatency, formatSuccessRate } from '../words';
+import { renderTable, writeJson, writeLines } from '../../terminal/output';
+import { findRollout, useLedger } from '../../operator/rollout-ledger';
+import { formatCostPerSuccess, formatCount, formatLatency, formatSuccessRate } from '../../terminal/format';
 
 /** What the ledger knows of both arms, and the prices that hold now. */
 interface ReportBasis {

@@ -10,14 +10,11 @@ import {
   type RolloutPlanName,
 } from '../../domain/rollout/plans';
 import { rolloutSpecProblem } from '../../domain/rollout/validate';
-import { createReporter } from '../../temporal-server/reporter';
+import { createReporter } from '../../terminal/reporter';
 import { exitStatusHelp, UsageError } from '../exit-status';
-import { inOptions } from '../in-options';
-import { renderTable, writeJson, writeLines } from '../output';
-import { parseDuration } from '../duration';
-import { optionOfField } from './option-of-field';
-import { simulateRuns } from './simulate-runs';
-import type { SimulationSummary } from './simulation-summary';
+import { inOptions, optionOfField, parseDuration } from '../options';
+import { renderTable, writeJson, writeLines } from '../../terminal/output';
+import { simulateRuns, type SimulationSummary } from '../../operator/simulation';
 import { inWordsOfFile } from './spec-file';
 
 interface SimulateFlags {

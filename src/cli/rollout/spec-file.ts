@@ -2,13 +2,13 @@ import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import { parseDocument } from 'yaml';
 import { z } from 'zod';
-import { usdAmount } from '../../config/dollars';
+import { usdAmount } from '../../config/schema';
 import { describeIssues, formatPath } from '../../config/schema-issues';
 import type { FreezeWindow, RolloutGates, RolloutStep } from '../../contract/rollout';
 import { formatDuration } from '../../domain/rollout/clock';
 import { rolloutPlans, type RolloutPlanName } from '../../domain/rollout/plans';
-import { reasonOf } from '../../reason';
-import { parseDuration } from '../duration';
+import { errorMessage } from '../../contract/failures';
+import { parseDuration } from '../options';
 import { UsageError } from '../exit-status';
 
 /** What a file says of a rollout; the rest is as in the plan. */
@@ -124,7 +124,7 @@ function readContent(file: string, fileName: string): unknown {
   try {
     text = readFileSync(file, 'utf8');
   } catch (error) {
-    throw new UsageError(`${file} cannot be read: ${reasonOf(error)}`, { cause: error });
+    throw new UsageError(`${file} cannot be read: ${errorMessage(error)}`, { cause: error });
   }
   const document = parseDocument(text, { prettyErrors: true });
   const [problem] = document.errors;
@@ -133,7 +133,7 @@ function readContent(file: string, fileName: string): unknown {
     return document.toJS() ?? {};
   } catch (error) {
     // An alias that leads nowhere, or thousands of them, is found only here.
-    throw new UsageError(`${fileName}: ${reasonOf(error)}`, { cause: error });
+    throw new UsageError(`${fileName}: ${errorMessage(error)}`, { cause: error });
   }
 }
 

@@ -1,11 +1,24 @@
 import { Command } from 'commander';
+import pc from 'picocolors';
+import type { ArmEvidence, RolloutPhase } from '../../contract/rollout';
+import { evidenceDueAtMs, formatDuration, nextAnalysisAtMs, stepDueAtMs } from '../../domain/rollout/clock';
+import { isReached, measure, requestsOf, type TestValue } from '../../domain/rollout/evidence';
+import { describeAdvance, percentOf } from '../../domain/rollout/findings';
+import { livenessOf, withOperatorIfAny, workflowProblem } from '../../operator/liveness';
+import { findRollout, useLedger } from '../../operator/rollout-ledger';
+import { actualShare, readView, type RolloutView, routingProblem, statusAsJson } from '../../operator/rollout-view';
+import {
+  formatCostPerSuccess,
+  formatCount,
+  formatLatency,
+  formatMoment,
+  formatSuccessRate,
+  oneLine,
+  phaseIcons,
+  wrapWords,
+} from '../../terminal/format';
+import { renderTable, writeJson, writeLines } from '../../terminal/output';
 import { exitStatusHelp } from '../exit-status';
-import { writeJson, writeLines } from '../output';
-import { livenessOf, withOperatorIfAny } from './liveness';
-import { findRollout, useLedger } from './rollout-ledger';
-import { readView } from './rollout-view';
-import { statusAsJson } from './status-json';
-import { statusLines } from './status-lines';
 
 /** `bellwether rollout status`: how things stand, also while Temporal is away. */
 export function statusCommand(): Command {
@@ -25,4 +38,124 @@ async function showStatus(name: string | undefined, json: boolean | undefined): 
   });
   if (json) writeJson(statusAsJson(view));
   else writeLines(statusLines(view));
+}
+
+/** Where lines are not on a terminal, they are not broken. */
+const endlessWidth = Number.POSITIVE_INFINITY;
+
+/** All of a status for a person; on a terminal of `columns` in lines that fit. */
+export function statusLines(
+  view: RolloutView,
+  isTerminal = process.stdout.isTTY,
+  columns = process.stdout.columns,
+): readonly string[] {
+  const width = isTerminal ? Math.max(40, columns || 80) : endlessWidth;
+  const { spec, state, workflow } = view;
+  const warnings = [workflowProblem(workflow, spec.name, state.endedAtMs !== null), routingProblem(view)];
+  return [
+    pc.bold(`${spec.name}: ${spec.baselineArm} → ${spec.canaryArm}`),
+    `  ${phaseColours[state.phase](`${phaseIcons[state.phase]} ${state.phase}`)}, ${placeOf(view)}`,
+    ...wrapWords(state.message, width, '  '),
+    ...warnings
+      .flatMap((warning) => (warning === null ? [] : wrapWords(warning, width, '    ', '  ! ')))
+      .map(pc.yellow),
+    `  ${sharesOf(view)}`,
+    ...evidenceLines(view),
+    ...missingLines(view, width),
+    ...timeLines(view),
+  ];
+}
+
+/** One line for logs and pipes. */
+export function statusLine({ spec, state }: Pick<RolloutView, 'spec' | 'state'>): string {
+  return `${spec.name} ${phaseIcons[state.phase]} ${state.phase} at ${state.percent}%: ${oneLine(state.message)}`;
+}
+
+const phaseColours: Readonly<Record<RolloutPhase, (text: string) => string>> = {
+  Progressing: pc.cyan,
+  Promoting: pc.cyan,
+  Paused: pc.yellow,
+  Held: pc.yellow,
+  Succeeded: pc.green,
+  RolledBack: pc.red,
+};
+
+function placeOf({ spec, state }: RolloutView): string {
+  if (state.phase === 'RolledBack') return `all turns on ${spec.baselineArm}`;
+  if (state.step >= spec.steps.length) return `all turns on ${spec.canaryArm}`;
+  return `step ${state.step + 1}/${spec.steps.length}`;
+}
+
+function sharesOf(view: RolloutView): string {
+  const { state, split, spec, traffic, trafficSinceMs, atMs } = view;
+  const set = split?.rollout === spec.name ? split.percent : state.percent;
+  const share = actualShare(view);
+  const turns = traffic.reduce((sum, row) => sum + row.turns, 0);
+  const window = `the last ${formatDuration(atMs - trafficSinceMs)}`;
+  const actual =
+    share === null ? `no turns in ${window}` : `${percentOf(share)} of ${formatCount(turns)} turns in ${window}`;
+  return `${spec.canaryArm}: set to ${set}% of users, actual share ${actual}`;
+}
+
+function evidenceLines({ spec, state, evidence }: RolloutView): readonly string[] {
+  if (evidence === null) return [];
+  const { advance } = measure(evidence, spec.gates, state.percent);
+  const arms: readonly (readonly [string, ArmEvidence])[] = [
+    [spec.baselineArm, evidence.baseline],
+    [spec.canaryArm, evidence.canary],
+  ];
+  const table = renderTable(
+    [
+      { title: 'in this bake' },
+      { title: 'requests', align: 'right' },
+      { title: 'success (95%)', align: 'right' },
+      { title: 'mean', align: 'right' },
+      { title: 'p95', align: 'right' },
+      { title: 'cost/success', align: 'right' },
+    ],
+    arms.map(([name, arm]) => [
+      name,
+      formatCount(requestsOf(arm)),
+      formatSuccessRate(arm.successes, requestsOf(arm)),
+      formatLatency(arm.latencyMeanMs),
+      formatLatency(arm.latencyP95Ms),
+      formatCostPerSuccess(arm.costNanoUsd, arm.successfulTurns),
+    ]),
+    // Without borders it fits 80 columns.
+    false,
+  );
+  const bar = state.phase === 'Promoting' ? [] : [`  ${evidenceBar(advance)} ${describeAdvance(advance, spec)}`];
+  return [...bar, '', ...table.split('\n').map((line) => `  ${line}`)];
+}
+
+const barLength = 24;
+
+function evidenceBar(advance: TestValue): string {
+  const filled = Math.round(barLength * Math.min(1, Math.max(0, advance.value / advance.needed)));
+  const paint = isReached(advance) ? pc.green : pc.cyan;
+  return paint('█'.repeat(filled)) + pc.dim('░'.repeat(barLength - filled));
+}
+
+function missingLines({ state, outlook }: RolloutView, width: number): readonly string[] {
+  if (outlook === null || state.phase === 'Promoting') return [];
+  if (outlook.action === 'advance') return ['', '  Nothing is missing: the next analysis advances.'];
+  if (outlook.action !== 'wait') {
+    return ['', ...wrapWords(`An analysis now would ${outlook.action}: ${outlook.reason}`, width, '  ').map(pc.yellow)];
+  }
+  const missing = outlook.missing.flatMap((sentence) => wrapWords(sentence, width, '    ', '  - '));
+  return ['', '  Missing for the next step:', ...missing];
+}
+
+function timeLines({ spec, state, atMs }: RolloutView): readonly string[] {
+  if (state.endedAtMs !== null) return [`  Ended ${formatMoment(state.endedAtMs, atMs)}.`];
+  const isLast = state.step >= spec.steps.length;
+  const due = stepDueAtMs(spec, state);
+  return [
+    '',
+    `  Next analysis  ${formatMoment(nextAnalysisAtMs(spec, state, atMs), atMs)}`,
+    isLast
+      ? `  Warm until     ${formatMoment(due, atMs)}: can be rolled back`
+      : `  Step lasts to  ${formatMoment(due, atMs)} at the earliest`,
+    ...(isLast ? [] : [`  Deadline       ${formatMoment(evidenceDueAtMs(spec, state), atMs)}: held without evidence`]),
+  ];
 }

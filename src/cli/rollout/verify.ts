@@ -1,9 +1,9 @@
 import { Command } from 'commander';
 import pc from 'picocolors';
 import { exitStatus } from '../exit-status';
-import { writeJson, writeLines } from '../output';
-import { type AuditProblem, findAuditProblem, readAudit } from './audit-chain';
-import { findRollout, useLedger } from './rollout-ledger';
+import { writeJson, writeLines } from '../../terminal/output';
+import { type AuditProblem, findAuditProblem, readAudit } from '../../operator/audit-chain';
+import { findRollout, useLedger } from '../../operator/rollout-ledger';
 
 /** `bellwether rollout verify`: whether the audit trail is whole, unaltered, and its verdicts follow from what they saw. */
 export function verifyCommand(): Command {

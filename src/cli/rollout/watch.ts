@@ -1,15 +1,16 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Command, Option } from 'commander';
-import type { RolloutClient } from '../../client';
+import type { RolloutClient } from '../../client/index';
+import type { Ledger } from '../../contract/ledger';
 import type { RolloutPhase } from '../../contract/rollout';
 import { formatDuration } from '../../domain/rollout/clock';
-import type { Ledger } from '../../ledger/ledger';
-import { parseDuration } from '../duration';
-import { watchStatus } from './exit-status';
-import { livenessOf, withOperatorIfAny, type Liveness } from './liveness';
-import { findRollout, useLedger } from './rollout-ledger';
-import { readView, type RolloutView } from './rollout-view';
-import { createWatchOutput, type WatchOutput } from './watch-output';
+import { type Liveness, livenessOf, withOperatorIfAny, workflowProblem } from '../../operator/liveness';
+import { findRollout, useLedger } from '../../operator/rollout-ledger';
+import { readView, type RolloutView, routingProblem, statusAsJson } from '../../operator/rollout-view';
+import { LiveView, type Terminal } from '../../terminal/live-view';
+import { watchStatus } from '../exit-status';
+import { parseDuration } from '../options';
+import { statusLine, statusLines } from './status';
 
 interface WatchFlags {
   readonly timeout?: number;
@@ -113,4 +114,44 @@ function statusOf({ state, workflow, split, spec }: RolloutView, waits: boolean)
 
 function ignoreAbort(error: unknown): void {
   if (!(error instanceof Error && error.name === 'AbortError')) throw error;
+}
+
+interface WatchOutput {
+  show(view: RolloutView): void;
+  end(): void;
+}
+
+/** Redrawn in place on a terminal; in a pipe, and as JSON, a line whenever something has changed. */
+function createWatchOutput(stream: Terminal & { readonly isTTY?: boolean }, json: boolean): WatchOutput {
+  if (json) return new ChangedLines(stream, (view) => JSON.stringify(statusAsJson(view)));
+  if (stream.isTTY !== true) return new ChangedLines(stream, (view) => textOf(view).join('\n'));
+  const live = new LiveView(stream);
+  return { show: (view) => live.draw(statusLines(view, true)), end: () => live.end() };
+}
+
+function textOf(view: RolloutView): readonly string[] {
+  const { state, spec, workflow } = view;
+  const problems = [workflowProblem(workflow, spec.name, state.endedAtMs !== null), routingProblem(view)];
+  return [statusLine(view), ...problems.filter((problem) => problem !== null)];
+}
+
+class ChangedLines implements WatchOutput {
+  private shown: string | undefined;
+
+  constructor(
+    private readonly stream: Terminal,
+    private readonly write: (view: RolloutView) => string,
+  ) {}
+
+  show(view: RolloutView): void {
+    // While it is under way, the message tells counts and times that change all the time: what they lead to is what matters.
+    const { state, workflow } = view;
+    const message = state.phase === 'Progressing' || state.phase === 'Promoting' ? null : state.message;
+    const change = JSON.stringify([state.phase, state.percent, state.bake, message, workflow, routingProblem(view)]);
+    if (change === this.shown) return;
+    this.shown = change;
+    this.stream.write(`${this.write(view)}\n`);
+  }
+
+  end(): void {}
 }

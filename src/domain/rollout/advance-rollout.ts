@@ -1,7 +1,14 @@
-import type { RolloutDecision, RolloutOccasion, RolloutSpec, RolloutState } from '../../contract/rollout';
-import { analyse } from './analyse';
-import { begin } from './moves';
-import { obey } from './obey';
+import type {
+  Evidence,
+  RolloutCommand,
+  RolloutDecision,
+  RolloutOccasion,
+  RolloutSpec,
+  RolloutState,
+} from '../../contract/rollout';
+import { evidenceDueAtMs, formatDuration, frozenUntilMs, stepDueAtMs } from './clock';
+import { type Findings, findingsOf } from './findings';
+import { advanceTo, begin, enter, rollBack, unchanged } from './moves';
 
 /**
  * The one rule of a rollout: what comes next. Pure, so that the workflow that acts on it, the simulation that tries it
@@ -13,6 +20,170 @@ export function advanceRollout(
   { atMs, evidence, command }: RolloutOccasion,
 ): RolloutDecision {
   if (state === null) return begin(spec, atMs);
-  if (command !== null) return obey(spec, state, command, evidence, atMs);
+  if (command !== null) return applyCommand(spec, state, command, evidence, atMs);
   return analyse(spec, state, evidence, atMs);
+}
+
+/** What an operator's command comes to. A rollback is never refused while there is something to roll back. */
+function applyCommand(
+  spec: RolloutSpec,
+  state: RolloutState,
+  command: RolloutCommand,
+  evidence: Evidence | null,
+  atMs: number,
+): RolloutDecision {
+  const refuse = (why: string): RolloutDecision => unchanged('refuse', state, why);
+  if (state.endedAtMs !== null) return refuse(`The rollout has ended (${state.phase}): ${state.message}`);
+  if (command.name === 'rollback') return rollBack(state, atMs, `${command.actor} rolled back${saying(command)}.`);
+  if (command.problem !== undefined) return refuse(command.problem);
+  // Not so a pause: whoever wants the rollout stopped wants it stopped wherever it is by now.
+  if (command.name !== 'pause' && command.seenPercent !== undefined && command.seenPercent !== state.percent) {
+    return refuse(`${command.name} was meant at ${command.seenPercent}%, the rollout is at ${state.percent}% by now.`);
+  }
+  if (state.phase === 'Promoting') return refuse('The canary has all traffic already; only a rollback is left.');
+  if (command.name === 'resume') return resume(state, command, atMs, refuse);
+  if (command.name === 'promote') return promote(spec, state, command, evidence, atMs, refuse);
+  if (state.phase !== 'Progressing') return refuse(`It is ${state.phase} already: ${state.message}`);
+  return enter('pause', state, 'Paused', `${command.actor} paused it${saying(command)}.`);
+}
+
+type Refuse = (why: string) => RolloutDecision;
+
+function resume(state: RolloutState, command: RolloutCommand, atMs: number, refuse: Refuse): RolloutDecision {
+  if (state.phase === 'Progressing') return refuse('It is neither paused nor held.');
+  const resumed = enter('resume', state, 'Progressing', `${command.actor} resumed it${saying(command)}.`);
+  if (state.phase === 'Paused') return resumed;
+  if (!hasReason(command)) return refuse('To resume a held rollout overrides a finding: give a reason.');
+  // The finding that held it has been looked at: the tests of a bake begin anew, those of the whole rollout go on.
+  return { ...resumed, next: { ...resumed.next, bake: state.bake + 1, bakeStartedAtMs: atMs } };
+}
+
+function promote(
+  spec: RolloutSpec,
+  state: RolloutState,
+  command: RolloutCommand,
+  evidence: Evidence | null,
+  atMs: number,
+  refuse: Refuse,
+): RolloutDecision {
+  const step = command.full ? spec.steps.length : state.step + 1;
+  const percent = spec.steps[step]?.percent ?? 100;
+  const advance = (reason: string): RolloutDecision => advanceTo(spec, state, step, atMs, reason);
+  if (command.force) {
+    if (!hasReason(command)) return refuse('To force is to override the evidence: give a reason.');
+    if (isSentAgain(state, command)) {
+      return refuse(
+        `That was done already: ${state.message} To force the next step too, say "seenPercent": ${state.percent}.`,
+      );
+    }
+    return advance(forced(command, state.percent, percent));
+  }
+  if (state.phase !== 'Progressing') {
+    return refuse(`It is ${state.phase}: ${state.message} Resume it first, or force the promotion with a reason.`);
+  }
+  const frozenUntil = frozenUntilMs(spec, atMs);
+  if (frozenUntil !== null) {
+    return refuse(`A freeze window ends in ${formatDuration(frozenUntil - atMs)}. Wait, or force with a reason.`);
+  }
+  const { blind, breach, alarms, missing } = findingsOf(spec, state, evidence, atMs);
+  const against = [blind, breach, ...alarms, ...missing].filter((finding) => finding !== null);
+  if (against.length > 0)
+    return refuse(`The evidence is not there: ${against.join(' ')} Wait, or force with a reason.`);
+  return advance(`${command.actor} promoted it from ${state.percent}% to ${percent}%${saying(command)}.`);
+}
+
+function forced(command: RolloutCommand, fromPercent: number, toPercent: number): string {
+  return `${command.actor} forced it from ${fromPercent}% to ${toPercent}%${saying(command)}.`;
+}
+
+/** The command that led to this step has come twice, as signals may, and nothing was looked at in between. */
+function isSentAgain({ reached, percent, message }: RolloutState, command: RolloutCommand): boolean {
+  const before = reached.at(-2);
+  if (command.full || command.seenPercent !== undefined || before === undefined) return false;
+  return message === forced(command, before.percent, percent);
+}
+
+function hasReason({ reason }: RolloutCommand): boolean {
+  return reason !== undefined && reason.trim() !== '';
+}
+
+function saying(command: RolloutCommand): string {
+  return hasReason(command) ? ` ("${command.reason}")` : '';
+}
+
+/** What follows from the evidence and the time alone. */
+function analyse(spec: RolloutSpec, state: RolloutState, evidence: Evidence | null, atMs: number): RolloutDecision {
+  if (state.endedAtMs !== null) return unchanged('wait', state, state.message);
+  const findings = findingsOf(spec, state, evidence, atMs);
+  if (state.phase === 'Promoting') return finishOrWait(spec, state, findings, atMs);
+
+  const { blind, breach, worse, alarms } = findings;
+  if (blind !== null) return waitForSight(spec, state, blind, atMs);
+  if (breach !== null && worse !== null) return rollBack(state, atMs, `${breach} ${worse}`);
+  if (state.phase === 'Held')
+    return unchanged('wait', state, state.message, ['An operator must promote, resume or roll back.']);
+  if (breach !== null) {
+    return hold(state, `${breach} That ${spec.baselineArm} does better is not shown, so rolling back may not help.`);
+  }
+  if (alarms.length > 0) return hold(state, alarms.join(' '));
+  if (state.phase === 'Paused') return unchanged('wait', state, state.message, ['An operator must resume.']);
+  return advanceOrWait(spec, state, findings, atMs);
+}
+
+/** No data is never success; and no failure either, so what was decided stays. */
+function waitForSight(spec: RolloutSpec, state: RolloutState, blind: string, atMs: number): RolloutDecision {
+  if (state.phase === 'Progressing' && isEvidenceOverdue(spec, state, atMs)) return hold(state, overdue(blind));
+  return unchanged('wait', state, blind, [blind]);
+}
+
+function advanceOrWait(spec: RolloutSpec, state: RolloutState, findings: Findings, atMs: number): RolloutDecision {
+  if (findings.missing.length > 0 && isEvidenceOverdue(spec, state, atMs)) {
+    return hold(state, overdue(findings.missing.join(' ')));
+  }
+  const missing = [...findings.missing, ...clockMissing(spec, state, atMs)];
+  if (missing.length > 0) return unchanged('wait', state, missing.join(' '), missing);
+
+  const percent = spec.steps[state.step + 1]?.percent ?? 100;
+  const reason = `${spec.canaryArm} has the evidence and the bake: from ${state.percent}% to ${percent}%. ${findings.figures}`;
+  return advanceTo(spec, state, state.step + 1, atMs, reason);
+}
+
+/** Once for each bake: an operator who resumed the rollout after that has given it more time. */
+function isEvidenceOverdue(spec: RolloutSpec, state: RolloutState, atMs: number): boolean {
+  const dueAtMs = evidenceDueAtMs(spec, state);
+  return atMs >= dueAtMs && state.bakeStartedAtMs < dueAtMs;
+}
+
+function overdue(missing: string): string {
+  return `The time of the plan is over and the evidence is not there: ${missing}`;
+}
+
+function clockMissing(spec: RolloutSpec, state: RolloutState, atMs: number): string[] {
+  const missing: string[] = [];
+  const dueInMs = stepDueAtMs(spec, state) - atMs;
+  if (dueInMs > 0) missing.push(`The step lasts ${formatDuration(dueInMs)} more.`);
+  const frozenUntil = frozenUntilMs(spec, atMs);
+  if (frozenUntil !== null) missing.push(`A freeze window ends in ${formatDuration(frozenUntil - atMs)}.`);
+  return missing;
+}
+
+function hold(state: RolloutState, reason: string): RolloutDecision {
+  return enter('hold', state, 'Held', reason, ['An operator must promote with a reason, resume or roll back.']);
+}
+
+/** At 100 % there is nothing left to compare with: what is wrong is told, and a person decides. */
+function finishOrWait(spec: RolloutSpec, state: RolloutState, findings: Findings, atMs: number): RolloutDecision {
+  const warmLeftMs = stepDueAtMs(spec, state) - atMs;
+  if (warmLeftMs <= 0) {
+    const { next, ...decision } = enter(
+      'finish',
+      state,
+      'Succeeded',
+      `All traffic is on ${spec.canaryArm}; ${spec.baselineArm} need not be kept any longer.`,
+    );
+    return { ...decision, next: { ...next, endedAtMs: atMs } };
+  }
+  const trouble = [findings.breach, ...findings.alarms].filter((finding) => finding !== null);
+  const warm = `At 100%; ${spec.baselineArm} stays warm for a rollback for ${formatDuration(warmLeftMs)} more.`;
+  return unchanged('wait', state, [...trouble, warm].join(' '));
 }

@@ -1,8 +1,7 @@
 import type { Evidence, RolloutSpec, RolloutState } from '../../contract/rollout';
-import { toUsd } from '../prices';
+import { toUsd } from '../turn/prices';
 import { formatDuration } from './clock';
-import type { Measures, TestValue } from './evidence';
-import { cleanRequestsToGo, isReached, measure, requestsOf } from './evidence';
+import { cleanRequestsToGo, isReached, measure, type Measures, requestsOf, type TestValue } from './evidence';
 
 /** What evidence comes to, each finding as a sentence with its numbers. */
 export interface Findings {
@@ -21,7 +20,7 @@ export interface Findings {
 }
 
 export function findingsOf(spec: RolloutSpec, state: RolloutState, evidence: Evidence | null, atMs: number): Findings {
-  const blind = blindness(spec, state, evidence, atMs);
+  const blind = missingData(spec, state, evidence, atMs);
   if (blind !== null || evidence === null)
     return { blind, breach: null, worse: null, alarms: [], missing: [], figures: '' };
 
@@ -66,7 +65,7 @@ export function percentOf(share: number): string {
   return `${(share * 100).toFixed(2).replace(/\.?0+$/, '')}%`;
 }
 
-function blindness(
+function missingData(
   { gates, canaryArm }: RolloutSpec,
   { bake }: RolloutState,
   evidence: Evidence | null,

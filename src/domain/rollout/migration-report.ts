@@ -1,6 +1,6 @@
 import type { ModelPrice } from '../../contract/policy';
 import type { TokenUsage } from '../../contract/turn';
-import { costNanoUsd } from '../prices';
+import { costNanoUsd } from '../turn/prices';
 
 /** What an arm did so far; a request is the first call of a turn. */
 export interface ArmRecord {

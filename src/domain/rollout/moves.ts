@@ -1,7 +1,7 @@
 import type { RolloutAction, RolloutDecision, RolloutPhase, RolloutSpec, RolloutState } from '../../contract/rollout';
 
 /** A decision that changes no more than the message, and that only while the rollout is under way. */
-export function stay(
+export function unchanged(
   action: Extract<RolloutAction, 'wait' | 'refuse'>,
   state: RolloutState,
   reason: string,

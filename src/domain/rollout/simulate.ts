@@ -1,7 +1,6 @@
-import type { RolloutSpec, RolloutState } from '../../contract/rollout';
+import type { ArmEvidence, Evidence, RolloutSpec, RolloutState } from '../../contract/rollout';
 import { advanceRollout } from './advance-rollout';
 import { nextAnalysisAtMs, plannedEndAtMs } from './clock';
-import { SimulatedTraffic, type TrafficOptions } from './simulated-traffic';
 
 export interface SimulationOptions extends TrafficOptions {
   readonly spec: RolloutSpec;
@@ -42,4 +41,126 @@ export function simulateRollout({ spec, ...options }: SimulationOptions, random:
     atMs = nextAnalysisAtMs(spec, state, atMs);
   }
   return ended(heldAtMs === null ? 'late' : 'held', heldAtMs);
+}
+
+const hourMs = 60 * 60 * 1000;
+
+interface TrafficOptions {
+  /** True success rate of the canary's first calls, 0 to 1. */
+  readonly canarySuccessRate: number;
+  readonly baselineSuccessRate: number;
+  /** Of both arms together. */
+  readonly requestsPerHour: number;
+}
+
+/**
+ * The traffic of one run, as the ledger would count it.
+ *
+ * Requests come evenly, and each arm gets exactly its share: how many there are is given, only how they end is chance.
+ * (Drawn counts would vary by a few percent around the same means, and say nothing of the canary.) Each request is of a
+ * user of its own, so that no user's cap is met and the share of users is the split's. Both arms are equally fast and
+ * cost nothing: the guards of latency and cost are not simulated.
+ */
+class SimulatedTraffic {
+  private readonly canary: Arm;
+  private readonly baseline: Arm;
+  private bake = 0;
+
+  /** `random` gives numbers from 0 to 1, 1 excluded. */
+  constructor(
+    private readonly options: TrafficOptions,
+    random: () => number,
+  ) {
+    this.canary = new Arm(failuresAmong(options.canarySuccessRate, random));
+    this.baseline = new Arm(failuresAmong(options.baselineSuccessRate, random));
+  }
+
+  /** Call it in the order of time: requests that ended stay as they were. */
+  evidenceAt(atMs: number, { bake, bakeStartedAtMs, percent }: RolloutState): Evidence {
+    const { canary, baseline } = this;
+    if (bake !== this.bake) {
+      this.bake = bake;
+      canary.beginBake();
+      baseline.beginBake();
+    }
+    const requestsPerMs = this.options.requestsPerHour / hourMs;
+    const canaryPerMs = (requestsPerMs * percent) / 100;
+    canary.receiveUpTo(countIn(atMs - bakeStartedAtMs, canaryPerMs));
+    baseline.receiveUpTo(countIn(atMs - bakeStartedAtMs, requestsPerMs - canaryPerMs));
+    return {
+      atMs,
+      bake,
+      canarySuccesses: canary.earlierRequests - canary.earlierFailures + canary.requests - canary.failures,
+      canaryFailures: canary.earlierFailures + canary.failures,
+      baseline: baseline.evidence(),
+      canary: canary.evidence(),
+      canaryTimedCalls: 0,
+      canarySlowCalls: 0,
+      newestCanaryAtMs: canary.requests === 0 ? null : Math.floor(bakeStartedAtMs + canary.requests / canaryPerMs),
+    };
+  }
+}
+
+/** A hair more, so that 200 requests are not 199 for the rounding of a product. */
+function countIn(durationMs: number, perMs: number): number {
+  return Math.floor(durationMs * perMs + 1e-6);
+}
+
+class Arm {
+  /** In this bake. */
+  requests = 0;
+  failures = 0;
+  /** In all bakes before. */
+  earlierRequests = 0;
+  earlierFailures = 0;
+
+  constructor(private readonly drawFailures: (requests: number) => number) {}
+
+  beginBake(): void {
+    this.earlierRequests += this.requests;
+    this.earlierFailures += this.failures;
+    this.requests = 0;
+    this.failures = 0;
+  }
+
+  receiveUpTo(requests: number): void {
+    this.failures += this.drawFailures(requests - this.requests);
+    this.requests = requests;
+  }
+
+  evidence(): ArmEvidence {
+    const successes = this.requests - this.failures;
+    return {
+      turns: this.requests,
+      users: this.requests,
+      successes,
+      failures: this.failures,
+      latencyMeanMs: null,
+      latencyP95Ms: null,
+      successfulTurns: successes,
+      costNanoUsd: 0,
+    };
+  }
+}
+
+/**
+ * How many of the next requests fail, by skipping from failure to failure: exactly binomial, and as quick as failures are
+ * rare.
+ */
+function failuresAmong(successRate: number, random: () => number): (requests: number) => number {
+  if (successRate >= 1) return () => 0;
+  const logSuccessRate = Math.log(successRate);
+  const drawSuccesses = (): number => Math.floor(Math.log(1 - random()) / logSuccessRate);
+  let successesToCome = drawSuccesses();
+  return (requests) => {
+    let failures = 0;
+    let left = requests;
+    while (successesToCome < left) {
+      left -= successesToCome + 1;
+      failures += 1;
+      successesToCome = drawSuccesses();
+    }
+    successesToCome -= left;
+    return failures;
+  };
 }

@@ -5,7 +5,7 @@ import type {
   RolloutGates,
   RolloutSpec,
 } from '../../contract/rollout';
-import { idProblem } from '../validate-input';
+import { idProblem } from '../turn/validate-input';
 
 const hourMs = 60 * 60 * 1000;
 const longestMs = 366 * 24 * hourMs;

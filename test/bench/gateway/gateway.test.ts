@@ -1,4 +1,4 @@
-import { findRedisProgram } from '../../../src/bench/redis';
+import { findRedisProgram } from '../../../bench/redis';
 import { startTypescript } from '../../support/typescript-program';
 
 interface Overhead {
@@ -31,7 +31,7 @@ test('the benchmark of the gateway measures every way, streamed and plain, and t
   // The turns are the limit: so many seconds are never reached.
   const counts = ['--turns', '3', '--seconds', '600', '--rounds', '1', '--callers', '1,2', '--streams', '3'];
   const provider = ['--first-token', '1', '--gap', '1', '--pieces', '10'];
-  const program = startTypescript('../src/bench/main.ts', 'gateway', ...counts, ...provider, '--json');
+  const program = startTypescript('../bench/main.ts', 'gateway', ...counts, ...provider, '--json');
   const status = await program.ended;
   expect({ status, problems: status === 0 ? '' : program.output.stderr }).toEqual({ status: 0, problems: '' });
 
@@ -61,7 +61,7 @@ test('the benchmark of the gateway measures every way, streamed and plain, and t
 });
 
 test('a way that does not exist is named in the error', async () => {
-  const program = startTypescript('../src/bench/main.ts', 'gateway', '--only', 'fastest');
+  const program = startTypescript('../bench/main.ts', 'gateway', '--only', 'fastest');
   expect(await program.ended).toBe(1);
   expect(program.output.stderr).toContain('No way is named fastest');
 });

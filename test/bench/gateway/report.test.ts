@@ -1,6 +1,6 @@
-import type { MemoryRow } from '../../../src/bench/gateway/open-streams';
-import { renderGatewayRows, renderMemoryRows } from '../../../src/bench/gateway/report';
-import type { GatewayRow } from '../../../src/bench/gateway/summary';
+import type { MemoryRow } from '../../../bench/gateway/open-streams';
+import { renderGatewayRows, renderMemoryRows } from '../../../bench/gateway/report';
+import type { GatewayRow } from '../../../bench/gateway/summary';
 
 const row: GatewayRow = {
   way: 'proxy',

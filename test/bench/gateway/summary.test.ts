@@ -1,6 +1,6 @@
-import type { GatewayMeasurement } from '../../../src/bench/gateway/measure';
-import { summarizeGateway } from '../../../src/bench/gateway/summary';
-import type { GatewayWay } from '../../../src/bench/gateway/way';
+import type { GatewayMeasurement } from '../../../bench/gateway/measure';
+import { summarizeGateway } from '../../../bench/gateway/summary';
+import type { GatewayWay } from '../../../bench/gateway/way';
 
 const way: GatewayWay = {
   name: 'proxy',

@@ -1,7 +1,7 @@
 import type { Evidence, RolloutGates } from '../../../src/contract/rollout';
 import { isReached, measure, type Measures } from '../../../src/domain/rollout/evidence';
 import { defaultRolloutGates } from '../../../src/domain/rollout/plans';
-import { sampleLatencyMs, seededRandom } from '../../../src/simulator/random';
+import { sampleLatencyMs, seededRandom } from '../../../src/domain/random';
 import { arm, provenAt, Rollout } from './given';
 
 /** Wide enough that a bound which is met exactly shows in some hundred runs. */

@@ -1,7 +1,6 @@
-import { simulateRuns } from '../../../src/cli/rollout/simulate-runs';
-import { summariseRuns } from '../../../src/cli/rollout/simulation-summary';
+import { simulateRuns, summariseRuns } from '../../../src/operator/simulation';
 import { simulateRollout } from '../../../src/domain/rollout/simulate';
-import { seededRandom } from '../../../src/simulator/random';
+import { seededRandom } from '../../../src/domain/random';
 import { hourMs, specWith } from './given';
 
 jest.setTimeout(180_000);

@@ -1,6 +1,6 @@
 import { createOpenAICompatible } from '@ai-sdk/openai-compatible';
 import { APICallError, generateObject, generateText, jsonSchema, RetryError, stepCountIs, streamText, tool } from 'ai';
-import { faults } from '../../../src/simulator/behaviour';
+import { faults } from '../../../src/local/simulator/behaviour';
 import { primaryModel } from '../../support/service';
 import { hello } from '../gateway-service';
 import { fillSession } from './busy-session';

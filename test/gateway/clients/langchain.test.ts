@@ -1,6 +1,6 @@
 import { AIMessage, AIMessageChunk, HumanMessage, ToolMessage } from '@langchain/core/messages';
 import { ChatOpenAI, type ChatOpenAIFields } from '@langchain/openai';
-import { faults } from '../../../src/simulator/behaviour';
+import { faults } from '../../../src/local/simulator/behaviour';
 import { primaryModel } from '../../support/service';
 import { hello } from '../gateway-service';
 import { type ClientService, startClientService } from './client-service';

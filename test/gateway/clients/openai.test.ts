@@ -12,7 +12,7 @@ import OpenAI, {
 import type { ClientOptions } from 'openai';
 import type { RunnableToolFunction } from 'openai/lib/RunnableFunction';
 import type { ChatCompletionChunk } from 'openai/resources/chat/completions';
-import { faults } from '../../../src/simulator/behaviour';
+import { faults } from '../../../src/local/simulator/behaviour';
 import { eventually } from '../../support/eventually';
 import { fallbackModel, primaryModel } from '../../support/service';
 import { hello } from '../gateway-service';

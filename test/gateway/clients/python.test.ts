@@ -1,6 +1,6 @@
 import type { Chunk } from '../../../src/gateway/chunks';
 import type { Completion } from '../../../src/gateway/completion';
-import { faults } from '../../../src/simulator/behaviour';
+import { faults } from '../../../src/local/simulator/behaviour';
 import { eventually } from '../../support/eventually';
 import { describeWithPython, type PythonProgram, startPython } from '../../support/python';
 import { fallbackModel, primaryModel } from '../../support/service';

@@ -1,8 +1,8 @@
 /** A stream that broke off is gone on with by another provider, which may not want to. */
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { faults } from '../../../src/simulator/behaviour';
-import { keepAliveTimeoutMs } from '../../../src/simulator/keep-alive';
+import { faults } from '../../../src/local/simulator/behaviour';
+import { keepAliveTimeoutMs } from '../../../src/local/simulator/simulator';
 import { fallbackModel, primaryModel } from '../../support/service';
 import { storedAnswer } from './ask';
 import { retry, startFaultsSetting, type FaultsSetting } from './setting';

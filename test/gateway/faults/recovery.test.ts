@@ -1,6 +1,6 @@
 /** A provider that is down for a minute, in a tenth of the time: six seconds, a probe each second, back with the first. */
-import type { AttemptRow } from '../../../src/ledger/ledger';
-import { faults, type Fault } from '../../../src/simulator/behaviour';
+import type { AttemptRow } from '../../../src/contract/ledger';
+import { faults, type Fault } from '../../../src/local/simulator/behaviour';
 import { eventually } from '../../support/eventually';
 import { primaryModel } from '../../support/service';
 import { manners } from './ask';

@@ -1,5 +1,5 @@
 /** The contract's faults of a provider, one row each, through the whole service: streamed and plain. */
-import { faults, type Fault, type ModelBehaviour } from '../../../src/simulator/behaviour';
+import { faults, type Fault, type ModelBehaviour } from '../../../src/local/simulator/behaviour';
 import { wordsOfHistory } from '../../support/history-words';
 import { fallbackModel, primaryModel } from '../../support/service';
 import { manners, storedAnswer } from './ask';

@@ -4,7 +4,7 @@ import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import pino from 'pino';
 import { loadSettings } from '../../../src/config/load-settings';
-import { serveGateway } from '../../../src/serve-gateway';
+import { serveGateway } from '../../../src/services/gateway';
 import type { GatewayHoldings } from '../fuzz/gateway-process';
 
 setFlagsFromString('--expose-gc');

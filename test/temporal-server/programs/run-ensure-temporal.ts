@@ -1,5 +1,5 @@
 import { ensureTemporalBinary } from '../../../src/temporal-server/ensure-temporal';
-import { createReporter } from '../../../src/temporal-server/reporter';
+import { createReporter } from '../../../src/terminal/reporter';
 
 /** Arguments: cache directory, PATH, base URL of the download. Writes what it found as JSON. */
 const [cacheDirectory = '', path = '', baseUrl = ''] = process.argv.slice(2);

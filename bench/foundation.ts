@@ -1,0 +1,73 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { closeAll, closeAllAndThrow, type Closing } from '../src/platform/close-all';
+import { loadSettings } from '../src/config/load-settings';
+import { searchAttributeNames } from '../src/contract/names';
+import type { SimulatedModels } from '../src/local/simulator/behaviour';
+import type { Simulator, SimulatorOptions } from '../src/local/simulator/simulator';
+import { connectSimulator, type SimulatorAddresses } from '../src/local/simulator/simulator-process';
+import { startDevServer } from '../src/temporal-server/dev-server';
+import { ensureTemporalBinary } from '../src/temporal-server/ensure-temporal';
+import type { Reporter } from '../src/terminal/reporter';
+import { startChild } from './child-process';
+
+export const namespace = 'bellwether';
+
+export interface FoundationOptions {
+  readonly models: SimulatedModels;
+  readonly report: Reporter;
+  /** Of the Temporal server; default: as `bellwether up` starts it. */
+  readonly tuning?: readonly string[];
+}
+
+/** What every benchmark stands on: a Temporal server and a simulated provider, each in a process of its own. */
+export interface Foundation {
+  readonly temporalAddress: string;
+  readonly serverPid: number;
+  readonly simulator: Simulator;
+  readonly simulatorPid: number;
+  /** For all data; goes with this process. */
+  readonly directory: string;
+}
+
+/** Builds a stage on a foundation. What `onStop` was given is stopped in reverse, also when the building fails. */
+export async function buildOnFoundation<Built extends object>(
+  { models, report, tuning }: FoundationOptions,
+  build: (foundation: Foundation, onStop: (stop: () => Promise<unknown>) => void) => Promise<Built>,
+): Promise<Built & { stop(): Promise<void> }> {
+  const directory = mkdtempSync(join(tmpdir(), 'bellwether-bench-'));
+  process.once('exit', () => rmSync(directory, { recursive: true, force: true }));
+  const stops: Closing[] = [];
+  const onStop = (stopPart: Closing): void => void stops.push(stopPart);
+  const stop = (): Promise<void> => closeAll(stops);
+  try {
+    const { path: binary } = await ensureTemporalBinary({ cacheDirectory: loadSettings().cacheDirectory, report });
+    const dataFile = join(directory, 'temporal.db');
+    const searchAttributes = Object.values(searchAttributeNames);
+    const server = await startDevServer({ binary, dataFile, namespace, searchAttributes, tuning });
+    onStop(() => server.stop());
+
+    const options = JSON.stringify({ models } satisfies SimulatorOptions);
+    const simulatorMain = require.resolve('../src/local/simulator/main');
+    const simulatorProcess = await startChild(simulatorMain, ['--exit-with-stdin', '--options', options]);
+    onStop(() => simulatorProcess.stop());
+    const simulator = connectSimulator(simulatorProcess.ready as SimulatorAddresses);
+
+    const foundation = {
+      temporalAddress: server.address,
+      serverPid: server.pid,
+      simulator,
+      simulatorPid: simulatorProcess.pid,
+      directory,
+    };
+    return { ...(await build(foundation, onStop)), stop };
+  } catch (error) {
+    return closeAllAndThrow(error, stops);
+  }
+}
+
+/** Runs one of our programs with the profiler, when its profile is wanted. */
+export function profiling(directory: string | undefined): readonly string[] {
+  return directory === undefined ? [] : ['--cpu-prof', `--cpu-prof-dir=${directory}`];
+}

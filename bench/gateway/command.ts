@@ -1,0 +1,75 @@
+import { Command, InvalidArgumentError } from 'commander';
+import { writeJson, writeLines } from '../../src/terminal/output';
+import { createReporter } from '../../src/terminal/reporter';
+import { addMeasureFlags, chosenWays, positive, type MeasureFlags } from '../flags';
+import { describeMachine, findProblems, tellProblems } from '../report';
+import { renderGatewayRows, renderMemoryRows } from './report';
+import { runGatewayBenchmark, runMemoryBenchmark } from './run';
+import { buildGatewayStage, reasonMissing } from './stage';
+import { wayNames } from './way';
+
+interface GatewayFlags extends MeasureFlags {
+  readonly firstToken: number;
+  readonly gap: number;
+  readonly pieces: number;
+  readonly streams: number;
+}
+
+/** `npm run bench -- gateway`: what the gateway adds to a call of the provider, beside a proxy that does nothing. */
+export function gatewayCommand(): Command {
+  const command = new Command('gateway')
+    .description('what the gateway adds to a call, beside the direct call and a pass-through proxy')
+    .option('--first-token <milliseconds>', "the simulated provider's time to its first token", positive, 50)
+    .option('--gap <milliseconds>', 'its time between two pieces of a stream', positive, 3)
+    .option('--pieces <number>', 'about how many pieces make an answer', positive, 40)
+    .option(
+      '--streams <number>',
+      'streams open while memory is measured; 0: it is not. Nor with --profile',
+      count,
+      1_000,
+    );
+  return addMeasureFlags(command, { seconds: 2.5, rounds: 3, ways: wayNames }).action(run);
+}
+
+async function run(flags: GatewayFlags): Promise<void> {
+  const { seconds, turns, rounds, callers, firstToken, gap, pieces, streams, only, profile, json } = flags;
+  const report = createReporter(process.stderr);
+  const chosen = chosenWays(
+    wayNames.map((name) => ({ name })),
+    only,
+  ).map(({ name }) => name);
+  const missing = chosen.flatMap((name) => reasonMissing(name) ?? []);
+  const task = report.begin('Benchmark of the gateway');
+  task.progress('starting server, provider, proxy, gateways and worker');
+  const machine = describeMachine();
+  const timing = { firstTokenMs: firstToken, pieceGapMs: gap, pieces };
+  const ways = chosen.filter((name) => reasonMissing(name) === null);
+  const stage = await buildGatewayStage({ ways, timing, profileDirectory: profile, report });
+  try {
+    const benchmark = { limit: { seconds, turns }, rounds, callerCounts: callers, timing };
+    const rows = await runGatewayBenchmark(stage, benchmark, task);
+    // The profiler writes when a program ends in order, and would be measured too.
+    const measuresMemory = streams > 0 && profile === undefined;
+    const memory = measuresMemory ? await runMemoryBenchmark(stage, benchmark, streams, task) : [];
+    task.succeed(`Measured on ${machine}`);
+
+    const problems = findProblems(rows, new Set(wayNames));
+    if (json) {
+      writeJson({ measuredAt: new Date().toISOString(), machine, seconds, rounds, timing, rows, memory, missing });
+    } else {
+      writeLines([renderGatewayRows(rows), ...(memory.length > 0 ? ['', renderMemoryRows(memory)] : []), ...missing]);
+    }
+    tellProblems(problems, report);
+  } catch (error) {
+    task.fail('The benchmark failed');
+    throw error;
+  } finally {
+    await stage.stop();
+  }
+}
+
+function count(text: string): number {
+  const value = Number(text);
+  if (!Number.isInteger(value) || value < 0) throw new InvalidArgumentError('Give a whole number, 0 or above.');
+  return value;
+}

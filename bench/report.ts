@@ -1,0 +1,120 @@
+import { cpus, loadavg } from 'node:os';
+import { renderTable } from '../src/terminal/output';
+import type { Reporter } from '../src/terminal/reporter';
+import { measuredProcesses } from './measure';
+import { sum, type Row } from './summary';
+
+/** Above this share of a core, the processes that should be idle are not, and the other figures are in doubt. */
+const idlePercentLimit = 2;
+
+export interface Comparison {
+  readonly what: string;
+  readonly value: number;
+  readonly aim: string;
+  readonly reached: boolean;
+}
+
+/** The figures that Bellwether is measured by; those whose rows were not measured are left out. */
+export function compare(rows: readonly Row[]): Comparison[] {
+  const find = (way: string, callers: number): Row | undefined =>
+    rows.find((row) => row.way === way && row.callers === callers);
+  const comparisons: Comparison[] = [];
+  const add = (what: string, value: number, limit: number, sense: 'at most' | 'at least'): void => {
+    const reached = sense === 'at most' ? value <= limit : value >= limit;
+    comparisons.push({ what, value, aim: `${sense} ${limit}`, reached });
+  };
+  for (const row of rows) {
+    if (row.way !== 'send' || row.eventsPerTurn === null || row.actionsPerTurn === null) continue;
+    add(`events per turn, ${row.callers} callers`, row.eventsPerTurn, 9, 'at most');
+    add(`billable actions per turn, ${row.callers} callers`, row.actionsPerTurn, 2.5, 'at most');
+  }
+  const [one, oneTextbook] = [find('send', 1), find('textbook', 1)];
+  if (one && oneTextbook)
+    add('p50 overhead, 1 caller, to (b)', one.p50OverheadMs / oneTextbook.p50OverheadMs, 0.6, 'at most');
+  const [many, manyTextbook, manyPlain] = [find('send', 64), find('textbook', 64), find('plain', 64)];
+  if (many && manyTextbook) {
+    add('turns/s, 64 callers, to (b)', many.turnsPerSecond / manyTextbook.turnsPerSecond, 1.6, 'at least');
+  }
+  if (many && manyPlain)
+    add('turns/s, 64 callers, to (c)', many.turnsPerSecond / manyPlain.turnsPerSecond, 5, 'at least');
+  return comparisons;
+}
+
+/** Asked for before anything is measured: the load is then that of others, and figures from a busy machine are told apart. */
+export function describeMachine(): string {
+  const [processor] = cpus();
+  const load = loadavg()[0]?.toFixed(1) ?? 'unknown';
+  return `${cpus().length} cores (${processor?.model ?? 'unknown'}), Node ${process.versions.node}, load ${load} before`;
+}
+
+export function renderRows(rows: readonly Row[]): string {
+  const right = { align: 'right' } as const;
+  const columns = [
+    { title: 'way' },
+    ...['callers', 'turns', 'p50 ms', 'p99 ms', 'turns/s', 'events', 'actions', 'CPU ms'].map((title) => ({
+      title,
+      ...right,
+    })),
+    ...measuredProcesses.map((title) => ({ title, ...right })),
+    { title: 'extra calls', ...right },
+  ];
+  return renderTable(columns, rows.map(cellsOf));
+}
+
+function cellsOf(row: Row): string[] {
+  const cpu = measuredProcesses.map((name) => row.cpuMsPerTurn[name]);
+  return [
+    row.title,
+    String(row.callers),
+    String(row.turns),
+    ...[row.p50OverheadMs, row.p99OverheadMs, row.turnsPerSecond].map((value) => value.toFixed(1)),
+    ...[row.eventsPerTurn, row.actionsPerTurn].map((value) => value?.toFixed(2) ?? '–'),
+    ...[sum(cpu), ...cpu].map((value) => value.toFixed(1)),
+    String(row.extraCalls),
+  ];
+}
+
+export function renderComparisons(comparisons: readonly Comparison[]): string {
+  const columns = [
+    { title: 'Bellwether, conversation' },
+    { title: 'measured', align: 'right' },
+    { title: 'aim' },
+    { title: '' },
+  ] as const;
+  return renderTable(
+    columns,
+    comparisons.map(({ what, value, aim, reached }) => [what, value.toFixed(2), aim, reached ? 'reached' : 'missed']),
+  );
+}
+
+interface JudgedRow {
+  readonly way: string;
+  readonly title: string;
+  readonly callers: number;
+  readonly turns: number;
+  readonly extraCalls: number;
+  readonly idlePercent: number;
+}
+
+/** What must not be overlooked; the first kind breaks a promise, the second one puts the figures in doubt. */
+export function findProblems(rows: readonly JudgedRow[], oneCallWays: ReadonlySet<string>) {
+  const broken = rows
+    .filter(({ way, extraCalls }) => oneCallWays.has(way) && extraCalls > 0)
+    .map(
+      ({ title, callers, turns, extraCalls }) =>
+        `${title}, ${callers} callers: the provider got ${extraCalls} calls more than the ${turns} turns there were.`,
+    );
+  const doubtful = rows
+    .filter(({ idlePercent }) => idlePercent > idlePercentLimit)
+    .map(
+      ({ title, callers, idlePercent }) =>
+        `${title}, ${callers} callers: idle processes used ${idlePercent.toFixed(1)} % of a core.`,
+    );
+  return { broken, doubtful };
+}
+
+/** A broken promise also fails the benchmark. */
+export function tellProblems({ broken, doubtful }: ReturnType<typeof findProblems>, report: Reporter): void {
+  for (const problem of [...broken, ...doubtful]) report.note(problem);
+  if (broken.length > 0) process.exitCode = 1;
+}

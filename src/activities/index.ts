@@ -1,2 +1,0 @@
-export type { Activities, ActivityDependencies } from './create-activities';
-export { createActivities } from './create-activities';

@@ -1,0 +1,41 @@
+import { InvalidArgumentError } from 'commander';
+
+/** A port as a flag gives it; 0 is any free one. */
+export function parsePort(text: string): number {
+  const port = Number(text);
+  if (!/^\d+$/.test(text) || port > 65_535) {
+    throw new InvalidArgumentError('A port is a whole number from 0 to 65535; 0 takes a free one.');
+  }
+  return port;
+}
+
+const unitMs = { ms: 1, s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 } as const;
+
+/** `1h`, `30m`, `1.5s`, `250ms`, `3d` in whole milliseconds. Throws commander's InvalidArgumentError for anything else. */
+export function parseDuration(text: string): number {
+  const [, digits, unit] = /^(\d+(?:\.\d+)?) ?(ms|s|m|h|d)$/.exec(text.trim()) ?? [];
+  const milliseconds = Math.round(Number(digits) * unitMs[unit as keyof typeof unitMs]);
+  if (!Number.isSafeInteger(milliseconds)) {
+    throw new InvalidArgumentError(`'${text}' is no duration; one is a number with a unit, as 1h, 30m, 5s or 2d.`);
+  }
+  return milliseconds;
+}
+
+/**
+ * A refusal begins with the field that is wrong, and may name others in camel case; whoever reads it at the terminal has
+ * typed options.
+ */
+export function inOptions(message: string, optionOfField: ReadonlyMap<string, string>): string {
+  return message.replaceAll(/^\w+|\b[a-z]+[A-Z]\w*/g, (field) => optionOfField.get(field) ?? field);
+}
+
+/** What the commands call a field of a rollout or of a command to it, for `inOptions`. */
+export const optionOfField: ReadonlyMap<string, string> = new Map([
+  ['name', '--name'],
+  ['baselineArm', '--from'],
+  ['canaryArm', '--to'],
+  ['interval', '--interval'],
+  ['takeOver', '--take-over'],
+  ['actor', '--actor'],
+  ['reason', '--reason'],
+]);

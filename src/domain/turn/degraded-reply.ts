@@ -1,0 +1,61 @@
+import type { ReplyLanguage } from '../../contract/chat';
+import type { RefusalScope } from '../../contract/turn';
+
+/** What a user reads when every model of the chain failed. */
+const degradedReplies: Readonly<Record<ReplyLanguage, string>> = {
+  en: 'I am sorry, I cannot answer right now. Please try again in a few minutes.',
+  zh: '非常抱歉，我暂时无法回答。请几分钟后再试。',
+  ja: '申し訳ございません。ただいま回答することができません。数分後にもう一度お試しください。',
+  ko: '죄송합니다. 지금은 답변을 드릴 수 없습니다. 몇 분 후에 다시 시도해 주세요.',
+  th: 'ขออภัยค่ะ ขณะนี้ไม่สามารถตอบได้ กรุณาลองใหม่อีกครั้งในอีกไม่กี่นาที',
+  vi: 'Xin lỗi, hiện tại tôi chưa thể trả lời. Vui lòng thử lại sau vài phút.',
+  id: 'Mohon maaf, saat ini saya belum dapat menjawab. Silakan coba lagi dalam beberapa menit.',
+};
+
+export function degradedReply(language: ReplyLanguage): string {
+  return degradedReplies[language];
+}
+
+/** The reply to a turn that a budget refused, in the migration guide's words. */
+export function blockedReply(reason: string): string {
+  return `I'm currently experiencing high demand. ${reason}. Please try again shortly.`;
+}
+
+const indonesianWords = new Set(
+  'apa apakah bagaimana berapa kapan mengapa kenapa siapa dimana saya anda kamu kami tidak bukan belum sudah yang dengan untuk dari ini itu bisa dapat mau ingin tolong mohon pesanan barang terima kasih selamat pengiriman pembayaran'.split(
+    ' ',
+  ),
+);
+
+/**
+ * A message shows its language in its beginning. All of a long one must not be looked at: putting marks on letters into one form
+ * takes time with the square of their number, and this runs in a workflow's activation.
+ */
+const tellingCodeUnits = 2_000;
+
+/**
+ * The language of a message among those that have a reply of their own. Scripts decide where they can; Vietnamese is
+ * known by letters no other of these languages has, Indonesian by its commonest words; anything else gets English.
+ */
+export function detectLanguage(message: string): ReplyLanguage {
+  const text = message.slice(0, tellingCodeUnits);
+  if (/[\p{Script=Hiragana}\p{Script=Katakana}]/u.test(text)) return 'ja';
+  if (/\p{Script=Hangul}/u.test(text)) return 'ko';
+  if (/\p{Script=Han}/u.test(text)) return 'zh';
+  if (/\p{Script=Thai}/u.test(text)) return 'th';
+  if (/[ăđơưạảấầẩẫậắằẳẵặẹẻẽếềểễệỉịọỏốồổỗộớờởỡợụủứừửữựỳỵỷỹ]/iu.test(text.normalize('NFC'))) return 'vi';
+  const words = text.toLowerCase().match(/[a-z]+/g) ?? [];
+  const indonesian = words.filter((word) => indonesianWords.has(word)).length;
+  return indonesian >= 1 && indonesian * 4 >= words.length ? 'id' : 'en';
+}
+
+const reasons = {
+  day: 'Daily budget exceeded',
+  session: 'Session spending limit reached',
+  key: 'API key budget exceeded',
+} as const;
+
+/** Why a budget refused; of session and day in the migration guide's words. */
+export function refusalReason(scope: Exclude<RefusalScope, 'closed'>): string {
+  return reasons[scope];
+}

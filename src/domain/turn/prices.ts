@@ -1,0 +1,94 @@
+import type { ModelPrice } from '../../contract/policy';
+import type { PromptMeasure, TokenUsage } from '../../contract/turn';
+import type { TextMeasure } from './cjk';
+
+/**
+ * Tokens that a provider may count beside the text itself: role, separators and turn marks of its chat template. Known
+ * templates (ChatML, DeepSeek, Gemma, Llama 3) take 3 to 6 a message and up to 5 around all of them; 16 leaves room for
+ * one that names roles in longer words.
+ */
+const templateTokensPerMessage = 16;
+
+const nanoUsdPerUsd = 1_000_000_000n;
+const tokensPerPriceUnit = 1_000_000n;
+
+/**
+ * What a call cost, in nano-dollars, rounded up to the next one.
+ *
+ * `text` is the text that the tokens stand for, prompt and completion together: of a model with a CJK surcharge, that
+ * share of the tokens that is the share of CJK characters pays it. A text without characters pays none.
+ */
+export function costNanoUsd(price: ModelPrice, usage: TokenUsage, text: TextMeasure): number {
+  return toSafeNumber(exactCostNanoUsd(price, usage, text));
+}
+
+/** The same, where the usage is another's word: the amount may be more than a number holds. */
+export function exactCostNanoUsd(price: ModelPrice, usage: TokenUsage, text: TextMeasure): bigint {
+  const promptTokens = BigInt(usage.promptTokens);
+  const cached = BigInt(Math.min(usage.cachedPromptTokens, usage.promptTokens));
+  const baseCost =
+    (promptTokens - cached) * BigInt(price.inputNanoUsdPerMillion) +
+    cached * BigInt(price.cachedInputNanoUsdPerMillion) +
+    BigInt(usage.completionTokens) * BigInt(price.outputNanoUsdPerMillion);
+
+  const characters = BigInt(Math.max(text.characters, 1));
+  const cjk = BigInt(Math.min(text.cjkCharacters, text.characters));
+  // Percent × characters, so that the share is never a fraction.
+  const weight = (characters - cjk) * 100n + cjk * BigInt(price.cjkPricePercent);
+  return divideUp(baseCost * weight, tokensPerPriceUnit * 100n * characters);
+}
+
+/**
+ * The most a call can cost, in nano-dollars, whatever it answers: what is reserved before it is made.
+ *
+ * A token of a byte-level tokenizer stands for at least one byte, so UTF-8 bytes bound the prompt's tokens. All tokens
+ * are taken at the dearest price of their side and at the full CJK price: one all-CJK answer can raise the share of the
+ * whole text, however little CJK the prompt holds.
+ */
+export function worstCaseNanoUsd(price: ModelPrice, prompt: PromptMeasure, maxCompletionTokens: number): number {
+  const promptTokens = BigInt(promptTokensUpperBound(prompt));
+  const dearestInput = BigInt(Math.max(price.inputNanoUsdPerMillion, price.cachedInputNanoUsdPerMillion));
+  const baseCost = promptTokens * dearestInput + BigInt(maxCompletionTokens) * BigInt(price.outputNanoUsdPerMillion);
+  const percent = BigInt(Math.max(price.cjkPricePercent, 100));
+  return toSafeNumber(divideUp(baseCost * percent, tokensPerPriceUnit * 100n));
+}
+
+/** No byte-level tokenizer makes more tokens of the prompt, its chat template included. */
+export function promptTokensUpperBound(prompt: Pick<PromptMeasure, 'bytes' | 'messages'>): number {
+  // One message more: what a template puts around all of them.
+  return prompt.bytes + templateTokensPerMessage * (prompt.messages + 1);
+}
+
+/** `$0.000420`; rounded half up to `decimals` (0 to 9). */
+export function formatUsd(nanoUsd: number, decimals = 6): string {
+  const step = 10n ** BigInt(9 - decimals);
+  const amount = BigInt(nanoUsd);
+  const magnitude = amount < 0n ? -amount : amount;
+  const rounded = ((magnitude + step / 2n) / step) * step;
+  const fraction = (rounded % nanoUsdPerUsd).toString().padStart(9, '0').slice(0, decimals);
+  const sign = amount < 0n && rounded > 0n ? '-' : '';
+  return `${sign}$${rounded / nanoUsdPerUsd}${decimals > 0 ? `.${fraction}` : ''}`;
+}
+
+/** Dollars with 6 decimals, for replies and JSON. */
+export function toUsd(nanoUsd: number): number {
+  return Number(formatUsd(nanoUsd, 6).replace('$', ''));
+}
+
+/** Adds two amounts of `toUsd`, without the drift of floating point. */
+export function addUsd(usd: number, otherUsd: number): number {
+  const microUsd = Math.round(usd * 1_000_000) + Math.round(otherUsd * 1_000_000);
+  return microUsd / 1_000_000;
+}
+
+function divideUp(dividend: bigint, divisor: bigint): bigint {
+  return (dividend + divisor - 1n) / divisor;
+}
+
+function toSafeNumber(nanoUsd: bigint): number {
+  const value = Number(nanoUsd);
+  if (!Number.isSafeInteger(value)) {
+    throw new RangeError(`An amount of ${nanoUsd} nano-dollars (over $9,000,000) is no model call: check the prices.`);
+  }
+  return value;
+}

@@ -1,0 +1,147 @@
+import { execFileSync } from 'node:child_process';
+import { setTimeout as delay } from 'node:timers/promises';
+import { join } from 'node:path';
+import type { ChatReply } from '../../client';
+import { shellQuoted } from '../../config/environment';
+import { faults } from '../simulator/behaviour';
+import type { Reporter } from '../../terminal/reporter';
+import { playMigration } from './migration';
+import { Narrator } from './narrator';
+import { demoSessionBudgetUsd, type Stage } from './stage';
+
+const primary = 'deepseek-v3.2';
+const fallback = 'gemini-2.5-flash';
+
+/** More than the session's budget can pay. */
+const maxPages = 10;
+
+/** Plays the scenes one after another. Throws when one of them does not show what it promises. */
+export async function play(stage: Stage, report: Reporter): Promise<void> {
+  const narrator = new Narrator(stage.client, report);
+  const firstWorker = await stage.startWorker();
+  await conversation(narrator);
+  await slowPrimary(stage, narrator);
+  await deadPrimary(stage, narrator);
+  await everythingDown(stage, narrator);
+  await spentSession(narrator);
+  await killedWorker(stage, narrator, firstWorker);
+  costs(stage, narrator);
+  await playMigration(stage, narrator, report);
+  whereToLook(stage, narrator);
+}
+
+async function conversation(narrator: Narrator): Promise<void> {
+  narrator.scene('A conversation, in English and Chinese', 'Each turn is an update of one Temporal workflow.');
+  const session = { sessionId: 'demo-conversation', userId: 'customer-12345' };
+  expect(await narrator.send({ ...session, content: 'How do I track my order #ORD-789456?' }), answered);
+  expect(await narrator.send({ ...session, content: '谢谢！可以改送货地址吗？' }), answered);
+}
+
+async function slowPrimary({ simulator }: Stage, narrator: Narrator): Promise<void> {
+  narrator.scene(
+    'The primary model goes silent once',
+    'The first attempt may take 10 to 11 s, a second one would have 20 to 21 s. Nobody has to press a button.',
+  );
+  await simulator.queueFaults(primary, [{ kind: 'silence' }]);
+  const reply = await narrator.send(
+    { sessionId: 'demo-timeout', content: 'Do you ship to Vietnam?' },
+    'the provider is silent',
+  );
+  expect(reply, (it) => it.success && it.provider === 'holysheep-primary' && it.attempts === 2);
+}
+
+async function deadPrimary({ simulator }: Stage, narrator: Narrator): Promise<void> {
+  narrator.scene('The primary model is down', `Three attempts, 1 and 2 s apart, then ${fallback} takes over.`);
+  await simulator.setBehaviour(primary, { alwaysFault: faults.serverError(503) });
+  const reply = await narrator.send(
+    { sessionId: 'demo-fallback', content: 'Can I return an opened item?' },
+    'the primary answers 503',
+  );
+  expect(reply, (it) => it.success && it.provider === 'holysheep-fallback' && it.attempts === 4);
+}
+
+async function everythingDown({ simulator }: Stage, narrator: Narrator): Promise<void> {
+  narrator.scene('Every model is down', 'The user gets an honest answer in the language of the question.');
+  await simulator.setBehaviour(fallback, { alwaysFault: faults.serverError(503) });
+  const reply = await narrator.send(
+    { sessionId: 'demo-degraded', content: '我的退款什么时候到账？' },
+    'all models answer 503',
+  );
+  expect(reply, (it) => !it.success && it.provider === 'degraded-mode' && it.cost_usd === 0);
+  await simulator.setBehaviour('*', { alwaysFault: null });
+}
+
+async function spentSession(narrator: Narrator): Promise<void> {
+  narrator.scene(
+    'A session reaches its limit',
+    `The limit is $0.50; for this demonstration it is $${demoSessionBudgetUsd}. What a turn may cost at worst is reserved first,`,
+    'so that the limit holds at every instant, however many turns run at once.',
+  );
+  const order = 'One blue shirt, size M, delivered. ';
+  let reply: ChatReply;
+  let pages = 0;
+  do {
+    pages += 1;
+    const content = `Page ${pages} of my order history, please keep it in mind: ${order.repeat(120)}`;
+    reply = await narrator.send({ sessionId: 'demo-budget', content });
+  } while (!reply.blocked && pages < maxPages);
+  expect(reply, (it) => it.blocked && it.error === 'Session spending limit reached');
+}
+
+async function killedWorker(
+  stage: Stage,
+  narrator: Narrator,
+  worker: { readonly pid: number; kill(): Promise<void> },
+): Promise<void> {
+  narrator.scene(
+    'A worker is killed in the middle of a turn',
+    'The call takes 5 s. Temporal notices the dead worker when its workflow task times out, 10 s after it began;',
+    'then another worker makes the call again. The first call is kept in the ledger as what it may have cost.',
+  );
+  const { simulator } = stage;
+  await simulator.clearCalls();
+  await simulator.setBehaviour(primary, { latency: { kind: 'fixed', ms: 5_000 } });
+  const turn = narrator.send(
+    { sessionId: 'demo-killed-worker', content: 'Is my parcel insured?' },
+    `worker ${worker.pid} made the call and gets SIGKILL`,
+  );
+  await untilCalled(stage);
+  await stage.startWorker();
+  await worker.kill();
+  const reply = await turn;
+  expect(reply, answered);
+}
+
+async function untilCalled({ simulator }: Stage): Promise<void> {
+  while ((await simulator.calls()).length === 0) await delay(50);
+}
+
+function costs({ environment, dataDirectory }: Stage, narrator: Narrator): void {
+  narrator.scene(
+    'What it all cost',
+    'From the ledger, with `bellwether costs`. Unconfirmed: attempts of which nobody knows whether they were charged.',
+  );
+  const program = join(__dirname, '..', '..', 'cli', 'main.js');
+  const options = { cwd: dataDirectory, env: environment, encoding: 'utf8' } as const;
+  narrator.say(execFileSync(process.execPath, [program, 'costs', '--by', 'model'], options).trimEnd());
+}
+
+function whereToLook({ dataDirectory }: Stage, narrator: Narrator): void {
+  narrator.scene(
+    'Where to look',
+    'The demonstration ends its server; its data stays. To see every turn in the Temporal UI:',
+  );
+  narrator.say(
+    `   BELLWETHER_DATA_DIR=${shellQuoted(dataDirectory)} npx bellwether up`,
+    '   then open its link to the Temporal UI: "demo-killed-worker" shows the task that timed out, "demo-fallback" the retries.',
+    '   Current details of each conversation list its turns with provider, attempts, tokens and cost.',
+  );
+}
+
+function answered(reply: ChatReply): boolean {
+  return reply.success;
+}
+
+function expect(reply: ChatReply, holds: (reply: ChatReply) => boolean): void {
+  if (!holds(reply)) throw new Error(`The demonstration did not show what it promised: ${JSON.stringify(reply)}`);
+}

@@ -1,0 +1,128 @@
+import { join } from 'node:path';
+import { Runtime } from '@temporalio/worker';
+import type { Logger } from 'pino';
+import { localKey } from '../access/local-key';
+import { closeAll, closeAllAndThrow, type Closing } from '../platform/close-all';
+import type { Settings } from '../config/settings';
+import { searchAttributeNames } from '../contract/names';
+import { serveGateway, type ServedGateway } from '../services/gateway';
+import { holysheepProfile, legacyProfile } from './simulator/behaviour';
+import { type Simulator, startSimulator } from './simulator/simulator';
+import { openTurnStreams } from '../streams/open-streams';
+import { type DevServer, startDevServer } from '../temporal-server/dev-server';
+import { embeddedDataFile } from '../temporal-server/data-file';
+import { ensureTemporalBinary } from '../temporal-server/ensure-temporal';
+import { startGuardedUi, uiToken } from '../temporal-server/guarded-ui';
+import type { Reporter } from '../terminal/reporter';
+import { type RunningWorker, startWorker } from '../services/worker';
+
+export interface EmbeddedOptions {
+  readonly settings: Settings;
+  readonly report: Reporter;
+  /** 0: any free port. */
+  readonly port: number;
+  /** 0: any free port. */
+  readonly uiPort: number;
+  /** 0: any free port. */
+  readonly gatewayPort: number;
+  readonly logger: Logger;
+  readonly onError: (error: unknown) => void;
+}
+
+interface EmbeddedGateway {
+  readonly url: string;
+  /** Null where the ledger is a shared one: it would be a key to all gateways there. */
+  readonly localKey: string | null;
+}
+
+/** Everything in one place: what runs where. */
+export interface Embedded {
+  /** The settings that the parts really run with. */
+  readonly settings: Settings;
+  /** Undefined when a Temporal of one's own is configured. */
+  readonly server: DevServer | undefined;
+  /** Undefined where the server's UI cannot be kept from web pages, or there is no server of ours. */
+  readonly uiLink: string | undefined;
+  readonly worker: RunningWorker;
+  readonly gateway: EmbeddedGateway;
+  /** Ends everything in the order in which nothing is lost. */
+  stop(): Promise<void>;
+}
+
+/** Starts Temporal (unless one is configured), simulated providers (when there is no key), a worker and a gateway. */
+export async function startEmbedded(options: EmbeddedOptions): Promise<Embedded> {
+  const { settings } = options;
+  const stops: Closing[] = [];
+  const stop = (): Promise<void> => closeAll(stops);
+  try {
+    const server = settings.temporal.address === undefined ? await startServer(options) : undefined;
+    if (server) stops.push(() => server.stop());
+    const ui = server && (await startUi(options, server));
+    if (ui) stops.push(() => ui.close());
+
+    const simulator = settings.simulated
+      ? await startSimulator({ models: { ...holysheepProfile, ...legacyProfile } })
+      : undefined;
+    if (simulator) stops.push(() => simulator.close());
+
+    const resolved = withProviders(withTemporal(settings, server), simulator);
+    const streams = openTurnStreams(settings.redisUrl, Runtime.instance().logger);
+    stops.push(() => streams.close());
+    const worker = await startWorker({ settings: resolved, streams, onError: options.onError });
+    stops.push(() => worker.stop());
+    const gateway = await serveGateway({ ...gatewayPlace(options), settings: resolved, streams, worker });
+    stops.push(() => gateway.close());
+    return {
+      settings: resolved,
+      server,
+      uiLink: ui?.link,
+      worker,
+      gateway: await withLocalKey(gateway, resolved),
+      stop,
+    };
+  } catch (error) {
+    return closeAllAndThrow(error, stops, options.onError);
+  }
+}
+
+/** Loopback: what is tried out here is for nobody else. */
+function gatewayPlace({ gatewayPort, logger }: EmbeddedOptions) {
+  return { host: '127.0.0.1', port: gatewayPort, logger, openMetrics: true };
+}
+
+async function withLocalKey(gateway: ServedGateway, settings: Settings): Promise<EmbeddedGateway> {
+  const isOwnLedger = settings.databaseUrl === undefined;
+  const key = isOwnLedger ? await localKey(gateway.ledger.keys, settings.dataDirectory) : null;
+  return { url: gateway.url, localKey: key };
+}
+
+async function startServer({ settings, report, port }: EmbeddedOptions): Promise<DevServer> {
+  const { path } = await ensureTemporalBinary({ cacheDirectory: settings.cacheDirectory, report });
+  return startDevServer({
+    binary: path,
+    dataFile: embeddedDataFile(settings.dataDirectory),
+    namespace: settings.temporal.namespace,
+    port,
+    ui: true,
+    searchAttributes: Object.values(searchAttributeNames),
+    logFile: join(settings.dataDirectory, 'temporal-server.log'),
+    log: (message) => report.note(message),
+  });
+}
+
+async function startUi({ settings, uiPort }: EmbeddedOptions, { hiddenUiUrl }: DevServer) {
+  if (hiddenUiUrl === undefined) return undefined;
+  return startGuardedUi({ upstream: hiddenUiUrl, port: uiPort, token: await uiToken(settings.dataDirectory) });
+}
+
+function withTemporal(settings: Settings, server: Pick<DevServer, 'address'> | undefined): Settings {
+  if (!server) return settings;
+  const { address } = server;
+  return { ...settings, temporal: { ...settings.temporal, address, connectionOptions: { address } } };
+}
+
+function withProviders(settings: Settings, simulator: Simulator | undefined): Settings {
+  if (!simulator) return settings;
+  const providers = settings.providers.map((provider) => ({ ...provider, baseUrl: simulator.baseUrl }));
+  return { ...settings, providers };
+}

@@ -1,0 +1,140 @@
+import type { PrefillConduct } from './behaviour';
+import { type CompletionCall, type SimulatedToolCall, toolCallsFor } from './read-call';
+import { countPromptTokens, countTokens, truncateToTokens } from './tokens';
+
+/** What a model says to a call: decided before it is sent, whole or in pieces. */
+export interface Answer {
+  /** '' beside tool calls. */
+  readonly content: string;
+  readonly toolCalls: readonly SimulatedToolCall[];
+  readonly finishReason: 'stop' | 'length' | 'tool_calls';
+  readonly promptTokens: number;
+  readonly completionTokens: number;
+}
+
+/** The same answer for the same call, always. */
+export function answerTo(call: CompletionCall, prefill: PrefillConduct): Answer {
+  const promptTokens = countPromptTokens(call.contents);
+  const asksNow = call.lastRole === 'user';
+  const toolCalls = asksNow ? toolCallsFor(call.tools, call.lastUserContent, call.contents.length) : [];
+  if (toolCalls.length > 0) {
+    const completionTokens = countTokens(toolCalls.map((each) => each.function.name + each.function.arguments).join());
+    return { content: '', toolCalls, finishReason: 'tool_calls', promptTokens, completionTokens };
+  }
+  const whole = textFor(call, prefill);
+  const content = call.maxTokens === null ? whole : truncateToTokens(whole, call.maxTokens);
+  const finishReason = content === whole ? 'stop' : 'length';
+  return { content, toolCalls, finishReason, promptTokens, completionTokens: countTokens(content) };
+}
+
+function textFor(call: CompletionCall, prefill: PrefillConduct): string {
+  const lastContent = call.contents.at(-1) ?? '';
+  if (call.lastRole === 'tool') return `The tool says: ${lastContent}`;
+  const reply = replyTo(call.lastUserContent);
+  const whole = call.jsonSchema === null ? reply : jsonReply(call.jsonSchema, reply);
+  if (call.lastRole !== 'assistant') return whole;
+  switch (prefill) {
+    case 'continue':
+      // A text of someone else is gone on from, too.
+      return whole.startsWith(lastContent) ? whole.slice(lastContent.length) : ` ${whole}`;
+    case 'other':
+      return `Let me say it anew. ${whole}`;
+    case 'ignore':
+    case 'refuse':
+      break;
+  }
+  return whole;
+}
+
+/** Short, deterministic answers as the customer service of a shop gives them. */
+
+interface Topic {
+  readonly words: RegExp;
+  readonly en: string;
+  readonly zh: string;
+}
+
+const topics: readonly Topic[] = [
+  {
+    words: /refund|return|exchange|退款|退货|换货/i,
+    en: 'You can return it within 30 days. I have sent you a prepaid label; the refund follows within 5 working days.',
+    zh: '您可以在30天内申请退货。我已为您发送预付运单,收到商品后5个工作日内退款。',
+  },
+  {
+    words: /track|where|order|parcel|订单|物流|快递|包裹/i,
+    en: 'Your order has left our warehouse and should reach you within 2 to 3 days. The tracking link is in your e-mail.',
+    zh: '您的订单已从仓库发出,预计2至3天内送达。物流链接已发送到您的邮箱。',
+  },
+  {
+    words: /ship|deliver|arrive|运费|发货|配送|送达/i,
+    en: 'Standard delivery takes 3 to 5 working days and is free from $50.',
+    zh: '标准配送需要3至5个工作日,订单满50美元免运费。',
+  },
+  {
+    words: /pay|card|invoice|price|discount|支付|付款|发票|价格|优惠/i,
+    en: 'We take cards, Alipay and WeChat Pay, and the invoice comes with your confirmation e-mail.',
+    zh: '我们支持银行卡、支付宝和微信支付,发票会随确认邮件一起发送。',
+  },
+];
+
+const otherReply = {
+  en: 'Thank you for your message. Could you tell me a little more, so that I can help you?',
+  zh: '感谢您的留言。请您再详细说明一下,我很乐意为您服务。',
+  generic: 'Thank you! Our team has received your message and will help you right away.',
+};
+
+/** Markers like `[ref:abc]`: an answer repeats those of its question, so that a test can tell that they belong together. */
+const markerPattern = /\[ref:[^\]]{1,200}\]/g;
+const orderNumberPattern = /#?\bORD-\d+\b/;
+
+/** The answer to the user's message, in English, in Chinese, or a generic one for any other language. */
+export function replyTo(message: string): string {
+  const markers = message.match(markerPattern) ?? [];
+  const question = message.replaceAll(markerPattern, '');
+  const orderNumber = question.match(orderNumberPattern)?.[0];
+  const parts = [orderNumber && `${orderNumber}:`, replyText(question), ...markers];
+  return parts.filter(Boolean).join(' ');
+}
+
+function replyText(question: string): string {
+  const language = languageOf(question);
+  if (language === 'generic') return otherReply.generic;
+  const topic = topics.find(({ words }) => words.test(question)) ?? otherReply;
+  return topic[language];
+}
+
+function languageOf(question: string): 'en' | 'zh' | 'generic' {
+  // Kana, Hangul, Thai and the accented letters of other Latin alphabets: none that we can answer in.
+  if (/[\u3040-\u30ff\uac00-\ud7af\u0e00-\u0e7f\u00c0-\u024f\u1e00-\u1eff]/.test(question)) return 'generic';
+  if (/[\u4e00-\u9fff]/.test(question)) return 'zh';
+  return /[a-z]/i.test(question) ? 'en' : 'generic';
+}
+
+type Schema = Readonly<Record<string, unknown>>;
+
+/** JSON that fits the schema as far as it says types, properties and enums; `text` stands wherever a string may. */
+function jsonReply(schema: Schema, text: string): string {
+  return JSON.stringify(Object.keys(schema).length === 0 ? { answer: text } : valueFor(schema, text));
+}
+
+function valueFor(schema: Schema, text: string): unknown {
+  if (Array.isArray(schema['enum'])) return schema['enum'][0] as unknown;
+  const type: unknown = Array.isArray(schema['type']) ? schema['type'][0] : schema['type'];
+  switch (type) {
+    case 'object': {
+      const properties = Object.entries((schema['properties'] ?? {}) as Record<string, Schema>);
+      return Object.fromEntries(properties.map(([name, property]) => [name, valueFor(property, text)]));
+    }
+    case 'array':
+      return [valueFor((schema['items'] ?? {}) as Schema, text)];
+    case 'number':
+    case 'integer':
+      return 1;
+    case 'boolean':
+      return true;
+    case 'null':
+      return null;
+    default:
+      return text;
+  }
+}

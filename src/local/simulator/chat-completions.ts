@@ -1,0 +1,190 @@
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { type Answer, answerTo } from './answer';
+import { type Fault, faults, type StatusFault } from './behaviour';
+import type { CallEnd, CallLog } from './call-log';
+import { completionBody } from './completion';
+import { hasWholeBody, isFaultyAnswer, isUsable, sendError, sendFaultyAnswer, sendJson, streamType } from './faults';
+import { type CompletionCall, readCompletionCall } from './read-call';
+import type { SimulatedModel } from './simulated-model';
+import { streamScript, type StreamScript } from './stream-script';
+
+export interface ChatCompletionsContext {
+  readonly models: ReadonlyMap<string, SimulatedModel>;
+  readonly log: CallLog;
+  /** Whether connections are being broken because the provider goes down. */
+  readonly isGoingDown: () => boolean;
+}
+
+/** `POST /chat/completions`, from a body that was read to the last byte of the answer and its line in the log. */
+export function serveChatCompletion(
+  context: ChatCompletionsContext,
+  request: IncomingMessage,
+  response: ServerResponse,
+  body: string,
+): void {
+  const call = readCompletionCall(body);
+  if ('invalid' in call) {
+    refuse(context.log, request, response, null, { kind: 'status', status: 400, message: call.invalid });
+    return;
+  }
+  const model = context.models.get(call.model);
+  if (model === undefined) refuse(context.log, request, response, call.model, faults.unknownModel(call.model));
+  else serve(context, request, response, call, model);
+}
+
+/** A call that ends before any work: logged and answered in one step. */
+export function refuse(
+  log: CallLog,
+  request: IncomingMessage,
+  response: ServerResponse,
+  model: string | null,
+  fault: StatusFault,
+): void {
+  const start = { requestId: requestIdOf(request), model, fault: null, promptTokens: 0, completionTokens: 0 };
+  log.end(log.begin(start), { outcome: 'refused', status: fault.status, charged: false });
+  sendError(response, fault);
+}
+
+function serve(
+  { log, isGoingDown }: ChatCompletionsContext,
+  request: IncomingMessage,
+  response: ServerResponse,
+  call: CompletionCall,
+  model: SimulatedModel,
+): void {
+  const { behaviour } = model;
+  const answer = answerTo(call, behaviour.prefill);
+  const next = model.next();
+  const fault = refusalOf(call, answer, model) ?? next.fault;
+  const logged = log.begin({
+    requestId: requestIdOf(request),
+    model: call.model,
+    fault: fault?.kind ?? null,
+    promptTokens: answer.promptTokens,
+    completionTokens: answer.completionTokens,
+  });
+  let isLogged = false;
+  let completionTokens = answer.completionTokens;
+  let firstTokenAtMs: number | null = null;
+  const end = (callEnd: CallEnd): void => {
+    if (!isLogged) log.end(logged, { completionTokens, firstTokenAtMs, ...callEnd });
+    isLogged = true;
+  };
+  const onSaid = (tokens: number): void => {
+    completionTokens = tokens;
+    if (tokens > 0) firstTokenAtMs ??= Date.now();
+  };
+
+  const timer = setTimeout(
+    () => {
+      answerNow(response, { id: logged.id, call, model, answer, fault, end, onSaid });
+    },
+    delayMs(fault, next.latencyMs),
+  );
+  response.once('close', () => {
+    clearTimeout(timer);
+    const charged = fault?.charged ?? (fault?.kind === 'silence' ? behaviour.chargesSilence : behaviour.chargesAborted);
+    const status = response.headersSent ? response.statusCode : null;
+    end({ outcome: isGoingDown() ? 'reset' : 'aborted-by-client', status, charged });
+  });
+}
+
+/** What a model refuses by itself, whatever faults it was given. */
+function refusalOf(call: CompletionCall, answer: Answer, { behaviour }: SimulatedModel): StatusFault | null {
+  if (answer.promptTokens > behaviour.contextTokens) return faults.contextLength(behaviour.contextTokens);
+  return behaviour.prefill === 'refuse' && call.lastRole === 'assistant' ? faults.prefillRefused() : null;
+}
+
+interface DueAnswer {
+  readonly id: string;
+  readonly call: CompletionCall;
+  readonly model: SimulatedModel;
+  readonly answer: Answer;
+  readonly fault: Fault | null;
+  readonly end: (callEnd: CallEnd) => void;
+  readonly onSaid: (completionTokens: number) => void;
+}
+
+function answerNow(response: ServerResponse, { id, call, model, answer, fault, end, onSaid }: DueAnswer): void {
+  const { name, behaviour } = model;
+  if (fault?.kind === 'status') {
+    end({ outcome: 'refused', status: fault.status, charged: fault.charged ?? false });
+    sendError(response, fault);
+    return;
+  }
+  if (fault?.kind === 'reset') {
+    end({ outcome: 'reset', status: null, charged: fault.charged ?? false });
+    response.socket?.resetAndDestroy();
+    return;
+  }
+  // Nothing is sent, and the call ends when the client goes.
+  if (fault?.kind === 'silence') return;
+
+  const body = completionBody(id, name, answer, behaviour.cachedPromptPercent);
+  const charged = fault?.charged ?? true;
+  const scripted = fault === null || hasWholeBody(fault) ? null : fault;
+  const script = call.stream ? streamScript(body, answer, { ...behaviour, ...call }, scripted) : null;
+  if (script !== null && (fault === null || scripted !== null)) {
+    const onDecided = (completionTokens: number): void => {
+      end({ outcome: script.outcome, status: 200, charged, completionTokens });
+    };
+    onSaid(0);
+    playScript(response, script, { onDecided, onSaid });
+    return;
+  }
+  // The client ends a call that stands still.
+  if (fault?.kind !== 'stall') end({ outcome: isUsable(fault) ? 'answered' : 'faulty', status: 200, charged });
+  if (fault === null) sendJson(response, 200, body);
+  else sendFaultyAnswer(response, fault, body, script?.steps.map(({ text }) => text).join('') ?? null);
+}
+
+function delayMs(fault: Fault | null, latencyMs: number): number {
+  if (fault === null) return latencyMs;
+  return fault.afterMs ?? (isFaultyAnswer(fault) ? latencyMs : 0);
+}
+
+function requestIdOf(request: IncomingMessage): string | null {
+  const header = request.headers['x-request-id'];
+  return typeof header === 'string' ? header : null;
+}
+
+interface ScriptListener {
+  /** Called before the step that makes the outcome certain is sent. */
+  readonly onDecided: (completionTokens: number) => void;
+  /** Called after every step. */
+  readonly onSaid: (completionTokens: number) => void;
+}
+
+/** Sends the headers of a stream and then its steps, each in its time, until they end or the client goes. */
+function playScript(response: ServerResponse, script: StreamScript, listener: ScriptListener): void {
+  response.writeHead(200, { 'content-type': streamType, 'cache-control': 'no-cache' });
+  response.flushHeaders();
+  let index = 0;
+  let timer: NodeJS.Timeout | undefined;
+  response.once('close', () => clearTimeout(timer));
+
+  const send = (): void => {
+    const step = script.steps[index];
+    if (step === undefined) {
+      endResponse(response, script.ending);
+      return;
+    }
+    if (index === script.decidedAt) listener.onDecided(step.completionTokens);
+    response.write(step.text);
+    listener.onSaid(step.completionTokens);
+    index += 1;
+    next();
+  };
+  const next = (): void => {
+    const waitMs = script.steps[index]?.afterMs ?? 0;
+    if (waitMs === 0) send();
+    else timer = setTimeout(send, waitMs);
+  };
+  next();
+}
+
+function endResponse(response: ServerResponse, ending: StreamScript['ending']): void {
+  if (ending === 'end') response.end();
+  // What was said before goes out first.
+  else if (ending === 'reset') response.write('\n', () => response.socket?.resetAndDestroy());
+}

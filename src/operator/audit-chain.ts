@@ -1,0 +1,102 @@
+import type { RolloutEntry, TrafficSplit } from '../contract/rollout';
+import { findWrongDecision } from '../domain/rollout/verify';
+import { auditHash, noHash } from '../ledger/audit-hash';
+import type { AuditRow, Rollouts } from '../contract/rollout-ledger';
+
+/** All that can be checked against each other, as of one moment. */
+export interface Audit {
+  readonly rows: readonly AuditRow[];
+  readonly head: { readonly position: number; readonly hash: string } | null;
+  readonly split: TrafficSplit | null;
+}
+
+/** What is wrong first, in words that name the row. */
+export interface AuditProblem {
+  /** Of the trail over all rollouts; null when it is no row's. */
+  readonly position: number | null;
+  readonly rollout: string | null;
+  readonly sequence: number | null;
+  readonly problem: string;
+}
+
+const maxReadings = 20;
+
+/** Reads trail and head as of one moment, also while a rollout goes on. */
+export async function readAudit(rollouts: Rollouts): Promise<Audit> {
+  for (let reading = 1; ; reading += 1) {
+    const [before, splitBefore] = [await rollouts.auditHead(), await rollouts.split()];
+    const rows = await rollouts.auditTrail();
+    const after = await rollouts.auditHead();
+    const isOneMoment = before?.position === after?.position && before?.hash === after?.hash;
+    if (isOneMoment) return { rows, head: after, split: splitBefore };
+    if (reading === maxReadings) throw new Error('The audit trail grows faster than it can be read; try again.');
+  }
+}
+
+/** Null when every row is as it was written, none is missing, and every verdict follows from what it saw. */
+export function findAuditProblem(audit: Audit, rollout?: string): AuditProblem | null {
+  return chainProblem(audit.rows) ?? headProblem(audit) ?? verdictProblem(audit.rows, rollout) ?? splitProblem(audit);
+}
+
+function chainProblem(rows: readonly AuditRow[]): AuditProblem | null {
+  let previousHash = noHash;
+  for (const [index, row] of rows.entries()) {
+    const { hash, ...unhashed } = row;
+    if (row.position !== index + 1) {
+      return problemOf(row, `row ${index + 1} is missing, or was moved: row ${row.position} stands in its place`);
+    }
+    if (row.previousHash !== previousHash) return problemOf(row, 'it does not follow the row before');
+    if (auditHash(unhashed) !== hash) return problemOf(row, 'it was altered: its hash is not that of its columns');
+    previousHash = hash;
+  }
+  return null;
+}
+
+function headProblem({ rows, head }: Audit): AuditProblem | null {
+  const last = rows.at(-1);
+  if (last === undefined) {
+    return head === null ? null : noRow(`all ${head.position} rows are missing`);
+  }
+  if (head === null) return problemOf(last, 'the split knows of no row at all');
+  if (head.position > last.position)
+    return problemOf(last, `rows ${last.position + 1} to ${head.position} after it are missing`);
+  if (head.position === last.position && head.hash === last.hash) return null;
+  return problemOf(last, `it is not the last row that the split knows of (${head.position})`);
+}
+
+function verdictProblem(rows: readonly AuditRow[], only: string | undefined): AuditProblem | null {
+  const names = only === undefined ? new Set(rows.map((row) => row.rollout)) : [only];
+  for (const name of names) {
+    const own = rows.filter((row) => row.rollout === name);
+    const wrong = findWrongDecision(own);
+    const row = own[(wrong?.sequence ?? 0) - 1];
+    if (wrong !== null) return row ? problemOf(row, wrong.problem) : noRow(`${name}: ${wrong.problem}`);
+  }
+  return null;
+}
+
+/** The split that routes turns is what the last row made it. */
+function splitProblem({ rows, split }: Audit): AuditProblem | null {
+  const last = rows.at(-1);
+  if (last === undefined || split === null) return null;
+  const { spec, decision } = JSON.parse(last.entry) as RolloutEntry;
+  const made: TrafficSplit = {
+    rollout: spec.name,
+    baselineArm: spec.baselineArm,
+    canaryArm: spec.canaryArm,
+    percent: decision.next.percent,
+    bake: decision.next.bake,
+    active: decision.next.endedAtMs === null,
+  };
+  const field = (Object.keys(made) as (keyof TrafficSplit)[]).find((key) => made[key] !== split[key]);
+  if (field === undefined) return null;
+  return problemOf(last, `it set the split's ${field} to ${made[field]}, but turns are routed by ${split[field]}`);
+}
+
+function problemOf({ position, rollout, sequence }: AuditRow, problem: string): AuditProblem {
+  return { position, rollout, sequence, problem };
+}
+
+function noRow(problem: string): AuditProblem {
+  return { position: null, rollout: null, sequence: null, problem };
+}

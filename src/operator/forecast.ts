@@ -1,0 +1,198 @@
+import type { RolloutGates, RolloutSpec } from '../contract/rollout';
+import type { Rollouts } from '../contract/rollout-ledger';
+import { formatDuration } from '../domain/rollout/clock';
+import { percentOf } from '../domain/rollout/findings';
+import { formatCount } from '../terminal/format';
+
+const hourMs = 60 * 60 * 1000;
+
+/** How much traffic there is, as far as the ledger can tell. */
+export interface TrafficRate {
+  readonly turnsLastDay: number;
+  readonly turnsLastHour: number;
+  readonly turnsPerHour: number;
+  /** What `turnsPerHour` is the mean of. */
+  readonly basis: (typeof windows)[number]['basis'];
+}
+
+/** Whether the traffic suffices to decide in time. All counts are of canary requests. */
+export interface TrafficForecast {
+  readonly rate: TrafficRate;
+  readonly needed: RequestsNeeded;
+  readonly byFirstStepEnd: number;
+  /** By the time at which the first step must be over for the plan to end in time, every later step at its minimum bake. */
+  readonly byLatestAdvance: number;
+  readonly latestAdvanceMs: number;
+  /** When every step ends as planned. */
+  readonly byPlanEnd: number;
+  /** Turns an hour at which 99.5 % of rollouts of a good canary end in time; the steps' minimum requests included. */
+  readonly turnsPerHourNeeded: number;
+  readonly isEnough: boolean;
+}
+
+const windows = [
+  { basis: 'last 24 hours', ms: 24 * hourMs },
+  { basis: 'last hour', ms: hourMs },
+  { basis: 'last minute', ms: 60_000 },
+  { basis: 'last 10 seconds', ms: 10_000 },
+] as const;
+
+/** The mean of a day; of a service that is younger than half of one, of its last hour, minute or seconds. */
+export async function readTrafficRate(rollouts: Rollouts, atMs: number): Promise<TrafficRate> {
+  const turnsOfLast = async (ms: number): Promise<number> => {
+    const arms = await rollouts.traffic(atMs - ms);
+    return arms.reduce((sum, { turns }) => sum + turns, 0);
+  };
+  const turnsLastDay = await turnsOfLast(windows[0].ms);
+  const turnsLastHour = await turnsOfLast(windows[1].ms);
+  const counts = { turnsLastDay, turnsLastHour };
+  if (turnsLastDay === 0) return { ...counts, turnsPerHour: 0, basis: windows[0].basis };
+  for (const { basis, ms } of windows) {
+    const turns = await turnsOfLast(ms);
+    if (turns > (await turnsOfLast(ms / 2))) return { ...counts, turnsPerHour: (turns * hourMs) / ms, basis };
+  }
+  return { ...counts, turnsPerHour: turnsLastHour, basis: 'last hour' };
+}
+
+/** Of the rollouts of a good canary. */
+const wantedShare = 0.995;
+
+export function forecastTraffic(spec: RolloutSpec, rate: TrafficRate): TrafficForecast {
+  const needed = requestsNeeded(spec.gates);
+  const [first, ...later] = spec.steps;
+  const planEndMs = spec.steps.at(-1)?.nominalEndMs ?? 0;
+  const latestAdvanceMs = Math.max(
+    first?.nominalEndMs ?? 0,
+    planEndMs - later.reduce((sum, { minimumBakeMs }) => sum + minimumBakeMs, 0),
+  );
+  const canaryRequests = (percent: number, ms: number): number => (rate.turnsPerHour * percent * ms) / (100 * hourMs);
+  const firstPercent = first?.percent ?? 100;
+
+  const hoursForE = ((latestAdvanceMs / hourMs) * firstPercent) / 100;
+  const forEvidence = quantile(needed, wantedShare) / hoursForE;
+  const forSteps = spec.steps.map(
+    ({ percent, minimumBakeMs }) =>
+      spec.gates.minimumStepRequests / ((percent / 100) * (Math.max(minimumBakeMs, 1) / hourMs)),
+  );
+  const turnsPerHourNeeded = Math.ceil(Math.max(forEvidence, ...forSteps));
+  return {
+    rate,
+    needed,
+    byFirstStepEnd: canaryRequests(firstPercent, first?.nominalEndMs ?? 0),
+    byLatestAdvance: canaryRequests(firstPercent, latestAdvanceMs),
+    latestAdvanceMs,
+    byPlanEnd: spec.steps.reduce((sum, { percent, nominalEndMs }, index) => {
+      return sum + canaryRequests(percent, nominalEndMs - (spec.steps[index - 1]?.nominalEndMs ?? 0));
+    }, 0),
+    turnsPerHourNeeded,
+    isEnough: rate.turnsPerHour >= turnsPerHourNeeded,
+  };
+}
+
+function quantile({ sufficient, ninetyNinePercent }: RequestsNeeded, share: number): number {
+  if (sufficient === null) return ninetyNinePercent;
+  let requests = ninetyNinePercent;
+  while (sufficient(requests) < share) requests += 1;
+  return requests;
+}
+
+/** The forecast in words; the last line is the verdict. */
+export function forecastLines(spec: RolloutSpec, forecast: TrafficForecast): readonly string[] {
+  const { rate, needed, latestAdvanceMs, turnsPerHourNeeded } = forecast;
+  const { expectedSuccessRate, minimumSuccessRate } = spec.gates;
+  const good = percentOf(expectedSuccessRate);
+  const planEnd = formatDuration(spec.steps.at(-1)?.nominalEndMs ?? 0);
+  const how = needed.method === 'exact' ? 'exact for these gates' : "by Wald's approximation for these gates";
+  return [
+    `Traffic: ${formatCount(rate.turnsLastDay)} turns in the last 24 hours, ${formatCount(rate.turnsLastHour)} in the last hour; taken as ${formatCount(rate.turnsPerHour)} an hour (${rate.basis}).`,
+    `To show that it is above ${percentOf(minimumSuccessRate)}, a canary of ${good} needs ${formatCount(needed.mean)} requests in the mean, ${formatCount(needed.ninetyNinePercent)} in 99 of 100 cases (${how}).`,
+    `Expected: ${formatCount(forecast.byFirstStepEnd)} by the end of step 1, ${formatCount(forecast.byLatestAdvance)} by ${formatDuration(latestAdvanceMs)}, when step 1 must be over for 100% at ${planEnd}, ${formatCount(forecast.byPlanEnd)} by the end of the plan.`,
+    forecast.isEnough
+      ? `That is enough${chance(forecast)}.`
+      : `That is too little${chance(forecast)}; it takes about ${formatCount(turnsPerHourNeeded)} turns an hour. A rollout without its evidence is held, never promoted.`,
+  ];
+}
+
+function chance({ needed, byLatestAdvance }: TrafficForecast): string {
+  return needed.sufficient === null
+    ? ''
+    : `: it decides in time in ${percentOf(Math.floor(needed.sufficient(byLatestAdvance) * 1000) / 1000)} of cases`;
+}
+
+/** How many canary requests it takes until the evidence for advancing is there. */
+interface RequestsNeeded {
+  readonly mean: number;
+  /** Enough in 99 of 100 rollouts. */
+  readonly ninetyNinePercent: number;
+  /** Probability that so many requests suffice; null when only approximated. */
+  readonly sufficient: ((requests: number) => number) | null;
+  /** `exact`: the rule followed request by request; `approximate`: Wald's approximation, for gates that need very many. */
+  readonly method: 'exact' | 'approximate';
+}
+
+/** Up to this mean every request is followed: a second at most, a twentieth for the default gates. */
+const maxExactMean = 20_000;
+/** What is left of all rollouts when following them ends. */
+const negligible = 1e-6;
+
+/** For a canary whose true success rate is the gates' expected one, looked at after every request. */
+export function requestsNeeded(gates: RolloutGates): RequestsNeeded {
+  const { alpha, minimumSuccessRate, expectedSuccessRate } = gates;
+  const gain = Math.log(expectedSuccessRate / minimumSuccessRate);
+  const loss = Math.log((1 - minimumSuccessRate) / (1 - expectedSuccessRate));
+  const needed = Math.log(1 / alpha);
+  const drift = expectedSuccessRate * gain - (1 - expectedSuccessRate) * loss;
+  const waldMean = needed / drift;
+  if (waldMean > maxExactMean) return approximation(waldMean);
+  // A failure at the beginning has to be made good as well: where little evidence is needed, that takes the longest.
+  const maxRequests = Math.ceil(((needed + loss) / drift) * 20);
+  return follow({ gain, loss, needed, failureRate: 1 - expectedSuccessRate, maxRequests });
+}
+
+interface Walk {
+  /** Evidence that a success adds and a failure takes away. */
+  readonly gain: number;
+  readonly loss: number;
+  readonly needed: number;
+  readonly failureRate: number;
+  readonly maxRequests: number;
+}
+
+/**
+ * After n requests the evidence is there once there were few enough failures. `undecided[f]` is the probability of f
+ * failures with the evidence never there so far.
+ */
+function follow({ gain, loss, needed, failureRate, maxRequests }: Walk): RequestsNeeded {
+  const decidedBy: number[] = [0];
+  let undecided = [1];
+  let firstFailures = 0;
+  let left = 1;
+  let mean = 0;
+  for (let n = 1; n <= maxRequests && left > negligible; n += 1) {
+    mean += left;
+    const next = Array.from({ length: undecided.length + 1 }, () => 0);
+    for (const [index, probability] of undecided.entries()) {
+      next[index] = (next[index] ?? 0) + probability * (1 - failureRate);
+      next[index + 1] = (next[index + 1] ?? 0) + probability * failureRate;
+    }
+    const enough = Math.floor((n * gain - needed) / (gain + loss));
+    while (firstFailures <= enough && next.length > 0) {
+      left -= next.shift() ?? 0;
+      firstFailures += 1;
+    }
+    while ((next.at(-1) ?? 1) < 1e-15) next.pop();
+    undecided = next;
+    decidedBy.push(1 - left);
+  }
+  return {
+    mean,
+    ninetyNinePercent: decidedBy.findIndex((probability) => probability >= 0.99),
+    sufficient: (requests) => decidedBy[Math.min(Math.max(0, Math.floor(requests)), decidedBy.length - 1)] ?? 0,
+    method: 'exact',
+  };
+}
+
+/** The time to decide is skewed: its 99 % quantile lies near 2.5 times its mean. */
+function approximation(mean: number): RequestsNeeded {
+  return { mean, ninetyNinePercent: 2.5 * mean, sufficient: null, method: 'approximate' };
+}

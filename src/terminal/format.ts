@@ -1,0 +1,78 @@
+import type { ChatReply } from '../contract/chat';
+import type { RolloutPhase } from '../contract/rollout';
+import { formatDuration } from '../domain/rollout/clock';
+import { percentOf } from '../domain/rollout/findings';
+import { successInterval } from '../domain/rollout/migration-report';
+import { formatUsd } from '../domain/turn/prices';
+
+export const phaseIcons: Readonly<Record<RolloutPhase, string>> = {
+  Progressing: '◌',
+  Paused: '‖',
+  Held: '▲',
+  Promoting: '◉',
+  Succeeded: '✔',
+  RolledBack: '✖',
+};
+
+/** `2026-11-24 17:10:05 UTC`. */
+export function formatTime(ms: number): string {
+  return `${new Date(ms).toISOString().slice(0, 19).replace('T', ' ')} UTC`;
+}
+
+/** `2026-11-24 17:10:05 UTC (in 5 h)`. */
+export function formatMoment(ms: number, nowMs: number): string {
+  const distance = ms >= nowMs ? `in ${formatDuration(ms - nowMs)}` : `${formatDuration(nowMs - ms)} ago`;
+  return `${formatTime(ms)} (${distance})`;
+}
+
+/** `99.7% (99.14–99.9%)`: with Wilson's 95 % interval. */
+export function formatSuccessRate(successes: number, requests: number): string {
+  const interval = successInterval(successes, requests);
+  if (interval === null) return '–';
+  return `${percentOf(successes / requests)} (${percentOf(interval.low).slice(0, -1)}–${percentOf(interval.high)})`;
+}
+
+export function formatLatency(ms: number | null): string {
+  return ms === null ? '–' : `${Math.round(ms)} ms`;
+}
+
+export function formatCostPerSuccess(costNanoUsd: number, successfulTurns: number): string {
+  return successfulTurns === 0 ? '–' : formatUsd(Math.round(costNanoUsd / successfulTurns));
+}
+
+export function formatCount(count: number): string {
+  return Math.round(count).toLocaleString('en-US');
+}
+
+/** What an operator wrote, as one line without control characters: it must not steer anybody's terminal. */
+export function oneLine(text: string): string {
+  return text.replaceAll(/\p{Cc}+/gu, ' ');
+}
+
+/** Broken between words into lines of at most `width` characters where words allow it, each after `indent`. */
+export function wrapWords(text: string, width: number, indent: string, firstIndent = indent): readonly string[] {
+  const lines: string[] = [];
+  let line = firstIndent;
+  for (const word of oneLine(text).split(' ')) {
+    const isEmpty = line === indent || line === firstIndent;
+    if (!isEmpty && line.length + 1 + word.length > width) {
+      lines.push(line);
+      line = indent + word;
+    } else line += isEmpty ? word : ` ${word}`;
+  }
+  return [...lines, line];
+}
+
+/** One line that says who answered and what it took. */
+export function footer(reply: ChatReply): string {
+  const parts = [
+    reply.model ? `${reply.provider} (${reply.model})` : reply.provider,
+    `${reply.attempts} ${reply.attempts === 1 ? 'attempt' : 'attempts'}`,
+    `${reply.latency_ms} ms`,
+    `${reply.tokens_used} tokens`,
+    `$${reply.cost_usd.toFixed(6)}`,
+  ];
+  if (reply.unconfirmed_usd > 0) parts.push(`and up to $${reply.unconfirmed_usd.toFixed(6)} unconfirmed`);
+  if (reply.error) parts.push(reply.error);
+  return parts.join(' · ');
+}
