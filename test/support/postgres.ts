@@ -6,7 +6,7 @@ import { tmpdir, userInfo } from 'node:os';
 import { dirname, join } from 'node:path';
 import { promisify } from 'node:util';
 import { errorMessage } from '../../src/contract/failures';
-import { findFreePort } from '../../src/temporal-server/free-port';
+import { findFreePort } from '../../src/temporal-server/ports';
 import { end, endWithUs } from './server-process';
 
 /** A PostgreSQL server of the tests' own, in a temporary directory. */

@@ -1,7 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { searchAttributeNames } from '../../src/contract/names';
-import { devServerTuning } from '../../src/temporal-server/dev-server-flags';
-import { startDevServer, type DevServer } from '../../src/temporal-server/dev-server';
+import { type DevServer, devServerTuning, startDevServer } from '../../src/temporal-server/dev-server';
 
 /** Set by global-setup for the test processes. */
 export const testEnvironment = {
