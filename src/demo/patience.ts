@@ -10,7 +10,7 @@ const usualMs = 20_000;
  */
 export const longestStandstillMs = 10 * 60_000;
 
-const lookEveryMs = 500;
+const usualWatch = { standstillMs: longestStandstillMs, lookEveryMs: 500 };
 
 /** Waits for a step under its title, and says so when it takes long. @throws when it hangs */
 export async function withPatience<T>(
@@ -39,27 +39,37 @@ export async function withPatience<T>(
  * named after what they tell of.
  * @throws naming the one that stands still
  */
-export async function whileMoving<T>(work: Promise<T>, signs: Readonly<Record<string, () => unknown>>): Promise<T> {
+export async function whileMoving<T>(
+  work: Promise<T>,
+  signs: Readonly<Record<string, () => unknown>>,
+  watch = usualWatch,
+): Promise<T> {
   const done = new AbortController();
+  const watching = Object.entries(signs).map(([what, read]) => standstillOf(what, read, watch, done.signal));
   try {
-    return await Promise.race([work, ...Object.entries(signs).map(([what, read]) => stops(what, read, done.signal))]);
+    return await Promise.race([work, ...watching]);
   } finally {
     done.abort();
   }
 }
 
-async function stops(what: string, read: () => unknown, signal: AbortSignal): Promise<never> {
+/** Rejects once the sign has not changed for that long. */
+async function standstillOf(
+  what: string,
+  read: () => unknown,
+  { standstillMs, lookEveryMs }: typeof usualWatch,
+  signal: AbortSignal,
+): Promise<never> {
   let seen = await read();
-  // Rounds are counted rather than time: while this process stood still, nothing else had to move.
+  // Looks are counted rather than time: while this process stood still, nothing else had to move.
   let unchangedMs = 0;
-  while (unchangedMs < longestStandstillMs) {
+  while (unchangedMs < standstillMs) {
     await delay(lookEveryMs, undefined, { signal });
     const now = await read();
     unchangedMs = now === seen ? unchangedMs + lookEveryMs : 0;
     seen = now;
   }
-  const minutes = longestStandstillMs / 60_000;
   throw new Error(
-    `Nothing has moved for ${minutes} minutes: ${what}. That is no slow machine; a part of the demonstration hangs. Run it again; if it hangs again, look into the logs in its data directory.`,
+    `Nothing has moved for ${standstillMs / 60_000} minutes: ${what}. That is no slow machine; a part of the demonstration hangs. Run it again; if it hangs again, look into the logs in its data directory.`,
   );
 }

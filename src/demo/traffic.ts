@@ -16,8 +16,6 @@ import { longestStandstillMs } from './patience';
 
 const users = 1_000;
 const paceIntervalMs = 250;
-/** Of all that are under way at once, turns of the real client through Temporal; the development server carries no more of them at this pace. */
-const concurrentWorkflows = 4;
 const maxTokens = 60;
 
 const questions = [
@@ -90,7 +88,7 @@ export class Traffic {
   }
 
   private async next(index: number, recentLatency: RecentLatency): Promise<void> {
-    if (index < concurrentWorkflows) await this.turnThroughTemporal();
+    if (index < this.pace.concurrentWorkflows) await this.turnThroughTemporal();
     else await this.turn(recentLatency);
     this.turns += 1;
   }
