@@ -14,14 +14,11 @@ import { holysheepProfile, legacyProfile } from '../simulator/profiles';
 import type { Reporter } from '../temporal-server/reporter';
 import { runCommand } from './command';
 import type { Narrator } from './narrator';
+import { compressionFor, planMs, usualCompression, usualTurnsPerSecond } from './pace';
 import { longestStandstillMs, whileMoving, withPatience } from './patience';
 import { demoBreakerFailures, type Stage } from './stage';
 import { Traffic } from './traffic';
 
-/** 72 hours in 60 seconds: an hour is 833 ms. */
-const usualCompression = 4_320;
-/** So many turns a second decide within that minute. */
-const usualTurnsPerSecond = 250;
 /** Long enough to know how many turns a second this machine carries. */
 const beforeStart = { durationMs: 6_000, turns: 200 };
 /** A tenth of them are the canary's, and make the report. */
@@ -124,7 +121,9 @@ async function playScenes(migration: Migration, narrator: Narrator, report: Repo
     'for Chinese) and holysheep (180 ms, 0.3% timeouts). Each user stays on one side; who goes first is decided by a hash.',
     'An hour passes in 833 ms, a timeout takes 2 s instead of 10, and α is 0.01 instead of 0.001.',
   );
-  const compression = compressionAt(await gather(migration, beforeStart, report), narrator);
+  const turnsPerSecond = await gather(migration, beforeStart, report);
+  const compression = compressionFor(turnsPerSecond);
+  tellCompression(compression, turnsPerSecond, narrator);
   const plan = ['--compress', `${compression}`, '--spec', 'rollout.yaml'];
   await command(['start', ...plan], 0);
   await gather(migration, beforeReport, report);
@@ -192,16 +191,12 @@ async function gather(
   return turnsPerSecond;
 }
 
-/** A machine that carries fewer turns a second needs longer for as much evidence: the plan is compressed less. */
-function compressionAt(turnsPerSecond: number, narrator: Narrator): number {
-  if (turnsPerSecond >= usualTurnsPerSecond) return usualCompression;
-  const compression = Math.max(1, Math.round((usualCompression * turnsPerSecond) / usualTurnsPerSecond));
-  const lengthMs = (rolloutPlans[defaultRolloutPlan].steps.at(-1)?.nominalEndMs ?? 0) / compression;
+function tellCompression(compression: number, turnsPerSecond: number, narrator: Narrator): void {
+  if (compression === usualCompression) return;
   narrator.say(
     `   This machine is slow or busy: it carries ${Math.round(turnsPerSecond)} turns a second, and a minute decides from ${usualTurnsPerSecond} on.`,
-    `   So that there is as much evidence, the 72 hours take ${formatDuration(lengthMs)} here.`,
+    `   So that there is as much evidence, the 72 hours take ${formatDuration(planMs / compression)} here.`,
   );
-  return compression;
 }
 
 /** The next rollout can begin when this one has ended. */

@@ -1,3 +1,15 @@
+/** 72 hours in 60 seconds: an hour is 833 ms. */
+export const planMs = 72 * 60 * 60 * 1_000;
+export const usualCompression = planMs / 60_000;
+/** So many turns a second decide within that minute. */
+export const usualTurnsPerSecond = 250;
+
+/** By how much the plan is compressed: a machine that carries fewer turns a second needs longer for as much evidence. */
+export function compressionFor(turnsPerSecond: number): number {
+  const share = Math.min(1, turnsPerSecond / usualTurnsPerSecond);
+  return Math.max(1, Math.round(usualCompression * share));
+}
+
 /** What two idle cores carry beside a Temporal server, a worker and the simulated models. */
 const mostTurns = 350;
 /** Enough for the story to go on, however slow the machine is. */
