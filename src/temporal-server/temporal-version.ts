@@ -18,8 +18,8 @@ export const goVersion: TemporalVersion = { cli: '1.5.1', server: '1.29.1' };
 /** Update-with-Start is on by default from this server on (CLI 1.4); an older one refuses a conversation's first message. */
 export const minimumServerVersion = '1.28.0';
 
-/** It answers in 0.1 s; some systems check a new program's signature first. */
-const versionTimeoutMs = 15_000;
+/** It answers in 0.1 s; some systems check a new program's signature first, and a busy one takes its time. */
+const versionTimeoutMs = 60_000;
 
 /** Where the cache keeps what was brought. */
 export function temporalStore(cacheDirectory: string): string {
