@@ -188,7 +188,7 @@ test('an operator sees what is stuck, doctor names it, and it can be ended', asy
   expect([one.status, one.stdout]).toEqual([0, expect.stringMatching(new RegExp(`${ids[0]} .* ended`))]);
   expect(one.stdout).not.toContain(ids[1]);
   await workspace.run(['stuck', '--end-all'], service.environment);
-  const after = await workspace.run(['stuck'], service.environment);
+  const after = await workspace.spawn(['stuck'], service.environment);
   expect(after.stdout).toBe('Nothing is stuck.\n');
   await expect(workspace.run(['stuck', '--end', ids[0]], service.environment)).resolves.toMatchObject({ status: 1 });
   await expect(service.temporal.workflow.getHandle(ids[0]).result()).rejects.toMatchObject({

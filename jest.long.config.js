@@ -1,0 +1,6 @@
+/** What `npm test` leaves out because it takes minutes; CONTRIBUTING.md says what and why. */
+module.exports = {
+  ...require('./jest.config.js'),
+  testMatch: ['**/*.long.test.ts'],
+  testPathIgnorePatterns: ['/node_modules/'],
+};
