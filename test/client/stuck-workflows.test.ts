@@ -15,9 +15,8 @@ import { eventually } from '../support/eventually';
 import { prepareService, type Service } from '../support/service';
 import { unique } from '../support/temporal';
 
-/** Temporal's own ten would make the attempts take over a minute more. */
+/** Temporal's own ten would make the attempts take over a minute more; from the third on the test server adds a second. */
 const workflowTaskTimeout = '1 second';
-/** Six attempts with the pauses that Temporal makes from the fourth on, and those that are asked for then. */
 const patienceMs = 170_000;
 
 let service: Service;

@@ -16,7 +16,7 @@ import { bringPythonOpenai } from './python-openai';
 import { bringRedis } from './redis-program';
 import { redisEnvironment } from './redis';
 import { endings } from './shared-resources';
-import { testEnvironment, testNamespace } from './temporal';
+import { testEnvironment, testNamespace, triesAgainSoon } from './temporal';
 
 /** Runs once before all test files: one Temporal server and one workflow bundle for all of them. */
 // oxlint-disable-next-line import/no-default-export -- Jest asks for it
@@ -46,7 +46,7 @@ async function startSharedTemporal(): Promise<void> {
     dataFile: undefined,
     namespace: testNamespace,
     searchAttributes: Object.values(searchAttributeNames),
-    tuning: [...devServerTuning, forgetsAtOnce],
+    tuning: [...devServerTuning, forgetsAtOnce, triesAgainSoon],
   });
   endings.push(() => server.stop());
   process.env[testEnvironment.address] = server.address;
