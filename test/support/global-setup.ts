@@ -11,6 +11,7 @@ import { reasonOf } from '../../src/reason';
 import { createReporter, type Reporter } from '../../src/temporal-server/reporter';
 import { cacheDirectory } from './cache-directory';
 import { bringChromium, chromiumEnvironment } from './chromium';
+import { postgresEnvironment, postgresUnavailable, startPostgres } from './postgres';
 import { pythonEnvironment } from './python';
 import { bringPythonOpenai } from './python-openai';
 import { bringRedis } from './redis-program';
@@ -18,13 +19,14 @@ import { redisEnvironment } from './redis';
 import { endings } from './shared-resources';
 import { testEnvironment, testNamespace, triesAgainSoon } from './temporal';
 
-/** Runs once before all test files: one Temporal server and one workflow bundle for all of them. */
+/** Runs once before all test files: one Temporal server, one PostgreSQL and one workflow bundle for all of them. */
 // oxlint-disable-next-line import/no-default-export -- Jest asks for it
 export default async function globalSetup(): Promise<void> {
   const directory = mkdtempSync(join(tmpdir(), 'bellwether-test-'));
   endings.push(() => rm(directory, { recursive: true }));
   await Promise.all([
     startSharedTemporal(),
+    startSharedPostgres(),
     bundleWorkflows(join(directory, 'workflow-bundle.js')),
     findProgram(bringRedis, redisEnvironment),
     findProgram(bringChromium, chromiumEnvironment),
@@ -50,6 +52,13 @@ async function startSharedTemporal(): Promise<void> {
   });
   endings.push(() => server.stop());
   process.env[testEnvironment.address] = server.address;
+}
+
+async function startSharedPostgres(): Promise<void> {
+  if (postgresUnavailable() !== null) return;
+  const server = await startPostgres();
+  endings.push(() => server.stop());
+  process.env[postgresEnvironment.url] = server.url;
 }
 
 /** Tests that need it tell why they are skipped, or fail in CI, when it cannot be had. */
