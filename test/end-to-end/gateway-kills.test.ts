@@ -2,5 +2,5 @@ import { describeWithRedis } from '../support/redis';
 import { testStreamKills } from './killed-streams';
 
 describeWithRedis('streamed turns whose service is killed', () => {
-  testStreamKills({ roundsPerKill: 1, redisFates: ['lost'], workflowTaskTimeoutSeconds: 3 });
+  testStreamKills({ roundsPerKill: 1, redisFates: ['lost'], workflowTaskTimeoutSeconds: 5 });
 });
