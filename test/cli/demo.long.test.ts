@@ -12,7 +12,7 @@ test(
   async () => {
     const workspace = new CliWorkspace();
     try {
-      const { status, stdout, stderr } = await workspace.run(['demo'], { BELLWETHER_CACHE_DIR: cacheDirectory });
+      const { status, stdout, stderr } = await workspace.spawn(['demo'], { BELLWETHER_CACHE_DIR: cacheDirectory });
       expect({ status, stderr }).toMatchObject({ status: 0 });
       for (const shown of [
         'holysheep-fallback (gemini-2.5-flash)',
