@@ -7,7 +7,8 @@ import { embeddedServerAddress } from '../../temporal-server/data-file';
 import { missingSearchAttributes } from '../../temporal-server/namespace';
 import { findOnPath } from '../../temporal-server/programs';
 import { findInStore, readSupportedVersion, temporalStore } from '../../temporal-server/temporal-version';
-import { connectToTemporal, isNotFound } from '../../operator/connections';
+import { isNotFound } from '../../client/errors';
+import { connectToTemporal } from '../../operator/connections';
 import type { Check, CheckOutcome } from './check';
 
 const setupAdvice = 'Run: npx bellwether setup';

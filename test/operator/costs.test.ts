@@ -1,4 +1,4 @@
-import { summarise } from '../../src/operator/cost-summary';
+import { summarise } from '../../src/operator/costs';
 
 const totals = {
   turns: 3,

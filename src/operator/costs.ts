@@ -1,5 +1,5 @@
 import { toUsd } from '../domain/turn/prices';
-import type { CostRow, CostTotals } from '../contract/ledger';
+import type { CostDimension, CostRow, CostTotals, Ledger } from '../contract/ledger';
 
 export interface CostSummary {
   readonly totals: CostTotals;
@@ -10,6 +10,36 @@ export interface CostSummary {
   readonly monthlyNanoUsd: number;
   /** The migration guide's estimate: the total times 30, right only while the total is one day's. */
   readonly guideMonthlyNanoUsd: number;
+}
+
+/** What the ledger knows of spending, as a whole and by one dimension. */
+export interface Costs {
+  /** The ledger's name: `SQLite /path/ledger.db`. */
+  readonly ledger: string;
+  readonly summary: CostSummary;
+  readonly rows: readonly CostRow[];
+}
+
+/** @param maxRows the most rows by `by`; the first are the newest days, or what cost the most */
+export async function readCosts(
+  ledger: Ledger,
+  dayCapNanoUsd: number,
+  by: CostDimension,
+  maxRows: number,
+): Promise<Costs> {
+  const [name, totals, days, rows] = await Promise.all([
+    ledger.check(),
+    ledger.costTotals(),
+    // Today's row is the first, or the second when another process is past midnight already.
+    ledger.costsBy('day', 2),
+    ledger.costsBy(by, maxRows),
+  ]);
+  return { ledger: name, summary: summarise(totals, days, dayCapNanoUsd, Date.now()), rows };
+}
+
+/** Where there is no ledger yet, nothing was spent. */
+export function noCostsYet(dayCapNanoUsd: number): CostSummary {
+  return summarise(undefined, [], dayCapNanoUsd, Date.now());
 }
 
 const daysPerMonth = 30;

@@ -1,8 +1,7 @@
-import type { Settings } from '../config/settings';
-import type { RolloutEntry, RolloutSpec, RolloutState } from '../contract/rollout';
-import type { Ledger } from '../contract/ledger';
+import type { RolloutEntry, RolloutPhase, RolloutSpec, RolloutState } from '../contract/rollout';
 import type { AuditRow, Rollouts } from '../contract/rollout-ledger';
-import { withLedger } from './connections';
+import { entryOf } from '../domain/rollout/verify';
+import { isoTime } from './view';
 
 /** A rollout as the audit trail tells it: works whatever has become of its workflow. */
 export interface KnownRollout {
@@ -16,15 +15,6 @@ export interface TrailEntry extends RolloutEntry {
   readonly row: AuditRow;
   /** Null before the first. */
   readonly before: RolloutState | null;
-}
-
-/** Opens the ledger for one command. @throws when there is none yet, as there is no rollout then */
-export function useLedger<T>(work: (ledger: Ledger, settings: Settings) => Promise<T>): Promise<T> {
-  return withLedger(work, (database) => {
-    throw new Error(
-      `There is no ledger yet in ${database}, and no rollout. \`bellwether up\` or a worker makes it; set BELLWETHER_DATA_DIR or DATABASE_URL if it is elsewhere.`,
-    );
-  });
 }
 
 /** The named rollout, or the most recent one. @throws when there is none */
@@ -47,15 +37,53 @@ export async function readTrail(rollouts: Rollouts, name: string | undefined): P
   });
 }
 
-function entryOf(row: AuditRow): RolloutEntry {
-  try {
-    return JSON.parse(row.entry) as RolloutEntry;
-  } catch (error) {
-    throw new Error(
-      `Row ${row.sequence} of rollout ${row.rollout} cannot be read; \`bellwether rollout verify\` says more.`,
-      { cause: error },
-    );
+/** For scripts. */
+export function trailEntryAsJson({ row, before, decision, command }: TrailEntry): object {
+  return {
+    sequence: row.sequence,
+    position: row.position,
+    at: isoTime(row.atMs),
+    actor: row.actor,
+    action: row.action,
+    phase: decision.next.phase,
+    percent_before: before?.percent ?? null,
+    percent: decision.next.percent,
+    reason: row.reason,
+    missing: decision.missing,
+    command,
+    hash: row.hash,
+  };
+}
+
+/** One line of the list of rollouts, in the words of the JSON that scripts get. */
+export interface ListedRollout {
+  readonly rollout: string;
+  readonly from: string;
+  readonly to: string;
+  readonly phase: RolloutPhase;
+  readonly percent: number;
+  readonly started_at: string;
+  readonly ended_at: string | null;
+  readonly started_by: string;
+}
+
+/** All that ever began, oldest first. */
+export async function listRollouts(rollouts: Rollouts): Promise<readonly ListedRollout[]> {
+  const listed = new Map<string, { readonly first: RolloutEntry; readonly last: RolloutEntry }>();
+  for (const row of await rollouts.auditTrail()) {
+    const entry = entryOf(row);
+    listed.set(row.rollout, { first: listed.get(row.rollout)?.first ?? entry, last: entry });
   }
+  return [...listed.values()].map(({ first, last: { spec, decision } }) => ({
+    rollout: spec.name,
+    from: spec.baselineArm,
+    to: spec.canaryArm,
+    phase: decision.next.phase,
+    percent: decision.next.percent,
+    started_at: isoTime(first.atMs),
+    ended_at: decision.next.endedAtMs === null ? null : isoTime(decision.next.endedAtMs),
+    started_by: spec.actor,
+  }));
 }
 
 function noRolloutYet(): Error {

@@ -1,3 +1,5 @@
+import { TemporalUnreachableError } from '../client/errors';
+import type { RolloutClient } from '../client/rollout-client';
 import type {
   ArmEvidence,
   Evidence,
@@ -12,8 +14,9 @@ import { evidenceDueAtMs, nextAnalysisAtMs, stepDueAtMs } from '../domain/rollou
 import { cleanRequestsToGo, measure, requestsOf } from '../domain/rollout/evidence';
 import { successInterval } from '../domain/rollout/migration-report';
 import { toUsd } from '../domain/turn/prices';
-import type { Liveness } from './liveness';
-import type { KnownRollout } from './rollout-ledger';
+
+/** Whether a workflow stands behind a rollout; `unreachable` when Temporal does not answer. */
+export type Liveness = Awaited<ReturnType<RolloutClient['execution']>> | 'unreachable';
 
 /** Long enough for a share to mean something, short enough to be now. */
 const trafficWindowMs = 5 * 60 * 1000;
@@ -35,10 +38,19 @@ export interface RolloutView {
   readonly workflow: Liveness;
 }
 
+/** `client` is null when Temporal does not answer. */
+export async function livenessOf(client: RolloutClient | null, rollout: string): Promise<Liveness> {
+  if (client === null) return 'unreachable';
+  return client.execution(rollout).catch((error: unknown) => {
+    if (error instanceof TemporalUnreachableError) return 'unreachable';
+    throw error;
+  });
+}
+
 /** Everything but the workflow's liveness comes from the ledger. */
 export async function readView(
   rollouts: Rollouts,
-  { spec, state }: KnownRollout,
+  { spec, state }: Pick<RolloutView, 'spec' | 'state'>,
   workflow: Liveness,
   atMs: number,
 ): Promise<RolloutView> {

@@ -1,6 +1,7 @@
 import type { Evidence, RolloutCommandInput, RolloutCommandName, RolloutOccasion } from '../../src/contract/rollout';
-import { asText, explain } from '../../src/cli/rollout/explain';
-import type { TrailEntry } from '../../src/operator/rollout-ledger';
+import { asText } from '../../src/cli/rollout/explain';
+import { explain } from '../../src/operator/explanation';
+import type { TrailEntry } from '../../src/operator/trail';
 import { advanceRollout } from '../../src/domain/rollout/advance-rollout';
 import { arm, hourMs, provenAt, specWith, startedAtMs } from '../domain/rollout/given';
 

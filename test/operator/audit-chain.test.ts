@@ -5,7 +5,7 @@ import { advanceRollout } from '../../src/domain/rollout/advance-rollout';
 import { defaultRolloutGates, rolloutPlans } from '../../src/domain/rollout/plans';
 import type { AuditRow } from '../../src/contract/rollout-ledger';
 import { describeOnEachDatabase, openTestLedger, type TestLedger } from '../support/ledgers';
-import { CliWorkspace } from './run-cli';
+import { CliWorkspace } from '../cli/run-cli';
 
 function specNamed(name: string): RolloutSpec {
   const arms = { baselineArm: 'legacy', canaryArm: 'holysheep' };
