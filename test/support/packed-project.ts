@@ -51,7 +51,7 @@ export async function whatHappensWithoutTemporal(): Promise<string> {
 void whatHappensWithoutTemporal().then((what) => console.log(what));
 `;
 
-export interface PackedFile {
+interface PackedFile {
   readonly path: string;
 }
 
@@ -60,7 +60,7 @@ export interface Pack {
   readonly files: readonly PackedFile[];
 }
 
-/** What \`npm publish\` would send, of the project as it is built. */
+/** What `npm publish` would send, of the project as it is built. */
 export function pack(directory: string): Pack {
   const args = ['pack', '--ignore-scripts', '--json', '--pack-destination', directory];
   const output = execFileSync('npm', args, { cwd: projectDirectory, encoding: 'utf8' });
