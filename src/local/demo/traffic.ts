@@ -3,7 +3,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import type { ActivityDependencies } from '../../activities/dependencies';
 import { admitTurn } from '../../activities/admit-turn';
 import { makeAttempt } from '../../activities/make-attempt';
-import { RecentLatency, TargetMemory } from '../../activities/target-health';
+import { RecentLatency, TargetHealth } from '../../activities/target-health';
 import type { BellwetherClient } from '../../client';
 import type { Settings } from '../../config/settings';
 import { measurePrompt } from '../../domain/turn/cjk';
@@ -51,7 +51,7 @@ export class Traffic {
     const { policy } = settings;
     // No turn of the demonstration is streamed.
     const streams = openTurnStreams(undefined);
-    const targets = new TargetMemory(policy.breaker);
+    const targets = new TargetHealth(policy.breaker);
     const traffic = new Traffic({ ledger, providers, policy, streams, targets, owner: 'demo-traffic' }, client);
     traffic.running = traffic.run(onError);
     return traffic;
