@@ -8,7 +8,7 @@ import { loadSettings } from '../config/load-settings';
 import type { TemporalSettings } from '../config/settings';
 import { searchAttributeNames } from '../contract/names';
 import { migrateLedger } from '../ledger/open-ledger';
-import { addMissingSearchAttributes } from '../temporal-server/search-attributes';
+import { addMissingSearchAttributes } from '../temporal-server/namespace';
 import { exitStatusHelp } from './exit-status';
 import { writeJson, writeLines } from '../terminal/output';
 import { isNotAllowed, isNotFound } from '../client/errors';

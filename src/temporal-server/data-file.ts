@@ -1,6 +1,6 @@
 import { execFile } from 'node:child_process';
 import { existsSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
-import { dirname } from 'node:path';
+import { dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import { z } from 'zod';
@@ -13,6 +13,16 @@ const pollIntervalMs = 50;
 
 const runningServer = z.object({ pid: z.number(), address: z.string() });
 type RunningServer = z.infer<typeof runningServer>;
+
+/** Where the embedded server keeps everything that turns are doing. */
+export function embeddedDataFile(dataDirectory: string): string {
+  return join(dataDirectory, 'temporal.db');
+}
+
+/** `host:port` of the server that `up` runs on this data directory, for the commands beside it. */
+export function embeddedServerAddress(dataDirectory: string): string | undefined {
+  return readRunningServer(`${embeddedDataFile(dataDirectory)}.server.json`)?.address;
+}
 
 /** The right to run a server on a data file. */
 export interface DataFileClaim {
@@ -78,7 +88,7 @@ export async function claimDataFile(dataFile: string, log?: (message: string) =>
 }
 
 /** The server that was last started on the file; it may have died since, without its owner. */
-export function readRunningServer(serverFile: string): RunningServer | undefined {
+function readRunningServer(serverFile: string): RunningServer | undefined {
   return existsSync(serverFile) ? runningServer.parse(JSON.parse(readFileSync(serverFile, 'utf8'))) : undefined;
 }
 
