@@ -8,7 +8,7 @@ import type { NewApiKey } from '../../contract/api-keys';
 import type { Ledger } from '../../contract/ledger';
 import { ModelNames } from '../../domain/turn/model-names';
 import { writeJson, writeLines } from '../../terminal/output';
-import { withLedger } from '../../operator/connections';
+import { withLedger } from '../../operator/open-ledger';
 import { exitStatusHelp } from '../exit-status';
 import { parseDuration } from '../options';
 import { keyAsJson, limitsOf } from './key-words';

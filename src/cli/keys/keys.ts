@@ -5,7 +5,7 @@ import type { Ledger } from '../../contract/ledger';
 import { formatUsd, toUsd } from '../../domain/turn/prices';
 import { formatTime } from '../../terminal/format';
 import { renderTable, writeJson, writeLines } from '../../terminal/output';
-import { withLedger } from '../../operator/connections';
+import { withLedger } from '../../operator/open-ledger';
 import { exitStatusHelp, UsageError } from '../exit-status';
 import { createCommand } from './create';
 import { formatCap, keyAsJson, stateOf } from './key-words';

@@ -72,6 +72,13 @@ function decideAgain({ spec, ...occasion }: RolloutEntry, state: RolloutState | 
   }
 }
 
+/** What a row of the audit trail holds. @throws when it does not hold that */
+export function entryOf({ rollout, sequence, entry }: AuditedDecision): RolloutEntry {
+  const parsed = parse(entry);
+  if (parsed !== null) return parsed;
+  throw new Error(`Row ${sequence} of rollout ${rollout} cannot be read; \`bellwether rollout verify\` says more.`);
+}
+
 function parse(text: string): RolloutEntry | null {
   try {
     const entry = JSON.parse(text) as Partial<RolloutEntry> | null;

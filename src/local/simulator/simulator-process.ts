@@ -16,7 +16,11 @@ export interface SimulatorAddresses {
   readonly controlUrl: string;
 }
 
-export type SimulatorProcess = Simulator & { readonly pid: number };
+export type SimulatorProcess = Simulator & {
+  readonly pid: number;
+  /** Resolves when the process is gone, for whatever reason. */
+  readonly exited: Promise<unknown>;
+};
 
 /**
  * Starts a simulator in its own process, so that it survives a killed worker and its CPU time is counted separately. It ends
@@ -28,14 +32,14 @@ export async function startSimulatorProcess(options: SimulatorProcessOptions): P
     stdio: ['pipe', 'pipe', 'inherit'],
   });
   const addresses = await firstLine(child);
+  const exited = once(child, 'exit');
   return {
     ...connectSimulator(addresses),
     pid: child.pid ?? 0,
+    exited,
     close: async () => {
-      if (child.exitCode !== null || child.signalCode !== null) return;
-      const hasEnded = once(child, 'exit');
       child.kill('SIGTERM');
-      await hasEnded;
+      await exited;
     },
   };
 }
