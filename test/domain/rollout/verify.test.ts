@@ -107,7 +107,11 @@ describe('the verdicts of an audit trail', () => {
       /give a different decision.*wait/,
     ],
     ['no evidence', (e: RolloutEntry) => ({ ...e, evidence: null }), /give a different decision/],
-    ['evidence that nothing follows from', (e: RolloutEntry) => ({ ...e, evidence: { bake: 1 } }), /different decision/],
+    [
+      'evidence that nothing follows from',
+      (e: RolloutEntry) => ({ ...e, evidence: { bake: 1 } }),
+      /different decision/,
+    ],
     [
       'looser gates',
       (e: RolloutEntry) => ({ ...e, spec: { ...spec, intervalMs: 1 } }),
