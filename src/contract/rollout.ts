@@ -11,7 +11,7 @@ export interface RolloutStep {
 }
 
 /** No step starts automatically within a freeze window. Milliseconds since 1970. */
-export interface FreezeWindow {
+interface FreezeWindow {
   readonly fromMs: number;
   readonly toMs: number;
 }
