@@ -11,7 +11,8 @@ import { migrateLedger } from '../ledger/open-ledger';
 import { addMissingSearchAttributes } from '../temporal-server/search-attributes';
 import { exitStatusHelp } from './exit-status';
 import { writeJson, writeLines } from '../terminal/output';
-import { connectToTemporal, isNotAllowed, isNotFound } from '../operator/connections';
+import { isNotFound } from '../client/errors';
+import { connectToTemporal, isNotAllowed } from '../operator/connections';
 
 /** Long enough to look at last week's turns in the UI; text is kept no longer than that. */
 const defaultRetentionDays = 7;

@@ -1,4 +1,5 @@
 import { connect } from 'node:net';
+import { status as grpcStatus } from '@grpc/grpc-js';
 import { Connection, type ConnectionOptions, isGrpcServiceError } from '@temporalio/client';
 import { readConnectionSettings } from '../config/connection-settings';
 import { checkLedgerDirectory } from '../config/data-directory';
@@ -6,10 +7,6 @@ import { loadSettings } from '../config/load-settings';
 import type { Settings, TemporalSettings } from '../config/settings';
 import { errorMessage } from '../contract/failures';
 import type { Ledger } from '../contract/ledger';
-
-const grpcNotFound = 5;
-const grpcPermissionDenied = 7;
-const grpcUnimplemented = 12;
 
 const whatToDo = '. Start it (`bellwether up` starts one), or set TEMPORAL_ADDRESS.';
 
@@ -30,13 +27,9 @@ export async function connectToTemporal(temporal: TemporalSettings, advice = wha
   }
 }
 
-export function isNotFound(error: unknown): boolean {
-  return isGrpcServiceError(error) && (error.code as number) === grpcNotFound;
-}
-
 /** As Temporal Cloud answers what its own web page is for. */
 export function isNotAllowed(error: unknown): boolean {
-  return isGrpcServiceError(error) && [grpcPermissionDenied, grpcUnimplemented].includes(error.code);
+  return isGrpcServiceError(error) && [grpcStatus.PERMISSION_DENIED, grpcStatus.UNIMPLEMENTED].includes(error.code);
 }
 
 /** A TLS handshake over a slow line takes a second or two, and a busy machine may stand still for some more. */

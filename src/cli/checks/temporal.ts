@@ -8,7 +8,8 @@ import { embeddedServerAddress } from '../../temporal-server/embedded-data-file'
 import { findOnPath, isExecutableFile } from '../../temporal-server/locate';
 import { missingSearchAttributes } from '../../temporal-server/search-attributes';
 import { pinnedVersion, readSupportedVersion } from '../../temporal-server/temporal-version';
-import { connectToTemporal, isNotFound } from '../../operator/connections';
+import { isNotFound } from '../../client/errors';
+import { connectToTemporal } from '../../operator/connections';
 import type { Check, CheckOutcome } from './check';
 
 const setupAdvice = 'Run: npx bellwether setup';
