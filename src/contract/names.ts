@@ -21,7 +21,7 @@ export function conversationWorkflowId(sessionId: string): string {
   return `conversation/${sessionId}`;
 }
 
-/** `sessionId` is the one whose budget the turn counts on; null for none. */
+/** `sessionId` is the one whose budget the turn counts on; null for none. See docs/architecture.md, "A turn done once". */
 export function turnWorkflowId(turnId: string, sessionId: string | null): string {
   return `turn/${oneShotTurnName(turnId, sessionId)}`;
 }

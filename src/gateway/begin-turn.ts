@@ -27,6 +27,7 @@ const maxIdempotencyKeyLength = 255;
 /**
  * Begins the turn that a request asks for, or joins the one that an earlier request with its Idempotency-Key began.
  * What is wrong with the request is found before it is registered, so that its key can be used again.
+ * See docs/architecture.md, "A turn done once".
  * @throws {GatewayError}
  */
 export async function beginTurn(

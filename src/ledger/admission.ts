@@ -89,7 +89,9 @@ async function loadTurn(trx: LedgerDatabase, turnId: string) {
   return { turn, attempts: await attemptsOf(trx, turnId) };
 }
 
-/** The answer this very request got before: its first commit may have been done though nobody heard of it. */
+/**
+ * The answer this very request got before: its first commit may have been done though nobody heard of it. See docs/architecture.md, "A turn done once".
+ */
 async function earlierAnswer(
   trx: LedgerDatabase,
   turn: TurnState,

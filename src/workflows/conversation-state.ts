@@ -36,7 +36,7 @@ export class ConversationState {
     this.turnBytes = this.turns.reduce((bytes, turn) => bytes + jsonBytes(turn), 0);
   }
 
-  /** The reply that a turn got before, in this run or an earlier one. */
+  /** The reply that a turn got before, in this run or an earlier one. See docs/architecture.md, "A turn done once". */
   replyTo(turnId: string): ChatReply | undefined {
     return this.turns.findLast((turn) => turn.turnId === turnId)?.reply;
   }
