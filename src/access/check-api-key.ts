@@ -1,4 +1,5 @@
 import { timingSafeEqual } from 'node:crypto';
+import { LRUCache } from 'lru-cache';
 import type { ApiKey, ApiKeys, StoredApiKey } from '../contract/api-keys';
 import { hashSecret, parseApiKey } from './api-key';
 
@@ -40,39 +41,27 @@ const keptForMs = 1_000;
 /** Ids that nobody has are kept too, and whoever makes them up must not fill the memory: about 10 MB. */
 const maxKept = 10_000;
 
-interface Asked {
-  readonly answer: Promise<StoredApiKey | null>;
-  readonly atMs: number;
-}
-
 /** The ledger's keys, each asked for once in about a second. For processes that check a key with every request. */
 export class RecentApiKeys implements Pick<ApiKeys, 'find'> {
-  /** Oldest first. */
-  private readonly asked = new Map<string, Asked>();
+  private readonly answers: LRUCache<string, Promise<StoredApiKey | null>>;
 
   constructor(
     private readonly keys: Pick<ApiKeys, 'find'>,
-    /** A clock that is never put back. */
-    private readonly nowMs: () => number = () => performance.now(),
-  ) {}
-
-  find(id: string): Promise<StoredApiKey | null> {
-    const known = this.asked.get(id);
-    const atMs = this.nowMs();
-    if (known !== undefined && atMs - known.atMs < keptForMs) return known.answer;
-    const asked = { answer: this.keys.find(id), atMs };
-    this.asked.delete(id);
-    this.asked.set(id, asked);
-    if (this.asked.size > maxKept) this.forgetOldest();
-    // Whoever waits for it hears of the failure; the next one asks again.
-    asked.answer.catch(() => {
-      if (this.asked.get(id) === asked) this.asked.delete(id);
-    });
-    return asked.answer;
+    /** A clock that is never put back, and never at 0. */
+    now: () => number = () => performance.now(),
+  ) {
+    this.answers = new LRUCache({ max: maxKept, ttl: keptForMs, ttlResolution: 0, perf: { now } });
   }
 
-  private forgetOldest(): void {
-    const [oldest] = this.asked.keys();
-    if (oldest !== undefined) this.asked.delete(oldest);
+  find(id: string): Promise<StoredApiKey | null> {
+    const known = this.answers.get(id);
+    if (known !== undefined) return known;
+    const answer = this.keys.find(id);
+    this.answers.set(id, answer);
+    // Whoever waits for it hears of the failure; the next one asks again.
+    answer.catch(() => {
+      if (this.answers.peek(id) === answer) this.answers.delete(id);
+    });
+    return answer;
   }
 }
