@@ -1,5 +1,5 @@
 import type { Measurement } from '../../bench/measure';
-import { median, quantile, summarize } from '../../bench/summary';
+import { median, quantile, summarize } from '../../bench/report';
 
 const way = { name: 'send', title: 'Bellwether', worker: null, promisesOneCall: true, open: () => fail() };
 
