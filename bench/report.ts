@@ -1,4 +1,5 @@
 import { cpus, loadavg } from 'node:os';
+import { quantile } from '../src/domain/quantile';
 import { renderTable } from '../src/terminal/output';
 import type { Reporter } from '../src/terminal/reporter';
 import { type MeasuredProcess, measuredProcesses, type Measurement } from './measure';
@@ -46,10 +47,7 @@ export function summarize(
     callers,
     turns: sum(rounds.map(({ turns }) => turns)),
     p50OverheadMs: median(rounds.map(({ overheadsMs }) => median(overheadsMs))),
-    p99OverheadMs: quantile(
-      rounds.flatMap(({ overheadsMs }) => overheadsMs),
-      0.99,
-    ),
+    p99OverheadMs: p99(rounds.flatMap(({ overheadsMs }) => overheadsMs)),
     turnsPerSecond: median(rounds.map(({ turns, elapsedMs }) => (turns * 1000) / elapsedMs)),
     cpuMsPerTurn,
     eventsPerTurn: history?.events ?? null,
@@ -60,16 +58,11 @@ export function summarize(
 }
 
 export function median(values: readonly number[]): number {
-  return quantile(values, 0.5);
+  return quantile(values, 50) ?? NaN;
 }
 
-/** Between two values it takes the line from one to the other. */
-export function quantile(values: readonly number[], share: number): number {
-  const sorted = values.toSorted((a, b) => a - b);
-  const position = (sorted.length - 1) * share;
-  const below = sorted[Math.floor(position)] ?? NaN;
-  const above = sorted[Math.ceil(position)] ?? NaN;
-  return below + (above - below) * (position % 1);
+export function p99(values: readonly number[]): number {
+  return quantile(values, 99) ?? NaN;
 }
 
 export function sum(values: readonly number[]): number {

@@ -1,5 +1,5 @@
 import { renderTable } from '../../src/terminal/output';
-import { median, quantile, sum } from '../report';
+import { median, p99, sum } from '../report';
 import type { MemoryUse } from '../processes';
 import type { GatewayMeasurement, MemoryRow } from './measure';
 import { type AnswerDelivery, type GatewayWay, type MeasuredProcess, measuredProcesses } from './way';
@@ -59,7 +59,7 @@ export function summarizeGateway(
 }
 
 function overheadOf(rounds: readonly (readonly number[])[]): Overhead {
-  return { p50Ms: median(rounds.map(median)), p99Ms: quantile(rounds.flat(), 0.99) };
+  return { p50Ms: median(rounds.map(median)), p99Ms: p99(rounds.flat()) };
 }
 
 const right = { align: 'right' } as const;

@@ -16,7 +16,10 @@ import { RecentLatency } from './target-health';
 type Admitted = Extract<Admission, { kind: 'admitted' }>;
 
 /** The first call of an admitted turn, with the reservation that its admission made; null for an arm without targets. */
-export function firstCallOf(input: OpenTurnInput, { arm, ticket, targets, deadlineAtMs }: Admitted): ModelCallInput | null {
+export function firstCallOf(
+  input: OpenTurnInput,
+  { arm, ticket, targets, deadlineAtMs }: Admitted,
+): ModelCallInput | null {
   const [target] = targets;
   return target === undefined ? null : { ...input, arm, target, ticket, deadlineAtMs, earlierCalls: 0 };
 }

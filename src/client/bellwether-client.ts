@@ -27,7 +27,8 @@ import {
   isUnreachable,
   translateError,
 } from './errors';
-import { hashOf } from '../platform/canonical-json';
+import { canonicalJson } from '../domain/canonical-json';
+import { sha256 } from '../platform/sha256';
 import { joinTurn, TurnWatch } from './turn-watch';
 import { SessionQueues } from './session-queues';
 import { waitOut } from './wait-out';
@@ -316,7 +317,7 @@ function refuseInvalid(problem: string | null): void {
 
 /** Delivery is how an answer comes, and not what is asked. */
 function requestHashOf({ delivery: _delivery, ...request }: RequestOptions & { readonly turnId?: string }): string {
-  return hashOf(request);
+  return sha256(canonicalJson(request));
 }
 
 /** The reply, if it is one to this very request. */

@@ -5,8 +5,8 @@ export interface ModelPrice {
   readonly inputNanoUsdPerMillion: number;
   readonly outputNanoUsdPerMillion: number;
   readonly cachedInputNanoUsdPerMillion: number;
-  /** Price of CJK text against other text, in percent: 100 is no surcharge, 300 is the migration guide's legacy provider. */
-  readonly cjkPricePercent: number;
+  /** `cjkMultiplier` in percent, what CJK text costs against other text: 100 is the same, 300 is the migration guide's legacy provider. */
+  readonly cjkMultiplierPercent: number;
 }
 
 type FirstAttempt = 'auto' | 'local' | 'regular';

@@ -1,8 +1,8 @@
-import { createHash, timingSafeEqual } from 'node:crypto';
 import cors from '@fastify/cors';
 import type { PayloadCodec } from '@temporalio/common';
 import { type JSONPayload, JSONToPayload, payloadToJSON } from '@temporalio/common/lib/proto-utils';
 import fastify, { type FastifyInstance } from 'fastify';
+import { isSameSecret } from '../access/api-key';
 import { isLoopback } from '../access/loopback';
 import { PayloadDecryptionError } from './aes-gcm-codec';
 
@@ -125,24 +125,19 @@ function checkExposure(host: string, allowRemote: boolean, token: string | undef
   );
 }
 
-function digest(text: string): Buffer {
-  return createHash('sha256').update(text).digest();
-}
-
 /**
  * Says whether an `Authorization` header holds the token: as a bearer token, or as the password of HTTP Basic, which is
  * what a browser can be taught by visiting the endpoint once.
  */
 function createTokenCheck(token: string): (authorization: string | undefined) => boolean {
-  const expected = digest(token);
   return (authorization) => {
     const [scheme = '', credentials = ''] = authorization?.split(' ', 2) ?? [];
     switch (scheme.toLowerCase()) {
       case 'bearer':
-        return timingSafeEqual(digest(credentials), expected);
+        return isSameSecret(credentials, token);
       case 'basic': {
         const pair = Buffer.from(credentials, 'base64').toString();
-        return timingSafeEqual(digest(pair.slice(pair.indexOf(':') + 1)), expected);
+        return isSameSecret(pair.slice(pair.indexOf(':') + 1), token);
       }
       default:
         return false;

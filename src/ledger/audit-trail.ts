@@ -1,6 +1,7 @@
 import type { RecordedRollout, RolloutEntry, TrafficSplit } from '../contract/rollout';
 import { auditHash } from './audit-hash';
 import { refusalToBegin } from '../domain/rollout/begin-rollout';
+import { storable } from '../domain/rollout/verify';
 import { type AuditRow, RolloutConflictError } from '../contract/rollout-ledger';
 import type { LedgerDatabase } from './schema';
 import { type AuditHead, lockSplit, writeSplit } from './traffic-split';
@@ -98,14 +99,6 @@ function splitAfter({ spec, decision: { next } }: RolloutEntry): TrafficSplit {
     bake: next.bake,
     active: next.endedAtMs === null,
   };
-}
-
-/**
- * An operator may send any text, and no text may keep a rollback from being recorded: PostgreSQL takes no NUL, and half
- * a surrogate pair would come back as something else than was hashed. The entry's JSON has escapes for both.
- */
-function storable(text: string): string {
-  return Buffer.from(text, 'utf8').toString('utf8').replaceAll('\0', '\u{FFFD}');
 }
 
 const auditColumns = [

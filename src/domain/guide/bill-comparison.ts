@@ -13,7 +13,7 @@ export interface Offer {
 
 export interface Bill {
   readonly offer: Offer;
-  /** Nano-dollars per 1,000,000 tokens, surcharge included. */
+  /** Nano-dollars per 1,000,000 tokens, CJK multiplier included. */
   readonly effectiveNanoUsdPerMillion: number;
   readonly monthlyNanoUsd: number;
   /** Against the first offer, in percent; negative when it is dearer. */

@@ -81,9 +81,9 @@ export function successInterval(
   };
 }
 
-/** Nano-dollars that a CJK surcharge added to what a model's calls cost: the cost beyond the plain price of their tokens. */
+/** Nano-dollars that the CJK multiplier added to what a model's calls cost, beyond the plain price of their tokens. */
 export function surchargeNanoUsd(price: ModelPrice, usage: TokenUsage, chargedNanoUsd: number): number {
-  if (price.cjkPricePercent === 100) return 0;
-  const plain = costNanoUsd({ ...price, cjkPricePercent: 100 }, usage, { characters: 0, cjkCharacters: 0 });
+  if (price.cjkMultiplierPercent === 100) return 0;
+  const plain = costNanoUsd({ ...price, cjkMultiplierPercent: 100 }, usage, { characters: 0, cjkCharacters: 0 });
   return Math.max(0, chargedNanoUsd - plain);
 }

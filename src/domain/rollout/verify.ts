@@ -1,16 +1,10 @@
 import type { RolloutDecision, RolloutEntry, RolloutState } from '../../contract/rollout';
+import type { AuditRow } from '../../contract/rollout-ledger';
+import { canonicalJson } from '../canonical-json';
 import { advanceRollout } from './advance-rollout';
 
-/** A row of the audit trail as far as verdicts go: `entry` is a `RolloutEntry` as JSON. */
-export interface AuditedDecision {
-  readonly rollout: string;
-  readonly sequence: number;
-  readonly atMs: number;
-  readonly actor: string;
-  readonly action: string;
-  readonly reason: string;
-  readonly entry: string;
-}
+/** A row of the audit trail as far as verdicts go. */
+export type AuditedDecision = Omit<AuditRow, 'position' | 'previousHash' | 'hash'>;
 
 /** The first row that is wrong, and why. */
 export interface WrongDecision {
@@ -32,8 +26,8 @@ export function findWrongDecision(rows: readonly AuditedDecision[]): WrongDecisi
       return wrong(`row ${index + 1} of the rollout is missing; row ${row.sequence} follows`);
     const entry = parse(row.entry);
     if (entry === null) return wrong('its entry is no JSON of a decision');
-    spec ??= canonical(entry.spec);
-    if (canonical(entry.spec) !== spec) return wrong('its spec is another one than the rollout began with');
+    spec ??= canonicalJson(entry.spec);
+    if (canonicalJson(entry.spec) !== spec) return wrong('its spec is another one than the rollout began with');
     const problem: string | null = columnProblem(row, entry) ?? verdictProblem(entry, state);
     if (problem !== null) return wrong(problem);
     state = entry.decision.next;
@@ -59,7 +53,7 @@ function columnProblem(row: AuditedDecision, { spec, decision, command, atMs }: 
 function verdictProblem({ spec, decision, ...occasion }: RolloutEntry, state: RolloutState | null): string | null {
   const again = decideAgain({ spec, decision, ...occasion }, state);
   if (again === null) return 'its evidence, command or spec cannot be decided on';
-  if (canonical(again) === canonical(decision)) return null;
+  if (canonicalJson(again) === canonicalJson(decision)) return null;
   return `the rules decide otherwise on what it saw: ${again.action} (${again.reason}), the row says ${decision.action} (${decision.reason})`;
 }
 
@@ -87,16 +81,11 @@ function isObject<T>(value: T): value is T & object {
   return typeof value === 'object' && value !== null;
 }
 
-/** As JSON with sorted keys: equal texts are equal values, in whatever order they were put together. */
-function canonical(value: unknown): string {
-  return JSON.stringify(value, (_, part: unknown) =>
-    isObject(part) && !Array.isArray(part)
-      ? Object.fromEntries(Object.entries(part).toSorted(([a], [b]) => (a < b ? -1 : 1)))
-      : part,
-  );
-}
-
-/** As the ledger stores a text that not every database could: see its audit trail. */
-function storable(text: string): string {
+/**
+ * A text as the audit trail's columns hold it. An operator may send any text, and no text may keep a rollback from being
+ * recorded: PostgreSQL takes no NUL, and half a surrogate pair would come back as something else than was hashed. The
+ * entry's JSON has escapes for both.
+ */
+export function storable(text: string): string {
   return text.replaceAll(/\p{Surrogate}/gu, '\u{FFFD}').replaceAll('\0', '\u{FFFD}');
 }

@@ -15,8 +15,8 @@ const tokensPerPriceUnit = 1_000_000n;
 /**
  * What a call cost, in nano-dollars, rounded up to the next one.
  *
- * `text` is the text that the tokens stand for, prompt and completion together: of a model with a CJK surcharge, that
- * share of the tokens that is the share of CJK characters pays it. A text without characters pays none.
+ * `text` is the text that the tokens stand for, prompt and completion together: a model's CJK multiplier applies to that
+ * share of the tokens that is the share of CJK characters. To a text without characters it does not apply.
  */
 export function costNanoUsd(price: ModelPrice, usage: TokenUsage, text: TextMeasure): number {
   return toSafeNumber(exactCostNanoUsd(price, usage, text));
@@ -34,7 +34,7 @@ export function exactCostNanoUsd(price: ModelPrice, usage: TokenUsage, text: Tex
   const characters = BigInt(Math.max(text.characters, 1));
   const cjk = BigInt(Math.min(text.cjkCharacters, text.characters));
   // Percent × characters, so that the share is never a fraction.
-  const weight = (characters - cjk) * 100n + cjk * BigInt(price.cjkPricePercent);
+  const weight = (characters - cjk) * 100n + cjk * BigInt(price.cjkMultiplierPercent);
   return divideUp(baseCost * weight, tokensPerPriceUnit * 100n * characters);
 }
 
@@ -42,15 +42,15 @@ export function exactCostNanoUsd(price: ModelPrice, usage: TokenUsage, text: Tex
  * The most a call can cost, in nano-dollars, whatever it answers: what is reserved before it is made.
  *
  * A token of a byte-level tokenizer stands for at least one byte, so UTF-8 bytes bound the prompt's tokens. All tokens
- * are taken at the dearest price of their side and at the full CJK price: one all-CJK answer can raise the share of the
+ * are taken at the dearest price of their side and at the full CJK multiplier: one all-CJK answer can raise the share of the
  * whole text, however little CJK the prompt holds.
  */
 export function worstCaseNanoUsd(price: ModelPrice, prompt: PromptMeasure, maxCompletionTokens: number): number {
   const promptTokens = BigInt(promptTokensUpperBound(prompt));
   const dearestInput = BigInt(Math.max(price.inputNanoUsdPerMillion, price.cachedInputNanoUsdPerMillion));
   const baseCost = promptTokens * dearestInput + BigInt(maxCompletionTokens) * BigInt(price.outputNanoUsdPerMillion);
-  const percent = BigInt(Math.max(price.cjkPricePercent, 100));
-  return toSafeNumber(divideUp(baseCost * percent, tokensPerPriceUnit * 100n));
+  const multiplierPercent = BigInt(Math.max(price.cjkMultiplierPercent, 100));
+  return toSafeNumber(divideUp(baseCost * multiplierPercent, tokensPerPriceUnit * 100n));
 }
 
 /** No byte-level tokenizer makes more tokens of the prompt, its chat template included. */

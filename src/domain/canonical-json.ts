@@ -1,8 +1,6 @@
-import { createHash } from 'node:crypto';
-
-/** SHA-256 in hex of a JSON value, whatever the order of its fields. */
-export function hashOf(value: unknown): string {
-  return createHash('sha256').update(JSON.stringify(value, sortFields)).digest('hex');
+/** A value as JSON with sorted fields: equal texts are equal values, in whatever order they were put together. */
+export function canonicalJson(value: unknown): string {
+  return JSON.stringify(value, sortFields);
 }
 
 function sortFields(_key: string, value: unknown): unknown {
