@@ -5,7 +5,7 @@ import type { Database } from 'better-sqlite3';
 import type { Settings } from '../src/config/settings';
 import { openLedger } from '../src/ledger/open-ledger';
 import type { ActivityDependencies } from '../src/activities/create-activities';
-import { TargetMemory } from '../src/activities/target-health';
+import { TargetHealth } from '../src/activities/target-health';
 import { admitAndCall, recordTurn } from '../src/activities/turn-steps';
 import { createProvider } from '../src/providers/openai-compatible';
 import { openTurnStreams } from '../src/streams/open-streams';
@@ -27,7 +27,7 @@ export async function startComparedWorker(
   const providers = new Map(settings.providers.map((provider) => [provider.name, createProvider(provider)]));
   // The benchmark streams nothing.
   const streams = openTurnStreams(undefined);
-  const targets = new TargetMemory(policy.breaker);
+  const targets = new TargetHealth(policy.breaker);
   const dependencies = { ledger, providers, policy, streams, targets, owner: kind };
   const connection = await NativeConnection.connect({ address: temporal.address });
   const worker = await Worker.create({

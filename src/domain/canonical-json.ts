@@ -1,4 +1,4 @@
-/** A value as JSON with sorted fields: equal texts are equal values, in whatever order they were put together. */
+/** JSON with sorted fields: equal values have equal texts, whatever the order of their fields. */
 export function canonicalJson(value: unknown): string {
   return JSON.stringify(value, sortFields);
 }

@@ -6,8 +6,8 @@ import { type AuditRow, RolloutConflictError } from '../contract/rollout-ledger'
 import type { LedgerDatabase } from './schema';
 import { type AuditHead, lockSplit, writeSplit } from './traffic-split';
 
-/** Who acts where no operator does. */
-const itself = 'bellwether';
+/** The actor of automatic decisions. */
+const systemActor = 'bellwether';
 
 /** See `Rollouts.record`. */
 export async function recordEntry(
@@ -28,16 +28,18 @@ export async function recordEntry(
   } else if (known !== undefined) {
     const { next } = (JSON.parse(known) as RolloutEntry).decision;
     if (next.endedAtMs !== null) {
-      throw new RolloutConflictError(`Rollout ${spec.name} was ended in the ledger meanwhile: ${next.message}`);
+      throw new RolloutConflictError(
+        `Rollout ${spec.name} has been ended in the ledger in the meantime: ${next.message}`,
+      );
     }
     throw new RolloutConflictError(
-      `Audit row ${sequence} of rollout ${spec.name} is there already and says something else, so this one cannot be ` +
-        'written. Was its workflow reset, or started twice?',
+      `Audit row ${sequence} of rollout ${spec.name} already exists with different content, so this one cannot be ` +
+        'written. Check whether its workflow was reset or started twice.',
     );
   } else if ((await entryOf(trx, spec.name, sequence - 1)) === undefined) {
     throw new Error(
       `Audit row ${sequence} of rollout ${spec.name} cannot be written: row ${sequence - 1} is missing. ` +
-        'Do all workers use the same ledger?',
+        'Check that all workers use the same ledger.',
     );
   } else if (split?.rollout !== spec.name) {
     throw new RolloutConflictError(
@@ -65,7 +67,7 @@ async function append(trx: LedgerDatabase, entry: RolloutEntry, text: string, he
     rollout: spec.name,
     sequence: decision.next.sequence,
     atMs,
-    actor: storable(command?.actor ?? (decision.action === 'start' ? spec.actor : itself)),
+    actor: storable(command?.actor ?? (decision.action === 'start' ? spec.actor : systemActor)),
     action: decision.action,
     reason: storable(decision.reason),
     entry: text,

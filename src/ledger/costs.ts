@@ -33,7 +33,7 @@ export async function costTotals(db: LedgerDatabase): Promise<CostTotals> {
   return { ...amounts(row), reservedNanoUsd: exactInteger(row.reserved), days: row.days };
 }
 
-/** How attempts without a session or without an API key are listed. */
+/** The key under which attempts without a session or an API key are listed. */
 const none = '(none)';
 
 const keys: Record<CostDimension, Expression<string>> = {
@@ -99,7 +99,7 @@ function amounts(row: Amounts): Omit<CostRow, 'key'> {
   };
 }
 
-/** See `Ledger.attempts`. In the order they were reserved. */
+/** See `Ledger.attempts`. Ordered by the time of reservation. */
 export async function listAttempts(db: LedgerDatabase, turnName: string | undefined): Promise<readonly AttemptRow[]> {
   const all = db
     .selectFrom('attempts')

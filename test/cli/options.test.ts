@@ -1,4 +1,4 @@
-import { buildSpec, inWordsOf } from '../../src/cli/rollout/start';
+import { inWordsOf, specOf } from '../../src/cli/rollout/start';
 
 const named = (): Promise<string> => Promise.resolve('november');
 const refusal = 'baselineArm: is legacy, but traffic is at holysheep now. Begin at holysheep, or set takeOver.';
@@ -29,5 +29,5 @@ it.each([
   [{ file: { gates: {}, intervalMs: 1 } }, 'interval must be a duration from 100 ms'],
   [{ file: { gates: { alpha: 0 } } }, 'gates.alpha must be a number between 0 and 1'],
 ])('a spec of %j is refused in the same words', async (input, message) => {
-  await expect(buildSpec({ defaultActor: 'ann', ...input }, named)).rejects.toThrow(message);
+  await expect(specOf({ defaultActor: 'ann', ...input }, named)).rejects.toThrow(message);
 });

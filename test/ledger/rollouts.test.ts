@@ -97,7 +97,7 @@ describeOnEachDatabase('the record of rollouts', (databases) => {
     const reason = 'ann rolled back ("complaints").';
     await recordAll(entry(1), entry(2, { percent: 0, endedAtMs: noonMs, reason }));
     const analysis = ledger.rollouts.record(entry(2, { percent: 25 }), defaultArm);
-    await expect(analysis).rejects.toThrow(`Rollout november was ended in the ledger meanwhile: ${reason}`);
+    await expect(analysis).rejects.toThrow(`Rollout november has been ended in the ledger in the meantime: ${reason}`);
     await expect(analysis).rejects.toBeInstanceOf(RolloutConflictError);
     expect(await ledger.rollouts.split()).toMatchObject({ percent: 0, active: false });
   });
