@@ -1,14 +1,19 @@
+import { join } from 'node:path';
+import { ApplicationFailure, Context } from '@temporalio/activity';
 import { NativeConnection, Worker } from '@temporalio/worker';
+import type { Database } from 'better-sqlite3';
 import type { Settings } from '../src/config/settings';
 import { openLedger } from '../src/ledger/open-ledger';
+import type { ActivityDependencies } from '../src/activities/create-activities';
 import { TargetHealth } from '../src/activities/target-health';
+import { admitAndCall, recordTurn } from '../src/activities/turn-steps';
 import { createProvider } from '../src/providers/openai-compatible';
 import { openTurnStreams } from '../src/streams/open-streams';
-import { workerTuning, type RunningWorker } from '../src/services/worker';
-import { Steps } from './steps';
-import { HistoryStore } from './history-store';
-import { createPlainActivities } from './plain-activities';
-import { createTextbookActivities } from './textbook-activities';
+import { type RunningWorker, workerTuning } from '../src/services/worker';
+import type { ChatMessage } from '../src/contract/chat';
+import type { RecordTurnInput } from '../src/contract/turn';
+import { BetterSqlite3 } from '../src/platform/better-sqlite3';
+import { limits } from '../src/contract/limits';
 
 /** A worker of a way that Bellwether is compared with: same ledger, same provider adapter, same tuning. */
 export async function startComparedWorker(
@@ -23,7 +28,7 @@ export async function startComparedWorker(
   // The benchmark streams nothing.
   const streams = openTurnStreams(undefined);
   const targets = new TargetHealth(policy.breaker);
-  const steps = new Steps({ ledger, providers, policy, streams, targets, owner: kind });
+  const dependencies = { ledger, providers, policy, streams, targets, owner: kind };
   const connection = await NativeConnection.connect({ address: temporal.address });
   const worker = await Worker.create({
     ...workerTuning,
@@ -31,7 +36,8 @@ export async function startComparedWorker(
     namespace: temporal.namespace,
     taskQueue: temporal.taskQueue,
     workflowBundle: { codePath: workflowBundle },
-    activities: kind === 'textbook' ? createTextbookActivities(steps) : createPlainActivities(steps, history),
+    activities:
+      kind === 'textbook' ? createTextbookActivities(dependencies) : createPlainActivities(dependencies, history),
   });
   const finished = runToTheEnd();
   return {
@@ -50,5 +56,97 @@ export async function startComparedWorker(
     await ledger.close();
     history.close();
     await connection.close();
+  }
+}
+
+interface Question {
+  readonly turnId: string;
+  readonly sessionId: string;
+  readonly messages: readonly ChatMessage[];
+}
+
+interface Answer extends NonNullable<RecordTurnInput['answer']> {
+  readonly content: string;
+}
+
+/** Bellwether's own steps without what joins them, so that every way does the same work. */
+async function answer(dependencies: ActivityDependencies, question: Question): Promise<Answer> {
+  const asked = await admitAndCall(dependencies, { ...question, userId: null }, Context.current().cancellationSignal);
+  if (asked.kind === 'refused') throw unexpected(`Turn ${question.turnId} was refused: ${asked.scope}.`);
+  const { call, outcome } = asked;
+  if (outcome.kind === 'failed') throw unexpected(`Turn ${question.turnId}: ${outcome.failure.message}`);
+  const { content, model, settlement } = outcome;
+  return { target: call.target.name, content, model, settlement };
+}
+
+/** The benchmark's budgets are ample and its provider has no faults: whatever fails makes its figures worthless. */
+function unexpected(message: string): ApplicationFailure {
+  return ApplicationFailure.nonRetryable(message);
+}
+
+export type TextbookActivities = ReturnType<typeof createTextbookActivities>;
+
+/** One activity for a whole turn: admission, call and record. */
+function createTextbookActivities(dependencies: ActivityDependencies) {
+  return {
+    async answerTurn(question: Question): Promise<Pick<Answer, 'content'>> {
+      const { content, ...answered } = await answer(dependencies, question);
+      await recordTurn(dependencies, { turnId: question.turnId, answer: answered, error: null });
+      return { content };
+    },
+  };
+}
+
+export type PlainActivities = ReturnType<typeof createPlainActivities>;
+
+/** An activity for each step of a turn. */
+function createPlainActivities(dependencies: ActivityDependencies, history: HistoryStore) {
+  return {
+    async loadHistory(sessionId: string): Promise<ChatMessage[]> {
+      return history.load(sessionId);
+    },
+    callModel(question: Question): Promise<Answer> {
+      return answer(dependencies, question);
+    },
+    async recordCost(turnId: string, { content: _content, ...answered }: Answer): Promise<void> {
+      await recordTurn(dependencies, { turnId, answer: answered, error: null });
+    },
+    async saveHistory(sessionId: string, messages: readonly ChatMessage[]): Promise<void> {
+      history.append(sessionId, messages);
+    },
+  };
+}
+
+/** The table of messages that a service without a conversation workflow keeps, on the same terms as the ledger. */
+class HistoryStore {
+  private readonly database: Database;
+
+  constructor(directory: string) {
+    this.database = new BetterSqlite3(join(directory, 'history.db'));
+    this.database.pragma('journal_mode = WAL');
+    this.database.pragma('synchronous = FULL');
+    this.database.exec(
+      'create table messages (id integer primary key, session_id text, role text, content text);' +
+        'create index messages_by_session on messages (session_id, id)',
+    );
+  }
+
+  /** The messages that fit a window, oldest first. */
+  load(sessionId: string): ChatMessage[] {
+    return this.database
+      .prepare<unknown[], ChatMessage>(
+        'select role, content from messages where session_id = ? order by id desc limit ?',
+      )
+      .all(sessionId, limits.maxWindowMessages)
+      .toReversed();
+  }
+
+  append(sessionId: string, messages: readonly ChatMessage[]): void {
+    const insert = this.database.prepare('insert into messages (session_id, role, content) values (?, ?, ?)');
+    this.database.transaction(() => messages.forEach(({ role, content }) => insert.run(sessionId, role, content)))();
+  }
+
+  close(): void {
+    this.database.close();
   }
 }

@@ -1,6 +1,7 @@
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { bundleWorkflowCode, DefaultLogger } from '@temporalio/worker';
 import { closeAll, closeAllAndThrow, type Closing } from '../src/platform/close-all';
 import { loadSettings } from '../src/config/load-settings';
 import { searchAttributeNames } from '../src/contract/names';
@@ -10,7 +11,8 @@ import { connectSimulator, type SimulatorAddresses } from '../src/local/simulato
 import { startDevServer } from '../src/temporal-server/dev-server';
 import { ensureTemporalBinary } from '../src/temporal-server/ensure-temporal';
 import type { Reporter } from '../src/terminal/reporter';
-import { startChild } from './child-process';
+import { startChild } from './processes';
+import type { WorkerKind } from './worker-process';
 
 export const namespace = 'bellwether';
 
@@ -70,4 +72,13 @@ export async function buildOnFoundation<Built extends object>(
 /** Runs one of our programs with the profiler, when its profile is wanted. */
 export function profiling(directory: string | undefined): readonly string[] {
   return directory === undefined ? [] : ['--cpu-prof', `--cpu-prof-dir=${directory}`];
+}
+
+/** Bundles a worker's workflows into a file of the directory. */
+export async function bundleFor(kind: WorkerKind, directory: string): Promise<string> {
+  const workflowsPath = kind === 'bellwether' ? require.resolve('../src/workflows') : require.resolve('./workflows');
+  const { code } = await bundleWorkflowCode({ workflowsPath, logger: new DefaultLogger('WARN') });
+  const file = join(directory, 'workflow-bundle.js');
+  writeFileSync(file, code);
+  return file;
 }

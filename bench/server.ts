@@ -2,10 +2,9 @@ import { Command } from 'commander';
 import { renderTable, writeJson, writeLines } from '../src/terminal/output';
 import { devServerTuning } from '../src/temporal-server/dev-server';
 import { createReporter } from '../src/terminal/reporter';
-import { describeMachine } from './report';
-import { runTurnBenchmark } from './run-turn-benchmark';
+import { describeMachine, type Row } from './report';
 import { buildStage } from './stage';
-import type { Row } from './summary';
+import { runTurnBenchmark } from './turn';
 
 interface Setting {
   readonly title: string;

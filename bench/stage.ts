@@ -2,12 +2,17 @@ import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { Client, Connection } from '@temporalio/client';
 import { createProvider } from '../src/providers/openai-compatible';
-import { bundleFor } from './bundles';
-import type { Child } from './child-process';
+import type { Child } from './processes';
 import { chosenWays } from './flags';
-import { buildOnFoundation, namespace, profiling, type Foundation, type FoundationOptions } from './foundation';
-import { createWays } from './ways/create-ways';
-import type { Way } from './ways/way';
+import {
+  buildOnFoundation,
+  bundleFor,
+  namespace,
+  profiling,
+  type Foundation,
+  type FoundationOptions,
+} from './foundation';
+import { createWays, type Way } from './ways';
 import { benchSettings, startWorkerProcess, type WorkerKind } from './worker-process';
 
 const model = 'deepseek-v3.2';

@@ -1,10 +1,23 @@
 import { Command } from 'commander';
 import { writeJson, writeLines } from '../src/terminal/output';
-import { createReporter } from '../src/terminal/reporter';
-import { addMeasureFlags, positive, type MeasureFlags } from './flags';
-import { compare, describeMachine, findProblems, tellProblems, renderComparisons, renderRows } from './report';
-import { runTurnBenchmark } from './run-turn-benchmark';
-import { buildStage } from './stage';
+import { createReporter, type ReportedTask } from '../src/terminal/reporter';
+import { addMeasureFlags, type MeasureFlags, positive } from './flags';
+import {
+  compare,
+  describeMachine,
+  findProblems,
+  type HistoryPerTurn,
+  renderComparisons,
+  renderRows,
+  type Row,
+  sum,
+  summarize,
+  tellProblems,
+} from './report';
+import { buildStage, type Stage } from './stage';
+import { Caller, measure, type Measurement } from './measure';
+import { countHistory } from './count-history';
+import { callersLabel, type Entry, type RoundsPlan, runRounds } from './run-rounds';
 
 interface TurnFlags extends MeasureFlags {
   readonly latency: number;
@@ -54,4 +67,52 @@ async function run({ seconds, turns, rounds, callers, latency, only, profile, js
   } finally {
     await stage.stop();
   }
+}
+
+interface TurnBenchmark extends RoundsPlan {
+  readonly callerCounts: readonly number[];
+}
+
+/** Histories read per way and number of callers; conversations are alike. */
+const countedTurns = 200;
+
+/** All ways at all numbers of callers. */
+export async function runTurnBenchmark(stage: Stage, benchmark: TurnBenchmark, task: ReportedTask): Promise<Row[]> {
+  const entries = benchmark.callerCounts.flatMap((count) =>
+    stage.ways.map((way) => {
+      const callers = Array.from({ length: count }, () => new Caller(way));
+      const entry: Entry<Measurement> = {
+        label: `${way.title}, ${callersLabel(count)}`,
+        measure: (limit) => measure(stage, way, callers, limit),
+        rounds: [],
+      };
+      return { ...entry, way, callers };
+    }),
+  );
+  await runRounds(entries, benchmark, task);
+  task.progress('counting histories');
+  const rows: Row[] = [];
+  for (const { way, callers, rounds } of entries) {
+    rows.push(summarize(way, callers.length, rounds, await countPerTurn(stage, callers)));
+  }
+  return rows;
+}
+
+/** Of the longest conversations first: a start is then spread over as many turns as a whole conversation has. */
+async function countPerTurn(stage: Stage, callers: readonly Caller[]): Promise<HistoryPerTurn | null> {
+  for (const caller of callers) caller.endConversation();
+  const conversations = callers
+    .flatMap((caller) => caller.conversations)
+    .filter(({ workflowIds }) => workflowIds.length > 0)
+    .toSorted((a, b) => b.turns - a.turns);
+
+  let [turns, events, actions] = [0, 0, 0];
+  for (const conversation of conversations) {
+    const counts = await Promise.all(conversation.workflowIds.map((id) => countHistory(stage.client, id)));
+    turns += conversation.turns;
+    events += sum(counts.map((count) => count.events));
+    actions += sum(counts.map((count) => count.actions));
+    if (turns >= countedTurns) break;
+  }
+  return turns === 0 ? null : { events: events / turns, actions: actions / turns };
 }

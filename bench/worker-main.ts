@@ -2,7 +2,7 @@
 import { installLogging } from '../src/services/logging';
 import { startWorker, type RunningWorker } from '../src/services/worker';
 import { startComparedWorker } from './compared-worker';
-import { liveWithParent } from './live-with-parent';
+import { liveWithParent } from './processes';
 import { benchSettings, type BenchWorkerOptions } from './worker-process';
 
 async function main(): Promise<void> {

@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import { loadSettings } from '../src/config/load-settings';
 import type { Settings } from '../src/config/settings';
-import { startChild, type Child } from './child-process';
+import { type Child, startChild } from './processes';
 
 /** Which workflows and activities a worker process serves. */
 export type WorkerKind = 'bellwether' | 'textbook' | 'plain';

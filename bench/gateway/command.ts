@@ -1,12 +1,15 @@
 import { Command, InvalidArgumentError } from 'commander';
+import { Agent } from 'undici';
 import { writeJson, writeLines } from '../../src/terminal/output';
-import { createReporter } from '../../src/terminal/reporter';
-import { addMeasureFlags, chosenWays, positive, type MeasureFlags } from '../flags';
+import { createReporter, type ReportedTask } from '../../src/terminal/reporter';
+import { addMeasureFlags, chosenWays, type MeasureFlags, positive } from '../flags';
 import { describeMachine, findProblems, tellProblems } from '../report';
-import { renderGatewayRows, renderMemoryRows } from './report';
-import { runGatewayBenchmark, runMemoryBenchmark } from './run';
-import { buildGatewayStage, reasonMissing } from './stage';
-import { wayNames } from './way';
+import { callersLabel, type Entry, type RoundsPlan, runRounds } from '../run-rounds';
+import { type GatewayRow, renderGatewayRows, renderMemoryRows, summarizeGateway } from './report';
+import { buildGatewayStage, type GatewayStage, reasonMissing } from './stage';
+import { deliveries, wayNames } from './way';
+import { type GatewayMeasurement, HttpCaller, measureGateway, measureOpenStreams, type MemoryRow } from './measure';
+import { answerMs, type ProviderTiming, questionFor } from './provider';
 
 interface GatewayFlags extends MeasureFlags {
   readonly firstToken: number;
@@ -72,4 +75,57 @@ function count(text: string): number {
   const value = Number(text);
   if (!Number.isInteger(value) || value < 0) throw new InvalidArgumentError('Give a whole number, 0 or above.');
   return value;
+}
+
+interface GatewayBenchmark extends RoundsPlan {
+  readonly callerCounts: readonly number[];
+  readonly timing: ProviderTiming;
+}
+
+/** All ways, streamed and plain, at all numbers of callers. */
+async function runGatewayBenchmark(
+  stage: GatewayStage,
+  benchmark: GatewayBenchmark,
+  task: ReportedTask,
+): Promise<GatewayRow[]> {
+  const { callerCounts, timing } = benchmark;
+  const question = questionFor(timing.pieces);
+  const dispatcher = new Agent();
+  try {
+    const entries = callerCounts.flatMap((count) =>
+      deliveries.flatMap((delivery) =>
+        stage.ways.map((way) => {
+          const caller = new HttpCaller({ dispatcher, way, delivery, question });
+          const callers = Array.from({ length: count }, () => caller);
+          const entry: Entry<GatewayMeasurement> = {
+            label: `${way.title}, ${delivery}, ${callersLabel(count)}`,
+            measure: (limit) => measureGateway(stage, way, callers, limit, answerMs(timing)),
+            rounds: [],
+          };
+          return { ...entry, way, delivery, count };
+        }),
+      ),
+    );
+    await runRounds(entries, benchmark, task);
+    return entries.map(({ way, delivery, count, rounds }) => summarizeGateway(way, delivery, count, rounds));
+  } finally {
+    await dispatcher.destroy();
+  }
+}
+
+/** One way after the other. Its programs are ended then: they would go on with the streams that nobody reads. */
+async function runMemoryBenchmark(
+  { ways }: GatewayStage,
+  { timing }: GatewayBenchmark,
+  streams: number,
+  task: ReportedTask,
+): Promise<MemoryRow[]> {
+  const rows: MemoryRow[] = [];
+  for (const way of ways) {
+    if (Object.keys(way.programs).length === 0) continue;
+    task.progress(`memory, ${way.title}, ${streams} open streams`);
+    rows.push(...(await measureOpenStreams(way, questionFor(timing.pieces), streams)));
+    for (const program of Object.values(way.programs)) await program.kill();
+  }
+  return rows;
 }

@@ -4,7 +4,7 @@ import { installLogging } from '../../src/services/logging';
 import { serveGateway } from '../../src/services/gateway';
 import { openTurnStreams } from '../../src/streams/open-streams';
 import { startWorker } from '../../src/services/worker';
-import { liveWithParent } from '../live-with-parent';
+import { liveWithParent } from '../processes';
 import { benchSettings, type BenchPlace } from '../worker-process';
 
 export interface BenchGatewayOptions extends BenchPlace {

@@ -1,9 +1,10 @@
-import { cpuTimeMs } from '../cpu-time';
+import { randomUUID } from 'node:crypto';
+import { Agent, type Dispatcher } from 'undici';
+import { cpuTimeMs, type MemoryUse } from '../processes';
 import { ProviderLog } from '../provider-log';
-import { runCallers, type Limit } from '../run-callers';
-import type { HttpCaller } from './http-caller';
+import { type Limit, runCallers } from '../run-rounds';
 import type { GatewayStage } from './stage';
-import { measuredProcesses, type GatewayWay, type MeasuredProcess } from './way';
+import { type AnswerDelivery, type GatewayWay, type MeasuredProcess, measuredProcesses } from './way';
 
 /** One way at one number of callers in one round. */
 export interface GatewayMeasurement {
@@ -58,4 +59,151 @@ function readCpu(pids: readonly number[], way: GatewayWay) {
   const own = new Set(Object.values(way.pids));
   const idle = pids.filter((pid) => !own.has(pid)).reduce((sum, pid) => sum + cpuTimeMs(pid), 0);
   return { of, idle };
+}
+
+interface HttpTurn {
+  readonly turnId: string;
+  /** To the first text of a stream; null for a plain answer. */
+  readonly firstTokenMs: number | null;
+  readonly wholeMs: number;
+}
+
+interface CallerOptions {
+  readonly dispatcher: Dispatcher;
+  readonly way: GatewayWay;
+  readonly delivery: AnswerDelivery;
+  readonly question: string;
+}
+
+/** The first delta of a stream holds an empty text. */
+const firstText = /"content":"[^"]/;
+
+/** What every OpenAI client does, and as little more as can be: the caller's own time counts for all ways alike. */
+export class HttpCaller {
+  private readonly url: string;
+  private readonly body: string;
+
+  constructor(private readonly options: CallerOptions) {
+    const { way, delivery, question } = options;
+    const { baseUrl, models } = way.endpoint;
+    this.url = `${baseUrl}/chat/completions`;
+    this.body = completionBody(models[delivery], question, delivery === 'streamed');
+  }
+
+  async turn(): Promise<HttpTurn> {
+    const { dispatcher, way, delivery } = this.options;
+    const ownId = randomUUID();
+    const startedAtMs = performance.now();
+    const response = await post(dispatcher, this.url, this.body, way.endpoint.apiKey, `${ownId}.1`);
+    let answer = '';
+    let firstTokenMs: number | null = null;
+    for await (const chunk of response.body.setEncoding('utf8') as AsyncIterable<string>) {
+      answer += chunk;
+      if (delivery === 'streamed' && firstTokenMs === null && firstText.test(answer)) {
+        firstTokenMs = performance.now() - startedAtMs;
+      }
+    }
+    const wholeMs = performance.now() - startedAtMs;
+    const isWhole = delivery === 'streamed' ? answer.endsWith('data: [DONE]\n\n') : firstText.test(answer);
+    if (response.statusCode !== 200 || !isWhole) {
+      throw new Error(`${way.title} gave no whole answer, so the figures would be wrong: ${answer.slice(-500)}`);
+    }
+    const turnId = response.headers['x-bellwether-turn-id'];
+    return { turnId: typeof turnId === 'string' ? turnId : ownId, firstTokenMs, wholeMs };
+  }
+}
+
+function completionBody(model: string, question: string, stream: boolean): string {
+  return JSON.stringify({ model, messages: [{ role: 'user', content: question }], stream });
+}
+
+function post(
+  dispatcher: Dispatcher,
+  url: string,
+  body: string,
+  apiKey: string,
+  requestId: string,
+): Promise<Dispatcher.ResponseData> {
+  const { origin, pathname } = new URL(url);
+  const headers = {
+    'content-type': 'application/json',
+    authorization: `Bearer ${apiKey}`,
+    'x-request-id': requestId,
+  };
+  return dispatcher.request({ origin, path: pathname, method: 'POST', headers, body });
+}
+
+/** What one program holds, at rest and with streams open. */
+export interface MemoryRow {
+  readonly way: string;
+  readonly title: string;
+  /** Such as `gateway`. */
+  readonly program: string;
+  readonly openStreams: number;
+  readonly atRest: MemoryUse;
+  readonly withStreams: MemoryUse;
+}
+
+/** Streams are opened by so many at a time, each waiting for its first text. */
+const openers = 64;
+
+/** The first streams end after 100 s; all that could be opened until then are enough to divide by. */
+const openingSeconds = 60;
+
+/** The first text stands in the first kilobyte. */
+const maxBeginning = 4_096;
+
+/** Opens `count` streams that stay open, and measures the way's programs before and meanwhile. */
+export async function measureOpenStreams(way: GatewayWay, question: string, count: number): Promise<MemoryRow[]> {
+  const dispatcher = new Agent({ bodyTimeout: 0 });
+  try {
+    const atRest = await memoryOf(way);
+    const opener = { turn: () => openStream(way, question, dispatcher) };
+    const limit = { seconds: openingSeconds, turns: count };
+    const { turns: ends } = await runCallers(
+      Array.from({ length: openers }, () => opener),
+      limit,
+      0,
+    );
+    const withStreams = await memoryOf(way);
+    const openStreams = ends.filter(({ hasEnded }) => !hasEnded()).length;
+    return withStreams.map(({ program, use }, index) => ({
+      way: way.name,
+      title: way.title,
+      program,
+      openStreams,
+      atRest: atRest[index]?.use ?? use,
+      withStreams: use,
+    }));
+  } finally {
+    await dispatcher.destroy();
+  }
+}
+
+async function memoryOf({ programs }: GatewayWay) {
+  const uses: { readonly program: string; readonly use: MemoryUse }[] = [];
+  for (const [program, child] of Object.entries(programs)) uses.push({ program, use: await child.memory() });
+  return uses;
+}
+
+/** Resolves with the first text; what comes later is read and thrown away. */
+async function openStream({ endpoint, title }: GatewayWay, question: string, dispatcher: Agent) {
+  const url = `${endpoint.baseUrl}/chat/completions`;
+  const body = completionBody(endpoint.models.long, question, true);
+  const response = await post(dispatcher, url, body, endpoint.apiKey, randomUUID());
+  const stream = response.body.setEncoding('utf8');
+  let hasEnded = false;
+  await new Promise<void>((resolve, reject) => {
+    let beginning = '';
+    stream.on('data', (text: string) => {
+      if (beginning.length < maxBeginning) beginning += text;
+      if (firstText.test(beginning)) resolve();
+    });
+    stream.on('error', reject);
+    stream.on('close', () => {
+      hasEnded = true;
+      reject(new Error(`${title}: a stream ended before its first text: ${beginning.slice(-500)}`));
+    });
+  });
+  return { hasEnded: () => hasEnded };
 }

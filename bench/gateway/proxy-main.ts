@@ -1,7 +1,7 @@
 /** A pass-through proxy as a process: the provider's base URL as argument. It reads nothing of what it passes on. */
 import fastify, { type FastifyReply, type FastifyRequest } from 'fastify';
 import { Pool, type Dispatcher } from 'undici';
-import { liveWithParent } from '../live-with-parent';
+import { liveWithParent } from '../processes';
 
 /** They belong to one connection, not to what is passed on. */
 const ofOneConnection = new Set(['connection', 'keep-alive', 'transfer-encoding', 'host']);

@@ -1,4 +1,4 @@
-import type { Child } from '../child-process';
+import type { Child } from '../processes';
 
 /** How a request wants its answer. */
 export const deliveries = ['streamed', 'plain'] as const;

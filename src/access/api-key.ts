@@ -1,4 +1,4 @@
-import { createHash, randomBytes } from 'node:crypto';
+import { createHash, randomBytes, timingSafeEqual } from 'node:crypto';
 
 /**
  * The parts of an API key, `bw_<id>_<secret>`. The id is not secret: it appears in lists, turns and attempts, so that a key
@@ -48,4 +48,9 @@ export function isApiKeyId(text: string): boolean {
  */
 export function hashSecret(secret: string): Buffer {
   return createHash('sha256').update(secret).digest();
+}
+
+/** In a time that tells nothing of where two texts differ, nor of their lengths. */
+export function isSameSecret(one: string, other: string): boolean {
+  return timingSafeEqual(hashSecret(one), hashSecret(other));
 }

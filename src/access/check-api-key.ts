@@ -1,4 +1,5 @@
 import { timingSafeEqual } from 'node:crypto';
+import { LRUCache } from 'lru-cache';
 import type { ApiKey, ApiKeys, StoredApiKey } from '../contract/api-keys';
 import { hashSecret, parseApiKey } from './api-key';
 
@@ -40,39 +41,27 @@ const cacheForMs = 1_000;
 /** Unknown ids are cached, too, and made-up ids must not fill the memory: about 10 MB. */
 const maxCachedIds = 10_000;
 
-interface CachedLookup {
-  readonly answer: Promise<StoredApiKey | null>;
-  readonly atMs: number;
-}
-
 /** A cache in front of the ledger's keys, for processes that check a key with every request: each id is looked up about once a second. */
 export class RecentApiKeys implements Pick<ApiKeys, 'find'> {
-  /** Oldest first. */
-  private readonly lookups = new Map<string, CachedLookup>();
+  private readonly lookups: LRUCache<string, Promise<StoredApiKey | null>>;
 
   constructor(
     private readonly keys: Pick<ApiKeys, 'find'>,
-    /** A monotonic clock. */
-    private readonly nowMs: () => number = () => performance.now(),
-  ) {}
+    /** A monotonic clock that is never at 0. */
+    now: () => number = () => performance.now(),
+  ) {
+    this.lookups = new LRUCache({ max: maxCachedIds, ttl: cacheForMs, ttlResolution: 0, perf: { now } });
+  }
 
   find(id: string): Promise<StoredApiKey | null> {
     const known = this.lookups.get(id);
-    const atMs = this.nowMs();
-    if (known !== undefined && atMs - known.atMs < cacheForMs) return known.answer;
-    const lookup = { answer: this.keys.find(id), atMs };
-    this.lookups.delete(id);
+    if (known !== undefined) return known;
+    const lookup = this.keys.find(id);
     this.lookups.set(id, lookup);
-    if (this.lookups.size > maxCachedIds) this.evictOldest();
     // A failed lookup is reported to its callers and not cached.
-    lookup.answer.catch(() => {
-      if (this.lookups.get(id) === lookup) this.lookups.delete(id);
+    lookup.catch(() => {
+      if (this.lookups.peek(id) === lookup) this.lookups.delete(id);
     });
-    return lookup.answer;
-  }
-
-  private evictOldest(): void {
-    const [oldest] = this.lookups.keys();
-    if (oldest !== undefined) this.lookups.delete(oldest);
+    return lookup;
   }
 }

@@ -17,6 +17,7 @@ import { makeAttempt } from './make-attempt';
 import { createRolloutActivities } from './rollout-activities';
 import { RecentLatency } from './target-health';
 import { TurnMemory } from './turn-memory';
+import { firstCallOf, recordTurn } from './turn-steps';
 
 export type { ActivityDependencies } from './dependencies';
 export type Activities = ReturnType<typeof createActivities>;
@@ -84,32 +85,23 @@ export function createActivities(dependencies: ActivityDependencies) {
     const admission = await admitTurn(dependencies, recentLatency, input);
     if (admission.kind === 'refused') return admission;
 
-    const { arm, canary, ticket, deadlineAtMs } = admission;
-    const [target] = admission.targets;
-    if (target?.firstAttempt !== 'local') return { kind: 'admitted', admission, firstCall: null };
+    const call = firstCallOf(input, admission);
+    if (call?.target.firstAttempt !== 'local') return { kind: 'admitted', admission, firstCall: null };
 
-    const call = { ...input, arm, target, ticket, deadlineAtMs, earlierCalls: 0 };
     const firstCall = await callInTask(call).catch(logAndLeaveToWorkflow);
     if (firstCall?.kind !== 'answered') return { kind: 'admitted', admission, firstCall };
 
     const { settlement, ...answerFields } = firstCall;
-    const answer = { target: target.name, model: answerFields.model, settlement };
+    const { arm, canary } = admission;
+    const target = call.target.name;
+    const answer = { target, model: answerFields.model, settlement };
     const totals = await record({ turnId: input.turnId, answer, error: null }).catch(logAndLeaveToWorkflow);
     if (!totals) return { kind: 'admitted', admission, firstCall };
-    return { ...answerFields, arm, canary, target: target.name, usage: settlement.usage, totals };
+    return { ...answerFields, arm, canary, target, usage: settlement.usage, totals };
   }
 
-  function record({ turnId, answer, error }: RecordTurnInput): Promise<TurnTotals> {
-    return dependencies.ledger.recordTurn({
-      turnId,
-      outcome: answer ? 'answered' : 'degraded',
-      target: answer?.target ?? null,
-      model: answer?.model ?? null,
-      error,
-      settlements: answer ? [answer.settlement] : [],
-      dayCapNanoUsd: dependencies.policy.budgets.dayNanoUsd,
-      atMs: Date.now(),
-    });
+  function record(turn: RecordTurnInput): Promise<TurnTotals> {
+    return recordTurn(dependencies, turn);
   }
 
   return {

@@ -8,6 +8,7 @@ import {
 import type { Delivery } from '../contract/chat';
 import type { BreakerPolicy } from '../contract/policy';
 import type { CompletionResult } from '../contract/provider';
+import { quantile } from '../domain/quantile';
 import type { HealthSignal } from '../domain/turn/health-signals';
 
 /** What this worker has learned about its targets. */
@@ -182,7 +183,7 @@ export class RecentLatency {
   p95(target: string, delivery: Delivery): number | undefined {
     const known = this.latencies.get(latencyKey(target, delivery));
     if (!known || known.length < minSamples) return undefined;
-    return known.toSorted((a, b) => a - b)[Math.ceil(known.length * 0.95) - 1];
+    return quantile(known, 95);
   }
 }
 

@@ -9,7 +9,7 @@ const keepUsedTicketsMs = 600_000;
 /**
  * The running and the finished steps of this process's turns. A workflow task that the server aborts is done again, and
  * its local activities with it: the second time joins the running call, or takes the finished answer, instead of buying a
- * second one.
+ * second one. See docs/architecture.md, "A turn done once".
  */
 export class TurnMemory {
   private readonly running = new Map<string, Promise<unknown>>();

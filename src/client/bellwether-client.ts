@@ -1,12 +1,12 @@
 import { randomUUID } from 'node:crypto';
 import { setMaxListeners } from 'node:events';
-import { setTimeout as delay } from 'node:timers/promises';
 import {
   WithStartWorkflowOperation,
   WorkflowExecutionAlreadyStartedError,
   WorkflowNotFoundError,
 } from '@temporalio/client';
 import type { Client, Workflow } from '@temporalio/client';
+import { LRUCache } from 'lru-cache';
 import type {
   ChatReply,
   ChatTurnInput,
@@ -27,19 +27,17 @@ import {
   isUnreachable,
   translateError,
 } from './errors';
-import { hashOf } from '../platform/canonical-json';
+import { canonicalJson } from '../domain/canonical-json';
+import { sha256 } from '../platform/sha256';
 import { joinTurn, TurnWatch } from './turn-watch';
-import { RecentSet } from './recent-set';
 import { SessionQueues } from './session-queues';
+import { waitOut } from './wait-out';
 
 /** The longest turn that the default policy allows takes 180 s; a worker that dies on the way costs some 10 s more. */
 const defaultDeadlineMs = 200_000;
 
 /** By a worker's connection, which tries again by itself and heeds nothing but a deadline: a start takes milliseconds. */
 const startTimeoutMs = 5_000;
-
-/** Between tries of a call that a restarting server lost: short at first, because most restarts are. */
-const retryDelaysMs = [50, 200, 500, 1_000, 2_000];
 
 /** A few megabytes at most; a session that was forgotten costs its next turn two milliseconds. */
 const rememberedSessions = 10_000;
@@ -64,7 +62,7 @@ export interface JoinOptions {
 
 /** Chat turns that survive what breaks: one object per process, shared by all callers. */
 export class BellwetherClient {
-  private readonly openSessions = new RecentSet<string>(rememberedSessions);
+  private readonly openSessions = new LRUCache<string, true>({ max: rememberedSessions });
   private readonly sessionQueues = new SessionQueues();
   /** Calls that somebody waits for, each with what ends the waiting. */
   private readonly waiting = new Set<AbortController>();
@@ -225,7 +223,7 @@ export class BellwetherClient {
   ): Promise<ChatReply> {
     const workflowId = names.conversationWorkflowId(sessionId);
     const update = { args: [message] as [SendMessageInput], updateId: message.turnId };
-    if (this.openSessions.has(sessionId)) {
+    if (this.openSessions.get(sessionId)) {
       try {
         const handle = this.temporal.workflow.getHandle(workflowId);
         return await handle.executeUpdate<ChatReply, [SendMessageInput]>(names.sendMessageUpdate, update);
@@ -249,7 +247,7 @@ export class BellwetherClient {
         }),
       },
     );
-    this.openSessions.add(sessionId);
+    this.openSessions.set(sessionId, true);
     return reply;
   }
 
@@ -285,19 +283,12 @@ export class BellwetherClient {
     // Temporal's client adds a listener for every request that the call takes, and a long wait takes many.
     setMaxListeners(0, signal);
     this.waiting.add(waiting);
+    const bounded = () => connection.withAbortSignal(signal, () => connection.withDeadline(deadlineAtMs, call));
     try {
-      for (let tries = 0; ; tries += 1) {
-        try {
-          return await connection.withAbortSignal(signal, () => connection.withDeadline(deadlineAtMs, call));
-        } catch (error) {
-          const delayMs = retryDelaysMs[Math.min(tries, retryDelaysMs.length - 1)] ?? 0;
-          if (signal.aborted) throw disconnected(error, subject);
-          if (!mayTryAgain(error)) throw translateError(error, subject);
-          if (Date.now() + delayMs >= deadlineAtMs) throw outOfTime(error, subject, deadlineMs);
-          await delay(delayMs, undefined, { signal }).catch(() => undefined);
-          if (signal.aborted) throw disconnected(error, subject);
-        }
-      }
+      return await waitOut(bounded, { isPassing: mayTryAgain, deadlineAtMs, signal });
+    } catch (error) {
+      if (signal.aborted) throw disconnected(error, subject);
+      throw mayTryAgain(error) ? outOfTime(error, subject, deadlineMs) : translateError(error, subject);
     } finally {
       this.waiting.delete(waiting);
     }
@@ -326,7 +317,7 @@ function refuseInvalid(problem: string | null): void {
 
 /** Delivery is how an answer comes, and not what is asked. */
 function requestHashOf({ delivery: _delivery, ...request }: RequestOptions & { readonly turnId?: string }): string {
-  return hashOf(request);
+  return sha256(canonicalJson(request));
 }
 
 /** The reply, if it is one to this very request. */

@@ -1,4 +1,3 @@
-import { setTimeout as delay } from 'node:timers/promises';
 import type { Client, WorkflowHandle } from '@temporalio/client';
 import {
   QueryNotRegisteredError,
@@ -22,6 +21,7 @@ import type {
 import type { Rollouts } from '../contract/rollout-ledger';
 import { rolloutCommandProblem, rolloutSpecProblem } from '../domain/rollout/validate';
 import {
+  DeadlineExceededError,
   InvalidInputError,
   isUnprocessedUpdate,
   RolloutEndedError,
@@ -30,15 +30,13 @@ import {
   translateError,
 } from './errors';
 import { type RollbackAnswer, rollBackInLedger } from './rollback';
+import { waitOut } from './wait-out';
 
 /** An operator waits; a worker that takes over from a dead one needs some 10 s. */
 const defaultDeadlineMs = 60_000;
 
 /** Whoever rolls back cannot wait for much more than the 10 s in which a worker takes over from a dead one. */
 const rollbackDeadlineMs = 15_000;
-
-/** Between tries: each costs the workflow a task, and the worker that lost the first is mostly back within moments. */
-const retryDelayMs = 200;
 
 /** The server's name for the failure of an update whose workflow ended before its answer. */
 const endedBeforeAnswer = 'AcceptedUpdateCompletedWorkflow';
@@ -74,10 +72,11 @@ export class RolloutClient {
           staticSummary: `Rollout ${spec.name}: ${spec.baselineArm} to ${spec.canaryArm}`,
         }),
       });
-    return this.ask(spec.name, () =>
+    return this.ask(spec.name, (deadlineAtMs) =>
       call().catch((error: unknown) => {
         if (!isUnprocessedUpdate(error)) throw error;
-        return untilProcessed(() => this.handle(spec.name).executeUpdate<RolloutStatus, []>(names.begunUpdate));
+        const begun = () => this.handle(spec.name).executeUpdate<RolloutStatus, []>(names.begunUpdate);
+        return untilProcessed(begun, deadlineAtMs);
       }),
     );
   }
@@ -96,11 +95,9 @@ export class RolloutClient {
   async command(name: string, command: RolloutCommandName, input: RolloutCommandInput): Promise<RolloutAnswer> {
     const problem = rolloutCommandProblem(input);
     if (problem) throw new InvalidInputError(problem);
-    return this.ask(name, () =>
-      untilProcessed(() =>
-        this.handle(name).executeUpdate<RolloutAnswer, [RolloutCommandInput]>(command, { args: [input] }),
-      ),
-    );
+    const update = () =>
+      this.handle(name).executeUpdate<RolloutAnswer, [RolloutCommandInput]>(command, { args: [input] });
+    return this.ask(name, (deadlineAtMs) => untilProcessed(update, deadlineAtMs));
   }
 
   /**
@@ -145,11 +142,12 @@ export class RolloutClient {
     return this.temporal.workflow.getHandle(names.rolloutWorkflowId(name));
   }
 
-  private withDeadline<Answer>(call: () => Promise<Answer>): Promise<Answer> {
-    return this.temporal.connection.withDeadline(Date.now() + this.deadlineMs, call);
+  private withDeadline<Answer>(call: (deadlineAtMs: number) => Promise<Answer>): Promise<Answer> {
+    const deadlineAtMs = Date.now() + this.deadlineMs;
+    return this.temporal.connection.withDeadline(deadlineAtMs, () => call(deadlineAtMs));
   }
 
-  private async ask<Answer>(name: string, call: () => Promise<Answer>): Promise<Answer> {
+  private async ask<Answer>(name: string, call: (deadlineAtMs: number) => Promise<Answer>): Promise<Answer> {
     try {
       return await this.withDeadline(call);
     } catch (error) {
@@ -166,6 +164,12 @@ export class RolloutClient {
       if (type === failureTypes.rolloutRefused) return new RolloutRefusedError(message, { cause: error });
       if (type === endedBeforeAnswer) return ended(name, error);
     }
+    if (isUnprocessedUpdate(error)) {
+      return new DeadlineExceededError(
+        `Rollout ${name} did not answer within ${this.deadlineMs} ms: its workflow task was lost each time. Nothing was done. Are its workers well? The same command again is safe.`,
+        { cause: error },
+      );
+    }
     // What Temporal says of any query that fails.
     if (error instanceof QueryNotRegisteredError) return new RolloutRefusedError(error.message, { cause: error });
     if (error instanceof WorkflowNotFoundError) {
@@ -179,19 +183,9 @@ export class RolloutClient {
   }
 }
 
-/**
- * Sends an update until a worker has looked at it: one that stood still may lose its workflow task, and the update with it.
- * The deadline around it ends this, too.
- */
-async function untilProcessed<Answer>(update: () => Promise<Answer>): Promise<Answer> {
-  for (;;) {
-    try {
-      return await update();
-    } catch (error) {
-      if (!isUnprocessedUpdate(error)) throw error;
-    }
-    await delay(retryDelayMs);
-  }
+/** Sends an update until a worker has looked at it: one that stood still may lose its workflow task, and the update with it. */
+function untilProcessed<Answer>(update: () => Promise<Answer>, deadlineAtMs: number): Promise<Answer> {
+  return waitOut(update, { isPassing: isUnprocessedUpdate, deadlineAtMs });
 }
 
 function ended(name: string, cause: unknown): RolloutEndedError {

@@ -3,8 +3,8 @@ import type { ConfigFileInput } from './schema';
 /**
  * What holds where the file says nothing: the migration guide's world, in the words of the file itself.
  *
- * The guide names the legacy provider's effective rate, $8.40 per 1M tokens, and its surcharge, 3 times the English rate
- * on Asian text. A bill with nothing but CJK text gives both: a base rate of $2.80, tripled. (Less CJK text at the same
+ * The guide names the legacy provider's effective rate, $8.40 per 1M tokens, and its CJK multiplier: Asian text costs 3
+ * times the English rate. A bill with nothing but CJK text gives both: a base rate of $2.80, tripled. (Less CJK text at the same
  * effective rate would mean a higher base; the guide does not say.)
  */
 export const defaultConfig = {

@@ -169,7 +169,7 @@ function resolvePrice({ price, cjkMultiplier = 1 }: ModelConfig): ModelPrice {
     inputNanoUsdPerMillion: input,
     outputNanoUsdPerMillion: output,
     cachedInputNanoUsdPerMillion: cachedInput,
-    cjkPricePercent: Math.round(cjkMultiplier * 100),
+    cjkMultiplierPercent: Math.round(cjkMultiplier * 100),
   };
 }
 

@@ -43,8 +43,14 @@ export const failureTypes = {
   rolloutRefused: 'RolloutRefused',
 } as const;
 
-/** An error's message; for errors that hold several (a host with two addresses that both refuse), the first one's. */
+/**
+ * An error's message; for errors that hold several (a host with two addresses that both refuse), the first one's; where
+ * there is none, its code.
+ */
 export function errorMessage(error: unknown): string {
-  if (error instanceof AggregateError && error.message === '') return errorMessage(error.errors[0]);
-  return error instanceof Error ? error.message : String(error);
+  if (typeof error !== 'object' || error === null) return String(error);
+  const { message, errors, code } = error as { message?: unknown; errors?: unknown; code?: unknown };
+  if (typeof message === 'string' && message !== '') return message;
+  if (Array.isArray(errors) && errors.length > 0) return errorMessage(errors[0]);
+  return typeof code === 'string' ? code : String(error);
 }

@@ -118,15 +118,7 @@ export interface CostRow {
   readonly disbelievedCalls: number;
 }
 
-export interface CostTotals {
-  readonly turns: number;
-  readonly attempts: number;
-  readonly tokens: number;
-  readonly costNanoUsd: number;
-  readonly unconfirmedNanoUsd: number;
-  /** See `CostRow`. */
-  readonly overReservedNanoUsd: number;
-  readonly disbelievedCalls: number;
+export interface CostTotals extends Omit<CostRow, 'key' | 'name'> {
   /** Reserved by calls in flight. */
   readonly reservedNanoUsd: number;
   /** Distinct UTC days on which anything was spent. */

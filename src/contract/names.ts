@@ -21,7 +21,7 @@ export function conversationWorkflowId(sessionId: string): string {
   return `conversation/${sessionId}`;
 }
 
-/** `sessionId` is the session whose budget the turn is charged to; null for none. */
+/** `sessionId` is the session whose budget the turn is charged to; null for none. See docs/architecture.md, "A turn done once". */
 export function turnWorkflowId(turnId: string, sessionId: string | null): string {
   return `turn/${oneShotTurnName(turnId, sessionId)}`;
 }

@@ -5,8 +5,8 @@ export interface ModelPrice {
   readonly inputNanoUsdPerMillion: number;
   readonly outputNanoUsdPerMillion: number;
   readonly cachedInputNanoUsdPerMillion: number;
-  /** Price of CJK text relative to other text, in percent: 100 means no surcharge; the migration guide's legacy provider charges 300. */
-  readonly cjkPricePercent: number;
+  /** `cjkMultiplier` in percent, the price of CJK text relative to other text: 100 is the same; the migration guide's legacy provider has 300. */
+  readonly cjkMultiplierPercent: number;
 }
 
 type FirstAttempt = 'auto' | 'local' | 'regular';

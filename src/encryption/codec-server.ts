@@ -1,8 +1,8 @@
-import { createHash, timingSafeEqual } from 'node:crypto';
 import cors from '@fastify/cors';
 import type { PayloadCodec } from '@temporalio/common';
 import { type JSONPayload, JSONToPayload, payloadToJSON } from '@temporalio/common/lib/proto-utils';
 import fastify, { type FastifyInstance } from 'fastify';
+import { isSameSecret } from '../access/api-key';
 import { isLoopback } from '../access/loopback';
 import { PayloadDecryptionError } from './aes-gcm-codec';
 
@@ -49,13 +49,17 @@ function addRoutes(server: FastifyInstance, { codec, token, allowedOrigins }: Co
       // CORS prevents foreign pages from reading responses; this prevents their requests, too, even with DNS rebinding.
       const { origin } = request.headers;
       if (origin !== undefined && !allowedOrigins.includes(origin)) {
-        return reply.code(403).send({ message: `Origin ${origin} is not allowed. To allow it, pass it with --origin.` });
+        return reply
+          .code(403)
+          .send({ message: `Origin ${origin} is not allowed. To allow it, pass it with --origin.` });
       }
       if (!hasToken(request.headers.authorization)) {
         return reply
           .code(401)
           .header('www-authenticate', 'Basic realm="bellwether codec"')
-          .send({ message: 'The codec endpoint requires its token, as a bearer token or as the password of HTTP Basic.' });
+          .send({
+            message: 'The codec endpoint requires its token, as a bearer token or as the password of HTTP Basic.',
+          });
       }
       return undefined;
     });
@@ -125,24 +129,19 @@ function checkExposure(host: string, allowRemote: boolean, token: string | undef
   );
 }
 
-function digest(text: string): Buffer {
-  return createHash('sha256').update(text).digest();
-}
-
 /**
  * Checks whether an `Authorization` header contains the token, either as a bearer token or as the password of HTTP Basic,
  * which a browser remembers after visiting the endpoint once.
  */
 function createTokenCheck(token: string): (authorization: string | undefined) => boolean {
-  const expected = digest(token);
   return (authorization) => {
     const [scheme = '', credentials = ''] = authorization?.split(' ', 2) ?? [];
     switch (scheme.toLowerCase()) {
       case 'bearer':
-        return timingSafeEqual(digest(credentials), expected);
+        return isSameSecret(credentials, token);
       case 'basic': {
         const pair = Buffer.from(credentials, 'base64').toString();
-        return timingSafeEqual(digest(pair.slice(pair.indexOf(':') + 1)), expected);
+        return isSameSecret(pair.slice(pair.indexOf(':') + 1), token);
       }
       default:
         return false;

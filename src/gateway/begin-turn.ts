@@ -1,11 +1,12 @@
-import { createHash, randomUUID } from 'node:crypto';
+import { randomUUID } from 'node:crypto';
 import type { IncomingHttpHeaders } from 'node:http';
 import type { FastifyRequest } from 'fastify';
 import { ConversationNotFoundError } from '../client/errors';
 import type { FoundRequest } from '../contract/ledger';
 import { turnName } from '../contract/names';
 import { chatTurnProblem, conversationProblem, idProblem, sendMessageProblem } from '../domain/turn/validate-input';
-import { hashOf } from '../platform/canonical-json';
+import { canonicalJson } from '../domain/canonical-json';
+import { sha256 } from '../platform/sha256';
 import { requireModel } from './models-routes';
 import type { ChatRequest } from './chat-request';
 import type { RegisteredTurn } from './completion';
@@ -27,6 +28,7 @@ const maxIdempotencyKeyLength = 255;
 /**
  * Begins the turn that a request asks for, or joins the one that an earlier request with its Idempotency-Key began.
  * What is wrong with the request is found before it is registered, so that its key can be used again.
+ * See docs/architecture.md, "A turn done once".
  * @throws {GatewayError}
  */
 export async function beginTurn(
@@ -47,7 +49,7 @@ export async function beginTurn(
   const sessionId = named !== null && !(await isSideRequest(context, named, body)) ? named.id : null;
   refuseInvalid(callFor(newTurnId, null));
   if (sessionId !== null) refuseInvalid(callFor(newTurnId, sessionId));
-  const bodyHash = hashOf({ body, session: named?.id, userId });
+  const bodyHash = sha256(canonicalJson({ body, session: named?.id, userId }));
   const registered = await context.ledger.requests.register({
     turnId: newTurnId,
     keyId: apiKey.id,
@@ -156,7 +158,7 @@ function userOf(headers: IncomingHttpHeaders, body: ChatRequest): string | undef
 function safeId(prefix: string, name: string): string {
   const id = prefix + name;
   if (idProblem('id', id) === null) return id;
-  return `${prefix}sha256-${createHash('sha256').update(name).digest('hex').slice(0, 40)}`;
+  return `${prefix}sha256-${sha256(name).slice(0, 40)}`;
 }
 
 /** Not a placeholder that LibreChat had no value for, and not one of Open WebUI's temporary chats, which it keeps nowhere. */

@@ -89,7 +89,10 @@ async function loadTurn(trx: LedgerDatabase, turnId: string) {
   return { turn, attempts: await attemptsOf(trx, turnId) };
 }
 
-/** The answer that this same request got before: its first commit may have succeeded although its acknowledgement was lost. */
+/**
+ * The answer that this same request got before: its first commit may have succeeded although its acknowledgement was lost.
+ * See docs/architecture.md, "A turn done once".
+ */
 async function earlierAnswer(
   trx: LedgerDatabase,
   turn: TurnState,

@@ -1,5 +1,5 @@
-import { createHash } from 'node:crypto';
 import type { AuditRow } from '../contract/rollout-ledger';
+import { sha256 } from '../platform/sha256';
 
 /** The previous hash of the first row. */
 export const noHash = '0'.repeat(64);
@@ -11,5 +11,5 @@ export const noHash = '0'.repeat(64);
 export function auditHash(row: Omit<AuditRow, 'hash'>): string {
   const { position, rollout, sequence, atMs, actor, action, reason, entry, previousHash } = row;
   const columns = [position, rollout, sequence, atMs, actor, action, reason, entry, previousHash];
-  return createHash('sha256').update(JSON.stringify(columns)).digest('hex');
+  return sha256(JSON.stringify(columns));
 }

@@ -1,6 +1,7 @@
 import type { RecordedRollout, RolloutEntry, TrafficSplit } from '../contract/rollout';
 import { auditHash } from './audit-hash';
 import { refusalToBegin } from '../domain/rollout/begin-rollout';
+import { storable } from '../domain/rollout/verify';
 import { type AuditRow, RolloutConflictError } from '../contract/rollout-ledger';
 import type { LedgerDatabase } from './schema';
 import { type AuditHead, lockSplit, writeSplit } from './traffic-split';
@@ -100,14 +101,6 @@ function splitAfter({ spec, decision: { next } }: RolloutEntry): TrafficSplit {
     bake: next.bake,
     active: next.endedAtMs === null,
   };
-}
-
-/**
- * Operators may send any text, and no text may prevent a rollback from being recorded: PostgreSQL rejects NUL, and a lone
- * surrogate would be read back differently from what was hashed. In the entry's JSON both are escaped.
- */
-function storable(text: string): string {
-  return Buffer.from(text, 'utf8').toString('utf8').replaceAll('\0', '\u{FFFD}');
 }
 
 const auditColumns = [

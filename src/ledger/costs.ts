@@ -1,13 +1,8 @@
 import { type Expression, sql } from 'kysely';
 import { turnIdOf } from '../contract/names';
 import type { AttemptRow, CostDimension, CostRow, CostTotals } from '../contract/ledger';
-import { exactInteger } from './money';
+import { exactInteger, total } from './money';
 import type { LedgerDatabase } from './schema';
-
-/** Sums are cast back to bigint: in PostgreSQL they are numeric, which the driver returns as text. */
-function total(value: Expression<number>) {
-  return sql<number>`cast(coalesce(sum(${value}), 0) as bigint)`;
-}
 
 const tokens = sql<number>`prompt_tokens + completion_tokens`;
 const confirmed = sql<number>`case when state = 'settled' then cost_nano_usd else 0 end`;

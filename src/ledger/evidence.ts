@@ -8,10 +8,10 @@ import {
   Latencies,
   latenciesByArm,
   success,
-  total,
   type TurnsOf,
   userOf,
 } from './first-calls';
+import { total } from './money';
 import { exactInteger } from './money';
 import type { LedgerDatabase } from './schema';
 

@@ -1,4 +1,5 @@
 import { ExponentialBackoff, handleWhen, retry } from 'cockatiel';
+import { errorMessage } from '../contract/failures';
 import { LedgerUnavailableError } from '../contract/ledger';
 
 /**
@@ -37,7 +38,6 @@ const remedies: readonly (readonly [RegExp, string])[] = [
 /** What errors of Node, pg and better-sqlite3 have in common; those of better-sqlite3 are not native errors. */
 interface ErrorLike {
   readonly code?: unknown;
-  readonly message?: unknown;
   /** One per address that Node tried. */
   readonly errors?: readonly unknown[];
 }
@@ -51,11 +51,6 @@ export function errorCode(error: unknown): string {
   const { code, errors } = asErrorLike(error);
   if (typeof code === 'string') return code;
   return errors === undefined ? '' : errorCode(errors[0]);
-}
-
-function errorMessage(error: unknown): string {
-  const { message } = asErrorLike(error);
-  return typeof message === 'string' && message !== '' ? message : errorCode(error);
 }
 
 function classify(error: unknown): DatabaseError {

@@ -1,4 +1,5 @@
 import { sql } from 'kysely';
+import { nearestRank } from '../domain/quantile';
 import type { LedgerDatabase } from './schema';
 
 /** The turns of a rollout, or of one of its bakes. */
@@ -23,11 +24,6 @@ export const decidedAtMs = sql<number | null>`case when ${isDecided} then attemp
 
 /** Answers and timeouts: without the timeouts, the slowest calls would not show in the latency. */
 const isTimed = sql<boolean>`attempts.outcome in ('answered', 'timeout')`;
-
-/** Sums are cast to bigint: in PostgreSQL they are numeric, which the driver returns as text. */
-export function total(value: ReturnType<typeof sql<number>>) {
-  return sql<number>`cast(coalesce(sum(${value}), 0) as bigint)`;
-}
 
 /** The first calls of a rollout's turns. */
 export function firstCalls(db: LedgerDatabase, { rollout, bake }: TurnsOf) {
@@ -56,9 +52,8 @@ export class Latencies {
     return this.countByMs.reduce((sum, [ms, calls]) => sum + ms * calls, 0) / this.calls;
   }
 
-  /** By nearest rank: the smallest latency that 95 % of the calls do not exceed. */
   p95Ms(): number | null {
-    const rank = Math.ceil((this.calls * 95) / 100);
+    const rank = nearestRank(this.calls, 95);
     let passed = 0;
     for (const [ms, calls] of this.countByMs) {
       passed += calls;

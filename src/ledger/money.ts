@@ -1,3 +1,5 @@
+import { type Expression, sql } from 'kysely';
+
 /**
  * Returns the value if it is an amount in whole nano-dollars, which keep sums exact.
  * @throws RangeError for anything else, before it reaches a row
@@ -17,4 +19,9 @@ export function exactInteger(text: string | number | bigint): number {
   const value = Number(text);
   if (Number.isSafeInteger(value)) return value;
   throw new RangeError(`The ledger holds ${text}, more than a JavaScript number can hold exactly.`);
+}
+
+/** A sum in SQL, 0 of no rows. Cast to bigint: PostgreSQL makes it numeric, which arrives as text. */
+export function total(value: Expression<number>) {
+  return sql<number>`cast(coalesce(sum(${value}), 0) as bigint)`;
 }

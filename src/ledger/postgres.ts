@@ -1,7 +1,7 @@
-import { createHash } from 'node:crypto';
 import { Kysely, PostgresDialect, type PostgresPool, type PostgresPoolClient } from 'kysely';
 import { Pool, TypeOverrides, types } from 'pg';
 import { exactInteger } from './money';
+import { sha256 } from '../platform/sha256';
 import type { LedgerDatabase, LedgerTables } from './schema';
 
 /** Transactions wait milliseconds for rows locked by others; ten per process are enough to keep the hot day row busy. */
@@ -49,7 +49,7 @@ function ignoreBrokenConnection(): void {
 function preparingStatements(pool: Pool): PostgresPool {
   const names = new Map<string, string>();
   const nameOf = (text: string): string => {
-    const name = names.get(text) ?? createHash('sha256').update(text).digest('hex').slice(0, 32);
+    const name = names.get(text) ?? sha256(text).slice(0, 32);
     names.set(text, name);
     return name;
   };

@@ -1,6 +1,6 @@
-import { createHash } from 'node:crypto';
 import { turnName } from '../contract/names';
 import type { FoundRequest, NewRequest, Registration, RegisteredRequest, Requests } from '../contract/ledger';
+import { sha256 } from '../platform/sha256';
 import type { LedgerDatabase, Runner } from './schema';
 
 export class SqlRequests implements Requests {
@@ -82,8 +82,4 @@ async function findRequest(db: LedgerDatabase, turnId: string): Promise<FoundReq
     .execute();
   const outcome = turns.map((turn) => turn.outcome).find((known) => known !== null);
   return { ...request, outcome: outcome ?? 'in-progress' };
-}
-
-function sha256(text: string): string {
-  return createHash('sha256').update(text).digest('hex');
 }

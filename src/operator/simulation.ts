@@ -1,5 +1,6 @@
 import { setImmediate } from 'node:timers/promises';
 import type { RolloutSpec } from '../contract/rollout';
+import { quantile } from '../domain/quantile';
 import { seededRandom } from '../domain/random';
 import { defaultRolloutGates, type RolloutPlanName, rolloutPlans } from '../domain/rollout/plans';
 import { type SimulatedRollout, simulateRollout, type SimulationOptions } from '../domain/rollout/simulate';
@@ -63,9 +64,9 @@ export interface SimulationSummary {
 
 export function summariseRuns(runs: readonly SimulatedRollout[]): SimulationSummary {
   const shareOf = (of: (run: SimulatedRollout) => boolean): number => runs.filter(of).length / runs.length;
-  const timesMs = runs
-    .flatMap(({ end, decidedAfterMs }) => (end === 'promoted' && decidedAfterMs !== null ? [decidedAfterMs] : []))
-    .toSorted((one, other) => one - other);
+  const timesMs = runs.flatMap(({ end, decidedAfterMs }) =>
+    end === 'promoted' && decidedAfterMs !== null ? [decidedAfterMs] : [],
+  );
   return {
     runs: runs.length,
     promoted: shareOf(({ end }) => end === 'promoted'),
@@ -73,12 +74,7 @@ export function summariseRuns(runs: readonly SimulatedRollout[]): SimulationSumm
     held: shareOf(({ end }) => end === 'held'),
     late: shareOf(({ end }) => end === 'late'),
     everAdvanced: shareOf(({ advanced }) => advanced),
-    promotedAfterMedianMs: quantile(timesMs, 0.5),
-    promotedAfterP95Ms: quantile(timesMs, 0.95),
+    promotedAfterMedianMs: quantile(timesMs, 50) ?? null,
+    promotedAfterP95Ms: quantile(timesMs, 95) ?? null,
   };
-}
-
-/** By nearest rank, of numbers in ascending order. */
-function quantile(sorted: readonly number[], share: number): number | null {
-  return sorted[Math.ceil(sorted.length * share) - 1] ?? null;
 }

@@ -1,9 +1,10 @@
-import { createHash, randomBytes, timingSafeEqual } from 'node:crypto';
+import { randomBytes } from 'node:crypto';
 import { readFile, writeFile } from 'node:fs/promises';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import replyFrom from '@fastify/reply-from';
 import fastify, { type FastifyReply, type FastifyRequest } from 'fastify';
+import { isSameSecret } from '../access/api-key';
 import { foreignCaller } from '../access/loopback';
 import { makePrivateDirectory } from '../platform/private-directory';
 
@@ -39,9 +40,9 @@ export async function startGuardedUi(options: {
     if (refusal !== undefined) return reply.code(403).type('text/plain').send(refusal);
     const cookie = cookieName((server.server.address() as AddressInfo).port);
     const { token: offered } = request.query as { readonly token?: unknown };
-    if (typeof offered === 'string' && isSame(offered, token)) return letIn(reply, `${cookie}=${token}`);
+    if (typeof offered === 'string' && isSameSecret(offered, token)) return letIn(reply, `${cookie}=${token}`);
     if (isAskedByAnotherPage(request)) return reply.code(403).type('text/plain').send(openItYourself);
-    if (cookiesOf(request).some((each) => isSame(each, `${cookie}=${token}`))) return undefined;
+    if (cookiesOf(request).some((each) => isSameSecret(each, `${cookie}=${token}`))) return undefined;
     return reply.code(401).type('text/plain').send(linkIsNeeded);
   });
   server.addHook('onSend', async (_request, reply) => {
@@ -110,15 +111,6 @@ function letIn(reply: FastifyReply, cookie: string): FastifyReply {
     .header('referrer-policy', 'no-referrer')
     .type('text/html')
     .send('<!doctype html><title>Temporal</title><meta http-equiv="refresh" content="0; url=/">');
-}
-
-/** In a time that tells nothing of where two texts differ. */
-function isSame(one: string, other: string): boolean {
-  return timingSafeEqual(digest(one), digest(other));
-}
-
-function digest(text: string): Buffer {
-  return createHash('sha256').update(text).digest();
 }
 
 function portTaken(port: number, cause: unknown): Error {

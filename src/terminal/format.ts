@@ -1,3 +1,4 @@
+import wrapAnsi from 'wrap-ansi';
 import type { ChatReply } from '../contract/chat';
 import type { RolloutPhase } from '../contract/rollout';
 import { formatDuration } from '../domain/rollout/clock';
@@ -49,18 +50,22 @@ export function oneLine(text: string): string {
   return text.replaceAll(/\p{Cc}+/gu, ' ');
 }
 
-/** Broken between words into lines of at most `width` characters where words allow it, each after `indent`. */
+/**
+ * Broken into lines that take at most `width` columns of a terminal, each after `indent`: between words, and within a word
+ * that is longer than a line, as Chinese and Japanese sentences are.
+ */
 export function wrapWords(text: string, width: number, indent: string, firstIndent = indent): readonly string[] {
-  const lines: string[] = [];
-  let line = firstIndent;
-  for (const word of oneLine(text).split(' ')) {
-    const isEmpty = line === indent || line === firstIndent;
-    if (!isEmpty && line.length + 1 + word.length > width) {
-      lines.push(line);
-      line = indent + word;
-    } else line += isEmpty ? word : ` ${word}`;
-  }
-  return [...lines, line];
+  const lines = wrapAnsi(oneLine(text), Math.max(1, width - indent.length), { hard: true }).split('\n');
+  return lines.map((line, index) => (index === 0 ? firstIndent : indent) + line);
+}
+
+/** As much of a line as fits into `columns` of a terminal. */
+export function cutLine(line: string, columns: number): string {
+  const fitting = (width: number): string => {
+    const [first = ''] = wrapAnsi(line, Math.max(1, width), { hard: true, trim: false, wordWrap: false }).split('\n');
+    return first;
+  };
+  return fitting(columns) === line ? line : `${fitting(columns - 1)}…`;
 }
 
 /** One line that says who answered and what it took. */

@@ -6,7 +6,8 @@ export interface Terminal {
 
 const hideCursor = '\u001B[?25l';
 const showCursor = '\u001B[?25h';
-// Lines that are too long are cut by the terminal; wrapped ones would be more than were counted.
+// The terminal cuts lines that are too long, by its own idea of each character's width: wrapped ones would be more than
+// were counted.
 const noWrap = '\u001B[?7l';
 const wrap = '\u001B[?7h';
 const eraseToEndOfLine = '\u001B[K';

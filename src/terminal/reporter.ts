@@ -1,4 +1,5 @@
 import { createSpinner } from 'nanospinner';
+import { cutLine } from './format';
 
 /** Tells a person what takes long. */
 export interface Reporter {
@@ -73,8 +74,7 @@ function startClock(): () => string {
   };
 }
 
-/** One line, cut to the terminal's width so that the spinner can overwrite it. */
-function describe(task: string, elapsed: string, detail: string, columns = Infinity): string {
-  const line = `${task} (${elapsed})${detail === '' ? '' : `: ${detail}`}`;
-  return line.length > columns - 4 ? `${line.slice(0, columns - 5)}…` : line;
+/** One line, cut to the terminal's width so that the spinner, which stands before it, can overwrite it. */
+function describe(task: string, elapsed: string, detail: string, columns?: number): string {
+  return cutLine(`${task} (${elapsed})${detail === '' ? '' : `: ${detail}`}`, (columns || Infinity) - 4);
 }

@@ -36,7 +36,7 @@ export class ConversationState {
     this.turnBytes = this.turns.reduce((bytes, turn) => bytes + jsonBytes(turn), 0);
   }
 
-  /** The reply to an earlier request with the same turn id, in this run or a previous one. */
+  /** The reply to an earlier request with the same turn id, in this run or a previous one. See docs/architecture.md, "A turn done once". */
   replyTo(turnId: string): ChatReply | undefined {
     return this.turns.findLast((turn) => turn.turnId === turnId)?.reply;
   }

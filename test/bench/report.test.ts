@@ -1,5 +1,5 @@
 import { compare, findProblems, renderRows } from '../../bench/report';
-import type { Row } from '../../bench/summary';
+import type { Row } from '../../bench/report';
 
 const row = (changes: Partial<Row>): Row => ({
   way: 'send',

@@ -1,5 +1,5 @@
 import type { Measurement } from '../../bench/measure';
-import { median, quantile, summarize } from '../../bench/summary';
+import { summarize } from '../../bench/report';
 
 const way = { name: 'send', title: 'Bellwether', worker: null, promisesOneCall: true, open: () => fail() };
 
@@ -11,12 +11,6 @@ function measurement(changes: Partial<Measurement>): Measurement {
   const cpuMs = { worker: 0, server: 0, simulator: 0, caller: 0 };
   return { turns: 2, elapsedMs: 1_000, overheadsMs: [1, 1], cpuMs, idleWorkersCpuMs: 0, extraCalls: 0, ...changes };
 }
-
-test('quantiles lie between the values around them', () => {
-  expect(median([3, 1, 2])).toBe(2);
-  expect(median([4, 1, 3, 2])).toBe(2.5);
-  expect(quantile([10, 20], 0.99)).toBeCloseTo(19.9);
-});
 
 test('one round that the machine disturbed moves neither rate nor median overhead', () => {
   const calm = measurement({ turns: 100, overheadsMs: [20, 21, 22] });

@@ -42,7 +42,7 @@ describe('the configuration file', () => {
         inputNanoUsdPerMillion: 1_250_000_000,
         outputNanoUsdPerMillion: 10_000_000_000,
         cachedInputNanoUsdPerMillion: 125_000_000,
-        cjkPricePercent: 150,
+        cjkMultiplierPercent: 150,
       },
       firstAttempt: 'regular',
       usualLatencyMs: 6000,

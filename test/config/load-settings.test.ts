@@ -35,7 +35,7 @@ describe('settings without any configuration', () => {
 
   it('price all-CJK text at the legacy provider at the guide’s effective $8.40 per 1M tokens', () => {
     const price = workspace.load().policy.arms['legacy']?.targets[0]?.price;
-    expect(((price?.inputNanoUsdPerMillion ?? 0) * (price?.cjkPricePercent ?? 0)) / 100).toBe(8_400_000_000);
+    expect(((price?.inputNanoUsdPerMillion ?? 0) * (price?.cjkMultiplierPercent ?? 0)) / 100).toBe(8_400_000_000);
   });
 
   it('are simulated, embedded and kept in the working directory', () => {

@@ -13,7 +13,7 @@ export interface Offer {
 
 export interface Bill {
   readonly offer: Offer;
-  /** Nano-dollars per 1,000,000 tokens, including any surcharge. */
+  /** Nano-dollars per 1,000,000 tokens, including the CJK multiplier. */
   readonly effectiveNanoUsdPerMillion: number;
   readonly monthlyNanoUsd: number;
   /** Relative to the first offer, in percent; negative if this one is more expensive. */

@@ -81,9 +81,9 @@ export function successInterval(
   };
 }
 
-/** How much of what a model's calls cost is CJK surcharge, in nano-dollars: the cost beyond the plain price of their tokens. */
+/** How much the CJK multiplier added to what a model's calls cost, in nano-dollars: the cost beyond the plain price of their tokens. */
 export function surchargeNanoUsd(price: ModelPrice, usage: TokenUsage, chargedNanoUsd: number): number {
-  if (price.cjkPricePercent === 100) return 0;
-  const plain = costNanoUsd({ ...price, cjkPricePercent: 100 }, usage, { characters: 0, cjkCharacters: 0 });
+  if (price.cjkMultiplierPercent === 100) return 0;
+  const plain = costNanoUsd({ ...price, cjkMultiplierPercent: 100 }, usage, { characters: 0, cjkCharacters: 0 });
   return Math.max(0, chargedNanoUsd - plain);
 }

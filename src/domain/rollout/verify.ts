@@ -1,16 +1,10 @@
 import type { RolloutDecision, RolloutEntry, RolloutState } from '../../contract/rollout';
+import type { AuditRow } from '../../contract/rollout-ledger';
+import { canonicalJson } from '../canonical-json';
 import { advanceRollout } from './advance-rollout';
 
-/** The columns of an audit row that verification needs. `entry` is a `RolloutEntry` as JSON. */
-export interface AuditedDecision {
-  readonly rollout: string;
-  readonly sequence: number;
-  readonly atMs: number;
-  readonly actor: string;
-  readonly action: string;
-  readonly reason: string;
-  readonly entry: string;
-}
+/** The columns of an audit row that verification needs. */
+export type AuditedDecision = Omit<AuditRow, 'position' | 'previousHash' | 'hash'>;
 
 /** The first row that is wrong, and why. */
 export interface WrongDecision {
@@ -32,8 +26,8 @@ export function findWrongDecision(rows: readonly AuditedDecision[]): WrongDecisi
       return wrong(`row ${index + 1} of the rollout is missing; row ${row.sequence} follows`);
     const entry = parse(row.entry);
     if (entry === null) return wrong('its entry is not a decision in JSON');
-    spec ??= canonical(entry.spec);
-    if (canonical(entry.spec) !== spec) return wrong('its spec differs from the one that the rollout started with');
+    spec ??= canonicalJson(entry.spec);
+    if (canonicalJson(entry.spec) !== spec) return wrong('its spec differs from the one that the rollout started with');
     const problem: string | null = columnProblem(row, entry) ?? verdictProblem(entry, state);
     if (problem !== null) return wrong(problem);
     state = entry.decision.next;
@@ -59,7 +53,7 @@ function columnProblem(row: AuditedDecision, { spec, decision, command, atMs }: 
 function verdictProblem({ spec, decision, ...occasion }: RolloutEntry, state: RolloutState | null): string | null {
   const again = decideAgain({ spec, decision, ...occasion }, state);
   if (again === null) return 'its evidence, command or spec is incomplete, so its decision cannot be recomputed';
-  if (canonical(again) === canonical(decision)) return null;
+  if (canonicalJson(again) === canonicalJson(decision)) return null;
   return `the rules give a different decision for its evidence: ${again.action} (${again.reason}), but the row says ${decision.action} (${decision.reason})`;
 }
 
@@ -94,16 +88,11 @@ function isObject<T>(value: T): value is T & object {
   return typeof value === 'object' && value !== null;
 }
 
-/** JSON with sorted keys: equal values have equal texts, whatever the order of their fields. */
-function canonical(value: unknown): string {
-  return JSON.stringify(value, (_, part: unknown) =>
-    isObject(part) && !Array.isArray(part)
-      ? Object.fromEntries(Object.entries(part).toSorted(([a], [b]) => (a < b ? -1 : 1)))
-      : part,
-  );
-}
-
-/** The form in which the ledger stores texts that some databases reject: see `storable` in its audit trail. */
-function storable(text: string): string {
+/**
+ * A text as the audit trail's columns hold it. Operators may send any text, and no text may prevent a rollback from being
+ * recorded: PostgreSQL rejects NUL, and a lone surrogate would be read back differently from what was hashed. In the
+ * entry's JSON both are escaped.
+ */
+export function storable(text: string): string {
   return text.replaceAll(/\p{Surrogate}/gu, '\u{FFFD}').replaceAll('\0', '\u{FFFD}');
 }

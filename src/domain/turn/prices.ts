@@ -15,8 +15,8 @@ const tokensPerPriceUnit = 1_000_000n;
 /**
  * The cost of a call in nano-dollars, rounded up.
  *
- * `text` measures the prompt and completion together. With a CJK surcharge, the share of the tokens that pays it is the
- * share of CJK characters in the text. An empty text pays none.
+ * `text` measures the prompt and completion together. The CJK multiplier applies to the share of the tokens that is the
+ * share of CJK characters in the text, and not to an empty text.
  */
 export function costNanoUsd(price: ModelPrice, usage: TokenUsage, text: TextMeasure): number {
   return toSafeNumber(exactCostNanoUsd(price, usage, text));
@@ -34,7 +34,7 @@ export function exactCostNanoUsd(price: ModelPrice, usage: TokenUsage, text: Tex
   const characters = BigInt(Math.max(text.characters, 1));
   const cjk = BigInt(Math.min(text.cjkCharacters, text.characters));
   // Percent × characters, to stay with integers.
-  const weight = (characters - cjk) * 100n + cjk * BigInt(price.cjkPricePercent);
+  const weight = (characters - cjk) * 100n + cjk * BigInt(price.cjkMultiplierPercent);
   return divideUp(baseCost * weight, tokensPerPriceUnit * 100n * characters);
 }
 
@@ -42,15 +42,15 @@ export function exactCostNanoUsd(price: ModelPrice, usage: TokenUsage, text: Tex
  * The worst-case cost of a call in nano-dollars, whatever it answers: this amount is reserved before the call.
  *
  * A token of a byte-level tokenizer represents at least one byte, so the UTF-8 bytes are an upper bound for the prompt's
- * tokens. All tokens are priced at the highest price of their side and at the full CJK price: a CJK answer can raise the
- * CJK share of the whole text, however little CJK the prompt contains.
+ * tokens. All tokens are priced at the highest price of their side and at the full CJK multiplier: a CJK answer can raise
+ * the CJK share of the whole text, however little CJK the prompt contains.
  */
 export function worstCaseNanoUsd(price: ModelPrice, prompt: PromptMeasure, maxCompletionTokens: number): number {
   const promptTokens = BigInt(promptTokensUpperBound(prompt));
   const dearestInput = BigInt(Math.max(price.inputNanoUsdPerMillion, price.cachedInputNanoUsdPerMillion));
   const baseCost = promptTokens * dearestInput + BigInt(maxCompletionTokens) * BigInt(price.outputNanoUsdPerMillion);
-  const percent = BigInt(Math.max(price.cjkPricePercent, 100));
-  return toSafeNumber(divideUp(baseCost * percent, tokensPerPriceUnit * 100n));
+  const multiplierPercent = BigInt(Math.max(price.cjkMultiplierPercent, 100));
+  return toSafeNumber(divideUp(baseCost * multiplierPercent, tokensPerPriceUnit * 100n));
 }
 
 /** The most tokens that any byte-level tokenizer produces for the prompt, including its chat template. */

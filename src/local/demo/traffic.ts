@@ -1,12 +1,10 @@
 import { randomUUID } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { ActivityDependencies } from '../../activities/dependencies';
-import { admitTurn } from '../../activities/admit-turn';
-import { makeAttempt } from '../../activities/make-attempt';
-import { RecentLatency, TargetHealth } from '../../activities/target-health';
+import { TargetHealth } from '../../activities/target-health';
+import { admitAndCall, recordTurn } from '../../activities/turn-steps';
 import type { BellwetherClient } from '../../client';
 import type { Settings } from '../../config/settings';
-import { measurePrompt } from '../../domain/turn/cjk';
 import type { Ledger } from '../../contract/ledger';
 import { createProvider } from '../../providers/openai-compatible';
 import { openTurnStreams } from '../../streams/open-streams';
@@ -66,12 +64,11 @@ export class Traffic {
   }
 
   private async run(onError: (error: unknown) => void): Promise<void> {
-    const recentLatency = new RecentLatency();
     const adjusting = setInterval(() => this.pace.adjust(), paceIntervalMs);
     const chat = async (index: number): Promise<void> => {
       while (!this.stopped) {
         if (index >= this.pace.concurrentTurns) await delay(paceIntervalMs);
-        else await this.next(index, recentLatency);
+        else await this.next(index);
       }
     };
     await Promise.all(
@@ -86,9 +83,9 @@ export class Traffic {
     clearInterval(adjusting);
   }
 
-  private async next(index: number, recentLatency: RecentLatency): Promise<void> {
+  private async next(index: number): Promise<void> {
     if (index < this.pace.concurrentWorkflows) await this.turnThroughTemporal();
-    else await this.turn(recentLatency);
+    else await this.turn();
     this.turns += 1;
   }
 
@@ -98,41 +95,23 @@ export class Traffic {
     await this.client.complete({ userId, maxTokens, messages, deadlineMs: longestStandstillMs });
   }
 
-  private async turn(recentLatency: RecentLatency): Promise<void> {
+  private async turn(): Promise<void> {
     const { userId, content } = question();
     const turnId = randomUUID();
     const messages = [{ role: 'user', content }] as const;
-    const prompt = measurePrompt(messages);
-    const admission = await admitTurn(this.dependencies, recentLatency, {
-      turnId,
-      sessionId: null,
-      userId,
-      prompt,
-      maxTokens,
-    });
-    if (admission.kind === 'refused') throw new Error(`The demonstration's budget is used up: ${admission.scope}`);
-    const { arm, ticket, deadlineAtMs } = admission;
-    const [target] = admission.targets;
-    if (!target) throw new Error(`Arm ${arm} has no targets.`);
-    const call = { turnId, arm, target, messages, prompt, maxTokens, ticket, earlierCalls: 0, deadlineAtMs };
-    const startedAtMs = performance.now();
-    const outcome = await makeAttempt(this.dependencies, call, ticket, 0, undefined);
-    const usualMs = this.dependencies.policy.arms[arm]?.targets.find(
-      ({ name }) => name === target.name,
-    )?.usualLatencyMs;
-    if (usualMs !== undefined && outcome.kind === 'answered')
-      this.pace.answered((performance.now() - startedAtMs) / usualMs);
-    const answered = outcome.kind === 'answered' ? outcome : null;
-    await this.dependencies.ledger.recordTurn({
-      turnId,
-      outcome: answered ? 'answered' : 'degraded',
-      target: answered ? target.name : null,
-      model: answered?.model ?? null,
-      error: outcome.kind === 'failed' ? outcome.failure.message : null,
-      settlements: answered ? [answered.settlement] : [],
-      dayCapNanoUsd: this.dependencies.policy.budgets.dayNanoUsd,
-      atMs: Date.now(),
-    });
+    const asked = await admitAndCall(this.dependencies, { turnId, sessionId: null, userId, messages, maxTokens });
+    if (asked.kind === 'refused') throw new Error(`The demonstration's budget is used up: ${asked.scope}`);
+    const { call, outcome } = asked;
+    const target = call.target.name;
+    if (outcome.kind === 'failed') {
+      await recordTurn(this.dependencies, { turnId, answer: null, error: outcome.failure.message });
+      return;
+    }
+    const { model, settlement } = outcome;
+    const targets = this.dependencies.policy.arms[call.arm]?.targets;
+    const usualMs = targets?.find(({ name }) => name === target)?.usualLatencyMs;
+    if (usualMs !== undefined) this.pace.answered(settlement.latencyMs / usualMs);
+    await recordTurn(this.dependencies, { turnId, answer: { target, model, settlement }, error: null });
   }
 }
 

@@ -1,6 +1,6 @@
-import type { MemoryRow } from '../../../bench/gateway/open-streams';
+import type { MemoryRow } from '../../../bench/gateway/measure';
 import { renderGatewayRows, renderMemoryRows } from '../../../bench/gateway/report';
-import type { GatewayRow } from '../../../bench/gateway/summary';
+import type { GatewayRow } from '../../../bench/gateway/report';
 
 const row: GatewayRow = {
   way: 'proxy',

@@ -1,5 +1,5 @@
 import type { GatewayMeasurement } from '../../../bench/gateway/measure';
-import { summarizeGateway } from '../../../bench/gateway/summary';
+import { summarizeGateway } from '../../../bench/gateway/report';
 import type { GatewayWay } from '../../../bench/gateway/way';
 
 const way: GatewayWay = {

@@ -1,13 +1,13 @@
 import { compareBills, type Offer } from '../../../src/domain/guide/bill-comparison';
 
-const offer = (usdPerMillion: number, cjkPricePercent: number): Offer => ({
+const offer = (usdPerMillion: number, cjkMultiplierPercent: number): Offer => ({
   provider: 'a provider',
   model: 'a-model',
   price: {
     inputNanoUsdPerMillion: usdPerMillion * 1e9,
     outputNanoUsdPerMillion: usdPerMillion * 1e9,
     cachedInputNanoUsdPerMillion: usdPerMillion * 1e9,
-    cjkPricePercent,
+    cjkMultiplierPercent,
   },
   averageLatencyMs: null,
   timeoutPercent: null,

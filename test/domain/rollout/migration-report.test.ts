@@ -111,7 +111,7 @@ describe('the surcharge', () => {
     inputNanoUsdPerMillion: 2_800_000_000,
     outputNanoUsdPerMillion: 2_800_000_000,
     cachedInputNanoUsdPerMillion: 2_800_000_000,
-    cjkPricePercent: 300,
+    cjkMultiplierPercent: 300,
   };
   const usage = { promptTokens: 600, cachedPromptTokens: 0, completionTokens: 400 };
 
@@ -121,6 +121,6 @@ describe('the surcharge', () => {
   });
 
   it('is nothing where there is none, whatever the prices were', () => {
-    expect(surchargeNanoUsd({ ...price, cjkPricePercent: 100 }, usage, 8_400_000)).toBe(0);
+    expect(surchargeNanoUsd({ ...price, cjkMultiplierPercent: 100 }, usage, 8_400_000)).toBe(0);
   });
 });

@@ -8,7 +8,7 @@ const price: ModelPrice = {
   inputNanoUsdPerMillion: 420_000_000,
   outputNanoUsdPerMillion: 420_000_000,
   cachedInputNanoUsdPerMillion: 42_000_000,
-  cjkPricePercent: 100,
+  cjkMultiplierPercent: 100,
 };
 const prompt = { bytes: 40, characters: 40, cjkCharacters: 0, messages: 1 };
 /** 40 bytes, and 16 tokens around the message and around all. */
@@ -75,7 +75,7 @@ test.each<[string, ReportedUsage, string]>([
 });
 
 test('a claim whose cost no number holds exactly is not believed', () => {
-  const dear = { ...call, price: { ...price, outputNanoUsdPerMillion: 1e15, cjkPricePercent: 10_000 } };
+  const dear = { ...call, price: { ...price, outputNanoUsdPerMillion: 1e15, cjkMultiplierPercent: 10_000 } };
   const chinese = { ...dear, text: { characters: 1, cjkCharacters: 1 } };
   expect(bookUsage(claimed(10, 65_536), dear)).toMatchObject({ state: 'settled', costNanoUsd: 65_536_000_004_200 });
   const { usageNote, ...booking } = bookUsage(claimed(10, 65_536), { ...chinese, maxCompletionTokens: 1e7 });

@@ -9,11 +9,11 @@ import {
   worstCaseNanoUsd,
 } from '../../../src/domain/turn/prices';
 
-const flat = (usdPerMillion: number, cjkPricePercent = 100): ModelPrice => ({
+const flat = (usdPerMillion: number, cjkMultiplierPercent = 100): ModelPrice => ({
   inputNanoUsdPerMillion: Math.round(usdPerMillion * 1e9),
   outputNanoUsdPerMillion: Math.round(usdPerMillion * 1e9),
   cachedInputNanoUsdPerMillion: Math.round(usdPerMillion * 1e9),
-  cjkPricePercent,
+  cjkMultiplierPercent,
 });
 const usage = (promptTokens: number, completionTokens: number, cachedPromptTokens = 0) => ({
   promptTokens,
@@ -27,7 +27,7 @@ const prices = fc.record({
   inputNanoUsdPerMillion: fc.integer({ min: 0, max: 100_000_000_000 }),
   outputNanoUsdPerMillion: fc.integer({ min: 0, max: 100_000_000_000 }),
   cachedInputNanoUsdPerMillion: fc.integer({ min: 0, max: 100_000_000_000 }),
-  cjkPricePercent: fc.integer({ min: 100, max: 1000 }),
+  cjkMultiplierPercent: fc.integer({ min: 100, max: 1000 }),
 });
 const texts = fc
   .tuple(fc.nat({ max: 500_000 }), fc.nat({ max: 500_000 }))
@@ -93,7 +93,7 @@ describe('costNanoUsd', () => {
           BigInt(used.cachedPromptTokens) * BigInt(price.cachedInputNanoUsdPerMillion) +
           BigInt(used.completionTokens) * BigInt(price.outputNanoUsdPerMillion);
         const characters = BigInt(text.characters);
-        const surcharge = BigInt(price.cjkPricePercent - 100) * BigInt(text.cjkCharacters);
+        const surcharge = BigInt(price.cjkMultiplierPercent - 100) * BigInt(text.cjkCharacters);
         const unit = 100_000_000n * (characters || 1n);
         const exact = base * (100n * (characters || 1n) + surcharge);
         const charged = BigInt(costNanoUsd(price, used, text)) * unit;

@@ -1,8 +1,6 @@
-import { createHash } from 'node:crypto';
-
-/** SHA-256, in hex, of a JSON value, independent of the order of its fields. */
-export function hashOf(value: unknown): string {
-  return createHash('sha256').update(JSON.stringify(value, sortFields)).digest('hex');
+/** JSON with sorted fields: equal values have equal texts, whatever the order of their fields. */
+export function canonicalJson(value: unknown): string {
+  return JSON.stringify(value, sortFields);
 }
 
 function sortFields(_key: string, value: unknown): unknown {

@@ -1,0 +1,68 @@
+import { measurePrompt } from '../domain/turn/cjk';
+import type {
+  Admission,
+  CallOutcome,
+  ModelCallInput,
+  OpenTurnInput,
+  RecordTurnInput,
+  Refused,
+  TurnTotals,
+} from '../contract/turn';
+import { admitTurn } from './admit-turn';
+import type { ActivityDependencies } from './dependencies';
+import { makeAttempt } from './make-attempt';
+import { RecentLatency } from './target-health';
+
+type Admitted = Extract<Admission, { kind: 'admitted' }>;
+
+/** The first call of an admitted turn, with the reservation that its admission made; null for an arm without targets. */
+export function firstCallOf(
+  input: OpenTurnInput,
+  { arm, ticket, targets, deadlineAtMs }: Admitted,
+): ModelCallInput | null {
+  const [target] = targets;
+  return target === undefined ? null : { ...input, arm, target, ticket, deadlineAtMs, earlierCalls: 0 };
+}
+
+/** Settles the answer and writes the turn's outcome. */
+export function recordTurn(
+  { ledger, policy }: Pick<ActivityDependencies, 'ledger' | 'policy'>,
+  { turnId, answer, error }: RecordTurnInput,
+): Promise<TurnTotals> {
+  return ledger.recordTurn({
+    turnId,
+    outcome: answer ? 'answered' : 'degraded',
+    target: answer?.target ?? null,
+    model: answer?.model ?? null,
+    error,
+    settlements: answer ? [answer.settlement] : [],
+    dayCapNanoUsd: policy.budgets.dayNanoUsd,
+    atMs: Date.now(),
+  });
+}
+
+/** What `RecentLatency` knows before any call. */
+const nothingKnown = new RecentLatency();
+
+export interface FirstCall {
+  readonly kind: 'called';
+  readonly call: ModelCallInput;
+  readonly outcome: CallOutcome;
+}
+
+/**
+ * A turn without a workflow, up to its first call; `recordTurn` ends it. The same admission and the same call, but nothing
+ * is tried again, and nothing survives this process: for loads and comparisons.
+ */
+export async function admitAndCall(
+  dependencies: ActivityDependencies,
+  question: Omit<OpenTurnInput, 'prompt'>,
+  signal?: AbortSignal,
+): Promise<Refused | FirstCall> {
+  const input = { ...question, prompt: measurePrompt(question.messages, question.modelOptions) };
+  const admission = await admitTurn(dependencies, nothingKnown, input);
+  if (admission.kind === 'refused') return admission;
+  const call = firstCallOf(input, admission);
+  if (call === null) throw new Error(`Arm ${admission.arm} has no targets.`);
+  return { kind: 'called', call, outcome: await makeAttempt(dependencies, call, call.ticket, 0, signal) };
+}

@@ -1,0 +1,55 @@
+import { waitOut } from '../../src/client/wait-out';
+
+class Passing extends Error {}
+class Lasting extends Error {}
+
+const isPassing = (error: unknown): boolean => error instanceof Passing;
+
+/** A call that fails with `faults` in turn, and then answers. */
+function failing(...faults: readonly Error[]) {
+  const left = [...faults];
+  return jest.fn(async () => {
+    const fault = left.shift();
+    if (fault) throw fault;
+    return 'answer';
+  });
+}
+
+beforeEach(() => jest.useFakeTimers());
+afterEach(() => jest.useRealTimers());
+
+async function ended(waiting: Promise<unknown>): Promise<unknown> {
+  const outcome = waiting.catch((error: unknown) => error);
+  await jest.advanceTimersByTimeAsync(60_000);
+  return outcome;
+}
+
+test('passing faults are waited out', async () => {
+  const call = failing(...Array.from({ length: 8 }, () => new Passing()));
+  expect(await ended(waitOut(call, { isPassing, deadlineAtMs: Date.now() + 60_000 }))).toBe('answer');
+  expect(call).toHaveBeenCalledTimes(9);
+});
+
+test('a fault that lasts is thrown at once', async () => {
+  const call = failing(new Passing(), new Lasting());
+  expect(await ended(waitOut(call, { isPassing, deadlineAtMs: Date.now() + 60_000 }))).toBeInstanceOf(Lasting);
+  expect(call).toHaveBeenCalledTimes(2);
+});
+
+test('the last fault is thrown where the next try would come after the deadline', async () => {
+  const faults = [new Passing('first'), new Passing('second'), new Passing('third')];
+  // Tries begin after 0, 50 and 250 ms.
+  expect(await ended(waitOut(failing(...faults), { isPassing, deadlineAtMs: Date.now() + 250 }))).toBe(faults[1]);
+  expect(await ended(waitOut(failing(...faults), { isPassing, deadlineAtMs: Date.now() + 251 }))).toBe(faults[2]);
+});
+
+test('an abort ends the waiting at once, and no further try is made', async () => {
+  const waiting = new AbortController();
+  const call = failing(new Passing());
+  const answer = waitOut(call, { isPassing, deadlineAtMs: Date.now() + 60_000, signal: waiting.signal });
+  await jest.advanceTimersByTimeAsync(10);
+  waiting.abort(new Lasting('gone'));
+  await expect(answer).rejects.toThrow('gone');
+  await jest.advanceTimersByTimeAsync(60_000);
+  expect(call).toHaveBeenCalledTimes(1);
+});

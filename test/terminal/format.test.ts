@@ -1,0 +1,59 @@
+import { cutLine, wrapWords } from '../../src/terminal/format';
+import { LiveView } from '../../src/terminal/live-view';
+
+/** Columns of a terminal, for texts in which everything beyond Latin is a wide character. */
+function columnsOf(text: string): number {
+  return [...text].reduce((columns, character) => columns + (character > '\u{2E80}' ? 2 : 1), 0);
+}
+
+const wideTexts = {
+  Japanese: 'エラーが続いたため、この展開は停止しました。担当者が原因を調べています。',
+  Chinese: '金丝雀版本的错误率过高，已经全部回滚。请检查日志后再继续。',
+  mixed: 'Paused by 田中さん: エラー率 5% を超えた, look at the dashboard 🚀🚀🚀 before you resume',
+};
+
+describe('breaking a text into lines', () => {
+  test.each(Object.entries(wideTexts))('keeps %s within the width, and loses nothing of it', (_, text) => {
+    for (const width of [20, 21, 40]) {
+      const lines = wrapWords(text, width, '    ', '  ! ');
+      for (const line of lines) expect(columnsOf(line)).toBeLessThanOrEqual(width);
+      const [first = '', ...rest] = lines;
+      expect(first.startsWith('  ! ')).toBe(true);
+      for (const line of rest) expect(line.startsWith('    ')).toBe(true);
+      const words = lines.map((line) => line.slice(4)).join('');
+      expect(words.replaceAll(' ', '')).toBe(text.replaceAll(' ', ''));
+    }
+  });
+
+  test('fills lines of wide characters to the last column', () => {
+    expect(wrapWords('漢'.repeat(30), 22, '  ')).toEqual(['', '', ''].map(() => `  ${'漢'.repeat(10)}`));
+  });
+
+  test('leaves it in one line where there is no width', () => {
+    expect(wrapWords('one two '.repeat(100).trim(), Number.POSITIVE_INFINITY, '  ')).toHaveLength(1);
+  });
+});
+
+describe('cutting a line', () => {
+  test('keeps what fits', () => {
+    expect(cutLine('12345', 5)).toBe('12345');
+    expect(cutLine('漢字', 4)).toBe('漢字');
+    expect(cutLine('12345', Number.POSITIVE_INFINITY)).toBe('12345');
+  });
+
+  test('counts wide characters as two columns', () => {
+    expect(cutLine('123456', 5)).toBe('1234…');
+    expect(cutLine('漢字漢字', 7)).toBe('漢字漢…');
+    expect(cutLine('漢字漢字', 6)).toBe('漢字…');
+  });
+});
+
+test('a view of wide characters is drawn over as many lines as were drawn', () => {
+  const written: string[] = [];
+  const view = new LiveView({ rows: 24, write: (text) => written.push(text) });
+  const lines = wrapWords(wideTexts.Japanese, 20, '  ');
+  view.draw(lines);
+  view.draw(['done']);
+  expect(lines.length).toBeGreaterThan(3);
+  expect(written[1]).toContain(`\u001B[${lines.length}Adone`);
+});
