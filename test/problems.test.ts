@@ -1,5 +1,6 @@
 import { InvalidInputError } from '../src/client';
 import type { SendOptions } from '../src/client';
+import { formatPath } from '../src/contract/problem';
 import { chatTurnProblem, conversationProblem, sendMessageProblem } from '../src/domain/turn/validate-input';
 import { type ErrorAnswer, type GatewayService, hello, startGatewayService } from './gateway/gateway-service';
 import { wrongTurns } from './support/wrong-values';
@@ -19,7 +20,8 @@ describe.each(wrongTurns)('$title', ({ options, path, message, gateway }) => {
 
   test('is a problem of its field', () => {
     const problem = isOfSession ? (conversationProblem(turn) ?? sendMessageProblem(turn)) : chatTurnProblem(turn);
-    expect(problem).toBe(`${path} ${message}`);
+    expect(problem).toEqual(expect.objectContaining({ code: expect.any(String), message }));
+    expect(formatPath(problem!.path)).toBe(path);
   });
 
   test('is refused by the client', async () => {
@@ -27,7 +29,9 @@ describe.each(wrongTurns)('$title', ({ options, path, message, gateway }) => {
     const call = isOfSession ? client.send(turn as SendOptions) : client.complete(turn);
     const error: unknown = await call.catch((caught: unknown) => caught);
     expect(error).toBeInstanceOf(InvalidInputError);
-    expect((error as Error).message).toBe(`${path} ${message}`);
+    const { path: place, message: said, problems } = error as InvalidInputError;
+    expect({ path: formatPath(place), said }).toEqual({ path, said: `${path} ${message}` });
+    expect(problems).toEqual([expect.objectContaining({ path: place, message })]);
   });
 
   const named = gateway === undefined ? test.skip : test;
@@ -58,6 +62,6 @@ test('a result of a call that a session does not remember is named', async () =>
     { 'x-bellwether-session': 'tool-session' },
   );
   const { error } = (await response.json()) as ErrorAnswer;
-  // Not the request's third, but the first of what is new in it.
-  expect(error).toMatchObject({ param: 'messages[0].tool_call_id', code: 'invalid_value' });
+  expect(error).toMatchObject({ param: 'messages[2].tool_call_id', code: 'invalid_value' });
+  expect(error.message).toMatch(/^messages\[2\]\.tool_call_id names a call that .* before the result\.$/);
 });

@@ -100,7 +100,8 @@ async function sendOrBlocked(client: BellwetherClient, options: SendOptions): Pr
   } catch (error) {
     if (error instanceof BudgetRefusedError) return error.reply;
     if (error instanceof InvalidInputError) {
-      throw new UsageError(inOptions(error.message, optionOfField), { cause: error });
+      const problems = error.problems.map((problem) => inOptions(problem, optionOfField));
+      throw new UsageError(problems.join('; '), { cause: error });
     }
     throw error;
   }

@@ -11,6 +11,7 @@ import { ApplicationFailure } from '@temporalio/common';
 import type { Workflow } from '@temporalio/client';
 import { failureTypes } from '../contract/failures';
 import * as names from '../contract/names';
+import { problemIn } from '../contract/problem';
 import type {
   CanaryRolloutInput,
   RolloutAnswer,
@@ -19,6 +20,7 @@ import type {
   RolloutSpec,
   RolloutStatus,
 } from '../contract/rollout';
+import { describeRefusal } from '../domain/rollout/begin-rollout';
 import { rolloutCommandProblem, rolloutSpecProblem } from '../domain/rollout/validate';
 import {
   InvalidInputError,
@@ -54,7 +56,7 @@ export class RolloutClient {
    */
   async start(spec: RolloutSpec): Promise<RolloutStatus> {
     const problem = rolloutSpecProblem(spec);
-    if (problem) throw new InvalidInputError(problem);
+    if (problem) throw new InvalidInputError([problem]);
     const input: CanaryRolloutInput = { spec };
     const call = (): Promise<RolloutStatus> =>
       this.temporal.workflow.executeUpdateWithStart<Workflow, RolloutStatus, []>(names.begunUpdate, {
@@ -90,7 +92,7 @@ export class RolloutClient {
    */
   async command(name: string, command: RolloutCommandName, input: RolloutCommandInput): Promise<RolloutAnswer> {
     const problem = rolloutCommandProblem(input);
-    if (problem) throw new InvalidInputError(problem);
+    if (problem) throw new InvalidInputError([problem]);
     return this.ask(name, () =>
       untilProcessed(() =>
         this.handle(name).executeUpdate<RolloutAnswer, [RolloutCommandInput]>(command, { args: [input] }),
@@ -132,11 +134,15 @@ export class RolloutClient {
 
   private async translated(name: string, error: unknown): Promise<Error> {
     if (error instanceof WorkflowExecutionAlreadyStartedError) {
-      return new RolloutRefusedError(`name: there is or was a rollout named ${name}. Choose another name.`);
+      const message = `there is or was a rollout named ${name}. Choose another name`;
+      const problem = { path: ['name'], code: 'already-used', message } as const;
+      return new RolloutRefusedError(describeRefusal(problem), { cause: error, problem });
     }
     if (error instanceof WorkflowUpdateFailedError && error.cause instanceof ApplicationFailure) {
-      const { type, message } = error.cause;
-      if (type === failureTypes.rolloutRefused) return new RolloutRefusedError(message, { cause: error });
+      const { type, message, details } = error.cause;
+      if (type === failureTypes.rolloutRefused) {
+        return new RolloutRefusedError(message, { cause: error, problem: problemIn(details) });
+      }
       if (type === endedBeforeAnswer) return ended(name, error);
     }
     // What Temporal says of any query that fails.

@@ -1,3 +1,5 @@
+import type { Problem } from './problem';
+
 /** A rollout: traffic moves from one arm to another, step by step, while the evidence holds. */
 
 /** One step of the plan. A rollout begins with the first and ends at 100 %, which is not a step of its own. */
@@ -215,8 +217,8 @@ export interface RolloutEntry extends RolloutOccasion {
 
 export type RecordedRollout =
   | { readonly kind: 'recorded' }
-  /** The rollout cannot begin: `field` of the spec and why. */
-  | { readonly kind: 'refused'; readonly field: string; readonly problem: string };
+  /** The rollout cannot begin: `field` of the spec and why, in a sentence; an older worker says no more. */
+  | { readonly kind: 'refused'; readonly field: string; readonly problem: string; readonly refusal?: Problem };
 
 /** Answer of an operator's update. */
 export interface RolloutAnswer {

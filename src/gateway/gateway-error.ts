@@ -1,3 +1,4 @@
+import { describeProblem, formatPath, type Problem } from '../contract/problem';
 import type { TurnFacts } from './completion';
 
 /** OpenAI's names for kinds of errors; its clients choose their exception by the status. */
@@ -57,6 +58,11 @@ export class GatewayError extends Error {
 
 export function badRequest(message: string, param: string | null, code = 'invalid_value', status = 400): GatewayError {
   return new GatewayError(status, { message, type: 'invalid_request_error', param, code });
+}
+
+/** What is wrong with a field of the request, its path being the body's. */
+export function wrongField(problem: Problem): GatewayError {
+  return badRequest(`${describeProblem(problem)}.`, problem.path.length > 0 ? formatPath(problem.path) : null);
 }
 
 export function notFound(message: string, code: string, param: string | null = null): GatewayError {

@@ -147,7 +147,7 @@ export const wrongTurns: readonly WrongTurn[] = [
   {
     title: 'too many tools',
     options: { modelOptions: { tools: many(129, tool) } },
-    path: 'tools',
+    path: 'modelOptions.tools',
     message: 'have 129 entries, the limit is 128',
     gateway: { body: { tools: many(129, tool) }, param: 'tools', message: 'have 129 entries, the limit is 128' },
   },

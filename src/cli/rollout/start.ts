@@ -1,6 +1,7 @@
 import { Command, InvalidArgumentError, Option } from 'commander';
 import pc from 'picocolors';
 import { RolloutRefusedError } from '../../client/errors';
+import { describeProblem, type Problem, type ProblemPath } from '../../contract/problem';
 import type { RolloutSpec } from '../../contract/rollout';
 import type { Rollouts } from '../../contract/rollout-ledger';
 import {
@@ -9,6 +10,7 @@ import {
   type RolloutPlanName,
   rolloutPlans,
 } from '../../domain/rollout/plans';
+import { describeRefusal } from '../../domain/rollout/begin-rollout';
 import { rolloutSpecProblem } from '../../domain/rollout/validate';
 import { forecastLines, forecastTraffic, readTrafficRate, type TrafficForecast } from '../../operator/forecast';
 import { withOperator } from '../../operator/liveness';
@@ -16,9 +18,9 @@ import { useLedger } from '../../operator/rollout-ledger';
 import { isoTime } from '../../operator/rollout-view';
 import { writeJson, writeLines } from '../../terminal/output';
 import { UsageError } from '../exit-status';
-import { inOptions, optionOfField, parseDuration } from '../options';
+import { optionOfField, parseDuration } from '../options';
 import { defaultActor } from './operate';
-import { inWordsOfFile, readSpecFile, type SpecFile } from './spec-file';
+import { nameInFile, readSpecFile, type SpecFile } from './spec-file';
 import { statusLine } from './status';
 
 interface StartFlags extends Omit<SpecInput, 'file' | 'defaultActor'> {
@@ -76,9 +78,14 @@ async function start({ json, spec: specFile, ...flags }: StartFlags): Promise<vo
 
 /** A refusal ends with what to do: an option is used, a field is set. */
 function withOptions(error: unknown, input: SpecInput): unknown {
-  if (!(error instanceof RolloutRefusedError)) return error;
-  const message = inWordsOf(input, error.message).replaceAll('set --take-over', 'use --take-over');
-  return new RolloutRefusedError(message, { cause: error });
+  if (!(error instanceof RolloutRefusedError) || error.problem === null) return error;
+  return new RolloutRefusedError(refusalInWordsOf(input, error.problem), { cause: error, problem: error.problem });
+}
+
+export function refusalInWordsOf(input: SpecInput, refusal: Problem): string {
+  const nameOf = namesOf(input);
+  const takeOver = nameOf(['takeOver']);
+  return describeRefusal(refusal, nameOf, takeOver === '--take-over' ? `use ${takeOver}` : `set ${takeOver}`);
 }
 
 function shownForecast(spec: RolloutSpec, forecast: TrafficForecast): readonly string[] {
@@ -165,16 +172,28 @@ export async function buildSpec(input: SpecInput, unusedName: (base: string) => 
   };
   const compressed = compress(spec, input.compress ?? 1);
   const problem = rolloutSpecProblem(compressed);
-  if (problem) throw new UsageError(inWordsOf(input, problem));
+  if (problem !== null) throw new UsageError(problemInWordsOf(input, problem, compressed));
   return compressed;
 }
 
-/** A problem of the spec in the words of who wrote it: fields that the file has set by their names, others as options. */
-export function inWordsOf({ file, from, to, ...options }: SpecInput, problem: string): string {
-  const byOption: Readonly<Record<string, unknown>> = { ...options, baselineArm: from, canaryArm: to };
-  const byFile: Readonly<Record<string, unknown>> = { ...file, interval: file?.intervalMs };
-  const isOption = (field: string): boolean => byOption[field] !== undefined || byFile[field] === undefined;
-  return inOptions(inWordsOfFile(problem), new Map([...optionOfField].filter(([field]) => isOption(field))));
+function problemInWordsOf(input: SpecInput, problem: Problem, { baselineArm }: RolloutSpec): string {
+  const nameOf = namesOf(input);
+  const isSameArm = problem.code === 'contradiction' && problem.path[0] === 'canaryArm';
+  const message = `must be another arm than ${nameOf(['baselineArm'])} (${baselineArm})`;
+  return describeProblem(isSameArm ? { ...problem, message } : problem, nameOf);
+}
+
+/** Fields of the spec as whoever wrote it knows them: those that the file has set by their names there, others as options. */
+function namesOf({ file, from, to, interval, ...options }: SpecInput): (path: ProblemPath) => string {
+  const typed = new Map<unknown, unknown>(
+    Object.entries({ ...options, baselineArm: from, canaryArm: to, intervalMs: interval }),
+  );
+  const written = new Map<unknown, unknown>(Object.entries(file ?? {}));
+  return (path) => {
+    const [field] = path;
+    const isTyped = typed.get(field) !== undefined || written.get(field) === undefined;
+    return (isTyped && optionOfField.get(field)) || nameInFile(path);
+  };
 }
 
 /** Data must not be too old before the next look at it: three intervals, as by default, where they are longer. */
