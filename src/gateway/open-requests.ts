@@ -1,7 +1,8 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { FastifyReply, FastifyRequest } from 'fastify';
-import type { GatewayContext } from './context';
 import { failed } from './gateway-error';
+import type { GatewayLimits } from './limits';
+import type { GatewayMetrics } from './metrics';
 import type { GatewayServer } from './server';
 
 /** One request under way: until its connection has closed, and all that was begun for it has ended. */
@@ -100,8 +101,14 @@ const clientWentAway = 499;
 
 const overloadedRetryAfterSeconds = '1';
 
+interface WatchedGateway {
+  readonly open: OpenRequests;
+  readonly limits: Pick<GatewayLimits, 'maxOpenRequests'>;
+  readonly metrics: Pick<GatewayMetrics, 'answered'>;
+}
+
 /** For every request: its id on the answer, one line in the log, its counts, and the limit of open ones. */
-export function watchRequests(server: GatewayServer, { open, limits, metrics }: GatewayContext): void {
+export function watchRequests(server: GatewayServer, { open, limits, metrics }: WatchedGateway): void {
   server.addHook('onRequest', async (request, reply) => {
     request.open = open.begin();
     reply.raw.once('close', () => ended(request, reply));

@@ -1,6 +1,6 @@
 import type { PrefillConduct } from './behaviour';
 import { type CompletionCall, type SimulatedToolCall, toolCallsFor } from './read-call';
-import { countPromptTokens, countTokens, jsonReply, truncateToTokens } from './tokens';
+import { countPromptTokens, countTokens, truncateToTokens } from './tokens';
 
 /** What a model says to a call: decided before it is sent, whole or in pieces. */
 export interface Answer {
@@ -108,4 +108,33 @@ function languageOf(question: string): 'en' | 'zh' | 'generic' {
   if (/[\u3040-\u30ff\uac00-\ud7af\u0e00-\u0e7f\u00c0-\u024f\u1e00-\u1eff]/.test(question)) return 'generic';
   if (/[\u4e00-\u9fff]/.test(question)) return 'zh';
   return /[a-z]/i.test(question) ? 'en' : 'generic';
+}
+
+type Schema = Readonly<Record<string, unknown>>;
+
+/** JSON that fits the schema as far as it says types, properties and enums; `text` stands wherever a string may. */
+function jsonReply(schema: Schema, text: string): string {
+  return JSON.stringify(Object.keys(schema).length === 0 ? { answer: text } : valueFor(schema, text));
+}
+
+function valueFor(schema: Schema, text: string): unknown {
+  if (Array.isArray(schema['enum'])) return schema['enum'][0] as unknown;
+  const type: unknown = Array.isArray(schema['type']) ? schema['type'][0] : schema['type'];
+  switch (type) {
+    case 'object': {
+      const properties = Object.entries((schema['properties'] ?? {}) as Record<string, Schema>);
+      return Object.fromEntries(properties.map(([name, property]) => [name, valueFor(property, text)]));
+    }
+    case 'array':
+      return [valueFor((schema['items'] ?? {}) as Schema, text)];
+    case 'number':
+    case 'integer':
+      return 1;
+    case 'boolean':
+      return true;
+    case 'null':
+      return null;
+    default:
+      return text;
+  }
 }
