@@ -1,7 +1,7 @@
 import { NativeConnection, Worker } from '@temporalio/worker';
 import type { Settings } from '../src/config/settings';
 import { openLedger } from '../src/ledger/open-ledger';
-import { TargetMemory } from '../src/activities/target-health';
+import { TargetHealth } from '../src/activities/target-health';
 import { createProvider } from '../src/providers/openai-compatible';
 import { openTurnStreams } from '../src/streams/open-streams';
 import { workerTuning, type RunningWorker } from '../src/services/worker';
@@ -22,7 +22,7 @@ export async function startComparedWorker(
   const providers = new Map(settings.providers.map((provider) => [provider.name, createProvider(provider)]));
   // The benchmark streams nothing.
   const streams = openTurnStreams(undefined);
-  const targets = new TargetMemory(policy.breaker);
+  const targets = new TargetHealth(policy.breaker);
   const steps = new Steps({ ledger, providers, policy, streams, targets, owner: kind });
   const connection = await NativeConnection.connect({ address: temporal.address });
   const worker = await Worker.create({

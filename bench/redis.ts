@@ -1,7 +1,7 @@
 import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { findFreePort } from '../src/temporal-server/free-port';
-import { findOnPath } from '../src/temporal-server/locate';
+import { findFreePort } from '../src/temporal-server/ports';
+import { findOnPath } from '../src/temporal-server/programs';
 
 export interface RedisServer {
   readonly pid: number;

@@ -1,6 +1,6 @@
 import { Command } from 'commander';
 import { renderTable, writeJson, writeLines } from '../src/terminal/output';
-import { devServerTuning } from '../src/temporal-server/dev-server-flags';
+import { devServerTuning } from '../src/temporal-server/dev-server';
 import { createReporter } from '../src/terminal/reporter';
 import { describeMachine } from './report';
 import { runTurnBenchmark } from './run-turn-benchmark';

@@ -1,7 +1,7 @@
 import type { ChatMessage, ChatReply, TranscriptTurn } from '../src/contract/chat';
 import { measurePrompt } from '../src/domain/turn/cjk';
 import { withPrefill } from '../src/domain/turn/continuation';
-import { completeToolRounds, lostCallId } from '../src/domain/turn/tool-rounds';
+import { completeToolRounds, orphanedCallId } from '../src/domain/turn/tool-rounds';
 import { chatTurnProblem } from '../src/domain/turn/validate-input';
 import { contextWindow } from '../src/domain/turn/window';
 import { historyOf } from '../src/gateway/to-turn';
@@ -28,7 +28,7 @@ const shapes: Readonly<Record<string, (size: number) => ChatMessage[]>> = {
 
 const works: Readonly<Record<string, (messages: ChatMessage[]) => unknown>> = {
   completeToolRounds,
-  lostCallId: (messages) => lostCallId(messages, [result('call_0')]),
+  orphanedCallId: (messages) => orphanedCallId(messages, [result('call_0')]),
   contextWindow: (messages) => contextWindow(messages),
   historyOf,
   measurePrompt: (messages) => measurePrompt(messages),
@@ -38,7 +38,7 @@ const works: Readonly<Record<string, (messages: ChatMessage[]) => unknown>> = {
     const state = new ConversationState('s', undefined, undefined);
     const reply = { content: 'Yes.', success: true, blocked: false } as ChatReply;
     state.add({ turnId: 't', atMs: 0, userContent: '', messages, reply } satisfies TranscriptTurn);
-    state.lostCallIn([result('call_0')]);
+    state.orphanedCallIn([result('call_0')]);
     state.windowWith([{ role: 'user', content: 'And now?' }]);
     return state.carry(0);
   },

@@ -1,5 +1,5 @@
 import { randomInt } from 'node:crypto';
-import { assertPortFree } from '../../src/temporal-server/free-port';
+import { assertPortFree } from '../../src/temporal-server/ports';
 
 /** Temporal keeps its services' ports in a column of 16 bits with a sign, and below 20,000 most named services live. */
 const lowestPort = 20_000;

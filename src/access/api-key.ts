@@ -1,18 +1,18 @@
 import { createHash, randomBytes } from 'node:crypto';
 
 /**
- * The text of an API key, `bw_<id>_<secret>`. The id is no secret: lists, turns and attempts hold it, so that a key can
- * be found and revoked without being shown.
+ * The parts of an API key, `bw_<id>_<secret>`. The id is not secret: it appears in lists, turns and attempts, so that a key
+ * can be found and revoked without being shown.
  */
 export interface ParsedApiKey {
   readonly id: string;
   readonly secret: string;
 }
 
-/** 48 bits: two keys of thousands hardly ever meet, and the ledger refuses the second one if they do. */
+/** 48 bits: collisions among thousands of keys are very unlikely, and the ledger would refuse the second key. */
 const idBytes = 6;
 
-/** 256 bits: nobody guesses it, however often they may try. */
+/** 256 bits: infeasible to guess with any number of attempts. */
 const secretBytes = 32;
 
 const idPattern = /^[0-9a-f]{12}$/;
@@ -20,9 +20,9 @@ const keyPattern = /^bw_([0-9a-f]{12})_([A-Za-z0-9_-]{43})$/;
 
 export interface CreatedApiKey {
   readonly id: string;
-  /** The whole key. To be shown once and kept nowhere. */
+  /** The whole key. Show it once; never store it. */
   readonly text: string;
-  /** What is kept instead of the secret. */
+  /** Stored instead of the secret. */
   readonly secretHash: string;
 }
 
@@ -32,7 +32,7 @@ export function createApiKey(): CreatedApiKey {
   return { id, text: `bw_${id}_${secret}`, secretHash: hashSecret(secret).toString('hex') };
 }
 
-/** null when the text cannot be a key. */
+/** null if the text is not in the format of a key. */
 export function parseApiKey(text: string): ParsedApiKey | null {
   const [, id, secret] = keyPattern.exec(text) ?? [];
   return id === undefined || secret === undefined ? null : { id, secret };
@@ -43,8 +43,8 @@ export function isApiKeyId(text: string): boolean {
 }
 
 /**
- * SHA-256, once. Slow hashes protect passwords, which people choose and others guess; a random secret of 256 bits cannot
- * be guessed from its hash, and every request pays for this.
+ * A single SHA-256. Slow hashes protect passwords, which people choose and others can guess; a random secret of 256 bits
+ * cannot be guessed from its hash, and the hash is computed for every request.
  */
 export function hashSecret(secret: string): Buffer {
   return createHash('sha256').update(secret).digest();

@@ -5,13 +5,13 @@ import { hashSecret, parseApiKey } from './api-key';
 export type ApiKeyCheck =
   { readonly kind: 'valid'; readonly key: ApiKey } | { readonly kind: 'refused'; readonly reason: ApiKeyRefusal };
 
-/** `unknown` is a wrong secret as well: who has not the whole key learns nothing about it. */
+/** `unknown` includes a wrong secret: without the whole key, a caller learns nothing about it. */
 type ApiKeyRefusal = 'missing' | 'malformed' | 'unknown' | 'revoked' | 'expired';
 
-/** Compared with where no key has the id, so that the answer takes as long. No secret has this hash. */
-const hashOfNoKey = Buffer.alloc(32).toString('hex');
+/** Compared with when no key has the id, so that the check takes equally long. No secret has this hash. */
+const dummyHash = Buffer.alloc(32).toString('hex');
 
-/** Says whether a key lets its bearer in. `keys` is the ledger's, or a `RecentApiKeys` in front of it. */
+/** Checks whether a key is valid. `keys` is the ledger's, or a `RecentApiKeys` in front of it. */
 export async function checkApiKey(
   keys: Pick<ApiKeys, 'find'>,
   text: string | undefined,
@@ -21,9 +21,9 @@ export async function checkApiKey(
   const parsed = parseApiKey(text);
   if (parsed === null) return refused('malformed');
   const found = await keys.find(parsed.id);
-  const secretHash = Buffer.from(found?.secretHash ?? hashOfNoKey, 'hex');
-  const isRight = timingSafeEqual(hashSecret(parsed.secret), secretHash);
-  if (found === null || !isRight) return refused('unknown');
+  const secretHash = Buffer.from(found?.secretHash ?? dummyHash, 'hex');
+  const isMatch = timingSafeEqual(hashSecret(parsed.secret), secretHash);
+  if (found === null || !isMatch) return refused('unknown');
   if (found.revokedAtMs !== null) return refused('revoked');
   if (found.expiresAtMs !== null && nowMs >= found.expiresAtMs) return refused('expired');
   const { secretHash: _secretHash, ...key } = found;
@@ -34,45 +34,45 @@ function refused(reason: ApiKeyRefusal): ApiKeyCheck {
   return { kind: 'refused', reason };
 }
 
-/** Revocation takes effect within it; a key in use costs one question to the database a second, not one a request. */
-const keptForMs = 1_000;
+/** Revocation takes effect within this time. A key in use costs one database query per second instead of one per request. */
+const cacheForMs = 1_000;
 
-/** Ids that nobody has are kept too, and whoever makes them up must not fill the memory: about 10 MB. */
-const maxKept = 10_000;
+/** Unknown ids are cached, too, and made-up ids must not fill the memory: about 10 MB. */
+const maxCachedIds = 10_000;
 
-interface Asked {
+interface CachedLookup {
   readonly answer: Promise<StoredApiKey | null>;
   readonly atMs: number;
 }
 
-/** The ledger's keys, each asked for once in about a second. For processes that check a key with every request. */
+/** A cache in front of the ledger's keys, for processes that check a key with every request: each id is looked up about once a second. */
 export class RecentApiKeys implements Pick<ApiKeys, 'find'> {
   /** Oldest first. */
-  private readonly asked = new Map<string, Asked>();
+  private readonly lookups = new Map<string, CachedLookup>();
 
   constructor(
     private readonly keys: Pick<ApiKeys, 'find'>,
-    /** A clock that is never put back. */
+    /** A monotonic clock. */
     private readonly nowMs: () => number = () => performance.now(),
   ) {}
 
   find(id: string): Promise<StoredApiKey | null> {
-    const known = this.asked.get(id);
+    const known = this.lookups.get(id);
     const atMs = this.nowMs();
-    if (known !== undefined && atMs - known.atMs < keptForMs) return known.answer;
-    const asked = { answer: this.keys.find(id), atMs };
-    this.asked.delete(id);
-    this.asked.set(id, asked);
-    if (this.asked.size > maxKept) this.forgetOldest();
-    // Whoever waits for it hears of the failure; the next one asks again.
-    asked.answer.catch(() => {
-      if (this.asked.get(id) === asked) this.asked.delete(id);
+    if (known !== undefined && atMs - known.atMs < cacheForMs) return known.answer;
+    const lookup = { answer: this.keys.find(id), atMs };
+    this.lookups.delete(id);
+    this.lookups.set(id, lookup);
+    if (this.lookups.size > maxCachedIds) this.evictOldest();
+    // A failed lookup is reported to its callers and not cached.
+    lookup.answer.catch(() => {
+      if (this.lookups.get(id) === lookup) this.lookups.delete(id);
     });
-    return asked.answer;
+    return lookup.answer;
   }
 
-  private forgetOldest(): void {
-    const [oldest] = this.asked.keys();
-    if (oldest !== undefined) this.asked.delete(oldest);
+  private evictOldest(): void {
+    const [oldest] = this.lookups.keys();
+    if (oldest !== undefined) this.lookups.delete(oldest);
   }
 }

@@ -5,12 +5,12 @@ import { makePrivateDirectory } from '../platform/private-directory';
 import { createApiKey } from './api-key';
 import { checkApiKey } from './check-api-key';
 
-/** Its owner alone may read it. */
+/** Only the owner may read the file. */
 const ownerOnly = 0o600;
 
 /**
- * A key for whoever runs a service on their own machine, kept in the data directory so that it is the same after a
- * restart. A new one is made when there is none, or the ledger does not let it in any more.
+ * The API key of a service on a developer's machine, kept in the data directory so that it survives restarts. A new one is
+ * created if there is none or if the ledger no longer accepts it.
  */
 export async function localKey(keys: ApiKeys, dataDirectory: string): Promise<string> {
   const file = join(dataDirectory, 'local-api-key');

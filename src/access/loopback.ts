@@ -1,25 +1,25 @@
 import type { IncomingHttpHeaders } from 'node:http';
 import { isIPv4 } from 'node:net';
 
-/** Whether only this machine reaches a server that listens there. */
+/** Whether a server that listens on this host is reachable only from this machine. */
 export function isLoopback(host: string): boolean {
   return host === 'localhost' || host === '::1' || (isIPv4(host) && host.startsWith('127.'));
 }
 
-/** The header by which a request shows that a web page from elsewhere sent it. */
+/** The header that reveals that a foreign web page sent the request. */
 export interface ForeignCaller {
   readonly header: 'host' | 'origin';
   readonly value: string;
-  /** What could be allowed; empty where `value` holds no name, as an `Origin` of `null` or `file://`. */
+  /** The name to allow; empty if `value` has none, as with an `Origin` of `null` or `file://`. */
   readonly name: string;
 }
 
 /**
- * What shows that a request to a loopback server comes from a web page from elsewhere; undefined when nothing does. Any
- * page that is open in a browser here can send requests to loopback. A page that points its own name at 127.0.0.1 can read
- * the answers too, but that name is then in `Host`. Any other page that sends more than a plain GET is named in `Origin`.
- * Programs that are no browser can say what they like, and are not what this is about.
- * @param allowedHosts names that may stand in either header, besides those of loopback
+ * Detects that a request to a loopback server comes from a foreign web page; undefined if nothing indicates that. Any page
+ * that is open in a local browser can send requests to loopback. With DNS rebinding, a page whose own name points to
+ * 127.0.0.1 can also read the responses, but then `Host` contains that name. Any other page that sends more than a plain
+ * GET is named in `Origin`. Programs other than browsers can send any headers; this is not meant to stop them.
+ * @param allowedHosts names that are allowed in both headers, in addition to loopback names
  */
 export function foreignCaller(
   { host, origin }: Pick<IncomingHttpHeaders, 'host' | 'origin'>,
@@ -39,7 +39,7 @@ function nameOf(host: string): string {
   return (name ?? address ?? '').toLowerCase();
 }
 
-/** Empty for `null`, which is what a sandboxed page and a local file send. */
+/** Empty for `null`, which sandboxed pages and local files send. */
 function nameOfOrigin(origin: string): string {
   return URL.canParse(origin) ? nameOf(new URL(origin).host) : '';
 }

@@ -11,12 +11,12 @@ import type { RecentLatency } from './target-health';
 import { userBucket } from './user-bucket';
 
 /**
- * A local activity that outlives its workflow task's heartbeat (8 s by default) gains nothing and is sometimes run
- * twice: half of that leaves room for slow answers.
+ * A local activity that takes longer than its workflow task's heartbeat (8 s by default) saves nothing and sometimes runs
+ * twice. Half of that leaves room for slow answers.
  */
 const localWithinMs = 4_000;
 
-/** Decides arm, chain and budget of a turn in one transaction, and reserves the first call. */
+/** Chooses a turn's arm and targets, checks its budgets and reserves the first call, in one transaction. */
 export async function admitTurn(
   { ledger, policy, owner }: Pick<ActivityDependencies, 'ledger' | 'policy' | 'owner'>,
   recentLatency: RecentLatency,
@@ -51,7 +51,7 @@ export async function admitTurn(
   };
 }
 
-/** What a call may cost at worst: every byte a token, and as many completion tokens as it may ask for. */
+/** Reserves the worst case: every byte is a token, and the answer uses all the completion tokens it may request. */
 export function reservationFor(
   arm: string,
   target: Target,
@@ -67,7 +67,7 @@ export function reservationFor(
   };
 }
 
-/** What the caller asks for, or the default, under the hard cap. */
+/** The requested limit or else the default, up to the hard cap. */
 export function completionLimit(policy: Policy, asked: number | undefined): number {
   return Math.min(asked ?? policy.defaults.maxTokens, policy.budgets.maxCompletionTokens);
 }
@@ -87,7 +87,7 @@ function firstCallOf(arm: Arm, policy: Policy, input: AdmitTurnInput): Reservati
   return reservationFor(arm.name, first, policy, input);
 }
 
-/** A turn that was admitted under an older configuration may belong to an arm that is gone; it goes on in the default one. */
+/** A turn that was admitted under an older configuration may belong to an arm that no longer exists; it continues in the default arm. */
 function armNamed(policy: Policy, name: string): Arm {
   const arm = Object.hasOwn(policy.arms, name) ? policy.arms[name] : policy.arms[policy.defaultArm];
   if (!arm) throw new Error(`There is no arm named ${name}. Name an existing one under defaultArm.`);

@@ -15,20 +15,20 @@ export interface Call {
   readonly signal: AbortSignal | undefined;
 }
 
-/** The call itself, within its limits, unless its target is left alone. `onText` hears the text of a stream as it comes. */
-export async function askProvider(
+/** Makes the call, within its timeouts, unless the target's circuit is open. `onText` receives the text of a stream as it arrives. */
+export async function callProvider(
   dependencies: ActivityDependencies,
   call: Call,
-  said: Pick<CompletionRequest, 'messages' | 'requestId'> & { readonly onText: (text: string) => void },
+  completion: Pick<CompletionRequest, 'messages' | 'requestId'> & { readonly onText: (text: string) => void },
 ): Promise<CompletionResult> {
   const { policy, targets } = dependencies;
   const { input, target, provider, callIndex, signal } = call;
   const timeLeftMs = input.deadlineAtMs - Date.now();
-  if (timeLeftMs <= 0) return notMade('timeout', 'The turn passed its deadline before this call began.');
+  if (timeLeftMs <= 0) return notMade('timeout', "The turn's deadline passed before this call started.");
 
   const isStreamed = target.streaming && (input.delivery ?? 'whole') !== 'whole';
   const limitMs = isStreamed ? target.stream.totalMs : attemptTimeoutMs(policy.retry, callIndex, Math.random());
-  const { messages, requestId, onText } = said;
+  const { messages, requestId, onText } = completion;
   const request: CompletionRequest = {
     model: target.model,
     messages,
@@ -39,14 +39,14 @@ export async function askProvider(
     timeoutMs: Math.min(limitMs, timeLeftMs),
     signal,
   };
-  const result = await targets.breakers.ask(target, chainOf(dependencies, call), async (onBegun) => {
-    const heard = (text: string): void => {
-      onBegun();
+  const result = await targets.breakers.call(target, chainOf(dependencies, call), async (onAnswering) => {
+    const forwardText = (text: string): void => {
+      onAnswering();
       onText(text);
     };
-    const stream = isStreamed ? { limits: target.stream, onText: heard } : undefined;
+    const stream = isStreamed ? { limits: target.stream, onText: forwardText } : undefined;
     const completed = await provider.complete({ ...request, stream });
-    // Cut off by the turn's deadline, a call tells nothing of its target.
+    // A call that was cut off by the turn's deadline says nothing about its target.
     const isCutOff = completed.kind === 'failed' && Date.now() >= input.deadlineAtMs;
     const outcome = completed.kind === 'completed' ? 'answered' : completed.failure.kind;
     return { result: completed, signal: isCutOff ? 'nothing' : healthSignals[outcome] };
@@ -54,12 +54,12 @@ export async function askProvider(
   return result ?? circuitOpen(target);
 }
 
-export function mayAsk(dependencies: ActivityDependencies, call: Call): boolean {
-  return dependencies.targets.breakers.mayAsk(call.target, chainOf(dependencies, call));
+export function mayCall(dependencies: ActivityDependencies, call: Call): boolean {
+  return dependencies.targets.breakers.mayCall(call.target, chainOf(dependencies, call));
 }
 
 export function circuitOpen({ provider }: Target) {
-  return notMade('circuit-open', `${provider} failed so often of late that it was not asked.`);
+  return notMade('circuit-open', `${provider} was not called: its circuit breaker is open after repeated failures.`);
 }
 
 function chainOf({ policy }: ActivityDependencies, { input, target }: Call): readonly Target[] {

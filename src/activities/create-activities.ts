@@ -22,15 +22,15 @@ export type { ActivityDependencies } from './dependencies';
 export type Activities = ReturnType<typeof createActivities>;
 
 /**
- * What was bought is kept as long as its turn may come again: a workflow task that is lost again and again, as under a
- * burst of messages, was seen to come back after minutes. What was not is kept until the turn's own deadline.
+ * Answers are kept as long as their turn may be retried: under a burst of messages, a workflow task that failed repeatedly
+ * was seen to return after minutes. Failed calls are kept until the turn's deadline.
  */
 const keepAnsweredMs = 60 * 60 * 1000;
 
-/** Far beyond the few seconds after which an aborted workflow task comes again; a budget may have been raised by then. */
+/** Well beyond the few seconds after which a failed workflow task is retried. Not longer, because the budget may be raised. */
 const keepRefusedMs = 120_000;
 
-/** The steps of a turn. Everything they know of the world comes in through `dependencies`. */
+/** The steps of a turn and of a rollout. All their access to the outside world comes from `dependencies`. */
 export function createActivities(dependencies: ActivityDependencies) {
   const rollout = createRolloutActivities(dependencies);
   const memory = new TurnMemory();
@@ -45,17 +45,17 @@ export function createActivities(dependencies: ActivityDependencies) {
     const outcome = await makeAttempt(dependencies, input, ticket, callIndex, signal);
     if (outcome.kind === 'answered') {
       recentLatency.add(input.target.name, input.delivery ?? 'whole', outcome.settlement.latencyMs);
-      tellOfUsage(input, outcome.settlement);
+      warnAboutUsage(input, outcome.settlement);
     }
     return outcome;
   }
 
   /**
-   * A local activity is cancelled when its turn is, and also when the server gave up its workflow task: then the task
-   * comes again and joins this call. So the call goes on, bounded by its timeout; in case nobody is left to record its
-   * turn, it is settled here.
+   * A local activity is cancelled when its turn is, but also when the server times out its workflow task: then the task is
+   * retried and joins this call. So the call is not interrupted (its timeout bounds it), and it is settled here in case
+   * nobody is left to record its turn.
    */
-  async function attemptToTheEnd(input: ModelCallInput): Promise<CallOutcome> {
+  async function attemptToCompletion(input: ModelCallInput): Promise<CallOutcome> {
     const { cancellationSignal } = Context.current();
     const outcome = await attempt(input, unusedTicket(input), 0);
     if (cancellationSignal.aborted && outcome.kind === 'answered') {
@@ -64,23 +64,23 @@ export function createActivities(dependencies: ActivityDependencies) {
     return outcome;
   }
 
-  /** A ticket of another process may have been used before that process was lost. */
+  /** Another process may have used its ticket before it died. */
   function unusedTicket({ turnId, ticket }: ModelCallInput): ModelCallInput['ticket'] {
     const isOurs = ticket?.owner === dependencies.owner && memory.takeTicket(turnId, ticket.attempt);
     return isOurs ? ticket : null;
   }
 
-  /** A task done again joins the running call or takes its finished answer. */
+  /** A retried task joins the running call or gets its finished answer. */
   function callInTask(input: ModelCallInput): Promise<CallOutcome> {
     const { turnId, target, ticket, deadlineAtMs } = input;
     return memory.once(
       `call ${turnId} ${target.name} ${ticket?.attempt}`,
       ({ kind }) => (kind === 'answered' ? keepAnsweredMs : deadlineAtMs - Date.now()),
-      () => attemptToTheEnd(input),
+      () => attemptToCompletion(input),
     );
   }
 
-  async function open(input: OpenTurnInput): Promise<OpenedTurn> {
+  async function admitAndTryFirst(input: OpenTurnInput): Promise<OpenedTurn> {
     const admission = await admitTurn(dependencies, recentLatency, input);
     if (admission.kind === 'refused') return admission;
 
@@ -89,14 +89,14 @@ export function createActivities(dependencies: ActivityDependencies) {
     if (target?.firstAttempt !== 'local') return { kind: 'admitted', admission, firstCall: null };
 
     const call = { ...input, arm, target, ticket, deadlineAtMs, earlierCalls: 0 };
-    const firstCall = await callInTask(call).catch(leaveToWorkflow);
+    const firstCall = await callInTask(call).catch(logAndLeaveToWorkflow);
     if (firstCall?.kind !== 'answered') return { kind: 'admitted', admission, firstCall };
 
-    const { settlement, ...said } = firstCall;
-    const answer = { target: target.name, model: said.model, settlement };
-    const totals = await record({ turnId: input.turnId, answer, error: null }).catch(leaveToWorkflow);
+    const { settlement, ...answerFields } = firstCall;
+    const answer = { target: target.name, model: answerFields.model, settlement };
+    const totals = await record({ turnId: input.turnId, answer, error: null }).catch(logAndLeaveToWorkflow);
     if (!totals) return { kind: 'admitted', admission, firstCall };
-    return { ...said, arm, canary, target: target.name, usage: settlement.usage, totals };
+    return { ...answerFields, arm, canary, target: target.name, usage: settlement.usage, totals };
   }
 
   function record({ turnId, answer, error }: RecordTurnInput): Promise<TurnTotals> {
@@ -114,23 +114,23 @@ export function createActivities(dependencies: ActivityDependencies) {
 
   return {
     /**
-     * All of a turn that goes well, as one local activity: each one more is one more round trip between the worker's
-     * threads. Throws only while nothing was bought. When the ledger is lost later on, the rest is the workflow's, which
-     * has more patience.
+     * A whole successful turn in one local activity, because each local activity is a round trip between the worker's
+     * threads. Throws only if no call was made. If the ledger fails later, the workflow takes over, which retries for
+     * longer.
      */
     openTurn(input: OpenTurnInput): Promise<OpenedTurn> {
       const { turnId, requestHash = '' } = input;
-      return memory.once(`open ${turnId} ${requestHash}`, keepOpenedMs, () => open(input));
+      return memory.once(`open ${turnId} ${requestHash}`, keepOpenedMs, () => admitAndTryFirst(input));
     },
 
-    /** A target's first call, as a local activity: failures are returned, the workflow decides what follows. */
+    /** A target's first call, as a local activity: failures are returned, and the workflow decides what to do. */
     callModelInTask: callInTask,
 
-    /** Calls of a target under Temporal's retry policy: a failure is thrown, with the delay before the next. */
+    /** Calls a target under Temporal's retry policy: failures are thrown, with the delay before the next attempt. */
     async callModel(input: ModelCallInput): Promise<AnsweredCall> {
       const context = Context.current();
       const { info } = context;
-      // Temporal hands out each attempt once, so the first one's ticket is certainly unused.
+      // Temporal dispatches each attempt once, so the first attempt's ticket is certainly unused.
       const ticket = info.attempt === 1 ? input.ticket : null;
       return withHeartbeats(async () => {
         const callIndex = input.earlierCalls + info.attempt - 1;
@@ -147,10 +147,10 @@ export function createActivities(dependencies: ActivityDependencies) {
       });
     },
 
-    /** Settles the answer and writes the turn's outcome. */
+    /** Settles the successful attempt and writes the turn's outcome. */
     recordTurn: record,
 
-    /** See `createRolloutActivities`, as all that concerns rollouts. */
+    /** See `createRolloutActivities`. */
     observeRollout: (request: Parameters<typeof rollout.observeRollout>[0]) =>
       withHeartbeats(() => rollout.observeRollout(request)),
     recordRollout: (entry: RolloutEntry) => withHeartbeats(() => rollout.recordRollout(entry)),
@@ -161,11 +161,11 @@ export function createActivities(dependencies: ActivityDependencies) {
   };
 }
 
-/** The money is booked either way: this is for who has to talk to the provider, or to correct the configuration. */
-function tellOfUsage({ turnId, target }: ModelCallInput, { attempt, usageNote }: Settlement): void {
+/** The cost is booked in any case. The warning is for the operator, who may have to contact the provider or correct the configuration. */
+function warnAboutUsage({ turnId, target }: ModelCallInput, { attempt, usageNote }: Settlement): void {
   if (usageNote === undefined) return;
   const { name, provider, model } = target;
-  Context.current().log.warn(`The usage of a call is odd. ${usageNote}`, {
+  Context.current().log.warn(`A provider reported an unusual usage. ${usageNote}`, {
     turnId,
     attempt,
     target: name,
@@ -181,24 +181,24 @@ function keepOpenedMs(opened: OpenedTurn): number {
   return firstCall?.kind === 'answered' ? keepAnsweredMs : admission.deadlineAtMs - Date.now();
 }
 
-function leaveToWorkflow(error: unknown): null {
-  Context.current().log.warn('A step of a turn failed; its workflow goes on with it.', { error });
+function logAndLeaveToWorkflow(error: unknown): null {
+  Context.current().log.warn('A step of a turn failed; its workflow will retry it.', { error });
   return null;
 }
 
-/** A worker that stops is not a user who stops: another worker goes on. */
+/** A worker shutdown is not a cancellation of the turn: another worker retries the call. */
 function workerStopped(input: ModelCallInput): ApplicationFailure {
   return ApplicationFailure.create({
     type: failureTypes.modelCall,
-    message: `${input.target.name}: the worker was stopped during the call`,
+    message: `${input.target.name}: the worker was shut down during the call`,
     nextRetryDelay: 0,
   });
 }
 
-/** A third of the workflows' heartbeat timeout (10 s): two may be lost before a worker counts as dead. */
+/** A third of the workflows' heartbeat timeout (10 s): two heartbeats may be lost before a worker is considered dead. */
 const heartbeatEveryMs = 3_000;
 
-/** Does the work of an activity, telling Temporal meanwhile that this worker lives. */
+/** Runs an activity while sending heartbeats, so that Temporal knows that this worker is alive. */
 async function withHeartbeats<T>(work: () => Promise<T>): Promise<T> {
   const context = Context.current();
   const heartbeats = setInterval(() => context.heartbeat(), heartbeatEveryMs);

@@ -2,17 +2,17 @@ import type { Policy } from '../contract/policy';
 import type { TurnStreams } from '../contract/stream';
 import type { Ledger } from '../contract/ledger';
 import type { Provider } from '../contract/provider';
-import type { TargetMemory } from './target-health';
+import type { TargetHealth } from './target-health';
 
-/** What the activities work with; the worker's composition root and the tests each bring their own. */
+/** The dependencies of the activities, provided by the worker's composition root or by tests. */
 export interface ActivityDependencies {
   readonly ledger: Ledger;
   /** By name. */
   readonly providers: ReadonlyMap<string, Provider>;
   readonly policy: Policy;
-  /** Where the text of streamed turns goes as it comes. */
+  /** Receives the text of streamed turns as it arrives. */
   readonly streams: TurnStreams;
-  readonly targets: TargetMemory;
-  /** This worker process: reservations carry it, so that another process knows a call may have been made. */
+  readonly targets: TargetHealth;
+  /** Identifies this worker process. Reservations carry it: any other process must assume that the call may have been made. */
   readonly owner: string;
 }

@@ -10,16 +10,17 @@ import { refusalReason } from '../domain/turn/degraded-reply';
 import { utf8Length } from '../domain/turn/messages';
 import { retryDelayMs } from '../domain/turn/retry-schedule';
 import { completionLimit, reservationFor } from './admit-turn';
-import { askProvider, type Call, circuitOpen, mayAsk } from './ask-provider';
+import { callProvider, type Call, circuitOpen, mayCall } from './ask-provider';
 import type { ActivityDependencies } from './dependencies';
 import { type Failed, notMade, settlementOfAnswer, settlementOfFailure } from './settlements';
 
 /**
- * One attempt: reserved, made, and settled when it fails. A successful call is settled together with its turn, in the
- * same transaction. `callIndex` counts the attempts of this target from 0.
+ * One attempt: reserves, makes the call, and settles it if it fails. A successful call is settled in the same transaction
+ * that records its turn. `callIndex` counts the attempts of this target from 0.
  *
- * A streamed turn that has shown something of an answer is asked to go on from it. A target that refuses that is asked
- * again at once without it: a second call with a reservation and a row of its own, whose outcome is the attempt's.
+ * If a streamed turn has already shown part of an answer, the target is asked to continue it. A target that rejects that is
+ * called again immediately without the partial answer: a second call with its own reservation and ledger row, whose
+ * outcome is the outcome of the attempt.
  */
 export async function makeAttempt(
   dependencies: ActivityDependencies,
@@ -29,26 +30,26 @@ export async function makeAttempt(
   signal: AbortSignal | undefined,
 ): Promise<CallOutcome> {
   const call = { ...resolveTarget(dependencies, input), input, callIndex, signal };
-  const begun = await partialAnswer(dependencies, input, call.target, ticket);
-  if (begun === '') return callOnce(dependencies, call, ticket, '');
+  const partial = await partialAnswer(dependencies, input, call.target, ticket);
+  if (partial === '') return callOnce(dependencies, call, ticket, '');
 
-  // It was reserved for the messages alone, by a worker or a task that is lost.
-  if (ticket) await giveBack(dependencies, input, ticket);
-  const continued = await callOnce(dependencies, call, null, begun);
-  if (!isRefusedPrefill(continued)) return continued;
+  // The ticket, made by a worker or task that was lost, covers only the messages without the partial answer.
+  if (ticket) await releaseUnused(dependencies, input, ticket);
+  const continuation = await callOnce(dependencies, call, null, partial);
+  if (!isRejectedPrefill(continuation)) return continuation;
 
-  const anew = await callOnce(dependencies, call, null, '');
-  // What is refused either way was not refused for its last message, and what was too long this time is not next time.
-  const isAboutPrefill = continued.failure.kind === 'bad-request' && !isRefusedPrefill(anew);
+  const fresh = await callOnce(dependencies, call, null, '');
+  // If both calls were rejected, the prefill was not the reason; and being too long this time says nothing about next time.
+  const isAboutPrefill = continuation.failure.kind === 'bad-request' && !isRejectedPrefill(fresh);
   if (isAboutPrefill) dependencies.targets.prefillRefused(call.target);
-  return anew;
+  return fresh;
 }
 
 /**
- * Any 400 may be about what was added to the messages, also one about their length. Only of refused content the provider
- * has said what it is about, and that is not asked again.
+ * Any 400 may be caused by the added message, including one about the length. Only for a content filter has the provider
+ * stated a different reason; that call is not repeated.
  */
-function isRefusedPrefill(outcome: CallOutcome): outcome is Extract<CallOutcome, { kind: 'failed' }> {
+function isRejectedPrefill(outcome: CallOutcome): outcome is Extract<CallOutcome, { kind: 'failed' }> {
   if (outcome.kind !== 'failed') return false;
   const { kind, httpStatus } = outcome.failure;
   return kind === 'bad-request' || (httpStatus === 400 && kind !== 'content-filter');
@@ -58,46 +59,46 @@ async function callOnce(
   dependencies: ActivityDependencies,
   call: Call,
   ticket: AttemptTicket | null,
-  begun: string,
+  partial: string,
 ): Promise<CallOutcome> {
   const { ledger, policy, streams } = dependencies;
   const { input, target, callIndex } = call;
-  // Without a reservation there is nothing to settle, and none is made in vain.
-  if (ticket === null && !mayAsk(dependencies, call)) {
+  // Checked before reserving, to save a reservation that would be released at once.
+  if (ticket === null && !mayCall(dependencies, call)) {
     return { kind: 'failed', failure: circuitOpen(target).failure, retryDelayMs: null };
   }
-  const messages = begun === '' ? input.messages : withPrefill(input.messages, begun);
-  const prompt = begun === '' ? input.prompt : measurePrompt(messages, input.modelOptions);
+  const messages = partial === '' ? input.messages : withPrefill(input.messages, partial);
+  const prompt = partial === '' ? input.prompt : measurePrompt(messages, input.modelOptions);
   const reserved = ticket ?? (await reserveAttempt(dependencies, { ...input, prompt }, target));
   if ('failure' in reserved) return { kind: 'failed', failure: reserved.failure, retryDelayMs: null };
 
   const { turnId, delivery } = input;
   const { attempt } = reserved;
-  const answer = new Continuation(begun);
+  const answer = new Continuation(partial);
   const show = (placed: PlacedText | null): void => {
     if (placed && delivery === 'streamed') streams.write(turnId, { attempt, ...placed });
   };
-  const result = await askProvider(dependencies, call, {
+  const result = await callProvider(dependencies, call, {
     messages,
     requestId: `${turnIdOf(turnId)}.${attempt}`,
     onText: (text) => show(answer.take(text)),
   });
 
   if (result.kind === 'completed') {
-    // A target that does not stream says it all at once.
+    // A target that does not stream delivers everything at once.
     show(answer.take(result.content.slice(answer.takenLength)));
     const { content, rest } = answer.finish();
     show(rest);
     const { model, finishReason, refusal, toolCalls } = result;
     const maxTokens = completionLimit(policy, input.maxTokens);
     const settlement = settlementOfAnswer(reserved, result, { target, prompt, maxTokens });
-    const said = { content, finishReason, ...(refusal && { refusal }), ...(toolCalls && { toolCalls }) };
-    return { kind: 'answered', ...said, model, settlement };
+    const answerFields = { content, finishReason, ...(refusal && { refusal }), ...(toolCalls && { toolCalls }) };
+    return { kind: 'answered', ...answerFields, model, settlement };
   }
   await ledger.settleAttempt(turnId, settlementOfFailure(reserved, result));
   const { failure, receivedBytes } = result;
-  // A target that is left alone from now on would not be asked again after the delay either.
-  const delayMs = mayAsk(dependencies, call)
+  // If this failure has opened the circuit, the target would not be called after the delay either.
+  const delayMs = mayCall(dependencies, call)
     ? retryDelayMs(policy.retry, callIndex, failure, receivedBytes, Math.random())
     : null;
   const wouldMissDeadline = delayMs !== null && Date.now() + delayMs >= input.deadlineAtMs;
@@ -112,13 +113,13 @@ function resolveTarget(
   const provider = providers.get(input.target.provider);
   if (!target || !provider) {
     throw new Error(
-      `This worker's configuration has no target ${input.target.name} at provider ${input.target.provider}, which turn ${input.turnId} was admitted with. Run all workers with the same configuration.`,
+      `Turn ${input.turnId} was admitted with target ${input.target.name} of provider ${input.target.provider}, which this worker's configuration does not have. Run all workers with the same configuration.`,
     );
   }
   return { target, provider };
 }
 
-/** Reserves what a further call of an admitted turn may cost at worst. */
+/** Reserves the worst-case cost of a further call of an admitted turn. */
 async function reserveAttempt(
   { ledger, policy, owner }: ActivityDependencies,
   input: ModelCallInput,
@@ -137,23 +138,23 @@ async function reserveAttempt(
   return notMade('budget', result.scope === 'closed' ? 'The session was closed.' : refusalReason(result.scope));
 }
 
-/** A reservation that is too small for what is to be asked, and that no call was made for. */
-async function giveBack(
+/** Releases a reservation that is too small for the call to make and was never used. */
+async function releaseUnused(
   { ledger }: ActivityDependencies,
   { turnId }: ModelCallInput,
   ticket: AttemptTicket,
 ): Promise<void> {
-  const unused = notMade('cancelled', 'The call was replaced by one that goes on from an answer which broke off.');
+  const unused = notMade('cancelled', 'The call was replaced by one that continues an interrupted answer.');
   await ledger.settleAttempt(turnId, settlementOfFailure(ticket, unused));
 }
 
-/** Tokens are four bytes long on average, and a few are runs of spaces. */
-const mostBytesPerToken = 32;
+/** Tokens have four bytes on average; a few represent long runs of spaces. */
+const maxBytesPerToken = 32;
 
 /**
- * What callers may have seen of a streamed turn's answer from its earlier attempts; '' when this one has nothing to go on
- * from, or its target is not to be asked to. More text than the turn's tokens can be is no answer, and to send it on would
- * cost more than to begin anew.
+ * The part of a streamed turn's answer that callers may have seen from earlier attempts; '' if there is none or the target
+ * must not be asked to continue it. Text longer than the turn's token limit allows is not a valid answer, and sending it
+ * would cost more than starting over.
  */
 async function partialAnswer(
   { streams, targets, policy }: ActivityDependencies,
@@ -165,13 +166,13 @@ async function partialAnswer(
   if (!target.continues || targets.refusesPrefill(target) || mayBeStructured(modelOptions)) return '';
   const answer = new AnswerSoFar();
   for (const piece of await streams.pieces(turnId)) answer.take(piece);
-  const isPossible = utf8Length(answer.text) <= completionLimit(policy, maxTokens) * mostBytesPerToken;
+  const isPossible = utf8Length(answer.text) <= completionLimit(policy, maxTokens) * maxBytesPerToken;
   return isPossible ? answer.text : '';
 }
 
 /**
- * JSON that broke off is gone on from with whatever makes a whole document by itself, and both together are none: one that
- * looks like an answer. A model that may call a tool may do so in place of the rest.
+ * A model may continue broken JSON with a complete new document; concatenated, that looks valid but is not. And a model
+ * that has tools may call one instead of continuing.
  */
 function mayBeStructured(modelOptions: ModelCallInput['modelOptions'] = {}): boolean {
   const { tools, response_format: format } = modelOptions;

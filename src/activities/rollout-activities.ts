@@ -6,7 +6,7 @@ import { type EvidenceRequest, RolloutConflictError } from '../contract/rollout-
 import { refusedRollout } from '../domain/rollout/begin-rollout';
 import type { ActivityDependencies } from './dependencies';
 
-/** What a rollout needs of the ledger. Both may be repeated. */
+/** A rollout's access to the ledger. Both activities are idempotent. */
 export function createRolloutActivities({ ledger, policy }: Pick<ActivityDependencies, 'ledger' | 'policy'>) {
   async function record(entry: RolloutEntry): Promise<RecordedRollout> {
     try {
@@ -18,7 +18,7 @@ export function createRolloutActivities({ ledger, policy }: Pick<ActivityDepende
   }
 
   return {
-    /** What is known of both arms now. */
+    /** Reads the current evidence on both arms. */
     async observeRollout(request: Omit<EvidenceRequest, 'atMs'>): Promise<Evidence> {
       return ledger.rollouts.evidence({ ...request, atMs: Date.now() });
     },
@@ -26,26 +26,26 @@ export function createRolloutActivities({ ledger, policy }: Pick<ActivityDepende
     /** Writes a decision to the audit trail and sets the split; see `Rollouts.record`. */
     async recordRollout(entry: RolloutEntry): Promise<RecordedRollout> {
       const refusal = unknownArm(policy, entry);
-      // An arm that is unknown here keeps no rollout from beginning that has begun: the worker that wrote it may be dead.
-      if (refusal === null || (await hasBegun(entry))) return record(entry);
+      // A rollout whose first entry is already recorded has started, even if this worker does not know its arm: the worker that recorded it may have died before reporting back.
+      if (refusal === null || (await hasStarted(entry))) return record(entry);
       return refusal;
     },
   };
 
-  async function hasBegun({ spec, decision }: RolloutEntry): Promise<boolean> {
+  async function hasStarted({ spec, decision }: RolloutEntry): Promise<boolean> {
     return decision.next.sequence > 1 || (await ledger.rollouts.lastAuditRow(spec.name)) !== null;
   }
 }
 
-/** Turns of an arm that this worker does not have would all go to the default arm. */
+/** Refuses arms that this worker does not have: all their turns would go to the default arm. */
 function unknownArm(policy: Policy, { spec }: RolloutEntry): RecordedRollout | null {
   const field = (['baselineArm', 'canaryArm'] as const).find((key) => !Object.hasOwn(policy.arms, spec[key]));
   if (field === undefined) return null;
   const missingAddress =
-    spec[field] === 'legacy' ? '. The legacy arm is there once LEGACY_BASE_URL says where its provider is' : '';
+    spec[field] === 'legacy' ? '. Set LEGACY_BASE_URL to the URL of its provider to get the legacy arm' : '';
   return refusedRollout({
     path: [field],
     code: 'unknown-reference',
-    message: `no arm named "${spec[field]}" is configured on this worker; there are: ${Object.keys(policy.arms).join(', ')}${missingAddress}`,
+    message: `no arm named "${spec[field]}" is configured on this worker; it has: ${Object.keys(policy.arms).join(', ')}${missingAddress}`,
   });
 }

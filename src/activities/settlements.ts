@@ -8,18 +8,18 @@ import type { CompletionResult } from '../contract/provider';
 export type Completed = Extract<CompletionResult, { kind: 'completed' }>;
 export type Failed = Extract<CompletionResult, { kind: 'failed' }>;
 
-/** What is known of the call that was answered. */
-interface Asked {
+/** The parameters of the call that was answered. */
+interface CallParameters {
   readonly target: Target;
   readonly prompt: PromptMeasure;
-  /** As many completion tokens as the call could ask for. */
+  /** The completion tokens that the call requested at most. */
   readonly maxTokens: number;
 }
 
 export function settlementOfAnswer(
   ticket: AttemptTicket,
   result: Completed,
-  { target, prompt, maxTokens }: Asked,
+  { target, prompt, maxTokens }: CallParameters,
 ): Settlement {
   const { usage, content, refusal = '', toolCalls = [] } = result;
   const answer = measureText(content + refusal + toolCalls.map((call) => JSON.stringify(call)).join(''));
@@ -56,7 +56,7 @@ export function settlementOfFailure(ticket: AttemptTicket, { failure, latencyMs 
   };
 }
 
-/** A call that was not made after all. */
+/** The result of a call that was not made. */
 export function notMade(kind: CallFailure['kind'], message: string): Failed {
   return {
     kind: 'failed',

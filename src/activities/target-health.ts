@@ -10,8 +10,8 @@ import type { BreakerPolicy } from '../contract/policy';
 import type { CompletionResult } from '../contract/provider';
 import type { HealthSignal } from '../domain/turn/health-signals';
 
-/** What this worker has learnt of its targets. */
-export class TargetMemory {
+/** What this worker has learned about its targets. */
+export class TargetHealth {
   readonly breakers: TargetBreakers;
   private readonly refusingPrefill = new Set<string>();
 
@@ -19,95 +19,97 @@ export class TargetMemory {
     this.breakers = new TargetBreakers(policy);
   }
 
-  /** Whether a call that went on from a begun answer was refused for that, while the same call without it was not. */
-  refusesPrefill({ provider, model }: Asked): boolean {
+  /** Whether the target has rejected a call with a partial answer but accepted the same call without it. */
+  refusesPrefill({ provider, model }: ProviderModel): boolean {
     return this.refusingPrefill.has(`${provider} ${model}`);
   }
 
-  prefillRefused({ provider, model }: Asked): void {
+  prefillRefused({ provider, model }: ProviderModel): void {
     this.refusingPrefill.add(`${provider} ${model}`);
   }
 }
 
-/** A model at a provider: what fails and recovers as one, whichever arms it is part of. */
-interface Asked {
+/** A model at a provider: the unit that fails and recovers, whichever arms it belongs to. */
+interface ProviderModel {
   readonly provider: string;
   readonly model: string;
 }
 
-export interface BreakerState extends Asked {
-  /** `half-open`: one call tries whether it works again, or the next one will. */
+export interface BreakerState extends ProviderModel {
+  /** `half-open`: a trial call is in flight, or the next call will be one. */
   readonly state: 'closed' | 'open' | 'half-open';
 }
 
-/** A call's result and what it tells of the target. */
+/** A call's result and what it says about the target's health. */
 export interface CallEnd {
   readonly result: CompletionResult;
   readonly signal: HealthSignal;
 }
 
-/** Makes a call. `onBegun` is to be called when the target begins to answer: enough to know that one that was down is back. */
-type Call = (onBegun: () => void) => Promise<CallEnd>;
+/** Makes a call. It must call `onAnswering` when the target starts to answer, which is enough to know that it has recovered. */
+type Call = (onAnswering: () => void) => Promise<CallEnd>;
 
 interface Circuit {
-  readonly asked: Asked;
+  readonly target: ProviderModel;
   readonly breaker: CircuitBreakerPolicy;
   openedAtMs: number;
 }
 
 /**
- * Leaves targets alone that fail again and again, as this worker sees it. While a circuit is open its target is not
- * asked; then one call tries it, and the others go on as if it were open until that one has heard from it.
+ * One circuit breaker per target, local to this worker. While a circuit is open, its target is not called. Then one trial
+ * call is let through, and for all other calls the circuit counts as open until the target starts to answer it.
  */
 export class TargetBreakers {
   private readonly circuits = new Map<string, Circuit>();
 
   constructor(private readonly policy: BreakerPolicy) {}
 
-  /** Also while one call tries whether it works again. */
-  isOpen(asked: Asked): boolean {
-    const circuit = this.circuitOf(asked);
+  /** Also true while a trial call is in flight. */
+  isOpen(target: ProviderModel): boolean {
+    const circuit = this.circuitOf(target);
     return circuit.breaker.state === CircuitState.HalfOpen || this.stateOf(circuit) === 'open';
   }
 
   /**
-   * Whether a target of `chain` may be asked now. Where all of a chain are open they are asked as if none were: nobody else
-   * could answer, so a refusal would be a failure for certain, and what keeps the provider from being hammered is the
-   * same as ever: few attempts, further and further apart. The first answer ends it.
+   * Whether a target of `chain` may be called now. If all circuits of the chain are open, they are ignored: no other target
+   * could answer, so refusing would certainly fail the turn, and providers are still protected by the limited number of
+   * attempts and their backoff. The first answer closes the circuit.
    */
-  mayAsk(asked: Asked, chain: readonly Asked[]): boolean {
-    return !this.isOpen(asked) || chain.every((other) => this.isOpen(other));
+  mayCall(target: ProviderModel, chain: readonly ProviderModel[]): boolean {
+    return !this.isOpen(target) || chain.every((other) => this.isOpen(other));
   }
 
-  /** Makes the call, or returns null where the target may not be asked. */
-  async ask(asked: Asked, chain: readonly Asked[], call: Call): Promise<CompletionResult | null> {
-    if (!this.mayAsk(asked, chain)) return null;
-    const circuit = this.circuitOf(asked);
-    if (this.isOpen(asked)) return this.callDespiteOpenCircuit(circuit, call);
-    return circuit.breaker.state === CircuitState.Open ? this.tryAgain(circuit, call) : this.askAsEver(circuit, call);
+  /** Makes the call, or returns null if the target may not be called. */
+  async call(target: ProviderModel, chain: readonly ProviderModel[], makeCall: Call): Promise<CompletionResult | null> {
+    if (!this.mayCall(target, chain)) return null;
+    const circuit = this.circuitOf(target);
+    if (this.isOpen(target)) return this.callDespiteOpenCircuit(circuit, makeCall);
+    return circuit.breaker.state === CircuitState.Open
+      ? this.makeTrialCall(circuit, makeCall)
+      : this.callThroughBreaker(circuit, makeCall);
   }
 
-  /** Of all targets that were asked by now. */
+  /** The states of all targets called so far. */
   states(): readonly BreakerState[] {
-    return [...this.circuits.values()].map((circuit) => ({ ...circuit.asked, state: this.stateOf(circuit) }));
+    return [...this.circuits.values()].map((circuit) => ({ ...circuit.target, state: this.stateOf(circuit) }));
   }
 
-  private async askAsEver({ breaker }: Circuit, call: Call): Promise<CompletionResult> {
+  private async callThroughBreaker({ breaker }: Circuit, call: Call): Promise<CompletionResult> {
     let end: CallEnd | undefined;
     const counted = breaker.execute(async () => {
       end = await call(() => undefined);
-      // Thrown through the breaker, which then counts the call neither way.
-      if (end.signal === 'nothing') throw new NothingTold();
+      // An unhandled error makes the breaker ignore the call.
+      if (end.signal === 'nothing') throw new InconclusiveCall();
       return end.signal;
     });
     await counted.catch((error: unknown) => {
-      if (!(error instanceof NothingTold)) throw error;
+      if (!(error instanceof InconclusiveCall)) throw error;
     });
     return resultOf(end);
   }
 
-  /** A trial that tells nothing has not shown that the target works. */
-  private async tryAgain({ breaker }: Circuit, call: Call): Promise<CompletionResult> {
+  /** An inconclusive trial call counts as a failure: it has not shown that the target works. */
+  private async makeTrialCall({ breaker }: Circuit, call: Call): Promise<CompletionResult> {
     let ending: Promise<CallEnd> | undefined;
     await breaker.execute(
       () =>
@@ -119,8 +121,8 @@ export class TargetBreakers {
     return resultOf(await ending);
   }
 
-  private async callDespiteOpenCircuit({ asked }: Circuit, call: Call): Promise<CompletionResult> {
-    const close = () => void this.circuits.delete(keyOf(asked));
+  private async callDespiteOpenCircuit({ target }: Circuit, call: Call): Promise<CompletionResult> {
+    const close = () => void this.circuits.delete(keyOf(target));
     const { result, signal } = await call(close);
     if (signal === 'works') close();
     return result;
@@ -132,8 +134,8 @@ export class TargetBreakers {
     return Date.now() - openedAtMs < this.policy.halfOpenAfterMs ? 'open' : 'half-open';
   }
 
-  private circuitOf(asked: Asked): Circuit {
-    const key = keyOf(asked);
+  private circuitOf(target: ProviderModel): Circuit {
+    const key = keyOf(target);
     const known = this.circuits.get(key);
     if (known) return known;
 
@@ -141,30 +143,30 @@ export class TargetBreakers {
       handleWhenResult((signal) => signal === 'fails'),
       { halfOpenAfter: this.policy.halfOpenAfterMs, breaker: new ConsecutiveBreaker(this.policy.failures) },
     );
-    const { provider, model } = asked;
-    const circuit: Circuit = { asked: { provider, model }, breaker, openedAtMs: 0 };
+    const { provider, model } = target;
+    const circuit: Circuit = { target: { provider, model }, breaker, openedAtMs: 0 };
     breaker.onBreak(() => (circuit.openedAtMs = Date.now()));
     this.circuits.set(key, circuit);
     return circuit;
   }
 }
 
-class NothingTold extends Error {}
+class InconclusiveCall extends Error {}
 
 function resultOf(end: CallEnd | undefined): CompletionResult {
-  if (end === undefined) throw new Error('The breaker ended a call that it had not begun.');
+  if (end === undefined) throw new Error('The circuit breaker finished a call without making it.');
   return end.result;
 }
 
-function keyOf({ provider, model }: Asked): string {
+function keyOf({ provider, model }: ProviderModel): string {
   return `${provider} ${model}`;
 }
 
-/** Calls that are remembered of each target, and how many must be known before they outweigh the configuration. */
-const window = 64;
-const enough = 20;
+/** How many latencies are kept per target, and how many are needed to override the configured latency. */
+const sampleWindow = 64;
+const minSamples = 20;
 
-/** How long each target's answers took of late, as seen by this worker; those that came as a stream apart. */
+/** The recent latencies of each target, as measured by this worker; streamed calls are counted separately. */
 export class RecentLatency {
   private readonly latencies = new Map<string, number[]>();
 
@@ -172,19 +174,19 @@ export class RecentLatency {
     const key = latencyKey(target, delivery);
     const known = this.latencies.get(key) ?? [];
     known.push(latencyMs);
-    if (known.length > window) known.shift();
+    if (known.length > sampleWindow) known.shift();
     this.latencies.set(key, known);
   }
 
-  /** Milliseconds, or undefined while too few calls are known. */
+  /** Milliseconds; undefined while there are too few calls. */
   p95(target: string, delivery: Delivery): number | undefined {
     const known = this.latencies.get(latencyKey(target, delivery));
-    if (!known || known.length < enough) return undefined;
+    if (!known || known.length < minSamples) return undefined;
     return known.toSorted((a, b) => a - b)[Math.ceil(known.length * 0.95) - 1];
   }
 }
 
-/** `collected` and `streamed` are the same call. */
+/** `collected` and `streamed` make the same provider call. */
 function latencyKey(target: string, delivery: Delivery): string {
   return `${delivery === 'whole' ? 'whole' : 'stream'} ${target}`;
 }

@@ -1,9 +1,9 @@
 import { LRUCache } from 'lru-cache';
 
-/** Code units of what finished steps returned, as JSON: some 30,000 answers. The least recently used goes first. */
+/** Limit of the kept results as JSON, in UTF-16 code units: some 30,000 answers. The least recently used are evicted first. */
 const maxFinishedLength = 64 * 1024 * 1024;
 
-/** Longer than any turn: after it, nothing brings a ticket back. */
+/** Longer than any turn, so no ticket returns after it. */
 const keepUsedTicketsMs = 600_000;
 
 /**
@@ -25,7 +25,7 @@ export class TurnMemory {
     });
   }
 
-  /** True for the first taker: a call that was begun and lost its ledger must not be made again under the same number. */
+  /** True only the first time: if the ledger failed after a call was started, the call must not be repeated under the same attempt number. */
   takeTicket(turnName: string, attempt: number): boolean {
     const key = `${turnName} ${attempt}`;
     if (this.usedTickets.has(key)) return false;
@@ -35,8 +35,8 @@ export class TurnMemory {
   }
 
   /**
-   * Runs `step`, or joins the one under this key, or takes what that one returned within the last `keepMs`. A step that
-   * throws is forgotten, so that it can be tried again.
+   * Runs `step`, or joins a running step with the same key, or returns its result if it finished within the last `keepMs`.
+   * A step that throws is forgotten, so that it can be retried.
    */
   async once<Result extends object>(
     key: string,

@@ -1,8 +1,8 @@
 import { Command, Option } from 'commander';
 import pc from 'picocolors';
 import { formatUsd } from '../domain/turn/prices';
-import type { CostDimension, CostRow, CostTotals, Ledger } from '../contract/ledger';
-import { rowAsJson, summarise, summaryAsJson, type CostSummary } from '../operator/cost-summary';
+import type { CostDimension, CostRow, CostTotals } from '../contract/ledger';
+import { type CostSummary, noCostsYet, readCosts, rowAsJson, summaryAsJson } from '../operator/costs';
 import { exitStatusHelp } from './exit-status';
 import { renderTable, writeJson, writeLines } from '../terminal/output';
 import { withLedger } from '../operator/connections';
@@ -28,28 +28,17 @@ export function costsCommand(): Command {
     .addHelpText('after', `\n${exitStatusHelp}`)
     .action(async ({ by, json }: CostsFlags) => {
       const costs = await withLedger(
-        (ledger, settings) => readCosts(ledger, settings.policy.budgets.dayNanoUsd, by),
+        (ledger, settings) => readCosts(ledger, settings.policy.budgets.dayNanoUsd, by, maxRows),
         (database, settings) => ({
           absent: database,
-          summary: summarise(undefined, [], settings.policy.budgets.dayNanoUsd, Date.now()),
+          summary: noCostsYet(settings.policy.budgets.dayNanoUsd),
           rows: [],
         }),
       );
       if (json) writeJson({ ...summaryAsJson(costs.summary), by, rows: costs.rows.map(rowAsJson) });
       else if ('absent' in costs) writeLines(nothingYet(costs.absent));
-      else writeLines(asText(costs.name, costs.summary, by, costs.rows));
+      else writeLines(asText(costs.ledger, costs.summary, by, costs.rows));
     });
-}
-
-async function readCosts(ledger: Ledger, dayCapNanoUsd: number, by: CostDimension) {
-  const [name, totals, days, rows] = await Promise.all([
-    ledger.check(),
-    ledger.costTotals(),
-    // Today's row is the first, or the second when another process is past midnight already.
-    ledger.costsBy('day', 2),
-    ledger.costsBy(by, maxRows),
-  ]);
-  return { name, summary: summarise(totals, days, dayCapNanoUsd, Date.now()), rows };
 }
 
 function asText(ledger: string, summary: CostSummary, by: CostDimension, rows: readonly CostRow[]): readonly string[] {

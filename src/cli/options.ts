@@ -1,5 +1,7 @@
 import { InvalidArgumentError } from 'commander';
+import type { InvalidInputError } from '../client/errors';
 import { describeProblem, formatPath, type Problem } from '../contract/problem';
+import { UsageError } from './exit-status';
 
 /** A port as a flag gives it; 0 is any free one. */
 export function parsePort(text: string): number {
@@ -25,6 +27,12 @@ export function parseDuration(text: string): number {
 /** A problem in the words of whoever has typed options. */
 export function inOptions(problem: Problem, optionOfField: ReadonlyMap<unknown, string>): string {
   return describeProblem(problem, (path) => optionOfField.get(path[0]) ?? formatPath(path));
+}
+
+/** A refused input as wrong usage, in the same words. */
+export function usageError(error: InvalidInputError, options: ReadonlyMap<unknown, string>): UsageError {
+  const problems = error.problems.map((problem) => inOptions(problem, options));
+  return new UsageError(problems.join('; '), { cause: error });
 }
 
 /** What the commands call a field of a rollout or of a command to it. */

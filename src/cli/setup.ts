@@ -8,10 +8,11 @@ import { loadSettings } from '../config/load-settings';
 import type { TemporalSettings } from '../config/settings';
 import { searchAttributeNames } from '../contract/names';
 import { migrateLedger } from '../ledger/open-ledger';
-import { addMissingSearchAttributes } from '../temporal-server/search-attributes';
+import { addMissingSearchAttributes } from '../temporal-server/namespace';
 import { exitStatusHelp } from './exit-status';
 import { writeJson, writeLines } from '../terminal/output';
-import { connectToTemporal, isNotAllowed, isNotFound } from '../operator/connections';
+import { isNotAllowed, isNotFound } from '../client/errors';
+import { connectToTemporal } from '../operator/connections';
 
 /** Long enough to look at last week's turns in the UI; text is kept no longer than that. */
 const defaultRetentionDays = 7;

@@ -1,5 +1,5 @@
 /** Exit status of a process that SIGINT ended, as shells give it. */
-const interruptedStatus = 130;
+export const interruptedStatus = 130;
 
 /** Resolves at the first Ctrl-C or SIGTERM; a second one ends the process at once. */
 export function untilStopped(): Promise<NodeJS.Signals> {

@@ -2,6 +2,7 @@ import { Client, Connection } from '@temporalio/client';
 import type { ConnectionLike, ConnectionOptions } from '@temporalio/client';
 import { readConnectionSettings } from '../config/connection-settings';
 import type { EncryptionSettings, TemporalSettings } from '../config/settings';
+import { errorMessage } from '../contract/failures';
 import { createDataConverter } from '../encryption/data-converter';
 import { BellwetherClient } from './bellwether-client';
 import { TemporalUnreachableError } from './errors';
@@ -47,7 +48,7 @@ export interface OperatorOptions extends ConnectOptions {
 }
 
 /**
- * The same for who operates rollouts.
+ * The same for those who operate rollouts.
  * @throws {TemporalUnreachableError}
  */
 export async function connectOperator(options: OperatorOptions = {}): Promise<RolloutClient> {
@@ -59,19 +60,28 @@ async function connectToTemporal(options: ConnectOptions) {
   const configured = readConnectionSettings();
   const encryption = options.encryption === undefined ? configured.encryption : options.encryption;
   const temporal: TemporalSettings = { ...configured.temporal, ...options.temporal };
-  const { address } = temporal;
-  const connectionOptions = {
-    ...temporal.connectionOptions,
-    address,
-    connectTimeout: options.connectTimeoutMs ?? defaultConnectTimeoutMs,
-  } as ConnectionOptions;
-  const connection = await Connection.connect(connectionOptions).catch((error: unknown) => {
-    throw new TemporalUnreachableError(
-      `Temporal does not answer at ${address}. Start it (bellwether up starts one), or set TEMPORAL_ADDRESS.`,
-      { cause: error },
-    );
-  });
+  const connection = await openConnection(temporal, options.connectTimeoutMs);
   const dataConverter = createDataConverter(encryption ?? undefined);
   const over = (used: ConnectionLike) => new Client({ connection: used, namespace: temporal.namespace, dataConverter });
   return { client: over(connection), taskQueue: temporal.taskQueue, over };
+}
+
+const whatToDo = '. Start it (`bellwether up` starts one), or set TEMPORAL_ADDRESS.';
+
+/**
+ * A connection of one's own, to be closed. The error says where nobody answered and why, and then `advice`.
+ * @throws {TemporalUnreachableError}
+ */
+export async function openConnection(
+  { address, connectionOptions }: TemporalSettings,
+  connectTimeoutMs = defaultConnectTimeoutMs,
+  advice = whatToDo,
+): Promise<Connection> {
+  const options = { ...connectionOptions, address, connectTimeout: connectTimeoutMs } as ConnectionOptions;
+  try {
+    return await Connection.connect(options);
+  } catch (error) {
+    const message = `Temporal does not answer at ${address} (${errorMessage(error)})${advice}`;
+    throw new TemporalUnreachableError(message, { cause: error });
+  }
 }

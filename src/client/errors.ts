@@ -181,6 +181,12 @@ export function isNotFound(error: unknown): boolean {
   return error instanceof WorkflowNotFoundError || grpcCauseOf(error)?.code === grpcStatus.NOT_FOUND;
 }
 
+/** As Temporal Cloud answers to what its own web page is for. */
+export function isNotAllowed(error: unknown): boolean {
+  const code = grpcCauseOf(error)?.code;
+  return code === grpcStatus.PERMISSION_DENIED || code === grpcStatus.UNIMPLEMENTED;
+}
+
 function fromFailure(failure: unknown, subject: string): BellwetherError {
   const message = errorMessage(failure);
   const type = failure instanceof ApplicationFailure ? failure.type : undefined;

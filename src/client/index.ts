@@ -19,6 +19,8 @@ export type {
 } from '../contract/rollout';
 export { connect, connectOperator } from './connect';
 export type { ConnectOptions, OperatorOptions } from './connect';
+export type { Rollouts } from '../contract/rollout-ledger';
+export type { RollbackAnswer } from './rollback';
 export type { RolloutClient } from './rollout-client';
 export {
   BellwetherError,

@@ -20,6 +20,7 @@ import type {
   RolloutSpec,
   RolloutStatus,
 } from '../contract/rollout';
+import type { Rollouts } from '../contract/rollout-ledger';
 import { describeRefusal } from '../domain/rollout/begin-rollout';
 import { rolloutCommandProblem, rolloutSpecProblem } from '../domain/rollout/validate';
 import {
@@ -30,9 +31,13 @@ import {
   RolloutRefusedError,
   translateError,
 } from './errors';
+import { type RollbackAnswer, rollBackInLedger } from './rollback';
 
 /** An operator waits; a worker that takes over from a dead one needs some 10 s. */
 const defaultDeadlineMs = 60_000;
+
+/** Whoever rolls back cannot wait for much more than the 10 s in which a worker takes over from a dead one. */
+const rollbackDeadlineMs = 15_000;
 
 /** Between tries: each costs the workflow a task, and the worker that lost the first is mostly back within moments. */
 const retryDelayMs = 200;
@@ -98,6 +103,28 @@ export class RolloutClient {
         this.handle(name).executeUpdate<RolloutAnswer, [RolloutCommandInput]>(command, { args: [input] }),
       ),
     );
+  }
+
+  /**
+   * Rolls back whatever has become of the workflow: when none runs, or none answers within 15 s, the rollback is written
+   * straight into the ledger, from which turns are routed. Once more changes nothing.
+   * @param rollouts the ledger that the service's workers use: `openOperator` opens it
+   * @throws {InvalidInputError} names the field and the limit
+   * @throws {RolloutNotFoundError} the ledger has no rollout of this name
+   * @throws {RolloutEndedError} there is nothing left to roll back
+   */
+  async rollBack(name: string, input: RolloutCommandInput, rollouts: Rollouts): Promise<RollbackAnswer> {
+    const inHurry = new RolloutClient(this.temporal, this.taskQueue, Math.min(this.deadlineMs, rollbackDeadlineMs));
+    try {
+      if ((await inHurry.execution(name)) === 'running') {
+        const answer = await inHurry.command(name, 'rollback', input);
+        if (answer.accepted) return { ...answer, withoutWorkflow: false };
+      }
+    } catch (error) {
+      if (error instanceof InvalidInputError) throw error;
+      // Whatever else keeps the workflow from answering: the ledger knows how the rollout stands.
+    }
+    return rollBackInLedger(rollouts, name, input);
   }
 
   /** Whether a workflow stands behind the rollout: `running`, how it ended, or `unknown` to Temporal. */

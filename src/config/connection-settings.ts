@@ -2,7 +2,7 @@ import { existsSync } from 'node:fs';
 import { loadClientConnectConfig } from '@temporalio/envconfig';
 import { errorMessage } from '../contract/failures';
 import { defaultTaskQueue } from '../contract/names';
-import { embeddedServerAddress } from '../temporal-server/embedded-data-file';
+import { embeddedServerAddress } from '../temporal-server/data-file';
 import { readDataDirectory } from './data-directory';
 import { readEncryption } from './encryption';
 import { mergeVariables, readDotEnv, type Variables } from './environment';

@@ -1,32 +1,32 @@
-/** `chat` keys send turns; `operator` keys are for who runs the service. */
+/** `chat` keys send turns; `operator` keys belong to the people who run the service. */
 export type KeyRole = 'chat' | 'operator';
 
 export interface ApiKey {
-  /** Visible to everybody: it stands in lists, in turns' inputs and on attempts. */
+  /** Not secret: it appears in lists, in turns' inputs and on attempts. */
   readonly id: string;
-  /** For people, such as `support-bot`; several keys may share one, as when a key is replaced. */
+  /** A label for people, such as `support-bot`. Not unique: a key and its replacement may share it. */
   readonly name: string;
   readonly role: KeyRole;
-  /** What its turns may cost in one UTC day, and altogether; null: no limit of its own. */
+  /** Spending limits per UTC day and in total; null: no limit of its own. */
   readonly dayNanoUsd: number | null;
   readonly totalNanoUsd: number | null;
-  /** The models it may name; null: all. */
+  /** The models that its requests may name; null: all. */
   readonly models: readonly string[] | null;
   /** null: no limit of its own. */
   readonly requestsPerMinute: number | null;
   readonly createdAtMs: number;
-  /** From this moment on it is refused; null: never. */
+  /** The key is refused from this moment on; null: it never expires. */
   readonly expiresAtMs: number | null;
   readonly revokedAtMs: number | null;
 }
 
-/** A key with what proves it; only for `checkApiKey`. */
+/** A key with the hash that verifies it; only for `checkApiKey`. */
 export interface StoredApiKey extends ApiKey {
   /** SHA-256 of the key's secret, in hex. The secret itself is stored nowhere. */
   readonly secretHash: string;
 }
 
-/** A key with what its turns have cost so far; unconfirmed attempts count at their worst case, those in flight not. */
+/** A key with what its turns have cost so far. Unconfirmed attempts count at their worst case; attempts in flight do not count. */
 export interface ListedApiKey extends ApiKey {
   readonly spentTodayNanoUsd: number;
   readonly spentNanoUsd: number;
@@ -34,13 +34,13 @@ export interface ListedApiKey extends ApiKey {
 
 export type NewApiKey = Omit<StoredApiKey, 'revokedAtMs'>;
 
-/** The API keys that the gateway lets in. As with all of the ledger, every method may be repeated. */
+/** The API keys that the gateway accepts. Like everything in the ledger, every method is safe to repeat. */
 export interface ApiKeys {
-  /** Throws when another key has this id. */
+  /** @throws when another key has this id */
   create(key: NewApiKey): Promise<void>;
-  /** All keys, also revoked and expired ones, oldest first; today is the UTC day of `nowMs`. */
+  /** All keys, including revoked and expired ones, oldest first. Today is the UTC day of `nowMs`. */
   list(nowMs: number): Promise<readonly ListedApiKey[]>;
   find(id: string): Promise<StoredApiKey | null>;
-  /** Revoking it again keeps the first time. False when there is no such key. */
+  /** Revoking a key again keeps the first revocation time. Returns false when there is no such key. */
   revoke(id: string, atMs: number): Promise<boolean>;
 }

@@ -3,7 +3,7 @@ import type { TrafficSplit } from './rollout';
 import type { Rollouts } from './rollout-ledger';
 import type { RefusalScope, Settlement, TurnTotals } from './turn';
 
-/** The ledger's database cannot be used. The message says which, why, and what to do; it holds no credentials. */
+/** The ledger's database cannot be used. The message says which one, why, and what to do; it never contains credentials. */
 export class LedgerUnavailableError extends Error {
   override readonly name = 'LedgerUnavailableError';
 }
@@ -14,7 +14,7 @@ export interface Caps {
   readonly dayNanoUsd: number;
 }
 
-/** What one model call is for and what it may cost at worst. */
+/** Which model call to reserve money for, and how much it can cost at most. */
 export interface Reservation {
   readonly arm: string;
   /** The target's name: `holysheep-primary`. */
@@ -24,9 +24,9 @@ export interface Reservation {
   readonly worstCaseNanoUsd: number;
 }
 
-/** What the ledger knows when a turn is to be admitted. */
+/** What the ledger knows about a turn at the moment of admission. */
 export interface KnownAtAdmission {
-  /** The arm of a turn that was admitted before (its worker died, or its task is done again): the turn keeps it. */
+  /** The arm of a turn that was admitted before (its worker died, or its task is being retried): the turn keeps its arm. */
   readonly previousArm: string | null;
   /** As of this transaction; null before the first rollout. */
   readonly split: TrafficSplit | null;
@@ -34,7 +34,7 @@ export interface KnownAtAdmission {
 
 export interface TurnPlan {
   readonly reservation: Reservation;
-  /** The bake that a new turn counts for; null when it counts for none. A turn that was admitted before keeps its own. */
+  /** The bake that a new turn counts towards, or null. A turn that was admitted before keeps its own. */
   readonly countedIn: CountedIn | null;
 }
 
@@ -44,15 +44,15 @@ export interface CountedIn {
 }
 
 export interface AdmitRequest {
-  /** Unique in the ledger: a turn's name, by `turnName` or `oneShotTurnName`. The same in all that follows. */
+  /** The turn's name, from `turnName` or `oneShotTurnName`, unique in the ledger. The same goes for every `turnId` below. */
   readonly turnId: string;
   readonly sessionId: string | null;
   readonly userId: string | null;
-  /** The API key whose budgets the attempt counts on besides session and day; left out or null: none. */
+  /** The API key whose budgets are charged in addition to session and day; omitted or null: none. */
   readonly keyId?: string | null;
-  /** Chooses arm and first target inside the transaction. */
+  /** Chooses the arm and the first target, inside the transaction. */
   readonly plan: (known: KnownAtAdmission) => TurnPlan;
-  /** Made once by the caller and kept over its own retries: a repeated request with the same id gets the first one's answer. */
+  /** Idempotency key: the caller creates it once and reuses it when it retries, and every repetition gets the first answer. */
   readonly requestId: string;
   /** The worker process that will make the call. */
   readonly owner: string;
@@ -71,7 +71,7 @@ export type AdmitResult =
     }
   | { readonly kind: 'refused'; readonly scope: RefusalScope; readonly remainingNanoUsd: number };
 
-/** A further attempt of an admitted turn: a retry or the next target. */
+/** A further attempt of an admitted turn: a retry, or a call of the next target. */
 export interface ReserveRequest {
   readonly turnId: string;
   /** As in `AdmitRequest`. */
@@ -95,7 +95,7 @@ export interface TurnRecord {
   readonly model: string | null;
   /** Why no target answered. */
   readonly error: string | null;
-  /** Attempts that are still open. */
+  /** How the attempts that are still open ended. */
   readonly settlements: readonly Settlement[];
   readonly dayCapNanoUsd: number;
   readonly atMs: number;
@@ -105,16 +105,16 @@ export type CostDimension = 'day' | 'session' | 'model' | 'arm' | 'key';
 
 export interface CostRow {
   readonly key: string;
-  /** Only by `key`: the API key's name, or null where the ledger has none. */
+  /** Only when grouped by `key`: the API key's name, or null if the ledger does not know the key. */
   readonly name?: string | null;
   readonly turns: number;
   readonly attempts: number;
   readonly tokens: number;
   readonly costNanoUsd: number;
   readonly unconfirmedNanoUsd: number;
-  /** By how much settled calls passed what was reserved for them: the part of the cost that no cap could foresee. */
+  /** How much settled calls cost beyond their reservations: the part of the cost that no cap could prevent. */
   readonly overReservedNanoUsd: number;
-  /** Calls whose provider claimed a usage that cannot be: they count at what was reserved, as unconfirmed. */
+  /** Calls whose provider reported an impossible usage: they count at the reserved amount, as unconfirmed. */
   readonly disbelievedCalls: number;
 }
 
@@ -124,7 +124,7 @@ export interface CostTotals {
   readonly tokens: number;
   readonly costNanoUsd: number;
   readonly unconfirmedNanoUsd: number;
-  /** As in `CostRow`. */
+  /** See `CostRow`. */
   readonly overReservedNanoUsd: number;
   readonly disbelievedCalls: number;
   /** Reserved by calls in flight. */
@@ -133,10 +133,10 @@ export interface CostTotals {
   readonly days: number;
 }
 
-/** One row per model call, as an auditor reads it. */
+/** One row per model call, for auditors. */
 export interface AttemptRow {
   readonly turnId: string;
-  /** As `turnName` and `oneShotTurnName` have it. */
+  /** From `turnName` or `oneShotTurnName`. */
   readonly turnName: string;
   readonly attempt: number;
   readonly sessionId: string | null;
@@ -151,61 +151,64 @@ export interface AttemptRow {
   readonly costNanoUsd: number;
   readonly promptTokens: number;
   readonly completionTokens: number;
-  /** As in `Settlement`. */
+  /** See `Settlement`. */
   readonly usageNote: string | null;
 }
 
 /**
- * What turns cost and how they went. Every method is one transaction and may be repeated: the second time changes
- * nothing. For every scope, at every instant: spent + reserved ≤ cap (an `unconfirmed` amount is spent), but for what
- * settled calls cost beyond their reservations: that is spent, and refuses what comes after it.
+ * What turns cost and how they ended. Every method is one transaction and is idempotent. For every scope, at every
+ * instant: spent + reserved ≤ cap (`unconfirmed` amounts count as spent). The one exception is what settled calls cost
+ * beyond their reservations: it counts as spent, so later reservations are refused.
  */
 export interface Ledger {
   readonly rollouts: Rollouts;
   readonly keys: ApiKeys;
   readonly requests: Requests;
   /**
-   * Registers the turn if it is new, posts what earlier attempts of it left open as unconfirmed, and reserves the worst
-   * case of the next attempt against session, API key and day. Refuses when the session is closed or a cap would be
-   * passed; a refused new turn is kept as a row with outcome `refused` and reserves nothing. A key that is revoked, or
-   * that nobody knows, refuses nothing here: that is for who lets it in, and a turn that runs is finished.
+   * Registers the turn if it is new, posts its open reservations as unconfirmed, and reserves the worst case of the next
+   * attempt against session, API key and day. Refuses when the session is closed or a cap would be exceeded; a refused
+   * new turn is kept as a row with outcome `refused` and reserves nothing. Does not refuse revoked or unknown keys:
+   * authentication happens elsewhere, and a turn that has started may finish.
    */
   admit(request: AdmitRequest): Promise<AdmitResult>;
-  /** As `admit`, for a further attempt of a turn that is already admitted. */
+  /** Like `admit`, for a further attempt of a turn that is already admitted. */
   reserveAttempt(request: ReserveRequest): Promise<ReserveResult>;
-  /** Ends one attempt; with numbers that no row can hold, as unconfirmed. An unconfirmed attempt may still become settled or released when its truth arrives late. */
+  /** Settles one attempt; as unconfirmed, if its numbers do not fit a row. An unconfirmed attempt can still become settled or released if its outcome arrives late. */
   settleAttempt(turnId: string, settlement: Settlement): Promise<void>;
-  /** Ends the given attempts and writes the turn's outcome; a turn recorded again after a crash gets the newer outcome. */
+  /** Settles the given attempts and writes the turn's outcome; a turn recorded again after a crash gets the newer outcome. */
   recordTurn(record: TurnRecord): Promise<TurnTotals>;
   /** After this, `admit` refuses the session's turns. */
   closeSession(sessionId: string, atMs: number): Promise<void>;
-  /** Posts reservations made before `reservedBeforeMs` as unconfirmed: no turn is left that could end them. Returns their number. */
+  /** Posts reservations made before `reservedBeforeMs` as unconfirmed, since no turn is left that could settle them. Returns how many there were. */
   postAbandonedReservations(reservedBeforeMs: number): Promise<number>;
   costTotals(): Promise<CostTotals>;
-  /** Rows in descending cost, days in descending order. */
+  /** Rows by descending cost; days by descending date. */
   costsBy(dimension: CostDimension, limit: number): Promise<readonly CostRow[]>;
   attempts(turnName?: string): Promise<readonly AttemptRow[]>;
-  /** Throws when the database cannot be used; otherwise says what it is, without credentials: `SQLite /path/ledger.db`. */
+  /**
+   * Returns a description of the database without credentials: `SQLite /path/ledger.db`.
+   * @throws when the database cannot be used
+   */
   check(): Promise<string>;
   close(): Promise<void>;
 }
 
-/** A request that the gateway took, before its turn is begun. Holds no text of any message. */
+/** An HTTP request that the gateway accepted, before its turn is started. Contains no message text. */
 export interface NewRequest {
-  /** Made by the gateway for this very request. */
+  /** Generated by the gateway for this request. */
   readonly turnId: string;
-  /** The API key that it came with. */
+  /** The API key it was authenticated with. */
   readonly keyId: string;
   /** null for a stateless request. */
   readonly sessionId: string | null;
-  /** As the caller sent it; only its SHA-256 is stored. */
+  /** As sent by the caller; only its SHA-256 is stored. */
   readonly idempotencyKey: string | null;
-  /** Tells requests with one idempotency key but different bodies apart. */
+  /** Detects requests with the same idempotency key but different bodies. */
   readonly bodyHash: string;
   readonly atMs: number;
 }
 
-/** One turn of the gateway and whose it is. */
+/** A turn that the gateway started, and the key that owns it. */
 export interface RegisteredRequest {
   readonly turnId: string;
   readonly keyId: string;
@@ -215,21 +218,21 @@ export interface RegisteredRequest {
 }
 
 export interface Registration extends RegisteredRequest {
-  /** False when the API key used the idempotency key before: the rest is then the earlier request's. */
+  /** False when the API key has used the idempotency key before: the other fields are then those of the earlier request. */
   readonly isNew: boolean;
 }
 
 export interface FoundRequest extends RegisteredRequest {
-  /** `in-progress` also while the turn has not begun. */
+  /** `in-progress` includes turns that have not started yet. */
   readonly outcome: 'in-progress' | 'answered' | 'degraded' | 'refused';
 }
 
 export interface Requests {
   /**
-   * Keeps the request and returns it; with an idempotency key that this API key used before, returns the earlier one
-   * instead and keeps nothing. The same registration again, by its turn id, gets the same answer.
+   * Stores the request and returns it. If this API key has used the idempotency key before, stores nothing and returns the
+   * earlier request. Repeating a registration (same turn id) returns the same result.
    */
   register(request: NewRequest): Promise<Registration>;
-  /** null for a turn that no gateway began. */
+  /** null for a turn that no gateway started. */
   find(turnId: string): Promise<FoundRequest | null>;
 }

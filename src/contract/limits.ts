@@ -1,45 +1,45 @@
-/** Limits at the edge, told to the caller by name when one is passed. */
+/** Input limits. An error about an exceeded limit names it to the caller. */
 export const limits = {
-  /** One user message. A window of 20 such messages would pass Temporal's 2 MB payload limit without `maxWindowBytes`. */
+  /** One user message. Without `maxWindowBytes`, a window of 20 such messages would exceed Temporal's payload limit of 2 MB. */
   maxMessageBytes: 64 * 1024,
-  /** Everything sent to a model: well under Temporal's 2 MB limit on one payload. */
+  /** Everything sent to a model: well under Temporal's payload limit of 2 MB. */
   maxWindowBytes: 512 * 1024,
-  /** All messages of one stateless request, before the window is cut: under Temporal's 2 MB limit on one payload. */
+  /** All messages of one stateless request, before the window is applied: under Temporal's payload limit of 2 MB. */
   maxRequestBytes: 1024 * 1024,
   /**
-   * One answer as JSON, which may take several times the bytes that came over the wire. A step's result and the turn's are
-   * sent to Temporal together, beside what a conversation carries to its next run: 4 MB in all.
+   * One answer as JSON, which may be several times as large as it was on the wire. A step's result and the turn's result
+   * are sent to Temporal together with what a conversation carries to its next run: 4 MB in all.
    */
   maxAnswerBytes: 1024 * 1024,
   /**
-   * Messages of one request, of which an agent that fills `maxRequestBytes` has some hundreds: with more of them, one would
-   * have 500 bytes with all its fields. What each costs in a workflow's activation is bounded by this, where `maxRequestBytes` would
-   * let 34,000 pass.
+   * Messages of one request. An agent that fills `maxRequestBytes` sends some hundreds; at this limit, a message has 500
+   * bytes including all its fields. This bounds the work of a workflow activation, for which `maxRequestBytes` alone would
+   * admit 34,000 messages.
    */
   maxMessages: 2_000,
-  /** Parts of all messages of one request: a text and a picture for each. */
+  /** Parts of all messages of one request: a text and an image for each. */
   maxParts: 4_000,
-  /** Calls in all messages of one request. A call is left out unless a message of its own answers it. */
+  /** Tool calls in all messages of one request. A call without a tool message that answers it is dropped. */
   maxToolCalls: 2_000,
-  /** Functions that a request offers to the model, as many as OpenAI takes. */
+  /** Functions that a request offers to the model: OpenAI's own limit. */
   maxTools: 128,
   /** The migration guide's context window: the system prompt and the most recent messages, 20 in all. */
   maxWindowMessages: 20,
-  /** Session, turn and user ids: they become parts of workflow ids and keys of the ledger. */
+  /** Session, turn and user ids: they become parts of workflow ids and ledger keys. */
   maxIdLength: 200,
-  /** Shorter, and a conversation could end between two messages of one user. */
+  /** With less, a conversation could close between two messages of the same user. */
   minIdleTimeoutMs: 1_000,
   /**
-   * What was said before a conversation began here: it is carried to each next run, beside the transcript. No more than
-   * some 4,000 messages fit in, so that their number needs no limit of its own.
+   * Messages from before a conversation was opened. They are carried to every run, in addition to the transcript. Only
+   * about 4,000 messages fit, so their number needs no limit of its own.
    */
   maxHistoryBytes: 128 * 1024,
-  /** Turns of one session in flight or waiting. Temporal itself allows 10 updates in flight; a query or two must fit beside. */
+  /** Turns of one session in flight or queued. Temporal allows 10 updates in flight; this leaves room for two more. */
   maxQueuedTurns: 8,
-  /** Turns whose text a conversation keeps for the transcript and for answering repeated turn ids. */
+  /** Turns whose text a conversation keeps, for the transcript and to answer repeated turn ids. */
   maxTranscriptTurns: 100,
-  /** Of all kept turns as JSON, in which a control character is six bytes long. */
+  /** All kept turns as JSON, in which a control character takes six bytes. */
   maxTranscriptBytes: 1024 * 1024,
-  /** All that is carried to a conversation's next run, as JSON: leaves an eighth of Temporal's 2 MB payload to spare. */
+  /** Everything carried to a conversation's next run, as JSON: leaves an eighth of Temporal's 2 MB payload limit to spare. */
   maxCarriedBytes: 1792 * 1024,
 } as const;

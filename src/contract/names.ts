@@ -1,4 +1,4 @@
-/** Every name that both sides of Temporal, or two processes, must agree on. */
+/** The names that both sides of Temporal, or two processes, must agree on. */
 
 export const defaultTaskQueue = 'bellwether';
 
@@ -11,9 +11,9 @@ export const closeSignal = 'close';
 export const transcriptQuery = 'transcript';
 export const spendQuery = 'spend';
 
-/** A rollout's commands, each a signal and, for an answer, an update of the same name. */
+/** A rollout's commands. Each is a signal and also an update of the same name, for callers that want an answer. */
 export const rolloutCommandNames = ['promote', 'pause', 'resume', 'rollback'] as const;
-/** Update that answers once the rollout has begun, or was refused. */
+/** Update that returns once the rollout has started, and fails if it was refused. */
 export const begunUpdate = 'begun';
 export const statusQuery = 'status';
 
@@ -21,7 +21,7 @@ export function conversationWorkflowId(sessionId: string): string {
   return `conversation/${sessionId}`;
 }
 
-/** `sessionId` is the one whose budget the turn counts on; null for none. */
+/** `sessionId` is the session whose budget the turn is charged to; null for none. */
 export function turnWorkflowId(turnId: string, sessionId: string | null): string {
   return `turn/${oneShotTurnName(turnId, sessionId)}`;
 }
@@ -35,7 +35,7 @@ export function turnName(turnId: string, sessionId: string | null): string {
   return sessionId === null ? turnId : `${turnId} in ${sessionId}`;
 }
 
-/** The same for a turn that brings its whole history: it is no part of the conversation whose budget it counts on. */
+/** The same for a turn that carries its whole history: it is charged to the session's budget but is not part of its conversation. */
 export function oneShotTurnName(turnId: string, sessionId: string | null): string {
   return sessionId === null ? turnId : `${turnId} for ${sessionId}`;
 }
@@ -49,7 +49,7 @@ export function rolloutWorkflowId(name: string): string {
   return `rollout/${name}`;
 }
 
-/** Search attributes are never encrypted by Temporal: they hold ids and states, no text and no names of people. */
+/** Temporal never encrypts search attributes, so they hold only ids and states, no text and no personal names. */
 export const searchAttributeNames = {
   session: 'BellwetherSession',
   state: 'BellwetherState',

@@ -1,11 +1,11 @@
-/** The resolved configuration that decides how turns are routed, called, retried and paid. Holds no secrets. */
+/** The resolved configuration of routing, calls, retries and budgets. Contains no secrets. */
 
 /** Prices in nano-dollars per 1,000,000 tokens: $0.42 is 420,000,000. */
 export interface ModelPrice {
   readonly inputNanoUsdPerMillion: number;
   readonly outputNanoUsdPerMillion: number;
   readonly cachedInputNanoUsdPerMillion: number;
-  /** Price of CJK text against other text, in percent: 100 is no surcharge, 300 is the migration guide's legacy provider. */
+  /** Price of CJK text relative to other text, in percent: 100 means no surcharge; the migration guide's legacy provider charges 300. */
   readonly cjkPricePercent: number;
 }
 
@@ -18,15 +18,15 @@ export interface Target {
   readonly provider: string;
   readonly model: string;
   readonly price: ModelPrice;
-  /** The most tokens that one answer can have, thoughts included: a provider that claims more is not believed. */
+  /** The most tokens that one answer can have, reasoning included. A provider that reports more is not believed. */
   readonly maxOutputTokens: number;
-  /** Where attempt 0 runs: `local` in the workflow task, `regular` as an activity, `auto` by how long the target usually takes. */
+  /** Where attempt 0 runs: `local` inside the workflow task, `regular` as an activity, `auto` depending on the target's usual latency. */
   readonly firstAttempt: FirstAttempt;
-  /** What the target usually takes, in milliseconds, before any call was measured. */
+  /** The assumed latency until enough calls have been measured, in milliseconds. */
   readonly usualLatencyMs: number;
-  /** Whether it can answer as a stream. Without it, every turn gets its answer whole. */
+  /** Whether the target can stream. If not, every turn gets its answer in one piece. */
   readonly streaming: boolean;
-  /** Whether it may be asked to go on from an answer that another call began. */
+  /** Whether it may be asked to continue an answer that an earlier call started. */
   readonly continues: boolean;
   readonly stream: StreamLimits;
 }
@@ -39,25 +39,25 @@ export interface Arm {
 
 export interface RetryPolicy {
   readonly maxAttemptsPerTarget: number;
-  /** Attempt n, from 0, may take `baseTimeoutMs × 2^n + 0…timeoutJitterMs`. */
+  /** The timeout of attempt n, from 0, is `baseTimeoutMs × 2^n + 0…timeoutJitterMs`. */
   readonly baseTimeoutMs: number;
   readonly timeoutJitterMs: number;
-  /** Before attempt n + 1: `baseDelayMs × 2^n`, with `0…delayJitterMs` on top after 429 and 5xx. */
+  /** The backoff before attempt n + 1 is `baseDelayMs × 2^n`, plus `0…delayJitterMs` after 429 and 5xx. */
   readonly baseDelayMs: number;
   readonly delayJitterMs: number;
-  /** A target that asks for a longer wait than this is left for the next one. */
+  /** If a target asks for a longer wait, the turn moves on to the next target. */
   readonly maxRetryAfterMs: number;
-  /** After a timeout without one byte: ask the same target again, or go to the next. */
+  /** After a timeout without a single byte: retry the same target, or move on to the next. */
   readonly afterSilence: 'retry' | 'next-target';
-  /** The whole turn, over all targets. */
+  /** For the whole turn, across all targets. */
   readonly turnDeadlineMs: number;
 }
 
-/** Limits of a streamed call, in milliseconds. None waits for the whole answer, which may take its time while it comes. */
+/** Timeouts of a streamed call, in milliseconds. A long answer may take up to `totalMs` as long as tokens keep coming. */
 export interface StreamLimits {
-  /** From sending to the headers of the response: a silent target is found out by this. */
+  /** From sending the request to the response headers: detects a target that does not respond. */
   readonly firstByteMs: number;
-  /** From sending to the first token. */
+  /** From sending the request to the first token. */
   readonly firstTokenMs: number;
   /** From one token to the next. */
   readonly idleMs: number;
@@ -65,11 +65,11 @@ export interface StreamLimits {
   readonly totalMs: number;
 }
 
-/** When a target that fails is left alone for a while. Each worker counts for itself. */
+/** The circuit breaker of each target. Every worker has its own. */
 export interface BreakerPolicy {
-  /** Failures in a row after which the target is not asked any more. */
+  /** Consecutive failures after which the circuit opens and the target is not called. */
   readonly failures: number;
-  /** After this, one call may try it; its answer brings the target back, its failure begins the wait anew. */
+  /** After this long, one trial call is let through: success closes the circuit, failure restarts the wait. */
   readonly halfOpenAfterMs: number;
 }
 
@@ -81,9 +81,9 @@ interface Budgets {
 
 export interface Policy {
   readonly arms: Readonly<Record<string, Arm>>;
-  /** The arm of every turn while no rollout says otherwise. */
+  /** The arm of every turn unless a rollout says otherwise. */
   readonly defaultArm: string;
-  /** Users who stay on one arm whatever a rollout says, by user id. */
+  /** Users pinned to an arm regardless of any rollout, by user id. */
   readonly pinnedArms: ReadonlyMap<string, string>;
   readonly retry: RetryPolicy;
   readonly breaker: BreakerPolicy;

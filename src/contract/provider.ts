@@ -7,31 +7,31 @@ export interface CompletionRequest {
   readonly messages: readonly ChatMessage[];
   readonly temperature: number;
   readonly maxTokens: number;
-  /** Sent as `x-request-id`, so that the provider's log can be joined with the ledger: `{turnId}.{attempt}`. */
+  /** Sent as `x-request-id`, so that the provider's logs can be matched to the ledger: `{turnId}.{attempt}`. */
   readonly requestId: string;
-  /** Further fields of the request, as they are: `tools`, `response_format`, … None takes the place of a field above. */
+  /** Further fields of the request, sent unchanged: `tools`, `response_format`, … They never override a field above. */
   readonly options?: Readonly<Record<string, unknown>>;
-  /** The whole call, from connecting to the last byte. */
+  /** For the whole call, from connecting to the last byte. */
   readonly timeoutMs: number;
-  /** Asks for a stream; left out: for one whole answer. */
+  /** Requests a stream; omitted: one whole response. */
   readonly stream?: StreamRequest;
   readonly signal?: AbortSignal;
 }
 
 export interface StreamRequest {
   /**
-   * Each ends the call as `timeout` that is not retryable: a target that is silent or stands still is not asked again.
-   * `totalMs` does not count: `timeoutMs` of the request does.
+   * Exceeding one ends the call with a `timeout` that is not retryable: a target that is silent or has stalled is not
+   * called again. `totalMs` is ignored here; the request's `timeoutMs` applies.
    */
   readonly limits: StreamLimits;
-  /** Hears the answer's text as it comes; all of it at once from a provider that does not stream. Must not throw. */
+  /** Receives the answer's text as it arrives; all at once from a provider that does not stream. Must not throw. */
   readonly onText: (text: string) => void;
 }
 
-/** What a provider says that a call used, as it says it: of the right names, and nothing else of it is believed yet. */
-export interface ClaimedUsage {
+/** The usage that a provider reports for a call, not validated yet: only the field names are known. */
+export interface ReportedUsage {
   readonly promptTokens: unknown;
-  /** A count of no more than the prompt tokens, whatever was said: it can only lower the price, so it makes no claim untrue. */
+  /** Clamped to 0…prompt tokens, whatever was reported: cached tokens can only lower the price. */
   readonly cachedPromptTokens: number;
   readonly completionTokens: unknown;
 }
@@ -40,14 +40,14 @@ export type CompletionResult =
   | {
       readonly kind: 'completed';
       readonly content: string;
-      /** Why the model does not answer, in its own words; `content` is then mostly empty. */
+      /** The model's own explanation for not answering; `content` is then usually empty. */
       readonly refusal?: string;
       readonly toolCalls?: readonly ToolCall[];
-      /** The model that the provider says answered. */
+      /** The model that answered, according to the provider. */
       readonly model: string;
       readonly finishReason: string | null;
-      /** As the provider says it; null when it did not say. */
-      readonly usage: ClaimedUsage | null;
+      /** As reported by the provider; null when it reported none. */
+      readonly usage: ReportedUsage | null;
       readonly latencyMs: number;
     }
   | {
@@ -57,7 +57,7 @@ export type CompletionResult =
       readonly latencyMs: number;
     };
 
-/** An OpenAI-compatible provider. Methods never throw for anything a provider can do. */
+/** An OpenAI-compatible provider. Its methods never throw, whatever the provider does. */
 export interface Provider {
   readonly name: string;
   complete(request: CompletionRequest): Promise<CompletionResult>;
@@ -71,14 +71,14 @@ export interface Provider {
   close(): Promise<void>;
 }
 
-/** Where a provider is. The key is read through a function, so that a rotated key is found and no object holds it. */
+/** How to reach a provider. The key is read through a function, so that key rotation works and no object holds the key. */
 export interface ProviderSettings {
   readonly name: string;
   /** Up to and including `/v1`. */
   readonly baseUrl: string;
-  /** `refresh` re-reads the source after a 401. Undefined: no key is sent. */
+  /** `refresh` rereads the source after a 401. Undefined: no key is sent. */
   readonly readApiKey: (options: { readonly refresh: boolean }) => string | undefined;
-  /** Connections kept to the provider. */
+  /** Size of the connection pool. */
   readonly maxConnections: number;
   readonly maxResponseBytes: number;
 }

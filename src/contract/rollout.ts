@@ -1,27 +1,27 @@
 import type { Problem } from './problem';
 
-/** A rollout: traffic moves from one arm to another, step by step, while the evidence holds. */
+/** A rollout moves traffic from one arm to another, step by step, as long as the evidence supports it. */
 
-/** One step of the plan. A rollout begins with the first and ends at 100 %, which is not a step of its own. */
+/** One step of the plan. A rollout starts with the first step and ends at 100 %, which is not a step of its own. */
 export interface RolloutStep {
   /** Share of users on the canary arm, 1 to 99. */
   readonly percent: number;
-  /** When the step ends at the earliest, in milliseconds after the rollout's start. */
+  /** The earliest end of the step, in milliseconds after the rollout's start. */
   readonly nominalEndMs: number;
-  /** How long the step lasts at least, also when an earlier one was late. */
+  /** The minimum duration of the step, even if an earlier step ended late. */
   readonly minimumBakeMs: number;
 }
 
-/** No step begins by itself within one of these. Milliseconds since 1970. */
+/** No step starts automatically within a freeze window. Milliseconds since 1970. */
 export interface FreezeWindow {
   readonly fromMs: number;
   readonly toMs: number;
 }
 
 export interface RolloutGates {
-  /** Bound of the probability that a canary whose true success rate is `minimumSuccessRate` or less ever advances. */
+  /** Upper bound on the probability that a canary whose true success rate is `minimumSuccessRate` or less ever advances. */
   readonly alpha: number;
-  /** Bound of the probability of each false alarm: breach, worse than the baseline, slower, wrong share of users. */
+  /** Upper bound on the probability of each false alarm: breach, worse than the baseline, slower, wrong share of users. */
   readonly beta: number;
   /** A canary at this true success rate or below must not advance. The migration guide's 0.99. */
   readonly minimumSuccessRate: number;
@@ -29,37 +29,37 @@ export interface RolloutGates {
   readonly expectedSuccessRate: number;
   /** The success rate that evidence for a breach is measured against. */
   readonly breachSuccessRate: number;
-  /** Canary requests that every step needs. */
+  /** Minimum number of canary requests in every step. */
   readonly minimumStepRequests: number;
-  /** Requests of one user that count in one bake: one user's requests resemble each other. */
+  /** How many requests of one user count in one bake: requests of the same user are correlated. */
   readonly maxRequestsPerUser: number;
-  /** Evidence whose newest canary request is older than this is no evidence. Milliseconds. */
+  /** Evidence whose newest canary request is older than this is stale and ignored. Milliseconds. */
   readonly freshnessMs: number;
-  /** The canary's p95 latency may be this many percent of the baseline's; null: no such guard. */
+  /** Upper limit of the canary's p95 latency, in percent of the baseline's; null: no such guard. */
   readonly maxLatencyPercent: number | null;
-  /** The canary's cost per successful turn may be this many percent of the baseline's; null: no such guard. */
+  /** Upper limit of the canary's cost per successful turn, in percent of the baseline's; null: no such guard. */
   readonly maxCostPercent: number | null;
-  /** The canary's cost per successful turn may be this, whatever the baseline's is; null: no such guard. */
+  /** Upper limit of the canary's cost per successful turn, regardless of the baseline's; null: no such guard. */
   readonly maxCostNanoUsdPerSuccess: number | null;
 }
 
-/** What is to happen, from the first step to the end. */
+/** The complete plan of a rollout. */
 export interface RolloutSpec {
   /** Unique for all time; part of the workflow's id. */
   readonly name: string;
-  /** Where traffic is before the rollout: `legacy`. */
+  /** The arm that has the traffic before the rollout: `legacy`. */
   readonly baselineArm: string;
-  /** Where it is to go: `holysheep`. */
+  /** The arm to move it to: `holysheep`. */
   readonly canaryArm: string;
-  /** In ascending order of percent and of nominal end. */
+  /** In ascending order of both percent and nominal end. */
   readonly steps: readonly RolloutStep[];
-  /** Time from one analysis to the next. Milliseconds. */
+  /** Time between analyses. Milliseconds. */
   readonly intervalMs: number;
-  /** How long the rollout can be rolled back after it reached 100 %. Milliseconds. */
+  /** How long the rollout can still be rolled back after reaching 100 %. Milliseconds. */
   readonly warmMs: number;
   readonly gates: RolloutGates;
   readonly freezeWindows: readonly FreezeWindow[];
-  /** Begin even though traffic is not at the baseline arm now, or an ended workflow left its rollout unfinished. */
+  /** Start even if traffic is not at the baseline arm, or an earlier rollout's workflow ended without finishing it. */
   readonly takeOver: boolean;
   /** Who started it. */
   readonly actor: string;
@@ -68,7 +68,7 @@ export interface RolloutSpec {
 /** Input of the `canaryRollout` workflow. */
 export interface CanaryRolloutInput {
   readonly spec: RolloutSpec;
-  /** Carried across continue-as-new; callers leave it out. */
+  /** State carried across continue-as-new; callers omit it. */
   readonly carried?: CarriedRollout;
 }
 
@@ -77,134 +77,134 @@ interface CarriedRollout {
   readonly lastAnalysis: RolloutAnalysis | null;
 }
 
-/** What one arm did in one bake. A request is the first call of a turn; retries and fallbacks do not rescue it. */
+/** One arm's results in one bake. A request is the first call of a turn: if it fails, a successful retry or fallback does not change that. */
 export interface ArmEvidence {
-  /** Turns admitted, whatever became of them. */
+  /** Turns admitted, whatever their outcome. */
   readonly turns: number;
   readonly users: number;
-  /** First calls that ended, no more than `maxRequestsPerUser` of any user. */
+  /** First calls that ended, at most `maxRequestsPerUser` per user. */
   readonly successes: number;
   readonly failures: number;
-  /** First calls that were answered or timed out, a timeout at its full length. Null without any. */
+  /** Over first calls that were answered or timed out; a timeout counts at its full length. Null if there are none. */
   readonly latencyMeanMs: number | null;
   readonly latencyP95Ms: number | null;
-  /** Turns that were answered, by whichever target. */
+  /** Turns that were answered, by any target. */
   readonly successfulTurns: number;
-  /** All calls of the arm's turns, unconfirmed ones included. */
+  /** All calls of the arm's turns, including unconfirmed ones. */
   readonly costNanoUsd: number;
 }
 
-/** What an analysis looks at, read from the ledger at `atMs`. */
+/** The input of an analysis, read from the ledger at `atMs`. */
 export interface Evidence {
   readonly atMs: number;
   /** The bake it was read for. */
   readonly bake: number;
-  /** Canary requests of all bakes of the rollout. */
+  /** Canary requests over all bakes of the rollout. */
   readonly canarySuccesses: number;
   readonly canaryFailures: number;
   /** In this bake. */
   readonly baseline: ArmEvidence;
   readonly canary: ArmEvidence;
-  /** Calls that `latencyMeanMs` and `latencyP95Ms` of the canary are made of, and those slower than `maxLatencyPercent` of the baseline's p95. */
+  /** The canary's calls with a measured latency, and how many of them took longer than `maxLatencyPercent` of the baseline's p95. */
   readonly canaryTimedCalls: number;
   readonly canarySlowCalls: number;
-  /** When the newest canary request of this bake ended; null without any. */
+  /** When the newest canary request of this bake ended; null if there is none. */
   readonly newestCanaryAtMs: number | null;
 }
 
 export type RolloutPhase =
   | 'Progressing'
-  /** By an operator: nothing advances, a breach still rolls back. */
+  /** Paused by an operator: it does not advance, but a breach still rolls it back. */
   | 'Paused'
-  /** By the evidence: nothing advances until an operator decides. */
+  /** Held because of the evidence: it does not advance until an operator decides. */
   | 'Held'
-  /** At 100 %, the baseline kept warm for a rollback. */
+  /** At 100 %, with the baseline kept warm for a rollback. */
   | 'Promoting'
   | 'Succeeded'
   | 'RolledBack';
 
-/** A step that was reached, for the list of steps. */
+/** A change of the split, for the list of steps. */
 interface ReachedStep {
   readonly percent: number;
   readonly startedAtMs: number;
   readonly because: string;
 }
 
-/** All that a rollout remembers; what follows from it, the spec, evidence or a command, and the time is its next state. */
+/** The whole state of a rollout. The next state follows from this, the spec, the time, and evidence or a command. */
 export interface RolloutState {
   readonly phase: RolloutPhase;
-  /** One line for people: why the phase is what it is. */
+  /** One line for operators: the reason for the current phase. */
   readonly message: string;
-  /** Index into the spec's steps; their number when the canary has 100 %. */
+  /** Index into the spec's steps; equal to their number when the canary has 100 %. */
   readonly step: number;
-  /** What the split is set to. */
+  /** The canary's share in the current split. */
   readonly percent: number;
   /**
-   * A bake is a stretch of time under one split, in which evidence is gathered, counted from 1: each step begins one,
-   * and so does an operator who resumes a held rollout.
+   * A bake is a period of constant split in which evidence is collected, numbered from 1. Every step starts a new one,
+   * and so does resuming a held rollout.
    */
   readonly bake: number;
   readonly bakeStartedAtMs: number;
   readonly startedAtMs: number;
-  /** The step began then; a bake that an operator resumed does not lengthen it. */
+  /** When the step started; starting a new bake by resuming does not extend the step. */
   readonly stepStartedAtMs: number;
-  /** Null while it has not ended. */
+  /** Null until it has ended. */
   readonly endedAtMs: number | null;
   readonly reached: readonly ReachedStep[];
-  /** Of the most recent audit row. */
+  /** Sequence number of the most recent audit row. */
   readonly sequence: number;
 }
 
 export type RolloutCommandName = 'promote' | 'pause' | 'resume' | 'rollback';
 
-/** What an operator sends, as signal or as update. */
+/** An operator's command, sent as a signal or as an update. */
 export interface RolloutCommandInput {
   readonly actor?: string;
   readonly reason?: string;
   /** promote: skip the remaining steps. */
   readonly full?: boolean;
-  /** promote: although the evidence does not say so. Needs a reason. */
+  /** promote: override the evidence. Requires a reason. */
   readonly force?: boolean;
-  /** The percent that the operator saw: the command is refused when the rollout has moved on since. Not so a pause or a rollback. */
+  /** The percent that the operator saw. If the rollout has moved on since, the command is refused, unless it is a pause or a rollback. */
   readonly seenPercent?: number;
 }
 
 export interface RolloutCommand extends RolloutCommandInput {
   readonly name: RolloutCommandName;
   readonly actor: string;
-  /** What is wrong with the form of a signal, which cannot be turned away; everything but a rollback is refused for it. */
+  /** What is invalid about a signal. Signals cannot be rejected on arrival, so an invalid command other than a rollback is refused when it is carried out. */
   readonly problem?: string;
 }
 
 export type RolloutAction =
   | 'start'
-  /** To the next step; to 100 % after the last, or at once when an operator says `full`. */
+  /** Go to the next step, or to 100 % after the last step or when an operator sets `full`. */
   | 'advance'
   | 'roll-back'
-  /** Stop advancing and tell. */
+  /** Stop advancing and wait for an operator. */
   | 'hold'
   | 'wait'
   | 'pause'
   | 'resume'
-  /** A command that changes nothing, with the reason why. */
+  /** A command was refused and changes nothing. */
   | 'refuse'
   /** The warm time is over. */
   | 'finish';
 
-/** What a decision comes to. Follows from spec, state and occasion alone, so that anyone can compute it again. */
+/** A decision. It follows from spec, state and occasion alone, so that anyone can recompute it. */
 export interface RolloutDecision {
   readonly action: RolloutAction;
-  /** A sentence or two with the numbers in it. */
+  /** One or two sentences, including the numbers. */
   readonly reason: string;
-  /** What is missing for the next step, each as a sentence; empty when nothing is. */
+  /** What is still missing for the next step, one sentence each; empty if nothing is. */
   readonly missing: readonly string[];
   readonly next: RolloutState;
 }
 
-/** What a decision is taken on: evidence, or its absence; and the command, if one caused it. */
+/** What a decision is based on: the evidence, if there is any, and the command, if one triggered it. */
 export interface RolloutOccasion {
   readonly atMs: number;
-  /** Null when it could not be read, or was not needed. */
+  /** Null when it could not be read or was not needed. */
   readonly evidence: Evidence | null;
   readonly command: RolloutCommand | null;
 }
@@ -217,10 +217,10 @@ export interface RolloutEntry extends RolloutOccasion {
 
 export type RecordedRollout =
   | { readonly kind: 'recorded' }
-  /** The rollout cannot begin: `field` of the spec and why, in a sentence; an older worker says no more. */
+  /** The rollout cannot start: which `field` of the spec is the reason, and why. An older worker sends no `refusal`. */
   | { readonly kind: 'refused'; readonly field: string; readonly problem: string; readonly refusal?: Problem };
 
-/** Answer of an operator's update. */
+/** Result of an operator's update. */
 export interface RolloutAnswer {
   readonly accepted: boolean;
   readonly reason: string;
@@ -229,20 +229,20 @@ export interface RolloutAnswer {
 
 export interface RolloutAnalysis {
   readonly atMs: number;
-  /** Null when it could not be read. */
+  /** Null if it could not be read. */
   readonly evidence: Evidence | null;
   readonly action: RolloutAction;
   readonly reason: string;
   readonly missing: readonly string[];
 }
 
-/** Answer of the `status` query. */
+/** Result of the `status` query. */
 export interface RolloutStatus {
   readonly spec: RolloutSpec;
   readonly state: RolloutState;
-  /** Null before the first. */
+  /** Null before the first analysis. */
   readonly lastAnalysis: RolloutAnalysis | null;
-  /** The next analysis; null when it has ended. Milliseconds since 1970. */
+  /** Time of the next analysis, in milliseconds since 1970; null when the rollout has ended. */
   readonly nextAnalysisAtMs: number | null;
 }
 
@@ -253,12 +253,12 @@ export interface RolloutResult {
   readonly reached: readonly ReachedStep[];
 }
 
-/** Which arm turns go to while a rollout says so: one row of the ledger. */
+/** How turns are split between the arms of a rollout: one row in the ledger. */
 export interface TrafficSplit {
   readonly rollout: string;
   readonly baselineArm: string;
   readonly canaryArm: string;
-  /** 0 after a rollback, 100 after the last step; it stays so when the rollout has ended. */
+  /** 0 after a rollback, 100 after the last step; stays in effect after the rollout has ended. */
   readonly percent: number;
   readonly bake: number;
   /** False once the rollout has ended. */

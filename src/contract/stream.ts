@@ -1,30 +1,30 @@
 /**
- * The side channel by which a turn's text reaches its caller while the model still speaks. The turn's reply is the truth;
- * what comes this way is only earlier. Offsets count UTF-16 code units of the answer, from 0.
+ * The side channel that delivers a turn's text to its caller while the model is still generating. It is best effort: the
+ * turn's reply is authoritative. Offsets count UTF-16 code units of the answer, from 0.
  */
 
 /** A piece of one attempt's answer. */
 export interface StreamPiece {
-  /** The ledger's number of the attempt, so that pieces of different attempts are told apart. */
+  /** The attempt's number in the ledger, to tell pieces of different attempts apart. */
   readonly attempt: number;
   /**
-   * Where in the answer `text` stands. The first piece of every attempt stands at 0: one that goes on from what an earlier
-   * one sent says that again, so that texts of two attempts are never joined unnoticed.
+   * Offset of `text` in the answer. The first piece of every attempt is at 0: an attempt that continues an earlier one
+   * repeats the earlier text, so that readers never join the texts of two attempts without noticing.
    */
   readonly at: number;
   readonly text: string;
 }
 
-/** Carries the pieces from the worker that makes a turn's call to whoever reads them. Turns go by their names here. */
+/** Carries the pieces from the worker that makes a turn's call to its readers. Turns are identified by their names. */
 export interface TurnStreams {
-  /** Never throws and never waits: a piece that is lost makes the answer late, not wrong. */
+  /** Never throws and never blocks: a lost piece makes the answer late, not wrong. */
   write(turnName: string, piece: StreamPiece): void;
   /**
-   * All pieces that are still known, oldest first; none when the turn has none, or they are gone, or cannot be had within
-   * a second. Never throws.
+   * All pieces that are still kept, oldest first. Empty when the turn has none, when they have expired, or when they
+   * cannot be read within a second. Never throws.
    */
   pieces(turnName: string): Promise<readonly StreamPiece[]>;
-  /** All pieces from the first that is still known, then as they come, until `signal` is aborted. Never throws. */
+  /** All pieces that are still kept, then new ones as they arrive, until `signal` is aborted. Never throws. */
   read(turnName: string, signal: AbortSignal): AsyncIterable<StreamPiece>;
   close(): Promise<void>;
 }

@@ -1,10 +1,10 @@
-/** What the steps of a turn hand to each other: results of activities, so all of it is recorded in histories. */
+/** What the steps of a turn pass to each other. These are activity inputs and results, so histories record all of it. */
 import type { ChatMessage, Delivery, RequestOptions, ToolCall } from './chat';
 import type { CallFailure, FailureKind } from './failures';
 
-/** Upper bounds and shares that pricing needs, measured where the text is. */
+/** The sizes of a prompt that pricing needs. */
 export interface PromptMeasure {
-  /** UTF-8 bytes of all messages: an upper bound of the tokens of any byte-level tokenizer. */
+  /** UTF-8 bytes of all messages: an upper bound for the token count of any byte-level tokenizer. */
   readonly bytes: number;
   readonly characters: number;
   readonly cjkCharacters: number;
@@ -13,14 +13,14 @@ export interface PromptMeasure {
 
 /** A reservation for one model call, made by the ledger. */
 export interface AttemptTicket {
-  /** From 1, given out by the ledger, unique within the turn. */
+  /** Assigned by the ledger, from 1, unique within the turn. */
   readonly attempt: number;
   readonly reservedNanoUsd: number;
-  /** The worker process that holds the reservation: another one that finds it knows that the call may have been made. */
+  /** The worker process that holds the reservation. Any other process must assume that the call may have been made. */
   readonly owner: string;
 }
 
-/** One step of the fallback chain, as admitted. */
+/** One target of the fallback chain, as chosen at admission. */
 export interface PlannedTarget {
   readonly name: string;
   readonly provider: string;
@@ -28,21 +28,21 @@ export interface PlannedTarget {
   readonly firstAttempt: 'local' | 'regular';
 }
 
-/** What refused a turn or an attempt. */
+/** Which budget refused a turn or an attempt; `closed`: the session is closed. */
 export type RefusalScope = 'session' | 'day' | 'key' | 'closed';
 
 export type Admission =
   | {
       readonly kind: 'admitted';
       readonly arm: string;
-      /** An active rollout sent the turn to its canary arm. Missing in histories from before rollouts. */
+      /** An active rollout sent the turn to its canary arm. Absent in histories from before rollouts. */
       readonly canary?: boolean;
-      /** The name under which the ledger has the turn. Missing in histories from when that was the turn id alone. */
+      /** The turn's name in the ledger. Absent in histories from when that was the turn id alone. */
       readonly turnName?: string;
       readonly targets: readonly PlannedTarget[];
       /** The reservation for the first call of the first target. */
       readonly ticket: AttemptTicket;
-      /** Attempts per target and the longest each may take; recorded so that a turn keeps the policy it began with. */
+      /** Attempts per target and the longest timeout of one; recorded so that a turn keeps the policy it started with. */
       readonly maxAttemptsPerTarget: number;
       readonly longestAttemptMs: number;
       /** Wall clock, milliseconds since 1970. */
@@ -60,14 +60,14 @@ export interface TokenUsage {
 export interface Settlement {
   readonly attempt: number;
   /**
-   * `settled`: the provider said what was used. `released`: it certainly cost nothing.
-   * `unconfirmed`: nobody knows; the reserved amount is counted as spent and shown apart.
+   * `settled`: the provider reported the usage. `released`: the attempt certainly cost nothing.
+   * `unconfirmed`: the cost is unknown; the reserved amount counts as spent and is shown separately.
    */
   readonly state: 'settled' | 'released' | 'unconfirmed';
   /** Ignored unless `settled`. */
   readonly costNanoUsd: number;
   readonly usage: TokenUsage | null;
-  /** What the payer should know of the usage: that it passed the reservation, or why it was not believed. */
+  /** Anything unusual about the usage: that it exceeded the reservation, or why it was not believed. */
   readonly usageNote?: string;
   readonly outcome: 'answered' | FailureKind;
   readonly httpStatus: number | null;
@@ -75,10 +75,10 @@ export interface Settlement {
   readonly endedAtMs: number;
 }
 
-/** What a model said. Everything but the text may be missing in histories from before it was kept. */
+/** A model's answer. All fields but the text may be absent in older histories. */
 interface ModelAnswer {
   readonly content: string;
-  /** Why it does not answer, in its own words: an answer like any other, and paid. */
+  /** The model's own explanation for not answering. It counts as an answer and is paid for. */
   readonly refusal?: string;
   readonly finishReason?: string | null;
   readonly toolCalls?: readonly ToolCall[];
@@ -86,12 +86,12 @@ interface ModelAnswer {
 
 export type CallOutcome =
   | (ModelAnswer & { readonly kind: 'answered'; readonly model: string; readonly settlement: Settlement })
-  /** `retryDelayMs` is null when this target must not be asked again. */
+  /** `retryDelayMs` is null when this target must not be called again. */
   | { readonly kind: 'failed'; readonly failure: CallFailure; readonly retryDelayMs: number | null };
 
-/** What the ledger knows of a turn once it is recorded. */
+/** The ledger's totals of a recorded turn. */
 export interface TurnTotals {
-  /** Calls that were made, or may have been. */
+  /** Calls that were made or may have been made. */
   readonly attempts: number;
   readonly promptTokens: number;
   readonly completionTokens: number;
@@ -101,9 +101,9 @@ export interface TurnTotals {
   readonly remainingNanoUsd: number;
 }
 
-/** What admission has to know of a turn. */
+/** What admission needs to know about a turn. */
 export interface AdmitTurnInput extends Pick<RequestOptions, 'maxTokens' | 'delivery' | 'model' | 'keyId'> {
-  /** The turn's name, by `turnName` or `oneShotTurnName`. */
+  /** The turn's name, from `turnName` or `oneShotTurnName`. */
   readonly turnId: string;
   readonly sessionId: string | null;
   readonly userId: string | null;
@@ -118,21 +118,21 @@ export interface OpenTurnInput extends AdmitTurnInput, RequestOptions {
 type Admitted = Extract<Admission, { kind: 'admitted' }>;
 export type Refused = Extract<Admission, { kind: 'refused' }>;
 
-/** How far a turn came in its first step: most are answered and recorded, and then only the reply's parts are kept. */
+/** How far a turn got in its first step. Most are answered and recorded; then only what the reply needs is kept. */
 export type OpenedTurn =
   | Refused
   | (ModelAnswer & {
       readonly kind: 'answered';
       readonly arm: string;
-      /** As in `Admission`. */
+      /** See `Admission`. */
       readonly canary?: boolean;
       readonly target: string;
       readonly model: string;
-      /** Of the call that answered; missing as the parts of `ModelAnswer` may be. */
+      /** Of the successful call; absent in older histories, like the fields of `ModelAnswer`. */
       readonly usage?: TokenUsage | null;
       readonly totals: TurnTotals;
     })
-  /** `firstCall` is null when it was not made here: the target is slow, or the ledger was lost meanwhile. */
+  /** `firstCall` is null when it was not made in this step: the target is slow, or the ledger failed in the meantime. */
   | { readonly kind: 'admitted'; readonly admission: Admitted; readonly firstCall: CallOutcome | null };
 
 /** Input of both model-call activities. */
@@ -144,9 +144,9 @@ export interface ModelCallInput extends Pick<RequestOptions, 'temperature' | 'ma
   readonly messages: readonly ChatMessage[];
   readonly prompt: PromptMeasure;
   readonly delivery?: Delivery;
-  /** A reservation made for this call; null when the activity has to make its own. */
+  /** The reservation for this call; null when the activity has to make one. */
   readonly ticket: AttemptTicket | null;
-  /** Calls of this target made before this activity was scheduled. */
+  /** Calls of this target that were made before this activity was scheduled. */
   readonly earlierCalls: number;
   readonly deadlineAtMs: number;
 }

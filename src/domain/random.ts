@@ -1,4 +1,4 @@
-/** Numbers from 0 to 1, the same ones for the same seed (mulberry32). */
+/** Pseudo-random numbers from 0 to 1, the same sequence for the same seed (mulberry32). */
 export function seededRandom(seed: string): () => number {
   let state = hash(seed);
   return () => {
@@ -20,13 +20,16 @@ function hash(text: string): number {
 
 export type Latency =
   | { readonly kind: 'fixed'; readonly ms: number }
-  /** Most answers below the mean and a long tail, as real models have it. `p95Ms` is at most 3.8 × `meanMs`. */
+  /** Most values below the mean, with a long tail, like real models. `p95Ms` is at most 3.8 × `meanMs`. */
   | { readonly kind: 'lognormal'; readonly meanMs: number; readonly p95Ms: number };
 
-/** 95 % of a standard normal distribution are below this. */
+/** The 95th percentile of the standard normal distribution. */
 const normal95 = 1.645;
 
-/** Milliseconds, from two numbers from 0 to 1. Throws a RangeError when no lognormal distribution has such a tail. */
+/**
+ * Draws a latency, in milliseconds, from two random numbers from 0 to 1.
+ * @throws RangeError when no lognormal distribution has this mean and p95
+ */
 export function sampleLatencyMs(latency: Latency, first: number, second: number): number {
   if (latency.kind === 'fixed') return latency.ms;
   // mean = exp(mu + sigma²/2) and p95 = exp(mu + 1.645 sigma), solved for sigma.

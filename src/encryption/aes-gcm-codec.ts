@@ -4,9 +4,9 @@ import { temporal } from '@temporalio/proto';
 import type { EncryptionSettings } from '../config/settings';
 
 /**
- * A payload that cannot be decrypted. The message names the key id and what to do; it never holds a key or any text.
- * `reason` is `unknown-key` when no key of that id is configured, `tampered` when the data and the key do not belong
- * together, and `malformed` when the payload is no output of this codec.
+ * A payload cannot be decrypted. The message contains the key id and what to do, but never a key or any text. `reason` is
+ * `unknown-key` if no key with that id is configured, `tampered` if the key does not match the data, and `malformed` if
+ * the payload was not written by this codec.
  */
 export class PayloadDecryptionError extends Error {
   override readonly name = 'PayloadDecryptionError';
@@ -21,17 +21,17 @@ export class PayloadDecryptionError extends Error {
 
 const cipherName = 'aes-256-gcm';
 const keyBytes = 32;
-/** 96 bits, the length for which GCM uses the vector as it is (NIST SP 800-38D, 8.2). */
+/** 96 bits, the length that GCM uses without hashing it (NIST SP 800-38D, 8.2). */
 const vectorBytes = 12;
 const tagBytes = 16;
 
-/** The name that Temporal's own samples and tools give to encrypted payloads. */
+/** The encoding that Temporal's own samples and tools use for encrypted payloads. */
 const encryptedEncoding = 'binary/encrypted';
 const keyIdMetadata = 'encryption-key-id';
 
 const utf8 = new TextEncoder();
 
-/** What the tag vouches for besides the text: the format and the key id, so that neither can be swapped. */
+/** The tag also authenticates the format and the key id, so that neither can be exchanged. */
 function additionalData(keyId: string): Uint8Array {
   return utf8.encode(`${encryptedEncoding}\n${cipherName}\n${keyId}`);
 }
@@ -55,12 +55,12 @@ function decrypt(data: Uint8Array, keyId: string, key: Uint8Array): Payload {
   try {
     text = Buffer.concat([decipher.update(data.subarray(vectorBytes, data.length - tagBytes)), decipher.final()]);
   } catch {
-    // OpenSSL says only "unable to authenticate"; the reasons it can have are these two.
+    // OpenSSL says only "unable to authenticate", which has one of these two reasons.
     throw new PayloadDecryptionError(
       'tampered',
-      `A payload says that key "${keyId}" encrypted it, and that key does not open it: either the configured key of ` +
-        `that id is another one than at the time, or the stored data was changed. Compare the key with the one in ` +
-        `your secret store; if it is the same, restore the data from a backup.`,
+      `A payload was encrypted with key "${keyId}" but cannot be decrypted with it: either a different key was configured ` +
+        `under that id at the time, or the stored data was modified. Compare the key with the one in your secret store; ` +
+        `if it is the same, restore the data from a backup.`,
     );
   }
   return temporal.api.common.v1.Payload.decode(text);
@@ -70,7 +70,7 @@ function checkSettings({ activeKeyId, keys }: EncryptionSettings): Uint8Array {
   for (const [keyId, key] of keys) {
     if (key.length !== keyBytes) {
       throw new RangeError(
-        `Encryption key "${keyId}" has ${key.length} bytes and AES-256 needs ${keyBytes}: make one with ` +
+        `Encryption key "${keyId}" has ${key.length} bytes, but AES-256 needs ${keyBytes}: generate one with ` +
           `\`openssl rand -base64 ${keyBytes}\`.`,
       );
     }
@@ -78,27 +78,27 @@ function checkSettings({ activeKeyId, keys }: EncryptionSettings): Uint8Array {
   const activeKey = keys.get(activeKeyId);
   if (activeKey === undefined) {
     throw new RangeError(
-      `The active encryption key is "${activeKeyId}", but no key of that id is configured (configured: ` +
-        `${[...keys.keys()].join(', ') || 'none'}). Add the key, or name one of these as active.`,
+      `The active encryption key is "${activeKeyId}", but no key with that id is configured (configured: ` +
+        `${[...keys.keys()].join(', ') || 'none'}). Add the key, or make one of these the active one.`,
     );
   }
   return activeKey;
 }
 
 /**
- * Encrypts Temporal payloads with AES-256-GCM. `data` of an encrypted payload is vector (12 bytes) ‖ ciphertext ‖ tag
- * (16 bytes), where the ciphertext holds the whole payload, its metadata included; the id of the key stands beside it.
- * Vectors are random, so a key is good for 2^32 payloads (NIST SP 800-38D, 8.3): rotate it well before.
+ * Encrypts Temporal payloads with AES-256-GCM. The `data` of an encrypted payload is vector (12 bytes) ‖ ciphertext ‖ tag
+ * (16 bytes). The ciphertext contains the whole payload with its metadata; the key's id is in the outer metadata. Vectors
+ * are random, so a key is good for 2^32 payloads (NIST SP 800-38D, 8.3): rotate it well before that.
  *
- * Decoding takes any configured key and lets payloads that are not encrypted through, so that keys can rotate and
- * encryption can be turned on while workflows run.
+ * Decoding accepts all configured keys and passes unencrypted payloads through, so that keys can be rotated and encryption
+ * can be enabled while workflows are running.
  *
- * @throws RangeError when a key has not 32 bytes or the active one is missing. `decode` throws PayloadDecryptionError.
+ * @throws RangeError if a key does not have 32 bytes or the active key is missing. `decode` throws PayloadDecryptionError.
  */
 export function createPayloadCodec(settings: EncryptionSettings): PayloadCodec {
   const activeKey = checkSettings(settings);
 
-  function open(payload: Payload): Payload {
+  function decryptPayload(payload: Payload): Payload {
     const { metadata, data } = payload;
     if (metadata?.encoding === undefined || Buffer.from(metadata.encoding).toString() !== encryptedEncoding) {
       return payload;
@@ -108,7 +108,7 @@ export function createPayloadCodec(settings: EncryptionSettings): PayloadCodec {
       throw new PayloadDecryptionError(
         'malformed',
         `An encrypted payload has no ${keyIdBytes === undefined ? `"${keyIdMetadata}" metadata` : 'complete data'}: ` +
-          `another codec wrote it, or it was cut short. Every client and worker of a namespace needs the same codec.`,
+          `a different codec wrote it, or it was truncated. All clients and workers of a namespace must use the same codec.`,
       );
     }
     const keyId = Buffer.from(keyIdBytes).toString();
@@ -116,8 +116,8 @@ export function createPayloadCodec(settings: EncryptionSettings): PayloadCodec {
     if (key === undefined) {
       throw new PayloadDecryptionError(
         'unknown-key',
-        `A payload is encrypted with key ${JSON.stringify(keyId)}, which is not configured here. Add that key beside ` +
-          `the active one and keep it until no workflow of its time is left in Temporal's retention.`,
+        `A payload is encrypted with key ${JSON.stringify(keyId)}, which is not configured here. Add that key in addition to ` +
+          `the active one, and keep it until Temporal's retention has removed all workflows that used it.`,
       );
     }
     return decrypt(data, keyId, key);
@@ -125,6 +125,6 @@ export function createPayloadCodec(settings: EncryptionSettings): PayloadCodec {
 
   return {
     encode: async (payloads) => payloads.map((payload) => encrypt(payload, settings.activeKeyId, activeKey)),
-    decode: async (payloads) => payloads.map(open),
+    decode: async (payloads) => payloads.map(decryptPayload),
   };
 }

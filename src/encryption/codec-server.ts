@@ -6,20 +6,20 @@ import fastify, { type FastifyInstance } from 'fastify';
 import { isLoopback } from '../access/loopback';
 import { PayloadDecryptionError } from './aes-gcm-codec';
 
-/** The UI sends the payloads of one page of history: 4 MB over gRPC, a third more in base64, and room for metadata. */
+/** The UI sends the payloads of one history page: 4 MB over gRPC, a third more in base64, plus room for metadata. */
 const maxBodyBytes = 8 * 1024 * 1024;
 
 export interface CodecServerOptions {
   readonly codec: PayloadCodec;
-  /** Default 127.0.0.1. */
+  /** Default: 127.0.0.1. */
   readonly host?: string;
-  /** 0 takes a free one. */
+  /** 0: any free port. */
   readonly port: number;
-  /** Origins of the Temporal UI as a browser names them: `http://localhost:8080`. */
+  /** Origins of the Temporal UI, as browsers send them: `http://localhost:8080`. */
   readonly allowedOrigins: readonly string[];
-  /** When set, every call needs it. Required beyond loopback. */
+  /** If set, every request must present it. Required unless the host is loopback. */
   readonly token?: string;
-  /** Allows a host that other machines can reach. */
+  /** Allows a host that is reachable from other machines. */
   readonly allowRemote?: boolean;
 }
 
@@ -46,16 +46,20 @@ function addRoutes(server: FastifyInstance, { codec, token, allowedOrigins }: Co
 
   server.register(async (guarded) => {
     guarded.addHook('onRequest', async (request, reply) => {
-      // CORS keeps a strange page from reading an answer; this keeps it from asking, also under a rebound host name.
+      // CORS prevents foreign pages from reading responses; this prevents their requests, too, even with DNS rebinding.
       const { origin } = request.headers;
       if (origin !== undefined && !allowedOrigins.includes(origin)) {
-        return reply.code(403).send({ message: `Origin ${origin} is not allowed: give it with --origin.` });
+        return reply
+          .code(403)
+          .send({ message: `Origin ${origin} is not allowed. To allow it, pass it with --origin.` });
       }
       if (!hasToken(request.headers.authorization)) {
         return reply
           .code(401)
           .header('www-authenticate', 'Basic realm="bellwether codec"')
-          .send({ message: 'The codec endpoint wants its token, as a bearer token or as a password.' });
+          .send({
+            message: 'The codec endpoint requires its token, as a bearer token or as the password of HTTP Basic.',
+          });
       }
       return undefined;
     });
@@ -71,17 +75,17 @@ function addRoutes(server: FastifyInstance, { codec, token, allowedOrigins }: Co
 }
 
 /**
- * Serves Temporal's remote codec protocol, by which the Temporal UI and CLI show encrypted payloads: `POST /encode` and
- * `POST /decode` with `{ payloads: [{ metadata, data }] }` in proto JSON, and `GET /healthz`.
+ * Serves Temporal's remote codec protocol, with which the Temporal UI and CLI display encrypted payloads: `POST /encode`
+ * and `POST /decode` with `{ payloads: [{ metadata, data }] }` in proto JSON, and `GET /healthz`.
  *
- * @throws RangeError when the host is not loopback and `allowRemote` or `token` is missing.
+ * @throws RangeError if the host is not loopback and `allowRemote` or `token` is missing.
  */
 export async function startCodecServer(options: CodecServerOptions): Promise<CodecServer> {
   const { host = '127.0.0.1', port, allowedOrigins, allowRemote = false, token } = options;
   checkExposure(host, allowRemote, token);
   const server = fastify({
     bodyLimit: maxBodyBytes,
-    // Browsers keep idle connections open; closing must not wait for them.
+    // Closing must not wait for the idle connections that browsers keep open.
     forceCloseConnections: true,
     ajv: { customOptions: { coerceTypes: false, removeAdditional: false } },
   });
@@ -93,8 +97,8 @@ export async function startCodecServer(options: CodecServerOptions): Promise<Cod
   });
   server.setErrorHandler((error: Error & { statusCode?: number }, _request, reply) => {
     const known = error instanceof PayloadDecryptionError || error.statusCode !== undefined;
-    // Any other error comes from payloads that are no proto JSON; its text may quote them.
-    const message = known ? error.message : 'The payloads are not in proto JSON: metadata and data are base64.';
+    // Any other error is about payloads that are not proto JSON, and its message may quote them.
+    const message = known ? error.message : 'The payloads are not in proto JSON: metadata and data must be base64.';
     return reply.code(error.statusCode ?? 400).send({ message });
   });
   addRoutes(server, options);
@@ -102,26 +106,26 @@ export async function startCodecServer(options: CodecServerOptions): Promise<Cod
   return { url, port: Number(new URL(url).port), close: () => server.close() };
 }
 
-/** Shorter tokens can be guessed at network speed; `openssl rand -base64 24` has 32 characters. */
+/** Shorter tokens can be guessed at network speed; `openssl rand -base64 24` prints 32 characters. */
 const minTokenLength = 24;
 
 /**
- * Whoever reaches the codec endpoint can read every message, so it leaves this machine only on purpose.
+ * Anyone who can reach the codec endpoint can read every message, so exposing it to other machines must be deliberate.
  *
- * @throws RangeError when the host is not loopback and either `allowRemote` or the token is missing, or when the token
- *   is shorter than 24 characters.
+ * @throws RangeError if the host is not loopback and either `allowRemote` or the token is missing, or if the token is
+ *   shorter than 24 characters.
  */
 function checkExposure(host: string, allowRemote: boolean, token: string | undefined): void {
   if (token !== undefined && token.length < minTokenLength) {
     throw new RangeError(
-      `The codec endpoint's token has ${token.length} characters and needs at least ${minTokenLength}: make one with ` +
+      `The codec endpoint's token has ${token.length} characters but needs at least ${minTokenLength}: generate one with ` +
         `\`openssl rand -base64 24\`.`,
     );
   }
   if (isLoopback(host) || (allowRemote && token !== undefined)) return;
   throw new RangeError(
-    `The codec endpoint decrypts messages, and ${host} can be reached from other machines. Bind it to 127.0.0.1, or ` +
-      `give both --allow-remote and --token-file and put TLS in front of it.`,
+    `The codec endpoint decrypts messages, and ${host} is reachable from other machines. Bind it to 127.0.0.1, or pass ` +
+      `both --allow-remote and --token-file and put TLS in front of it.`,
   );
 }
 
@@ -130,8 +134,8 @@ function digest(text: string): Buffer {
 }
 
 /**
- * Says whether an `Authorization` header holds the token: as a bearer token, or as the password of HTTP Basic, which is
- * what a browser can be taught by visiting the endpoint once.
+ * Checks whether an `Authorization` header contains the token, either as a bearer token or as the password of HTTP Basic,
+ * which a browser remembers after visiting the endpoint once.
  */
 function createTokenCheck(token: string): (authorization: string | undefined) => boolean {
   const expected = digest(token);

@@ -3,9 +3,9 @@ import type { EncryptionSettings } from '../config/settings';
 import { createPayloadCodec } from './aes-gcm-codec';
 
 /**
- * The data converter that every client and every worker of a namespace is given. Without encryption it is Temporal's
- * default. With it, payloads are encrypted, and so are messages and stack traces of failures that clients and
- * activities report; the workflow bundle keeps its own converter, so errors thrown by workflow code hold no user text.
+ * The data converter for all clients and workers of a namespace: without encryption, Temporal's default. With encryption,
+ * payloads are encrypted, and so are the messages and stack traces of failures from clients and activities. The workflow
+ * bundle has its own converter, which does not encrypt, so errors thrown by workflow code must not contain user text.
  */
 export function createDataConverter(encryption: EncryptionSettings | undefined): DataConverter {
   if (encryption === undefined) return {};

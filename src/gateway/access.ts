@@ -3,7 +3,7 @@ import { checkApiKey } from '../access/check-api-key';
 import { foreignCaller, isLoopback } from '../access/loopback';
 import type { ApiKey } from '../contract/api-keys';
 import type { GatewayContext } from './context';
-import { forbidden, GatewayError } from './gateway-error';
+import { GatewayError } from './gateway-error';
 import type { GatewayServer } from './server';
 
 declare module 'fastify' {
@@ -30,24 +30,19 @@ export function requireKey(server: FastifyInstance, { keys }: GatewayContext): v
       return;
     }
     reply.header('www-authenticate', 'Bearer realm="bellwether"');
-    throw new GatewayError(401, {
-      message: refusals[checked.reason],
-      type: 'authentication_error',
-      param: null,
-      code: 'invalid_api_key',
-    });
+    throw new GatewayError('invalid_api_key', refusals[checked.reason]);
   });
 }
 
 /** Operators' keys run the service; what costs money is for keys with budgets. */
 export async function requireChatKey({ apiKey }: FastifyRequest): Promise<void> {
   if (apiKey.role === 'chat') return;
-  throw forbidden('This is an operator key. Turns need a key of the role chat.', 'wrong_key_role');
+  throw new GatewayError('wrong_key_role', 'This is an operator key. Turns need a key of the role chat.');
 }
 
 export async function requireOperatorKey({ apiKey }: FastifyRequest): Promise<void> {
   if (apiKey.role === 'operator') return;
-  throw forbidden('This needs an operator key.', 'wrong_key_role');
+  throw new GatewayError('wrong_key_role', 'This needs an operator key.');
 }
 
 function bearerOf({ headers }: FastifyRequest): string | undefined {
@@ -65,11 +60,11 @@ export function refuseForeignPages(server: GatewayServer, host: string, allowedH
     const foreign = foreignCaller(headers, allowedHosts);
     if (foreign === undefined) return;
     const { header, value, name } = foreign;
-    throw forbidden(
+    throw new GatewayError(
+      'foreign_caller',
       `This gateway is for programs and pages of this machine, and ${named[header]} is "${shortened(value)}". ` +
         (name === '' && header === 'origin' ? serveIt : allowIt),
-      'foreign_caller',
-      header,
+      { param: header },
     );
   });
 }

@@ -15,7 +15,7 @@ import { requireModel } from './models-routes';
 import type { ChatRequest } from './chat-request';
 import type { RegisteredTurn } from './completion';
 import type { GatewayContext } from './context';
-import { badRequest, wrongField } from './gateway-error';
+import { badRequest, GatewayError, wrongField } from './gateway-error';
 import type { TurnEnd } from './stream-turn-events';
 import { pathInRequest, sessionTurn, statelessTurn, type TurnCall } from './to-turn';
 import { joinTurn, waitForTurn } from './wait-for-turn';
@@ -63,11 +63,10 @@ export async function beginTurn(
     atMs: Date.now(),
   });
   if (registered.bodyHash !== bodyHash) {
-    throw badRequest(
-      'This Idempotency-Key was used before, with another request. Use a new key for each request.',
-      'Idempotency-Key',
+    throw new GatewayError(
       'idempotency_key_reused',
-      422,
+      'This Idempotency-Key was used before, with another request. Use a new key for each request.',
+      { param: 'Idempotency-Key' },
     );
   }
   const { turnId, createdAtMs, isNew } = registered;

@@ -5,7 +5,7 @@ import { chatRequestSchema, refuseLongLists } from './chat-request';
 import { chunkSchema, Chunks } from './chunks';
 import { completionSchema, toCompletion } from './completion';
 import type { GatewayContext } from './context';
-import { describedErrors } from './error-schema';
+import { describeErrors, errorsOfTurns } from './error-schema';
 import { sendTurn } from './send-turn';
 import type { GatewayServer } from './server';
 
@@ -37,7 +37,18 @@ export function completionsRoute(server: GatewayServer, context: GatewayContext)
             description: 'The whole answer; with stream: true its chunks, each a data line, and [DONE] at the end.',
             content: { 'application/json': { schema: completionSchema }, 'text/event-stream': { schema: chunkSchema } },
           },
-          ...describedErrors,
+          ...describeErrors(
+            'invalid_value',
+            'invalid_json',
+            'invalid_body',
+            'model_not_allowed',
+            'wrong_key_role',
+            'model_not_found',
+            'request_too_large',
+            'unsupported_media_type',
+            'idempotency_key_reused',
+            ...errorsOfTurns,
+          ),
         },
       },
     },

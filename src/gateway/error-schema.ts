@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { turnFactsSchema } from './completion';
+import { type CataloguedError, cataloguedError, type ErrorName, type ErrorStatus } from './error-codes';
 
 export const errorFieldsSchema = z.object({
   message: z.string(),
@@ -13,12 +14,62 @@ export const errorFieldsSchema = z.object({
   bellwether: turnFactsSchema.optional(),
 });
 
-const errorSchema = z.object({ error: errorFieldsSchema });
+/** What every route can answer: the HTTP server, the limits and the ledger of API keys stand before all of them. */
+const ofEveryRoute = [
+  'invalid_url',
+  'bad_http',
+  'invalid_api_key',
+  'foreign_caller',
+  'request_timeout',
+  'rate_limit_exceeded',
+  'headers_too_large',
+  'internal_error',
+  'ledger_unavailable',
+  'overloaded',
+  'gateway_stopping',
+] as const satisfies readonly ErrorName[];
 
-const describe = (description: string) => ({ description, content: { 'application/json': { schema: errorSchema } } });
+/** Of a turn that ended without an answer, or that nobody waits for any more. */
+export const errorsOfTurns = [
+  'context_length_exceeded',
+  'content_filter',
+  'insufficient_quota',
+  'session_busy',
+  'session_closed',
+  'turn_never_begun',
+  'turn_not_kept',
+  'provider_unauthorized',
+  'provider_refused_request',
+  'provider_bad_response',
+  'provider_failed',
+  'provider_unavailable',
+  'provider_rate_limited',
+  'provider_timeout',
+  'turn_hopeless',
+  'turn_failed',
+  'stream_diverged',
+  'temporal_unreachable',
+  'gateway_stopped_waiting',
+  'deadline_exceeded',
+] as const satisfies readonly ErrorName[];
 
-/** What every route behind a key can answer besides. */
-export const describedErrors = {
-  '4xx': describe('The request cannot be answered as it is.'),
-  '5xx': describe('Something behind the gateway failed.'),
-};
+type ErrorResponses = Partial<Record<ErrorStatus, ReturnType<typeof describe>>>;
+
+function describe(errors: readonly CataloguedError[]) {
+  const schema = z.object({
+    error: errorFieldsSchema.extend({
+      code: z.enum([...new Set(errors.map(({ code }) => code))]).describe('Stable, for programs.'),
+    }),
+  });
+  const description = errors.map(({ code, meaning, advice }) => `\`${code}\`: ${meaning} ${advice}`).join('\n\n');
+  return { description, content: { 'application/json': { schema } } };
+}
+
+/** The responses of a route that can fail with these errors, and with those of every route: one for each status. */
+export function describeErrors(...names: readonly ErrorName[]): ErrorResponses {
+  const errors = [...ofEveryRoute, ...names].map(cataloguedError);
+  const statuses = [...new Set(errors.map(({ status }) => status))];
+  return Object.fromEntries(
+    statuses.map((status) => [status, describe(errors.filter((error) => error.status === status))]),
+  );
+}

@@ -1,23 +1,15 @@
 import { describeProblem, formatPath, type Problem } from '../contract/problem';
 import type { TurnFacts } from './completion';
-
-/** OpenAI's names for kinds of errors; its clients choose their exception by the status. */
-type ErrorType =
-  | 'invalid_request_error'
-  | 'authentication_error'
-  | 'permission_error'
-  | 'rate_limit_error'
-  | 'insufficient_quota'
-  | 'api_error';
+import { cataloguedError, type CataloguedError, type ErrorCode, type ErrorName } from './error-codes';
 
 export interface ErrorFields {
   /** What happened, what it means, what to do next. */
   readonly message: string;
-  readonly type: ErrorType;
+  readonly type: CataloguedError['type'];
   /** The field of the request that is wrong: `messages[0].role`. */
   readonly param: string | null;
   /** Stable, for programs. */
-  readonly code: string;
+  readonly code: ErrorCode;
   /** Of a turn that no model answered: a text that can be shown to its user. */
   readonly degraded_reply?: string;
   readonly bellwether?: TurnFacts;
@@ -27,19 +19,38 @@ export interface ErrorBody {
   readonly error: ErrorFields;
 }
 
-/** Tells OpenAI's clients, which retry 408, 409, 429 and 5xx by themselves, that repeating will not help. */
+interface ErrorOptions {
+  readonly param?: string | null;
+  readonly headers?: Readonly<Record<string, string>>;
+  /** Of a turn that no model answered. */
+  readonly details?: Pick<ErrorFields, 'degraded_reply' | 'bellwether'>;
+}
+
+/** Tells OpenAI's clients, which repeat some statuses by themselves, that repeating will not help. */
 const neverRetry = { 'x-should-retry': 'false' } as const;
+
+function isRepeatedByClients(status: number): boolean {
+  return [408, 409, 429].includes(status) || status >= 500;
+}
 
 /** Any answer that is not what was asked for. */
 export class GatewayError extends Error {
   override readonly name = 'GatewayError';
+  readonly status: number;
+  readonly fields: ErrorFields;
+  readonly headers: Readonly<Record<string, string>>;
 
   constructor(
-    readonly status: number,
-    readonly fields: ErrorFields,
-    readonly headers: Readonly<Record<string, string>> = {},
+    private readonly entry: ErrorName,
+    message: string,
+    private readonly options: ErrorOptions = {},
   ) {
-    super(fields.message);
+    super(message);
+    const { status, type, code, repeat } = cataloguedError(entry);
+    const { param = null, headers = {}, details } = options;
+    this.status = status;
+    this.fields = { message, type, param, code, ...details };
+    this.headers = repeat === 'never' && isRepeatedByClients(status) ? { ...headers, ...neverRetry } : headers;
   }
 
   get body(): ErrorBody {
@@ -48,43 +59,24 @@ export class GatewayError extends Error {
 
   /** The same, for a client that would repeat it by itself. */
   final(): GatewayError {
-    return new GatewayError(this.status, this.fields, { ...this.headers, ...neverRetry });
+    return this.with({ headers: { ...this.headers, ...neverRetry } });
   }
 
   about(details: Pick<ErrorFields, 'degraded_reply' | 'bellwether'>): GatewayError {
-    return new GatewayError(this.status, { ...this.fields, ...details }, this.headers);
+    return this.with({ details });
+  }
+
+  private with(changes: ErrorOptions): GatewayError {
+    return new GatewayError(this.entry, this.message, { ...this.options, ...changes });
   }
 }
 
-export function badRequest(message: string, param: string | null, code = 'invalid_value', status = 400): GatewayError {
-  return new GatewayError(status, { message, type: 'invalid_request_error', param, code });
+/** A field or header has a value that is not accepted. */
+export function badRequest(message: string, param: string | null): GatewayError {
+  return new GatewayError('invalid_value', message, { param });
 }
 
-/** What is wrong with a field of the request, its path being the body's. */
+/** What is wrong with a field of the request's body; the path is the body's. */
 export function wrongField(problem: Problem): GatewayError {
   return badRequest(`${describeProblem(problem)}.`, problem.path.length > 0 ? formatPath(problem.path) : null);
-}
-
-export function notFound(message: string, code: string, param: string | null = null): GatewayError {
-  return badRequest(message, param, code, 404);
-}
-
-/** The caller is known, and may not do this. */
-export function forbidden(message: string, code: string, param: string | null = null): GatewayError {
-  return new GatewayError(403, { message, type: 'permission_error', param, code });
-}
-
-export function tooMany(message: string, code: string, retryAfterSeconds: number): GatewayError {
-  const fields = { message, type: 'rate_limit_error', param: null, code } as const;
-  return new GatewayError(429, fields, { 'retry-after': String(retryAfterSeconds) });
-}
-
-/** Something behind the gateway, or the gateway itself, failed. */
-export function failed(
-  status: number,
-  code: string,
-  message: string,
-  headers: Readonly<Record<string, string>> = {},
-): GatewayError {
-  return new GatewayError(status, { message, type: 'api_error', param: null, code }, headers);
 }

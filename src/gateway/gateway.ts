@@ -8,7 +8,8 @@ import { readPackageInfo } from '../platform/package-info';
 import { refuseForeignPages, requireKey, requireOperatorKey } from './access';
 import { completionsRoute } from './completions-route';
 import type { GatewayContext, GatewayParts } from './context';
-import { badRequest, GatewayError } from './gateway-error';
+import { describeErrors } from './error-schema';
+import { GatewayError } from './gateway-error';
 import { healthRoutes } from './health-routes';
 import { gatewayLimits, type GatewayLimits, limitRequests } from './limits';
 import { GatewayMetrics } from './metrics';
@@ -113,8 +114,9 @@ function refuseOtherMethods(server: FastifyInstance, url: string, allowed: 'GET'
     method: methods.filter((method) => method !== allowed),
     schema: { hide: true },
     onRequest: async ({ method }) => {
-      const { status, fields } = badRequest(`${url} takes ${allowed}, not ${method}.`, null, 'method_not_allowed', 405);
-      throw new GatewayError(status, fields, { allow: allowed });
+      throw new GatewayError('method_not_allowed', `${url} takes ${allowed}, not ${method}.`, {
+        headers: { allow: allowed },
+      });
     },
     handler: async () => undefined,
   });
@@ -127,7 +129,10 @@ function metricsRoute(server: GatewayServer, { metrics }: Pick<GatewayContext, '
     {
       schema: {
         summary: 'Counts of this process, for Prometheus',
-        response: { 200: { description: 'Text.', content: { 'text/plain': { schema: z.string() } } } },
+        response: {
+          200: { description: 'Text.', content: { 'text/plain': { schema: z.string() } } },
+          ...describeErrors('wrong_key_role'),
+        },
       },
     },
     async (_request, reply) => reply.type(metrics.contentType).send(await metrics.text()),

@@ -16,7 +16,7 @@ import type { FailureKind } from '../contract/failures';
 import { LedgerUnavailableError } from '../contract/ledger';
 import type { ProblemPath } from '../contract/problem';
 import { turnFacts } from './completion';
-import { badRequest, failed, GatewayError, notFound, tooMany, wrongField } from './gateway-error';
+import { badRequest, GatewayError, wrongField } from './gateway-error';
 
 /** Every answer that is an error has OpenAI's shape, whoever found it. */
 export function handleErrors(server: FastifyInstance): void {
@@ -27,7 +27,10 @@ export function handleErrors(server: FastifyInstance): void {
   server.setNotFoundHandler((request) => {
     const path = request.url.split('?', 1)[0] ?? '';
     const shown = path.length > 100 ? `${path.slice(0, 100)}…` : path;
-    throw notFound(`There is no ${request.method} ${shown}; GET /openapi.json lists what there is.`, 'unknown_route');
+    throw new GatewayError(
+      'unknown_route',
+      `There is no ${request.method} ${shown}; GET /openapi.json lists what there is.`,
+    );
   });
 }
 
@@ -39,10 +42,10 @@ export function toGatewayError(error: unknown, log: FastifyBaseLogger): GatewayE
   if (error instanceof LedgerUnavailableError) {
     log.error({ err: error }, 'the ledger does not answer');
     const message = 'The ledger does not answer, so no turn can begin. Try again in a few seconds.';
-    return failed(503, 'ledger_unavailable', message, { 'retry-after': '5' });
+    return new GatewayError('ledger_unavailable', message, { headers: { 'retry-after': '5' } });
   }
   log.error({ err: error }, 'unexpected error');
-  return failed(500, 'internal_error', 'The gateway failed. Its log says why, under the id in x-request-id.');
+  return new GatewayError('internal_error', 'The gateway failed. Its log says why, under the id in x-request-id.');
 }
 
 /** Of a request that no route has answered: also what the HTTP server itself found wrong with it. */
@@ -57,36 +60,33 @@ function errorOfFramework(error: unknown, { initialConfig }: FastifyInstance): G
     case 'ECONNRESET':
       // Of the caller's connection and no other: so the framework marks what stopped it reading a body.
       return statusCode === 400
-        ? badRequest('The connection ended before the body was whole.', null, 'invalid_body')
+        ? new GatewayError('invalid_body', 'The connection ended before the body was whole.')
         : null;
     case 'FST_ERR_CTP_BODY_TOO_LARGE':
-      return badRequest(
-        `The body is larger than the limit of ${initialConfig.bodyLimit} bytes.`,
-        null,
+      return new GatewayError(
         'request_too_large',
-        413,
+        `The body is larger than the limit of ${initialConfig.bodyLimit} bytes.`,
       );
     case 'FST_ERR_CTP_INVALID_MEDIA_TYPE':
     case 'FST_ERR_ROUTE_MISSING_CONTENT_TYPE':
-      return badRequest(
-        'The body must be JSON: send it with content-type: application/json.',
-        'content-type',
+      return new GatewayError(
         'unsupported_media_type',
-        415,
+        'The body must be JSON: send it with content-type: application/json.',
+        { param: 'content-type' },
       );
     case 'FST_ERR_CTP_INVALID_CONTENT_LENGTH':
-      return badRequest('The body has not the length that content-length says.', null, 'invalid_body');
+      return new GatewayError('invalid_body', 'The body has not the length that content-length says.');
     case 'FST_ERR_BAD_URL':
     case 'FST_ERR_MAX_PARAM_LENGTH':
     case 'FST_ERR_ASYNC_CONSTRAINT':
-      return badRequest('The path is not a valid URL.', null, 'invalid_url');
+      return new GatewayError('invalid_url', 'The path is not a valid URL.');
     default:
       return null;
   }
 }
 
 /** An answer of a session's earlier turn takes a second or two. */
-const queueRetryAfterSeconds = 2;
+const queueRetryAfterSeconds = '2';
 /** A Temporal that restarts is back within seconds; the client has waited for it before it gave up. */
 const unreachableRetryAfterSeconds = '5';
 
@@ -106,13 +106,13 @@ export function errorOfClient(
     return problem ? wrongField({ ...problem, path: pathOf(problem.path) }) : badRequest(error.message, null);
   }
   if (error instanceof QueueFullError || error instanceof TurnNotSentError) {
-    return tooMany(error.message, 'session_busy', queueRetryAfterSeconds);
+    return new GatewayError('session_busy', error.message, { headers: { 'retry-after': queueRetryAfterSeconds } });
   }
   if (error instanceof ConversationClosedError) {
-    return badRequest(`${error.message} Begin another session.`, null, 'session_closed', 409).final();
+    return new GatewayError('session_closed', `${error.message} Begin another session.`);
   }
   if (error instanceof TurnNotFoundError) {
-    return badRequest('This turn was never begun, or is not kept any more.', null, 'turn_not_kept', 404);
+    return new GatewayError('turn_never_begun', 'This turn was never begun, or is not kept any more.');
   }
   // In both cases the turn may go on, so that only a request that would join it is worth repeating.
   const advice = joins
@@ -121,18 +121,18 @@ export function errorOfClient(
   if (error instanceof TemporalUnreachableError) {
     const message = `Temporal cannot be reached, so nobody knows yet whether the turn began. If it did, ${advice}.`;
     const headers = { 'retry-after': unreachableRetryAfterSeconds };
-    const unreachable = failed(503, 'temporal_unreachable', message, headers);
+    const unreachable = new GatewayError('temporal_unreachable', message, { headers });
     return joins ? unreachable : unreachable.final();
   }
   if (error instanceof DeadlineExceededError) {
-    const late = failed(504, 'deadline_exceeded', `The turn has no answer yet. It goes on, and ${advice}.`);
+    const late = new GatewayError('deadline_exceeded', `The turn has no answer yet. It goes on, and ${advice}.`);
     return joins ? late : late.final();
   }
   if (error instanceof TurnHopelessError) {
     const message = 'This turn crashed every worker that took it, so it was ended. Do not send the same request again.';
-    return failed(502, 'turn_hopeless', message).final();
+    return new GatewayError('turn_hopeless', message);
   }
-  return failed(502, 'turn_failed', 'The turn was stopped before it had an answer. Send the request again.').final();
+  return new GatewayError('turn_failed', 'The turn was stopped before it had an answer. Send the request again.');
 }
 
 /** A reply that is no answer: a budget refused the turn, or no model of the chain answered. */
@@ -161,7 +161,7 @@ function budgetAdvice({ refused_by }: ChatReply): string {
  * 429 and do not know `x-should-retry`. The code is OpenAI's.
  */
 function quota(message: string): GatewayError {
-  return new GatewayError(402, { message, type: 'insufficient_quota', param: null, code: 'insufficient_quota' });
+  return new GatewayError('insufficient_quota', message);
 }
 
 type ChainError = (said: string, reason: string) => GatewayError;
@@ -169,26 +169,28 @@ type ChainError = (said: string, reason: string) => GatewayError;
 /** What the last failed call was decides: the calls before it were repeated or led to the next target. */
 const chainErrors: Readonly<Record<FailureKind, ChainError>> = {
   'context-length': (_, reason) =>
-    badRequest(`The messages do not fit any model of the chain: ${reason}`, 'messages', 'context_length_exceeded'),
-  'content-filter': (_, reason) => badRequest(reason, 'messages', 'content_filter'),
+    new GatewayError('context_length_exceeded', `The messages do not fit any model of the chain: ${reason}`, {
+      param: 'messages',
+    }),
+  'content-filter': (_, reason) => new GatewayError('content_filter', reason, { param: 'messages' }),
   budget: (said) => quota(`${said}. What is left of the budget does not pay for another attempt.`),
   // Not 429: the caller broke no limit of ours, and slowing down its key would change nothing.
-  'rate-limited': (said) => failed(503, 'provider_rate_limited', said),
-  timeout: (said) => failed(504, 'provider_timeout', said),
-  connection: (said) => failed(503, 'provider_unavailable', said),
-  'server-error': (said) => failed(503, 'provider_unavailable', said),
-  'circuit-open': (said) => failed(503, 'provider_unavailable', said),
-  'malformed-response': (said) => failed(502, 'provider_bad_response', said),
-  'response-too-large': (said) => failed(502, 'provider_bad_response', said),
-  unauthorized: (said) => failed(502, 'provider_unauthorized', said),
+  'rate-limited': (said) => new GatewayError('provider_rate_limited', said),
+  timeout: (said) => new GatewayError('provider_timeout', said),
+  connection: (said) => new GatewayError('provider_unavailable', said),
+  'server-error': (said) => new GatewayError('provider_unavailable', said),
+  'circuit-open': (said) => new GatewayError('provider_unavailable', said),
+  'malformed-response': (said) => new GatewayError('provider_bad_response', said),
+  'response-too-large': (said) => new GatewayError('provider_bad_response', said),
+  unauthorized: (said) => new GatewayError('provider_unauthorized', said),
   // A 4xx about the service's own set-up, or about the caller's tools or options: the provider's status does not tell.
-  'bad-request': (said) => failed(502, 'provider_refused_request', said),
-  cancelled: (said) => failed(502, 'turn_failed', said),
+  'bad-request': (said) => new GatewayError('provider_refused_request', said),
+  cancelled: (said) => new GatewayError('turn_failed', said),
 };
 
 /** A worker that is newer than this gateway may know kinds that are not here. */
 function chainErrorOf(kind: string): ChainError {
   return Object.hasOwn(chainErrors, kind)
     ? chainErrors[kind as FailureKind]
-    : (said) => failed(502, 'provider_failed', said);
+    : (said) => new GatewayError('provider_failed', said);
 }

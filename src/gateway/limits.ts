@@ -1,7 +1,7 @@
 import rateLimit from '@fastify/rate-limit';
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 import type { Redis } from 'ioredis';
-import { type GatewayError, tooMany } from './gateway-error';
+import { GatewayError } from './gateway-error';
 
 /** What one gateway process takes and how long it waits; every number with its reason. */
 export interface GatewayLimits {
@@ -90,9 +90,9 @@ export async function limitRequests(server: FastifyInstance, options: RateLimitO
 
 function exceeded(max: number, ttlMs: number): GatewayError {
   const seconds = Math.ceil(ttlMs / 1000);
-  return tooMany(
-    `This API key has made its ${max} requests of this minute; a long request counts once more for every further ${countedBytes / 1024} KiB of its body. Try again in ${seconds} s.`,
+  return new GatewayError(
     'rate_limit_exceeded',
-    seconds,
+    `This API key has made its ${max} requests of this minute; a long request counts once more for every further ${countedBytes / 1024} KiB of its body. Try again in ${seconds} s.`,
+    { headers: { 'retry-after': String(seconds) } },
   );
 }

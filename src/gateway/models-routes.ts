@@ -2,8 +2,8 @@ import { z } from 'zod';
 import type { ApiKey } from '../contract/api-keys';
 import { mayUse, type ModelName, type ModelNames } from '../domain/turn/model-names';
 import type { GatewayContext } from './context';
-import { describedErrors } from './error-schema';
-import { forbidden, notFound, type GatewayError } from './gateway-error';
+import { describeErrors } from './error-schema';
+import { GatewayError } from './gateway-error';
 import type { GatewayServer } from './server';
 
 const modelSchema = z.object({
@@ -20,7 +20,7 @@ export function modelsRoutes(server: GatewayServer, { models }: GatewayContext):
   server.get(
     '/v1/models',
     {
-      schema: { summary: 'The models that this key may name', response: { 200: modelListSchema, ...describedErrors } },
+      schema: { summary: 'The models that this key may name', response: { 200: modelListSchema, ...describeErrors() } },
     },
     async ({ apiKey }) => ({ object: 'list' as const, data: models.allowedTo(apiKey).map(toModel) }),
   );
@@ -30,7 +30,7 @@ export function modelsRoutes(server: GatewayServer, { models }: GatewayContext):
       schema: {
         summary: 'One model',
         params: z.object({ model: z.string() }),
-        response: { 200: modelSchema, ...describedErrors },
+        response: { 200: modelSchema, ...describeErrors('model_not_allowed', 'model_not_found') },
       },
     },
     async ({ apiKey, params }) => toModel(requireModel(models, params.model, apiKey)),
@@ -47,10 +47,10 @@ export function requireModel(models: ModelNames, id: string, key: Pick<ApiKey, '
   const name = models.find(id);
   if (name === undefined) throw unknownModel(id);
   if (!mayUse(key, id)) {
-    throw forbidden(
-      `This API key may not use the model ${id}; GET /v1/models lists those that it may.`,
+    throw new GatewayError(
       'model_not_allowed',
-      'model',
+      `This API key may not use the model ${id}; GET /v1/models lists those that it may.`,
+      { param: 'model' },
     );
   }
   return name;
@@ -58,9 +58,9 @@ export function requireModel(models: ModelNames, id: string, key: Pick<ApiKey, '
 
 function unknownModel(id: string): GatewayError {
   const shown = id.length > 100 ? `${id.slice(0, 100)}…` : id;
-  return notFound(
-    `There is no model ${JSON.stringify(shown)}; GET /v1/models lists those that there are.`,
+  return new GatewayError(
     'model_not_found',
-    'model',
+    `There is no model ${JSON.stringify(shown)}; GET /v1/models lists those that there are.`,
+    { param: 'model' },
   );
 }

@@ -1,6 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { FastifyReply, FastifyRequest } from 'fastify';
-import { failed } from './gateway-error';
+import { GatewayError } from './gateway-error';
 import type { GatewayLimits } from './limits';
 import type { GatewayMetrics } from './metrics';
 import type { GatewayServer } from './server';
@@ -116,13 +116,13 @@ export function watchRequests(server: GatewayServer, { open, limits, metrics }: 
     if (unlimitedRoutes.has(request.routeOptions.url ?? '')) return;
     if (open.isDraining) {
       reply.header('connection', 'close');
-      throw failed(503, 'gateway_stopping', 'This gateway is stopping. Send the request to another one.', {
-        'retry-after': '1',
+      throw new GatewayError('gateway_stopping', 'This gateway is stopping. Send the request to another one.', {
+        headers: { 'retry-after': '1' },
       });
     }
     if (open.size > limits.maxOpenRequests) {
-      throw failed(503, 'overloaded', `This gateway has ${limits.maxOpenRequests} open requests, its limit.`, {
-        'retry-after': overloadedRetryAfterSeconds,
+      throw new GatewayError('overloaded', `This gateway has ${limits.maxOpenRequests} open requests, its limit.`, {
+        headers: { 'retry-after': overloadedRetryAfterSeconds },
       });
     }
   });

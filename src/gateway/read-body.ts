@@ -1,6 +1,6 @@
 import type { FastifyInstance } from 'fastify';
 import { exceededLimit } from '../domain/turn/json-shape';
-import { badRequest } from './gateway-error';
+import { GatewayError } from './gateway-error';
 
 declare module 'fastify' {
   interface FastifyRequest {
@@ -31,7 +31,7 @@ export function readJsonBodies(server: FastifyInstance): void {
     void parse(request, String(text), (error, body: unknown) => {
       const problem = error ? (text === '' ? isEmpty : isInvalid) : shapeProblem(body);
       if (problem === null) done(null, body);
-      else done(badRequest(problem, null, 'invalid_json'));
+      else done(new GatewayError('invalid_json', problem));
     });
   });
 }

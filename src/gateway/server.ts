@@ -13,7 +13,8 @@ import fastify, {
 import type { ZodTypeProvider } from 'fastify-type-provider-zod';
 import type { z } from 'zod';
 import { parseWith, problemsOf } from '../config/schema-issues';
-import { badRequest, wrongField } from './gateway-error';
+import type { ErrorName } from './error-codes';
+import { badRequest, GatewayError, wrongField } from './gateway-error';
 import { errorOfRequest, handleErrors } from './handle-errors';
 import type { GatewayLimits } from './limits';
 import { readJsonBodies } from './read-body';
@@ -84,9 +85,9 @@ function firstProblem(error: z.ZodError): Error {
   return problem ? wrongField(problem) : badRequest('The body is not valid.', null);
 }
 
-const unreadable: Readonly<Record<string, readonly [status: number, code: string, message: string]>> = {
-  HPE_HEADER_OVERFLOW: [431, 'headers_too_large', 'The headers are larger than the limit.'],
-  ERR_HTTP_REQUEST_TIMEOUT: [408, 'request_timeout', 'The request did not come whole within the limit of its time.'],
+const unreadable: Readonly<Record<string, readonly [name: ErrorName, message: string]>> = {
+  HPE_HEADER_OVERFLOW: ['headers_too_large', 'The headers are larger than the limit.'],
+  ERR_HTTP_REQUEST_TIMEOUT: ['request_timeout', 'The request did not come whole within the limit of its time.'],
 };
 
 /** What is no HTTP, or comes too slowly, is answered here: no route ever sees it. */
@@ -95,8 +96,9 @@ function refuseUnreadable(error: Error & { readonly code?: string }, socket: Soc
     socket.destroy();
     return;
   }
-  const [status, code, message] = unreadable[error.code ?? ''] ?? [400, 'bad_http', 'This is no HTTP request.'];
-  const body = JSON.stringify(badRequest(message, null, code, status).body);
+  const [name, message] = unreadable[error.code ?? ''] ?? (['bad_http', 'This is no HTTP request.'] as const);
+  const { status, body: fields } = new GatewayError(name, message);
+  const body = JSON.stringify(fields);
   const head = [
     `HTTP/1.1 ${status} ${STATUS_CODES[status]}`,
     'content-type: application/json; charset=utf-8',

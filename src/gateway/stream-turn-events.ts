@@ -1,7 +1,7 @@
 import type { ChatReply } from '../contract/chat';
 import type { StreamPiece, TurnStreams } from '../contract/stream';
 import { advance, type AnswerPosition, AnswerSoFar } from '../domain/stream/answer-so-far';
-import { badRequest, failed, type GatewayError } from './gateway-error';
+import { GatewayError } from './gateway-error';
 
 export type TurnEvent =
   /** `position`: up to where the caller has the answer with this text. */
@@ -75,8 +75,8 @@ function diverged({ turn_id }: ChatReply, isBack: boolean): GatewayError {
     'The model broke off, and the answer that the turn got then does not begin with what was sent: nothing of that counts. ' +
     `GET /v1/turns/${turn_id} has the whole answer, and its stream, read anew without Last-Event-ID, begins with it.`;
   // The same Last-Event-ID would never do again.
-  if (isBack) return badRequest(message, 'Last-Event-ID', 'stream_diverged', 412);
-  return failed(502, 'stream_diverged', message).final();
+  if (isBack) return new GatewayError('rejoined_stream_diverged', message, { param: 'Last-Event-ID' });
+  return new GatewayError('stream_diverged', message);
 }
 
 /** What has come of a turn and was not taken yet: one piece at most, and the end. */

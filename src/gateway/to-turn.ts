@@ -2,7 +2,7 @@ import type { CompleteOptions, SendOptions } from '../client';
 import type { ChatMessage, RequestOptions } from '../contract/chat';
 import { limits } from '../contract/limits';
 import type { ProblemPath } from '../contract/problem';
-import { measuredText, spokenText, utf8Length } from '../domain/turn/messages';
+import { measuredText, messageText, utf8Length } from '../domain/turn/messages';
 import { contextWindow } from '../domain/turn/window';
 import { type ChatRequest, passedThroughFields, pathInBody } from './chat-request';
 import { badRequest } from './gateway-error';
@@ -45,7 +45,7 @@ export function sessionTurn(body: ChatRequest, sessionId: string, frame: TurnFra
   if (added.length === 0) {
     throw badRequest('messages must end with what is new in the session: a message of a user or a tool.', 'messages');
   }
-  const systemPrompt = prompts.map(spokenText).join('\n\n');
+  const systemPrompt = prompts.map(messageText).join('\n\n');
   const history = historyOf(messages.slice(prompts.length, firstNew));
   const [only] = added;
   const isPlain = added.length === 1 && only?.role === 'user' && typeof only.content === 'string' && !only.name;

@@ -8,8 +8,8 @@ import type { FoundRequest } from '../contract/ledger';
 import { Chunks } from './chunks';
 import { completionSchema, createdOf, toCompletion } from './completion';
 import type { GatewayContext } from './context';
-import { describedErrors, errorFieldsSchema } from './error-schema';
-import { badRequest, notFound } from './gateway-error';
+import { describeErrors, errorFieldsSchema, errorsOfTurns } from './error-schema';
+import { badRequest, GatewayError } from './gateway-error';
 import { toGatewayError } from './handle-errors';
 import { sendTurn } from './send-turn';
 import type { GatewayServer } from './server';
@@ -48,7 +48,7 @@ export function turnsRoutes(server: GatewayServer, context: GatewayContext): voi
       schema: {
         summary: 'A turn, and its answer once it has one',
         params,
-        response: { 200: turnSchema, ...describedErrors },
+        response: { 200: turnSchema, ...describeErrors('turn_not_found', 'temporal_unreachable', 'deadline_exceeded') },
       },
     },
     async ({ apiKey, params: { turn }, log }) => {
@@ -81,7 +81,7 @@ export function turnsRoutes(server: GatewayServer, context: GatewayContext): voi
         headers: z.looseObject({ 'last-event-id': z.string().optional() }),
         response: {
           200: { description: 'As a streamed completion.', content: { 'text/event-stream': { schema: z.string() } } },
-          ...describedErrors,
+          ...describeErrors('invalid_value', 'turn_not_found', 'rejoined_stream_diverged', ...errorsOfTurns),
         },
       },
     },
@@ -102,7 +102,7 @@ export function turnsRoutes(server: GatewayServer, context: GatewayContext): voi
 async function findOwn({ ledger }: GatewayContext, apiKey: ApiKey, turnId: string): Promise<FoundRequest> {
   const found = await ledger.requests.find(turnId);
   if (found === null || (found.keyId !== apiKey.id && apiKey.role !== 'operator')) {
-    throw notFound('There is no such turn of this API key.', 'turn_not_found');
+    throw new GatewayError('turn_not_found', 'There is no such turn of this API key.');
   }
   return found;
 }

@@ -3,7 +3,7 @@ import { BudgetRefusedError, TurnFailedError, TurnNotFoundError } from '../clien
 import type { ChatReply } from '../contract/chat';
 import type { FoundRequest } from '../contract/ledger';
 import type { GatewayContext } from './context';
-import { badRequest, failed } from './gateway-error';
+import { GatewayError } from './gateway-error';
 import { errorOfClient, errorOfReply, toGatewayError } from './handle-errors';
 import type { TurnEnd } from './stream-turn-events';
 import { pathInRequest, type TurnCall } from './to-turn';
@@ -70,15 +70,12 @@ function orUntilOver(open: GatewayContext['open'], end: Promise<TurnEnd>): Promi
 }
 
 /** Its ledger knows that it ended; its text was Temporal's, or the session's, and is gone. */
-const notKept = badRequest(
-  'This turn has ended, and its answer is kept no longer. To ask anew, send the request with another Idempotency-Key.',
-  null,
+const notKept = new GatewayError(
   'turn_not_kept',
-  410,
+  'This turn has ended, and its answer is kept no longer. To ask anew, send the request with another Idempotency-Key.',
 );
 
-const stopping = failed(
-  503,
-  'gateway_stopping',
+const stopping = new GatewayError(
+  'gateway_stopped_waiting',
   'This gateway is stopping. A turn that was begun goes on: GET /v1/turns/{id}/stream of another gateway joins it, with the id from x-bellwether-turn-id. One that waited for earlier turns of its session was not begun; the same request with an Idempotency-Key is safe either way.',
-).final();
+);

@@ -33,10 +33,10 @@ export async function admit(trx: LedgerDatabase, request: AdmitRequest): Promise
   const { turn, attempts } = await loadTurn(trx, request.turnId);
   const earlier = await earlierAnswer(trx, turn, attempts, request);
   if (earlier !== undefined) return admission(earlier.answer, { ...turn, arm: earlier.arm }, split);
-  // A turn that was only ever refused has no arm and no bake to keep.
+  // A turn that was never admitted has no arm and no bake to keep.
   const isNew = attempts.length === 0;
   const { reservation } = isNew ? planned : request.plan({ previousArm: turn.arm, split });
-  const { rollout, bake } = isNew ? routeColumns(planned) : keptIn(turn, reservation);
+  const { rollout, bake } = isNew ? routeColumns(planned) : keptBake(turn, reservation);
   await endOpenAttempts(trx, turn.turn_id, attempts, request.atMs);
   const answer = await reserveNext(trx, request, turn.session_id, attempts.length + 1, reservation);
   const { arm } = reservation;
@@ -62,8 +62,8 @@ export async function reserveAttempt(trx: LedgerDatabase, request: ReserveReques
   return answer;
 }
 
-/** A turn keeps its bake as it keeps its arm; in another one, because its own is gone, it counts for nothing. */
-function keptIn(turn: TurnState, { arm }: Reservation): Pick<TurnState, 'rollout' | 'bake'> {
+/** A turn keeps its bake along with its arm. If its arm no longer exists and it continues in another, it counts towards no bake. */
+function keptBake(turn: TurnState, { arm }: Reservation): Pick<TurnState, 'rollout' | 'bake'> {
   return arm === turn.arm ? turn : { rollout: null, bake: null };
 }
 
@@ -89,7 +89,7 @@ async function loadTurn(trx: LedgerDatabase, turnId: string) {
   return { turn, attempts: await attemptsOf(trx, turnId) };
 }
 
-/** The answer this very request got before: its first commit may have been done though nobody heard of it. */
+/** The answer that this same request got before: its first commit may have succeeded although its acknowledgement was lost. */
 async function earlierAnswer(
   trx: LedgerDatabase,
   turn: TurnState,
@@ -109,7 +109,7 @@ async function earlierAnswer(
   return { answer: { kind: 'refused', scope: turn.refused_by, remainingNanoUsd }, arm: turn.arm };
 }
 
-/** Whoever held these is gone or was replaced: the calls may have been made, so they count at their worst case. */
+/** The owners of these attempts are gone or were replaced. The calls may have been made, so they count at their worst case. */
 async function endOpenAttempts(
   trx: LedgerDatabase,
   turnId: string,
@@ -125,7 +125,7 @@ async function endOpenAttempts(
   );
 }
 
-/** Writes the next attempt and reserves its worst case; a refusal leaves neither. The day's row comes last. */
+/** Writes the next attempt and reserves its worst case; a refusal writes neither. The day's row is locked last. */
 async function reserveNext(
   trx: LedgerDatabase,
   request: AnyRequest,
@@ -143,7 +143,7 @@ async function reserveNext(
   return { kind: 'refused', ...refusal };
 }
 
-/** A turn that was answered or degraded before keeps that outcome: those calls were made and paid. */
+/** A turn that was already answered or degraded keeps that outcome: its calls were made and paid for. */
 async function refuseTurn(
   trx: LedgerDatabase,
   request: AdmitRequest,

@@ -1,12 +1,12 @@
 import { createHash } from 'node:crypto';
 import type { AuditRow } from '../contract/rollout-ledger';
 
-/** Stands for the hash of the row before the first one. */
+/** The previous hash of the first row. */
 export const noHash = '0'.repeat(64);
 
 /**
- * SHA-256, in hex, over all columns but the hash itself. Canonical form: a JSON array of the columns in this order, so
- * that no two rows have the same text.
+ * SHA-256, in hex, over all columns except the hash itself. Canonical form: a JSON array of the columns in this order, so
+ * that different rows always have different texts.
  */
 export function auditHash(row: Omit<AuditRow, 'hash'>): string {
   const { position, rollout, sequence, atMs, actor, action, reason, entry, previousHash } = row;

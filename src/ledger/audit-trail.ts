@@ -5,8 +5,8 @@ import { type AuditRow, RolloutConflictError } from '../contract/rollout-ledger'
 import type { LedgerDatabase } from './schema';
 import { type AuditHead, lockSplit, writeSplit } from './traffic-split';
 
-/** Who acts where no operator does. */
-const itself = 'bellwether';
+/** The actor of automatic decisions. */
+const systemActor = 'bellwether';
 
 /** See `Rollouts.record`. */
 export async function recordEntry(
@@ -27,16 +27,18 @@ export async function recordEntry(
   } else if (known !== undefined) {
     const { next } = (JSON.parse(known) as RolloutEntry).decision;
     if (next.endedAtMs !== null) {
-      throw new RolloutConflictError(`Rollout ${spec.name} was ended in the ledger meanwhile: ${next.message}`);
+      throw new RolloutConflictError(
+        `Rollout ${spec.name} has been ended in the ledger in the meantime: ${next.message}`,
+      );
     }
     throw new RolloutConflictError(
-      `Audit row ${sequence} of rollout ${spec.name} is there already and says something else, so this one cannot be ` +
-        'written. Was its workflow reset, or started twice?',
+      `Audit row ${sequence} of rollout ${spec.name} already exists with different content, so this one cannot be ` +
+        'written. Check whether its workflow was reset or started twice.',
     );
   } else if ((await entryOf(trx, spec.name, sequence - 1)) === undefined) {
     throw new Error(
       `Audit row ${sequence} of rollout ${spec.name} cannot be written: row ${sequence - 1} is missing. ` +
-        'Do all workers use the same ledger?',
+        'Check that all workers use the same ledger.',
     );
   } else if (split?.rollout !== spec.name) {
     throw new RolloutConflictError(
@@ -64,7 +66,7 @@ async function append(trx: LedgerDatabase, entry: RolloutEntry, text: string, he
     rollout: spec.name,
     sequence: decision.next.sequence,
     atMs,
-    actor: storable(command?.actor ?? (decision.action === 'start' ? spec.actor : itself)),
+    actor: storable(command?.actor ?? (decision.action === 'start' ? spec.actor : systemActor)),
     action: decision.action,
     reason: storable(decision.reason),
     entry: text,
@@ -101,8 +103,8 @@ function splitAfter({ spec, decision: { next } }: RolloutEntry): TrafficSplit {
 }
 
 /**
- * An operator may send any text, and no text may keep a rollback from being recorded: PostgreSQL takes no NUL, and half
- * a surrogate pair would come back as something else than was hashed. The entry's JSON has escapes for both.
+ * Operators may send any text, and no text may prevent a rollback from being recorded: PostgreSQL rejects NUL, and a lone
+ * surrogate would be read back differently from what was hashed. In the entry's JSON both are escaped.
  */
 function storable(text: string): string {
   return Buffer.from(text, 'utf8').toString('utf8').replaceAll('\0', '\u{FFFD}');

@@ -4,7 +4,7 @@ import type { Caps } from '../contract/ledger';
 import type { LedgerDatabase } from './schema';
 import { type CountedOn, type Scope, scopesOf, sessionScope } from './scopes';
 
-/** What one change of an attempt adds to a scope; negative amounts take away. */
+/** What a change of an attempt adds to a scope; negative amounts subtract. */
 export interface ScopeChange {
   readonly spentNanoUsd: number;
   readonly reservedNanoUsd: number;
@@ -19,13 +19,13 @@ export interface CappedScope extends Scope {
   readonly capNanoUsd: number;
 }
 
-/** The caps of an API key; null: no cap of its own, or no such key. An admitted turn may then still finish. */
+/** The caps of an API key. null means no cap of its own, or no such key: an admitted turn may still finish after its key is gone. */
 export interface KeyCaps {
   readonly totalNanoUsd: number | null;
   readonly dayNanoUsd: number | null;
 }
 
-/** More than a number holds exactly is never spent anyway. */
+/** More than any amount that a number can hold exactly. */
 const noCap = Number.MAX_SAFE_INTEGER;
 
 /** The scopes of an attempt with their caps. `keyCaps` is null without a key. */
@@ -39,13 +39,13 @@ export function cappedScopes(on: CountedOn, caps: Caps, keyCaps: KeyCaps | null)
   return scopesOf(on).map((scope) => ({ ...scope, capNanoUsd: capOf[scope.kind] }));
 }
 
-/** Reserves an amount on all of the scopes, given in the order in which they are locked, or on none. */
+/** Reserves an amount on all of the scopes or on none. The scopes must be in lock order. */
 export async function reserveOnScopes(
   trx: LedgerDatabase,
   scopes: readonly CappedScope[],
   amountNanoUsd: number,
 ): Promise<Refusal | null> {
-  // The statement's condition guards rows that exist; this one guards first reservations, which insert the rows.
+  // The statement's condition covers existing rows; this one covers first reservations, which insert the rows.
   const isPossible = scopes.every(({ capNanoUsd }) => amountNanoUsd <= capNanoUsd);
   const reserved = isPossible ? await reserveWherePossible(trx, scopes, amountNanoUsd) : [];
   if (reserved.length === scopes.length) return null;
@@ -54,15 +54,15 @@ export async function reserveOnScopes(
 }
 
 /**
- * One conditional statement: the database decides on each row's newest version, so no other reservation comes between,
- * and locks the rows in the order given, held until the transaction ends. Returns the scopes that had room.
+ * One conditional statement: the database checks each row's latest version, so no other reservation can get in between, and
+ * locks the rows in the given order until the transaction ends. Returns the scopes with enough budget.
  */
 async function reserveWherePossible(
   trx: LedgerDatabase,
   scopes: readonly CappedScope[],
   amount: number,
 ): Promise<readonly string[]> {
-  // Cast: PostgreSQL takes parameters in a case for text.
+  // Cast, because PostgreSQL treats parameters in a case expression as text.
   const caps = scopes.map(({ name, capNanoUsd }) => sql`when ${name} then cast(${capNanoUsd} as bigint)`);
   const cap = sql`case budgets.scope ${sql.join(caps, sql` `)} end`;
   const reserved = await trx
@@ -87,7 +87,7 @@ const refusalScopes: Readonly<Record<Scope['kind'], RefusalScope>> = {
   day: 'day',
 };
 
-/** Says which scope refused; where several do, the widest one: the day before the key, the key before the session. */
+/** Determines which scope refused; if several did, the widest: day before key, key before session. */
 async function explainRefusal(trx: LedgerDatabase, scopes: readonly CappedScope[], amount: number): Promise<Refusal> {
   const names = scopes.map(({ name }) => name);
   const rows = await trx
@@ -104,12 +104,12 @@ async function explainRefusal(trx: LedgerDatabase, scopes: readonly CappedScope[
   const day = counted.find(({ kind }) => kind === 'day');
   const remainingNanoUsd = day === undefined ? 0 : remaining(day.capNanoUsd, day.spent);
   if (counted.some(({ isClosed }) => isClosed)) return { scope: 'closed', remainingNanoUsd };
-  // The order of locks leads from the narrow to the wide.
+  // Lock order runs from the narrowest scope to the widest.
   const widest = counted.findLast(({ isFull }) => isFull);
   return { scope: refusalScopes[widest?.kind ?? 'session'], remainingNanoUsd };
 }
 
-/** Adds a change to a scope and returns what is now spent on it. */
+/** Adds a change to a scope and returns its new spent amount. */
 export async function changeScope(trx: LedgerDatabase, scope: string, change: ScopeChange): Promise<number> {
   const { spent_nano_usd } = await trx
     .updateTable('budgets')
@@ -128,7 +128,7 @@ export async function spentOn(trx: LedgerDatabase, scope: string): Promise<numbe
   return row?.spent_nano_usd ?? 0;
 }
 
-/** A closed session's row refuses every reservation. Closing it again keeps the first time. */
+/** A closed session's row refuses every reservation. Closing it again keeps the first closing time. */
 export async function closeSessionScope(db: LedgerDatabase, sessionId: string, atMs: number): Promise<void> {
   await db
     .insertInto('budgets')
@@ -139,7 +139,7 @@ export async function closeSessionScope(db: LedgerDatabase, sessionId: string, a
     .execute();
 }
 
-/** What the day's cap leaves; a cap that was lowered below what is spent leaves nothing. */
+/** What is left of a cap; nothing if the cap was lowered below the spent amount. */
 export function remaining(capNanoUsd: number, spentNanoUsd: number): number {
   return Math.max(0, capNanoUsd - spentNanoUsd);
 }

@@ -4,7 +4,7 @@ import type { AttemptRow, CostDimension, CostRow, CostTotals } from '../contract
 import { exactInteger } from './money';
 import type { LedgerDatabase } from './schema';
 
-/** Sums are cast back to bigint: PostgreSQL makes them numeric, which arrives as text. */
+/** Sums are cast back to bigint: in PostgreSQL they are numeric, which the driver returns as text. */
 function total(value: Expression<number>) {
   return sql<number>`cast(coalesce(sum(${value}), 0) as bigint)`;
 }
@@ -38,7 +38,7 @@ export async function costTotals(db: LedgerDatabase): Promise<CostTotals> {
   return { ...amounts(row), reservedNanoUsd: exactInteger(row.reserved), days: row.days };
 }
 
-/** How attempts without a session or without an API key are listed. */
+/** The key under which attempts without a session or an API key are listed. */
 const none = '(none)';
 
 const keys: Record<CostDimension, Expression<string>> = {
@@ -104,7 +104,7 @@ function amounts(row: Amounts): Omit<CostRow, 'key'> {
   };
 }
 
-/** See `Ledger.attempts`. In the order they were reserved. */
+/** See `Ledger.attempts`. Ordered by the time of reservation. */
 export async function listAttempts(db: LedgerDatabase, turnName: string | undefined): Promise<readonly AttemptRow[]> {
   const all = db
     .selectFrom('attempts')

@@ -57,12 +57,12 @@ export async function evidence(db: LedgerDatabase, request: EvidenceRequest): Pr
 }
 
 /**
- * Requests of this bake by arm, and the canary's of every bake. A user's requests are counted in the order they began,
- * whatever became of them: so one that ends late takes no place that another one had.
+ * Counts the requests of this bake by arm, and the canary's requests of every bake. For the cap per user, a user's requests
+ * are ranked by their start whatever their outcome, so that one that ends late does not displace another.
  */
 function countRequests(db: LedgerDatabase, request: EvidenceRequest) {
   const { rollout, bake, baselineArm, canaryArm, maxRequestsPerUser } = request;
-  const place = sql<number>`row_number() over (
+  const rank = sql<number>`row_number() over (
     partition by turns.bake, turns.arm, ${userOf} order by attempts.started_at_ms, attempts.turn_id
   )`;
   return db
@@ -74,23 +74,23 @@ function countRequests(db: LedgerDatabase, request: EvidenceRequest) {
             eb.and([eb('turns.arm', '=', baselineArm), eb('turns.bake', '=', bake)]),
           ]),
         )
-        .select(['turns.bake', 'turns.arm', place.as('place')])
+        .select(['turns.bake', 'turns.arm', rank.as('rank')])
         .select([success.as('success'), failure.as('failure'), decidedAtMs.as('decidedAtMs')])
         .as('requests'),
     )
     .select(['bake', 'arm', sql<number | null>`max("decidedAtMs")`.as('newestAtMs')])
-    .select(total(sql`case when place <= ${maxRequestsPerUser} then success else 0 end`).as('successes'))
-    .select(total(sql`case when place <= ${maxRequestsPerUser} then failure else 0 end`).as('failures'))
+    .select(total(sql`case when rank <= ${maxRequestsPerUser} then success else 0 end`).as('successes'))
+    .select(total(sql`case when rank <= ${maxRequestsPerUser} then failure else 0 end`).as('failures'))
     .groupBy(['bake', 'arm'])
     .execute();
 }
 
-/** What became of one arm's turns, and what they cost. */
+/** The outcomes and costs of one arm's turns. */
 interface ArmTurns {
-  /** Admitted, whatever became of them. */
+  /** Turns admitted, whatever their outcome. */
   readonly turns: number;
   readonly users: number;
-  /** Answered, by whichever target. */
+  /** Turns answered, by any target. */
   readonly successfulTurns: number;
   /** All calls of these turns. */
   readonly costNanoUsd: number;
@@ -99,7 +99,7 @@ interface ArmTurns {
 
 const noTurns: ArmTurns = { turns: 0, users: 0, successfulTurns: 0, costNanoUsd: 0, unconfirmedNanoUsd: 0 };
 
-/** By arm; an arm without turns is missing. */
+/** By arm; an arm without turns is absent. */
 async function turnsByArm(db: LedgerDatabase, of: TurnsOf): Promise<ReadonlyMap<string, ArmTurns>> {
   const costs = new Map((await costsByArm(db, of)).map((row) => [row.arm, row]));
   const rows = await admittedTurns(db, of)
@@ -118,7 +118,7 @@ async function turnsByArm(db: LedgerDatabase, of: TurnsOf): Promise<ReadonlyMap<
   );
 }
 
-/** A turn that a budget refused was never admitted. */
+/** Excludes turns that a budget refused. */
 function admittedTurns(db: LedgerDatabase, { rollout, bake }: TurnsOf) {
   const turns = db.selectFrom('turns').where('rollout', '=', rollout).where('admitted_at_ms', 'is not', null);
   return bake === undefined ? turns : turns.where('bake', '=', bake);

@@ -2,43 +2,43 @@ import { ExponentialBackoff, handleWhen, retry } from 'cockatiel';
 import { LedgerUnavailableError } from '../contract/ledger';
 
 /**
- * Long enough for PostgreSQL to restart and recover, or a standby to take over; short enough that a turn, which waits
- * for it, can still answer within its deadline.
+ * Long enough for PostgreSQL to restart and recover, or for a standby to take over; short enough for a waiting turn to
+ * answer within its deadline.
  */
 export const defaultGiveUpAfterMs = 30_000;
 
-type Fault =
-  /** Passes by itself: try again. */
-  | { readonly kind: 'passing' }
-  /** Stays until somebody does what `advice` says. */
-  | { readonly kind: 'lasting'; readonly advice: string }
-  /** Not about the database's availability. */
+type DatabaseError =
+  /** Worth a retry. */
+  | { readonly kind: 'transient' }
+  /** Persists until somebody follows `advice`. */
+  | { readonly kind: 'permanent'; readonly advice: string }
+  /** Unrelated to the database's availability. */
   | { readonly kind: 'other' };
 
 /** Codes: PostgreSQL's SQLSTATE (appendix A of its manual), SQLite's result codes, Node's system errors. */
-const passingCodes =
+const transientCodes =
   /^(08...|40001|40P01|55P03|57P0[1-3]|57014|53[03]00|25P0[34]|25006|SQLITE_BUSY.*|SQLITE_LOCKED.*|ECONNREFUSED|ECONNRESET|EPIPE|ETIMEDOUT|EHOSTUNREACH|ENETUNREACH|ENOTFOUND|EAI_AGAIN)$/;
 
 /** pg has no code for these. */
-const passingMessages = /^(Connection terminated|timeout e|Client (has encountered|was closed))/;
+const transientMessages = /^(Connection terminated|timeout e|Client (has encountered|was closed))/;
 
-const advices: readonly (readonly [RegExp, string])[] = [
-  [/^28/, 'Are user and password in DATABASE_URL right?'],
-  [/^3D000$/, 'Does the database that DATABASE_URL names exist? CREATE DATABASE makes it.'],
-  [/^42501$/, 'Grant the user of DATABASE_URL the right to create and change tables in this database.'],
+const remedies: readonly (readonly [RegExp, string])[] = [
+  [/^28/, 'Check the user and password in DATABASE_URL.'],
+  [/^3D000$/, 'The database in DATABASE_URL does not exist: create it with CREATE DATABASE.'],
+  [/^42501$/, 'Grant the user in DATABASE_URL the right to create and change tables in this database.'],
   [/^(53100|SQLITE_FULL)$/, 'The disk is full: free some space.'],
   [
     /^(SQLITE_CANTOPEN|EACCES|EPERM|EROFS|SQLITE_READONLY|ENOTDIR|EEXIST)/,
-    'May this user write in the data directory?',
+    'Check that this user can write to the data directory.',
   ],
-  [/^(SQLITE_CORRUPT|SQLITE_NOTADB|SQLITE_IOERR)/, 'The file or its disk is damaged: restore it from a backup.'],
+  [/^(SQLITE_CORRUPT|SQLITE_NOTADB|SQLITE_IOERR)/, 'The file or its disk is damaged: restore the file from a backup.'],
 ];
 
-/** What errors of Node, pg and better-sqlite3 have in common; the last one's are no native errors. */
+/** What errors of Node, pg and better-sqlite3 have in common; those of better-sqlite3 are not native errors. */
 interface ErrorLike {
   readonly code?: unknown;
   readonly message?: unknown;
-  /** One for each address that Node tried. */
+  /** One per address that Node tried. */
   readonly errors?: readonly unknown[];
 }
 
@@ -46,7 +46,7 @@ function asErrorLike(error: unknown): ErrorLike {
   return typeof error === 'object' && error !== null ? error : {};
 }
 
-/** Code of a database or system error. */
+/** The code of a database or system error; '' if it has none. */
 export function errorCode(error: unknown): string {
   const { code, errors } = asErrorLike(error);
   if (typeof code === 'string') return code;
@@ -58,31 +58,31 @@ function errorMessage(error: unknown): string {
   return typeof message === 'string' && message !== '' ? message : errorCode(error);
 }
 
-function faultOf(error: unknown): Fault {
+function classify(error: unknown): DatabaseError {
   const code = errorCode(error);
-  if (passingCodes.test(code) || passingMessages.test(errorMessage(error))) return { kind: 'passing' };
-  const advice = advices.find(([codes]) => codes.test(code))?.[1];
-  return advice === undefined ? { kind: 'other' } : { kind: 'lasting', advice };
+  if (transientCodes.test(code) || transientMessages.test(errorMessage(error))) return { kind: 'transient' };
+  const advice = remedies.find(([codes]) => codes.test(code))?.[1];
+  return advice === undefined ? { kind: 'other' } : { kind: 'permanent', advice };
 }
 
-export interface Patience {
-  /** What the database is, without credentials: `SQLite /path/ledger.db`. */
+export interface RetryOptions {
+  /** A description of the database without credentials: `SQLite /path/ledger.db`. */
   readonly database: string;
   readonly giveUpAfterMs: number;
 }
 
 /**
- * Runs a transaction again while the database has a passing fault. Only for work that may be repeated: a commit whose
- * acknowledgement was lost is run again too. Throws LedgerUnavailableError for faults that stay, and anything that is
- * no fault of the database as it is.
+ * Retries a transaction on transient database errors, for up to `giveUpAfterMs`. Only for idempotent work: a commit whose
+ * acknowledgement was lost is run again, too. Errors that are not about the database's availability are rethrown unchanged.
+ * @throws LedgerUnavailableError for a permanent database error, or a transient one that lasts for `giveUpAfterMs`
  */
-export async function withPatience<T>({ database, giveUpAfterMs }: Patience, work: () => Promise<T>): Promise<T> {
+export async function withRetries<T>({ database, giveUpAfterMs }: RetryOptions, work: () => Promise<T>): Promise<T> {
   const giveUpAtMs = performance.now() + giveUpAfterMs;
   const policy = retry(
-    handleWhen((error) => faultOf(error).kind === 'passing' && performance.now() < giveUpAtMs),
+    handleWhen((error) => classify(error).kind === 'transient' && performance.now() < giveUpAtMs),
     {
       maxAttempts: Number.MAX_SAFE_INTEGER, // the time above is the limit
-      // Deadlocks and lost connections are over in milliseconds, a restart in seconds; jittered, so that workers spread.
+      // Deadlocks and lost connections pass within milliseconds, a restart within seconds. Jittered, so that workers do not retry at the same time.
       backoff: new ExponentialBackoff({ initialDelay: 20, maxDelay: 2_000 }),
     },
   );
@@ -94,13 +94,13 @@ export async function withPatience<T>({ database, giveUpAfterMs }: Patience, wor
 }
 
 function explained(error: unknown, database: string, giveUpAfterMs: number): unknown {
-  const fault = faultOf(error);
-  if (fault.kind === 'other') return error;
+  const classified = classify(error);
+  if (classified.kind === 'other') return error;
   const reason = errorMessage(error);
   const message =
-    fault.kind === 'lasting'
-      ? `The ledger cannot be used: ${database}: ${reason}. ${fault.advice}`
+    classified.kind === 'permanent'
+      ? `The ledger cannot be used: ${database}: ${reason}. ${classified.advice}`
       : `The ledger did not answer for ${giveUpAfterMs / 1000} s: ${database}: ${reason}. ` +
-        'Is the database up, and is DATABASE_URL right? The change may be done or not; repeating it is safe.';
+        'Check that the database is running and that DATABASE_URL is right. The last change may or may not have been made; repeating it is safe.';
   return new LedgerUnavailableError(message, { cause: error });
 }

@@ -1,35 +1,35 @@
 import { sql } from 'kysely';
 import type { LedgerDatabase } from './schema';
 
-/** The turns of a rollout; of one bake, when it is named. */
+/** The turns of a rollout, or of one of its bakes. */
 export interface TurnsOf {
   readonly rollout: string;
   readonly bake?: number;
 }
 
-/** Whose request a turn is: one user's count together, and a turn that names nobody stands alone. */
+/** The user of a turn: all turns of a user count together; a turn without user and session counts as its own user. */
 export const userOf = sql<string>`coalesce(turns.user_id, turns.session_id, turns.turn_id)`;
 
 /**
- * A first call that ended on its own. A turn that was cancelled, or whose budget ended, says nothing of the arm; neither
- * does a call whose worker died.
+ * A first call with a conclusive outcome. A cancelled turn, an exhausted budget or a call whose worker died says nothing
+ * about the arm.
  */
 const isDecided = sql<boolean>`attempts.outcome is not null and attempts.outcome not in ('cancelled', 'budget')`;
 
-/** 1 for a first call that was answered, and for one that failed; 0 otherwise. For sums. */
+/** 1 for a first call that was answered (`success`) or failed (`failure`), else 0. For sums. */
 export const success = sql<number>`case when attempts.outcome = 'answered' then 1 else 0 end`;
 export const failure = sql<number>`case when ${isDecided} and attempts.outcome <> 'answered' then 1 else 0 end`;
 export const decidedAtMs = sql<number | null>`case when ${isDecided} then attempts.ended_at_ms end`;
 
-/** Answers and timeouts: without these, the slowest calls would vanish from the latency. */
+/** Answers and timeouts: without the timeouts, the slowest calls would not show in the latency. */
 const isTimed = sql<boolean>`attempts.outcome in ('answered', 'timeout')`;
 
-/** Sums and counts are cast to bigint: PostgreSQL makes them numeric, which arrives as text. */
+/** Sums are cast to bigint: in PostgreSQL they are numeric, which the driver returns as text. */
 export function total(value: ReturnType<typeof sql<number>>) {
   return sql<number>`cast(coalesce(sum(${value}), 0) as bigint)`;
 }
 
-/** First calls of a rollout's turns. */
+/** The first calls of a rollout's turns. */
 export function firstCalls(db: LedgerDatabase, { rollout, bake }: TurnsOf) {
   const calls = db
     .selectFrom('turns')
@@ -40,7 +40,7 @@ export function firstCalls(db: LedgerDatabase, { rollout, bake }: TurnsOf) {
   return bake === undefined ? calls : calls.where('turns.bake', '=', bake);
 }
 
-/** How long the first calls of one arm took: exact, as latencies are whole milliseconds that many calls share. */
+/** Latencies of one arm's first calls, as an exact histogram: they are whole milliseconds, which many calls share. */
 export class Latencies {
   private readonly countByMs: (readonly [ms: number, calls: number])[] = [];
   calls = 0;
@@ -56,7 +56,7 @@ export class Latencies {
     return this.countByMs.reduce((sum, [ms, calls]) => sum + ms * calls, 0) / this.calls;
   }
 
-  /** By nearest rank: the smallest latency that 95 % of the calls do not pass. */
+  /** By nearest rank: the smallest latency that 95 % of the calls do not exceed. */
   p95Ms(): number | null {
     const rank = Math.ceil((this.calls * 95) / 100);
     let passed = 0;
@@ -72,7 +72,7 @@ export class Latencies {
   }
 }
 
-/** By arm; an arm without timed calls is missing. */
+/** By arm; an arm without timed calls is absent. */
 export async function latenciesByArm(db: LedgerDatabase, of: TurnsOf): Promise<ReadonlyMap<string, Latencies>> {
   const rows = await firstCalls(db, of)
     .where(isTimed)

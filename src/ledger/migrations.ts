@@ -2,8 +2,8 @@ import { DEFAULT_MIGRATION_TABLE, type Kysely, type Migration, Migrator, Postgre
 import type { LedgerDatabase } from './schema';
 
 /**
- * Applied in the order of their names, each once, never edited afterwards: a change is a new entry. Column types are
- * those that mean the same on SQLite and PostgreSQL; `bigint` holds nano-dollars and milliseconds.
+ * Applied once each, in the order of their names, and never edited afterwards: a change is a new entry. Only column types
+ * that mean the same in SQLite and PostgreSQL are used; nano-dollars and milliseconds are `bigint`.
  */
 export const migrations: Record<string, Migration> = {
   '0001_turns_attempts_budgets': {
@@ -48,7 +48,7 @@ export const migrations: Record<string, Migration> = {
         .addColumn('ended_at_ms', 'bigint')
         .addPrimaryKeyConstraint('attempts_pk', ['turn_id', 'attempt'])
         .execute();
-      // For postAbandonedReservations: holds only the calls in flight.
+      // For postAbandonedReservations: contains only the calls in flight.
       await db.schema
         .createIndex('attempts_reserved')
         .on('attempts')
@@ -68,14 +68,14 @@ export const migrations: Record<string, Migration> = {
     async up(db: Kysely<unknown>): Promise<void> {
       await db.schema.alterTable('turns').addColumn('rollout', 'text').execute();
       await db.schema.alterTable('turns').addColumn('bake', 'integer').execute();
-      // Partial: turns outside of rollouts do not pay for it. `rollout = …` is enough for both databases to use it.
+      // Partial, so that turns outside rollouts cost nothing. Both databases use it for the condition `rollout = …`.
       await db.schema
         .createIndex('turns_rollout_bake')
         .on('turns')
         .columns(['rollout', 'bake'])
         .where(sql.ref('rollout'), 'is not', null)
         .execute();
-      // For the traffic of late, which a watching operator asks for again and again.
+      // For the recent traffic, which `rollout watch` polls.
       await db.schema.createIndex('turns_admitted_at_ms').on('turns').column('admitted_at_ms').execute();
       await db.schema
         .createTable('traffic_split')
@@ -90,7 +90,7 @@ export const migrations: Record<string, Migration> = {
         .addColumn('head_hash', 'text', (column) => column.notNull())
         .addColumn('changed_at_ms', 'bigint', (column) => column.notNull())
         .execute();
-      // The one row is there from the beginning: whoever records locks it.
+      // The only row exists from the beginning, because every recording transaction locks it.
       await sql`
         insert into traffic_split
           (id, rollout, baseline_arm, canary_arm, percent, bake, active, head_position, head_hash, changed_at_ms)
@@ -135,7 +135,7 @@ export const migrations: Record<string, Migration> = {
         .addColumn('idempotency_key_hash', 'text')
         .addColumn('body_hash', 'text', (column) => column.notNull())
         .addColumn('created_at_ms', 'bigint', (column) => column.notNull())
-        // Requests without such a key do not meet each other: null is unequal to null in both databases.
+        // Requests without an idempotency key do not conflict: null does not equal null in either database.
         .addUniqueConstraint('requests_idempotency_key', ['key_id', 'idempotency_key_hash'])
         .execute();
       await db.schema.alterTable('attempts').addColumn('key_id', 'text').execute();
@@ -144,15 +144,15 @@ export const migrations: Record<string, Migration> = {
   '0004_claimed_usage': {
     async up(db: Kysely<unknown>): Promise<void> {
       await db.schema.alterTable('attempts').addColumn('usage_note', 'text').execute();
-      // An integer of SQLite has 64 bits, whatever its column is called.
+      // In SQLite, integers have 64 bits whatever the declared type.
       if (db.getExecutor().adapter instanceof PostgresAdapter) await widenTokenColumns(db);
     },
   },
 };
 
 /**
- * 64 bits for counts that come from elsewhere. All three in one statement, as PostgreSQL writes the whole table anew:
- * measured, 6 s for a million rows. Turns wait meanwhile.
+ * 64 bits for counts that providers report. All three columns in one statement, because PostgreSQL rewrites the whole
+ * table: measured, 6 s for a million rows, during which turns wait.
  */
 async function widenTokenColumns(db: Kysely<unknown>): Promise<void> {
   await sql`set local statement_timeout = 0`.execute(db);
@@ -161,8 +161,8 @@ async function widenTokenColumns(db: Kysely<unknown>): Promise<void> {
       alter column prompt_tokens type bigint,
       alter column cached_prompt_tokens type bigint,
       alter column completion_tokens type bigint`.execute(db);
-  // A connection that has prepared a statement for the narrow columns could not run it again ("cached plan must not
-  // change result type"). Its worker connects anew, waits for the lock that is held here, and repeats what it did.
+  // A connection with a prepared statement for the narrow columns could not run it again ("cached plan must not change
+  // result type"). So we terminate it: its worker reconnects, waits for the lock that is held here, and retries.
   await sql`
     select pg_terminate_backend(pid) from pg_stat_activity
     where datname = current_database() and usename = current_user and pid <> pg_backend_pid()
@@ -170,9 +170,9 @@ async function widenTokenColumns(db: Kysely<unknown>): Promise<void> {
 }
 
 /**
- * Applies what is pending, in one transaction, and returns the names applied. Several processes may do so at once: on
- * PostgreSQL the migrator takes an advisory lock, on SQLite the transaction is BEGIN IMMEDIATE (see sqlite.ts) and what
- * is pending is read inside it.
+ * Applies pending migrations in one transaction and returns their names. Several processes may do so at once: with
+ * PostgreSQL the migrator takes an advisory lock, with SQLite the transaction is BEGIN IMMEDIATE (see sqlite.ts) and the
+ * pending migrations are read inside it.
  */
 export async function applyMigrations(db: LedgerDatabase): Promise<readonly string[]> {
   const { error, results } = await migratorOf(db).migrateToLatest();
@@ -180,7 +180,10 @@ export async function applyMigrations(db: LedgerDatabase): Promise<readonly stri
   return (results ?? []).filter((result) => result.status === 'Success').map((result) => result.migrationName);
 }
 
-/** The names of what is applied and of what is pending, without changing anything. Throws for a newer version's ledger. */
+/**
+ * The names of the applied and the pending migrations. Changes nothing.
+ * @throws when a newer version of Bellwether migrated the ledger
+ */
 export async function readMigrations(
   db: LedgerDatabase,
 ): Promise<{ readonly applied: readonly string[]; readonly pending: readonly string[] }> {
@@ -197,15 +200,15 @@ function migratorOf(db: LedgerDatabase): Migrator {
   return new Migrator({ db, provider: { getMigrations: () => Promise.resolve(migrations) } });
 }
 
-/** The migrator says of a migration it does not know that migrations are corrupted; it is this program that is old. */
+/** For an unknown migration, the migrator reports corrupted migrations; in fact this program is too old. */
 function isOfNewerLedger(error: unknown): boolean {
   return error instanceof Error && /previously executed migration .* is missing/.test(error.message);
 }
 
 function newerLedger(cause?: unknown): Error {
   return new Error(
-    'The ledger was migrated by a newer version of Bellwether than this one. Run that version here too, or restore a ' +
-      'backup of the ledger from before it.',
+    'The ledger was migrated by a newer version of Bellwether. Run that version here, too, or restore a backup of the ' +
+      'ledger from before the migration.',
     { cause },
   );
 }

@@ -1,4 +1,7 @@
-/** Money is counted in whole nano-dollars, so that sums are exact. Throws on anything else before it reaches a row. */
+/**
+ * Returns the value if it is an amount in whole nano-dollars, which keep sums exact.
+ * @throws RangeError for anything else, before it reaches a row
+ */
 export function requireNanoUsd(name: string, value: number): number {
   if (Number.isSafeInteger(value) && value >= 0) return value;
   throw new RangeError(
@@ -6,7 +9,10 @@ export function requireNanoUsd(name: string, value: number): number {
   );
 }
 
-/** A database integer as a number. Throws where a number could no longer hold it exactly. */
+/**
+ * Converts a database integer to a number.
+ * @throws RangeError when a number cannot hold it exactly
+ */
 export function exactInteger(text: string | number | bigint): number {
   const value = Number(text);
   if (Number.isSafeInteger(value)) return value;

@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs';
 import type { Ledger } from '../contract/ledger';
 import { LedgerUnavailableError } from '../contract/ledger';
-import { defaultGiveUpAfterMs, type Patience, withPatience } from './failures';
+import { defaultGiveUpAfterMs, type RetryOptions, withRetries } from './failures';
 import { applyMigrations, readMigrations } from './migrations';
 import { openPostgres } from './postgres';
 import type { LedgerDatabase } from './schema';
@@ -9,50 +9,51 @@ import { SqlLedger } from './sql-ledger';
 import { openSqlite, sqliteFile } from './sqlite';
 
 export interface LedgerLocation {
-  /** `postgres://…` or `postgresql://…`; left out or empty: SQLite in `dataDirectory`. */
+  /** `postgres://…` or `postgresql://…`; omitted or empty: SQLite in `dataDirectory`. */
   readonly databaseUrl?: string | undefined;
-  /** Made when it is missing. Holds `ledger.db` when there is no URL. */
+  /** Created if it does not exist. Contains `ledger.db` if there is no URL. */
   readonly dataDirectory: string;
-  /** How long a database that does not answer is tried, when opening and by every method. Default 30 s. */
+  /** How long to retry while the database is unavailable, when opening it and in every method. Default: 30 s. */
   readonly giveUpAfterMs?: number;
-  /** false: a power loss may take the last commits of SQLite, for less waiting on the disk. Default true. */
+  /** false: SQLite waits less for the disk, but a power failure may lose the last commits. Default: true. */
   readonly survivesPowerLoss?: boolean;
 }
 
 export interface OpenOptions {
-  /** false: changes nothing, for who only asks. Default true: applies pending migrations. */
+  /** true, the default: applies pending migrations. false: changes nothing, for commands that only read. */
   readonly migrate?: boolean;
 }
 
-/** The ledger's tables are older than this program, or are not there yet. The message says what to do. */
+/** The ledger's tables are older than this program or do not exist yet. The message says what to do. */
 export class LedgerNotMigratedError extends Error {
   override readonly name = 'LedgerNotMigratedError';
 
   constructor(
-    /** What the database is, without credentials: `SQLite /path/ledger.db`. */
+    /** A description of the database without credentials: `SQLite /path/ledger.db`. */
     readonly database: string,
     /** Whether there is no ledger at all. */
     readonly isAbsent: boolean,
-    /** The names of the migrations that it lacks. */
+    /** The names of the missing migrations. */
     readonly pending: readonly string[],
   ) {
     const lack = isAbsent
       ? 'There is no ledger yet in'
       : `The ledger is older than this program and lacks ${pending.join(', ')}:`;
-    super(`${lack} ${database}. Run \`bellwether setup\`, or start a worker, which does the same to it.`);
+    super(`${lack} ${database}. Run \`bellwether setup\`, or start a worker, which also migrates it.`);
   }
 }
 
 /**
- * Opens the ledger and applies pending migrations; several processes may do so at once. Throws LedgerUnavailableError
- * when the database cannot be used, and LedgerNotMigratedError when migrations are pending and not to be applied.
+ * Opens the ledger and applies pending migrations; several processes may do so at once.
+ * @throws LedgerUnavailableError when the database cannot be used
+ * @throws LedgerNotMigratedError when migrations are pending and `migrate` is false
  */
 export async function openLedger(location: LedgerLocation, { migrate = true }: OpenOptions = {}): Promise<Ledger> {
-  const { db, patience } = migrate ? await openMigrated(location) : await openUnchanged(location);
-  return new SqlLedger(db, patience);
+  const { db, retryOptions } = migrate ? await openMigrated(location) : await openUnchanged(location);
+  return new SqlLedger(db, retryOptions);
 }
 
-/** Applies pending migrations and returns their names, for a set-up command that runs before any worker. */
+/** Applies pending migrations and returns their names, for a setup command that runs before any worker. */
 export async function migrateLedger(location: LedgerLocation): Promise<readonly string[]> {
   const { db, applied } = await openMigrated(location);
   await db.destroy();
@@ -65,7 +66,7 @@ function openMigrated(location: LedgerLocation) {
 
 async function openUnchanged(location: LedgerLocation) {
   const { database, isAbsent } = databaseOf(location);
-  // Opening would make the file.
+  // Opening would create the file.
   if (isAbsent) throw new LedgerNotMigratedError(database, true, []);
   return openWith(location, async (db) => {
     const { applied, pending } = await readMigrations(db);
@@ -74,14 +75,14 @@ async function openUnchanged(location: LedgerLocation) {
   });
 }
 
-/** Does the work on the opened database, and closes it when that fails. */
+/** Opens the database and runs `work` on it; closes it if that fails. */
 async function openWith(location: LedgerLocation, work: (db: LedgerDatabase) => Promise<readonly string[]>) {
   const { database, open } = databaseOf(location);
-  const patience: Patience = { database, giveUpAfterMs: location.giveUpAfterMs ?? defaultGiveUpAfterMs };
-  return withPatience(patience, async () => {
+  const retryOptions: RetryOptions = { database, giveUpAfterMs: location.giveUpAfterMs ?? defaultGiveUpAfterMs };
+  return withRetries(retryOptions, async () => {
     const db = open();
     try {
-      return { db, patience, applied: await work(db) };
+      return { db, retryOptions, applied: await work(db) };
     } catch (error) {
       await db.destroy();
       throw error;
@@ -108,17 +109,18 @@ function databaseOf({ databaseUrl, dataDirectory, survivesPowerLoss }: LedgerLoc
 }
 
 /**
- * Says which database a URL means, without its credentials: `PostgreSQL db.example:5432/bellwether`. Throws
- * LedgerUnavailableError on a URL that is not PostgreSQL's; the message never repeats the URL, which holds a password.
+ * Describes the database of a URL without its credentials: `PostgreSQL db.example:5432/bellwether`.
+ * @throws LedgerUnavailableError for a URL of anything but PostgreSQL; the message never repeats the URL, which contains a
+ *   password
  */
 function describePostgres(databaseUrl: string): string {
   if (!URL.canParse(databaseUrl)) {
-    throw new LedgerUnavailableError(`DATABASE_URL is not a URL. ${expected}`);
+    throw new LedgerUnavailableError(`DATABASE_URL is not a URL. ${urlHint}`);
   }
   const url = new URL(databaseUrl);
   if (url.protocol !== 'postgres:' && url.protocol !== 'postgresql:') {
     throw new LedgerUnavailableError(
-      `DATABASE_URL begins with ${url.protocol}//, which the ledger does not know. ${expected}`,
+      `DATABASE_URL starts with ${url.protocol}//, which the ledger does not support. ${urlHint}`,
     );
   }
   const host = url.searchParams.get('host') ?? (url.hostname === '' ? 'localhost' : url.hostname);
@@ -126,6 +128,6 @@ function describePostgres(databaseUrl: string): string {
   return `PostgreSQL ${host}:${port}${url.pathname}`;
 }
 
-const expected =
-  'Use postgres://user:password@host:5432/database (special characters of the password percent-encoded), ' +
+const urlHint =
+  'Use postgres://user:password@host:5432/database (with special characters in the password percent-encoded), ' +
   'or unset it for SQLite in the data directory.';

@@ -4,19 +4,19 @@ import { Pool, TypeOverrides, types } from 'pg';
 import { exactInteger } from './money';
 import type { LedgerDatabase, LedgerTables } from './schema';
 
-/** A transaction waits for rows that others hold for milliseconds; ten per process keep the hot day row busy. */
+/** Transactions wait milliseconds for rows locked by others; ten per process are enough to keep the hot day row busy. */
 const maxConnections = 10;
 
-/** Covers waiting for a free connection as well, so it is longer than connecting alone would need. */
+/** Includes waiting for a free connection, so it is longer than connecting alone would need. */
 const connectTimeoutMs = 10_000;
 
-/** No statement of the ledger needs seconds but a cost summary over many million rows. */
+/** The only statement that takes seconds is a cost summary over many millions of rows. */
 const statementTimeoutMs = 30_000;
 
-/** A process that is frozen inside a transaction must not keep the day's row from all others. */
+/** A process that freezes inside a transaction must not keep the day's row locked. */
 const idleInTransactionTimeoutMs = 10_000;
 
-/** Connects when it is first used. */
+/** Connects on first use. */
 export function openPostgres(databaseUrl: string): LedgerDatabase {
   const parsers = new TypeOverrides();
   parsers.setTypeParser(types.builtins.INT8, exactInteger); // text by default
@@ -30,21 +30,21 @@ export function openPostgres(databaseUrl: string): LedgerDatabase {
     keepAlive: true,
     types: parsers,
   });
-  // A connection that breaks fails its query, which is where it is handled, and leaves the pool. Both also emit an
-  // `error` event, which without a listener would end the process.
+  // When a connection breaks, its query fails, which is handled there, and it leaves the pool. Pool and client also emit
+  // `error` events, which would end the process if there were no listener.
   pool.on('error', ignoreBrokenConnection);
   pool.on('connect', (client) => void client.on('error', ignoreBrokenConnection));
   return new Kysely<LedgerTables>({ dialect: new PostgresDialect({ pool: preparingStatements(pool) }) });
 }
 
 function ignoreBrokenConnection(): void {
-  // Told by the query that the connection was working on, and to nobody when it was idle.
+  // The failing query reports it; if the connection was idle, nobody needs to know.
 }
 
 /**
- * Gives every statement with parameters a name, so that each connection parses and plans it once: measured, this saves
- * a third of the server's CPU for a turn. The name is a digest, the same in every process, as a shared pooler needs it.
- * Statements name their columns: a prepared `select *` fails once a migration adds one.
+ * Gives every statement with parameters a name, so that each connection parses and plans it only once: measured, this saves
+ * a third of the server's CPU time per turn. The name is a digest, because a shared pooler needs the same name in every
+ * process. Statements list their columns: a prepared `select *` fails once a migration adds one.
  */
 function preparingStatements(pool: Pool): PostgresPool {
   const names = new Map<string, string>();

@@ -13,7 +13,7 @@ export async function settleAttempt(trx: LedgerDatabase, turnId: string, settlem
   await endAttempts(trx, turnId, await attemptsOf(trx, turnId), [settlement]);
 }
 
-/** See `Ledger.recordTurn`. The usual turn takes five statements: turn, attempts, attempt, session, day. With an API key two more. */
+/** See `Ledger.recordTurn`. A typical turn takes five statements (turn, attempts, attempt, session, day), and two more with an API key. */
 export async function recordTurn(trx: LedgerDatabase, record: TurnRecord): Promise<TurnTotals> {
   const { turnId, outcome, target, model, error, atMs } = record;
   const turn = await trx
@@ -40,7 +40,7 @@ export async function recordTurn(trx: LedgerDatabase, record: TurnRecord): Promi
   };
 }
 
-/** Not a reservation that was given back before any call: its target was left alone, or another call took its place. */
+/** Whether a call was made or may have been made. A reservation released because of an open circuit or a replacement call never was one. */
 function isCall({ state, outcome }: AttemptState): boolean {
   return state !== 'released' || !['circuit-open', 'cancelled'].includes(outcome ?? '');
 }
@@ -49,20 +49,20 @@ function sum(attempts: readonly AttemptState[], value: (row: AttemptState) => nu
   return attempts.reduce((total, row) => total + value(row), 0);
 }
 
-/** Turns with reservations made before the given time, for `postAbandoned`. */
+/** Turns with open reservations from before the given time, for `postAbandoned`. */
 export async function turnsWithReservationsBefore(db: LedgerDatabase, beforeMs: number): Promise<readonly string[]> {
   const rows = await db
     .selectFrom('attempts')
     .select('turn_id')
     .distinct()
-    // A literal: SQLite uses a partial index only for a condition it can read in the statement.
+    // A literal, because SQLite uses a partial index only if the condition is in the statement's text.
     .where('state', '=', sql.lit('reserved'))
     .where('started_at_ms', '<', beforeMs)
     .execute();
   return rows.map((row) => row.turn_id);
 }
 
-/** Posts one turn's reservations made before the given time as unconfirmed; returns their number. */
+/** Posts one turn's open reservations from before the given time as unconfirmed; returns how many there were. */
 export async function postAbandoned(trx: LedgerDatabase, turnId: string, beforeMs: number): Promise<number> {
   await lockTurn(trx, turnId);
   const attempts = await attemptsOf(trx, turnId);

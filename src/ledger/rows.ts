@@ -18,7 +18,7 @@ const turnColumns = [
   'bake',
 ] as const;
 
-/** What the ledger reads of a turn to go on with it. */
+/** The columns of a turn that the ledger needs to continue it. */
 export type TurnState = Pick<TurnsTable, (typeof turnColumns)[number]>;
 
 const attemptColumns = [
@@ -43,10 +43,10 @@ const attemptColumns = [
   'usage_note',
 ] as const;
 
-/** What the ledger reads of an attempt to end it and to add it up. */
+/** The columns of an attempt that the ledger needs to settle it and to compute totals. */
 export type AttemptState = Pick<Selectable<AttemptsTable>, (typeof attemptColumns)[number]>;
 
-/** Returns false when the turn is there already. Either way its row is locked until the transaction ends. */
+/** Returns false if the turn already exists. Either way its row is locked until the transaction ends. */
 export async function insertTurn(trx: LedgerDatabase, request: AdmitRequest, plan: TurnPlan): Promise<boolean> {
   const { turnId, sessionId, userId, atMs } = request;
   const inserted = await trx
@@ -58,15 +58,15 @@ export async function insertTurn(trx: LedgerDatabase, request: AdmitRequest, pla
   return inserted !== undefined;
 }
 
-/** Where a plan sends a turn, as its row keeps it. */
+/** A plan's route as columns of the turn's row. */
 export function routeColumns({ reservation, countedIn }: TurnPlan): Pick<TurnsTable, 'arm' | 'rollout' | 'bake'> {
   return { arm: reservation.arm, rollout: countedIn?.rollout ?? null, bake: countedIn?.bake ?? null };
 }
 
 /**
- * Locks the turn's row until the transaction ends and returns it, or undefined when there is none. All changes to a
- * turn's attempts happen under this lock, so what is read after it stays true. Written as an update that changes
- * nothing, because SQLite has no `select … for update`.
+ * Locks the turn's row until the transaction ends and returns it; undefined if there is none. All changes to a turn's
+ * attempts happen under this lock, so whatever is read after it stays valid. An update that changes nothing, because SQLite
+ * has no `select … for update`.
  */
 export function lockTurn(trx: LedgerDatabase, turnId: string): Promise<TurnState | undefined> {
   return trx
@@ -81,7 +81,7 @@ export async function updateTurn(trx: LedgerDatabase, turnId: string, values: Pa
   await trx.updateTable('turns').set(values).where('turn_id', '=', turnId).execute();
 }
 
-/** All attempts of a turn, first one first. Call it with the turn locked. */
+/** All attempts of a turn, in order. Call it with the turn locked. */
 export function attemptsOf(trx: LedgerDatabase, turnId: string): Promise<AttemptState[]> {
   return trx.selectFrom('attempts').select(attemptColumns).where('turn_id', '=', turnId).orderBy('attempt').execute();
 }
@@ -96,7 +96,7 @@ export interface NewAttempt {
   readonly atMs: number;
 }
 
-/** Returns the caps of the attempt's key, read by the same statement; null without a key. */
+/** Inserts an attempt and returns the caps of its API key, read by the same statement; null without a key. */
 export async function insertAttempt(trx: LedgerDatabase, attempt: NewAttempt): Promise<KeyCaps | null> {
   const { reservation, countedOn } = attempt;
   const { keyId } = countedOn;

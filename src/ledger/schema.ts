@@ -4,7 +4,7 @@ import type { RefusalScope, Settlement } from '../contract/turn';
 
 /** One row per turn. Times are milliseconds since 1970, UTC. */
 export interface TurnsTable {
-  /** The turn's name, by `turnName` or `oneShotTurnName`; of a turn from before these its id alone. */
+  /** The turn's name, from `turnName` or `oneShotTurnName`; for turns from before these existed, the id alone. */
   turn_id: string;
   session_id: string | null;
   user_id: string | null;
@@ -14,20 +14,20 @@ export interface TurnsTable {
   target: string | null;
   model: string | null;
   error: string | null;
-  /** The most recent refusal, so that its request can be repeated and gets the same answer. */
+  /** The most recent refusal, so that repeating its request returns the same answer. */
   refused_by: RefusalScope | null;
   refused_request_id: string | null;
   /** First admission; null for a turn that was never admitted. */
   admitted_at_ms: number | null;
   ended_at_ms: number | null;
-  /** The rollout and its bake that the turn counts for, as admitted; null for a turn outside of any. */
+  /** The rollout and bake that the turn counts towards, as of its admission; null outside any rollout. */
   rollout: string | null;
   bake: number | null;
 }
 
 /**
- * One row per model call. `cost_nano_usd` is what the row adds to its scopes' `spent_nano_usd`: 0 while reserved and
- * when released, the provider's figure when settled, the reserved amount when unconfirmed.
+ * One row per model call. `cost_nano_usd` is the row's contribution to its scopes' `spent_nano_usd`: 0 while reserved or
+ * if released, the actual cost if settled, the reserved amount if unconfirmed.
  */
 export interface AttemptsTable {
   turn_id: string;
@@ -35,7 +35,7 @@ export interface AttemptsTable {
   request_id: string;
   owner: string;
   session_id: string | null;
-  /** UTC day of the reservation, `2026-11-23`: the attempt counts on this day whenever it ends. */
+  /** UTC day of the reservation, `2026-11-23`: the attempt counts towards this day whenever it ends. */
   day: string;
   arm: string;
   target: string;
@@ -52,13 +52,13 @@ export interface AttemptsTable {
   latency_ms: number | null;
   started_at_ms: number;
   ended_at_ms: number | null;
-  /** The API key whose budgets it counts on besides; null for a turn that came without one. */
+  /** The API key whose budgets are charged, too; null for a turn without one. */
   key_id: string | null;
-  /** What is odd about the usage that the provider claimed; null: nothing. */
+  /** Anything unusual about the usage that the provider reported; else null. */
   usage_note: Generated<string | null>;
 }
 
-/** One row per scope that money counts on: `session:<id>`, `day:2026-11-23`. A new kind of scope is new rows. */
+/** One row per budget scope: `session:<id>`, `day:2026-11-23`. A new kind of scope only needs new rows. */
 interface BudgetsTable {
   scope: string;
   spent_nano_usd: number;
@@ -66,7 +66,7 @@ interface BudgetsTable {
   closed_at_ms: number | null;
 }
 
-/** One row, with id 1. `rollout` is null before the first one, and then all but the head means nothing. */
+/** A single row, with id 1. Before the first rollout, `rollout` is null and all columns but the head are meaningless. */
 interface TrafficSplitTable {
   id: number;
   rollout: string | null;
@@ -74,15 +74,15 @@ interface TrafficSplitTable {
   canary_arm: string;
   percent: number;
   bake: number;
-  /** 0 or 1, the same on both databases. */
+  /** 0 or 1, which works the same in both databases. */
   active: number;
-  /** Position and hash of the last row of the audit trail: a trail that was cut short is found out. */
+  /** Position and hash of the audit trail's last row, to detect a truncated trail. */
   head_position: number;
   head_hash: string;
   changed_at_ms: number;
 }
 
-/** One row per decision or command, only ever appended. See `AuditRow`. */
+/** One row per decision or command, append-only. See `AuditRow`. */
 interface RolloutAuditTable {
   position: number;
   rollout: string;
@@ -96,7 +96,7 @@ interface RolloutAuditTable {
   hash: string;
 }
 
-/** One row per API key, also of those that are revoked. See `ApiKey`. */
+/** One row per API key, including revoked ones. See `ApiKey`. */
 export interface ApiKeysTable {
   id: string;
   name: string;
@@ -112,9 +112,9 @@ export interface ApiKeysTable {
   revoked_at_ms: number | null;
 }
 
-/** One row per turn that the gateway began. See `RegisteredRequest`. */
+/** One row per turn that the gateway started. See `RegisteredRequest`. */
 interface RequestsTable {
-  /** The id alone: the gateway makes one that is unique. */
+  /** The id alone: the gateway generates a unique one. */
   turn_id: string;
   key_id: string;
   session_id: string | null;
@@ -136,7 +136,7 @@ export interface LedgerTables {
 /** A database or a transaction on it. */
 export type LedgerDatabase = Kysely<LedgerTables>;
 
-/** How the ledger runs its work on the database, passing faults waited out. */
+/** Runs the ledger's work on the database and retries transient errors. */
 export interface Runner {
   /** In a transaction. */
   change<T>(work: (trx: LedgerDatabase) => Promise<T>): Promise<T>;

@@ -1,4 +1,4 @@
-/** UTC day of a time, `2026-11-23`. */
+/** The UTC day of a time: `2026-11-23`. */
 export function utcDay(atMs: number): string {
   return new Date(atMs).toISOString().slice(0, 10);
 }
@@ -11,7 +11,7 @@ export function sessionScope(sessionId: string): string {
   return `session:${sessionId}`;
 }
 
-/** All that an API key's turns cost. */
+/** The total cost of an API key's turns. */
 export function keyScope(keyId: string): string {
   return `key:${keyId}`;
 }
@@ -21,26 +21,26 @@ export function keyDayScope(keyId: string, day: string): string {
 }
 
 /**
- * The order in which every transaction locks rows, after the turn's own: so none waits in a circle, and the day's row,
- * which every turn of the service wants, is held shortest. A key's days are only ever locked behind the key.
+ * The order in which every transaction locks rows, after the turn's own. It prevents deadlocks, and the day's row, which
+ * every turn of the service needs, is held for the shortest time. A key's days are only ever locked after the key.
  */
 const lockOrder = ['session', 'key', 'key-day', 'day'] as const;
 
-/** Something that an attempt's money counts on. */
+/** A budget that an attempt is charged to. */
 export interface Scope {
   readonly kind: (typeof lockOrder)[number];
-  /** As its row in `budgets` is named. */
+  /** The `scope` of its row in `budgets`. */
   readonly name: string;
 }
 
-/** What decides on an attempt's scopes. */
+/** What determines an attempt's scopes. */
 export interface CountedOn {
   readonly sessionId: string | null;
   readonly keyId: string | null;
   readonly day: string;
 }
 
-/** In the order in which they are locked. */
+/** In lock order. */
 export function scopesOf({ sessionId, keyId, day }: CountedOn): readonly Scope[] {
   const scopes: Scope[] = [];
   if (sessionId !== null) scopes.push({ kind: 'session', name: sessionScope(sessionId) });
@@ -51,7 +51,7 @@ export function scopesOf({ sessionId, keyId, day }: CountedOn): readonly Scope[]
   return scopes;
 }
 
-/** Sorts scopes of several attempts into the order in which they are locked, days ascending. */
+/** Sorts the scopes of several attempts into lock order, with days ascending. */
 export function byLockOrder(a: Scope, b: Scope): number {
   const difference = lockOrder.indexOf(a.kind) - lockOrder.indexOf(b.kind);
   return difference === 0 ? (a.name < b.name ? -1 : 1) : difference;

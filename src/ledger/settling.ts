@@ -4,10 +4,10 @@ import type { AttemptState } from './rows';
 import type { LedgerDatabase } from './schema';
 import { byLockOrder, type Scope, scopesOf } from './scopes';
 
-/** How an attempt ends; `outcome` is null when nobody is left who could know. */
+/** How an attempt ends; `outcome` is null if it is unknown. */
 export type Ending = Omit<Settlement, 'outcome'> & { readonly outcome: Settlement['outcome'] | null };
 
-/** The ending of an attempt whose owner is gone: it counts at what was reserved. */
+/** The ending of an attempt whose owner is gone: it counts at the reserved amount. */
 export function abandoned(row: AttemptState, atMs: number): Ending {
   return {
     attempt: row.attempt,
@@ -22,15 +22,15 @@ export function abandoned(row: AttemptState, atMs: number): Ending {
 }
 
 export interface EndedAttempts {
-  /** All attempts of the turn as they are now. */
+  /** All attempts of the turn, in their new state. */
   readonly attempts: readonly AttemptState[];
-  /** What is now spent on each scope that changed, by its name. */
+  /** The new spent amount of each scope that changed, by name. */
   readonly spentByScope: ReadonlyMap<string, number>;
 }
 
 /**
- * Ends attempts of a locked turn and moves their money within the scopes they were reserved on.
- * Throws when an attempt does not exist.
+ * Ends attempts of a locked turn and updates the scopes they were reserved on.
+ * @throws when an attempt does not exist
  */
 export async function endAttempts(
   trx: LedgerDatabase,
@@ -44,22 +44,22 @@ export async function endAttempts(
     const before = current.get(ending.attempt);
     if (before === undefined) {
       throw new Error(
-        `The ledger cannot end attempt ${ending.attempt} of turn ${turnId}: it never gave that attempt out. ` +
+        `The ledger cannot settle attempt ${ending.attempt} of turn ${turnId}: there is no such attempt. ` +
           'Only attempts that admit or reserveAttempt returned can be settled.',
       );
     }
     const after = end(before, ending);
     if (after === before) continue;
-    await writeEnd(trx, after);
+    await updateAttempt(trx, after);
     current.set(after.attempt, after);
     changed.push({ before, after });
   }
-  return { attempts: [...current.values()], spentByScope: await moveMoney(trx, changed) };
+  return { attempts: [...current.values()], spentByScope: await updateScopes(trx, changed) };
 }
 
-/** The attempt after an ending; the same object when it has ended for good before. */
+/** The attempt after the ending; the same object if it had already ended for good. */
 function end(row: AttemptState, given: Ending): AttemptState {
-  const ending = bookable(given);
+  const ending = withStorableNumbers(given);
   switch (row.state) {
     case 'settled':
     case 'released':
@@ -86,16 +86,16 @@ function end(row: AttemptState, given: Ending): AttemptState {
 }
 
 /**
- * The ending with numbers that a row can hold. Whoever settles has made the call: refused here, it would stay open for
- * ever and its turn with it, so it counts at what was reserved.
+ * The ending with numbers that fit a row. The call has been made: rejecting the settlement would leave the attempt and its
+ * turn open forever, so the attempt counts at the reserved amount instead.
  */
-function bookable(ending: Ending): Ending {
+function withStorableNumbers(ending: Ending): Ending {
   const { promptTokens = 0, cachedPromptTokens = 0, completionTokens = 0 } = ending.usage ?? {};
   const costNanoUsd = ending.state === 'settled' ? ending.costNanoUsd : 0;
   const numbers = { costNanoUsd, promptTokens, cachedPromptTokens, completionTokens };
-  const odd = Object.entries(numbers).find(([, value]) => !Number.isSafeInteger(value) || value < 0);
-  if (odd === undefined) return ending;
-  const usageNote = `Not booked: ${odd[0]} is ${odd[1]}, which is no count.`;
+  const invalid = Object.entries(numbers).find(([, value]) => !Number.isSafeInteger(value) || value < 0);
+  if (invalid === undefined) return ending;
+  const usageNote = `Not booked: ${invalid[0]} is ${invalid[1]}, which is not a count.`;
   return { ...ending, state: 'unconfirmed', usage: null, usageNote };
 }
 
@@ -104,7 +104,7 @@ function costOf(row: AttemptState, ending: Ending): number {
   return ending.state === 'unconfirmed' ? row.reserved_nano_usd : 0;
 }
 
-async function writeEnd(trx: LedgerDatabase, row: AttemptState): Promise<void> {
+async function updateAttempt(trx: LedgerDatabase, row: AttemptState): Promise<void> {
   const { state, cost_nano_usd, prompt_tokens, cached_prompt_tokens, completion_tokens } = row;
   const { outcome, http_status, latency_ms, ended_at_ms, usage_note } = row;
   await trx
@@ -117,7 +117,7 @@ async function writeEnd(trx: LedgerDatabase, row: AttemptState): Promise<void> {
 }
 
 /** One statement per scope. */
-async function moveMoney(
+async function updateScopes(
   trx: LedgerDatabase,
   changed: readonly { readonly before: AttemptState; readonly after: AttemptState }[],
 ): Promise<ReadonlyMap<string, number>> {

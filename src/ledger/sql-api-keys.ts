@@ -60,7 +60,7 @@ async function insertKey(trx: LedgerDatabase, key: NewApiKey): Promise<void> {
   if (inserted !== undefined) return;
   const known = await findKey(trx, id);
   if (known?.secretHash !== secretHash) {
-    throw new Error(`An API key with the id ${id} is there already and is another one. Create the key again.`);
+    throw new Error(`A different API key with the id ${id} already exists. Create the key again to get another id.`);
   }
 }
 

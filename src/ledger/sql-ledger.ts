@@ -3,7 +3,7 @@ import { admit, reserveAttempt } from './admission';
 import type { ApiKeys } from '../contract/api-keys';
 import { closeSessionScope } from './budgets';
 import { costsBy, costTotals, listAttempts } from './costs';
-import { type Patience, withPatience } from './failures';
+import { type RetryOptions, withRetries } from './failures';
 import type {
   AdmitRequest,
   AdmitResult,
@@ -24,7 +24,7 @@ import { SqlApiKeys } from './sql-api-keys';
 import { SqlRequests } from './sql-requests';
 import { SqlRollouts } from './sql-rollouts';
 
-/** The ledger on SQLite or PostgreSQL. Passing faults of the database are waited out, see `withPatience`. */
+/** The ledger on SQLite or PostgreSQL. Retries on transient database errors, see `withRetries`. */
 export class SqlLedger implements Ledger {
   private readonly run: Runner = {
     change: (work) => this.change(work),
@@ -36,7 +36,7 @@ export class SqlLedger implements Ledger {
 
   constructor(
     private readonly db: LedgerDatabase,
-    private readonly patience: Patience,
+    private readonly retryOptions: RetryOptions,
   ) {}
 
   admit(request: AdmitRequest): Promise<AdmitResult> {
@@ -59,7 +59,7 @@ export class SqlLedger implements Ledger {
     return this.change((trx) => closeSessionScope(trx, sessionId, atMs));
   }
 
-  /** One transaction per turn, so that a long list holds no locks that turns in flight wait for. */
+  /** One transaction per turn, so that turns in flight do not have to wait for the locks of a long list. */
   async postAbandonedReservations(reservedBeforeMs: number): Promise<number> {
     let posted = 0;
     for (const turnId of await this.read((db) => turnsWithReservationsBefore(db, reservedBeforeMs))) {
@@ -80,10 +80,10 @@ export class SqlLedger implements Ledger {
     return this.read((db) => listAttempts(db, turnName));
   }
 
-  /** Writes no row, but in a transaction that may write: a read-only database is found too. */
+  /** Changes no row, but runs an update, to detect a read-only database, too. */
   async check(): Promise<string> {
     await this.change((trx) => trx.updateTable('budgets').set({ scope: '' }).where('scope', '=', '').execute());
-    return this.patience.database;
+    return this.retryOptions.database;
   }
 
   async close(): Promise<void> {
@@ -91,10 +91,10 @@ export class SqlLedger implements Ledger {
   }
 
   private change<T>(work: (trx: LedgerDatabase) => Promise<T>): Promise<T> {
-    return withPatience(this.patience, () => this.db.transaction().execute(work));
+    return withRetries(this.retryOptions, () => this.db.transaction().execute(work));
   }
 
   private read<T>(work: (db: LedgerDatabase) => Promise<T>): Promise<T> {
-    return withPatience(this.patience, () => work(this.db));
+    return withRetries(this.retryOptions, () => work(this.db));
   }
 }

@@ -23,11 +23,11 @@ const requestColumns = [
   'requests.created_at_ms as createdAtMs',
 ] as const;
 
-/** One statement for a new request, two for one that is known. */
+/** One statement for a new request, two for a known one. */
 async function register(trx: LedgerDatabase, request: NewRequest): Promise<Registration> {
   const { turnId, keyId, sessionId, idempotencyKey, bodyHash, atMs } = request;
   const idempotencyKeyHash = idempotencyKey === null ? null : sha256(idempotencyKey);
-  // Waits for whoever registers the same key at this moment, and then finds what they committed.
+  // If another transaction is registering the same key, this waits for it and then sees its row.
   const inserted = await trx
     .insertInto('requests')
     .values({
@@ -46,10 +46,10 @@ async function register(trx: LedgerDatabase, request: NewRequest): Promise<Regis
   const known = await knownRequest(trx, turnId, keyId, idempotencyKeyHash);
   if (known === undefined) {
     throw new Error(
-      `Turn ${turnId} cannot be registered: another request has this turn id. Make a new id for every request.`,
+      `Turn ${turnId} cannot be registered: another request already has this turn id. Generate a new id for every request.`,
     );
   }
-  // Its own turn id: this registration was committed before, though nobody heard of it.
+  // The same turn id means that this registration was committed before, but its acknowledgement was lost.
   return { ...known, isNew: known.turnId === turnId };
 }
 
@@ -77,7 +77,7 @@ async function findRequest(db: LedgerDatabase, turnId: string): Promise<FoundReq
   const turns = await db
     .selectFrom('turns')
     .select('outcome')
-    // The id alone is the name of a turn from before turns were named by their session too.
+    // The id alone is the name of turns from before names included the session.
     .where('turn_id', 'in', [turnName(turnId, request.sessionId), turnId])
     .execute();
   const outcome = turns.map((turn) => turn.outcome).find((known) => known !== null);

@@ -17,12 +17,12 @@ import { makePrivateDirectory } from '../platform/private-directory';
 import { errorCode } from './failures';
 import type { LedgerDatabase, LedgerTables } from './schema';
 
-/** Setting up a file may wait for another process that does the same; both are done within milliseconds. */
+/** Setting up the file may have to wait for another process that does the same; both take milliseconds. */
 const openingWaitMs = 5_000;
 
 /**
- * How long a statement may wait inside SQLite for another process. better-sqlite3 is synchronous, so this stops the
- * whole process: just enough for the usual commit of the other one. Longer waits are the driver's, below.
+ * How long a statement may wait inside SQLite for another process. better-sqlite3 is synchronous, so this blocks the whole
+ * process: just enough for a typical commit of another process. For longer waits, the driver below retries.
  */
 const blockingWaitMs = 5;
 
@@ -30,14 +30,14 @@ export function sqliteFile(dataDirectory: string): string {
   return join(dataDirectory, 'ledger.db');
 }
 
-/** Opens the ledger's file, which several processes of one machine may share. */
+/** Opens the ledger's file, which several processes on one machine may share. */
 export function openSqlite(dataDirectory: string, survivesPowerLoss = true): LedgerDatabase {
   makePrivateDirectory(dataDirectory);
   const database = new BetterSqlite3(sqliteFile(dataDirectory), { timeout: openingWaitMs });
   try {
     database.pragma('journal_mode = WAL');
-    // FULL syncs every commit, so that a power loss takes no money that was admitted; NORMAL would lose the last commits
-    // to it, though none to a killed process. Measured on an SSD: 0.3 ms a commit (median), milliseconds on a busy disk.
+    // FULL syncs every commit, so that no reservation is lost in a power failure. NORMAL could lose the last commits then,
+    // though never when a process is killed. Measured on an SSD: 0.3 ms per commit (median), milliseconds on a busy disk.
     database.pragma(`synchronous = ${survivesPowerLoss ? 'FULL' : 'NORMAL'}`);
     database.pragma('foreign_keys = ON');
     database.pragma(`busy_timeout = ${blockingWaitMs}`);
@@ -48,7 +48,7 @@ export function openSqlite(dataDirectory: string, survivesPowerLoss = true): Led
   return new Kysely<LedgerTables>({ dialect: new SharedSqliteDialect(database) });
 }
 
-/** Kysely's SQLite dialect, for a file that other processes write too. */
+/** Kysely's SQLite dialect, for a file that other processes write to as well. */
 class SharedSqliteDialect extends SqliteDialect {
   constructor(private readonly database: Database) {
     super({ database });
@@ -64,7 +64,7 @@ class SharedSqliteDialect extends SqliteDialect {
 }
 
 class TransactionalSqliteAdapter extends SqliteAdapter {
-  /** SQLite's DDL is transactional; told so, the migrator works in one transaction and processes wait for each other. */
+  /** SQLite's DDL is transactional. With this, the migrator uses one transaction, and processes wait for each other. */
   override get supportsTransactionalDdl(): boolean {
     return true;
   }
@@ -72,8 +72,8 @@ class TransactionalSqliteAdapter extends SqliteAdapter {
 
 class SharedSqliteDriver extends SqliteDriver {
   /**
-   * Waits for the write lock while the event loop goes on. At most 5 ms between tries, as a commit takes about one;
-   * after some 5 s in all the error goes to the ledger's own retries.
+   * Waits for the write lock without blocking the event loop. At most 5 ms between tries, because a commit takes about one;
+   * after some 5 s in all, the ledger's own retries take over.
    */
   private readonly whileBusy = retry(
     handleWhen((error) => errorCode(error) === 'SQLITE_BUSY'),
@@ -84,18 +84,18 @@ class SharedSqliteDriver extends SqliteDriver {
     super({ database: withStatementCache(database) });
   }
 
-  /** IMMEDIATE: a deferred transaction that has read and then writes fails when another process wrote in between. */
+  /** IMMEDIATE, because a deferred transaction that reads and then writes fails if another process wrote in between. */
   override async beginTransaction(connection: DatabaseConnection): Promise<void> {
     await this.whileBusy.execute(() => connection.executeQuery(CompiledQuery.raw('begin immediate')));
   }
 
-  /** After a full disk or an I/O error SQLite has rolled back by itself; a second rollback would hide that error. */
+  /** After a full disk or an I/O error, SQLite has already rolled back; a second rollback would hide the original error. */
   override async rollbackTransaction(connection: DatabaseConnection): Promise<void> {
     if (this.database.inTransaction) await super.rollbackTransaction(connection);
   }
 }
 
-/** The ledger has some twenty statements. Measured: preparing them anew takes a quarter of a turn's time here. */
+/** Caches the ledger's twenty or so statements. Measured: preparing them every time takes a quarter of a turn's time here. */
 function withStatementCache(database: Database): SqliteDatabase {
   const statements = new Map<string, SqliteStatement>();
   return {

@@ -10,11 +10,10 @@ import { holysheepProfile, legacyProfile } from './simulator/behaviour';
 import { type Simulator, startSimulator } from './simulator/simulator';
 import { openTurnStreams } from '../streams/open-streams';
 import { type DevServer, startDevServer } from '../temporal-server/dev-server';
-import { embeddedDataFile } from '../temporal-server/embedded-data-file';
+import { embeddedDataFile } from '../temporal-server/data-file';
 import { ensureTemporalBinary } from '../temporal-server/ensure-temporal';
-import { startGuardedUi } from '../temporal-server/guarded-ui';
+import { startGuardedUi, uiToken } from '../temporal-server/guarded-ui';
 import type { Reporter } from '../terminal/reporter';
-import { uiToken } from '../temporal-server/ui-token';
 import { type RunningWorker, startWorker } from '../services/worker';
 
 export interface EmbeddedOptions {

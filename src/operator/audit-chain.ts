@@ -2,6 +2,7 @@ import type { RolloutEntry, TrafficSplit } from '../contract/rollout';
 import { findWrongDecision } from '../domain/rollout/verify';
 import { auditHash, noHash } from '../ledger/audit-hash';
 import type { AuditRow, Rollouts } from '../contract/rollout-ledger';
+import { findRollout } from './trail';
 
 /** All that can be checked against each other, as of one moment. */
 export interface Audit {
@@ -17,6 +18,27 @@ export interface AuditProblem {
   readonly rollout: string | null;
   readonly sequence: number | null;
   readonly problem: string;
+}
+
+export interface AuditReport {
+  readonly problem: AuditProblem | null;
+  readonly rows: number;
+  readonly rollouts: number;
+}
+
+/**
+ * Checks the whole trail, which is one over all rollouts, and decides the verdicts of the named one again, or of all.
+ * @throws when the trail is whole and there is no rollout of this name
+ */
+export async function verifyAudit(rollouts: Rollouts, name: string | undefined): Promise<AuditReport> {
+  const audit = await readAudit(rollouts);
+  // After deleting all rows of a rollout its name is unknown; the chain tells more about that.
+  if (name !== undefined && findAuditProblem(audit) === null) await findRollout(rollouts, name);
+  return {
+    problem: findAuditProblem(audit, name),
+    rows: audit.rows.length,
+    rollouts: new Set(audit.rows.map(({ rollout }) => rollout)).size,
+  };
 }
 
 const maxReadings = 20;

@@ -1,42 +1,19 @@
 import { connect } from 'node:net';
-import { Connection, type ConnectionOptions, isGrpcServiceError } from '@temporalio/client';
+import type { Connection } from '@temporalio/client';
+import { openConnection } from '../client/connect';
 import { readConnectionSettings } from '../config/connection-settings';
 import { checkLedgerDirectory } from '../config/data-directory';
 import { loadSettings } from '../config/load-settings';
 import type { Settings, TemporalSettings } from '../config/settings';
-import { errorMessage } from '../contract/failures';
 import type { Ledger } from '../contract/ledger';
 
-const grpcNotFound = 5;
-const grpcPermissionDenied = 7;
-const grpcUnimplemented = 12;
-
-const whatToDo = '. Start it (`bellwether up` starts one), or set TEMPORAL_ADDRESS.';
-
 /**
- * A connection of one's own, to be closed. Throws an error that says where nobody answered, and then `advice`, which
- * `doctor` leaves out for its own.
+ * A connection of one's own, to be closed, with the patience of somebody who waits for a command. `advice` ends the error's
+ * message; left out, it says how to start Temporal.
+ * @throws {TemporalUnreachableError}
  */
-export async function connectToTemporal(temporal: TemporalSettings, advice = whatToDo): Promise<Connection> {
-  const { address, connectionOptions } = temporal;
-  try {
-    return await Connection.connect({
-      ...(connectionOptions as ConnectionOptions),
-      ...(address !== undefined && { address }),
-      connectTimeout: await connectPatienceMs(address),
-    });
-  } catch (error) {
-    throw new Error(`Temporal does not answer at ${address} (${errorMessage(error)})${advice}`, { cause: error });
-  }
-}
-
-export function isNotFound(error: unknown): boolean {
-  return isGrpcServiceError(error) && (error.code as number) === grpcNotFound;
-}
-
-/** As Temporal Cloud answers what its own web page is for. */
-export function isNotAllowed(error: unknown): boolean {
-  return isGrpcServiceError(error) && [grpcPermissionDenied, grpcUnimplemented].includes(error.code);
+export async function connectToTemporal(temporal: TemporalSettings, advice?: string): Promise<Connection> {
+  return openConnection(temporal, await connectPatienceMs(temporal.address), advice);
 }
 
 /** A TLS handshake over a slow line takes a second or two, and a busy machine may stand still for some more. */
@@ -66,26 +43,36 @@ export async function connectPatienceMs(address = readConnectionSettings().tempo
 }
 
 /**
- * Opens the ledger for one command. An older one is not migrated, which is for workers and `bellwether setup`; and where
- * there is none, none is made: `whenAbsent` says what to do then, and gets the database's name.
+ * Opens the ledger as it is: an older one is not migrated, which is for workers and `bellwether setup`; and where there is
+ * none, none is made: `whenAbsent` says what to do then, and gets the database's name.
  */
+export async function openLedgerIfAny<Absent>(
+  settings: Settings,
+  whenAbsent: (database: string) => Absent | Promise<Absent>,
+): Promise<Ledger | Absent> {
+  checkLedgerDirectory(settings);
+  const { LedgerNotMigratedError, openLedger } = await import('../ledger/open-ledger');
+  try {
+    return await openLedger(settings, { migrate: false });
+  } catch (error) {
+    if (error instanceof LedgerNotMigratedError && error.isAbsent) return whenAbsent(error.database);
+    throw error;
+  }
+}
+
+/** Opens the ledger for one piece of work; see `openLedgerIfAny`. */
 export async function withLedger<T, Absent>(
   work: (ledger: Ledger, settings: Settings) => Promise<T>,
   whenAbsent: (database: string, settings: Settings) => Absent | Promise<Absent>,
 ): Promise<T | Absent> {
   const settings = loadSettings();
-  checkLedgerDirectory(settings);
-  const { LedgerNotMigratedError, openLedger } = await import('../ledger/open-ledger');
-  let ledger: Ledger;
+  const opened = await openLedgerIfAny(settings, async (database) => ({
+    absent: await whenAbsent(database, settings),
+  }));
+  if ('absent' in opened) return opened.absent;
   try {
-    ledger = await openLedger(settings, { migrate: false });
-  } catch (error) {
-    if (error instanceof LedgerNotMigratedError && error.isAbsent) return whenAbsent(error.database, settings);
-    throw error;
-  }
-  try {
-    return await work(ledger, settings);
+    return await work(opened, settings);
   } finally {
-    await ledger.close();
+    await opened.close();
   }
 }

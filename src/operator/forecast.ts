@@ -1,8 +1,5 @@
 import type { RolloutGates, RolloutSpec } from '../contract/rollout';
 import type { Rollouts } from '../contract/rollout-ledger';
-import { formatDuration } from '../domain/rollout/clock';
-import { percentOf } from '../domain/rollout/findings';
-import { formatCount } from '../terminal/format';
 
 const hourMs = 60 * 60 * 1000;
 
@@ -27,6 +24,8 @@ export interface TrafficForecast {
   readonly byPlanEnd: number;
   /** Turns an hour at which 99.5 % of rollouts of a good canary end in time; the steps' minimum requests included. */
   readonly turnsPerHourNeeded: number;
+  /** Share of rollouts of a good canary that are decided by `latestAdvanceMs`; null when only approximated. */
+  readonly decidesInTime: number | null;
   readonly isEnough: boolean;
 }
 
@@ -75,16 +74,18 @@ export function forecastTraffic(spec: RolloutSpec, rate: TrafficRate): TrafficFo
       spec.gates.minimumStepRequests / ((percent / 100) * (Math.max(minimumBakeMs, 1) / hourMs)),
   );
   const turnsPerHourNeeded = Math.ceil(Math.max(forEvidence, ...forSteps));
+  const byLatestAdvance = canaryRequests(firstPercent, latestAdvanceMs);
   return {
     rate,
     needed,
     byFirstStepEnd: canaryRequests(firstPercent, first?.nominalEndMs ?? 0),
-    byLatestAdvance: canaryRequests(firstPercent, latestAdvanceMs),
+    byLatestAdvance,
     latestAdvanceMs,
     byPlanEnd: spec.steps.reduce((sum, { percent, nominalEndMs }, index) => {
       return sum + canaryRequests(percent, nominalEndMs - (spec.steps[index - 1]?.nominalEndMs ?? 0));
     }, 0),
     turnsPerHourNeeded,
+    decidesInTime: needed.sufficient === null ? null : needed.sufficient(byLatestAdvance),
     isEnough: rate.turnsPerHour >= turnsPerHourNeeded,
   };
 }
@@ -96,27 +97,24 @@ function quantile({ sufficient, ninetyNinePercent }: RequestsNeeded, share: numb
   return requests;
 }
 
-/** The forecast in words; the last line is the verdict. */
-export function forecastLines(spec: RolloutSpec, forecast: TrafficForecast): readonly string[] {
-  const { rate, needed, latestAdvanceMs, turnsPerHourNeeded } = forecast;
-  const { expectedSuccessRate, minimumSuccessRate } = spec.gates;
-  const good = percentOf(expectedSuccessRate);
-  const planEnd = formatDuration(spec.steps.at(-1)?.nominalEndMs ?? 0);
-  const how = needed.method === 'exact' ? 'exact for these gates' : "by Wald's approximation for these gates";
-  return [
-    `Traffic: ${formatCount(rate.turnsLastDay)} turns in the last 24 hours, ${formatCount(rate.turnsLastHour)} in the last hour; taken as ${formatCount(rate.turnsPerHour)} an hour (${rate.basis}).`,
-    `To show that it is above ${percentOf(minimumSuccessRate)}, a canary of ${good} needs ${formatCount(needed.mean)} requests in the mean, ${formatCount(needed.ninetyNinePercent)} in 99 of 100 cases (${how}).`,
-    `Expected: ${formatCount(forecast.byFirstStepEnd)} by the end of step 1, ${formatCount(forecast.byLatestAdvance)} by ${formatDuration(latestAdvanceMs)}, when step 1 must be over for 100% at ${planEnd}, ${formatCount(forecast.byPlanEnd)} by the end of the plan.`,
-    forecast.isEnough
-      ? `That is enough${chance(forecast)}.`
-      : `That is too little${chance(forecast)}; it takes about ${formatCount(turnsPerHourNeeded)} turns an hour. A rollout without its evidence is held, never promoted.`,
-  ];
-}
-
-function chance({ needed, byLatestAdvance }: TrafficForecast): string {
-  return needed.sufficient === null
-    ? ''
-    : `: it decides in time in ${percentOf(Math.floor(needed.sufficient(byLatestAdvance) * 1000) / 1000)} of cases`;
+/** For scripts; counts are of canary requests, rounded. */
+export function forecastAsJson({ rate, needed, ...forecast }: TrafficForecast): object {
+  return {
+    turns_last_24_hours: rate.turnsLastDay,
+    turns_last_hour: rate.turnsLastHour,
+    turns_per_hour: rate.turnsPerHour,
+    turns_per_hour_from: rate.basis,
+    canary_requests_needed_mean: Math.round(needed.mean),
+    canary_requests_needed_99_percent: Math.round(needed.ninetyNinePercent),
+    method: needed.method,
+    canary_requests_by_first_step_end: Math.round(forecast.byFirstStepEnd),
+    canary_requests_by_latest_advance: Math.round(forecast.byLatestAdvance),
+    latest_advance_ms: forecast.latestAdvanceMs,
+    canary_requests_by_plan_end: Math.round(forecast.byPlanEnd),
+    decides_in_time: forecast.decidesInTime,
+    turns_per_hour_needed: forecast.turnsPerHourNeeded,
+    enough: forecast.isEnough,
+  };
 }
 
 /** How many canary requests it takes until the evidence for advancing is there. */

@@ -1,6 +1,25 @@
 import { setImmediate } from 'node:timers/promises';
+import type { RolloutSpec } from '../contract/rollout';
 import { seededRandom } from '../domain/random';
+import { defaultRolloutGates, type RolloutPlanName, rolloutPlans } from '../domain/rollout/plans';
 import { type SimulatedRollout, simulateRollout, type SimulationOptions } from '../domain/rollout/simulate';
+
+/** A plan with the default gates, as far as a simulation has what they look at: its arms are equally fast and cost nothing. */
+export function simulatedSpec(plan: RolloutPlanName, intervalMs: number): RolloutSpec {
+  const { steps, warmMs } = rolloutPlans[plan];
+  return {
+    name: 'simulation',
+    baselineArm: 'legacy',
+    canaryArm: 'canary',
+    steps,
+    intervalMs,
+    warmMs,
+    gates: { ...defaultRolloutGates, maxLatencyPercent: null, maxCostPercent: null },
+    freezeWindows: [],
+    takeOver: false,
+    actor: 'simulation',
+  };
+}
 
 /** So long may a stretch of runs keep everything else waiting: the bar moves, and Ctrl-C works. */
 const stretchMs = 50;

@@ -1,8 +1,8 @@
 import type Database from 'better-sqlite3';
 
 /**
- * better-sqlite3 of the version that runs on this Node: 13 needs 22 or newer, and 12 aborts the process on 24.19 and
- * newer as soon as a statement is collected. What we use of them is the same.
+ * The version of better-sqlite3 that works on this Node: 13 needs Node 22 or newer, and 12 aborts the process on Node
+ * 24.19 and newer as soon as a statement is garbage-collected. The API that we use is the same in both.
  */
 const firstNodeOfVersion13 = 22;
 const nodeMajor = Number(process.versions.node.split('.')[0]);
@@ -15,7 +15,7 @@ function load(): typeof Database {
     return require(name) as typeof Database;
   } catch (error) {
     throw new Error(
-      `SQLite cannot be used: ${name} is not installed for Node ${process.versions.node}. Run npm ci with this Node, without --omit=optional.`,
+      `SQLite is not available: ${name} is not installed for Node ${process.versions.node}. Run npm ci with this Node, without --omit=optional.`,
       { cause: error },
     );
   }

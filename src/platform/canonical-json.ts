@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 
-/** SHA-256 in hex of a JSON value, whatever the order of its fields. */
+/** SHA-256, in hex, of a JSON value, independent of the order of its fields. */
 export function hashOf(value: unknown): string {
   return createHash('sha256').update(JSON.stringify(value, sortFields)).digest('hex');
 }

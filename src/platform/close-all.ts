@@ -1,8 +1,8 @@
 export type Closing = () => Promise<unknown>;
 
 /**
- * Closes what was opened, in reverse order, and empties the list, so that nothing is closed twice. One that fails keeps no
- * other from being closed; the first failure is thrown at the end.
+ * Closes resources in reverse order and empties the list, so that nothing is closed twice. If one fails, the others are
+ * closed all the same, and the first failure is thrown at the end.
  */
 export async function closeAll(closings: Closing[]): Promise<void> {
   const failures: unknown[] = [];
@@ -12,7 +12,7 @@ export async function closeAll(closings: Closing[]): Promise<void> {
   if (failures.length > 0) throw failures[0];
 }
 
-/** For the `catch` of what opens parts: closes those that are open and throws `error`, whatever their closing throws. */
+/** For the `catch` of a function that opens several resources: closes those that are open and rethrows `error`, even if closing fails. */
 export async function closeAllAndThrow(
   error: unknown,
   closings: Closing[],

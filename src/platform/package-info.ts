@@ -6,7 +6,7 @@ export interface PackageInfo {
   readonly engines: { readonly node: string };
 }
 
-/** Our own package.json: the nearest one above, as `src`, `dist` and the compiled benchmark lie at different depths. */
+/** Our own package.json: the nearest one above this file, because `src`, `dist` and the compiled benchmark are at different depths. */
 export function readPackageInfo(): PackageInfo {
   let directory = __dirname;
   while (!existsSync(path.join(directory, 'package.json'))) directory = path.dirname(directory);

@@ -1,25 +1,25 @@
 import type { ExchangeRequest } from './exchange';
-import type { ClaimedUsage, CompletionRequest, CompletionResult } from '../contract/provider';
+import type { ReportedUsage, CompletionRequest, CompletionResult } from '../contract/provider';
 import type { Completion } from './response-schemas';
 
-const accountedFields: ReadonlySet<string> = new Set([
-  // Refused where no stream is asked for.
+const protectedFields: ReadonlySet<string> = new Set([
+  // Rejected by providers unless a stream is requested.
   'stream_options',
-  // The other name of `max_tokens` would lift its limit.
+  // The newer name of `max_tokens` would override its limit.
   'max_completion_tokens',
-  // More answers than the one that is reserved, each paid.
+  // Only one answer is reserved, and each additional one is charged.
   'n',
   'best_of',
-  // Other prices than the known one, and a fee beside it.
+  // These change the price or add a fee.
   'service_tier',
   'web_search_options',
 ]);
 
-/** The request for a completion. Options cannot change what the call is accounted and delivered by. */
+/** The request for a completion. Options cannot override the fields that cost and delivery depend on. */
 export function completionCall(request: CompletionRequest, path: string): ExchangeRequest {
   const { model, messages, temperature, maxTokens, requestId, timeoutMs, signal, stream, options } = request;
   const body = {
-    ...Object.fromEntries(Object.entries(options ?? {}).filter(([field]) => !accountedFields.has(field))),
+    ...Object.fromEntries(Object.entries(options ?? {}).filter(([field]) => !protectedFields.has(field))),
     model,
     messages,
     temperature,
@@ -53,8 +53,8 @@ export function readCompletion(completion: Completion, requestedModel: string): 
   };
 }
 
-/** Sorted by names alone, whatever is claimed: only what is cached is put right, as it can do no more than lower the price. */
-function readUsage(usage: unknown): ClaimedUsage | null {
+/** Reads the reported usage without validating it. Only the cached tokens are corrected, because they can only lower the price. */
+function readUsage(usage: unknown): ReportedUsage | null {
   if (usage === null || usage === undefined) return null;
   const { prompt_tokens, completion_tokens, prompt_tokens_details } = fieldsOf(usage);
   const { cached_tokens } = fieldsOf(prompt_tokens_details);
@@ -69,7 +69,7 @@ function countOrZero(value: unknown): number {
   return typeof value === 'number' && Number.isInteger(value) && value > 0 ? value : 0;
 }
 
-/** Of something that may have none. */
+/** The fields of a value that may not be an object. */
 function fieldsOf(value: unknown): Readonly<Record<string, unknown>> {
   return Object(value) as Record<string, unknown>;
 }

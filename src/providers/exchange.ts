@@ -8,7 +8,7 @@ export interface ExchangeRequest {
   readonly path: string;
   readonly headers: Readonly<Record<string, string>>;
   readonly body?: string;
-  /** From now to the last byte: waiting for a connection, connecting, headers and body. */
+  /** For the whole exchange, from now to the last byte: waiting for a connection, connecting, headers and body. */
   readonly timeoutMs: number;
   readonly signal?: AbortSignal;
 }
@@ -18,56 +18,56 @@ export interface ResponseHead {
   readonly headers: ResponseHeaders;
 }
 
-export type BreakCause =
+export type FailureCause =
   | { readonly kind: 'timeout' }
   | { readonly kind: 'stalled'; readonly limit: Exclude<keyof StreamLimits, 'totalMs'>; readonly limitMs: number }
   | { readonly kind: 'cancelled'; readonly reason: unknown }
   | { readonly kind: 'too-large' }
   | { readonly kind: 'malformed-chunk' }
-  /** The body ended where a whole answer does not. */
-  | { readonly kind: 'cut' }
+  /** The body ended before the answer was complete. */
+  | { readonly kind: 'truncated' }
   | { readonly kind: 'network'; readonly error: Error };
 
-export interface BrokenExchange {
-  readonly kind: 'broken';
-  readonly cause: BreakCause;
-  /** What had come before it broke. */
+export interface FailedExchange {
+  readonly kind: 'failed';
+  readonly cause: FailureCause;
+  /** The response head, if it had arrived. */
   readonly head: ResponseHead | null;
-  /** Whether the request was written to a connection: only then can the provider have worked and charged. */
+  /** Whether the request was written to a connection: only then can the provider have processed and charged it. */
   readonly sent: boolean;
 }
 
 export type Exchange =
-  /** `body` is the parsed JSON of the body, undefined when it is none; of a stream: the same, put together. */
-  { readonly kind: 'response'; readonly head: ResponseHead; readonly body: unknown } | BrokenExchange;
+  /** `body` is the parsed JSON body, or the equivalent assembled from a stream; undefined if it is not JSON. */
+  { readonly kind: 'response'; readonly head: ResponseHead; readonly body: unknown } | FailedExchange;
 
-/** Takes the body of one response in as it comes, and keeps no more of it than it may. */
+/** Receives the body of one response as it arrives, within a size limit. */
 export interface BodyReader {
-  /** Whether all that was asked for is there: what happens to the connection afterwards does not matter. */
+  /** Whether the answer is complete: what happens to the connection afterwards does not matter. */
   readonly isWhole: boolean;
-  /** The request is written to a connection. */
+  /** The request has been written to a connection. */
   onSent(): void;
   onHead(head: ResponseHead): void;
   onData(chunk: Buffer): void;
-  /** The body has ended, or the rest of it does not matter. Gives the exchange's body, or why there is none. */
-  end(): { readonly body: unknown } | BreakCause;
-  /** The exchange is over, however it ended: nothing is read any more, and no timer may be left. */
+  /** The body has ended, or the rest of it does not matter. Returns the exchange's body, or why there is none. */
+  end(): { readonly body: unknown } | FailureCause;
+  /** The exchange is over, however it ended: nothing more is read, and all timers must be cleared. */
   close(): void;
 }
 
-/** What a reader may do to its exchange. */
+/** How a reader controls its exchange. */
 export interface ExchangeControl {
   /**
-   * Ends the exchange with what `end` gives. The body may take `restMs` more to end, so that its connection can serve the
-   * next call; then it is destroyed.
+   * Ends the exchange with the result of `end`. The body gets `restMs` more to end, so that its connection can be reused;
+   * after that the connection is destroyed.
    */
   finish(restMs: number): void;
-  breakOff(cause: BreakCause): void;
+  abort(cause: FailureCause): void;
 }
 
 /**
- * One HTTP request and its whole response, bounded in time and, by its reader, in bytes. Never rejects. When it is broken
- * off, its connection is destroyed at once, so that nothing is left to read an endless body or to wait for a silent server.
+ * One HTTP request and its whole response, limited in time and, by its reader, in bytes. Never rejects. When it is aborted,
+ * its connection is destroyed at once, so that nothing keeps reading an endless body or waiting for a silent server.
  */
 export function exchange(
   dispatcher: Dispatcher,
@@ -83,15 +83,15 @@ export function exchange(
 }
 
 /**
- * A dispatch handler and not `pool.request()`, for two reasons: `request()` takes no notice of its abort signal while it
- * waits for a connection, and it does not tell whether the request was sent.
+ * A dispatch handler instead of `pool.request()`, because `request()` ignores its abort signal while it waits for a
+ * connection, and does not tell whether the request was sent.
  */
 class BoundedHandler implements Dispatcher.DispatchHandler {
   isOver = false;
   private controller: Dispatcher.DispatchController | undefined;
   private head: ResponseHead | null = null;
   private readonly reader: BodyReader;
-  /** Of the exchange; once it is over, of what is left of its body. */
+  /** Limits the exchange and, once that is over, the rest of its body. */
   private readonly timer = new PauseTolerantTimer();
 
   constructor(
@@ -99,10 +99,10 @@ class BoundedHandler implements Dispatcher.DispatchHandler {
     createReader: (control: ExchangeControl) => BodyReader,
     private readonly resolve: (exchange: Exchange) => void,
   ) {
-    this.timer.start(request.timeoutMs, () => this.breakOff({ kind: 'timeout' }));
+    this.timer.start(request.timeoutMs, () => this.abort({ kind: 'timeout' }));
     this.reader = createReader({
       finish: (restMs) => this.finish(restMs),
-      breakOff: (cause) => this.breakOff(cause),
+      abort: (cause) => this.abort(cause),
     });
     if (request.signal?.aborted) this.onAbort();
     else request.signal?.addEventListener('abort', this.onAbort);
@@ -118,7 +118,7 @@ class BoundedHandler implements Dispatcher.DispatchHandler {
   }
 
   onResponseStart(_controller: Dispatcher.DispatchController, status: number, headers: ResponseHeaders): void {
-    // 1xx is not the answer yet.
+    // 1xx is not the final response.
     if (status < 200 || this.isOver) return;
     this.head = { status, headers };
     this.reader.onHead(this.head);
@@ -135,36 +135,36 @@ class BoundedHandler implements Dispatcher.DispatchHandler {
 
   onResponseError(_controller: Dispatcher.DispatchController, error: Error): void {
     if (this.isOver) this.timer.clear();
-    else this.breakOff({ kind: 'network', error });
+    else this.abort({ kind: 'network', error });
   }
 
   private readonly onAbort = (): void => {
-    this.breakOff({ kind: 'cancelled', reason: this.request.signal?.reason });
+    this.abort({ kind: 'cancelled', reason: this.request.signal?.reason });
   };
 
   private finish(restMs: number): void {
     if (this.isOver) return;
     this.endWithBody();
-    this.timer.start(restMs, () => this.abort('its body did not end'));
+    this.timer.start(restMs, () => this.destroyConnection('its body did not end'));
   }
 
   private endWithBody(): void {
     if (this.head === null) return;
     const end = this.reader.end();
-    if ('kind' in end) this.breakOff(end);
+    if ('kind' in end) this.abort(end);
     else this.end({ kind: 'response', head: this.head, body: end.body });
   }
 
-  private breakOff(cause: BreakCause): void {
+  private abort(cause: FailureCause): void {
     if (this.isOver) return;
     if (this.reader.isWhole && cause.kind !== 'cancelled') this.endWithBody();
-    else this.end({ kind: 'broken', cause, head: this.head, sent: this.controller !== undefined });
-    this.abort(cause.kind);
+    else this.end({ kind: 'failed', cause, head: this.head, sent: this.controller !== undefined });
+    this.destroyConnection(cause.kind);
   }
 
-  /** Only after `end`: undici reports the abort to `onResponseError`, which must not be taken for the cause. */
-  private abort(why: string): void {
-    this.controller?.abort(new Error(`The call was broken off: ${why}.`));
+  /** Call it only after `end`: undici reports the abort to `onResponseError`, where it must not be taken for the cause. */
+  private destroyConnection(why: string): void {
+    this.controller?.abort(new Error(`The call was aborted: ${why}.`));
   }
 
   private end(result: Exchange): void {

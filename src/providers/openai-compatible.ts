@@ -5,7 +5,7 @@ import type { CompletionRequest, CompletionResult, Provider, ProviderSettings } 
 import { measuredText } from '../domain/turn/messages';
 import {
   type CallContext,
-  classifyBrokenExchange,
+  classifyFailedExchange,
   classifyErrorResponse,
   classifyUnusableResponse,
 } from './classify-failure';
@@ -14,12 +14,12 @@ import { type BodyReader, type Exchange, exchange, type ExchangeControl, type Ex
 import { completionSchema, JsonReader, modelListSchema } from './response-schemas';
 import { StreamReader } from './stream-reader';
 
-/** TCP and TLS take a few round trips; a host that needs longer is unreachable, and half of the first attempt is left. */
+/** TCP and TLS take a few round trips; a host that needs longer is unreachable. Leaves half of the first attempt's timeout. */
 const connectTimeoutMs = 5_000;
-/** Long enough to keep connections between the turns of a conversation, shorter than the minute after which load balancers drop them. */
+/** Long enough to reuse connections between the turns of a conversation, shorter than the minute after which load balancers drop them. */
 const keepAliveTimeoutMs = 30_000;
 
-/** An OpenAI-compatible provider over its own pool of kept-alive connections. */
+/** An OpenAI-compatible provider with its own pool of keep-alive connections. */
 export function createProvider(settings: ProviderSettings): Provider {
   const baseUrl = new URL(settings.baseUrl);
   const basePath = baseUrl.pathname.replace(/\/+$/, '');
@@ -28,7 +28,7 @@ export function createProvider(settings: ProviderSettings): Provider {
     pipelining: 1,
     connectTimeout: connectTimeoutMs,
     keepAliveTimeout: keepAliveTimeoutMs,
-    // The exchange's own limit covers headers and body together.
+    // The exchange's own timeout covers headers and body together.
     headersTimeout: 0,
     bodyTimeout: 0,
   });
@@ -76,22 +76,22 @@ export function createProvider(settings: ProviderSettings): Provider {
   };
 }
 
-/** The body of a 2xx; undefined for everything else. */
+/** The body of a 2xx; undefined otherwise. */
 function bodyOf(result: Exchange): unknown {
-  return result.kind === 'broken' || result.head.status >= 300 ? undefined : result.body;
+  return result.kind === 'failed' || result.head.status >= 300 ? undefined : result.body;
 }
 
-/** Whether it could not be handed on, though its bytes were within the limit of a response. The usage never is. */
+/** Whether the answer is too large to pass on, although the response was within its limit. The usage is not passed on. */
 function isTooLarge({ usage: _usage, ...said }: Answer): boolean {
   return Buffer.byteLength(JSON.stringify(said)) > limits.maxAnswerBytes;
 }
 
 function tooLarge({ head }: Exchange): Exchange {
-  return { kind: 'broken', cause: { kind: 'too-large' }, head, sent: true };
+  return { kind: 'failed', cause: { kind: 'too-large' }, head, sent: true };
 }
 
 function failureOf(result: Exchange, context: CallContext): CallFailure {
-  if (result.kind === 'broken') return classifyBrokenExchange(result, context);
+  if (result.kind === 'failed') return classifyFailedExchange(result, context);
   if (result.head.status >= 300) return classifyErrorResponse(result.head, result.body, context);
   return classifyUnusableResponse(result.head, result.body, context);
 }
@@ -103,11 +103,11 @@ function contextOf(settings: ProviderSettings, call: AuthorizedExchange, request
 
 interface AuthorizedExchange {
   readonly exchange: Exchange;
-  /** Those that were sent. */
+  /** The keys that were sent. */
   readonly apiKeys: readonly string[];
 }
 
-/** After a 401 the key is read again, once: it may have been rotated. Both requests together keep the call's limit. */
+/** After a 401 the key is reread once, because it may have been rotated. Both requests together stay within the call's timeout. */
 async function authorizedExchange(
   dispatcher: Dispatcher,
   { readApiKey }: ProviderSettings,

@@ -1,20 +1,20 @@
-/** A busy event loop is late by some tens of milliseconds; by more, the process or its whole machine stood still. */
-const stoodStillMs = 100;
+/** A busy event loop is late by tens of milliseconds; if it is later, the process or its whole machine was paused. */
+const pauseThresholdMs = 100;
 
-/** Enough for a provider that stood still with us to say what it was about to say. */
-const secondChanceMs = 1_000;
+/** Enough for a provider that was paused along with us to send what was due. */
+const graceMs = 1_000;
 
 /**
- * Limits how long somebody else may be silent. After a pause of the whole process timers are due before anything is read,
- * and the provider was not the one that was silent: what waits in the sockets comes first; and after a pause that made the
- * timer itself late, what a provider on the same machine could not send meanwhile gets a second chance, once.
+ * A timeout for a peer's silence that does not blame the peer for a pause of our own process. After such a pause, timers
+ * fire before pending data is read, so data that is waiting in the sockets is processed first. If the pause made the timer
+ * itself late, a provider on the same machine may have been paused, too, and gets extra time, once.
  */
 export class PauseTolerantTimer {
   private timer: NodeJS.Timeout | undefined;
   private immediate: NodeJS.Immediate | undefined;
   private ms = 0;
   private dueAtMs = 0;
-  private isSecondChance = false;
+  private isGracePeriod = false;
   private onDue = (): void => undefined;
 
   start(ms: number, onDue: () => void): void {
@@ -22,12 +22,12 @@ export class PauseTolerantTimer {
     this.ms = ms;
     this.onDue = onDue;
     this.dueAtMs = performance.now() + ms;
-    this.timer = setTimeout(() => this.timePassed(), ms);
+    this.timer = setTimeout(() => this.onTimeout(), ms);
   }
 
-  /** The same again, from now; nothing after `clear`. */
+  /** Restarts the timeout from now; does nothing after `clear`. */
   restart(): void {
-    if (this.isSecondChance) {
+    if (this.isGracePeriod) {
       this.start(this.ms, this.onDue);
       return;
     }
@@ -40,15 +40,15 @@ export class PauseTolerantTimer {
     clearTimeout(this.timer);
     clearImmediate(this.immediate);
     this.timer = undefined;
-    this.isSecondChance = false;
+    this.isGracePeriod = false;
   }
 
-  private timePassed(): void {
-    if (this.isSecondChance || performance.now() - this.dueAtMs < stoodStillMs) {
+  private onTimeout(): void {
+    if (this.isGracePeriod || performance.now() - this.dueAtMs < pauseThresholdMs) {
       this.immediate = setImmediate(this.onDue);
       return;
     }
-    this.isSecondChance = true;
-    this.timer = setTimeout(() => this.timePassed(), secondChanceMs);
+    this.isGracePeriod = true;
+    this.timer = setTimeout(() => this.onTimeout(), graceMs);
   }
 }

@@ -1,10 +1,10 @@
 /**
- * Runs of a prompt that are at least this long are taken out of a provider's words: short enough to catch a quoted
- * phrase (4 Chinese characters), long enough to leave ordinary words alone.
+ * Quotations from a prompt that are at least this long are removed from a provider's message: short enough to catch a
+ * quoted phrase (4 Chinese characters), long enough to leave ordinary words alone.
  */
 const shortestRunBytes = 12;
 
-/** What must not be seen in a message. */
+/** What must not appear in a message. */
 export interface Confidential {
   readonly apiKeys: readonly string[];
   /** Texts that were sent to the provider. */
@@ -12,15 +12,15 @@ export interface Confidential {
 }
 
 /**
- * The words of a provider made fit for a failure message: keys and everything quoted from the texts taken out, spaces
- * collapsed, at most `maxCharacters` long.
+ * Prepares a provider's message for a failure message: removes keys and quotations from the texts, collapses whitespace and
+ * truncates to `maxCharacters`.
  */
 export function redact(message: string, confidential: Confidential, maxCharacters: number): string {
   let clean = message;
   for (const key of confidential.apiKeys) {
     if (key !== '') clean = clean.replaceAll(key, '[key]');
   }
-  // Bounded before the search for quotations, which takes time for every character.
+  // Truncated before the search for quotations, whose cost grows with every character.
   const characters = Array.from(inOneLine(clean.slice(0, maxCharacters * 4)).trim());
   const texts = confidential.texts.map(inOneLine);
   const visible = withoutQuotations(characters, texts);
@@ -28,7 +28,7 @@ export function redact(message: string, confidential: Confidential, maxCharacter
   return shown.length > maxCharacters ? `${shown.slice(0, maxCharacters - 1).join('')}…` : visible;
 }
 
-/** Control characters and halves of characters count as spaces: not every database and protocol takes them. */
+/** Control characters and lone surrogates count as whitespace: some databases and protocols reject them. */
 function inOneLine(text: string): string {
   return text.replaceAll(/[\s\p{Cc}\p{Cs}]+/gu, ' ');
 }

@@ -1,12 +1,12 @@
-/** What we read of a provider's answers: as little as possible, so that whatever else they hold cannot break us. */
+/** The parts of a provider's responses that we read: as few as possible, so that nothing else in them can break us. */
 import { z } from 'zod';
 import { exceededLimit } from '../domain/turn/json-shape';
 import type { BodyReader, ExchangeControl } from './exchange';
 
-/** A name as people read it, and as every database takes it: no control characters, and nothing that is half a character. */
+/** A printable name that every database accepts: no control characters and no lone surrogates. */
 const modelName = z.string().regex(/^[^\p{C}]{1,200}$/u);
 
-/** `stop`, `MAX_TOKENS`, `eos_token`; a client does something with it only when it knows the word. */
+/** `stop`, `MAX_TOKENS`, `eos_token`; clients act only on values that they know. */
 const finishReason = z.string().regex(/^[\w .:/-]{1,64}$/);
 
 const toolCallSchema = z.looseObject({ id: z.string(), type: z.string() }).refine(isShallow);
@@ -17,7 +17,7 @@ const answerSchema = z
     refusal: z.string().nullish().catch(null),
     tool_calls: z.array(toolCallSchema).nullish(),
   })
-  // A model that says why it does not answer has answered.
+  // A refusal counts as an answer.
   .refine(
     ({ content, refusal, tool_calls }) => typeof content === 'string' || refusal || (tool_calls ?? []).length > 0,
   );
@@ -25,12 +25,12 @@ const answerSchema = z
 export const completionSchema = z.object({
   model: modelName.nullish().catch(null),
   choices: z.array(z.object({ message: answerSchema, finish_reason: finishReason.nullish().catch(null) })).min(1),
-  // An answer with an unreadable usage is still an answer. What is believed of it is decided where it is paid.
+  // An answer with an unreadable usage is still an answer. The usage is validated where it is booked.
   usage: z.unknown().optional(),
 });
 export type Completion = z.infer<typeof completionSchema>;
 
-/** A part of a tool call; the first part of a call has its id and its name, the others more of its arguments. */
+/** A part of a tool call: the first part has the call's id and name, the others have more of its arguments. */
 const toolCallDeltaSchema = z
   .looseObject({
     index: z.int().nonnegative().nullish(),
@@ -45,12 +45,12 @@ const deltaSchema = z.object({
   content: z.string().nullish(),
   refusal: z.string().nullish(),
   tool_calls: z.array(toolCallDeltaSchema).nullish(),
-  // What a model thinks, as DeepSeek and as OpenRouter name it: not part of the answer, but it shows that it works.
+  // Reasoning, as DeepSeek and OpenRouter name it: not part of the answer, but it shows that the model is working.
   reasoning_content: z.string().nullish().catch(null),
   reasoning: z.string().nullish().catch(null),
 });
 
-/** One event of a stream. Text that cannot be read is an error, because a whole answer was promised. */
+/** One event of a stream. Unreadable text is an error, because the answer would be incomplete. */
 export const chunkSchema = z.object({
   error: z.unknown().optional(),
   model: z.string().nullish().catch(null),
@@ -67,13 +67,13 @@ export const chunkSchema = z.object({
 });
 export type Chunk = z.infer<typeof chunkSchema>;
 
-/** Whether a usage says anything at all: one that does not takes nothing from one that does. */
+/** Whether a usage contains any counts: one without must not replace one with counts. */
 export function countsTokens(usage: unknown): boolean {
   const { prompt_tokens, completion_tokens } = Object(usage) as Record<string, unknown>;
   return typeof prompt_tokens === 'number' || typeof completion_tokens === 'number';
 }
 
-/** A 200 whose answer was held back. */
+/** A 200 whose answer was withheld. */
 export const withheldSchema = z.object({
   choices: z.array(z.object({ finish_reason: z.literal('content_filter') })).min(1),
 });
@@ -86,16 +86,16 @@ const errorDetail = z.object({
   code: z.union([z.string(), z.number()]).nullish().catch(null),
 });
 
-/** `{error: {…}}` as OpenAI has it, or `{error: "…"}`. */
+/** `{error: {…}}` like OpenAI's, or `{error: "…"}`. */
 const statedError = z.union([
   z.object({ error: errorDetail }).transform((body) => body.error),
   z.object({ error: z.string() }).transform((body) => ({ message: body.error, type: null, code: null })),
 ]);
 
-/** A body that says itself that it is an error, whatever its status; in a list as Gemini has it. */
+/** A body that is explicitly an error, whatever its status; Gemini wraps it in a list. */
 export const statedErrorSchema = z.preprocess(firstOfList, statedError);
 
-/** The body of an error status: an error as above, or the detail alone. */
+/** The body of an error status: an error as above, or just the detail. */
 export const errorBodySchema = z.preprocess(firstOfList, z.union([statedError, errorDetail]));
 export type ProviderError = z.infer<typeof errorDetail>;
 
@@ -103,7 +103,7 @@ function firstOfList(body: unknown): unknown {
   return Array.isArray(body) ? (body[0] as unknown) : body;
 }
 
-/** The parsed JSON, or undefined when it is none. */
+/** The parsed JSON; undefined if the text is not JSON. */
 export function parseJson(text: string): unknown {
   try {
     return JSON.parse(text) as unknown;
@@ -112,15 +112,15 @@ export function parseJson(text: string): unknown {
   }
 }
 
-/** Deeper than any tool call, and a tenth of where writing it as JSON again would run out of stack. */
+/** Deeper than any tool call, and a tenth of the depth at which serializing it again would overflow the stack. */
 const maxDepth = 300;
 
-/** Whether it can be written as JSON again: what is passed on whole comes back as deep as it was sent. */
+/** Whether a value can be serialized as JSON again: values that we pass through may be nested arbitrarily deep. */
 function isShallow(value: unknown): boolean {
   return exceededLimit(value, { maxDepth, maxValues: Infinity }) === null;
 }
 
-/** Reads a body whose JSON is there only when all of it is. */
+/** Reads a JSON body, which can be parsed only once it is complete. */
 export class JsonReader implements BodyReader {
   readonly isWhole = false;
   private readonly chunks: Buffer[] = [];
@@ -137,7 +137,7 @@ export class JsonReader implements BodyReader {
 
   onData(chunk: Buffer): void {
     this.receivedBytes += chunk.length;
-    if (this.receivedBytes > this.maxBytes) this.control.breakOff({ kind: 'too-large' });
+    if (this.receivedBytes > this.maxBytes) this.control.abort({ kind: 'too-large' });
     else this.chunks.push(chunk);
   }
 

@@ -1,17 +1,17 @@
-/** Response headers with lower-case names, as undici gives them. */
+/** Response headers with lower-case names, as undici provides them. */
 export type ResponseHeaders = Readonly<Record<string, string | readonly string[] | undefined>>;
 
 /** `Retry-After: 7`, with decimals as some providers send them. */
 const secondsPattern = /^\d+(\.\d+)?$/;
-/** All forms of an HTTP date (RFC 9110 §5.6.7) begin with a day's name; `Date.parse` alone would take "-5" for a year. */
+/** All forms of an HTTP date (RFC 9110 §5.6.7) start with the name of a weekday; `Date.parse` alone would take "-5" for a year. */
 const httpDatePattern = /^[A-Za-z]{3,9},? /;
 
-/** No turn waits for so long: whatever is longer says the same, also what no number could hold. */
+/** No turn waits this long, so longer values, even those beyond any number, can be clamped to it. */
 const longestMs = 24 * 60 * 60 * 1000;
 
 /**
- * How long the provider asks to wait, in milliseconds, up to a day: from `retry-after-ms`, else from `Retry-After` in
- * seconds or as an HTTP date (0 when it is past). null when neither header says anything that can be understood.
+ * How long the provider asks us to wait, in milliseconds, up to a day: from `retry-after-ms`, or else from `Retry-After` in
+ * seconds or as an HTTP date (0 if it is in the past). null if neither header has a valid value.
  */
 export function readRetryAfterMs(headers: ResponseHeaders, nowMs: number): number | null {
   const askedMs = readAskedMs(headers, nowMs);

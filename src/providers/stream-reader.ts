@@ -1,6 +1,6 @@
 import { createParser, type EventSourceMessage } from 'eventsource-parser';
 import type { StreamRequest } from '../contract/provider';
-import type { BodyReader, BreakCause, ExchangeControl, ResponseHead } from './exchange';
+import type { BodyReader, FailureCause, ExchangeControl, ResponseHead } from './exchange';
 import {
   type Chunk,
   chunkSchema,
@@ -14,28 +14,29 @@ import { firstValue } from './retry-after';
 import { StreamWatch } from './stream-watch';
 
 /**
- * Text is kept and counts against the limit of a response; the envelope of each token is not, and takes up to a hundred
- * times as many bytes as the token itself. So the wire is bounded, too, but far above what a whole answer needs.
+ * Only the kept text counts against the limit of a response. The envelope of each token takes up to a hundred times as many
+ * bytes as the token itself and is not kept. So the bytes on the wire have a limit of their own, well above what a whole
+ * answer needs.
  */
 const wireBytesPerKeptByte = 64;
 
-/** A server that has said all ends its body within milliseconds. */
+/** Once everything is sent, a server ends the body within milliseconds. */
 const endOfBodyMs = 1_000;
 
-/** Reads a streamed completion, or what comes in its place: an error, or an answer as plain JSON. */
+/** Reads a streamed completion, or what may come instead: an error, or an answer as plain JSON. */
 export class StreamReader implements BodyReader {
   private readonly answer = new CollectedAnswer();
   private readonly decoder = new TextDecoder();
   private readonly parser;
   private readonly watch: StreamWatch;
-  /** Reads a body that is no stream. */
+  /** Reads a body that is not a stream. */
   private plain: JsonReader | null = null;
   private isEventStream = false;
   private hasEvents = false;
-  /** What was sent instead of the rest of the answer. */
+  /** An error that was sent instead of the rest of the answer. */
   private error: { readonly body: unknown } | null = null;
   private isOver = false;
-  /** No event is expected any more. */
+  /** No more events are expected. */
   private isEnding = false;
   private isDone = false;
   private receivedBytes = 0;
@@ -50,7 +51,7 @@ export class StreamReader implements BodyReader {
       maxBufferSize: maxBytes,
       onEvent: (event) => this.onEvent(event),
       onError: ({ type }) => {
-        if (type === 'max-buffer-size-exceeded') control.breakOff({ kind: 'too-large' });
+        if (type === 'max-buffer-size-exceeded') control.abort({ kind: 'too-large' });
       },
     });
   }
@@ -76,21 +77,21 @@ export class StreamReader implements BodyReader {
       return;
     }
     this.receivedBytes += chunk.length;
-    if (this.receivedBytes > this.maxBytes * wireBytesPerKeptByte) this.control.breakOff({ kind: 'too-large' });
+    if (this.receivedBytes > this.maxBytes * wireBytesPerKeptByte) this.control.abort({ kind: 'too-large' });
     else this.parser.feed(this.decoder.decode(chunk, { stream: true }));
   }
 
-  end(): { readonly body: unknown } | BreakCause {
+  end(): { readonly body: unknown } | FailureCause {
     if (this.plain !== null) return this.endPlain(this.plain);
     if (!this.isEnding) {
       this.isEnding = true;
-      // The last event may lack the empty line that ends it.
+      // The last event may lack its terminating empty line.
       this.parser.feed('\n\n');
     }
     if (this.error !== null) return this.error;
     if (this.isWhole) return { body: this.answer.completion() };
     const isNoStream = this.isDone ? !this.answer.hasChoice : !this.isEventStream && !this.hasEvents;
-    return isNoStream ? { body: undefined } : { kind: 'cut' };
+    return isNoStream ? { body: undefined } : { kind: 'truncated' };
   }
 
   close(): void {
@@ -110,25 +111,25 @@ export class StreamReader implements BodyReader {
     const chunk = chunkSchema.safeParse(json).data;
     const isError = event === 'error' || (chunk?.error ?? null) !== null;
     if (chunk !== undefined && !isError) this.onChunk(chunk);
-    // A whole answer stays one, whatever follows.
+    // A complete answer stays complete, whatever follows it.
     else if (this.isWhole) this.finish();
     else if (isError) {
       this.error = { body: chunk?.error ? json : { error: json ?? data } };
       this.finish();
     }
-    // Half an event at the end is a stream that was cut.
-    else if (!this.isEnding) this.control.breakOff({ kind: 'malformed-chunk' });
+    // An incomplete event at the end means a truncated stream, which `end` reports.
+    else if (!this.isEnding) this.control.abort({ kind: 'malformed-chunk' });
   }
 
   private onChunk(chunk: Chunk): void {
     const wasWhole = this.isWhole;
     const { text, isProgress } = this.answer.add(chunk);
     if (this.answer.keptBytes > this.maxBytes) {
-      this.control.breakOff({ kind: 'too-large' });
+      this.control.abort({ kind: 'too-large' });
       return;
     }
     if (text !== '') this.stream.onText(text);
-    // Usage beside the finish reason may be followed by that of the whole call.
+    // The chunk with the finish reason may have a usage, too, and be followed by the usage of the whole call.
     if (wasWhole && countsTokens(chunk.usage)) this.finish();
     else if (this.isWhole) this.watch.finished();
     else if (isProgress) this.watch.token();
@@ -153,18 +154,18 @@ interface CollectedToolCall {
   id: string | null;
   type: string;
   readonly function: { name: string; arguments: string };
-  /** Whatever else the provider put there. */
+  /** Any extra fields of the provider. */
   readonly rest: Record<string, unknown>;
 }
 
-/** What a chunk brought. */
+/** What a chunk added. */
 interface Step {
   readonly text: string;
-  /** Whether the model has said or thought something with it. */
+  /** Whether the chunk shows that the model is generating text or reasoning. */
   readonly isProgress: boolean;
 }
 
-/** Puts the chunks of a stream together to what the same answer would be without a stream. */
+/** Assembles the chunks of a stream into the equivalent of a response that was not streamed. */
 class CollectedAnswer {
   finishReason: string | null = null;
   hasChoice = false;
@@ -179,12 +180,12 @@ class CollectedAnswer {
   add(chunk: Chunk): Step {
     this.model = chunk.model ?? this.model;
     if (countsTokens(chunk.usage) || !countsTokens(this.usage)) this.usage = chunk.usage ?? this.usage;
-    // Other choices than the first were not asked for.
+    // Only the first choice was requested.
     const choice = chunk.choices?.find(({ index }) => (index ?? 0) === 0);
     if (choice === undefined) return { text: '', isProgress: false };
 
     this.hasChoice = true;
-    // Some providers send '' as long as there is no reason.
+    // Some providers send '' until there is a reason.
     this.finishReason = choice.finish_reason || this.finishReason;
     const { content, refusal, tool_calls: toolCalls, reasoning_content: thought, reasoning } = choice.delta ?? {};
     if (typeof content === 'string') this.content = (this.content ?? '') + content;
@@ -224,7 +225,7 @@ class CollectedAnswer {
     this.keptBytes += Buffer.byteLength(JSON.stringify(delta));
   }
 
-  /** A new id begins a new call, whatever its index: some providers send none, or 0 for every call. */
+  /** A new id starts a new call, whatever its index: some providers send no index, or 0 for every call. */
   private toolCallOf(index: number | null, id: string | null): CollectedToolCall {
     const last = index === null ? this.toolCalls.at(-1) : this.latestByIndex.get(index);
     const isNew = last === undefined || (id !== null && last.id !== null && last.id !== id);

@@ -2,13 +2,13 @@ import type { StreamLimits } from '../contract/policy';
 import type { ExchangeControl } from './exchange';
 import { PauseTolerantTimer } from './pause-tolerant-timer';
 
-/** Usage and `[DONE]` follow a finish reason within milliseconds, where they follow at all. */
+/** If usage and `[DONE]` follow a finish reason at all, they do so within milliseconds. */
 const graceAfterFinishMs = 1_000;
 
-/** Breaks a streamed call off when it is silent for too long, and ends it when nothing comes after its finish reason. */
+/** Aborts a streamed call that is silent for too long, and ends it when nothing follows its finish reason. */
 export class StreamWatch {
   private readonly headers = new PauseTolerantTimer();
-  /** Of the first token, then from token to token, then of what may follow the last. */
+  /** Limits the wait for the first token, then for each next token, then for what may follow the last. */
   private readonly next = new PauseTolerantTimer();
   private hasToken = false;
 
@@ -43,6 +43,6 @@ export class StreamWatch {
 
   private limit(timer: PauseTolerantTimer, limit: Exclude<keyof StreamLimits, 'totalMs'>): void {
     const limitMs = this.limits[limit];
-    timer.start(limitMs, () => this.control.breakOff({ kind: 'stalled', limit, limitMs }));
+    timer.start(limitMs, () => this.control.abort({ kind: 'stalled', limit, limitMs }));
   }
 }

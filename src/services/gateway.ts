@@ -15,14 +15,14 @@ import type { RunningWorker } from './worker';
 export interface ServeGatewayOptions {
   readonly settings: Settings;
   readonly host: string;
-  /** 0: any free one. */
+  /** 0: any free port. */
   readonly port: number;
   readonly logger: Logger;
-  /** `/metrics` without a key. Default: false. */
+  /** Whether to serve `/metrics` without a key. Default: false. */
   readonly openMetrics?: boolean;
-  /** Of a worker in this process. Default: its own, by the settings' Redis. */
+  /** The streams of a worker in this process. Default: its own, using the settings' Redis. */
   readonly streams?: TurnStreams;
-  /** A worker in this process, which is stopped after the gateway: it is handed the turns that begin here. */
+  /** A worker in this process, which must be stopped after the gateway: it receives the turns that start here. */
   readonly worker?: Pick<RunningWorker, 'connection'> | undefined;
 }
 
@@ -30,7 +30,7 @@ export interface ServedGateway extends Gateway {
   readonly ledger: Ledger;
 }
 
-/** The composition root of a gateway: connects what it needs, and closes it behind it. Leaves nothing open when it fails. */
+/** The composition root of a gateway: opens what it needs, and closes it together with the gateway. If it fails, it leaves nothing open. */
 export async function serveGateway(options: ServeGatewayOptions): Promise<ServedGateway> {
   const { settings, host, port, logger, worker, openMetrics } = options;
   const { temporal, encryption, redisUrl } = settings;
@@ -61,15 +61,15 @@ function streamLogger(logger: Logger) {
   };
 }
 
-/** A count is worth waiting for half a second; Redis answers within a millisecond. */
+/** Redis responds within a millisecond; waiting longer than half a second for a count is not worth it. */
 const countTimeoutMs = 500;
 
-/** What is asked before it is connected is not counted; a Redis that is away must not keep the gateway from starting. */
+/** Requests before the connection is established are not counted, but an unavailable Redis must not prevent the gateway from starting. */
 const connectTimeoutMs = 2_000;
 
 /**
- * Where all gateways count requests together. Connects, or goes on trying behind its caller's back. Never fails. `changes`:
- * what the connection has otherwise.
+ * Opens the Redis connection with which all gateways count requests together. Never fails: if Redis is unavailable, it keeps
+ * connecting in the background. `changes` overrides options of the connection.
  */
 export async function openRequestCounter(
   redisUrl: string,
@@ -78,13 +78,13 @@ export async function openRequestCounter(
 ): Promise<Redis> {
   const redis = connectToRedis(redisUrl, { commandTimeout: countTimeoutMs, enableOfflineQueue: false, ...changes });
   reportOutages([redis], logger, {
-    away: 'Requests are not limited until it is back.',
-    back: 'requests are limited again.',
+    away: 'Rate limits are not enforced until it is back.',
+    back: 'rate limits are enforced again.',
   });
   const ready = new Promise<void>((resolve) => {
     redis.once('ready', resolve);
   });
-  redis.connect().catch(() => undefined); // which the reports say
+  redis.connect().catch(() => undefined); // `reportOutages` logs it
   await Promise.race([ready, delay(connectTimeoutMs, undefined, { ref: false })]);
   return redis;
 }

@@ -5,8 +5,8 @@ import type { Settings } from '../config/settings';
 import { createLogger } from './create-logger';
 
 /**
- * The process's logger, which also takes over what Temporal's SDK logs: to be called before the first worker or native
- * connection of the process.
+ * Creates the process's logger and redirects the logs of Temporal's SDK to it. Call it before the first worker or native
+ * connection of the process is created.
  */
 export function installLogging(level: Settings['logLevel']): Logger {
   const logger = createLogger(level);
@@ -14,7 +14,7 @@ export function installLogging(level: Settings['logLevel']): Logger {
     logger: new DefaultLogger(level.toUpperCase() as LogLevel, ({ level: entryLevel, message, meta }) => {
       logger[pinoLevels[entryLevel]](plainMeta(meta), message);
     }),
-    // A command decides itself when to stop its worker, in which order and how.
+    // Every command decides itself when and in which order to stop its parts.
     shutdownSignals: [],
   });
   return logger;
@@ -22,7 +22,7 @@ export function installLogging(level: Settings['logLevel']): Logger {
 
 const pinoLevels = { TRACE: 'trace', DEBUG: 'debug', INFO: 'info', WARN: 'warn', ERROR: 'error' } as const;
 
-/** The SDK's metadata holds symbols and large workflow objects; ids and errors are what helps. */
+/** The SDK's metadata contains symbols and large workflow objects; only ids and errors are useful. */
 function plainMeta(meta: Record<string | symbol, unknown> = {}): Record<string, unknown> {
   const { workflowId, runId, activityType, attempt, taskQueue, error } = meta;
   return { workflowId, runId, activityType, attempt, taskQueue, err: error };

@@ -2,14 +2,14 @@ import { Client } from '@temporalio/client';
 import { type NativeConnection, Runtime } from '@temporalio/worker';
 import { endedBecause, endIfHopeless, listStuck } from '../client/stuck-workflows';
 
-/** About half a second of Temporal's time for each worker; with more of them the next sweep goes on where this one ended. */
-const lookedAtPerSweep = 500;
+/** About half a second of Temporal's time per worker; if there are more workflows, the next sweep continues where this one ended. */
+const maxWorkflowsPerSweep = 500;
 
-/** A worker must not wait for long before it begins to work; a Temporal far away is asked about fewer. */
-const lookForMs = 5_000;
+/** A worker must not wait long before it starts to work; with a slow connection to Temporal, fewer workflows are checked. */
+const listTimeoutMs = 5_000;
 
-/** For all of a sweep: what was found has to be ended, too. */
-const sweepWithinMs = 10_000;
+/** For the whole sweep, which also ends the workflows that it found. */
+const sweepTimeoutMs = 10_000;
 
 export interface StuckSweepOptions {
   readonly connection: NativeConnection;
@@ -19,10 +19,10 @@ export interface StuckSweepOptions {
 }
 
 /**
- * Ends what no worker survives (`endIfHopeless`). Whoever waits for a turn does so too, but not when the process that waited died
- * as well: so each worker does, before it takes its first task, which may be that one, and then now and then. Several workers
- * may find the same; one of them ends it. The youngest workflows are looked at first: one that is older than the first 500 is
- * found by a worker that lives long enough to get there, or by whoever waits for it.
+ * Ends workflows that crash every worker (`endIfHopeless`). Clients that wait for a turn do so, too, but the waiting process
+ * may have died as well. So every worker sweeps before it takes its first task, which may be the fatal one, and then
+ * periodically. If several workers find the same workflow, one of them ends it. The newest workflows are checked first: one
+ * beyond the first 500 is found by a worker that lives long enough to get there, or by a client that waits for it.
  */
 export class StuckSweep {
   private next: Uint8Array | undefined;
@@ -39,13 +39,13 @@ export class StuckSweep {
     const { connection, onError } = this.options;
     this.running = this.running.then(async () => {
       if (this.stopped) return;
-      const deadlineAtMs = Date.now() + sweepWithinMs;
+      const deadlineAtMs = Date.now() + sweepTimeoutMs;
       await connection.withDeadline(deadlineAtMs, () => this.sweepPage()).catch(onError);
     });
     return this.running;
   }
 
-  /** Resolves once nothing of it uses the connection any more. */
+  /** Resolves once the sweep no longer uses the connection. */
   stop(): Promise<void> {
     this.stopped = true;
     return this.running;
@@ -54,11 +54,12 @@ export class StuckSweep {
   private async sweepPage(): Promise<void> {
     const { taskQueue } = this.options;
     const { logger } = Runtime.instance();
-    const look = { atMost: lookedAtPerSweep, forMs: lookForMs, next: this.next };
+    const look = { atMost: maxWorkflowsPerSweep, forMs: listTimeoutMs, next: this.next };
     const { stuck, next } = await listStuck(this.client, taskQueue, look);
     this.next = next;
     for (const each of stuck) {
-      if (await endIfHopeless(this.client, each)) logger.warn(`${each.workflowId} was ended. ${endedBecause(each)}`);
+      if (await endIfHopeless(this.client, each))
+        logger.warn(`${each.workflowId} was terminated. ${endedBecause(each)}`);
     }
   }
 }

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { NativeConnection, Runtime, Worker } from '@temporalio/worker';
 import type { NativeConnectionOptions, WorkerOptions as TemporalWorkerOptions } from '@temporalio/worker';
 import { createActivities } from '../activities/create-activities';
-import { type BreakerState, TargetMemory } from '../activities/target-health';
+import { type BreakerState, TargetHealth } from '../activities/target-health';
 import { closeAll, closeAllAndThrow, type Closing } from '../platform/close-all';
 import type { Settings } from '../config/settings';
 import type { TurnStreams } from '../contract/stream';
@@ -15,22 +15,22 @@ import type { Provider } from '../contract/provider';
 import { openTurnStreams } from '../streams/open-streams';
 import { StuckSweep } from './stuck-sweep';
 
-/** The bundle that `npm run build` makes, beside the compiled worker. */
+/** The bundle that `npm run build` creates next to the compiled worker. */
 const builtWorkflowBundle = join(__dirname, '../workflow-bundle.js');
 
-/** How a worker of this service is set up, whatever it runs; the benchmark gives it to the workers it compares with. */
+/** The tuning of this service's workers; the benchmark uses it for the workers it compares with. */
 export const workerTuning = {
-  // A workflow task holds its slot while its local model call runs: the default of 40 caps a worker at 18 turns/s
-  // when calls take 2 s. Slots are cheap; the calls wait on the network.
+  // A workflow task occupies its slot while its local model call is running: the default of 40 slots limits a worker to 18
+  // turns/s when calls take 2 s. Slots are cheap; the calls just wait for the network.
   maxConcurrentWorkflowTaskExecutions: 1_000,
   maxConcurrentLocalActivityExecutions: 1_000,
   maxConcurrentActivityTaskExecutions: 1_000,
-  // The longest attempt at a whole answer is 41 s: with this, a stopping worker finishes what it bought. An answer that
-  // streams for longer is broken off, and another worker goes on from what was shown of it.
+  // The longest attempt without streaming takes 41 s, so a worker that shuts down can finish the calls it has started. A
+  // stream that takes longer is aborted, and another worker continues from the text already shown.
   shutdownGraceTime: '60 seconds',
 } as const satisfies Partial<TemporalWorkerOptions>;
 
-/** A reservation is abandoned when no turn is left that could end it: twice the longest turn, for slow clocks and queues. */
+/** A reservation counts as abandoned when no turn can be left to settle it: after twice the longest turn, to allow for clock skew and queues. */
 const abandonedAfterTurns = 2;
 const sweepEveryMs = 60_000;
 
@@ -38,25 +38,25 @@ export interface WorkerOptions {
   readonly settings: Settings;
   /** A file made by `bundleWorkflowCode`. */
   readonly workflowBundle?: string;
-  /** Workflows kept in memory between their tasks; default: what the SDK derives from the memory there is. */
+  /** Size of the sticky cache, in workflows. Default: derived by the SDK from the available memory. */
   readonly maxCachedWorkflows?: number;
-  /** Shared with a gateway in this process, and not closed with the worker. Default: its own, by the settings' Redis. */
+  /** Shared with a gateway in this process, and not closed with the worker. Default: its own, using the settings' Redis. */
   readonly streams?: TurnStreams;
   readonly onError?: (error: unknown) => void;
 }
 
 export interface RunningWorker {
-  /** Ends when the worker has ended; rejects when it failed. */
+  /** Resolves when the worker has stopped; rejects if it failed. */
   readonly finished: Promise<void>;
-  /** Closed once it has ended. */
+  /** Closed once the worker has stopped. */
   readonly connection: NativeConnection;
-  /** Whether its targets are asked, as it sees them. */
+  /** The states of this worker's circuit breakers. */
   targetStates(): readonly BreakerState[];
-  /** Takes no new work, finishes the running calls, then closes ledger and connections. */
+  /** Drains the worker: accepts no new work, finishes the calls in flight, then closes ledger and connections. */
   stop(): Promise<void>;
 }
 
-/** The composition root: connects everything that a turn needs and starts polling. Leaves nothing open when it fails. */
+/** The composition root of a worker: opens everything that turns need and starts polling. If it fails, it leaves nothing open. */
 export async function startWorker(options: WorkerOptions): Promise<RunningWorker> {
   const closings: Closing[] = [];
   try {
@@ -66,7 +66,7 @@ export async function startWorker(options: WorkerOptions): Promise<RunningWorker
   }
 }
 
-/** Adds how to close each part as soon as it is open. */
+/** Registers each part in `closings` as soon as it is open. */
 async function startWith(
   { settings, workflowBundle, maxCachedWorkflows, streams: givenStreams, onError }: WorkerOptions,
   closings: Closing[],
@@ -82,7 +82,7 @@ async function startWith(
   }
   const streams = givenStreams ?? openTurnStreams(settings.redisUrl, Runtime.instance().logger);
   if (!givenStreams) closings.push(() => streams.close());
-  const targets = new TargetMemory(policy.breaker);
+  const targets = new TargetHealth(policy.breaker);
   const owner = `${hostname()}/${process.pid}/${randomUUID()}`;
   const connection = await NativeConnection.connect(temporal.connectionOptions as NativeConnectionOptions);
   closings.push(() => connection.close());

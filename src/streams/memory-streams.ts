@@ -2,16 +2,16 @@ import type { StreamPiece, TurnStreams } from '../contract/stream';
 import { TurnLog } from './turn-log';
 
 export interface MemoryStreamsOptions {
-  /** How long a turn's pieces are kept after its last one. */
+  /** How long a turn's pieces are kept after the last one. */
   readonly keepMs?: number;
-  /** Code units of all turns together; the turn that has been silent longest is forgotten first. */
+  /** Limit for all turns together, in UTF-16 code units; the turn that has been idle longest is evicted first. */
   readonly maxTextLength?: number;
 }
 
-/** A caller whose connection broke comes back within a minute or two; later it gets the whole reply from its turn. */
+/** A caller whose connection broke reconnects within a minute or two; later it gets the whole reply from its turn. */
 const defaultKeepMs = 5 * 60_000;
 
-/** At most 128 MB as JavaScript keeps text: some 16,000 answers of 1,000 tokens, more than `keepMs` sees on one machine. */
+/** At most 128 MB as JavaScript strings: some 16,000 answers of 1,000 tokens, more than one machine produces within `keepMs`. */
 const defaultMaxTextLength = 64 * 1024 * 1024;
 
 interface KeptTurn {
@@ -21,12 +21,12 @@ interface KeptTurn {
 
 /** `TurnStreams` for a process that is both worker and gateway. */
 export class MemoryStreams implements TurnStreams {
-  /** Those that have been silent longest come first. */
+  /** Ordered by idle time, longest first. */
   private readonly turns = new Map<string, KeptTurn>();
   private readonly keepMs: number;
   private readonly maxTextLength: number;
   private textLength = 0;
-  private sweeping: NodeJS.Timeout | undefined;
+  private sweepTimer: NodeJS.Timeout | undefined;
   private isClosed = false;
 
   constructor(options: MemoryStreamsOptions = {}) {
@@ -47,9 +47,9 @@ export class MemoryStreams implements TurnStreams {
     this.textLength += piece.text.length;
     this.turns.delete(turnName);
     this.turns.set(turnName, turn);
-    this.forgetSilent((_, textLength) => textLength > this.maxTextLength);
-    // Twice as often as turns grow old, so that one is kept at most half longer than it should be.
-    this.sweeping ??= setInterval(() => this.sweep(), this.keepMs / 2).unref();
+    this.evictIdle((_, textLength) => textLength > this.maxTextLength);
+    // Twice per `keepMs`, so that a turn is kept at most half as long again.
+    this.sweepTimer ??= setInterval(() => this.sweep(), this.keepMs / 2).unref();
   }
 
   pieces(turnName: string): Promise<readonly StreamPiece[]> {
@@ -69,7 +69,7 @@ export class MemoryStreams implements TurnStreams {
 
   close(): Promise<void> {
     this.isClosed = true;
-    clearInterval(this.sweeping);
+    clearInterval(this.sweepTimer);
     for (const { log } of this.turns.values()) log.close();
     this.turns.clear();
     return Promise.resolve();
@@ -86,16 +86,16 @@ export class MemoryStreams implements TurnStreams {
 
   private sweep(): void {
     const oldestMs = performance.now() - this.keepMs;
-    this.forgetSilent((turn) => turn.lastPieceAtMs < oldestMs);
+    this.evictIdle((turn) => turn.lastPieceAtMs < oldestMs);
     if (this.textLength > 0) return;
-    clearInterval(this.sweeping);
-    this.sweeping = undefined;
+    clearInterval(this.sweepTimer);
+    this.sweepTimer = undefined;
   }
 
-  /** From the one that has been silent longest, as far as they are to go. Those that are read stay, without their text. */
-  private forgetSilent(isToGo: (turn: KeptTurn, textLength: number) => boolean): void {
+  /** Evicts turns, longest idle first, while `shouldEvict` returns true. Turns with readers stay, without their text. */
+  private evictIdle(shouldEvict: (turn: KeptTurn, textLength: number) => boolean): void {
     for (const [turnName, turn] of this.turns) {
-      if (!isToGo(turn, this.textLength)) return;
+      if (!shouldEvict(turn, this.textLength)) return;
       this.textLength -= turn.log.textLength;
       turn.log.forget();
       if (!turn.log.isRead) this.turns.delete(turnName);

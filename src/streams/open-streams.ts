@@ -4,8 +4,8 @@ import type { StreamLogger } from './redis-connection';
 import { RedisStreams } from './redis-streams';
 
 /**
- * The turns' streams of this process alone; with a Redis, those of all processes that use it. Redis need not be up: it is
- * connected to when it is first needed, and `logger` is told when it goes away and when it is back.
+ * Opens the turns' streams: within this process, or with Redis, across all processes that use it. Redis need not be
+ * available yet: it is connected on first use, and outages are logged to `logger`.
  * @param redisUrl `redis://…` or `rediss://…`; its password and message text are never logged
  */
 export function openTurnStreams(redisUrl: string | undefined, logger?: StreamLogger): TurnStreams {

@@ -1,21 +1,21 @@
 import type { StreamPiece } from '../contract/stream';
 
-/** One stream for each turn. */
+/** One Redis stream per turn. */
 export function keyOf(turnName: string): string {
   return `bellwether:turn-stream:${turnName}`;
 }
 
-/** A stream's entry as Redis returns it: its id, and its fields and values in turn. */
+/** A stream entry as Redis returns it: its id, and its alternating fields and values. */
 export type Entry = [id: string, fields: string[]];
 
 const field = 'piece';
 
-/** As JSON, which also keeps half a surrogate pair: as bare UTF-8 it would be lost. */
+/** As JSON, which preserves a lone surrogate; plain UTF-8 would lose it. */
 export function fieldsOf({ attempt, at, text }: StreamPiece): [name: string, value: string] {
   return [field, JSON.stringify([attempt, at, text])];
 }
 
-/** Undefined when the entry is not ours. */
+/** Undefined if the entry is not a piece. */
 export function pieceOf([, fields]: Entry): StreamPiece | undefined {
   if (fields[0] !== field || fields[1] === undefined) return undefined;
   try {
@@ -23,6 +23,6 @@ export function pieceOf([, fields]: Entry): StreamPiece | undefined {
     const isPiece = typeof attempt === 'number' && typeof at === 'number' && typeof text === 'string';
     return isPiece ? { attempt, at, text } : undefined;
   } catch {
-    return undefined; // not JSON, or no array
+    return undefined; // not JSON, or not an array
   }
 }

@@ -4,52 +4,52 @@ import type { StreamPiece } from '../contract/stream';
 import { type Entry, keyOf, pieceOf } from './piece-entry';
 import { TurnLog } from './turn-log';
 
-/** Where Redis waits for the next piece. Ends so often anyway, in case that waking it up did not work. */
+/** How long a read blocks at Redis for the next piece. Also bounds the delay when a wake-up is lost. */
 export const blockMs = 2_000;
 
-/** Per stream and answer: a long answer that is read late comes in a few parts. */
+/** Per stream and command: a long answer that is read late arrives in a few batches. */
 const maxEntriesPerStream = 1_000;
 
-/** After a failed read; the connection itself has its own, growing delay. */
+/** The delay after a failed read; the connection has its own backoff. */
 const retryAfterMs = 50;
 
 /**
- * Asking for n streams costs Redis and us in proportion to n, also when one piece is there. So the more are watched, the
- * longer pieces gather: 1,000 turns are asked for 50 times a second, 50 turns as often as something comes.
+ * Reading n streams costs Redis and us time in proportion to n, even for a single piece. So the more turns are watched, the
+ * longer pieces are batched: 1,000 turns are read 50 times a second, 50 turns whenever something arrives.
  */
-const watchedPerMillisecond = 50;
-const maxGatherMs = 20;
+const turnsPerBatchingMs = 50;
+const maxBatchingMs = 20;
 
 interface WatchedTurn {
   readonly log: TurnLog;
-  /** The entry that was read last. */
+  /** The id of the last entry that was read. */
   lastId: string;
 }
 
-const beforeAll = '0-0';
+const streamStart = '0-0';
 
 /**
- * Reads all watched turns' streams with one command at a time on one connection, and hands their pieces to any number of
- * readers. The command waits at Redis; `wakeUp` ends that wait early, for a turn that is to be watched too.
+ * Reads the streams of all watched turns with one command at a time on one connection, and passes their pieces to any
+ * number of readers. The command blocks at Redis; `wakeUp` interrupts it when another turn is to be watched.
  */
 export class PieceReader {
   private readonly watched = new Map<string, WatchedTurn>();
-  private lastWakeUpId = beforeAll;
-  private isWaiting = false;
+  private lastWakeUpId = streamStart;
+  private isBlocked = false;
   private isRunning = false;
   private isClosed = false;
 
   /**
-   * @param redis this reader's own: whatever else it is sent waits behind its reads
-   * @param wakeUpKey a stream of this reader's own
-   * @param wakeUp writes to that stream, by another connection
+   * @param redis a connection for this reader alone: other commands would wait behind its blocking reads
+   * @param wakeUpKey a stream for this reader alone
+   * @param wakeUp writes to that stream, through another connection
    */
   constructor(
     private readonly redis: Redis,
     private readonly wakeUpKey: string,
     private readonly wakeUp: () => void,
   ) {
-    redis.on('close', () => this.beginAnew());
+    redis.on('close', () => this.readFromBeginning());
   }
 
   async *read(turnName: string, signal: AbortSignal): AsyncGenerator<StreamPiece, void, undefined> {
@@ -71,28 +71,28 @@ export class PieceReader {
   private watch(turnName: string): WatchedTurn {
     const present = this.watched.get(turnName);
     if (present !== undefined) return present;
-    const turn = { log: new TurnLog(), lastId: beforeAll };
+    const turn = { log: new TurnLog(), lastId: streamStart };
     this.watched.set(turnName, turn);
-    if (this.isWaiting) {
-      this.isWaiting = false; // once is enough, however many turns come
+    if (this.isBlocked) {
+      this.isBlocked = false; // one wake-up is enough, however many turns are added
       this.wakeUp();
     }
     if (!this.isRunning) void this.run();
     return turn;
   }
 
-  /** As long as anybody reads. Never rejects. */
+  /** Runs as long as there are readers. Never rejects. */
   private async run(): Promise<void> {
     this.isRunning = true;
     while (this.watched.size > 0 && !this.isClosed) {
       try {
-        const asked = new Map(this.watched);
+        const watchedAtRead = new Map(this.watched);
         const streams = await this.waitForEntries();
-        for (const [key, entries] of streams) this.deliver(key, entries, asked);
-        const gatherMs = Math.min(maxGatherMs, Math.floor(this.watched.size / watchedPerMillisecond));
-        if (streams.length > 0 && gatherMs > 0) await sleep(gatherMs);
+        for (const [key, entries] of streams) this.deliver(key, entries, watchedAtRead);
+        const batchingMs = Math.min(maxBatchingMs, Math.floor(this.watched.size / turnsPerBatchingMs));
+        if (streams.length > 0 && batchingMs > 0) await sleep(batchingMs);
       } catch {
-        await sleep(retryAfterMs); // the connection was lost, or is not there yet; it says so itself
+        await sleep(retryAfterMs); // the connection was lost or is not established yet; `reportOutages` logs it
       }
     }
     this.isRunning = false;
@@ -101,23 +101,23 @@ export class PieceReader {
   private async waitForEntries(): Promise<[key: string, entries: Entry[]][]> {
     const keys = [this.wakeUpKey, ...Array.from(this.watched.keys(), keyOf)];
     const ids = [this.lastWakeUpId, ...Array.from(this.watched.values(), ({ lastId }) => lastId)];
-    this.isWaiting = true;
+    this.isBlocked = true;
     try {
       return (await this.redis.xread('COUNT', maxEntriesPerStream, 'BLOCK', blockMs, 'STREAMS', ...keys, ...ids)) ?? [];
     } finally {
-      this.isWaiting = false;
+      this.isBlocked = false;
     }
   }
 
-  private deliver(key: string, entries: readonly Entry[], asked: ReadonlyMap<string, WatchedTurn>): void {
+  private deliver(key: string, entries: readonly Entry[], watchedAtRead: ReadonlyMap<string, WatchedTurn>): void {
     const lastId = entries.at(-1)?.[0];
     if (lastId === undefined) return;
     if (key === this.wakeUpKey) {
       this.lastWakeUpId = lastId;
       return;
     }
-    // A turn that was left and is read again meanwhile begins at its beginning: this is not for it.
-    const turn = asked.get(key.slice(keyOf('').length));
+    // If a turn was unwatched and watched again during the read, the new watch starts at the beginning; these entries are not for it.
+    const turn = watchedAtRead.get(key.slice(keyOf('').length));
     if (turn === undefined) return;
     turn.lastId = lastId;
     for (const entry of entries) {
@@ -127,13 +127,13 @@ export class PieceReader {
   }
 
   /**
-   * The next connection may be to a Redis that has lost everything, or to another one, whose ids are smaller. So all is
-   * read from the beginning: pieces come again, or a lost stream has only later ones.
+   * The next connection may reach a Redis that has lost its data, or a different one with smaller ids. So everything is
+   * read from the beginning: pieces are repeated, or, if the stream was lost, only later ones arrive.
    */
-  private beginAnew(): void {
-    this.lastWakeUpId = beforeAll;
+  private readFromBeginning(): void {
+    this.lastWakeUpId = streamStart;
     for (const turn of this.watched.values()) {
-      turn.lastId = beforeAll;
+      turn.lastId = streamStart;
       turn.log.forget();
     }
   }

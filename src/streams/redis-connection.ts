@@ -1,29 +1,29 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Redis, type RedisOptions } from 'ioredis';
 
-/** Takes what an operator should know; a pino logger is one. */
+/** Receives messages for operators; compatible with a pino logger. */
 export interface StreamLogger {
   info(message: string): void;
   warn(message: string): void;
 }
 
-/** Redis answers within a millisecond; one that says nothing for so long hangs, and a new connection is tried. */
-export const silentAfterMs = 5_000;
+/** Redis responds within a millisecond. A connection that is silent for this long hangs, and is replaced. */
+export const responseTimeoutMs = 5_000;
 
-/** Only what nobody waits for is cut off so; a Redis in order says good-bye within milliseconds. */
+/** A working Redis closes the connection within milliseconds, and nobody is waiting for anything that this cuts off. */
 const disconnectTimeoutMs = 200;
 
 /**
- * A connection that is made at the first command and, whenever it is lost, again and again. While there is none a command
- * fails soon: nothing gathers, and nothing is sent twice behind the sender's back. `changes`: what one use has otherwise.
+ * A connection that is established at the first command and re-established whenever it is lost. Without a connection,
+ * commands fail fast: nothing queues up, and nothing is resent without the sender's knowledge. `changes` overrides options.
  */
 export function connectToRedis(url: string, changes: RedisOptions = {}): Redis {
   return new Redis(url, {
     lazyConnect: true,
-    protocol: 2, // all that streams need, from Redis 5 on
+    protocol: 2, // enough for streams, and supported since Redis 5
     disableClientInfo: true,
-    connectTimeout: silentAfterMs,
-    socketTimeout: silentAfterMs,
+    connectTimeout: responseTimeoutMs,
+    socketTimeout: responseTimeoutMs,
     disconnectTimeout: disconnectTimeoutMs,
     maxRetriesPerRequest: 0,
     autoResendUnfulfilledCommands: false,
@@ -32,13 +32,13 @@ export function connectToRedis(url: string, changes: RedisOptions = {}): Redis {
   });
 }
 
-/** What an outage means for whoever reads the log; each a sentence's end. */
+/** What an outage means for operators; the end of a log message each. */
 export interface OutageConsequences {
   readonly away: string;
   readonly back: string;
 }
 
-/** Tells once that Redis is away and once that it is back, however many connections and tries that concerns. */
+/** Logs once when Redis becomes unavailable and once when it is back, however many connections and retries are involved. */
 export function reportOutages(
   connections: readonly Redis[],
   logger: StreamLogger | undefined,
@@ -51,7 +51,7 @@ export function reportOutages(
       away.add(redis);
       const where = `${redis.options.host}:${redis.options.port}`;
       if (isNews)
-        logger?.warn(`Redis at ${where} cannot be used (${describeRedisFailure(error)}). ${consequences.away}`);
+        logger?.warn(`Redis at ${where} is unavailable (${describeRedisFailure(error)}). ${consequences.away}`);
     });
     redis.on('ready', () => {
       const wasAway = away.delete(redis);
@@ -60,16 +60,16 @@ export function reportOutages(
   }
 }
 
-/** From 50 ms, so that a short break is hardly noticed, to a second: more often helps nobody while Redis is down. */
+/** From 50 ms, so that a short interruption is hardly noticed, up to a second, because retrying faster would not help while Redis is down. */
 function retryDelayMs(attempt: number): number {
   const jitterMs = Math.random() * 50; // many processes lose the same Redis at the same time
   return Math.min(50 * 2 ** (attempt - 1), 1_000) + jitterMs;
 }
 
-/** Resolves when nothing of the connection is left. */
+/** Closes a connection; resolves when its resources are released. */
 export async function disconnect(redis: Redis): Promise<void> {
   if (redis.status === 'end') return;
-  // Between two tries ioredis tells no end, and its timer for one that does not say good-bye runs all the same.
+  // Between reconnection attempts ioredis emits no `end` event, but its disconnect timer still runs.
   const ended =
     redis.status === 'reconnecting'
       ? sleep(disconnectTimeoutMs)
@@ -79,8 +79,8 @@ export async function disconnect(redis: Redis): Promise<void> {
 }
 
 /**
- * Why Redis cannot be used, in a word: a system's error code, or Redis's own name for it. Nothing more of the error goes
- * out: its message and its fields may repeat what was sent, which is message text or the password.
+ * Why Redis is unavailable, in one word: a system error code, or Redis's own error name. Nothing else of the error is
+ * exposed: its message and fields may quote the command, which contains message text or the password.
  */
 export function describeRedisFailure(error: unknown): string {
   if (typeof error !== 'object' || error === null) return 'unknown';

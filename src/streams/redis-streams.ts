@@ -6,46 +6,46 @@ import { MemoryStreams } from './memory-streams';
 import { keyOf, pieceOf } from './piece-entry';
 import { blockMs, PieceReader } from './piece-reader';
 import { PieceWriter } from './piece-writer';
-import { connectToRedis, disconnect, reportOutages, silentAfterMs, type StreamLogger } from './redis-connection';
+import { connectToRedis, disconnect, reportOutages, responseTimeoutMs, type StreamLogger } from './redis-connection';
 
-/** Whoever asks has a caller waiting, and can do without. */
+/** A turn is waiting for the result and can do without it. */
 const piecesTimeoutMs = 1_000;
 
-/** The last words of a worker that shuts down; a Redis in order takes them within milliseconds. */
+/** For the last pieces of a worker that is shutting down; a working Redis takes them within milliseconds. */
 const flushTimeoutMs = 1_000;
 
 /**
- * What this process wrote itself, for its next attempt at the same turn, which follows within half a minute. At most 16 MB
- * as JavaScript keeps text.
+ * The pieces that this process wrote, for its next attempt of the same turn, which follows within half a minute. At most
+ * 16 MB as JavaScript strings.
  */
-const ownPieces = { keepMs: 60_000, maxTextLength: 8 * 1024 * 1024 } as const;
+const ownPiecesLimits = { keepMs: 60_000, maxTextLength: 8 * 1024 * 1024 } as const;
 
 const consequences = {
-  away: 'Answers come whole, not word by word, until it is back.',
-  back: 'answers come word by word again.',
+  away: 'Until it is back, answers arrive in one piece instead of being streamed.',
+  back: 'answers are streamed again.',
 } as const;
 
-/** Only the process that made it looks at it, and makes it again when it is gone. */
+/** Only the process that created the stream reads it, and it recreates the stream after it has expired. */
 const wakeUpExpireSeconds = 60;
 
 /**
- * `TurnStreams` between processes, by Redis Streams. A Redis that is away makes answers late; nothing fails or waits for
- * it. After a break pieces may be read again from the beginning: `AnswerSoFar` swallows what its caller has. `pieces` also
- * has what this process wrote and Redis has lost or not taken yet: what its callers saw can be gone on with.
- * Two connections serve any number of turns and readers; each is made when it is first needed.
+ * `TurnStreams` across processes, with Redis Streams. While Redis is unavailable, answers are late, but nothing fails or
+ * waits. After an interruption, pieces may be read again from the beginning: `AnswerSoFar` skips what its caller has.
+ * `pieces` also returns what this process wrote and Redis lost or has not received yet, so that an answer that callers
+ * have seen can be continued. Two connections, each made on first use, serve any number of turns and readers.
  */
 export class RedisStreams implements TurnStreams {
-  /** All but the reads that wait. */
+  /** For everything except blocking reads. */
   private readonly commands: Redis;
   private readonly reads: Redis;
   private readonly writer: PieceWriter;
   private readonly reader: PieceReader;
-  private readonly own = new MemoryStreams(ownPieces);
+  private readonly ownPieces = new MemoryStreams(ownPiecesLimits);
   private closing: Promise<void> | undefined;
 
   constructor(redisUrl: string, logger?: StreamLogger) {
     this.commands = connectToRedis(redisUrl);
-    this.reads = connectToRedis(redisUrl, { socketTimeout: blockMs + silentAfterMs });
+    this.reads = connectToRedis(redisUrl, { socketTimeout: blockMs + responseTimeoutMs });
     reportOutages([this.commands, this.reads], logger, consequences);
     this.writer = new PieceWriter(this.commands);
     const wakeUpKey = `bellwether:turn-stream-wake-up:${randomUUID()}`;
@@ -53,12 +53,12 @@ export class RedisStreams implements TurnStreams {
   }
 
   write(turnName: string, piece: StreamPiece): void {
-    this.own.write(turnName, piece);
+    this.ownPieces.write(turnName, piece);
     this.writer.write(turnName, piece);
   }
 
   async pieces(turnName: string): Promise<readonly StreamPiece[]> {
-    return [...(await this.keptPieces(turnName)), ...(await this.own.pieces(turnName))];
+    return [...(await this.keptPieces(turnName)), ...(await this.ownPieces.pieces(turnName))];
   }
 
   read(turnName: string, signal: AbortSignal): AsyncIterable<StreamPiece> {
@@ -71,26 +71,26 @@ export class RedisStreams implements TurnStreams {
   }
 
   private async keptPieces(turnName: string): Promise<readonly StreamPiece[]> {
-    const patience = new AbortController();
-    const tooLate = sleep(piecesTimeoutMs, [], { signal: patience.signal }).catch(() => []);
+    const cancelTimeout = new AbortController();
+    const timeout = sleep(piecesTimeoutMs, [], { signal: cancelTimeout.signal }).catch(() => []);
     try {
-      const entries = await Promise.race([this.commands.xrange(keyOf(turnName), '-', '+'), tooLate]);
+      const entries = await Promise.race([this.commands.xrange(keyOf(turnName), '-', '+'), timeout]);
       return entries.flatMap((entry) => pieceOf(entry) ?? []);
     } catch {
-      return []; // Redis is away, which the connection says itself
+      return []; // Redis is unavailable; `reportOutages` logs it
     } finally {
-      patience.abort();
+      cancelTimeout.abort();
     }
   }
 
   private async end(): Promise<void> {
     this.reader.close();
-    await this.own.close();
+    await this.ownPieces.close();
     await this.writer.close(flushTimeoutMs);
     await Promise.all([disconnect(this.commands), disconnect(this.reads)]);
   }
 
-  /** One that is lost costs a new reader the rest of the wait at Redis, two seconds at most. */
+  /** If a wake-up is lost, a new reader waits until the blocking read ends: two seconds at most. */
   private wakeUp(key: string): void {
     const transaction = this.commands.multi().xadd(key, 'MAXLEN', 1, '*', 'wake', 'up');
     transaction

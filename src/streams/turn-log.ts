@@ -1,35 +1,35 @@
 import type { StreamPiece } from '../contract/stream';
 
 /**
- * A reader that is behind gets the text that gathered as one piece. Joined text is copied when it is read, so a piece
- * ends at this length: what a piece that comes costs does not grow with the answer.
+ * A slow reader gets the accumulated text as one piece. Joined text is copied when it is read, so pieces are joined only up
+ * to this length: the cost of a new piece does not grow with the answer.
  */
 const maxJoinedLength = 4_096;
 
 /** Joined pieces of one attempt. */
-interface Stretch {
+interface Segment {
   readonly attempt: number;
   readonly at: number;
   text: string;
 }
 
 interface Reader {
-  /** The stretch that it reads next, and how much of it it has read. */
-  stretch: number;
+  /** Index of the segment that it reads next, and how much of that it has read. */
+  segment: number;
   offset: number;
   wake: () => void;
 }
 
-/** One turn's pieces in this process's memory, and those who read them, each at its own speed. */
+/** One turn's pieces in memory, and their readers, each of which reads at its own speed. */
 export class TurnLog {
-  private stretches: Stretch[] = [];
+  private segments: Segment[] = [];
   private isClosed = false;
   private readonly readers = new Set<Reader>();
-  /** Code units of all the text it holds. */
-  private heldLength = 0;
+  /** UTF-16 code units of all kept text. */
+  private keptLength = 0;
 
   get textLength(): number {
-    return this.heldLength;
+    return this.keptLength;
   }
 
   get isRead(): boolean {
@@ -37,33 +37,33 @@ export class TurnLog {
   }
 
   append(piece: StreamPiece): void {
-    const last = this.stretches.at(-1);
+    const last = this.segments.at(-1);
     if (last && isNext(last, piece) && last.text.length < maxJoinedLength) last.text += piece.text;
-    else this.stretches.push({ ...piece });
-    this.heldLength += piece.text.length;
+    else this.segments.push({ ...piece });
+    this.keptLength += piece.text.length;
     this.wakeAll();
   }
 
   pieces(): readonly StreamPiece[] {
-    return this.stretches.map((stretch) => ({ ...stretch }));
+    return this.segments.map((segment) => ({ ...segment }));
   }
 
-  /** Lets go of all pieces; whoever reads goes on with those that come. */
+  /** Drops all pieces; readers continue with new ones. */
   forget(): void {
-    this.stretches = [];
-    this.heldLength = 0;
-    for (const reader of this.readers) Object.assign(reader, { stretch: 0, offset: 0 });
+    this.segments = [];
+    this.keptLength = 0;
+    for (const reader of this.readers) Object.assign(reader, { segment: 0, offset: 0 });
   }
 
-  /** Ends all reading once what is held has been read. */
+  /** Ends all reads once they have received the kept pieces. */
   close(): void {
     this.isClosed = true;
     this.wakeAll();
   }
 
-  /** All pieces, then those that come, until `signal` is aborted. */
+  /** All kept pieces, then new ones as they arrive, until `signal` is aborted. */
   async *read(signal: AbortSignal): AsyncGenerator<StreamPiece, void, undefined> {
-    const reader: Reader = { stretch: 0, offset: 0, wake() {} };
+    const reader: Reader = { segment: 0, offset: 0, wake() {} };
     const onAbort = () => reader.wake();
     signal.addEventListener('abort', onAbort);
     this.readers.add(reader);
@@ -81,14 +81,14 @@ export class TurnLog {
   }
 
   private next(reader: Reader): StreamPiece | undefined {
-    let stretch = this.stretches[reader.stretch];
-    if (stretch && reader.offset === stretch.text.length && reader.stretch + 1 < this.stretches.length) {
-      reader.stretch += 1;
+    let segment = this.segments[reader.segment];
+    if (segment && reader.offset === segment.text.length && reader.segment + 1 < this.segments.length) {
+      reader.segment += 1;
       reader.offset = 0;
-      stretch = this.stretches[reader.stretch];
+      segment = this.segments[reader.segment];
     }
-    if (!stretch || reader.offset === stretch.text.length) return undefined;
-    const { attempt, at, text } = stretch;
+    if (!segment || reader.offset === segment.text.length) return undefined;
+    const { attempt, at, text } = segment;
     const piece = { attempt, at: at + reader.offset, text: text.slice(reader.offset) };
     reader.offset = text.length;
     return piece;
@@ -99,7 +99,7 @@ export class TurnLog {
   }
 }
 
-/** Whether a piece goes on right where another of its attempt ends, so that both can be one. */
+/** Whether a piece starts exactly where another piece of the same attempt ends, so that they can be joined. */
 export function isNext(last: StreamPiece, piece: StreamPiece): boolean {
   return piece.attempt === last.attempt && piece.at === last.at + last.text.length;
 }

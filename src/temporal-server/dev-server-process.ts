@@ -1,12 +1,13 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { closeSync } from 'node:fs';
+import { closeSync, fstatSync, openSync, readSync, renameSync, statSync } from 'node:fs';
 import { Socket } from 'node:net';
 import { homedir, tmpdir } from 'node:os';
-import { openRunLog } from './dev-server-log';
 
 /** It stops within a second; one that does not is stuck and is killed, which its data survives. */
 const stopTimeoutMs = 10_000;
+/** Of the log, for an error message. */
+const tailBytes = 8 * 1024;
 
 interface DevServerExit {
   readonly code: number | null;
@@ -75,4 +76,23 @@ function stopWhenWeEnd(pid: number): ChildProcess {
   watcher.unref();
   if (watcher.stdin instanceof Socket) watcher.stdin.unref();
   return watcher;
+}
+
+/** Opens the log for a new run; the log of the run before stays beside it as `….previous`. Returns a file descriptor. */
+function openRunLog(path: string): number {
+  if ((statSync(path, { throwIfNoEntry: false })?.size ?? 0) > 0) renameSync(path, `${path}.previous`);
+  return openSync(path, 'w');
+}
+
+/** The last lines of the log, for an error message. */
+export function lastLogLines(path: string, lines = 15): string {
+  const file = openSync(path, 'r');
+  try {
+    const { size } = fstatSync(file);
+    const buffer = Buffer.alloc(Math.min(size, tailBytes));
+    readSync(file, buffer, 0, buffer.length, size - buffer.length);
+    return buffer.toString('utf8').trimEnd().split('\n').slice(-lines).join('\n');
+  } finally {
+    closeSync(file);
+  }
 }

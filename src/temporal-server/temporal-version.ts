@@ -1,5 +1,7 @@
 import { execFile } from 'node:child_process';
+import { join } from 'node:path';
 import { promisify } from 'node:util';
+import { isExecutableFile } from './programs';
 
 /** What `temporal --version` says of itself. A program built by `go install` names its own version 0.0.0-DEV. */
 export interface TemporalVersion {
@@ -7,14 +9,31 @@ export interface TemporalVersion {
   readonly server: string;
 }
 
-/** The version that is brought when none is found. Later ones carry a replace directive and cannot be `go install`ed. */
-export const pinnedVersion: TemporalVersion = { cli: '1.5.1', server: '1.29.1' };
+/** The version that is brought when none is found. */
+export const pinnedVersion: TemporalVersion = { cli: '1.9.1', server: '1.32.0' };
+
+/** The last version that can be `go install`ed: the `go.mod` of later ones has a replace directive, which Go refuses. */
+export const goVersion: TemporalVersion = { cli: '1.5.1', server: '1.29.1' };
 
 /** Update-with-Start is on by default from this server on (CLI 1.4); an older one refuses a conversation's first message. */
 export const minimumServerVersion = '1.28.0';
 
-/** It answers in 0.1 s; some systems check a new program's signature first. */
-const versionTimeoutMs = 15_000;
+/** It answers in 0.1 s; some systems check a new program's signature first, and a busy one takes its time. */
+const versionTimeoutMs = 60_000;
+
+/** Where the cache keeps what was brought. */
+export function temporalStore(cacheDirectory: string): string {
+  return join(cacheDirectory, 'temporal');
+}
+
+export function programInStore(store: string, { cli }: TemporalVersion): string {
+  return join(store, cli, 'temporal');
+}
+
+/** The newest program in the cache. */
+export function findInStore(store: string): string | undefined {
+  return [pinnedVersion, goVersion].map((version) => programInStore(store, version)).find(isExecutableFile);
+}
 
 /**
  * Runs `<program> --version`.
@@ -40,10 +59,10 @@ export async function readSupportedVersion(program: string): Promise<TemporalVer
 }
 
 /** @throws Error when what was just brought is not what was asked for */
-export async function readPinnedVersion(program: string): Promise<TemporalVersion> {
+export async function readExpectedVersion(program: string, expected: TemporalVersion): Promise<TemporalVersion> {
   const version = await readTemporalVersion(program);
-  if (version.server !== pinnedVersion.server) {
-    throw new Error(`it brought server ${version.server} instead of ${pinnedVersion.server}`);
+  if (version.server !== expected.server) {
+    throw new Error(`it brought server ${version.server} instead of ${expected.server}`);
   }
   return version;
 }

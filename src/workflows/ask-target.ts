@@ -9,13 +9,13 @@ import type { Activities } from '../activities/create-activities';
 import { type CallFailure, failureTypes } from '../contract/failures';
 import type { AnsweredCall, CallOutcome, ModelCallInput } from '../contract/turn';
 
-/** Beyond the HTTP timeout: reserving, settling and a ledger that restarts (its own retries end after 30 s). */
+/** In addition to the HTTP timeout: time to reserve and settle, even while the ledger's database restarts (its own retries end after 30 s). */
 const bookkeepingMs = 40_000;
 
-/** A missing heartbeat means a dead worker; the activity beats every third of this. */
+/** A missing heartbeat means a dead worker. The activity sends one every third of this. */
 const heartbeatTimeoutMs = 10_000;
 
-/** Temporal asks for a coefficient and intervals; every failure brings its own delay, so these hold only for lost workers. */
+/** Every failure sets its own retry delay, so this backoff applies only to lost workers. */
 const lostWorkerRetry = { initialInterval: '1 second', backoffCoefficient: 2 } as const;
 
 export interface TargetLimits {
@@ -26,11 +26,12 @@ export interface TargetLimits {
 export type TargetAnswer = AnsweredCall | { readonly kind: 'failed'; readonly failure: CallFailure };
 
 /**
- * Asks one model of the chain until it answers or must not be asked again. The first call runs inside the workflow task
- * where the target usually answers within seconds; all others run as a regular activity under Temporal's retry policy,
- * with attempts and failures for everyone to see. `firstCall` is the outcome of a first call that was made before.
+ * Calls one target of the chain until it answers or must not be called again. If the target usually answers within
+ * seconds, the first call runs inside the workflow task; all others run as a regular activity under Temporal's retry
+ * policy, whose attempts and failures are visible in the UI. `firstCall` is the outcome of the first call if it was already
+ * made.
  */
-export async function askTarget(
+export async function callTarget(
   call: Omit<ModelCallInput, 'earlierCalls'>,
   limits: TargetLimits,
   firstCall: CallOutcome | null,
@@ -48,7 +49,7 @@ export async function askTarget(
 async function callOnceInTask(call: Omit<ModelCallInput, 'earlierCalls'>, limits: TargetLimits): Promise<CallOutcome> {
   const { callModelInTask } = proxyLocalActivities<Activities>({
     startToCloseTimeout: limits.longestAttemptMs + bookkeepingMs,
-    // Failures of the provider are returned, not thrown; what is thrown (a lost ledger) is worth another try.
+    // Provider failures are returned, not thrown. What is thrown (the ledger is unavailable) is worth a retry.
     retry: { maximumAttempts: 3 },
     summary: summaryOf(call),
   });
@@ -78,7 +79,7 @@ function summaryOf(call: Pick<ModelCallInput, 'target' | 'arm'>): string {
   return `${call.target.name}: ${call.target.model} (arm ${call.arm})`;
 }
 
-/** Cancellation is not a failure of the target and goes on to the turn. */
+/** A cancellation is not a failure of the target; it is rethrown to the turn. */
 function failureOf(error: unknown): CallFailure {
   if (!(error instanceof ActivityFailure)) throw error;
   const cause = error.cause;
@@ -95,7 +96,7 @@ function failureOf(error: unknown): CallFailure {
     message:
       cause instanceof ApplicationFailure
         ? cause.message
-        : 'The worker that made the call was lost, and so were its further attempts.',
+        : 'The worker that made the call was lost, and retries on other workers were lost, too.',
     retryable: false,
     charge: 'unknown',
     httpStatus: null,

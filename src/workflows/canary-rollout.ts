@@ -34,33 +34,33 @@ import { CommandQueue } from './command-queue';
 import { refuseInvalid } from './refuse-invalid';
 import { RolloutMemory } from './rollout-memory';
 
-const begun = defineUpdate<RolloutStatus>(names.begunUpdate);
+const begunUpdate = defineUpdate<RolloutStatus>(names.begunUpdate);
 const status = defineQuery<RolloutStatus>(names.statusQuery);
 
-/** The ledger retries a lost database for 30 s by itself, and counting a large bake may take as long. */
-const oneTryMs = 60_000;
+/** The ledger itself retries for 30 s when its database is unavailable, and counting a large bake may take as long. */
+const attemptTimeoutMs = 60_000;
 
-/** A missing heartbeat means a dead worker, and a rollback must not wait for one longer; the activities beat every third of this. */
+/** A missing heartbeat means a dead worker, and a rollback must not wait long for one. The activities send one every third of this. */
 const heartbeatTimeoutMs = 10_000;
 
-/** Evidence that cannot be read within this is no evidence; the next analysis tries again. */
+/** If the evidence cannot be read within this time, the analysis goes without; the next one tries again. */
 const { observeRollout } = proxyActivities<Activities>({
-  startToCloseTimeout: oneTryMs,
-  scheduleToCloseTimeout: 2 * oneTryMs,
+  startToCloseTimeout: attemptTimeoutMs,
+  scheduleToCloseTimeout: 2 * attemptTimeoutMs,
   heartbeatTimeout: heartbeatTimeoutMs,
   retry: { initialInterval: '1 second', maximumInterval: '10 seconds' },
 });
 
-/** A decision is recorded however long the ledger is away: nothing else happens before. */
+/** A decision is retried until it is recorded, however long the ledger is unavailable: nothing else may happen first. */
 const { recordRollout } = proxyActivities<Activities>({
-  startToCloseTimeout: oneTryMs,
+  startToCloseTimeout: attemptTimeoutMs,
   heartbeatTimeout: heartbeatTimeoutMs,
   retry: { initialInterval: '1 second', maximumInterval: '10 seconds' },
 });
 
 /**
- * Moves traffic from one arm to another while the evidence holds. What happens next is decided by `advanceRollout`; this
- * is its clock and its hands.
+ * Moves traffic from one arm to another as long as the evidence supports it. `advanceRollout` decides what happens next;
+ * this workflow provides the timers and carries the decisions out.
  */
 export async function canaryRollout({ spec, carried }: CanaryRolloutInput): Promise<RolloutResult> {
   refuseInvalid(rolloutSpecProblem(spec));
@@ -68,27 +68,27 @@ export async function canaryRollout({ spec, carried }: CanaryRolloutInput): Prom
   const rollout = new RolloutMemory(spec, carried);
   const commands = new CommandQueue();
 
-  setHandler(begun, answerBegun, {
-    description: 'Answers once the split is set, or says why the rollout was refused.',
+  setHandler(begunUpdate, answerWhenStarted, {
+    description: 'Returns once the split is set, or fails with the reason why the rollout was refused.',
   });
   setHandler(status, () => rollout.status());
-  for (const name of names.rolloutCommandNames) listenTo(name, commands);
+  for (const name of names.rolloutCommandNames) handleCommand(name, commands);
 
-  // Whoever cancels the workflow wants the rollout stopped, not its split left behind without anyone to watch it.
+  // Cancelling the workflow means stopping the rollout, not leaving its split in place with nobody watching it.
   CancellationScope.current().cancelRequested.catch(() =>
     commands.add({ name: 'rollback', actor: 'a cancellation of the workflow' }),
   );
   return CancellationScope.nonCancellable(async () => {
     try {
-      if (!rollout.hasBegun) await begin();
-      await goOn();
+      if (!rollout.hasStarted) await start();
+      await runUntilEnd();
     } catch (error) {
       await refuse(error);
     }
     return rollout.result();
   });
 
-  async function begin(): Promise<void> {
+  async function start(): Promise<void> {
     const occasion = { atMs: Date.now(), evidence: null, command: null };
     const decision = advanceRollout(spec, null, occasion);
     const recorded = await recordRollout({ spec, decision, ...occasion });
@@ -96,10 +96,10 @@ export async function canaryRollout({ spec, carried }: CanaryRolloutInput): Prom
     rollout.enter(decision.next);
   }
 
-  async function goOn(): Promise<void> {
+  async function runUntilEnd(): Promise<void> {
     for (;;) {
       const command = commands.first();
-      if (command) await carryOut(command);
+      if (command) await execute(command);
       else if (rollout.hasEnded) {
         if (allHandlersFinished()) return;
         await condition(() => allHandlersFinished() || commands.first() !== undefined);
@@ -112,35 +112,37 @@ export async function canaryRollout({ spec, carried }: CanaryRolloutInput): Prom
 
   async function analyse(): Promise<void> {
     const evidence = await observe();
-    // A rollback that came meanwhile goes first, and after it there is nothing left to analyse.
+    // A rollback that arrived in the meantime takes precedence, and after it there is nothing left to analyse.
     if (commands.hasRollback) return;
-    const { atMs, action, reason, missing, next } = await decideOn({ command: null, evidence });
+    const { atMs, action, reason, missing, next } = await decideAndRecord({ command: null, evidence });
     rollout.enter(next, { atMs, evidence, action, reason, missing });
   }
 
-  async function carryOut(command: RolloutCommand): Promise<void> {
-    const evidence = command.name === 'promote' && !isOverForGood() ? await observe() : null;
-    // As above; the promotion is refused after it.
+  async function execute(command: RolloutCommand): Promise<void> {
+    const evidence = command.name === 'promote' && !isRefusedAfterEnd() ? await observe() : null;
+    // As above; after the rollback, the promotion is refused.
     if (command.name !== 'rollback' && commands.hasRollback) return;
-    const { action, reason, next } = await decideOn({ command, evidence });
+    const { action, reason, next } = await decideAndRecord({ command, evidence });
     rollout.enter(next);
     commands.answer(command, { accepted: action !== 'refuse', reason, state: next });
   }
 
-  /** Whatever the evidence says, a promotion is refused then, and its sender need not wait for it to be read. */
-  function isOverForGood(): boolean {
+  /** After the end, a promotion is refused whatever the evidence, so there is no need to read it. */
+  function isRefusedAfterEnd(): boolean {
     return rollout.hasEnded && patched('no-evidence-after-the-end');
   }
 
-  /** Decides, and makes it true: the row of the audit and the split are one transaction. */
-  async function decideOn(basis: Omit<RolloutOccasion, 'atMs'>): Promise<RolloutDecision & { readonly atMs: number }> {
+  /** Decides and records the decision, which sets the split in the same transaction. */
+  async function decideAndRecord(
+    basis: Omit<RolloutOccasion, 'atMs'>,
+  ): Promise<RolloutDecision & { readonly atMs: number }> {
     const occasion = { atMs: Date.now(), ...basis };
     const decision = advanceRollout(spec, rollout.state, occasion);
     await recordRollout({ spec, decision, ...occasion });
     return { ...decision, atMs: occasion.atMs };
   }
 
-  /** Null when the evidence cannot be read, or a rollback makes it needless. */
+  /** Null if the evidence cannot be read, or if a rollback makes it unnecessary. */
   async function observe(): Promise<Evidence | null> {
     const { name, baselineArm, canaryArm, gates } = spec;
     const { maxRequestsPerUser, maxLatencyPercent } = gates;
@@ -158,7 +160,7 @@ export async function canaryRollout({ spec, carried }: CanaryRolloutInput): Prom
     });
   }
 
-  /** Ends a rollout that the ledger refuses: everybody who asked anything of it hears why. */
+  /** Fails a rollout that the ledger refuses, and tells everyone who is waiting for an answer why. */
   async function refuse(error: unknown): Promise<never> {
     const cause = error instanceof ActivityFailure ? error.cause : error;
     if (!(cause instanceof ApplicationFailure) || cause.type !== failureTypes.rolloutRefused) throw error;
@@ -169,14 +171,14 @@ export async function canaryRollout({ spec, carried }: CanaryRolloutInput): Prom
     throw failure;
   }
 
-  async function answerBegun(): Promise<RolloutStatus> {
-    await CancellationScope.nonCancellable(() => condition(() => rollout.hasBegun || rollout.isRefused));
+  async function answerWhenStarted(): Promise<RolloutStatus> {
+    await CancellationScope.nonCancellable(() => condition(() => rollout.hasStarted || rollout.isRefused));
     return rollout.status();
   }
 }
 
-/** As a signal, which the Temporal UI and its command line can send, and as an update, which is answered. */
-function listenTo(name: (typeof names.rolloutCommandNames)[number], commands: CommandQueue): void {
+/** Accepts a command as a signal, which the Temporal UI and CLI can send, and as an update, which returns an answer. */
+function handleCommand(name: (typeof names.rolloutCommandNames)[number], commands: CommandQueue): void {
   const description = `${name}: {"actor": "…", "reason": "…"}`;
   setHandler(defineSignal<[RolloutCommandInput]>(name), (input) => commands.add(readCommand(name, input)), {
     description,

@@ -8,10 +8,10 @@ import { describeTurn, ShownState } from './operator-view';
 import { refuseInvalid } from './refuse-invalid';
 import { runTurn } from './run-turn';
 
-/** One turn of a request that brings its whole history: nothing is remembered beyond the reply. */
+/** One turn of a request that carries its whole history: nothing is remembered but the reply. */
 export async function chatTurn(input: ChatTurnInput): Promise<ChatReply> {
   const tooLong = listsProblem(input);
-  // One that began before there were these limits goes on; of all others the history stays without a marker.
+  // Turns that started before these limits existed continue. The check comes first so that valid inputs get no marker.
   if (tooLong !== null && patched('long-lists-are-refused')) refuseInvalid(tooLong);
   refuseInvalid(chatTurnFieldsProblem(input));
 

@@ -6,7 +6,7 @@ interface WaitingCommand {
   readonly refuse: (failure: Error) => void;
 }
 
-/** Operators' commands until they are carried out, in the order in which they came; but rollbacks go first. */
+/** Operators' commands that are waiting to be carried out, in order of arrival, except that rollbacks go first. */
 export class CommandQueue {
   private waiting: WaitingCommand[] = [];
   private failure: Error | null = null;
@@ -16,10 +16,10 @@ export class CommandQueue {
     this.waiting.push({ command, answer: () => undefined, refuse: () => undefined });
   }
 
-  /** Adds a command and resolves with what became of it; rejects when the queue was refused. */
+  /** Adds a command and resolves with its result; rejects if the rollout was refused. */
   ask(command: RolloutCommand): Promise<RolloutAnswer> {
     if (this.failure) return Promise.reject(this.failure);
-    // A plain promise, so that cancelling the workflow takes no answer away.
+    // A plain promise, so that callers still get their answer when the workflow is cancelled.
     return new Promise((answer, refuse) => this.waiting.push({ command, answer, refuse }));
   }
 
@@ -32,14 +32,14 @@ export class CommandQueue {
     return this.first()?.name === 'rollback';
   }
 
-  /** Removes a command that was carried out. */
+  /** Removes a command that was carried out, and answers its sender. */
   answer(command: RolloutCommand, answer: RolloutAnswer): void {
     const answered = this.waiting.find((one) => one.command === command);
     this.waiting = this.waiting.filter((one) => one !== answered);
     answered?.answer(answer);
   }
 
-  /** Nothing is carried out any more: all who wait, and all who still come, get this failure. */
+  /** Rejects all waiting and all future commands with this failure. */
   refuseAll(failure: Error): void {
     this.failure = failure;
     for (const { refuse } of this.waiting) refuse(failure);

@@ -11,18 +11,18 @@ import type {
 import { limits } from '../contract/limits';
 import { addUsd } from '../domain/turn/prices';
 import { isEmptyMessage, utf8Length } from '../domain/turn/messages';
-import { completeToolRounds, lostCallId } from '../domain/turn/tool-rounds';
+import { completeToolRounds, orphanedCallId } from '../domain/turn/tool-rounds';
 import { contextWindow } from '../domain/turn/window';
 
 const noSpend: ConversationSpend = { turns: 0, tokens: 0, cost_usd: 0, unconfirmed_usd: 0 };
 
-/** What a conversation remembers: its most recent turns, from which window, transcript and repeated answers derive. */
+/** A conversation's memory: its most recent turns. Window, transcript and repeated replies are derived from them. */
 export class ConversationState {
-  /** Set once; from then on no new turn is taken. */
+  /** Once set, no new turns are accepted. */
   closing = false;
   private turns: TranscriptTurn[];
   private totals: ConversationSpend;
-  /** Of all turns. */
+  /** JSON bytes of all turns. */
   private turnBytes: number;
 
   constructor(
@@ -36,19 +36,19 @@ export class ConversationState {
     this.turnBytes = this.turns.reduce((bytes, turn) => bytes + jsonBytes(turn), 0);
   }
 
-  /** The reply that a turn got before, in this run or an earlier one. */
+  /** The reply to an earlier request with the same turn id, in this run or a previous one. */
   replyTo(turnId: string): ChatReply | undefined {
     return this.turns.findLast((turn) => turn.turnId === turnId)?.reply;
   }
 
-  /** What a model gets to see of this conversation, with what is new at the end. */
+  /** The messages that a model sees: this conversation's window, with the new messages at the end. */
   windowWith(added: readonly ChatMessage[]): ChatMessage[] {
     return this.window(this.history, added);
   }
 
-  /** The call that a tool's result answers, where this conversation knows of none and nothing of what is new would be sent. */
-  lostCallIn(added: readonly ChatMessage[]): string | null {
-    return lostCallId(this.messagesWith(this.history), added);
+  /** The id of a new tool result whose call this conversation does not know, so that none of the new messages could be sent; else null. */
+  orphanedCallIn(added: readonly ChatMessage[]): string | null {
+    return orphanedCallId(this.messagesWith(this.history), added);
   }
 
   private window(history: readonly ChatMessage[], added: readonly ChatMessage[]): ChatMessage[] {
@@ -62,7 +62,7 @@ export class ConversationState {
     for (const turn of this.turns) {
       if (turn.reply.blocked) continue;
       messages.push(...newMessages({ content: turn.userContent, messages: turn.messages }));
-      // A canned reply is not something the model said.
+      // A degraded reply did not come from a model.
       if (turn.reply.success) messages.push(assistantMessage(turn.reply));
     }
     return messages;
@@ -92,7 +92,7 @@ export class ConversationState {
     return { sessionId: this.sessionId, state, turns: this.turns, olderTurns: this.totals.turns - this.turns.length };
   }
 
-  /** For the next run, all in one payload: what is too large for that is forgotten, before the conversation is lost. */
+  /** The input of the next run, which must fit into one payload: what does not fit is dropped rather than losing the conversation. */
   carry(lastActivityAtMs: number): Pick<ConversationInput, 'history' | 'carried'> {
     const bytesLeft = limits.maxCarriedBytes - jsonBytes(this.systemPrompt ?? '') - this.turnBytes;
     const turns = bytesLeft < 0 ? [] : this.turns;
@@ -103,7 +103,7 @@ export class ConversationState {
     };
   }
 
-  /** What newer turns have pushed out of the window never comes back into it. */
+  /** Messages that newer turns have pushed out of the window never return to it. */
   private showsHistory(): boolean {
     return this.window(this.history, []).length > this.window([], []).length;
   }
@@ -119,7 +119,7 @@ export class ConversationState {
   }
 }
 
-/** What a message brings into the conversation. */
+/** The messages that an update adds to the conversation. */
 export function newMessages({
   content,
   messages,

@@ -35,24 +35,24 @@ const close = defineSignal<[reason?: string]>(names.closeSignal);
 const transcript = defineQuery<Transcript>(names.transcriptQuery);
 const spend = defineQuery<ConversationSpend>(names.spendQuery);
 
-/** The ledger retries a lost database for 30 s by itself. */
+/** The ledger itself retries for 30 s when its database is unavailable. */
 const { closeSession } = proxyLocalActivities<Activities>({ startToCloseTimeout: '40 seconds' });
 
 const dayMs = 24 * 60 * 60 * 1000;
 
-/** One session's conversation: its turns in order, one at a time, until it is closed or nobody has written for a day. */
+/** One session's conversation: runs its turns one at a time, in order, until it is closed or has been idle for a day. */
 export async function conversation(input: ConversationInput): Promise<ConversationResult> {
   refuseInvalid(conversationProblem(input));
 
   const state = new ConversationState(input.sessionId, input.systemPrompt, input.carried, input.history);
-  const shown = new ShownState(input.sessionId);
+  const shownState = new ShownState(input.sessionId);
   const idleTimeoutMs = input.idleTimeoutMs ?? dayMs;
   let lastActivityAtMs = input.carried?.lastActivityAtMs ?? Date.now();
   let unfinishedTurns = 0;
   let previousTurn: Promise<void> = Promise.resolve();
 
   setHandler(sendMessage, answerInOrder, {
-    validator: refuseEarly,
+    validator: validateMessage,
     description: 'One turn; the update id is the turn id.',
   });
   setHandler(close, () => void (state.closing = true));
@@ -71,9 +71,9 @@ export async function conversation(input: ConversationInput): Promise<Conversati
     const continueAsNew = makeContinueAsNewFunc<typeof conversation>({ memo: spendMemo(state.spend()) });
     await continueAsNew({ ...input, ...state.carry(lastActivityAtMs) });
   }
-  // From here on the ledger refuses the session's turns, also those that would start a new run.
+  // From here on the ledger refuses the session's turns, including those that would start a new workflow.
   if (state.closing) await closeSession(input.sessionId);
-  shown.closed(state.spend());
+  shownState.closed(state.spend());
   return { closedBecause: state.closing ? 'signal' : 'idle', spend: state.spend() };
 
   function continueAsNewIsDue(): boolean {
@@ -84,7 +84,7 @@ export async function conversation(input: ConversationInput): Promise<Conversati
     unfinishedTurns += 1;
     const turnBefore = previousTurn;
     let end!: () => void;
-    // The next turn waits for this one, however it ends; its failure is its own caller's to see.
+    // The next turn waits for this one to end, even if it fails; only its own caller sees the failure.
     previousTurn = new Promise((resolve) => (end = resolve));
     try {
       await turnBefore;
@@ -101,12 +101,12 @@ export async function conversation(input: ConversationInput): Promise<Conversati
     if (repeated) return repeated;
 
     const { turnId, content, messages, userId, ...options } = message;
-    const lostCallId = state.lostCallIn(newMessages(message));
-    if (lostCallId !== null && patched('lost-calls-are-refused')) {
+    const orphanedCallId = state.orphanedCallIn(newMessages(message));
+    if (orphanedCallId !== null && patched('lost-calls-are-refused')) {
       refuseInvalid({
         path: ['messages', 0, 'tool_call_id'],
         code: 'unknown-reference',
-        message: `names a call that session ${input.sessionId} does not remember: ${JSON.stringify(lostCallId)}. Send the assistant's message with its tool_calls before the result`,
+        message: `names a call that session ${input.sessionId} does not know: ${JSON.stringify(orphanedCallId)}. Send the assistant's message with its tool_calls before the result`,
       });
     }
     const turn = {
@@ -120,7 +120,7 @@ export async function conversation(input: ConversationInput): Promise<Conversati
     try {
       const reply = await runTurn(turn);
       state.add({ turnId, atMs: Date.now(), userContent: content, ...(messages && { messages }), reply });
-      shown.turnEnded(reply);
+      shownState.turnEnded(reply);
       setCurrentDetails(describeConversation(state));
       return reply;
     } catch (error) {
@@ -129,7 +129,7 @@ export async function conversation(input: ConversationInput): Promise<Conversati
     }
   }
 
-  function refuseEarly(message: SendMessageInput): void {
+  function validateMessage(message: SendMessageInput): void {
     refuseInvalid(sendMessageProblem(message));
     if (state.closing) {
       throw ApplicationFailure.nonRetryable(`Session ${input.sessionId} is closed.`, failureTypes.conversationClosed);
@@ -139,17 +139,17 @@ export async function conversation(input: ConversationInput): Promise<Conversati
   }
 }
 
-/** Past this many events a busy conversation takes no new turns until it has continued as new; Temporal warns at 10,240. */
+/** Beyond this many events, a busy conversation accepts no new turns until it has continued as new. Temporal warns at 10,240. */
 const drainAtEvents = 8_000;
-/** The same of its history's size: Temporal warns at 10 MB and ends a workflow at 50, and 8 turns that wait may add 16. */
+/** The same for the size of the history: Temporal warns at 10 MB and terminates a workflow at 50 MB; 8 queued turns may add 16 MB. */
 const drainAtBytes = 20 * 1024 * 1024;
 
-/** Why a conversation takes no new turn before it has begun a new history; null while its history has room. */
+/** Why a conversation accepts no new turns until it has continued as new; null while its history has room. */
 export function historyFullReason(
   sessionId: string,
   { historyLength, historySize }: Pick<WorkflowInfo, 'historyLength' | 'historySize'>,
   unfinishedTurns: number,
 ): string | null {
   if (historyLength <= drainAtEvents && historySize <= drainAtBytes) return null;
-  return `The history of session ${sessionId} has ${historyLength} events and ${historySize} bytes. Beyond ${drainAtEvents} events or ${drainAtBytes} bytes it takes no new turns until its ${unfinishedTurns} unfinished ones are answered and it has begun a new history. Wait for their answers before sending more.`;
+  return `The history of session ${sessionId} has ${historyLength} events and ${historySize} bytes. Beyond ${drainAtEvents} events or ${drainAtBytes} bytes it accepts no new turns until its ${unfinishedTurns} turns in flight are answered and it has continued as new. Wait for their answers before sending more.`;
 }

@@ -7,13 +7,13 @@ import type { ConversationState } from './conversation-state';
 /** Rows of the table that the Temporal UI shows for a conversation. */
 const shownTurns = 10;
 
-/** How a turn ended, in one word that an operator can filter by. */
+/** A turn's outcome, as one word that operators can filter by. */
 function stateOf(reply: ChatReply): 'answered' | 'degraded' | 'blocked' {
   if (reply.blocked) return 'blocked';
   return reply.success ? 'answered' : 'degraded';
 }
 
-/** Search attributes of one workflow, sent to the server only when a value changes: each upsert is an event and billable. */
+/** The search attributes of one workflow, upserted only when a value changes: every upsert is an event and is billed. */
 export class ShownState {
   private shown: Record<string, string> = {};
 
@@ -46,7 +46,7 @@ export function spendMemo(spend: ConversationSpend): Record<string, unknown> {
   return { spend };
 }
 
-/** Markdown for the Temporal UI: what the last turns did, without a word of what was said. */
+/** Markdown for the Temporal UI: the outcomes of the last turns, without any message text. */
 export function describeConversation(state: ConversationState): string {
   const { turns, tokens, cost_usd, unconfirmed_usd } = state.spend();
   const unconfirmed = unconfirmed_usd > 0 ? ` (and $${unconfirmed_usd.toFixed(6)} unconfirmed)` : '';

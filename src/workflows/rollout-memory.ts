@@ -13,24 +13,24 @@ import { nextAnalysisAtMs } from '../domain/rollout/clock';
 import { measure } from '../domain/rollout/evidence';
 import { describeAdvance, ratesOf } from '../domain/rollout/findings';
 
-/** All that a rollout's workflow knows; whatever changes is shown to operators at once. */
+/** The state of a rollout's workflow. Every change is shown to operators immediately. */
 export class RolloutMemory {
   private current: RolloutState | null;
   private lastAnalysis: RolloutAnalysis | null;
   private refusal: ApplicationFailure | null = null;
-  private readonly shown: ShownRollout;
+  private readonly display: RolloutDisplay;
 
   constructor(
     private readonly spec: RolloutSpec,
     carried: CanaryRolloutInput['carried'],
   ) {
-    this.shown = new ShownRollout(spec);
+    this.display = new RolloutDisplay(spec);
     this.current = carried?.state ?? null;
     this.lastAnalysis = carried?.lastAnalysis ?? null;
-    if (this.current) this.shown.update(this.current, this.lastAnalysis);
+    if (this.current) this.display.update(this.current, this.lastAnalysis);
   }
 
-  get hasBegun(): boolean {
+  get hasStarted(): boolean {
     return this.current !== null;
   }
 
@@ -42,26 +42,26 @@ export class RolloutMemory {
     return this.refusal !== null;
   }
 
-  /** @throws {ApplicationFailure} before it has begun; `RolloutRefused` when it never will */
+  /** @throws {ApplicationFailure} before the rollout has started; of type `RolloutRefused` if it never will */
   get state(): RolloutState {
     if (this.current !== null) return this.current;
     if (this.refusal !== null) throw this.refusal;
     throw ApplicationFailure.retryable(
-      `Rollout ${this.spec.name} has not begun yet: its first decision is not in the ledger.`,
+      `Rollout ${this.spec.name} has not started yet: its first decision is not in the ledger. Try again in a few seconds.`,
     );
   }
 
-  /** To be called once the ledger knows it. */
+  /** Call this once the state is recorded in the ledger. */
   enter(state: RolloutState, analysis: RolloutAnalysis | null = this.lastAnalysis): void {
     this.current = state;
     this.lastAnalysis = analysis;
-    this.shown.update(state, analysis);
+    this.display.update(state, analysis);
   }
 
-  /** The ledger lets it decide nothing, or nothing any more. */
+  /** The ledger refused the rollout, at its start or later. */
   refuse(failure: ApplicationFailure): void {
     this.refusal = failure;
-    this.shown.refused(failure.message, this.current);
+    this.display.refused(failure.message, this.current);
   }
 
   /** Milliseconds since 1970. */
@@ -69,15 +69,15 @@ export class RolloutMemory {
     return nextAnalysisAtMs(this.spec, this.state, this.lastAnalysis?.atMs ?? this.state.startedAtMs);
   }
 
-  /** @throws like `state` */
+  /** @throws the same errors as `state` */
   status(): RolloutStatus {
     const { spec, state, lastAnalysis, refusal } = this;
-    const goesOn = state.endedAtMs === null && refusal === null;
+    const isActive = state.endedAtMs === null && refusal === null;
     return {
       spec,
       state: refusal === null ? state : { ...state, message: refusal.message },
       lastAnalysis,
-      nextAnalysisAtMs: goesOn ? this.nextAnalysisAtMs() : null,
+      nextAnalysisAtMs: isActive ? this.nextAnalysisAtMs() : null,
     };
   }
 
@@ -91,30 +91,30 @@ export class RolloutMemory {
   }
 }
 
-/** What the Temporal UI tells an operator of a rollout. */
-class ShownRollout {
-  private word: RolloutPhase | 'Refused' | undefined;
+/** What the Temporal UI shows operators about a rollout. */
+class RolloutDisplay {
+  private shownState: RolloutPhase | 'Refused' | undefined;
 
   constructor(private readonly spec: RolloutSpec) {}
 
   update(state: RolloutState, lastAnalysis: RolloutAnalysis | null): void {
     setCurrentDetails(describe(this.spec, state, lastAnalysis));
-    this.showWord(state.phase);
+    this.showState(state.phase);
   }
 
-  /** `state` is null when it never began. */
+  /** `state` is null if the rollout never started. */
   refused(reason: string, state: RolloutState | null): void {
     const lines = ['**Refused**', '', reason];
     if (state !== null) lines.push('', ...reachedTable(state));
     setCurrentDetails(lines.join('\n'));
-    this.showWord('Refused');
+    this.showState('Refused');
   }
 
-  private showWord(word: RolloutPhase | 'Refused'): void {
-    if (word === this.word) return;
-    this.word = word;
+  private showState(shownState: RolloutPhase | 'Refused'): void {
+    if (shownState === this.shownState) return;
+    this.shownState = shownState;
     upsertSearchAttributes({
-      [searchAttributeNames.state]: [word],
+      [searchAttributeNames.state]: [shownState],
       [searchAttributeNames.arm]: [this.spec.canaryArm],
     });
   }

@@ -19,17 +19,17 @@ import type {
 } from '../contract/turn';
 import { measurePrompt } from '../domain/turn/cjk';
 import { blockedReply, degradedReply, detectLanguage, refusalReason } from '../domain/turn/degraded-reply';
-import { spokenText } from '../domain/turn/messages';
+import { messageText } from '../domain/turn/messages';
 import { toUsd } from '../domain/turn/prices';
-import { askTarget } from './ask-target';
+import { callTarget } from './ask-target';
 
 export interface Turn extends RequestOptions {
   readonly turnId: string;
-  /** As `turnName` or `oneShotTurnName` has it. */
+  /** From `turnName` or `oneShotTurnName`. */
   readonly name: string;
   readonly sessionId: string | null;
   readonly userId: string | null;
-  /** What the model gets to see, already cut to the window; the last message is the user's. */
+  /** The messages for the model, already cut to the window; the last message is the user's. */
   readonly messages: readonly ChatMessage[];
   readonly language?: ReplyLanguage;
 }
@@ -37,16 +37,16 @@ export interface Turn extends RequestOptions {
 type Opened<Kind extends OpenedTurn['kind']> = Extract<OpenedTurn, { kind: Kind }>;
 
 const { openTurn } = proxyLocalActivities<Activities>({
-  // Every part of it has a limit of its own: the ledger 30 s, the call what the policy says. This ends what escaped them.
+  // Every part has its own timeout: 30 s for the ledger, the policy's for the call. This one is a safety net.
   startToCloseTimeout: '10 minutes',
-  // It is thrown only when the ledger is lost before the admission: with its own 30 s, some 3 minutes in all.
+  // It throws only when the ledger is unavailable before admission: with its own 30 s, some 3 minutes in all.
   retry: { maximumAttempts: 5 },
   summary: 'admission, first call, record',
 });
 
 /**
- * The ledger retries a lost database for 30 s by itself; one run of it must fit. A database that is away for longer
- * is tried again until the caller has long gone: a turn that was answered must be recorded.
+ * The ledger itself retries for 30 s when its database is unavailable, which must fit into one attempt. If the database is
+ * away for longer, retries go on for an hour, even if the caller has given up: an answered turn must be recorded.
  */
 const { recordTurn } = proxyLocalActivities<Activities>({
   startToCloseTimeout: '40 seconds',
@@ -56,15 +56,19 @@ const { recordTurn } = proxyLocalActivities<Activities>({
 /** One turn: admitted against the budgets, answered by the first target that can, recorded with its exact cost. */
 export async function runTurn(turn: Turn): Promise<ChatReply> {
   const { language: _language, name, ...request } = turn;
-  const opening: OpenTurnInput = { ...request, turnId: name, prompt: measurePrompt(turn.messages, turn.modelOptions) };
-  const opened = await openTurn(opening);
+  const openTurnInput: OpenTurnInput = {
+    ...request,
+    turnId: name,
+    prompt: measurePrompt(turn.messages, turn.modelOptions),
+  };
+  const opened = await openTurn(openTurnInput);
   if (opened.kind === 'refused') return refusedReply(turn, opened);
   if (opened.kind === 'answered') return answeredReply(turn, opened);
-  return askChain(turn, opening.prompt, opened);
+  return callChain(turn, openTurnInput.prompt, opened);
 }
 
-/** What follows when the first call did not settle it: retries and the other targets. */
-async function askChain(
+/** Continues a turn that its first call did not answer: with retries and the other targets. */
+async function callChain(
   turn: Turn,
   prompt: PromptMeasure,
   { admission, firstCall }: Opened<'admitted'>,
@@ -89,7 +93,7 @@ async function askChain(
   for (const [index, target] of admission.targets.entries()) {
     const isFirst = index === 0;
     const ticket = isFirst ? admission.ticket : null;
-    const result = await askTarget({ ...request, target, ticket }, admission, isFirst ? firstCall : null).catch(
+    const result = await callTarget({ ...request, target, ticket }, admission, isFirst ? firstCall : null).catch(
       recordCancellation,
     );
     if (result.kind === 'answered') {
@@ -98,7 +102,7 @@ async function askChain(
       break;
     }
     failure = result.failure;
-    // What one provider's rules refuse is not offered to others, and its reason reaches the caller.
+    // Content that one provider refuses is not sent to others, and the caller gets the provider's reason.
     if (failure.kind === 'content-filter' && patched('refused-content-ends-the-chain')) break;
   }
 
@@ -108,8 +112,8 @@ async function askChain(
     error: answer ? null : (failure?.message ?? null),
   });
   if (answer === null || answeredBy === null) return chainFailedReply(turn, admission, failure, totals);
-  const { kind: _kind, settlement, ...said } = answer;
-  return answeredReply(turn, { ...said, arm, canary, target: answeredBy, usage: settlement.usage, totals });
+  const { kind: _kind, settlement, ...answerFields } = answer;
+  return answeredReply(turn, { ...answerFields, arm, canary, target: answeredBy, usage: settlement.usage, totals });
 
   async function recordCancellation(reason: unknown): Promise<never> {
     if (isCancellation(reason)) {
@@ -123,7 +127,7 @@ async function askChain(
 function answeredReply(turn: Turn, answered: Omit<Opened<'answered'>, 'kind'>): ChatReply {
   const { arm, canary = false, target, model, content, refusal, finishReason, toolCalls, usage, totals } = answered;
   return {
-    ...frame(turn, totals),
+    ...commonFields(turn, totals),
     content,
     provider: target,
     model,
@@ -150,7 +154,7 @@ function chainFailedReply(
 ): ChatReply {
   const content = degradedReply(turn.language ?? detectLanguage(lastUserText(turn.messages)));
   return {
-    ...frame(turn, totals),
+    ...commonFields(turn, totals),
     content,
     provider: 'degraded-mode',
     model: null,
@@ -164,7 +168,7 @@ function chainFailedReply(
 
 function lastUserText(messages: readonly ChatMessage[]): string {
   const message = messages.findLast(({ role }) => role === 'user');
-  return message ? spokenText(message) : '';
+  return message ? messageText(message) : '';
 }
 
 function refusedReply(turn: Turn, refusal: Refused): ChatReply {
@@ -197,7 +201,7 @@ function refusedReply(turn: Turn, refusal: Refused): ChatReply {
   };
 }
 
-function frame(turn: Turn, totals: TurnTotals) {
+function commonFields(turn: Turn, totals: TurnTotals) {
   return {
     turn_id: turn.turnId,
     session_id: turn.sessionId,

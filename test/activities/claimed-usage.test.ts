@@ -64,12 +64,12 @@ test.each(deliveries)('a claim over the reservation is booked as it is, and told
   const { turn, opened, rows, log } = await turnThatClaims(claim, { delivery });
   expect(opened).toMatchObject({ kind: 'answered', usage: { completionTokens: 20_000 } });
   const usageNote =
-    'Over the reservation: 12 prompt tokens and 20000 completion tokens, which cost $0.008405; $0.000441 was reserved.';
+    'Over the reservation: 12 prompt tokens and 20000 completion tokens cost $0.008405; $0.000441 was reserved.';
   expect(rows).toMatchObject([{ state: 'settled', costNanoUsd: 20_012 * 420, reservedNanoUsd, usageNote }]);
   expect(log).toMatchObject([
     {
       level: 'WARN',
-      message: `The usage of a call is odd. ${usageNote}`,
+      message: `A provider reported an unusual usage. ${usageNote}`,
       meta: { turnId: turn.turnId, attempt: 1, target: 'holysheep-primary', model: primaryModel },
     },
   ]);

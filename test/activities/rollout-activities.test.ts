@@ -37,7 +37,7 @@ describeOnEachDatabase('the activities of a rollout', (databases) => {
         kind: 'refused',
         field,
         problem: expect.stringContaining(
-          `no arm named "${arm}" is configured on this worker; there are: holysheep, legacy`,
+          `no arm named "${arm}" is configured on this worker; it has: holysheep, legacy`,
         ),
       });
     }

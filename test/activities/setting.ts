@@ -1,7 +1,7 @@
 import { MockActivityEnvironment } from '@temporalio/testing';
 import { DefaultLogger } from '@temporalio/worker';
 import { type Activities, createActivities } from '../../src/activities/create-activities';
-import { TargetMemory } from '../../src/activities/target-health';
+import { TargetHealth } from '../../src/activities/target-health';
 import type { ConfigFileInput } from '../../src/config/schema';
 import type { Admission, ModelCallInput, OpenTurnInput, OpenedTurn } from '../../src/contract/turn';
 import { measurePrompt } from '../../src/domain/turn/cjk';
@@ -36,7 +36,7 @@ export async function prepareSetting(options: ServiceOptions = {}): Promise<Sett
     newProcess: (ledger = service.ledger) => {
       const { streams } = service;
       const { policy } = service.settings;
-      const targets = new TargetMemory(policy.breaker);
+      const targets = new TargetHealth(policy.breaker);
       return createActivities({ ledger, providers, policy, streams, targets, owner: unique('process') });
     },
     stop: async () => {

@@ -26,7 +26,7 @@ const result: CompletionResult = {
 
 /** Whether the target was asked. */
 async function ask(signal: HealthSignal, asked = primary): Promise<boolean> {
-  return (await breakers.ask(asked, chain, async () => ({ result, signal }))) !== null;
+  return (await breakers.call(asked, chain, async () => ({ result, signal }))) !== null;
 }
 
 async function askOften(signs: readonly HealthSignal[], asked = primary): Promise<void> {
@@ -38,8 +38,8 @@ function heldCall() {
   let end: (end: CallEnd) => void = () => undefined;
   let begin: () => void = () => undefined;
   const ended = new Promise<CallEnd>((resolve) => (end = resolve));
-  const running = breakers.ask(primary, chain, (onBegun) => {
-    begin = onBegun;
+  const running = breakers.call(primary, chain, (onAnswering) => {
+    begin = onAnswering;
     return ended;
   });
   return { running, begin: () => begin(), end: (signal: HealthSignal) => end({ result, signal }) };
@@ -68,7 +68,7 @@ test('the wait over, one call tries the target while the others go on without it
   nowMs += policy.halfOpenAfterMs;
   expect(stateOf(primary)).toBe('half-open');
   const trial = heldCall();
-  expect(breakers.mayAsk(primary, chain)).toBe(false);
+  expect(breakers.mayCall(primary, chain)).toBe(false);
   await expect(ask('works')).resolves.toBe(false);
   trial.end('works');
   await expect(trial.running).resolves.toBe(result);
@@ -113,7 +113,7 @@ test('where the whole chain is open all turns ask as ever, and the first signal 
 });
 
 test('a call that throws is no news of the target, and its error comes through', async () => {
-  const broken = () => breakers.ask(primary, chain, () => Promise.reject(new Error('a defect')));
+  const broken = () => breakers.call(primary, chain, () => Promise.reject(new Error('a defect')));
   for (let call = 0; call < 5; call += 1) await expect(broken()).rejects.toThrow('a defect');
   expect(stateOf(primary)).toBe('closed');
 });

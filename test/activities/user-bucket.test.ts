@@ -21,4 +21,12 @@ describe('the bucket of a user', () => {
     const users = Array.from({ length: 1000 }, (_, index) => `user_${String(index).padStart(4, '0')}`);
     expect(users.filter((userId) => userBucket(userId) <= 10)).toHaveLength(101);
   });
+
+  it.each([10, 25, 50, 75])('is among the first %i for that percentage of 10,000 users', (percent) => {
+    const users = Array.from({ length: 10_000 }, (_, index) => `user_${String(index).padStart(4, '0')}`);
+    const share = percent / 100;
+    const inside = users.filter((userId) => userBucket(userId) <= percent).length;
+    // Five standard deviations of a binomial share: outside once in two million.
+    expect(Math.abs(inside - users.length * share)).toBeLessThan(5 * Math.sqrt(users.length * share * (1 - share)));
+  });
 });

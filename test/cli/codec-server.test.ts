@@ -10,7 +10,7 @@ beforeEach(() => {
 afterEach(() => workspace.remove());
 
 test('without a key it says that there is nothing to decode', async () => {
-  const { status, stderr } = await workspace.run(['codec-server']);
+  const { status, stderr } = await workspace.spawn(['codec-server']);
   expect(status).toBe(2);
   expect(stderr).toMatch(/^Encryption is off.*set BELLWETHER_ENCRYPTION_KEYS /);
 });

@@ -27,7 +27,7 @@ describe('bellwether compare', () => {
   });
 
   it('says where the guide’s figures do not add up, in plain text when piped', async () => {
-    const { status, stdout } = await workspace.run(['compare']);
+    const { status, stdout } = await workspace.spawn(['compare']);
     expect(status).toBe(0);
     expect(stdout).toContain(
       '✗ does not add up HolySheep bill $680 a month at $0.42/1M: 500M tokens at $0.42/1M are $210',

@@ -72,7 +72,7 @@ async function fillLedger(nowMs: number): Promise<void> {
 
 describe('bellwether costs', () => {
   it('says so when nothing ran yet, and makes no ledger', async () => {
-    const { status, stdout } = await workspace.run(['costs']);
+    const { status, stdout } = await workspace.spawn(['costs']);
     expect(status).toBe(0);
     expect(stdout).toContain('Nothing was spent yet');
     expect(stdout).toContain('npx bellwether up');

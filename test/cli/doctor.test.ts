@@ -43,7 +43,7 @@ describe('bellwether doctor without any configuration', () => {
   });
 
   it('prints a line for each check when a person asks', async () => {
-    const { status, stdout } = await workspace.run(['doctor']);
+    const { status, stdout } = await workspace.spawn(['doctor']);
     expect(status).toBe(0);
     expect(stdout).toMatch(/^✓ Versions: .*\n✓ Configuration: /);
     expect(stdout).toMatch(/^– Providers: simulated/m);

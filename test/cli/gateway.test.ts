@@ -99,7 +99,7 @@ test('a port that is taken is told with what to do', async () => {
   const server = createServer().listen(0, '127.0.0.1');
   await once(server, 'listening');
   const { port } = server.address() as AddressInfo;
-  const { status, stderr } = await workspace.run(['gateway', '--port', String(port)], service.environment);
+  const { status, stderr } = await workspace.spawn(['gateway', '--port', String(port)], service.environment);
   expect(status).toBe(1);
   expect(stderr).toContain(`Port ${port} of 127.0.0.1 is taken`);
   server.close();

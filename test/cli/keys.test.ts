@@ -43,7 +43,7 @@ function check(text: string) {
 
 describe('bellwether keys create', () => {
   it('makes the ledger where there is none, and shows a key that lets in, once', async () => {
-    const { status, stdout, stderr } = await keys('create', '--name', 'support-bot');
+    const { status, stdout, stderr } = await workspace.spawn(['keys', 'create', '--name', 'support-bot']);
     expect([status, stderr]).toEqual([0, '']);
     const shown = stdout.match(/bw_\w{12}_[\w-]{43}/g) ?? [];
     expect(shown).toHaveLength(1);

@@ -13,14 +13,14 @@ afterEach(() => workspace.remove());
 
 describe('bellwether', () => {
   it('lists every command and what exit statuses mean', async () => {
-    const { status, stdout } = await workspace.run(['--help']);
+    const { status, stdout } = await workspace.spawn(['--help']);
     expect(status).toBe(0);
     for (const { name, summary } of commands) expect(stdout).toMatch(new RegExp(`${name} .*${summary}`));
     expect(stdout).toContain('Exit status: 0 done, 1 failed, 2 wrong usage or configuration.');
   });
 
   it.each(commands.map(({ name }) => name))('tells what %s is for', async (name) => {
-    const { status, stdout } = await workspace.run([name, '--help']);
+    const { status, stdout } = await workspace.spawn([name, '--help']);
     expect(status).toBe(0);
     expect(stdout).toContain(`Usage: bellwether ${name}`);
   });
@@ -59,13 +59,17 @@ describe('bellwether', () => {
 
   const makers = ['up', 'worker', 'gateway', 'setup', 'demo', 'keys create --name bot'];
   const readers = ['costs', 'keys list', 'rollout status'];
-  it.each([...makers, ...readers])('refuses a data directory that cannot be one: %s', async (command) => {
-    const file = join(workspace.directory, 'file');
-    writeFileSync(file, '');
-    const { status, stderr } = await workspace.run(command.split(' '), { BELLWETHER_DATA_DIR: file });
-    expect(status).toBe(2);
-    expect(stderr).toContain(`BELLWETHER_DATA_DIR: ${file} cannot be used`);
-  });
+  // One that starts something after all must not do so in this process.
+  it.each([...makers.map((each) => ['spawn', each] as const), ...readers.map((each) => ['run', each] as const)])(
+    'refuses a data directory that cannot be one: (%s) %s',
+    async (way, command) => {
+      const file = join(workspace.directory, 'file');
+      writeFileSync(file, '');
+      const { status, stderr } = await workspace[way](command.split(' '), { BELLWETHER_DATA_DIR: file });
+      expect(status).toBe(2);
+      expect(stderr).toContain(`BELLWETHER_DATA_DIR: ${file} cannot be used`);
+    },
+  );
 
   it('shows where an error comes from with LOG_LEVEL=debug alone', async () => {
     const environment = { BELLWETHER_CONFIG: 'gone.yaml' };

@@ -1,4 +1,4 @@
-import { buildSpec, refusalInWordsOf } from '../../src/cli/rollout/start';
+import { refusalInWordsOf, specOf } from '../../src/cli/rollout/start';
 import type { Problem } from '../../src/contract/problem';
 
 const named = (): Promise<string> => Promise.resolve('november');
@@ -33,5 +33,5 @@ it.each([
   [{ file: { gates: {}, intervalMs: 1 } }, 'interval must be a duration from 100 ms'],
   [{ file: { gates: { alpha: 0 } } }, 'gates.alpha must be a number between 0 and 1'],
 ])('a spec of %j is refused in the same words', async (input, message) => {
-  await expect(buildSpec({ defaultActor: 'ann', ...input }, named)).rejects.toThrow(message);
+  await expect(specOf({ defaultActor: 'ann', ...input }, named)).rejects.toThrow(message);
 });

@@ -36,6 +36,10 @@ function rollout(...args: readonly string[]): Promise<CliResult> {
   return workspace.run(['rollout', ...args], service.environment);
 }
 
+function spawned(...args: readonly string[]): Promise<CliResult> {
+  return workspace.spawn(['rollout', ...args], service.environment);
+}
+
 function json<T = Record<string, unknown>>(...args: readonly string[]): Promise<T> {
   return workspace.json(['rollout', ...args], service.environment) as Promise<T>;
 }
@@ -102,7 +106,7 @@ describe('bellwether rollout', () => {
       routing: { rollout: name, percent: 50, active: true },
       routing_problem: null,
     });
-    const { stdout } = await rollout('status');
+    const { stdout } = await spawned('status');
     expect(stdout).toMatch(/◌ Progressing, step 1\/1/);
     expect(stdout).toMatch(/E [\d.-]+ of 2\.3/);
     expect(stdout).toMatch(/holysheep: set to 50% of users, actual share [\d.]+% of \d+ turns in the last [\d a-z]+/);
@@ -130,7 +134,7 @@ describe('bellwether rollout', () => {
       ['roll-back', 'ann'],
     ]);
     expect((await rollout('history', '--rollouts')).stdout).toMatch(new RegExp(`${name} .*✖ RolledBack .*ann`));
-    expect(await rollout('verify')).toMatchObject({ status: 0, stdout: expect.stringContaining('are whole') });
+    expect(await spawned('verify')).toMatchObject({ status: 0, stdout: expect.stringContaining('are whole') });
   });
 
   it('answers a command to a rollout that has ended with how it ended and what to do instead', async () => {
@@ -147,7 +151,7 @@ describe('bellwether rollout', () => {
   it('is watched to the end, a line for each change, and explains its last decision', async () => {
     const traffic = keepSendingTurns();
     const name = await start(hurried);
-    const { status, stdout } = await rollout('watch', name, '--json', '--timeout', '2m');
+    const { status, stdout } = await spawned('watch', name, '--json', '--timeout', '2m');
     await traffic.stop();
     const lines = stdout
       .trim()

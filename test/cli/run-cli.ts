@@ -3,32 +3,36 @@ import { existsSync, mkdtempSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { type CliResult, type CliSetting, runInProcess } from '../support/in-process-cli';
+
+export type { CliResult };
+
+type Variables = Readonly<Record<string, string>>;
 
 const program = join(__dirname, '../../dist/cli/main.js');
 
-export interface CliResult {
-  readonly status: number | null;
-  readonly stdout: string;
-  readonly stderr: string;
-}
-
-/** `bellwether` as a user runs it: the built program, in a working directory and environment of its own. */
+/** `bellwether` in a working directory and environment of its own. */
 export class CliWorkspace {
   readonly directory = mkdtempSync(join(tmpdir(), 'bellwether-cli-'));
 
-  run(args: readonly string[], environment: Readonly<Record<string, string>> = {}): Promise<CliResult> {
+  /** In this process, for all but the command's first test. */
+  run(args: readonly string[], environment: Variables = {}): Promise<CliResult> {
+    return runInProcess(args, this.#setting(environment));
+  }
+
+  /** As a user runs it: the built program. */
+  spawn(args: readonly string[], environment: Variables = {}): Promise<CliResult> {
     if (!existsSync(program)) throw new Error('There is no built program: run `npm run build` first.');
-    // Nothing of the tester's own settings: the home directory may hold a temporal.toml.
-    const env = { PATH: process.env['PATH'], HOME: this.directory, ...environment };
+    const { directory: cwd, env } = this.#setting(environment);
     return new Promise((resolve) => {
-      const child = execFile(process.execPath, [program, ...args], { cwd: this.directory, env }, (_, stdout, stderr) =>
+      const child = execFile(process.execPath, [program, ...args], { cwd, env }, (_, stdout, stderr) =>
         resolve({ status: child.exitCode, stdout, stderr }),
       );
     });
   }
 
   /** Of a command that is expected to succeed with `--json`. */
-  async json(args: readonly string[], environment: Readonly<Record<string, string>> = {}): Promise<unknown> {
+  async json(args: readonly string[], environment: Variables = {}): Promise<unknown> {
     const { status, stdout, stderr } = await this.run([...args, '--json'], environment);
     if (status !== 0) throw new Error(`bellwether ${args.join(' ')} ended with ${status}: ${stderr}${stdout}`);
     return JSON.parse(stdout) as unknown;
@@ -36,5 +40,10 @@ export class CliWorkspace {
 
   async remove(): Promise<void> {
     await rm(this.directory, { recursive: true, force: true });
+  }
+
+  /** Nothing of the tester's own settings: the home directory may hold a temporal.toml. */
+  #setting(environment: Variables): CliSetting {
+    return { directory: this.directory, env: { PATH: process.env['PATH'], HOME: this.directory, ...environment } };
   }
 }

@@ -35,7 +35,7 @@ describe('bellwether setup', () => {
     });
     expect(await retentionSeconds(namespace)).toBe(3 * 24 * 60 * 60);
 
-    const { stdout } = await workspace.run(['setup'], environment);
+    const { stdout } = await workspace.spawn(['setup'], environment);
     expect(stdout).toContain(`namespace ${namespace}: was there`);
     const { status } = await workspace.run(['doctor'], environment);
     expect(status).toBe(0);

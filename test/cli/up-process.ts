@@ -61,7 +61,7 @@ export class UpProcess {
 
   /** Another command, in another terminal. */
   run(...args: string[]): Promise<CliResult> {
-    return this.workspace.run(args, this.#environment());
+    return this.workspace.spawn(args, this.#environment());
   }
 
   #environment(): Record<string, string> {

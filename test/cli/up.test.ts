@@ -2,37 +2,24 @@ import { statSync } from 'node:fs';
 import { join } from 'node:path';
 import { anyPorts, UpProcess } from './up-process';
 
-/** Everything is started twice and asked by commands: on a busy machine that adds up. */
+/** Everything is started, twice, and asked by commands: on a busy machine that adds up. */
 jest.setTimeout(180_000);
 
 describe('bellwether up', () => {
-  let up: UpProcess;
+  const up = new UpProcess();
 
-  beforeEach(() => {
-    up = new UpProcess();
-  });
+  beforeAll(() => up.start());
+  afterAll(() => up.remove());
 
-  afterEach(() => up.remove());
-
-  test('a chat in another process is answered, and goes on after a restart where it was', async () => {
-    await up.start();
-    const first = await up.run('chat', 'Where is my order [ref:one]?', '--session', 's-1', '--json');
-    expect(first.status).toBe(0);
-    expect(JSON.parse(first.stdout)).toMatchObject({ session_id: 's-1', success: true, provider: 'holysheep-primary' });
-    expect(await up.stop()).toBe(0);
-
-    await up.start();
-    const repeated = await up.run('chat', 'And now [ref:two]?', '--session', 's-1', '--json');
-    expect(JSON.parse(repeated.stdout)).toMatchObject({ success: true });
+  test('a chat in another process is answered', async () => {
+    const { status, stdout } = await up.run('chat', 'Where is my order [ref:one]?', '--session', 's-1', '--json');
+    expect(status).toBe(0);
+    expect(JSON.parse(stdout)).toMatchObject({ session_id: 's-1', success: true, provider: 'holysheep-primary' });
     const unfit = await up.run('chat', 'Hello', '--session', 'two words');
     expect(unfit).toMatchObject({ status: 2, stderr: expect.stringContaining('--session may hold') });
-    const costs = await up.run('costs', '--by', 'session', '--json');
-    expect(costs.stdout).toContain('s-1');
-    expect(JSON.parse(repeated.stdout).tokens_used).toBeGreaterThan(JSON.parse(first.stdout).tokens_used);
   });
 
-  test('says plainly that providers are simulated while no key is set, and where everything runs', async () => {
-    await up.start();
+  test('says plainly that providers are simulated while no key is set, and where everything runs', () => {
     const { output } = up;
     expect(output).toContain('SIMULATED');
     expect(output).toContain('No API key is set');
@@ -40,37 +27,24 @@ describe('bellwether up', () => {
     expect(output).toContain(`BELLWETHER_DATA_DIR=${up.dataDirectory} npx bellwether chat`);
   });
 
-  test('an OpenAI client is answered as the printed line says, with a key that outlives a restart', async () => {
-    await up.start();
-    const first = printedGateway();
-    const answer = await complete(first);
-    expect(answer).toMatchObject({ object: 'chat.completion', model: 'deepseek-v3.2' });
-    expect(await complete(first, { stream: true })).toContain('data: [DONE]');
+  test('an OpenAI client is answered as the printed line says', async () => {
+    const printed = printedGateway();
+    expect(await complete(printed)).toMatchObject({ object: 'chat.completion', model: 'deepseek-v3.2' });
+    expect(await complete(printed, { stream: true })).toContain('data: [DONE]');
     expect(statSync(join(up.dataDirectory, 'local-api-key')).mode & 0o777).toBe(0o600);
-    expect(up.output).toContain(`curl ${first.url}/chat/completions`);
-    expect(await up.stop()).toBe(0);
-
-    await up.start();
-    expect(printedGateway().key).toBe(first.key);
-    expect(await complete(printedGateway())).toMatchObject({ object: 'chat.completion' });
+    expect(up.output).toContain(`curl ${printed.url}/chat/completions`);
   });
 
-  test('the link to the UI opens it, is for its owner alone, and holds the same token after a restart', async () => {
-    await up.start();
-    const first = new URL(printedUi());
+  test('the link to the UI opens it and is for its owner alone', async () => {
+    const link = new URL(printedUi());
     expect(statSync(join(up.dataDirectory, 'temporal-ui-token')).mode & 0o777).toBe(0o600);
-    expect((await fetch(`${first.origin}/api/v1/namespaces`)).status).toBe(401);
-    const cookie = (await fetch(first)).headers.get('set-cookie')?.split(';')[0] ?? '';
-    const namespaces = await fetch(`${first.origin}/api/v1/namespaces`, { headers: { cookie } });
+    expect((await fetch(`${link.origin}/api/v1/namespaces`)).status).toBe(401);
+    const cookie = (await fetch(link)).headers.get('set-cookie')?.split(';')[0] ?? '';
+    const namespaces = await fetch(`${link.origin}/api/v1/namespaces`, { headers: { cookie } });
     expect(await namespaces.text()).toContain('NAMESPACE_STATE_REGISTERED');
-    expect(await up.stop()).toBe(0);
-
-    await up.start();
-    expect(new URL(printedUi()).search).toBe(first.search);
   });
 
   test('a second one on the same data directory says so and leaves the first alone', async () => {
-    await up.start();
     const second = await up.run('up', ...anyPorts);
     expect(second.status).toBe(1);
     expect(second.stderr).toContain('already running');
@@ -81,6 +55,20 @@ describe('bellwether up', () => {
     const refused = await up.run('up', '--port', '70000');
     expect(refused.status).toBe(2);
     expect(refused.stderr).toContain('0 to 65535');
+  });
+
+  test('after a restart a conversation goes on where it was, and key and link are the same', async () => {
+    const first = await up.run('chat', 'Where is my order [ref:two]?', '--session', 's-2', '--json');
+    const [gateway, ui] = [printedGateway(), new URL(printedUi())];
+    expect(await up.stop()).toBe(0);
+    await up.start();
+    const repeated = await up.run('chat', 'And now [ref:three]?', '--session', 's-2', '--json');
+    expect(JSON.parse(repeated.stdout)).toMatchObject({ success: true });
+    expect(JSON.parse(repeated.stdout).tokens_used).toBeGreaterThan(JSON.parse(first.stdout).tokens_used);
+    expect((await up.run('costs', '--by', 'session', '--json')).stdout).toContain('s-2');
+    expect(printedGateway().key).toBe(gateway.key);
+    expect(await complete(printedGateway())).toMatchObject({ object: 'chat.completion' });
+    expect(new URL(printedUi()).search).toBe(ui.search);
   });
 
   function printedGateway(): { url: string; key: string } {

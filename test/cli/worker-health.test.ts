@@ -23,7 +23,7 @@ test('a worker of this host that polls is healthy', async () => {
     let stdout = '';
     await worker.runUntil(() =>
       eventually('the health check passes', async () => {
-        const result = await workspace.run(['worker-health'], environmentOf(taskQueue));
+        const result = await workspace.spawn(['worker-health'], environmentOf(taskQueue));
         stdout = result.stdout;
         return result.status === 0;
       }),

@@ -2,19 +2,19 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { readSpecFile } from '../../src/cli/rollout/spec-file';
-import { buildSpec } from '../../src/cli/rollout/start';
+import { specOf } from '../../src/cli/rollout/start';
 
 const directory = mkdtempSync(path.join(tmpdir(), 'bellwether-specs-'));
 afterAll(() => rmSync(directory, { recursive: true }));
 
-type Flags = Omit<Parameters<typeof buildSpec>[0], 'file' | 'defaultActor'>;
+type Flags = Omit<Parameters<typeof specOf>[0], 'file' | 'defaultActor'>;
 
 async function refusalOf(flags: Flags, written?: string): Promise<string> {
   const name = path.join(directory, 'spec.yaml');
   if (written !== undefined) writeFileSync(name, written);
   try {
     const file = written === undefined ? undefined : readSpecFile(name);
-    await buildSpec({ defaultActor: 'ann', file, ...flags }, () => Promise.resolve('november'));
+    await specOf({ defaultActor: 'ann', file, ...flags }, () => Promise.resolve('november'));
   } catch (error) {
     return (error as Error).message;
   }

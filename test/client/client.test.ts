@@ -10,7 +10,7 @@ import {
 } from '../../src/client';
 import { conversationWorkflowId, turnWorkflowId } from '../../src/contract/names';
 import { limits } from '../../src/contract/limits';
-import { findFreePort } from '../../src/temporal-server/free-port';
+import { findFreePort } from '../../src/temporal-server/ports';
 import { eventually } from '../support/eventually';
 import { prepareService, type Service } from '../support/service';
 import { unique } from '../support/temporal';

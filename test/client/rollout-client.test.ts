@@ -1,6 +1,8 @@
 import { Client, WorkflowUpdateFailedError } from '@temporalio/client';
 import { ApplicationFailure } from '@temporalio/common';
+import { rollBackInLedger } from '../../src/client/rollback';
 import { RolloutClient } from '../../src/client/rollout-client';
+import type { Rollouts } from '../../src/contract/rollout-ledger';
 import { eachTestWithRollouts } from '../support/rollout-hooks';
 import { unhurriedRolloutSpec } from '../support/rollout-spec';
 
@@ -45,4 +47,72 @@ test('commands and starts that no worker looked at are sent again, and carried o
   expect(await operator.start(spec)).toMatchObject({ spec, state: { phase: 'Progressing' } });
   expect(await operator.command(spec.name, 'pause', { actor: 'ann' })).toMatchObject({ accepted: true });
   expect(await rollouts.eventsOf(spec)).toEqual(['start by test', 'pause by ann']);
+});
+
+describe('a rollback through the client', () => {
+  const input = { actor: 'ann', reason: 'complaints' };
+
+  it('is written into the ledger when the workflow is gone; once more changes nothing', async () => {
+    const { rollouts: operator, ledger, auditProblem } = rollouts.service;
+    const spec = unhurriedRolloutSpec();
+    const workflow = await rollouts.begin(spec);
+    await workflow.terminate('by hand');
+
+    const first = await operator.rollBack(spec.name, input, ledger.rollouts);
+    expect(first).toMatchObject({ accepted: true, withoutWorkflow: true, state: { phase: 'RolledBack', percent: 0 } });
+    expect(await ledger.rollouts.split()).toMatchObject({ rollout: spec.name, percent: 0, active: false });
+    const again = await operator.rollBack(spec.name, { actor: 'bob' }, ledger.rollouts);
+    expect(again).toEqual({ ...first, withoutWorkflow: false });
+    expect(await rollouts.eventsOf(spec)).toEqual(['start by test', 'roll-back by ann']);
+    expect(await auditProblem()).toBeNull();
+  });
+
+  it('is left to the workflow where one runs', async () => {
+    const { rollouts: operator, ledger } = rollouts.service;
+    const spec = unhurriedRolloutSpec();
+    await rollouts.begin(spec);
+    expect(await operator.rollBack(spec.name, input, ledger.rollouts)).toMatchObject({
+      accepted: true,
+      withoutWorkflow: false,
+      reason: 'ann rolled back ("complaints").',
+    });
+  });
+
+  it('follows what the workflow decides at the same moment', async () => {
+    const { rollouts: operator, ledger } = rollouts.service;
+    const spec = unhurriedRolloutSpec();
+    const workflow = await rollouts.begin(spec);
+    // Written by the workflow between the reading of its last row and the rollback's own.
+    const meanwhile: Rollouts = Object.assign(Object.create(ledger.rollouts) as Rollouts, {
+      record: async (...args: Parameters<Rollouts['record']>) => {
+        meanwhile.record = (...again) => ledger.rollouts.record(...again);
+        await operator.command(spec.name, 'pause', { actor: 'bob' });
+        await workflow.terminate('by hand');
+        return ledger.rollouts.record(...args);
+      },
+    });
+    expect(await rollBackInLedger(meanwhile, spec.name, input)).toMatchObject({
+      accepted: true,
+      withoutWorkflow: true,
+    });
+    expect(await rollouts.eventsOf(spec)).toEqual(['start by test', 'pause by bob', 'roll-back by ann']);
+    expect(await rollouts.service.auditProblem()).toBeNull();
+  });
+
+  it('is refused for what has ended otherwise, and for what nobody knows', async () => {
+    const { rollouts: operator, ledger } = rollouts.service;
+    const left = unhurriedRolloutSpec();
+    await (await rollouts.begin(left)).terminate('by hand');
+    const next = unhurriedRolloutSpec({ takeOver: true });
+    await rollouts.begin(next);
+
+    await expect(operator.rollBack(left.name, input, ledger.rollouts)).rejects.toMatchObject({ code: 'rollout-ended' });
+    await expect(operator.rollBack('nobody', input, ledger.rollouts)).rejects.toMatchObject({
+      code: 'rollout-not-found',
+    });
+    await expect(operator.rollBack(next.name, { actor: '' }, ledger.rollouts)).rejects.toMatchObject({
+      code: 'invalid-input',
+    });
+    expect(await ledger.rollouts.split()).toMatchObject({ rollout: next.name, percent: 50, active: true });
+  });
 });

@@ -1,12 +1,13 @@
 import { z } from 'zod';
 import { faults } from '../../src/local/simulator/behaviour';
+import { errorTable } from '../../src/gateway/error-codes';
 import { type GatewayService, hello, startGatewayService, oneAttempt } from './gateway-service';
 import { allEvents, chunksOf } from './read-stream';
 
 interface Described {
   readonly paths: Record<
     string,
-    Record<string, { responses: Record<string, { content: Record<string, { schema: object }> }> }>
+    Record<string, { responses: Record<string, { description: string; content: Record<string, { schema: object }> }> }>
   >;
 }
 
@@ -87,14 +88,25 @@ test('answers and chunks that call tools are as they are described', async () =>
 
 test('errors are as they are described', async () => {
   const path = '/v1/chat/completions';
-  const refused = schemaOf(path, 'post', '4XX');
-  refused.parse(await (await setting.call(path, {})).json());
-  refused.parse(await (await fetch(`${setting.gateway.url}/v1/models`)).json());
+  schemaOf(path, 'post', '400').parse(await (await setting.call(path, {})).json());
+  schemaOf('/v1/models', 'get', '401').parse(await (await fetch(`${setting.gateway.url}/v1/models`)).json());
   await setting.service.simulator.setBehaviour('*', { alwaysFault: faults.serverError(503) });
   const failed = await setting.call(path, hello);
-  schemaOf(path, 'post', '5XX').parse(await failed.json());
+  schemaOf(path, 'post', '503').parse(await failed.json());
   const turn = await (await setting.call(`/v1/turns/${failed.headers.get('x-bellwether-turn-id')}`)).json();
   schemaOf('/v1/turns/{turn}', 'get', '200').parse(turn);
+});
+
+test('every error of the catalogue is described at a route, but for those of paths and methods that do not exist', () => {
+  const responses = Object.values(described.paths).flatMap((methods) =>
+    Object.values(methods).flatMap((operation) => Object.entries(operation.responses)),
+  );
+  for (const row of errorTable().slice(2)) {
+    const [, status = '', code = '', , meaning = ''] = row.split('|').map((cell) => cell.trim());
+    if (code === '`unknown_route`' || code === '`method_not_allowed`') continue;
+    const descriptions = responses.filter(([of]) => of === status).map(([, { description }]) => description);
+    expect(descriptions).toContainEqual(expect.stringContaining(`${code}: ${meaning}`));
+  }
 });
 
 test('what a request may hold is described: the fields, their limits and the headers', () => {

@@ -80,7 +80,7 @@ describeWithRedis('limits over Redis', () => {
     const gateway = await setting.startGateway({ redis: counter, logger });
     const key = await setting.createKey({ requestsPerMinute: 1 });
     expect([await ask(gateway.url, key), await ask(gateway.url, key)]).toEqual([200, 200]);
-    await eventually('that is logged', () => logged.join('').includes('cannot be used (WRONGPASS)'));
+    await eventually('that is logged', () => logged.join('').includes('is unavailable (WRONGPASS)'));
     expect(logged.join('')).not.toContain('correct-horse-battery');
     await gateway.close();
   });

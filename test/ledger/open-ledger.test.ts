@@ -91,7 +91,7 @@ describeOnEachDatabase('opening a ledger', (databases) => {
       writeFileSync(file, '');
       const opening = openLedger({ dataDirectory: join(file, 'data') });
       await expect(opening).rejects.toThrow(LedgerUnavailableError);
-      await expect(opening).rejects.toThrow('May this user write in the data directory?');
+      await expect(opening).rejects.toThrow('Check that this user can write to the data directory.');
     } else {
       const databaseUrl = `${database.location.databaseUrl}_absent`;
       const opening = openLedger({ ...database.location, databaseUrl });

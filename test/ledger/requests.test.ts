@@ -50,9 +50,11 @@ describeOnEachDatabase('requests of the gateway', (databases) => {
     ['request', { idempotencyKey: 'another' }],
   ])('never get the turn id of another %s', async (_title, over) => {
     await ledger.requests.register(request('one'));
-    await expect(ledger.requests.register(request('one', over))).rejects.toThrow('another request has this turn id');
+    await expect(ledger.requests.register(request('one', over))).rejects.toThrow(
+      'another request already has this turn id',
+    );
     const without = request('one', { ...over, idempotencyKey: null });
-    await expect(ledger.requests.register(without)).rejects.toThrow('another request has this turn id');
+    await expect(ledger.requests.register(without)).rejects.toThrow('another request already has this turn id');
   });
 
   test('keep no idempotency key as it was sent', async () => {

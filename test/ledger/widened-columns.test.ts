@@ -1,6 +1,6 @@
 /** A ledger from before token counts had 64 bits, with what it holds and who works on it. */
 import { Migrator } from 'kysely';
-import { withPatience } from '../../src/ledger/failures';
+import { withRetries } from '../../src/ledger/failures';
 import { migrations } from '../../src/ledger/migrations';
 import { migrateLedger, openLedger } from '../../src/ledger/open-ledger';
 import { openPostgres } from '../../src/ledger/postgres';
@@ -61,7 +61,7 @@ describeOnEachDatabase('a ledger from before its token counts had 64 bits', (dat
 
   /** As an older worker does all its work: prepared once on its connection, and again when that is lost. */
   function asBefore<T>(work: (db: LedgerDatabase) => Promise<T>): Promise<T> {
-    return withPatience({ database: databases.name, giveUpAfterMs: 50_000 }, () => work(old));
+    return withRetries({ database: databases.name, giveUpAfterMs: 50_000 }, () => work(old));
   }
 
   function readAsBefore() {

@@ -1,10 +1,10 @@
 import {
-  classifyBrokenExchange,
+  classifyFailedExchange,
   classifyErrorResponse,
   classifyUnusableResponse,
   type CallContext,
 } from '../../src/providers/classify-failure';
-import type { BreakCause } from '../../src/providers/exchange';
+import type { FailureCause } from '../../src/providers/exchange';
 
 const context: CallContext = {
   provider: 'holysheep',
@@ -16,14 +16,14 @@ function answered(status: number, error: unknown = {}, headers: Record<string, s
   return classifyErrorResponse({ status, headers }, { error }, context);
 }
 
-function broken(cause: BreakCause, options: { sent?: boolean; status?: number } = {}) {
+function broken(cause: FailureCause, options: { sent?: boolean; status?: number } = {}) {
   const head = options.status === undefined ? null : { status: options.status, headers: {} };
-  return classifyBrokenExchange({ kind: 'broken', cause, head, sent: options.sent ?? true }, context);
+  return classifyFailedExchange({ kind: 'failed', cause, head, sent: options.sent ?? true }, context);
 }
 
 const answered200 = { status: 200, headers: {} };
 
-function networkError(code: string): BreakCause {
+function networkError(code: string): FailureCause {
   return { kind: 'network', error: Object.assign(new Error('sk-secret-key'), { code }) };
 }
 
@@ -105,7 +105,7 @@ describe('a refusal of the messages', () => {
 describe('the message of a failure', () => {
   test('names provider, status and code', () => {
     expect(answered(429, { code: 'rate_limit_exceeded', type: 'requests' }).message).toBe(
-      'holysheep answered 429 (rate_limit_exceeded): too many requests, or a used-up quota',
+      'holysheep answered 429 (rate_limit_exceeded): too many requests, or an exhausted quota',
     );
   });
 
@@ -195,7 +195,7 @@ describe('a call without a complete response', () => {
   });
 
   test('a stream that was cut → connection, retryable, charge unknown', () => {
-    expect(broken({ kind: 'cut' }, { status: 200 })).toMatchObject({
+    expect(broken({ kind: 'truncated' }, { status: 200 })).toMatchObject({
       kind: 'connection',
       retryable: true,
       charge: 'unknown',

@@ -1,5 +1,5 @@
 import * as fc from 'fast-check';
-import type { BreakCause } from '../../src/providers/exchange';
+import type { FailureCause } from '../../src/providers/exchange';
 import { StreamReader } from '../../src/providers/stream-reader';
 
 const limits = { firstByteMs: 100, firstTokenMs: 300, idleMs: 200, totalMs: 0 };
@@ -8,15 +8,15 @@ const graceMs = 1_000;
 /** A reader, and what it did to its exchange. */
 function startReader({ contentType = 'text/event-stream', status = 200, maxBytes = 100_000 } = {}) {
   const heard: string[] = [];
-  const ends: (BreakCause | { body: unknown })[] = [];
-  const end = (result: BreakCause | { body: unknown }): void => {
+  const ends: (FailureCause | { body: unknown })[] = [];
+  const end = (result: FailureCause | { body: unknown }): void => {
     ends.push(result);
     reader.close();
   };
   const stream = { limits, onText: (text: string) => heard.push(text) };
   const reader: StreamReader = new StreamReader(stream, maxBytes, {
     finish: () => end(reader.end()),
-    breakOff: (cause) => end(cause),
+    abort: (cause) => end(cause),
   });
   reader.onSent();
   const open = (): void => reader.onHead({ status, headers: { 'content-type': contentType } });
@@ -266,10 +266,10 @@ describe('a limit', () => {
 
 describe('a stream is broken', () => {
   test.each([
-    ['it ends before a finish reason', delta({ content: 'Hel' }), { kind: 'cut' }],
-    ['it ends within an event', delta({ content: 'Hel' }) + finish.slice(0, 20), { kind: 'cut' }],
-    ['nothing comes at all', '', { kind: 'cut' }],
-    ['[DONE] comes before a finish reason', delta({ content: 'Hel' }) + done, { kind: 'cut' }],
+    ['it ends before a finish reason', delta({ content: 'Hel' }), { kind: 'truncated' }],
+    ['it ends within an event', delta({ content: 'Hel' }) + finish.slice(0, 20), { kind: 'truncated' }],
+    ['nothing comes at all', '', { kind: 'truncated' }],
+    ['[DONE] comes before a finish reason', delta({ content: 'Hel' }) + done, { kind: 'truncated' }],
     ['an event is no JSON', delta({ content: 'Hel' }) + 'data: {"cho\n\n' + finish, { kind: 'malformed-chunk' }],
     ['its text is no text', delta({ content: 7 }) + finish, { kind: 'malformed-chunk' }],
     ['an event is no object', `data: 7\n\n${finish}`, { kind: 'malformed-chunk' }],

@@ -1,5 +1,5 @@
 import { type Browser, chromium } from 'playwright-core';
-import { findOnPath } from '../../src/temporal-server/locate';
+import { findOnPath } from '../../src/temporal-server/programs';
 import type { Reporter } from '../../src/terminal/reporter';
 import { bringDebianProgram } from './debian-program';
 

@@ -3,7 +3,7 @@ import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { lockFile } from '../../src/temporal-server/file-lock';
-import { findOnPath } from '../../src/temporal-server/locate';
+import { findOnPath } from '../../src/temporal-server/programs';
 import type { Reporter } from '../../src/terminal/reporter';
 import { cacheDirectory } from './cache-directory';
 

@@ -4,27 +4,28 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { bundleWorkflowCode, DefaultLogger } from '@temporalio/worker';
 import { searchAttributeNames } from '../../src/contract/names';
-import { startDevServer } from '../../src/temporal-server/dev-server';
-import { devServerTuning } from '../../src/temporal-server/dev-server-flags';
+import { devServerTuning, startDevServer } from '../../src/temporal-server/dev-server';
 import { ensureTemporalBinary } from '../../src/temporal-server/ensure-temporal';
 import { errorMessage } from '../../src/contract/failures';
 import { createReporter, type Reporter } from '../../src/terminal/reporter';
 import { cacheDirectory } from './cache-directory';
 import { bringChromium, chromiumEnvironment } from './chromium';
+import { postgresEnvironment, postgresUnavailable, startPostgres } from './postgres';
 import { pythonEnvironment } from './python';
 import { bringPythonOpenai } from './python-openai';
 import { bringRedis } from './redis-program';
 import { redisEnvironment } from './redis';
 import { endings } from './shared-resources';
-import { testEnvironment, testNamespace } from './temporal';
+import { testEnvironment, testNamespace, triesAgainSoon } from './temporal';
 
-/** Runs once before all test files: one Temporal server and one workflow bundle for all of them. */
+/** Runs once before all test files: one Temporal server, one PostgreSQL and one workflow bundle for all of them. */
 // oxlint-disable-next-line import/no-default-export -- Jest asks for it
 export default async function globalSetup(): Promise<void> {
   const directory = mkdtempSync(join(tmpdir(), 'bellwether-test-'));
   endings.push(() => rm(directory, { recursive: true }));
   await Promise.all([
     startSharedTemporal(),
+    startSharedPostgres(),
     bundleWorkflows(join(directory, 'workflow-bundle.js')),
     findProgram(bringRedis, redisEnvironment),
     findProgram(bringChromium, chromiumEnvironment),
@@ -46,10 +47,17 @@ async function startSharedTemporal(): Promise<void> {
     dataFile: undefined,
     namespace: testNamespace,
     searchAttributes: Object.values(searchAttributeNames),
-    tuning: [...devServerTuning, forgetsAtOnce],
+    tuning: [...devServerTuning, forgetsAtOnce, triesAgainSoon],
   });
   endings.push(() => server.stop());
   process.env[testEnvironment.address] = server.address;
+}
+
+async function startSharedPostgres(): Promise<void> {
+  if (postgresUnavailable() !== null) return;
+  const server = await startPostgres();
+  endings.push(() => server.stop());
+  process.env[postgresEnvironment.url] = server.url;
 }
 
 /** Tests that need it tell why they are skipped, or fail in CI, when it cannot be had. */

@@ -7,7 +7,7 @@ import { Client } from 'pg';
 import { BetterSqlite3 } from '../../src/platform/better-sqlite3';
 import type { Ledger } from '../../src/contract/ledger';
 import { type LedgerLocation, openLedger } from '../../src/ledger/open-ledger';
-import { postgresUnavailable, startPostgres, type TestPostgres } from './postgres';
+import { postgresUnavailable, sharedPostgresUrl } from './postgres';
 
 /** Much of a test's time: how long a turn has patience is another matter than how long the machine stands still. */
 const giveUpAfterMs = 50_000;
@@ -20,18 +20,14 @@ export interface TestDatabase {
   remove(): Promise<void>;
 }
 
-/** A kind of database; `start` before the first `create`, `stop` after the last `remove`. */
+/** A kind of database. */
 export interface TestDatabases {
   readonly name: 'SQLite' | 'PostgreSQL';
-  start(): Promise<void>;
-  stop(): Promise<void>;
   create(): Promise<TestDatabase>;
 }
 
 class SqliteDatabases implements TestDatabases {
   readonly name = 'SQLite';
-  async start(): Promise<void> {}
-  async stop(): Promise<void> {}
 
   create(): Promise<TestDatabase> {
     const dataDirectory = mkdtempSync(join(tmpdir(), 'bellwether-ledger-'));
@@ -51,36 +47,33 @@ class SqliteDatabases implements TestDatabases {
   }
 }
 
+/** Databases of the server that all test files share. */
 class PostgresDatabases implements TestDatabases {
   readonly name = 'PostgreSQL';
-  private server: TestPostgres | undefined;
-  private created = 0;
-
-  async start(): Promise<void> {
-    this.server = await startPostgres();
-  }
-
-  async stop(): Promise<void> {
-    await this.server?.stop();
-  }
 
   async create(): Promise<TestDatabase> {
-    if (this.server === undefined) throw new Error('PostgreSQL is not started.');
-    const name = `ledger_${(this.created += 1)}`;
-    const admin = new Client(this.server.url);
-    await admin.connect();
-    await admin.query(`create database ${name}`);
-    await admin.end();
-    const databaseUrl = this.server.url.replace(/[^/]*$/, name);
+    const url = sharedPostgresUrl();
+    const name = `ledger_${crypto.randomUUID().replaceAll('-', '')}`;
+    await administer(url, `create database ${name}`);
+    const databaseUrl = url.replace(/[^/]*$/, name);
     const reader = new Client(databaseUrl);
     await reader.connect();
     return {
       location: { databaseUrl, dataDirectory: tmpdir(), giveUpAfterMs },
       query: async <Row>(statement: string) => (await reader.query(statement)).rows as Row[],
-      // The database itself goes with the server.
-      remove: () => reader.end(),
+      async remove() {
+        await reader.end();
+        await administer(url, `drop database ${name} with (force)`);
+      },
     };
   }
+}
+
+async function administer(url: string, statement: string): Promise<void> {
+  const admin = new Client(url);
+  await admin.connect();
+  await admin.query(statement);
+  await admin.end();
 }
 
 /**
@@ -88,13 +81,8 @@ class PostgresDatabases implements TestDatabases {
  * skipped, with the reason; in CI it fails.
  */
 export function describeOnEachDatabase(title: string, suite: (databases: TestDatabases) => void): void {
-  const runOn = (databases: TestDatabases) => () => {
-    beforeAll(() => databases.start());
-    suite(databases);
-    afterAll(() => databases.stop()); // after the suite's own, as Jest keeps their order
-  };
-  describe(`${title} (SQLite)`, runOn(new SqliteDatabases()));
-  describeOnPostgres(title, runOn(new PostgresDatabases()));
+  describe(`${title} (SQLite)`, () => suite(new SqliteDatabases()));
+  describeOnPostgres(title, () => suite(new PostgresDatabases()));
 }
 
 /** As `describe`, where a PostgreSQL can be had. */

@@ -1,22 +1,27 @@
 const { default: Sequencer } = require('@jest/test-sequencer');
 
 /**
- * What takes a minute and more begins first, so that nothing long is left alone at the end. The demonstration needs a core
- * for itself; beside it run those that mostly wait.
+ * What takes longest begins first, so that nothing long is left alone at the end. The demonstration needs a core for itself;
+ * beside it runs what mostly waits.
  */
 const first = [
-  'cli/demo',
-  'end-to-end/gateway-kills',
+  'cli/demo.long',
+  'end-to-end/gateway-kills.long',
+  'end-to-end/rollout-kills.long',
+  'end-to-end/session-burst.long',
+  'gateway/fuzz/fuzz.long',
   'gateway/faults/table',
+  'end-to-end/gateway-kills',
+  'client/stuck-workflows',
   'workflows/streamed-turn',
-  'gateway/faults/recovery',
+  'cli/up',
+  'cli/rollout',
   'cli/doctor',
   'end-to-end/rollout-kills',
-  'cli/rollout',
   'end-to-end/kills',
-  'end-to-end/long-conversation',
   'workflows/canary-rollout-72-hours',
-  'activities/routing',
+  'gateway/faults/recovery',
+  'end-to-end/web-page',
 ];
 
 const placeOf = ({ path }) => {

@@ -6,7 +6,7 @@ import { tmpdir, userInfo } from 'node:os';
 import { dirname, join } from 'node:path';
 import { promisify } from 'node:util';
 import { errorMessage } from '../../src/contract/failures';
-import { findFreePort } from '../../src/temporal-server/free-port';
+import { findFreePort } from '../../src/temporal-server/ports';
 import { end, endWithUs } from './server-process';
 
 /** A PostgreSQL server of the tests' own, in a temporary directory. */
@@ -18,6 +18,16 @@ export interface TestPostgres {
   kill(): Promise<void>;
   /** Starts it again after `kill`, with the same URL and data. */
   restart(): Promise<void>;
+}
+
+/** Set by global-setup, where a PostgreSQL can be had. */
+export const postgresEnvironment = { url: 'BELLWETHER_TEST_POSTGRES_URL' } as const;
+
+/** Of the server that all test files share: each makes databases of its own, and nobody stops it. */
+export function sharedPostgresUrl(): string {
+  const url = process.env[postgresEnvironment.url];
+  if (url === undefined) throw new Error('There is no PostgreSQL here; use describeOnPostgres.');
+  return url;
 }
 
 /** Why `startPostgres` cannot work here, or null when it can. */
@@ -121,6 +131,9 @@ interface ServerPlace {
   readonly user: ServerUser | undefined;
 }
 
+/** Several test files at once, each with some pools of connections. */
+const maxConnections = 300;
+
 /** A killed server's children may hold its memory for a moment, and the port was free only when it was asked for. */
 async function startServer(place: ServerPlace): Promise<ChildProcess> {
   const giveUpAtMs = performance.now() + 40_000;
@@ -135,7 +148,8 @@ async function startServer(place: ServerPlace): Promise<ChildProcess> {
 function tryStart({ binary, directory, data, port, user }: ServerPlace) {
   const sockets = process.platform === 'win32' ? [] : ['-k', ''];
   // Without fsync: these servers are killed, but the machine under them goes on.
-  const server = spawn(binary, ['-D', data, '-h', '127.0.0.1', '-p', String(port), ...sockets, '-F'], {
+  const place = ['-D', data, '-h', '127.0.0.1', '-p', String(port), ...sockets];
+  const server = spawn(binary, [...place, '-F', '-c', `max_connections=${maxConnections}`], {
     ...user,
     cwd: data,
     stdio: ['ignore', 'ignore', 'pipe'],

@@ -3,7 +3,7 @@ import { mkdirSync, mkdtempSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { findFreePort } from '../../src/temporal-server/free-port';
+import { findFreePort } from '../../src/temporal-server/ports';
 import { end, endWithUs } from './server-process';
 
 /** Set by global-setup: the program, or why there is none. */

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { NativeConnection, Worker } from '@temporalio/worker';
 import { createActivities } from '../../src/activities/create-activities';
-import { TargetMemory } from '../../src/activities/target-health';
+import { TargetHealth } from '../../src/activities/target-health';
 import { findAuditProblem, readAudit } from '../../src/operator/audit-chain';
 import { RolloutClient } from '../../src/client/rollout-client';
 import { openLedger } from '../../src/ledger/open-ledger';
@@ -67,7 +67,7 @@ export async function startInterferedWorker(
       providers: providersByName,
       policy,
       streams: service.streams,
-      targets: new TargetMemory(policy.breaker),
+      targets: new TargetHealth(policy.breaker),
       owner: randomUUID(),
     }),
   });

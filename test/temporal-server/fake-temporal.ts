@@ -6,6 +6,7 @@ import { createServer, type RequestListener } from 'node:http';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import type { DownloadSource } from '../../src/temporal-server/download';
+import { goVersion, pinnedVersion } from '../../src/temporal-server/temporal-version';
 
 /** A shell script in `directory`, executable. Returns its path. */
 export async function writeProgram(directory: string, name: string, script: string): Promise<string> {
@@ -17,21 +18,35 @@ export async function writeProgram(directory: string, name: string, script: stri
 
 /** What a Temporal CLI with that server answers to `--version`. */
 export function versionScript(server: string): string {
-  return `echo "temporal version 1.2.3 (Server ${server}, UI 2.42.1)"`;
+  return `echo "temporal version 1.2.3 (Server ${server}, UI 2.54.1)"`;
 }
 
 /**
- * A `go` whose `install` notes itself in `journal` and makes a program with that server version; where `untilMade` is given,
- * not before somebody makes that file. It waits no longer than the journal is there, so that nothing outlives its test.
+ * A `go` whose `install` notes itself in `journal` and makes a program of the version that Go can build; where `untilMade`
+ * is given, not before somebody makes that file. It waits no longer than the journal is there, so that nothing outlives its test.
  */
-export function goScript(journal: string, server = '1.29.1', untilMade?: string): string {
+export function goScript(journal: string, untilMade?: string): string {
   return [
     `echo "install $3" >> '${journal}'`,
-    'echo "go: downloading go.temporal.io/server v1.29.1" >&2',
+    `echo "go: downloading go.temporal.io/server v${goVersion.server}" >&2`,
     'echo "go.temporal.io/server/common" >&2',
     ...(untilMade === undefined ? [] : [`while [ -e '${journal}' ] && [ ! -e '${untilMade}' ]; do sleep 0.1; done`]),
-    `printf '#!/bin/sh\\n${versionScript(server)}\\n' > "$GOBIN/temporal"`,
+    `printf '#!/bin/sh\\n${versionScript(goVersion.server)}\\n' > "$GOBIN/temporal"`,
     'chmod +x "$GOBIN/temporal"',
+  ].join('\n');
+}
+
+/** A `python3` whose pip notes its requirements in `journal` and installs a program with that server version. */
+export function pipScript(journal: string, server = pinnedVersion.server): string {
+  return [
+    'while [ $# -gt 0 ]; do',
+    '  case "$1" in --target) target=$2 ;; -r) requirements=$2 ;; esac',
+    '  shift',
+    'done',
+    `cat "$requirements" >> '${journal}'`,
+    'mkdir -p "$target/bin"',
+    `printf '#!/bin/sh\\n${versionScript(server)}\\n' > "$target/bin/temporal"`,
+    'chmod +x "$target/bin/temporal"',
   ].join('\n');
 }
 

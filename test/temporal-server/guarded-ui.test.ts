@@ -1,7 +1,10 @@
+import { mkdtemp, rm, stat, writeFile } from 'node:fs/promises';
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
-import { type GuardedUi, startGuardedUi } from '../../src/temporal-server/guarded-ui';
+import { type GuardedUi, startGuardedUi, uiToken } from '../../src/temporal-server/guarded-ui';
 import { sendAs } from '../support/send-as';
 
 const token = 'a-token-of-the-tests';
@@ -134,4 +137,23 @@ test('while the UI does not answer, that is said, without where it is', async ()
 test('a port that is taken is refused with what to do', async () => {
   const { port } = upstream.address() as AddressInfo;
   await expect(startGuardedUi({ upstream: origin, port, token })).rejects.toThrow(/is taken.*--ui-port/);
+});
+
+describe('the token', () => {
+  let directory: string;
+  beforeEach(async () => {
+    directory = await mkdtemp(join(tmpdir(), 'ui-token-'));
+  });
+  afterEach(() => rm(directory, { recursive: true }));
+
+  test('is kept, for its owner alone', async () => {
+    const first = await uiToken(directory);
+    expect(await uiToken(directory)).toBe(first);
+    expect((await stat(join(directory, 'temporal-ui-token'))).mode & 0o777).toBe(0o600);
+  });
+
+  test.each(['', '\n', 'short', 'x'.repeat(44)])('is made anew when its file holds %j', async (content) => {
+    await writeFile(join(directory, 'temporal-ui-token'), content);
+    expect(await uiToken(directory)).toMatch(/^[\w-]{43}$/);
+  });
 });

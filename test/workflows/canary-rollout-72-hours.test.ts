@@ -4,17 +4,17 @@ import { join } from 'node:path';
 import type { TestWorkflowEnvironment } from '@temporalio/testing';
 import { ApplicationFailure } from '@temporalio/common';
 import { Worker } from '@temporalio/worker';
-import { canaryRolloutWorkflowType, defaultTaskQueue, rolloutWorkflowId, statusQuery } from '../../src/contract/names';
+import { canaryRolloutWorkflowType, rolloutWorkflowId, statusQuery } from '../../src/contract/names';
 import type { RolloutEntry, RolloutResult, RolloutSpec, RolloutStatus } from '../../src/contract/rollout';
 import type { EvidenceRequest } from '../../src/contract/rollout-ledger';
 import type { Ledger } from '../../src/contract/ledger';
 import { openLedger } from '../../src/ledger/open-ledger';
 import { rolloutSpec } from '../support/rollout-spec';
 import { startTimeSkipping } from '../support/time-skipping';
-import { workflowBundle } from '../support/temporal';
+import { unique, workflowBundle } from '../support/temporal';
 import { VirtualTraffic, type TrafficRates } from '../support/virtual-traffic';
 
-/** Each test starts a server of its own and takes some hundred decisions. */
+/** Each test takes some hundred decisions. */
 jest.setTimeout(180_000);
 
 const hourMs = 60 * 60 * 1000;
@@ -25,37 +25,43 @@ const good: TrafficRates = {
   seed: 'a good canary',
 };
 
+/** Its clock goes on from test to test, each of which is over before the next one begins. */
+let environment: TestWorkflowEnvironment;
+beforeAll(async () => {
+  environment = await startTimeSkipping();
+});
+afterAll(() => environment.teardown());
+
 /** One rollout in virtual time: the workflow and the ledger are real, the traffic is counted out by a generator. */
 class World {
   readonly directory = mkdtempSync(join(tmpdir(), 'bellwether-rollout-'));
   /** When virtual time is within one of these, hours since the start, the evidence cannot be read. */
   outages: { readonly fromHours: number; readonly toHours: number }[] = [];
+  readonly taskQueue = unique('72-hours');
   private startedAtMs = 0;
 
   private constructor(
-    readonly environment: TestWorkflowEnvironment,
     readonly ledger: Ledger,
     readonly spec: RolloutSpec,
     private readonly traffic: VirtualTraffic,
   ) {}
 
-  static async create(rates: TrafficRates, changes: Partial<RolloutSpec> = {}): Promise<World> {
-    const environment = await startTimeSkipping();
+  static async create(rates: TrafficRates): Promise<World> {
     const directory = mkdtempSync(join(tmpdir(), 'bellwether-ledger-'));
     const ledger = await openLedger({ dataDirectory: directory });
-    const spec = rolloutSpec({ intervalMs: hourMs, ...changes });
+    const spec = rolloutSpec({ intervalMs: hourMs });
     const patient = { ...spec, gates: { ...spec.gates, freshnessMs: 2 * spec.intervalMs } };
-    return new World(environment, ledger, patient, new VirtualTraffic(rates));
+    return new World(ledger, patient, new VirtualTraffic(rates));
   }
 
   worker(): Promise<Worker> {
     return Worker.create({
-      connection: this.environment.nativeConnection,
-      taskQueue: defaultTaskQueue,
+      connection: environment.nativeConnection,
+      taskQueue: this.taskQueue,
       workflowBundle: workflowBundle(),
       activities: {
         observeRollout: async ({ bake }: EvidenceRequest) => {
-          const atMs = await this.environment.currentTimeMs();
+          const atMs = await environment.currentTimeMs();
           const hours = (atMs - this.startedAtMs) / hourMs;
           if (this.outages.some(({ fromHours, toHours }) => fromHours <= hours && hours < toHours)) {
             throw ApplicationFailure.nonRetryable('The telemetry is down.');
@@ -72,15 +78,15 @@ class World {
   }
 
   start() {
-    return this.environment.client.workflow.start(canaryRolloutWorkflowType, {
-      taskQueue: defaultTaskQueue,
+    return environment.client.workflow.start(canaryRolloutWorkflowType, {
+      taskQueue: this.taskQueue,
       workflowId: rolloutWorkflowId(this.spec.name),
       args: [{ spec: this.spec }],
     });
   }
 
   get handle() {
-    return this.environment.client.workflow.getHandle(rolloutWorkflowId(this.spec.name));
+    return environment.client.workflow.getHandle(rolloutWorkflowId(this.spec.name));
   }
 
   status(): Promise<RolloutStatus> {
@@ -89,7 +95,6 @@ class World {
 
   async close(): Promise<void> {
     await this.ledger.close();
-    await this.environment.teardown();
     rmSync(this.directory, { recursive: true });
   }
 }
@@ -136,7 +141,7 @@ test('a canary that succeeds 98% of the time never leaves 10%, and is held rathe
   const worker = await world.worker();
   await worker.runUntil(async () => {
     await world.start();
-    await world.environment.sleep('100.5 hours');
+    await environment.sleep('100.5 hours');
     const { state } = await world.status();
     expect(state).toMatchObject({ phase: 'Held', percent: 10 });
     expect(steps(state)).toEqual([[10, 0]]);
@@ -207,7 +212,7 @@ test('telemetry that is down when the plan ends holds the rollout, until an oper
   const worker = await world.worker();
   await worker.runUntil(async () => {
     await world.start();
-    await world.environment.sleep('90.5 hours');
+    await environment.sleep('90.5 hours');
     const { state } = await world.status();
     expect(state).toMatchObject({ phase: 'Held', percent: 75 });
     await world.handle.signal('resume', { actor: 'ann', reason: 'the telemetry is back' });
@@ -225,18 +230,18 @@ test('hours in which nobody works on the rollout cost no time and repeat no step
   const first = await world.worker();
   const carried = await first.runUntil(async () => {
     await world.start();
-    await world.environment.sleep('35.5 hours');
+    await environment.sleep('35.5 hours');
     const { state, lastAnalysis } = await world.status();
     await world.handle.terminate();
     return { state, lastAnalysis };
   });
   expect(carried.state.percent).toBe(50);
-  await world.environment.sleep('19.7 hours');
+  await environment.sleep('19.7 hours');
 
   const second = await world.worker();
   const result = await second.runUntil(
-    world.environment.client.workflow.execute(canaryRolloutWorkflowType, {
-      taskQueue: defaultTaskQueue,
+    environment.client.workflow.execute(canaryRolloutWorkflowType, {
+      taskQueue: world.taskQueue,
       workflowId: rolloutWorkflowId(world.spec.name),
       args: [{ spec: world.spec, carried }],
     }) as Promise<RolloutResult>,

@@ -8,5 +8,5 @@ test('a history that Temporal would end is drained before, by its events or its 
   );
   const large = historyFullReason('s', { historyLength: 50, historySize: small.historySize + 1 }, 3);
   expect(large).toContain('50 events and 20971521 bytes');
-  expect(large).toContain('until its 3 unfinished ones are answered');
+  expect(large).toContain('until its 3 turns in flight are answered');
 });

@@ -1,14 +1,14 @@
-import path from 'node:path';
 import { Client } from '@temporalio/client';
 import { listStuck } from '../../client/stuck-workflows';
 import { programSearchPath } from '../../config/environment';
 import type { Settings, TemporalSettings } from '../../config/settings';
 import { searchAttributeNames } from '../../contract/names';
-import { embeddedServerAddress } from '../../temporal-server/embedded-data-file';
-import { findOnPath, isExecutableFile } from '../../temporal-server/locate';
-import { missingSearchAttributes } from '../../temporal-server/search-attributes';
-import { pinnedVersion, readSupportedVersion } from '../../temporal-server/temporal-version';
-import { connectToTemporal, isNotFound } from '../../operator/connections';
+import { embeddedServerAddress } from '../../temporal-server/data-file';
+import { missingSearchAttributes } from '../../temporal-server/namespace';
+import { findOnPath } from '../../temporal-server/programs';
+import { findInStore, readSupportedVersion, temporalStore } from '../../temporal-server/temporal-version';
+import { isNotFound } from '../../client/errors';
+import { connectToTemporal } from '../../operator/connections';
 import type { Check, CheckOutcome } from './check';
 
 const setupAdvice = 'Run: npx bellwether setup';
@@ -55,8 +55,7 @@ async function checkServer(settings: TemporalSettings, isEmbedded: boolean): Pro
 
 /** Embedded and not running: is the program here? Nothing is brought by a check. */
 async function checkProgram(cacheDirectory: string): Promise<CheckOutcome> {
-  const cached = path.join(cacheDirectory, 'temporal', pinnedVersion.cli, 'temporal');
-  const program = findOnPath('temporal', programSearchPath()) ?? (isExecutableFile(cached) ? cached : undefined);
+  const program = findOnPath('temporal', programSearchPath()) ?? findInStore(temporalStore(cacheDirectory));
   if (program === undefined) {
     return {
       status: 'skipped',

@@ -1,9 +1,9 @@
 import { Command } from 'commander';
-import type { RolloutAction, RolloutEntry } from '../../contract/rollout';
+import type { RolloutAction } from '../../contract/rollout';
 import { exitStatusHelp } from '../exit-status';
 import { renderTable, writeJson, writeLines } from '../../terminal/output';
-import { readTrail, type TrailEntry, useLedger } from '../../operator/rollout-ledger';
-import { isoTime } from '../../operator/rollout-view';
+import { withOperator } from '../../operator/rollout-operator';
+import { listRollouts, readTrail, type TrailEntry, trailEntryAsJson } from '../../operator/trail';
 import { formatTime, oneLine, phaseIcons } from '../../terminal/format';
 
 interface HistoryFlags {
@@ -22,14 +22,14 @@ export function historyCommand(): Command {
     .option('--json', 'print JSON')
     .addHelpText('after', `\n${exitStatusHelp}`)
     .action((name: string | undefined, flags: HistoryFlags) =>
-      flags.rollouts ? listRollouts(flags) : showHistory(name, flags),
+      flags.rollouts ? listAll(flags) : showHistory(name, flags),
     );
 }
 
 async function showHistory(name: string | undefined, { all, json }: HistoryFlags): Promise<void> {
-  const trail = await useLedger(({ rollouts }) => readTrail(rollouts, name));
+  const trail = await withOperator(({ rollouts }) => readTrail(rollouts, name));
   const shown = trail.filter((entry) => all === true || entry.row.action !== 'wait');
-  if (json) writeJson(shown.map(entryAsJson));
+  if (json) writeJson(shown.map(trailEntryAsJson));
   else writeLines([historyTable(shown)]);
 }
 
@@ -68,46 +68,8 @@ function historyTable(trail: readonly TrailEntry[]): string {
   );
 }
 
-function entryAsJson({ row, before, decision, command }: TrailEntry): object {
-  return {
-    sequence: row.sequence,
-    position: row.position,
-    at: isoTime(row.atMs),
-    actor: row.actor,
-    action: row.action,
-    phase: decision.next.phase,
-    percent_before: before?.percent ?? null,
-    percent: decision.next.percent,
-    reason: row.reason,
-    missing: decision.missing,
-    command,
-    hash: row.hash,
-  };
-}
-
-/** The first and the last entry of one rollout. */
-interface ListedRollout {
-  readonly first: RolloutEntry;
-  readonly last: RolloutEntry;
-}
-
-async function listRollouts({ json }: HistoryFlags): Promise<void> {
-  const rows = await useLedger(({ rollouts }) => rollouts.auditTrail());
-  const listed = new Map<string, ListedRollout>();
-  for (const row of rows) {
-    const entry = JSON.parse(row.entry) as RolloutEntry;
-    listed.set(row.rollout, { first: listed.get(row.rollout)?.first ?? entry, last: entry });
-  }
-  const rollouts = [...listed.values()].map(({ first, last: { spec, decision } }) => ({
-    rollout: spec.name,
-    from: spec.baselineArm,
-    to: spec.canaryArm,
-    phase: decision.next.phase,
-    percent: decision.next.percent,
-    started_at: isoTime(first.atMs),
-    ended_at: decision.next.endedAtMs === null ? null : isoTime(decision.next.endedAtMs),
-    started_by: spec.actor,
-  }));
+async function listAll({ json }: HistoryFlags): Promise<void> {
+  const rollouts = await withOperator((operator) => listRollouts(operator.rollouts));
   if (json) writeJson(rollouts);
   else if (rollouts.length === 0) writeLines(['There was no rollout yet.']);
   else

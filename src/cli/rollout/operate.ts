@@ -1,15 +1,12 @@
 import os from 'node:os';
 import { Command } from 'commander';
 import pc from 'picocolors';
-import type { RolloutAnswer, RolloutCommandInput, RolloutCommandName } from '../../contract/rollout';
-import { advanceRollout } from '../../domain/rollout/advance-rollout';
-import { rolloutCommandProblem } from '../../domain/rollout/validate';
-import type { Rollouts } from '../../contract/rollout-ledger';
+import { InvalidInputError } from '../../client/errors';
+import type { RolloutCommandName } from '../../contract/rollout';
 import { commandStatusHelp, exitStatus, UsageError } from '../exit-status';
-import { inOptions, optionOfField } from '../options';
+import { optionOfField, usageError } from '../options';
 import { writeJson, writeLines } from '../../terminal/output';
-import { withOperator } from '../../operator/liveness';
-import { findRollout, type KnownRollout, useLedger } from '../../operator/rollout-ledger';
+import { type CommandOutcome, withOperator } from '../../operator/rollout-operator';
 import { statusLine } from './status';
 import { formatTime, oneLine } from '../../terminal/format';
 
@@ -19,12 +16,6 @@ interface OperateFlags {
   readonly full?: boolean;
   readonly force?: boolean;
   readonly json?: boolean;
-}
-
-/** What became of a command; `note` is for a person to know beside it. */
-interface Outcome extends RolloutAnswer {
-  readonly rollout: KnownRollout;
-  readonly note?: string;
 }
 
 export function promoteCommand(): Command {
@@ -64,7 +55,7 @@ function operate(command: RolloutCommandName, description: string): Command {
     .option('--json', 'print JSON')
     .addHelpText('after', `\n${commandStatusHelp}`)
     .action(async (name: string | undefined, flags: OperateFlags) => {
-      process.exitCode = tell(await carryOut(command, name, flags), flags.json ?? false);
+      process.exitCode = tell(command, await carryOut(command, name, flags), flags.json ?? false);
     });
 }
 
@@ -72,104 +63,42 @@ async function carryOut(
   command: RolloutCommandName,
   name: string | undefined,
   { actor, reason, full, force }: OperateFlags,
-): Promise<Outcome> {
-  const input: RolloutCommandInput = { actor, reason, full, force };
-  const problem = rolloutCommandProblem(input);
-  if (problem) throw new UsageError(inOptions(problem, optionOfField));
-
-  return useLedger(async (ledger, { policy }) => {
-    const known = await findRollout(ledger.rollouts, name);
-    if (known.state.endedAtMs !== null) return { ...refusedAsEnded(known), rollout: known };
-    // So that two operators who both saw 10% do not promote by two steps.
-    const seen = command === 'promote' ? { ...input, seenPercent: known.state.percent } : input;
-    try {
-      const answer = await askWorkflow(known.spec.name, command, seen);
-      if (answer !== null) return { ...answer, rollout: known };
-      if (command !== 'rollback') return { ...refusedWithoutWorkflow(known, command), rollout: known };
-    } catch (error) {
-      const now = await findRollout(ledger.rollouts, known.spec.name);
-      if (now.state.endedAtMs !== null && command !== 'rollback') return { ...refusedAsEnded(now), rollout: now };
-      if (command !== 'rollback') throw error;
-    }
-    return rollBackInLedger(ledger.rollouts, known.spec.name, policy.defaultArm, input);
-  });
+): Promise<CommandOutcome> {
+  try {
+    return await withOperator((operator) => operator.command(name, command, { actor, reason, full, force }));
+  } catch (error) {
+    if (!(error instanceof InvalidInputError)) throw error;
+    throw usageError(error, optionOfField);
+  }
 }
 
-/** A worker that takes over from a dead one needs some 10 s; whoever rolls back cannot wait for much more. */
-const rollbackPatience = { connectTimeoutMs: 5_000, deadlineMs: 15_000 };
-
-/** Null when no workflow runs behind the rollout. */
-function askWorkflow(
-  rollout: string,
-  command: RolloutCommandName,
-  input: RolloutCommandInput,
-): Promise<RolloutAnswer | null> {
-  return withOperator(
-    async (client) => {
-      const isRunning = (await client.execution(rollout)) === 'running';
-      return isRunning ? client.command(rollout, command, input) : null;
-    },
-    command === 'rollback' ? rollbackPatience : {},
-  );
+function reasonOf(outcome: CommandOutcome, command: RolloutCommandName): string {
+  if (outcome.kind === 'ended') return endedReason(outcome);
+  if (outcome.kind !== 'no-workflow') return outcome.reason;
+  const { name } = outcome.spec;
+  return `No workflow runs behind ${name} any more, so it cannot ${command}. \`bellwether rollout rollback ${name}\` ends it; \`rollout start --take-over\` begins a new one.`;
 }
 
-function refusedAsEnded({ spec, state }: KnownRollout): RolloutAnswer {
+function endedReason({ spec, state }: CommandOutcome): string {
   const { name, baselineArm, canaryArm } = spec;
   const instead =
     state.phase === 'Succeeded'
       ? `All traffic is on ${canaryArm}. To move it back: \`bellwether rollout start --from ${canaryArm} --to ${baselineArm}\`; at once: the same the other way round with --take-over, then roll that back.`
       : `All traffic is on ${baselineArm}. To try again: \`bellwether rollout start --from ${baselineArm} --to ${canaryArm}\`.`;
   const when = formatTime(state.endedAtMs ?? state.startedAtMs);
-  return { accepted: false, reason: `${name} ended at ${when} (${state.phase}): ${state.message} ${instead}`, state };
+  return `${name} ended at ${when} (${state.phase}): ${state.message} ${instead}`;
 }
 
-function refusedWithoutWorkflow({ spec, state }: KnownRollout, command: RolloutCommandName): RolloutAnswer {
-  return {
-    accepted: false,
-    reason: `No workflow runs behind ${spec.name} any more, so it cannot ${command}. \`bellwether rollout rollback ${spec.name}\` ends it; \`rollout start --take-over\` begins a new one.`,
-    state,
-  };
-}
+const withoutWorkflowNote =
+  'No workflow answered: the rollback was written straight into the ledger, and holds from the next turn on.';
 
-const maxConflicts = 5;
-
-/**
- * A rollback must work whatever has become of the workflow: it is written where turns are routed from. A workflow that
- * still runs finds it there and ends.
- */
-async function rollBackInLedger(
-  rollouts: Rollouts,
-  name: string,
-  defaultArm: string,
-  { actor = '', reason }: RolloutCommandInput,
-): Promise<Outcome> {
-  const command = { name: 'rollback', actor, ...(reason !== undefined && { reason }) } as const;
-  for (let conflicts = 0; ; conflicts += 1) {
-    const known = await findRollout(rollouts, name);
-    const { spec, state } = known;
-    // The workflow was quicker than its answer.
-    if (state.phase === 'RolledBack') return { accepted: true, reason: state.message, state, rollout: known };
-    if (state.endedAtMs !== null) return { ...refusedAsEnded(known), rollout: known };
-    const occasion = { atMs: Date.now(), evidence: null, command };
-    const decision = advanceRollout(spec, state, occasion);
-    try {
-      await rollouts.record({ spec, decision, ...occasion }, defaultArm);
-    } catch (error) {
-      // The workflow decides something else at this very moment: the rollback follows it.
-      const isConflict = error instanceof Error && error.name === 'RolloutConflictError';
-      if (!isConflict || conflicts >= maxConflicts || (await rollouts.split())?.rollout !== name) throw error;
-      continue;
-    }
-    const note =
-      'No workflow answered: the rollback was written straight into the ledger, and holds from the next turn on.';
-    return { accepted: true, reason: decision.reason, state: decision.next, note, rollout: known };
-  }
-}
-
-function tell({ accepted, reason, state, note, rollout }: Outcome, json: boolean): number {
-  const { phase, percent } = state;
-  if (json) writeJson({ rollout: rollout.spec.name, accepted, reason, phase, percent, note: note ?? null });
+function tell(command: RolloutCommandName, outcome: CommandOutcome, json: boolean): number {
+  const { spec, state } = outcome;
+  const accepted = outcome.kind === 'accepted';
+  const reason = reasonOf(outcome, command);
+  const note = accepted && outcome.withoutWorkflow ? withoutWorkflowNote : null;
+  if (json) writeJson({ rollout: spec.name, accepted, reason, phase: state.phase, percent: state.percent, note });
   else if (!accepted) process.stderr.write(`${pc.red('Refused:')} ${oneLine(reason)}\n`);
-  else writeLines([...(note === undefined ? [] : [pc.yellow(note)]), statusLine({ spec: rollout.spec, state })]);
+  else writeLines([...(note === null ? [] : [pc.yellow(note)]), statusLine({ spec, state })]);
   return accepted ? exitStatus.ok : exitStatus.failed;
 }

@@ -1,23 +1,13 @@
 import { Command } from 'commander';
 import pc from 'picocolors';
-import type { Policy } from '../../contract/policy';
-import type { RolloutSpec } from '../../contract/rollout';
 import { formatUsd } from '../../domain/turn/prices';
-import { migrationReport, migrationVerdict, surchargeNanoUsd } from '../../domain/rollout/migration-report';
-import type { ArmTotals, Spending } from '../../contract/rollout-ledger';
+import { migrationVerdict } from '../../domain/rollout/migration-report';
+import type { ArmTotals } from '../../contract/rollout-ledger';
 import { exitStatusHelp } from '../exit-status';
 import { renderTable, writeJson, writeLines } from '../../terminal/output';
-import { findRollout, useLedger } from '../../operator/rollout-ledger';
+import { readReport, type RolloutReport, type Surcharge } from '../../operator/migration-report';
+import { withOperator } from '../../operator/rollout-operator';
 import { formatCostPerSuccess, formatCount, formatLatency, formatSuccessRate } from '../../terminal/format';
-
-/** What the ledger knows of both arms, and the prices that hold now. */
-interface ReportBasis {
-  readonly spec: RolloutSpec;
-  readonly baseline: ArmTotals;
-  readonly canary: ArmTotals;
-  readonly spending: readonly Spending[];
-  readonly policy: Policy;
-}
 
 /** `bellwether rollout report`: the migration guide's report of a rollout. */
 export function reportCommand(): Command {
@@ -27,41 +17,20 @@ export function reportCommand(): Command {
     .option('--json', "print exactly the guide's report as JSON")
     .addHelpText('after', `\n${exitStatusHelp}`)
     .action(async (name: string | undefined, { json }: { json?: boolean }) => {
-      const basis = await readBasis(name);
-      if (json) writeJson(migrationReport(basis.baseline, basis.canary));
-      else writeLines(reportLines(basis));
+      const report = await withOperator(({ rollouts }, { policy }) => readReport(rollouts, name, policy));
+      if (json) writeJson(report.guide);
+      else writeLines(reportLines(report));
     });
 }
 
-function readBasis(name: string | undefined): Promise<ReportBasis> {
-  return useLedger(async ({ rollouts }, { policy }) => {
-    const { spec } = await findRollout(rollouts, name);
-    const [totals, spending] = await Promise.all([rollouts.armTotals(spec.name), rollouts.spending(spec.name)]);
-    const totalsOf = (arm: string): ArmTotals => totals.find((row) => row.arm === arm) ?? { ...noTotals, arm };
-    return { spec, baseline: totalsOf(spec.baselineArm), canary: totalsOf(spec.canaryArm), spending, policy };
-  });
-}
-
-const noTotals: Omit<ArmTotals, 'arm'> = {
-  turns: 0,
-  successes: 0,
-  failures: 0,
-  latencyMeanMs: null,
-  latencyP95Ms: null,
-  successfulTurns: 0,
-  costNanoUsd: 0,
-  unconfirmedNanoUsd: 0,
-};
-
-function reportLines({ spec, baseline, canary, ...basis }: ReportBasis): readonly string[] {
-  const report = migrationReport(baseline, canary);
+function reportLines({ spec, baseline, canary, guide, surcharge }: RolloutReport): readonly string[] {
   return [
     pc.bold(`Migration report of ${spec.name}: ${spec.baselineArm} → ${spec.canaryArm}`),
     armTable([baseline, canary]),
-    `Latency reduction: ${report.improvement.latency_reduction_pct.toFixed(1)}%`,
-    ...surchargeLines({ spec, ...basis }),
+    `Latency reduction: ${guide.improvement.latency_reduction_pct.toFixed(1)}%`,
+    ...surchargeLines(spec.baselineArm, surcharge),
     '',
-    ...migrationVerdict(report),
+    ...migrationVerdict(guide),
     pc.dim("The verdict is the guide's: 99% of what was seen so far. What decides is in `bellwether rollout status`."),
   ];
 }
@@ -91,28 +60,10 @@ function armTable(arms: readonly ArmTotals[]): string {
   );
 }
 
-/** What the baseline's providers charged beyond the plain price of the tokens. */
-function surchargeLines({ spec, spending, policy }: Pick<ReportBasis, 'spec' | 'spending' | 'policy'>): string[] {
-  const rows = spending.filter(({ arm }) => arm === spec.baselineArm);
-  const priced = rows.map((row) => ({ row, price: priceOf(policy, row) }));
-  const charged = rows.reduce((sum, { costNanoUsd }) => sum + costNanoUsd, 0);
-  const surcharge = priced.reduce(
-    (sum, { row, price }) => sum + (price === undefined ? 0 : surchargeNanoUsd(price, row, row.costNanoUsd)),
-    0,
-  );
-  const unpriced = priced.filter(({ price }) => price === undefined).map(({ row }) => row.target);
+function surchargeLines(arm: string, { nanoUsd, ofNanoUsd, unpricedTargets }: Surcharge): readonly string[] {
+  const unpriced = `The surcharge of ${unpricedTargets.join(', ')} is not known: there is no such target in the configuration.`;
   return [
-    `CJK surcharge of ${spec.baselineArm}: ${formatUsd(surcharge)} of ${formatUsd(charged)}`,
-    ...(unpriced.length === 0
-      ? []
-      : [
-          pc.yellow(
-            `The surcharge of ${unpriced.join(', ')} is not known: there is no such target in the configuration.`,
-          ),
-        ]),
+    `CJK surcharge of ${arm}: ${formatUsd(nanoUsd)} of ${formatUsd(ofNanoUsd)}`,
+    ...(unpricedTargets.length === 0 ? [] : [pc.yellow(unpriced)]),
   ];
-}
-
-function priceOf({ arms }: Policy, { arm, target, model }: Spending) {
-  return arms[arm]?.targets.find((candidate) => candidate.name === target && candidate.model === model)?.price;
 }

@@ -3,18 +3,13 @@ import pc from 'picocolors';
 import type { RolloutSpec } from '../../contract/rollout';
 import { formatDuration } from '../../domain/rollout/clock';
 import { percentOf } from '../../domain/rollout/findings';
-import {
-  defaultRolloutGates,
-  defaultRolloutPlan,
-  rolloutPlans,
-  type RolloutPlanName,
-} from '../../domain/rollout/plans';
+import { defaultRolloutPlan, rolloutPlans, type RolloutPlanName } from '../../domain/rollout/plans';
 import { rolloutSpecProblem } from '../../domain/rollout/validate';
 import { createReporter } from '../../terminal/reporter';
 import { exitStatusHelp, UsageError } from '../exit-status';
 import { inOptions, optionOfField, parseDuration } from '../options';
 import { renderTable, writeJson, writeLines } from '../../terminal/output';
-import { simulateRuns, type SimulationSummary } from '../../operator/simulation';
+import { simulatedSpec, simulateRuns, type SimulationSummary } from '../../operator/simulation';
 
 interface SimulateFlags {
   readonly successRate: readonly number[];
@@ -71,30 +66,13 @@ export function simulateCommand(): Command {
     .option('--json', 'print JSON')
     .addHelpText('after', `\nNot simulated: latency, cost, users with many requests, operators. ${exitStatusHelp}`)
     .action(async (flags: SimulateFlags) => {
-      const spec = specOf(flags);
+      const spec = simulatedSpec(flags.plan, flags.interval);
       const problem = rolloutSpecProblem(spec);
       if (problem !== null) throw new UsageError(inOptions(problem, optionOfField));
       const cases = await simulateCases(spec, flags);
       if (flags.json) writeJson(asJson(flags, cases));
       else writeLines(asText(flags, cases));
     });
-}
-
-function specOf({ plan, interval }: SimulateFlags): RolloutSpec {
-  const { steps, warmMs } = rolloutPlans[plan];
-  return {
-    name: 'simulation',
-    baselineArm: 'legacy',
-    canaryArm: 'canary',
-    steps,
-    intervalMs: interval,
-    warmMs,
-    // The simulated arms are equally fast and cost nothing.
-    gates: { ...defaultRolloutGates, maxLatencyPercent: null, maxCostPercent: null },
-    freezeWindows: [],
-    takeOver: false,
-    actor: 'simulation',
-  };
 }
 
 async function simulateCases(spec: RolloutSpec, flags: SimulateFlags): Promise<readonly SimulatedCase[]> {

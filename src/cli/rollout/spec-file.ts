@@ -5,26 +5,11 @@ import { z } from 'zod';
 import { usdAmount } from '../../config/schema';
 import { parseWith, problemsOf } from '../../config/schema-issues';
 import { describeProblem, formatPath, type ProblemPath } from '../../contract/problem';
-import type { FreezeWindow, RolloutGates, RolloutStep } from '../../contract/rollout';
 import { rolloutPlans, type RolloutPlanName } from '../../domain/rollout/plans';
 import { errorMessage } from '../../contract/failures';
+import type { RolloutDraft } from '../../operator/new-rollout';
 import { parseDuration } from '../options';
 import { UsageError } from '../exit-status';
-
-/** What a file says of a rollout; the rest is as in the plan. */
-export interface SpecFile {
-  readonly name?: string;
-  readonly baselineArm?: string;
-  readonly canaryArm?: string;
-  readonly plan?: RolloutPlanName;
-  readonly steps?: readonly RolloutStep[];
-  readonly intervalMs?: number;
-  readonly warmMs?: number;
-  readonly gates: Partial<RolloutGates>;
-  readonly freezeWindows?: readonly FreezeWindow[];
-  readonly takeOver?: boolean;
-  readonly actor?: string;
-}
 
 const durationExpectation = 'must be a duration with a unit, like 18h, 30m or 5s';
 const duration = z.string({ error: durationExpectation }).transform((text, context) => {
@@ -74,7 +59,7 @@ const specFileSchema = z.strictObject({
 });
 
 /** Reads YAML or JSON. @throws {UsageError} names every wrong field by its path */
-export function readSpecFile(file: string): SpecFile {
+export function readSpecFile(file: string): RolloutDraft {
   const fileName = path.basename(file);
   const parsed = parseWith(specFileSchema, readContent(file, fileName));
   if (!parsed.success) {
@@ -98,9 +83,9 @@ export function readSpecFile(file: string): SpecFile {
       ...otherGates,
       freshnessMs: freshness,
       maxCostNanoUsdPerSuccess: maxCostUsdPerSuccess,
-    }) as Partial<RolloutGates>,
+    }),
     freezeWindows: freezeWindows?.map(({ from, to }) => ({ fromMs: from, toMs: to })),
-  }) as unknown as SpecFile;
+  });
 }
 
 /** A field of the finished spec as the file names it: without units, which the values have. */
@@ -140,7 +125,9 @@ function percentOf(text: string): number {
   return Number(`${text.slice(0, -1)}e-2`);
 }
 
-/** So that a field that the file leaves out does not hide the plan's. */
-function withoutUndefined<T extends object>(value: T): Partial<T> {
-  return Object.fromEntries(Object.entries(value).filter(([, part]) => part !== undefined)) as Partial<T>;
+type Defined<T> = { [Key in keyof T]: Exclude<T[Key], undefined> };
+
+/** So that a field that was left out does not hide what it would win over. */
+export function withoutUndefined<T extends object>(value: T): Partial<Defined<T>> {
+  return Object.fromEntries(Object.entries(value).filter(([, part]) => part !== undefined)) as Partial<Defined<T>>;
 }

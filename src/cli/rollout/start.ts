@@ -1,26 +1,21 @@
 import { Command, InvalidArgumentError, Option } from 'commander';
 import pc from 'picocolors';
-import { RolloutRefusedError } from '../../client/errors';
+import { InvalidInputError, RolloutRefusedError } from '../../client/errors';
 import { describeProblem, type Problem, type ProblemPath } from '../../contract/problem';
 import type { RolloutSpec } from '../../contract/rollout';
-import type { Rollouts } from '../../contract/rollout-ledger';
-import {
-  defaultRolloutGates,
-  defaultRolloutPlan,
-  type RolloutPlanName,
-  rolloutPlans,
-} from '../../domain/rollout/plans';
 import { describeRefusal } from '../../domain/rollout/begin-rollout';
-import { rolloutSpecProblem } from '../../domain/rollout/validate';
-import { forecastLines, forecastTraffic, readTrafficRate, type TrafficForecast } from '../../operator/forecast';
-import { withOperator } from '../../operator/liveness';
-import { useLedger } from '../../operator/rollout-ledger';
-import { isoTime } from '../../operator/rollout-view';
+import { formatDuration } from '../../domain/rollout/clock';
+import { percentOf } from '../../domain/rollout/findings';
+import { type RolloutPlanName, rolloutPlans } from '../../domain/rollout/plans';
+import { forecastAsJson, forecastTraffic, readTrafficRate, type TrafficForecast } from '../../operator/forecast';
+import { buildSpec, defaultArms, findUnusedName, type RolloutDraft } from '../../operator/new-rollout';
+import { withOperator } from '../../operator/rollout-operator';
+import { formatCount } from '../../terminal/format';
 import { writeJson, writeLines } from '../../terminal/output';
 import { UsageError } from '../exit-status';
 import { optionOfField, parseDuration } from '../options';
 import { defaultActor } from './operate';
-import { nameInFile, readSpecFile, type SpecFile } from './spec-file';
+import { nameInFile, readSpecFile, withoutUndefined } from './spec-file';
 import { statusLine } from './status';
 
 interface StartFlags extends Omit<SpecInput, 'file' | 'defaultActor'> {
@@ -57,17 +52,17 @@ export function startCommand(): Command {
 }
 
 async function start({ json, spec: specFile, ...flags }: StartFlags): Promise<void> {
-  await useLedger(async ({ rollouts }) => {
+  await withOperator(async (operator) => {
     const file = specFile === undefined ? undefined : readSpecFile(specFile);
     const input: SpecInput = { ...flags, file, defaultActor: defaultActor() };
-    const spec = await buildSpec(input, (base) => findUnusedName(rollouts, base));
-    const forecast = forecastTraffic(spec, await readTrafficRate(rollouts, Date.now()));
+    const spec = await specOf(input, (arms) => findUnusedName(operator.rollouts, arms));
+    const forecast = forecastTraffic(spec, await readTrafficRate(operator.rollouts, Date.now()));
     if (!json) writeLines(shownForecast(spec, forecast));
-    const { state } = await withOperator((client) => client.start(spec)).catch((error: unknown) => {
+    const { state } = await operator.start(spec).catch((error: unknown) => {
       throw withOptions(error, input);
     });
-    if (json)
-      writeJson({ rollout: spec.name, phase: state.phase, percent: state.percent, spec, forecast: asJson(forecast) });
+    const { phase, percent } = state;
+    if (json) writeJson({ rollout: spec.name, phase, percent, spec, forecast: forecastAsJson(forecast) });
     else
       writeLines([
         statusLine({ spec, state }),
@@ -88,38 +83,33 @@ export function refusalInWordsOf(input: SpecInput, refusal: Problem): string {
   return describeRefusal(refusal, nameOf, takeOver === '--take-over' ? `use ${takeOver}` : `set ${takeOver}`);
 }
 
-function shownForecast(spec: RolloutSpec, forecast: TrafficForecast): readonly string[] {
+/** The forecast in words; the last line is the verdict. */
+export function shownForecast(spec: RolloutSpec, forecast: TrafficForecast): readonly string[] {
   const lines = forecastLines(spec, forecast);
   const paint = forecast.isEnough ? pc.green : pc.yellow;
   return lines.map((line, index) => (index === lines.length - 1 ? paint(line) : line));
 }
 
-function asJson({ rate, needed, ...forecast }: TrafficForecast): object {
-  return {
-    turns_last_24_hours: rate.turnsLastDay,
-    turns_last_hour: rate.turnsLastHour,
-    turns_per_hour: rate.turnsPerHour,
-    turns_per_hour_from: rate.basis,
-    canary_requests_needed_mean: Math.round(needed.mean),
-    canary_requests_needed_99_percent: Math.round(needed.ninetyNinePercent),
-    method: needed.method,
-    canary_requests_by_first_step_end: Math.round(forecast.byFirstStepEnd),
-    canary_requests_by_latest_advance: Math.round(forecast.byLatestAdvance),
-    latest_advance_ms: forecast.latestAdvanceMs,
-    canary_requests_by_plan_end: Math.round(forecast.byPlanEnd),
-    decides_in_time: needed.sufficient === null ? null : needed.sufficient(forecast.byLatestAdvance),
-    turns_per_hour_needed: forecast.turnsPerHourNeeded,
-    enough: forecast.isEnough,
-  };
+function forecastLines(spec: RolloutSpec, forecast: TrafficForecast): readonly string[] {
+  const { rate, needed, latestAdvanceMs, turnsPerHourNeeded } = forecast;
+  const { expectedSuccessRate, minimumSuccessRate } = spec.gates;
+  const good = percentOf(expectedSuccessRate);
+  const planEnd = formatDuration(spec.steps.at(-1)?.nominalEndMs ?? 0);
+  const how = needed.method === 'exact' ? 'exact for these gates' : "by Wald's approximation for these gates";
+  return [
+    `Traffic: ${formatCount(rate.turnsLastDay)} turns in the last 24 hours, ${formatCount(rate.turnsLastHour)} in the last hour; taken as ${formatCount(rate.turnsPerHour)} an hour (${rate.basis}).`,
+    `To show that it is above ${percentOf(minimumSuccessRate)}, a canary of ${good} needs ${formatCount(needed.mean)} requests in the mean, ${formatCount(needed.ninetyNinePercent)} in 99 of 100 cases (${how}).`,
+    `Expected: ${formatCount(forecast.byFirstStepEnd)} by the end of step 1, ${formatCount(forecast.byLatestAdvance)} by ${formatDuration(latestAdvanceMs)}, when step 1 must be over for 100% at ${planEnd}, ${formatCount(forecast.byPlanEnd)} by the end of the plan.`,
+    forecast.isEnough
+      ? `That is enough${chance(forecast)}.`
+      : `That is too little${chance(forecast)}; it takes about ${formatCount(turnsPerHourNeeded)} turns an hour. A rollout without its evidence is held, never promoted.`,
+  ];
 }
 
-/** `legacy-to-holysheep-2026-11-24`, with -2, -3 when there was one. */
-async function findUnusedName(rollouts: Rollouts, arms: string): Promise<string> {
-  const base = `${arms}-${isoTime(Date.now()).slice(0, 10)}`;
-  for (let number = 1; ; number += 1) {
-    const name = number === 1 ? base : `${base}-${number}`;
-    if ((await rollouts.lastAuditRow(name)) === null) return name;
-  }
+function chance({ decidesInTime }: TrafficForecast): string {
+  return decidesInTime === null
+    ? ''
+    : `: it decides in time in ${percentOf(Math.floor(decidesInTime * 1000) / 1000)} of cases`;
 }
 
 function parseFactor(value: string): number {
@@ -134,7 +124,7 @@ interface SpecInput {
   readonly from?: string;
   readonly to?: string;
   readonly plan?: RolloutPlanName;
-  readonly file?: SpecFile | undefined;
+  readonly file?: RolloutDraft | undefined;
   /** Milliseconds. */
   readonly interval?: number;
   /** Divides all times of the plan. */
@@ -149,36 +139,32 @@ interface SpecInput {
  * @param unusedName makes a name of `legacy-to-holysheep` when none is given
  * @throws {UsageError} names the option or the field of the file, and the limit
  */
-export async function buildSpec(input: SpecInput, unusedName: (base: string) => Promise<string>): Promise<RolloutSpec> {
-  const { plan: planOfFile, gates, ...file }: SpecFile = input.file ?? { gates: {} };
-  const baselineArm = input.from ?? file.baselineArm ?? 'legacy';
-  const canaryArm = input.to ?? file.canaryArm ?? 'holysheep';
-  const plan = rolloutPlans[input.plan ?? planOfFile ?? defaultRolloutPlan];
-  // Steps of the file give way to a plan that was asked for by name.
-  const steps = input.plan === undefined ? (file.steps ?? plan.steps) : plan.steps;
-  const intervalMs = input.interval ?? file.intervalMs ?? plan.intervalMs;
-  const spec: RolloutSpec = {
-    freezeWindows: [],
-    ...plan,
-    ...file,
-    name: input.name ?? file.name ?? (await unusedName(`${baselineArm}-to-${canaryArm}`)),
-    baselineArm,
-    canaryArm,
-    steps,
-    intervalMs,
-    gates: { ...defaultRolloutGates, freshnessMs: freshnessFor(intervalMs), ...gates },
-    takeOver: input.takeOver ?? file.takeOver ?? false,
-    actor: input.actor ?? file.actor ?? input.defaultActor,
-  };
-  const compressed = compress(spec, input.compress ?? 1);
-  const problem = rolloutSpecProblem(compressed);
-  if (problem !== null) throw new UsageError(problemInWordsOf(input, problem, compressed));
-  return compressed;
+export async function specOf(input: SpecInput, unusedName: (arms: string) => Promise<string>): Promise<RolloutSpec> {
+  const { file, compress: compression } = input;
+  const options: RolloutDraft = withoutUndefined({
+    name: input.name,
+    baselineArm: input.from,
+    canaryArm: input.to,
+    plan: input.plan,
+    // Steps of the file give way to a plan that was asked for by name.
+    steps: input.plan && rolloutPlans[input.plan].steps,
+    intervalMs: input.interval,
+    takeOver: input.takeOver,
+    actor: input.actor,
+  });
+  try {
+    return await buildSpec({ actor: input.defaultActor, ...file, ...options }, { compression, unusedName });
+  } catch (error) {
+    if (!(error instanceof InvalidInputError)) throw error;
+    const problems = error.problems.map((problem) => problemInWordsOf(input, problem));
+    throw new UsageError(problems.join('; '), { cause: error });
+  }
 }
 
-function problemInWordsOf(input: SpecInput, problem: Problem, { baselineArm }: RolloutSpec): string {
+function problemInWordsOf(input: SpecInput, problem: Problem): string {
   const nameOf = namesOf(input);
   const isSameArm = problem.code === 'contradiction' && problem.path[0] === 'canaryArm';
+  const baselineArm = input.from ?? input.file?.baselineArm ?? defaultArms.baselineArm;
   const message = `must be another arm than ${nameOf(['baselineArm'])} (${baselineArm})`;
   return describeProblem(isSameArm ? { ...problem, message } : problem, nameOf);
 }
@@ -193,35 +179,5 @@ function namesOf({ file, from, to, interval, ...options }: SpecInput): (path: Pr
     const [field] = path;
     const isTyped = typed.get(field) !== undefined || written.get(field) === undefined;
     return (isTyped && optionOfField.get(field)) || nameInFile(path);
-  };
-}
-
-/** Data must not be too old before the next look at it: three intervals, as by default, where they are longer. */
-function freshnessFor(intervalMs: number): number {
-  return Math.max(defaultRolloutGates.freshnessMs, 3 * intervalMs);
-}
-
-/** The shortest interval that a rollout may have. */
-const shortestIntervalMs = 100;
-/** Requests do not come faster for the plan being shorter. */
-const shortestFreshnessMs = 5_000;
-
-function compress(spec: RolloutSpec, factor: number): RolloutSpec {
-  if (factor === 1) return spec;
-  const shortened = (ms: number, minimumMs = 1): number => Math.max(minimumMs, Math.round(ms / factor));
-  const endsMs = spec.steps.map(({ nominalEndMs }) => shortened(nominalEndMs));
-  return {
-    ...spec,
-    steps: spec.steps.map(({ percent, minimumBakeMs }, index) => {
-      const nominalEndMs = endsMs[index] ?? 0;
-      const lengthMs = nominalEndMs - (endsMs[index - 1] ?? 0);
-      return { percent, nominalEndMs, minimumBakeMs: Math.min(lengthMs, Math.floor(minimumBakeMs / factor)) };
-    }),
-    intervalMs: shortened(spec.intervalMs, Math.min(spec.intervalMs, shortestIntervalMs)),
-    warmMs: shortened(spec.warmMs, 0),
-    gates: {
-      ...spec.gates,
-      freshnessMs: shortened(spec.gates.freshnessMs, Math.min(spec.gates.freshnessMs, shortestFreshnessMs)),
-    },
   };
 }

@@ -4,9 +4,8 @@ import type { ArmEvidence, RolloutPhase } from '../../contract/rollout';
 import { evidenceDueAtMs, formatDuration, nextAnalysisAtMs, stepDueAtMs } from '../../domain/rollout/clock';
 import { isReached, measure, requestsOf, type TestValue } from '../../domain/rollout/evidence';
 import { describeAdvance, percentOf } from '../../domain/rollout/findings';
-import { livenessOf, withOperatorIfAny, workflowProblem } from '../../operator/liveness';
-import { findRollout, useLedger } from '../../operator/rollout-ledger';
-import { actualShare, readView, type RolloutView, routingProblem, statusAsJson } from '../../operator/rollout-view';
+import { withOperator } from '../../operator/rollout-operator';
+import { actualShare, type RolloutView, routingProblem, statusAsJson } from '../../operator/view';
 import {
   formatCostPerSuccess,
   formatCount,
@@ -31,11 +30,7 @@ export function statusCommand(): Command {
 }
 
 async function showStatus(name: string | undefined, json: boolean | undefined): Promise<void> {
-  const view = await useLedger(async ({ rollouts }) => {
-    const known = await findRollout(rollouts, name);
-    const workflow = await withOperatorIfAny((client) => livenessOf(client, known.spec.name));
-    return readView(rollouts, known, workflow, Date.now());
-  });
+  const view = await withOperator((operator) => operator.view(name));
   if (json) writeJson(statusAsJson(view));
   else writeLines(statusLines(view));
 }
@@ -50,20 +45,33 @@ export function statusLines(
   columns = process.stdout.columns,
 ): readonly string[] {
   const width = isTerminal ? Math.max(40, columns || 80) : endlessWidth;
-  const { spec, state, workflow } = view;
-  const warnings = [workflowProblem(workflow, spec.name, state.endedAtMs !== null), routingProblem(view)];
+  const { spec, state } = view;
   return [
     pc.bold(`${spec.name}: ${spec.baselineArm} → ${spec.canaryArm}`),
     `  ${phaseColours[state.phase](`${phaseIcons[state.phase]} ${state.phase}`)}, ${placeOf(view)}`,
     ...wrapWords(state.message, width, '  '),
-    ...warnings
-      .flatMap((warning) => (warning === null ? [] : wrapWords(warning, width, '    ', '  ! ')))
+    ...warningsOf(view)
+      .flatMap((warning) => wrapWords(warning, width, '    ', '  ! '))
       .map(pc.yellow),
     `  ${sharesOf(view)}`,
     ...evidenceLines(view),
     ...missingLines(view, width),
     ...timeLines(view),
   ];
+}
+
+/** What a person has to know: nothing when all is as it should be. */
+export function warningsOf(view: RolloutView): readonly string[] {
+  return [workflowProblem(view), routingProblem(view)].filter((problem) => problem !== null);
+}
+
+function workflowProblem({ spec: { name }, state, workflow }: RolloutView): string | null {
+  if (state.endedAtMs !== null || workflow === 'running') return null;
+  if (workflow === 'unreachable') {
+    return 'Temporal does not answer, so nobody knows whether the workflow runs. What follows is from the ledger.';
+  }
+  const how = { completed: 'has ended', failed: 'was terminated or has failed', unknown: 'is not known to Temporal' };
+  return `No workflow stands behind it: rollout/${name} ${how[workflow]}. Nothing will advance or roll back by itself; \`bellwether rollout rollback ${name}\` still works.`;
 }
 
 /** One line for logs and pipes. */

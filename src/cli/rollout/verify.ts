@@ -2,8 +2,8 @@ import { Command } from 'commander';
 import pc from 'picocolors';
 import { exitStatus } from '../exit-status';
 import { writeJson, writeLines } from '../../terminal/output';
-import { type AuditProblem, findAuditProblem, readAudit } from '../../operator/audit-chain';
-import { findRollout, useLedger } from '../../operator/rollout-ledger';
+import { type AuditProblem, verifyAudit } from '../../operator/audit-chain';
+import { withOperator } from '../../operator/rollout-operator';
 
 /** `bellwether rollout verify`: whether the audit trail is whole, unaltered, and its verdicts follow from what they saw. */
 export function verifyCommand(): Command {
@@ -18,19 +18,12 @@ export function verifyCommand(): Command {
 }
 
 async function verify(name: string | undefined, json: boolean | undefined): Promise<number> {
-  const audit = await useLedger(async ({ rollouts }) => {
-    const read = await readAudit(rollouts);
-    // After deleting all rows of a rollout its name is unknown; the chain tells more about that.
-    if (name !== undefined && findAuditProblem(read) === null) await findRollout(rollouts, name);
-    return read;
-  });
-  const problem = findAuditProblem(audit, name);
-  const rollouts = new Set(audit.rows.map(({ rollout }) => rollout)).size;
-  if (json) writeJson({ ok: problem === null, rows: audit.rows.length, rollouts, problem });
+  const { problem, rows, rollouts } = await withOperator((operator) => verifyAudit(operator.rollouts, name));
+  if (json) writeJson({ ok: problem === null, rows, rollouts, problem });
   else if (problem === null) {
     writeLines([
       pc.green(
-        `✓ ${audit.rows.length} rows of ${rollouts} ${rollouts === 1 ? 'rollout' : 'rollouts'} are whole, and every verdict follows.`,
+        `✓ ${rows} rows of ${rollouts} ${rollouts === 1 ? 'rollout' : 'rollouts'} are whole, and every verdict follows.`,
       ),
     ]);
   } else writeLines([pc.red(`✗ ${describe(problem)}`)]);

@@ -1,29 +1,18 @@
-import { setTimeout as sleep } from 'node:timers/promises';
 import { Command, Option } from 'commander';
-import type { RolloutClient } from '../../client/index';
-import type { Ledger } from '../../contract/ledger';
-import type { RolloutPhase } from '../../contract/rollout';
 import { formatDuration } from '../../domain/rollout/clock';
-import { type Liveness, livenessOf, withOperatorIfAny, workflowProblem } from '../../operator/liveness';
-import { findRollout, useLedger } from '../../operator/rollout-ledger';
-import { readView, type RolloutView, routingProblem, statusAsJson } from '../../operator/rollout-view';
+import { withOperator } from '../../operator/rollout-operator';
+import { type RolloutView, routingProblem, statusAsJson } from '../../operator/view';
+import type { WatchEnd } from '../../operator/watch';
 import { LiveView, type Terminal } from '../../terminal/live-view';
 import { watchStatus } from '../exit-status';
 import { parseDuration } from '../options';
-import { statusLine, statusLines } from './status';
+import { statusLine, statusLines, warningsOf } from './status';
 
 interface WatchFlags {
   readonly timeout?: number;
   readonly wait?: boolean;
   readonly json?: boolean;
 }
-
-/** Fast enough for a person, slow enough for a ledger with many turns. */
-const redrawMs = 1_000;
-/** Asking Temporal more often would tell nothing new. */
-const livenessMs = 5_000;
-/** As shells give it. */
-const interruptedStatus = 130;
 
 /** `bellwether rollout watch`: follows a rollout until it is decided. */
 export function watchCommand(): Command {
@@ -44,77 +33,36 @@ export function watchCommand(): Command {
     });
 }
 
-async function watch(name: string | undefined, flags: WatchFlags): Promise<number> {
-  const output = createWatchOutput(process.stdout, flags.json ?? false);
+async function watch(name: string | undefined, { json, wait, timeout }: WatchFlags): Promise<number> {
+  const output = createWatchOutput(process.stdout, json ?? false);
   const stopping = new AbortController();
   const stop = (): void => stopping.abort();
   process.once('SIGINT', stop).once('SIGTERM', stop);
   try {
-    return await useLedger((ledger) =>
-      withOperatorIfAny((client) => follow({ ledger, client, name, flags, output, signal: stopping.signal })),
+    const end = await withOperator((operator) =>
+      operator.watch(name, {
+        onView: (view) => output.show(view),
+        waitsForOperator: wait ?? false,
+        timeoutMs: timeout,
+        signal: stopping.signal,
+      }),
     );
+    if (end === 'timed-out') process.stderr.write(`Not decided within ${formatDuration(timeout ?? 0)}.\n`);
+    return statusOfEnd[end];
   } finally {
     output.end();
     process.off('SIGINT', stop).off('SIGTERM', stop);
   }
 }
 
-interface Following {
-  readonly ledger: Ledger;
-  readonly client: RolloutClient | null;
-  readonly name: string | undefined;
-  readonly flags: WatchFlags;
-  readonly output: WatchOutput;
-  /** Aborted by Ctrl-C. */
-  readonly signal: AbortSignal;
-}
-
-async function follow({ ledger, client, name, flags, output, signal }: Following): Promise<number> {
-  const startedAtMs = Date.now();
-  const { spec } = await findRollout(ledger.rollouts, name);
-  let workflow: Liveness = 'running';
-  let askedAtMs = -Infinity;
-  while (!signal.aborted) {
-    if (Date.now() - askedAtMs >= livenessMs) {
-      workflow = await livenessOf(client, spec.name);
-      askedAtMs = Date.now();
-    }
-    const known = await findRollout(ledger.rollouts, spec.name);
-    const view = await readView(ledger.rollouts, known, workflow, Date.now());
-    output.show(view);
-    const status = statusOf(view, flags.wait ?? false);
-    if (status !== null) return status;
-    if (flags.timeout !== undefined && Date.now() - startedAtMs >= flags.timeout) {
-      process.stderr.write(`Not decided within ${formatDuration(flags.timeout)}.\n`);
-      return watchStatus.timedOut;
-    }
-    await sleep(redrawMs, undefined, { signal }).catch(ignoreAbort);
-  }
-  return interruptedStatus;
-}
-
-const statusOfPhase: Readonly<Record<RolloutPhase, number | null>> = {
-  Progressing: null,
-  Paused: watchStatus.pausedOrHeld,
-  Held: watchStatus.pausedOrHeld,
-  Promoting: watchStatus.promoted,
-  Succeeded: watchStatus.promoted,
-  RolledBack: watchStatus.rolledBack,
+const statusOfEnd: Readonly<Record<WatchEnd, number>> = {
+  promoted: watchStatus.promoted,
+  'rolled-back': watchStatus.rolledBack,
+  'needs-operator': watchStatus.pausedOrHeld,
+  'timed-out': watchStatus.timedOut,
+  // As shells give it.
+  interrupted: 130,
 };
-
-/** What the watch ends with; null when it goes on. */
-function statusOf({ state, workflow, split, spec }: RolloutView, waits: boolean): number | null {
-  const status = statusOfPhase[state.phase];
-  if (state.endedAtMs !== null) return status;
-  // Without its workflow, or with another rollout in its place, nothing will happen any more.
-  const isDead = (workflow !== 'running' && workflow !== 'unreachable') || split?.rollout !== spec.name;
-  if (isDead) return watchStatus.pausedOrHeld;
-  return waits && status === watchStatus.pausedOrHeld ? null : status;
-}
-
-function ignoreAbort(error: unknown): void {
-  if (!(error instanceof Error && error.name === 'AbortError')) throw error;
-}
 
 interface WatchOutput {
   show(view: RolloutView): void;
@@ -130,9 +78,7 @@ function createWatchOutput(stream: Terminal & { readonly isTTY?: boolean }, json
 }
 
 function textOf(view: RolloutView): readonly string[] {
-  const { state, spec, workflow } = view;
-  const problems = [workflowProblem(workflow, spec.name, state.endedAtMs !== null), routingProblem(view)];
-  return [statusLine(view), ...problems.filter((problem) => problem !== null)];
+  return [statusLine(view), ...warningsOf(view)];
 }
 
 class ChangedLines implements WatchOutput {

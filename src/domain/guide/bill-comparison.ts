@@ -6,29 +6,29 @@ export interface Offer {
   readonly provider: string;
   readonly model: string;
   readonly price: ModelPrice;
-  /** What the guide says of it; null where it says nothing. */
+  /** The guide's figure; null if it gives none. */
   readonly averageLatencyMs: number | null;
   readonly timeoutPercent: number | null;
 }
 
 export interface Bill {
   readonly offer: Offer;
-  /** Nano-dollars per 1,000,000 tokens, surcharge included. */
+  /** Nano-dollars per 1,000,000 tokens, including any surcharge. */
   readonly effectiveNanoUsdPerMillion: number;
   readonly monthlyNanoUsd: number;
-  /** Against the first offer, in percent; negative when it is dearer. */
+  /** Relative to the first offer, in percent; negative if this one is more expensive. */
   readonly savingPercent: number;
 }
 
-/** A bill of more would not fit an exact integer of nano-dollars at the dearest price. */
+/** With more tokens, the bill at the highest price would no longer be an exact integer of nano-dollars. */
 export const maxComparedTokens = 100_000_000_000;
 
-/** How finely a CJK share is told apart: hundredths of a percent. */
+/** Resolution of the CJK share: hundredths of a percent. */
 const shareSteps = 10_000;
 
 /**
- * What each offer charges for the same month. `cjkShare` (0 to 1) is the part of the text that is Chinese, Japanese or
- * Korean; input and output are taken to be of the same mix.
+ * What each offer charges for the same month. `cjkShare` (0 to 1) is the share of the text that is Chinese, Japanese or
+ * Korean; input and output are assumed to have the same mix.
  */
 export function compareBills(offers: readonly Offer[], tokens: number, cjkShare: number): readonly Bill[] {
   const text = { characters: shareSteps, cjkCharacters: Math.round(cjkShare * shareSteps) };

@@ -1,6 +1,6 @@
 import { roundTo } from './bill-comparison';
 
-/** What the migration guide states of its case. Dollars, months of 30 days. */
+/** The figures of the migration guide's case study. Dollars; months of 30 days. */
 export const guideCase = {
   tokensPerMonth: 500_000_000,
   legacy: { usdPerMillion: 8.4, usdPerMonth: 4200, latencyMs: 420, timeoutPercent: 15 },
@@ -19,11 +19,11 @@ export interface FigureCheck {
   /** What the guide says. */
   readonly claim: string;
   readonly holds: boolean;
-  /** The same, worked out. */
+  /** The same figure, recalculated. */
   readonly arithmetic: string;
 }
 
-/** The guide's own figures, worked out from each other. */
+/** Checks the guide's figures against each other. */
 export function checkGuideFigures(): readonly FigureCheck[] {
   const { legacy, holysheep, tokensPerMonth, savingUsdPerMonth, migrationUsd } = guideCase;
   const millions = tokensPerMonth / 1_000_000;

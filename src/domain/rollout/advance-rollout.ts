@@ -20,76 +20,77 @@ export function advanceRollout(
   { atMs, evidence, command }: RolloutOccasion,
 ): RolloutDecision {
   if (state === null) return begin(spec, atMs);
-  if (command !== null) return applyCommand(spec, state, command, evidence, atMs);
+  if (command !== null) return applyCommand({ spec, state, command, evidence, atMs });
   return analyse(spec, state, evidence, atMs);
 }
 
+/** A command, and what it meets. */
+interface CommandCase extends RolloutOccasion {
+  readonly spec: RolloutSpec;
+  readonly state: RolloutState;
+  readonly command: RolloutCommand;
+}
+
 /** What an operator's command comes to. A rollback is never refused while there is something to roll back. */
-function applyCommand(
-  spec: RolloutSpec,
-  state: RolloutState,
-  command: RolloutCommand,
-  evidence: Evidence | null,
-  atMs: number,
-): RolloutDecision {
-  const refuse = (why: string): RolloutDecision => unchanged('refuse', state, why);
-  if (state.endedAtMs !== null) return refuse(`The rollout has ended (${state.phase}): ${state.message}`);
+function applyCommand(given: CommandCase): RolloutDecision {
+  const { state, command, atMs } = given;
+  if (state.endedAtMs !== null) return refuse(state, `The rollout has ended (${state.phase}): ${state.message}`);
   if (command.name === 'rollback') return rollBack(state, atMs, `${command.actor} rolled back${saying(command)}.`);
-  if (command.problem !== undefined) return refuse(command.problem);
+  if (command.problem !== undefined) return refuse(state, command.problem);
   // Not so a pause: whoever wants the rollout stopped wants it stopped wherever it is by now.
   if (command.name !== 'pause' && command.seenPercent !== undefined && command.seenPercent !== state.percent) {
-    return refuse(`${command.name} was meant at ${command.seenPercent}%, the rollout is at ${state.percent}% by now.`);
+    const meant = `${command.name} was meant at ${command.seenPercent}%`;
+    return refuse(state, `${meant}, the rollout is at ${state.percent}% by now.`);
   }
-  if (state.phase === 'Promoting') return refuse('The canary has all traffic already; only a rollback is left.');
-  if (command.name === 'resume') return resume(state, command, atMs, refuse);
-  if (command.name === 'promote') return promote(spec, state, command, evidence, atMs, refuse);
-  if (state.phase !== 'Progressing') return refuse(`It is ${state.phase} already: ${state.message}`);
+  if (state.phase === 'Promoting') return refuse(state, 'The canary has all traffic already; only a rollback is left.');
+  if (command.name === 'resume') return resume(given);
+  if (command.name === 'promote') return promote(given);
+  if (state.phase !== 'Progressing') return refuse(state, `It is ${state.phase} already: ${state.message}`);
   return enter('pause', state, 'Paused', `${command.actor} paused it${saying(command)}.`);
 }
 
-type Refuse = (why: string) => RolloutDecision;
+function refuse(state: RolloutState, why: string): RolloutDecision {
+  return unchanged('refuse', state, why);
+}
 
-function resume(state: RolloutState, command: RolloutCommand, atMs: number, refuse: Refuse): RolloutDecision {
-  if (state.phase === 'Progressing') return refuse('It is neither paused nor held.');
+function resume({ state, command, atMs }: CommandCase): RolloutDecision {
+  if (state.phase === 'Progressing') return refuse(state, 'It is neither paused nor held.');
   const resumed = enter('resume', state, 'Progressing', `${command.actor} resumed it${saying(command)}.`);
   if (state.phase === 'Paused') return resumed;
-  if (!hasReason(command)) return refuse('To resume a held rollout overrides a finding: give a reason.');
+  if (!hasReason(command)) return refuse(state, 'To resume a held rollout overrides a finding: give a reason.');
   // The finding that held it has been looked at: the tests of a bake begin anew, those of the whole rollout go on.
   return { ...resumed, next: { ...resumed.next, bake: state.bake + 1, bakeStartedAtMs: atMs } };
 }
 
-function promote(
-  spec: RolloutSpec,
-  state: RolloutState,
-  command: RolloutCommand,
-  evidence: Evidence | null,
-  atMs: number,
-  refuse: Refuse,
-): RolloutDecision {
+function promote(given: CommandCase): RolloutDecision {
+  const { spec, state, command, atMs } = given;
   const step = command.full ? spec.steps.length : state.step + 1;
   const percent = spec.steps[step]?.percent ?? 100;
-  const advance = (reason: string): RolloutDecision => advanceTo(spec, state, step, atMs, reason);
-  if (command.force) {
-    if (!hasReason(command)) return refuse('To force is to override the evidence: give a reason.');
-    if (isSentAgain(state, command)) {
-      return refuse(
-        `That was done already: ${state.message} To force the next step too, say "seenPercent": ${state.percent}.`,
-      );
-    }
-    return advance(forced(command, state.percent, percent));
-  }
+  const problem = command.force ? forceProblem(given) : promotionProblem(given);
+  if (problem !== null) return refuse(state, problem);
+  const reason = command.force
+    ? forced(command, state.percent, percent)
+    : `${command.actor} promoted it from ${state.percent}% to ${percent}%${saying(command)}.`;
+  return advanceTo(spec, state, step, atMs, reason);
+}
+
+function forceProblem({ state, command }: CommandCase): string | null {
+  if (!hasReason(command)) return 'To force is to override the evidence: give a reason.';
+  if (!isSentAgain(state, command)) return null;
+  return `That was done already: ${state.message} To force the next step too, say "seenPercent": ${state.percent}.`;
+}
+
+function promotionProblem({ spec, state, evidence, atMs }: CommandCase): string | null {
   if (state.phase !== 'Progressing') {
-    return refuse(`It is ${state.phase}: ${state.message} Resume it first, or force the promotion with a reason.`);
+    return `It is ${state.phase}: ${state.message} Resume it first, or force the promotion with a reason.`;
   }
   const frozenUntil = frozenUntilMs(spec, atMs);
   if (frozenUntil !== null) {
-    return refuse(`A freeze window ends in ${formatDuration(frozenUntil - atMs)}. Wait, or force with a reason.`);
+    return `A freeze window ends in ${formatDuration(frozenUntil - atMs)}. Wait, or force with a reason.`;
   }
   const { blind, breach, alarms, missing } = findingsOf(spec, state, evidence, atMs);
   const against = [blind, breach, ...alarms, ...missing].filter((finding) => finding !== null);
-  if (against.length > 0)
-    return refuse(`The evidence is not there: ${against.join(' ')} Wait, or force with a reason.`);
-  return advance(`${command.actor} promoted it from ${state.percent}% to ${percent}%${saying(command)}.`);
+  return against.length === 0 ? null : `The evidence is not there: ${against.join(' ')} Wait, or force with a reason.`;
 }
 
 function forced(command: RolloutCommand, fromPercent: number, toPercent: number): string {

@@ -1,11 +1,11 @@
 import type { RolloutSpec, RolloutState } from '../../contract/rollout';
 
-/** When the plan ends if every step ends in time. Milliseconds since 1970, like all times here. */
+/** When the plan ends if every step ends on time. Milliseconds since 1970, like all times here. */
 export function plannedEndAtMs(spec: RolloutSpec, state: RolloutState): number {
   return state.startedAtMs + (spec.steps.at(-1)?.nominalEndMs ?? 0);
 }
 
-/** When the step may end at the earliest: not before the plan says, and not without its bake. At 100 %: when the baseline need not be kept warm any longer. */
+/** The earliest time at which the step may end: not before the planned time, and not before its minimum bake. At 100 %: the end of the warm period. */
 export function stepDueAtMs(spec: RolloutSpec, state: RolloutState): number {
   const step = spec.steps[state.step];
   if (!step) return state.stepStartedAtMs + spec.warmMs;
@@ -13,22 +13,22 @@ export function stepDueAtMs(spec: RolloutSpec, state: RolloutState): number {
 }
 
 /**
- * Until when a step may lack evidence: the end of the plan, or later where the step began so late that it has not had its
- * bake by then.
+ * The time by which a step must have its evidence: the end of the plan, or later if the step started so late that its
+ * minimum bake is not over by then.
  */
 export function evidenceDueAtMs(spec: RolloutSpec, state: RolloutState): number {
   return Math.max(plannedEndAtMs(spec, state), stepDueAtMs(spec, state));
 }
 
-/** The end of the freeze that holds at a time, or null. */
+/** The end of the freeze window in effect at the given time, or null. */
 export function frozenUntilMs(spec: RolloutSpec, atMs: number): number | null {
   const ends = spec.freezeWindows.filter(({ fromMs, toMs }) => fromMs <= atMs && atMs < toMs).map(({ toMs }) => toMs);
   return ends.length > 0 ? Math.max(...ends) : null;
 }
 
 /**
- * The next time to analyse: the next full interval since the start, or when the step or the plan ends if that comes first.
- * Derived from absolute times: whoever was away analyses once and goes on with the plan.
+ * The time of the next analysis: the next full interval since the start, or the end of the step or plan if that is sooner.
+ * Derived from absolute times, so that after an outage there is one analysis and the schedule continues.
  */
 export function nextAnalysisAtMs(spec: RolloutSpec, state: RolloutState, nowMs: number): number {
   const intervals = Math.floor((nowMs - state.startedAtMs) / spec.intervalMs) + 1;

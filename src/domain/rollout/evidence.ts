@@ -1,28 +1,27 @@
 import type { ArmEvidence, Evidence, RolloutGates } from '../../contract/rollout';
 
-/** A sequential test: `value` grows with evidence for what the test is named after and decides at `needed`. */
+/** A sequential test: `value` grows with the evidence for the test's hypothesis, which is accepted at `needed`. */
 export interface TestValue {
   readonly value: number;
   readonly needed: number;
 }
 
 /**
- * What the evidence says, as log likelihood ratios. The exponential of each is a supermartingale as long as what the
- * test guards against does not hold, so by Ville's inequality a false alarm has at most the probability alpha or beta
- * however often anybody looks.
+ * The evidence as log likelihood ratios. Under its null hypothesis, the exponential of each is a supermartingale, so by
+ * Ville's inequality the probability of a false alarm is at most alpha or beta, however often one looks.
  */
 export interface Measures {
-  /** E: over the whole rollout, the canary's success rate is as expected rather than at the minimum. */
+  /** E, over the whole rollout: the canary's success rate is the expected one rather than the minimum. */
   readonly advance: TestValue;
-  /** D: in this bake, it is at the breach rate rather than at the minimum. */
+  /** D, in this bake: its success rate is the breach rate rather than the minimum. */
   readonly breach: TestValue;
-  /** In this bake, the canary fails at twice the odds of the baseline. */
+  /** In this bake: the canary fails at twice the odds of the baseline. */
   readonly worse: TestValue;
-  /** In this bake, twice as many of its calls as of the baseline's pass the latency limit; null without data or guard. */
+  /** In this bake: twice as many of its calls as of the baseline's exceed the latency limit; null without data or guard. */
   readonly slower: TestValue | null;
-  /** In this bake, its share of users is not the split's. */
+  /** In this bake: its share of users differs from the split. */
   readonly wrongShare: TestValue;
-  /** Nano-dollars per successful turn of the canary and what they may be, by the stricter guard; null without data or guard. */
+  /** The canary's nano-dollars per successful turn and the stricter of its limits; null without data or guard. */
   readonly cost: { readonly perSuccess: number; readonly limit: number } | null;
 }
 
@@ -34,7 +33,7 @@ export function requestsOf(arm: ArmEvidence): number {
   return arm.successes + arm.failures;
 }
 
-/** `percent` is what the split was set to while the evidence was gathered. */
+/** `percent` is the canary's share in the split while the evidence was collected. */
 export function measure(evidence: Evidence, gates: RolloutGates, percent: number): Measures {
   const { alpha, beta, minimumSuccessRate, expectedSuccessRate, breachSuccessRate } = gates;
   const { baseline, canary, canarySuccesses, canaryFailures } = evidence;
@@ -52,19 +51,19 @@ export function measure(evidence: Evidence, gates: RolloutGates, percent: number
   };
 }
 
-/** How much likelier successes and failures are at one success rate than at another; natural logarithm. */
+/** Log likelihood ratio (natural) of the counts at `rate` versus `againstRate`. */
 export function binomialEvidence(successes: number, failures: number, rate: number, againstRate: number): number {
   return successes * Math.log(rate / againstRate) + failures * Math.log((1 - rate) / (1 - againstRate));
 }
 
-/** Requests without a failure that would still be needed. */
+/** How many more requests without a failure would reach the threshold. */
 export function cleanRequestsToGo({ value, needed }: TestValue, gates: RolloutGates): number {
   return Math.max(0, Math.ceil((needed - value) / Math.log(gates.expectedSuccessRate / gates.minimumSuccessRate)));
 }
 
 /**
- * If both arms fail alike, the canary has the share `w` of all failures that it has of all requests; at twice the odds,
- * 2w/(1 + w). An incident that hits both arms cancels out.
+ * If both arms fail equally often, the canary's share of all failures is its share `w` of all requests; at twice the
+ * odds, it is 2w/(1 + w). An incident that hits both arms cancels out.
  */
 function worseThanBaseline(canary: ArmEvidence, baseline: ArmEvidence): number {
   const requests = requestsOf(canary) + requestsOf(baseline);
@@ -73,7 +72,7 @@ function worseThanBaseline(canary: ArmEvidence, baseline: ArmEvidence): number {
   return canary.failures * Math.log(2 / (1 + share)) + baseline.failures * Math.log(1 / (1 + share));
 }
 
-/** 5 % of the baseline's calls are slower than its p95: of the canary's, at most so many may pass the limit, not twice. */
+/** By definition, 5 % of the baseline's calls are slower than its p95. The alternative is twice as many of the canary's. */
 const slowShare = 0.05;
 
 function slowerThanBaseline(
@@ -81,7 +80,7 @@ function slowerThanBaseline(
   { maxLatencyPercent, minimumStepRequests }: RolloutGates,
   alarm: (value: number) => TestValue,
 ): TestValue | null {
-  // A p95 of a few calls is the luck of one.
+  // The p95 of a few calls depends on a single one.
   const isKnown = baseline.latencyP95Ms !== null && requestsOf(baseline) >= minimumStepRequests;
   if (maxLatencyPercent === null || !isKnown) return null;
   const fastCalls = canaryTimedCalls - canarySlowCalls;
@@ -89,8 +88,8 @@ function slowerThanBaseline(
 }
 
 /**
- * Whether users are split as told, against all other shares alike (a uniform mixture): small until the share is off by
- * more than chance, whenever one looks.
+ * Tests the configured share of users against all other shares (a uniform mixture). Stays small unless the observed share
+ * is off by more than chance, however often one looks.
  */
 function wrongShare(canaryUsers: number, baselineUsers: number, share: number): number {
   if (share <= 0 || share >= 1) return 0;
@@ -99,7 +98,7 @@ function wrongShare(canaryUsers: number, baselineUsers: number, share: number): 
   return anyShare - canaryUsers * Math.log(share) - baselineUsers * Math.log(1 - share);
 }
 
-/** Not a sequential test: costs of turns have no simple law. So it only ever holds, and only with enough data. */
+/** Not a sequential test: the cost of a turn has no simple distribution. So it can only hold a rollout, and only with enough data. */
 function costPerSuccess(canary: ArmEvidence, baseline: ArmEvidence, gates: RolloutGates): Measures['cost'] {
   const { maxCostNanoUsdPerSuccess, minimumStepRequests } = gates;
   if (canary.successfulTurns < minimumStepRequests) return null;
@@ -116,7 +115,7 @@ function costLimitByBaseline(
   return (baseline.costNanoUsd / baseline.successfulTurns) * (maxCostPercent / 100);
 }
 
-/** ln(n!), exact to 12 digits: by adding up for small numbers, by Stirling's series above. */
+/** ln(n!), exact to 12 digits: a sum for small numbers, Stirling's series for large ones. */
 function logFactorial(n: number): number {
   if (n < 32) {
     let sum = 0;

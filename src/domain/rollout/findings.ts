@@ -3,19 +3,19 @@ import { toUsd } from '../turn/prices';
 import { formatDuration } from './clock';
 import { cleanRequestsToGo, isReached, measure, type Measures, requestsOf, type TestValue } from './evidence';
 
-/** What evidence comes to, each finding as a sentence with its numbers. */
+/** What the evidence shows. Each finding is a sentence that includes its numbers. */
 export interface Findings {
-  /** Why there is no evidence to decide on: none could be read, or none is new. */
+  /** Why there is no usable evidence: it could not be read, or it is stale. */
   readonly blind: string | null;
-  /** The canary fails more than it may. */
+  /** The canary fails more often than allowed. */
   readonly breach: string | null;
-  /** The canary fails more than the baseline does. */
+  /** The canary fails more often than the baseline. */
   readonly worse: string | null;
-  /** What stops the rollout until a person has looked: wrong share of users, latency, cost. */
+  /** What holds the rollout until a person has looked at it: wrong share of users, latency, cost. */
   readonly alarms: readonly string[];
-  /** What the evidence still lacks for an advance; empty when it has all. */
+  /** What is still missing to advance; empty if nothing is. */
   readonly missing: readonly string[];
-  /** E and the success rates of both arms; empty when there is no evidence. */
+  /** E and the success rates of both arms; empty if there is no evidence. */
   readonly figures: string;
 }
 
@@ -40,7 +40,7 @@ export function findingsOf(spec: RolloutSpec, state: RolloutState, evidence: Evi
   };
 }
 
-/** The evidence for advancing in one line: `E 5.1 of 6.9, about 254 clean requests to go`. */
+/** The evidence for advancing, in one line: `E 5.1 of 6.9, about 254 clean requests to go`. */
 export function describeAdvance(advance: TestValue, spec: RolloutSpec): string {
   if (isReached(advance)) return `E ${shown(advance)}`;
   return `E ${shown(advance)}, about ${cleanRequestsToGo(advance, spec.gates)} clean requests to go`;

@@ -2,25 +2,25 @@ import type { ModelPrice } from '../../contract/policy';
 import type { TokenUsage } from '../../contract/turn';
 import { costNanoUsd } from '../turn/prices';
 
-/** What an arm did so far; a request is the first call of a turn. */
+/** An arm's results so far. A request is the first call of a turn. */
 export interface ArmRecord {
   readonly successes: number;
   readonly failures: number;
-  /** Unrounded; null without any call that was answered or timed out. */
+  /** Unrounded; null if no call was answered or timed out. */
   readonly latencyMeanMs: number | null;
 }
 
-/** The migration guide's report, in its own names. */
+/** The migration guide's report, with its field names. */
 export interface MigrationReport {
   readonly legacy: { readonly requests: number; readonly avg_latency_ms: number };
   readonly canary: { readonly requests: number; readonly avg_latency_ms: number; readonly ready_to_promote: boolean };
   readonly improvement: { readonly latency_reduction_pct: number };
 }
 
-/** The guide's threshold of `ready_to_promote`. Kept for the report alone: as a gate it is unsafe. */
+/** The guide's threshold for `ready_to_promote`. Used only in this report: as a gate it is unsafe. */
 const guideSuccessRate = 0.99;
 
-/** Exactly what the guide's program would report. */
+/** Reports exactly what the guide's program would. */
 export function migrationReport(legacy: ArmRecord, canary: ArmRecord): MigrationReport {
   const legacyMs = legacy.latencyMeanMs ?? 0;
   const canaryMs = canary.latencyMeanMs ?? 0;
@@ -39,7 +39,7 @@ export function migrationReport(legacy: ArmRecord, canary: ArmRecord): Migration
   };
 }
 
-/** The guide's last words on a report. */
+/** The guide's closing lines for a report. */
 export function migrationVerdict({ canary, improvement }: MigrationReport): readonly string[] {
   if (!canary.ready_to_promote) return ['⚠️ Canary needs more data before promotion. Continue monitoring.'];
   return [
@@ -48,23 +48,23 @@ export function migrationVerdict({ canary, improvement }: MigrationReport): read
   ];
 }
 
-/** As Python's `round`: the exact value decides, and exactly half goes to the even neighbour. */
+/** Rounds like Python's `round`: based on the exact binary value, with ties going to the even neighbour. */
 export function roundHalfEven(value: number, decimals: number): number {
   const magnitude = Math.abs(value);
   const nearest = Number(magnitude.toFixed(decimals));
-  // Times a power of two is exact: an odd result is half a unit of the last decimal, which toFixed rounds up.
+  // Multiplying by a power of two is exact: an odd result means a tie in the last decimal, which toFixed rounds up.
   const isHalf = (magnitude * 2 ** (decimals + 1)) % 2 === 1;
   const unit = 10 ** decimals;
   const isOdd = Math.round(nearest * unit) % 2 === 1;
   const rounded = isHalf && isOdd ? Number(((Math.round(nearest * unit) - 1) / unit).toFixed(decimals)) : nearest;
-  // Plus zero: JSON and people know no negative zero.
+  // Adding zero turns a negative zero, which would look odd in a report, into a positive one.
   return (value < 0 ? -rounded : rounded) + 0;
 }
 
-/** z of a two-sided 95 % interval. */
+/** z-score of a two-sided 95 % interval. */
 const z = 1.959964;
 
-/** Wilson's 95 % interval of a success rate, also right for few requests and rates near 1; null without requests. */
+/** Wilson's 95 % interval of a success rate, which also holds for few requests and rates near 1; null without requests. */
 export function successInterval(
   successes: number,
   requests: number,
@@ -74,14 +74,14 @@ export function successInterval(
   const shrink = 1 + z ** 2 / requests;
   const centre = (rate + z ** 2 / (2 * requests)) / shrink;
   const half = (z / shrink) * Math.sqrt((rate * (1 - rate)) / requests + z ** 2 / (4 * requests ** 2));
-  // At the ends the interval touches them; rounding must not leave a gap.
+  // At 0 and 1 the interval touches the end; rounding must not leave a gap.
   return {
     low: successes === 0 ? 0 : Math.max(0, centre - half),
     high: successes === requests ? 1 : Math.min(1, centre + half),
   };
 }
 
-/** Nano-dollars that a CJK surcharge added to what a model's calls cost: the cost beyond the plain price of their tokens. */
+/** How much of what a model's calls cost is CJK surcharge, in nano-dollars: the cost beyond the plain price of their tokens. */
 export function surchargeNanoUsd(price: ModelPrice, usage: TokenUsage, chargedNanoUsd: number): number {
   if (price.cjkPricePercent === 100) return 0;
   const plain = costNanoUsd({ ...price, cjkPricePercent: 100 }, usage, { characters: 0, cjkCharacters: 0 });

@@ -1,15 +1,15 @@
 import type { RolloutAction, RolloutDecision, RolloutPhase, RolloutSpec, RolloutState } from '../../contract/rollout';
 
-/** A decision that changes no more than the message, and that only while the rollout is under way. */
+/** A decision that changes at most the message, and that only while the rollout is progressing or promoting. */
 export function unchanged(
   action: Extract<RolloutAction, 'wait' | 'refuse'>,
   state: RolloutState,
   reason: string,
   missing: readonly string[] = [],
 ): RolloutDecision {
-  // A refused command is its sender's business; and why it is held, paused or ended stays true while it waits.
-  const isUnderWay = state.phase === 'Progressing' || state.phase === 'Promoting';
-  const message = action === 'wait' && isUnderWay ? reason : state.message;
+  // A refused command concerns only its sender, and the reason for a hold, a pause or an end remains valid while waiting.
+  const isMoving = state.phase === 'Progressing' || state.phase === 'Promoting';
+  const message = action === 'wait' && isMoving ? reason : state.message;
   return { action, reason, missing, next: { ...state, message, sequence: state.sequence + 1 } };
 }
 
@@ -53,7 +53,7 @@ export function rollBack(state: RolloutState, atMs: number, reason: string): Rol
   return { action, reason, missing: [], next: { ...next, percent: 0, bake: state.bake + 1, endedAtMs: atMs, reached } };
 }
 
-/** As after the first entry of the audit. */
+/** The first decision, which becomes the first entry of the audit trail. */
 export function begin(spec: RolloutSpec, atMs: number): RolloutDecision {
   const percent = spec.steps[0]?.percent ?? 100;
   const reason = `${spec.actor} started the rollout from ${spec.baselineArm} to ${spec.canaryArm} at ${percent}%.`;

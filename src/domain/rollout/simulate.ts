@@ -6,19 +6,19 @@ export interface SimulationOptions extends TrafficOptions {
   readonly spec: RolloutSpec;
 }
 
-/** How one run stood when the time of the plan was over, with nobody to decide anything. */
+/** The state of one run at the end of the plan, if no operator intervenes. */
 export interface SimulatedRollout {
-  /** `late`: under way, catching up with its bakes. */
+  /** `late`: still progressing, because its bakes took longer than planned. */
   readonly end: 'promoted' | 'rolled-back' | 'held' | 'late';
-  /** From the start until the canary had all traffic or none, or the rollout was held; null when late. Milliseconds. */
+  /** Milliseconds from the start until the canary had all or no traffic, or the rollout was held; null when late. */
   readonly decidedAfterMs: number | null;
-  /** The canary had more than the first step's share at some time. */
+  /** Whether the rollout went beyond its first step. */
   readonly advanced: boolean;
 }
 
 /**
- * One run of a rollout against simulated traffic, decided by the very rule that decides a real one. `random` gives numbers
- * from 0 to 1, 1 excluded. The run ends when the canary has all traffic or none, or when the plan is over.
+ * Runs a rollout against simulated traffic, with the same rule that decides real ones. `random` returns numbers from 0 to
+ * 1, excluding 1. The run ends when the canary has all or no traffic, or when the plan is over.
  */
 export function simulateRollout({ spec, ...options }: SimulationOptions, random: () => number): SimulatedRollout {
   const traffic = new SimulatedTraffic(options, random);
@@ -46,7 +46,7 @@ export function simulateRollout({ spec, ...options }: SimulationOptions, random:
 const hourMs = 60 * 60 * 1000;
 
 interface TrafficOptions {
-  /** True success rate of the canary's first calls, 0 to 1. */
+  /** The true success rate of the canary's first calls, 0 to 1. */
   readonly canarySuccessRate: number;
   readonly baselineSuccessRate: number;
   /** Of both arms together. */
@@ -54,19 +54,19 @@ interface TrafficOptions {
 }
 
 /**
- * The traffic of one run, as the ledger would count it.
+ * The traffic of one run, counted like in the ledger.
  *
- * Requests come evenly, and each arm gets exactly its share: how many there are is given, only how they end is chance.
- * (Drawn counts would vary by a few percent around the same means, and say nothing of the canary.) Each request is of a
- * user of its own, so that no user's cap is met and the share of users is the split's. Both arms are equally fast and
- * cost nothing: the guards of latency and cost are not simulated.
+ * Requests arrive evenly, and each arm gets exactly its share: the counts are fixed, only the outcomes are random. (Random
+ * counts would vary by a few percent around the same means and say nothing about the canary.) Every request has its own
+ * user, so that the cap per user never applies and the share of users matches the split. Both arms are equally fast and
+ * cost nothing: the latency and cost guards are not simulated.
  */
 class SimulatedTraffic {
   private readonly canary: Arm;
   private readonly baseline: Arm;
   private bake = 0;
 
-  /** `random` gives numbers from 0 to 1, 1 excluded. */
+  /** `random` returns numbers from 0 to 1, excluding 1. */
   constructor(
     private readonly options: TrafficOptions,
     random: () => number,
@@ -75,7 +75,7 @@ class SimulatedTraffic {
     this.baseline = new Arm(failuresAmong(options.baselineSuccessRate, random));
   }
 
-  /** Call it in the order of time: requests that ended stay as they were. */
+  /** Call it with ascending times: past outcomes are final. */
   evidenceAt(atMs: number, { bake, bakeStartedAtMs, percent }: RolloutState): Evidence {
     const { canary, baseline } = this;
     if (bake !== this.bake) {
@@ -101,7 +101,7 @@ class SimulatedTraffic {
   }
 }
 
-/** A hair more, so that 200 requests are not 199 for the rounding of a product. */
+/** The epsilon keeps a rounding error from turning 200 requests into 199. */
 function countIn(durationMs: number, perMs: number): number {
   return Math.floor(durationMs * perMs + 1e-6);
 }
@@ -110,7 +110,7 @@ class Arm {
   /** In this bake. */
   requests = 0;
   failures = 0;
-  /** In all bakes before. */
+  /** In all previous bakes. */
   earlierRequests = 0;
   earlierFailures = 0;
 
@@ -144,8 +144,8 @@ class Arm {
 }
 
 /**
- * How many of the next requests fail, by skipping from failure to failure: exactly binomial, and as quick as failures are
- * rare.
+ * Draws how many of the next requests fail, by jumping from failure to failure: exactly binomial, and the rarer failures
+ * are, the faster.
  */
 function failuresAmong(successRate: number, random: () => number): (requests: number) => number {
   if (successRate >= 1) return () => 0;

@@ -1,7 +1,7 @@
 import type { RolloutDecision, RolloutEntry, RolloutState } from '../../contract/rollout';
 import { advanceRollout } from './advance-rollout';
 
-/** A row of the audit trail as far as verdicts go: `entry` is a `RolloutEntry` as JSON. */
+/** The columns of an audit row that verification needs. `entry` is a `RolloutEntry` as JSON. */
 export interface AuditedDecision {
   readonly rollout: string;
   readonly sequence: number;
@@ -19,9 +19,9 @@ export interface WrongDecision {
 }
 
 /**
- * Decides every row of one rollout again, from nothing but the trail: the spec it began with, the state that the row
- * before led to, and the evidence or command that the row says it saw. Null when every decision comes out the same.
- * @param rows of one rollout, in the order of their positions
+ * Recomputes every decision of one rollout from the audit trail alone: the original spec, the state after the previous
+ * row, and the evidence or command recorded in the row. Null when every decision comes out the same.
+ * @param rows all rows of one rollout, ordered by position
  */
 export function findWrongDecision(rows: readonly AuditedDecision[]): WrongDecision | null {
   let state: RolloutState | null = null;
@@ -31,9 +31,9 @@ export function findWrongDecision(rows: readonly AuditedDecision[]): WrongDecisi
     if (row.sequence !== index + 1)
       return wrong(`row ${index + 1} of the rollout is missing; row ${row.sequence} follows`);
     const entry = parse(row.entry);
-    if (entry === null) return wrong('its entry is no JSON of a decision');
+    if (entry === null) return wrong('its entry is not a decision in JSON');
     spec ??= canonical(entry.spec);
-    if (canonical(entry.spec) !== spec) return wrong('its spec is another one than the rollout began with');
+    if (canonical(entry.spec) !== spec) return wrong('its spec differs from the one that the rollout started with');
     const problem: string | null = columnProblem(row, entry) ?? verdictProblem(entry, state);
     if (problem !== null) return wrong(problem);
     state = entry.decision.next;
@@ -41,10 +41,10 @@ export function findWrongDecision(rows: readonly AuditedDecision[]): WrongDecisi
   return null;
 }
 
-/** The columns say in the table's terms what the entry says in full. */
+/** The columns repeat parts of the entry, and both must agree. */
 function columnProblem(row: AuditedDecision, { spec, decision, command, atMs }: RolloutEntry): string | null {
   const actor = command?.actor ?? (decision.action === 'start' ? spec.actor : 'bellwether');
-  const told: Omit<AuditedDecision, 'entry'> = {
+  const expected: Omit<AuditedDecision, 'entry'> = {
     rollout: spec.name,
     sequence: decision.next.sequence,
     atMs,
@@ -52,24 +52,31 @@ function columnProblem(row: AuditedDecision, { spec, decision, command, atMs }: 
     action: decision.action,
     reason: storable(decision.reason),
   };
-  const column = (Object.keys(told) as (keyof typeof told)[]).find((name) => told[name] !== row[name]);
-  return column === undefined ? null : `its ${column} is not what its entry says`;
+  const column = (Object.keys(expected) as (keyof typeof expected)[]).find((name) => expected[name] !== row[name]);
+  return column === undefined ? null : `its ${column} differs from its entry`;
 }
 
 function verdictProblem({ spec, decision, ...occasion }: RolloutEntry, state: RolloutState | null): string | null {
   const again = decideAgain({ spec, decision, ...occasion }, state);
-  if (again === null) return 'its evidence, command or spec cannot be decided on';
+  if (again === null) return 'its evidence, command or spec is incomplete, so its decision cannot be recomputed';
   if (canonical(again) === canonical(decision)) return null;
-  return `the rules decide otherwise on what it saw: ${again.action} (${again.reason}), the row says ${decision.action} (${decision.reason})`;
+  return `the rules give a different decision for its evidence: ${again.action} (${again.reason}), but the row says ${decision.action} (${decision.reason})`;
 }
 
-/** Null when a forged entry lacks what the rules look at. */
+/** Null when a forged entry lacks fields that the rules need. */
 function decideAgain({ spec, ...occasion }: RolloutEntry, state: RolloutState | null): RolloutDecision | null {
   try {
     return advanceRollout(spec, state, occasion);
   } catch {
     return null;
   }
+}
+
+/** What a row of the audit trail holds. @throws when it does not hold that */
+export function entryOf({ rollout, sequence, entry }: AuditedDecision): RolloutEntry {
+  const parsed = parse(entry);
+  if (parsed !== null) return parsed;
+  throw new Error(`Row ${sequence} of rollout ${rollout} cannot be read; \`bellwether rollout verify\` says more.`);
 }
 
 function parse(text: string): RolloutEntry | null {
@@ -87,7 +94,7 @@ function isObject<T>(value: T): value is T & object {
   return typeof value === 'object' && value !== null;
 }
 
-/** As JSON with sorted keys: equal texts are equal values, in whatever order they were put together. */
+/** JSON with sorted keys: equal values have equal texts, whatever the order of their fields. */
 function canonical(value: unknown): string {
   return JSON.stringify(value, (_, part: unknown) =>
     isObject(part) && !Array.isArray(part)
@@ -96,7 +103,7 @@ function canonical(value: unknown): string {
   );
 }
 
-/** As the ledger stores a text that not every database could: see its audit trail. */
+/** The form in which the ledger stores texts that some databases reject: see `storable` in its audit trail. */
 function storable(text: string): string {
   return text.replaceAll(/\p{Surrogate}/gu, '\u{FFFD}').replaceAll('\0', '\u{FFFD}');
 }

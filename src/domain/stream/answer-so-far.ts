@@ -1,27 +1,27 @@
 import type { StreamPiece } from '../../contract/stream';
 
 export type AnswerEnding =
-  /** What the caller still lacks of the reply's content: '' when it has all. */
+  /** The part of the reply's content that the caller does not have yet; '' if it has everything. */
   | { readonly kind: 'rest'; readonly text: string }
-  /** The reply's content is not what the caller has been sent the beginning of: nothing can make it whole. */
+  /** The caller has received the beginning of a different text, so its answer cannot be completed. */
   | { readonly kind: 'diverged' };
 
 /**
- * One caller's view of a turn's stream: pieces go in, text that is to be sent comes out, each character once and in
- * order. Lengths and offsets are UTF-16 code units. An attempt's pieces count as long as they go on from 0, without a gap,
- * and agree with what is known already; an attempt that disagrees is ignored from then on.
- * For a caller that comes back, `alreadySent` is up to where it has the answer: give this object all pieces from the
- * stream's beginning, and it sends only what is new of the same answer. Pieces of another one are ignored.
+ * One caller's view of a turn's stream: pieces go in, text to send comes out, each character once and in order. Lengths and
+ * offsets are UTF-16 code units. An attempt's pieces count as long as they are contiguous from 0 and agree with the text
+ * known so far; an attempt that disagrees is ignored from then on.
+ * For a caller that reconnects, `alreadySent` is its position in the answer. Pass in all pieces from the beginning of the
+ * stream: only text beyond that position is returned, and pieces of a different answer are ignored.
  */
 export class AnswerSoFar {
-  /** From 0 on, what the pieces told; all of it is sent but for `held`. */
+  /** The answer's text from 0, as far as pieces have arrived; all of it is sent except `pendingSurrogate`. */
   private known = '';
-  /** The first half of a surrogate pair whose second half is still to come; it ends `known`. */
-  private held = '';
+  /** The first half of a surrogate pair at the end of `known`, whose second half has not arrived yet. */
+  private pendingSurrogate = '';
   private sent: AnswerPosition;
-  /** Whether `known` begins with what the caller has: not before it reaches as far. */
+  /** Whether `known` starts with the text that the caller has; false until it is long enough to tell. */
   private isSameAnswer: boolean;
-  /** For each attempt that agrees, up to where it has been seen without a gap. */
+  /** How far each agreeing attempt has been received without a gap. */
   private readonly agreedTo = new Map<number, number>();
   private readonly disagreeing = new Set<number>();
 
@@ -30,17 +30,17 @@ export class AnswerSoFar {
     this.isSameAnswer = alreadySent.offset === 0;
   }
 
-  /** Up to where the caller has the answer. */
+  /** The caller's position in the answer. */
   get position(): AnswerPosition {
     return this.sent;
   }
 
-  /** What the caller has of the answer, as far as the pieces tell: '' after a re-join until they reach as far. */
+  /** The part of the answer that the caller has. After a reconnect it is '' until enough pieces have arrived. */
   get text(): string {
     return this.isSameAnswer ? this.known.slice(0, this.sent.offset) : '';
   }
 
-  /** Returns what is to be sent to the caller now, '' when the piece brings nothing new. */
+  /** Returns the text to send to the caller now; '' if the piece adds nothing. */
   take({ attempt, at, text }: StreamPiece): string {
     const agreedTo = this.agreedTo.get(attempt) ?? 0;
     const isBehindGap = at > agreedTo;
@@ -59,33 +59,33 @@ export class AnswerSoFar {
     return this.release(fresh);
   }
 
-  /** Compares with the reply's content, which is the truth. */
+  /** Compares with the reply's content, which is authoritative. */
   finish(content: string): AnswerEnding {
     const isSame = this.isSameAnswer ? content.startsWith(this.text) : isPositionIn(content, this.sent);
     return isSame ? { kind: 'rest', text: content.slice(this.sent.offset) } : { kind: 'diverged' };
   }
 
-  /** False when `known` is found to be another answer than the caller's: then all of it is forgotten. */
+  /** Returns false, and discards `known`, when it turns out to be a different answer from the caller's. */
   private compare(known: string): boolean {
     if (known.length < this.sent.offset) return true;
     this.isSameAnswer = isPositionIn(known, this.sent);
     if (this.isSameAnswer) return true;
     this.known = '';
-    this.held = '';
+    this.pendingSurrogate = '';
     this.agreedTo.clear();
     return false;
   }
 
   private release(fresh: string): string {
     if (fresh === '') return '';
-    const pending = this.held + fresh;
-    const pendingFrom = this.known.length - this.held.length;
+    const pending = this.pendingSurrogate + fresh;
+    const pendingFrom = this.known.length - this.pendingSurrogate.length;
     this.known += fresh;
-    this.held = isHighSurrogate(pending, pending.length - 1) ? pending.slice(-1) : '';
-    const releasedTo = this.known.length - this.held.length;
+    this.pendingSurrogate = isHighSurrogate(pending, pending.length - 1) ? pending.slice(-1) : '';
+    const releasedTo = this.known.length - this.pendingSurrogate.length;
     const { offset } = this.sent;
     if (releasedTo <= offset) return '';
-    const text = pending.slice(Math.max(0, offset - pendingFrom), pending.length - this.held.length);
+    const text = pending.slice(Math.max(0, offset - pendingFrom), pending.length - this.pendingSurrogate.length);
     this.sent = advance(this.sent, text);
     return text;
   }
@@ -97,8 +97,8 @@ function isHighSurrogate(text: string, index: number): boolean {
 }
 
 /**
- * A place in an answer, which also tells what stands before it: in another answer the same place has another hash, but for
- * one in four billion. `offset` counts UTF-16 code units.
+ * A position in an answer that also identifies the text before it: in a different answer, the hash at the same offset
+ * differs, except for one case in four billion. `offset` counts UTF-16 code units.
  */
 export interface AnswerPosition {
   readonly offset: number;
@@ -110,7 +110,7 @@ const prime = 0x01000193;
 
 export const answerStart: AnswerPosition = { offset: 0, hash: 0x811c9dc5 };
 
-/** The position behind `text`, which stands at `position`. */
+/** The position after `text`, which starts at the given position. */
 export function advance({ offset, hash }: AnswerPosition, text: string): AnswerPosition {
   let folded = hash;
   for (let index = 0; index < text.length; index += 1) folded = Math.imul(folded ^ text.charCodeAt(index), prime);
@@ -127,7 +127,7 @@ export function formatPosition({ offset, hash }: AnswerPosition): string {
   return `${offset}-${hash.toString(16).padStart(8, '0')}`;
 }
 
-/** null for a text that `formatPosition` has not made. */
+/** null if the text was not made by `formatPosition`. */
 export function parsePosition(text: string): AnswerPosition | null {
   const [, offset, hash] = /^(\d{1,9})-([0-9a-f]{8})$/.exec(text) ?? [];
   return offset === undefined || hash === undefined ? null : { offset: Number(offset), hash: parseInt(hash, 16) };

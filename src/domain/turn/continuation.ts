@@ -1,57 +1,59 @@
 import type { ChatMessage } from '../../contract/chat';
 import { utf8Length } from './messages';
 
-/** Text and where in the turn's answer it stands, in UTF-16 code units. */
+/** A text and its offset in the turn's answer, in UTF-16 code units. */
 export interface PlacedText {
   readonly at: number;
   readonly text: string;
 }
 
 /**
- * A new text that begins like the old one for this long begins anew, and then says something else. In UTF-8 bytes, which
- * weigh four Chinese characters like twelve letters. Too low, and a continuation whose first words happen to be those of
- * the answer is taken for another answer: the caller sees an error. Too high, and a repetition is sent as if it were a
- * continuation: the caller sees a wrong text, which is worse.
+ * When the new text shares at least this long a prefix with the partial answer before it differs, the model has started
+ * over. In UTF-8 bytes, so that four Chinese characters weigh as much as twelve letters. If this is too low, a
+ * continuation that happens to start with the same words as the answer is mistaken for a restart: the caller sees an error.
+ * If it is too high, a restart is sent as if it were a continuation: the caller sees a wrong text, which is worse.
  */
-const clearBeginningBytes = 12;
+const restartPrefixBytes = 12;
 
-type Relation = 'undecided' | 'restates' | 'anew' | 'goes-on';
+type Relation = 'undecided' | 'repeats' | 'restarts' | 'continues';
 
 /**
- * What a model says that was asked to go on from `begun`, put in its place in the answer. Some models go on, some say it
- * all again, some begin another answer; until it is clear which, the text is held back. Then it begins at 0 in any case,
- * with `begun` where the model goes on: whoever knows that swallows it, and whoever lost it gets it again.
+ * Places the text of a model that was asked to continue a partial answer. Some models continue, some repeat everything,
+ * some start a different answer; until it is clear which, the text is held back. The first piece is always at 0 and, if the
+ * model continues, starts with the partial answer: readers that have it skip it, readers that lost it get it again.
  */
 export class Continuation {
-  private said = '';
+  private received = '';
   private relation: Relation = 'undecided';
-  /** The answer that is made so far, once the relation is decided. */
+  /** The answer so far, once the relation is decided. */
   private answer = '';
 
-  constructor(private readonly begun: string) {}
+  constructor(private readonly partial: string) {}
 
-  /** Code units of what was taken. */
+  /** Code units passed to `take` so far. */
   get takenLength(): number {
-    return this.said.length;
+    return this.received.length;
   }
 
-  /** Returns what has become certain, null while nothing new has. */
+  /** Returns the text that can be sent now, or null. */
   take(text: string): PlacedText | null {
-    this.said += text;
+    this.received += text;
     if (this.relation !== 'undecided') return this.place(text);
-    return this.decide(relationOf(this.begun, this.said));
+    return this.decide(relationOf(this.partial, this.received));
   }
 
-  /** The whole answer, and what was still held back of it. */
+  /** The whole answer, and the part of it that was still held back. */
   finish(): { readonly content: string; readonly rest: PlacedText | null } {
-    const rest = this.relation === 'undecided' ? this.decide(relationAtTheEnd(this.begun, this.said)) : null;
+    const rest = this.relation === 'undecided' ? this.decide(finalRelation(this.partial, this.received)) : null;
     return { content: this.answer, rest };
   }
 
   private decide(relation: Relation): PlacedText | null {
     this.relation = relation;
     if (relation === 'undecided') return null;
-    return this.place(relation === 'goes-on' ? this.begun + this.said : comparable(this.begun, this.said));
+    return this.place(
+      relation === 'continues' ? this.partial + this.received : comparable(this.partial, this.received),
+    );
   }
 
   private place(text: string): PlacedText | null {
@@ -61,24 +63,24 @@ export class Continuation {
   }
 }
 
-function relationOf(begun: string, said: string): Relation {
-  const text = comparable(begun, said);
-  if (text.startsWith(begun)) return 'restates';
-  if (begun.startsWith(text)) return 'undecided';
-  return relationAtTheEnd(begun, said);
+function relationOf(partial: string, received: string): Relation {
+  const text = comparable(partial, received);
+  if (text.startsWith(partial)) return 'repeats';
+  if (partial.startsWith(text)) return 'undecided';
+  return finalRelation(partial, received);
 }
 
-function relationAtTheEnd(begun: string, said: string): Relation {
-  const shared = sharedBeginning(begun, comparable(begun, said));
-  return utf8Length(shared) >= clearBeginningBytes ? 'anew' : 'goes-on';
+function finalRelation(partial: string, received: string): Relation {
+  const shared = commonPrefix(partial, comparable(partial, received));
+  return utf8Length(shared) >= restartPrefixBytes ? 'restarts' : 'continues';
 }
 
-/** Models that say it all again like to begin on a new line. */
-function comparable(begun: string, said: string): string {
-  return /^\S/.test(begun) ? said.trimStart() : said;
+/** Models that repeat the answer often start with a line break. */
+function comparable(partial: string, received: string): string {
+  return /^\S/.test(partial) ? received.trimStart() : received;
 }
 
-function sharedBeginning(one: string, other: string): string {
+function commonPrefix(one: string, other: string): string {
   let length = 0;
   while (length < one.length && one[length] === other[length]) length += 1;
   return one.slice(0, length);
@@ -88,18 +90,17 @@ const instruction =
   'Your last message below broke off while it was being sent, and the user has already read what it holds. Write only what follows it, from the very next character: repeat none of it, do not begin anew, and do not mention the interruption.';
 
 /**
- * The messages of a call that goes on from an answer which broke off. The answer is put last, as the assistant's own
- * message, for models that go on from there; and the instruction says so, because behind many interfaces that message
- * counts as finished, and the model would begin another one. It is part of the system prompt where there is one: some
- * models take no second.
+ * The messages of a call that continues an interrupted answer. The partial answer comes last, as the assistant's own
+ * message, for models that continue from there. The instruction is needed because many APIs treat that message as finished,
+ * and the model would start a new one. It is appended to the system prompt if there is one: some models accept only one.
  */
-export function withPrefill(messages: readonly ChatMessage[], begun: string): readonly ChatMessage[] {
+export function withPrefill(messages: readonly ChatMessage[], partial: string): readonly ChatMessage[] {
   const [first, ...others] = messages;
   const system = first?.role === 'system' || first?.role === 'developer' ? first : null;
   const instructed: ChatMessage = system
     ? { ...system, content: withInstruction(system.content) }
     : { role: 'system', content: instruction };
-  return [instructed, ...(system ? others : messages), { role: 'assistant', content: begun }];
+  return [instructed, ...(system ? others : messages), { role: 'assistant', content: partial }];
 }
 
 function withInstruction(content: ChatMessage['content']): ChatMessage['content'] {

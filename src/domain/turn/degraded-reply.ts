@@ -1,7 +1,7 @@
 import type { ReplyLanguage } from '../../contract/chat';
 import type { RefusalScope } from '../../contract/turn';
 
-/** What a user reads when every model of the chain failed. */
+/** What the user sees when every target of the chain has failed. */
 const degradedReplies: Readonly<Record<ReplyLanguage, string>> = {
   en: 'I am sorry, I cannot answer right now. Please try again in a few minutes.',
   zh: '非常抱歉，我暂时无法回答。请几分钟后再试。',
@@ -16,7 +16,7 @@ export function degradedReply(language: ReplyLanguage): string {
   return degradedReplies[language];
 }
 
-/** The reply to a turn that a budget refused, in the migration guide's words. */
+/** The reply to a turn that a budget refused, as worded in the migration guide. */
 export function blockedReply(reason: string): string {
   return `I'm currently experiencing high demand. ${reason}. Please try again shortly.`;
 }
@@ -28,17 +28,17 @@ const indonesianWords = new Set(
 );
 
 /**
- * A message shows its language in its beginning. All of a long one must not be looked at: putting marks on letters into one form
- * takes time with the square of their number, and this runs in a workflow's activation.
+ * The beginning of a message is enough to detect its language. Long messages must not be scanned completely: normalizing
+ * combining marks takes quadratic time, and this runs in a workflow's activation.
  */
-const tellingCodeUnits = 2_000;
+const detectionCodeUnits = 2_000;
 
 /**
- * The language of a message among those that have a reply of their own. Scripts decide where they can; Vietnamese is
- * known by letters no other of these languages has, Indonesian by its commonest words; anything else gets English.
+ * Detects the language of a message among those with their own degraded reply: by its script if possible, Vietnamese by
+ * letters that none of the other languages has, and Indonesian by its most common words. The default is English.
  */
 export function detectLanguage(message: string): ReplyLanguage {
-  const text = message.slice(0, tellingCodeUnits);
+  const text = message.slice(0, detectionCodeUnits);
   if (/[\p{Script=Hiragana}\p{Script=Katakana}]/u.test(text)) return 'ja';
   if (/\p{Script=Hangul}/u.test(text)) return 'ko';
   if (/\p{Script=Han}/u.test(text)) return 'zh';
@@ -55,7 +55,7 @@ const reasons = {
   key: 'API key budget exceeded',
 } as const;
 
-/** Why a budget refused; of session and day in the migration guide's words. */
+/** Which budget was exceeded; for session and day, as worded in the migration guide. */
 export function refusalReason(scope: Exclude<RefusalScope, 'closed'>): string {
   return reasons[scope];
 }

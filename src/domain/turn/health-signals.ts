@@ -1,9 +1,9 @@
 import type { FailureKind } from '../../contract/failures';
 
-/** What the end of a call tells of its target: that it works, that it fails, or nothing at all. */
+/** What the outcome of a call says about its target's health: it works, it fails, or nothing. */
 export type HealthSignal = 'works' | 'fails' | 'nothing';
 
-/** A target that refuses one request in clear words is well; one that is silent, broken, overloaded or talks nonsense is not. */
+/** A target that explicitly rejects a request is healthy; one that is silent, unreachable, overloaded or sends garbage is not. */
 export const healthSignals: Readonly<Record<'answered' | FailureKind, HealthSignal>> = {
   answered: 'works',
   unauthorized: 'works',

@@ -1,13 +1,13 @@
 export interface ShapeLimits {
-  /** The value itself is at 0. */
+  /** The value itself is at depth 0. */
   readonly maxDepth: number;
-  /** Fields and entries in all, with the value itself. */
+  /** The total number of fields and entries, including the value itself. */
   readonly maxValues: number;
 }
 
 /**
- * Which limit a value of JSON is beyond, or null. Depth first with a stack of its own: a walk by recursion would fail where it
- * matters, and one by levels would hold whole levels in memory.
+ * Which limit a JSON value exceeds, or null. Depth first with an explicit stack: recursion would overflow on exactly the
+ * values that matter, and breadth first would keep whole levels in memory.
  */
 export function exceededLimit(json: unknown, limits: ShapeLimits): keyof ShapeLimits | null {
   let values = 0;

@@ -3,9 +3,9 @@ import type { PromptMeasure, TokenUsage } from '../../contract/turn';
 import type { TextMeasure } from './cjk';
 
 /**
- * Tokens that a provider may count beside the text itself: role, separators and turn marks of its chat template. Known
- * templates (ChatML, DeepSeek, Gemma, Llama 3) take 3 to 6 a message and up to 5 around all of them; 16 leaves room for
- * one that names roles in longer words.
+ * Tokens that a provider may count in addition to the text: roles, separators and turn markers of its chat template. Known
+ * templates (ChatML, DeepSeek, Gemma, Llama 3) take 3 to 6 per message and up to 5 around all of them; 16 leaves room for
+ * one with longer role names.
  */
 const templateTokensPerMessage = 16;
 
@@ -13,16 +13,16 @@ const nanoUsdPerUsd = 1_000_000_000n;
 const tokensPerPriceUnit = 1_000_000n;
 
 /**
- * What a call cost, in nano-dollars, rounded up to the next one.
+ * The cost of a call in nano-dollars, rounded up.
  *
- * `text` is the text that the tokens stand for, prompt and completion together: of a model with a CJK surcharge, that
- * share of the tokens that is the share of CJK characters pays it. A text without characters pays none.
+ * `text` measures the prompt and completion together. With a CJK surcharge, the share of the tokens that pays it is the
+ * share of CJK characters in the text. An empty text pays none.
  */
 export function costNanoUsd(price: ModelPrice, usage: TokenUsage, text: TextMeasure): number {
   return toSafeNumber(exactCostNanoUsd(price, usage, text));
 }
 
-/** The same, where the usage is another's word: the amount may be more than a number holds. */
+/** The same for an unvalidated usage: the amount may exceed what a number can hold. */
 export function exactCostNanoUsd(price: ModelPrice, usage: TokenUsage, text: TextMeasure): bigint {
   const promptTokens = BigInt(usage.promptTokens);
   const cached = BigInt(Math.min(usage.cachedPromptTokens, usage.promptTokens));
@@ -33,17 +33,17 @@ export function exactCostNanoUsd(price: ModelPrice, usage: TokenUsage, text: Tex
 
   const characters = BigInt(Math.max(text.characters, 1));
   const cjk = BigInt(Math.min(text.cjkCharacters, text.characters));
-  // Percent × characters, so that the share is never a fraction.
+  // Percent × characters, to stay with integers.
   const weight = (characters - cjk) * 100n + cjk * BigInt(price.cjkPricePercent);
   return divideUp(baseCost * weight, tokensPerPriceUnit * 100n * characters);
 }
 
 /**
- * The most a call can cost, in nano-dollars, whatever it answers: what is reserved before it is made.
+ * The worst-case cost of a call in nano-dollars, whatever it answers: this amount is reserved before the call.
  *
- * A token of a byte-level tokenizer stands for at least one byte, so UTF-8 bytes bound the prompt's tokens. All tokens
- * are taken at the dearest price of their side and at the full CJK price: one all-CJK answer can raise the share of the
- * whole text, however little CJK the prompt holds.
+ * A token of a byte-level tokenizer represents at least one byte, so the UTF-8 bytes are an upper bound for the prompt's
+ * tokens. All tokens are priced at the highest price of their side and at the full CJK price: a CJK answer can raise the
+ * CJK share of the whole text, however little CJK the prompt contains.
  */
 export function worstCaseNanoUsd(price: ModelPrice, prompt: PromptMeasure, maxCompletionTokens: number): number {
   const promptTokens = BigInt(promptTokensUpperBound(prompt));
@@ -53,9 +53,9 @@ export function worstCaseNanoUsd(price: ModelPrice, prompt: PromptMeasure, maxCo
   return toSafeNumber(divideUp(baseCost * percent, tokensPerPriceUnit * 100n));
 }
 
-/** No byte-level tokenizer makes more tokens of the prompt, its chat template included. */
+/** The most tokens that any byte-level tokenizer produces for the prompt, including its chat template. */
 export function promptTokensUpperBound(prompt: Pick<PromptMeasure, 'bytes' | 'messages'>): number {
-  // One message more: what a template puts around all of them.
+  // Plus one message, for what the template puts around all of them.
   return prompt.bytes + templateTokensPerMessage * (prompt.messages + 1);
 }
 
@@ -88,7 +88,9 @@ function divideUp(dividend: bigint, divisor: bigint): bigint {
 function toSafeNumber(nanoUsd: bigint): number {
   const value = Number(nanoUsd);
   if (!Number.isSafeInteger(value)) {
-    throw new RangeError(`An amount of ${nanoUsd} nano-dollars (over $9,000,000) is no model call: check the prices.`);
+    throw new RangeError(
+      `A model call cannot cost ${nanoUsd} nano-dollars (over $9,000,000): check the configured prices.`,
+    );
   }
   return value;
 }

@@ -1,19 +1,19 @@
 import type { Policy } from '../../contract/policy';
 import type { TrafficSplit } from '../../contract/rollout';
 
-/** Where a new turn goes. */
+/** The arm of a new turn. */
 export interface Route {
   readonly arm: string;
-  /** The bake that it counts for; null when no rollout is active, or the rollout did not choose the arm. */
+  /** The bake that the turn counts towards; null if no rollout is active or the rollout did not choose the arm. */
   readonly countedIn: { readonly rollout: string; readonly bake: number } | null;
 }
 
 export type RoutingPolicy = Pick<Policy, 'arms' | 'defaultArm' | 'pinnedArms'>;
 
 /**
- * The arm of a user's new turn: the one they are pinned to, or the canary when their bucket (1 to 100) is within the
- * split's percent, or the baseline. Nested: a user who is on the canary arm at one percent is so at every higher one.
- * Where that arm is not configured here, the default arm takes the turn and nothing counts it.
+ * Chooses the arm of a user's new turn: the arm that the user is pinned to; else the canary if the user's bucket (1 to 100)
+ * is within the split's percent; else the baseline. Splits are nested: a user on the canary arm at one percentage stays
+ * there at every higher one. If the arm is not configured here, the default arm takes the turn and it is not counted.
  */
 export function route(policy: RoutingPolicy, split: TrafficSplit | null, userId: string | null, bucket: number): Route {
   const pinned = userId === null ? undefined : policy.pinnedArms.get(userId);
@@ -25,7 +25,7 @@ export function route(policy: RoutingPolicy, split: TrafficSplit | null, userId:
   return { arm, countedIn: split.active ? { rollout: split.rollout, bake: split.bake } : null };
 }
 
-/** An arm's chain for a turn that would rather have a certain model: targets with it first, otherwise as configured. */
+/** An arm's targets in the order to try them: those with the preferred model first, otherwise as configured. */
 export function chainFor<Step extends { readonly model: string }>(
   targets: readonly Step[],
   model: string | undefined,

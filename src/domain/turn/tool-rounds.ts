@@ -1,10 +1,10 @@
 import type { ChatMessage, ToolCall } from '../../contract/chat';
 
 /**
- * The messages without tool calls that nobody answered and without results of calls that are not there. Providers refuse
- * both, and in a session that remembers them they would go on refusing: a user who writes something else while a tool's
- * result is due, or a call that is so old that it was forgotten. Each message, call and result is looked at a few times,
- * however many there are: this runs in a workflow's activation.
+ * Removes tool calls without a result and results without a call. Providers reject both, and in a session that remembers
+ * them every later turn would be rejected, too. They arise when a user writes something else while a tool result is due, or
+ * when a call is so old that it was forgotten. Runs in a workflow's activation, so it visits each message, call and result
+ * only a fixed number of times.
  */
 export function completeToolRounds(all: readonly ChatMessage[]): ChatMessage[] {
   const messages = all.filter((message, index) => !repeatsCalls(all[index - 1], message));
@@ -18,15 +18,15 @@ export function completeToolRounds(all: readonly ChatMessage[]): ChatMessage[] {
   return rounds.flat();
 }
 
-/** The id of a result whose call is not there; null where some of `added`, which follows `before`, would be sent. */
-export function lostCallId(before: readonly ChatMessage[], added: readonly ChatMessage[]): string | null {
+/** The id of a tool result in `added` whose call is unknown; null if at least some of `added`, which follows `before`, can be sent. */
+export function orphanedCallId(before: readonly ChatMessage[], added: readonly ChatMessage[]): string | null {
   const [first] = added;
   if (first?.role !== 'tool') return null;
   const isSent = completeToolRounds([...before, ...added]).length > completeToolRounds(before).length;
   return isSent ? null : (first.tool_call_id ?? '');
 }
 
-/** A client that sends the calls along with their results, where the memory ends in the same calls. */
+/** Whether a message repeats the calls of the previous one: some clients send the calls again with their results. */
 function repeatsCalls(before: ChatMessage | undefined, message: ChatMessage): boolean {
   const calls = callsOf(message);
   if (message.role !== 'assistant' || calls.length === 0) return false;
@@ -34,7 +34,7 @@ function repeatsCalls(before: ChatMessage | undefined, message: ChatMessage): bo
   return calls.every(({ id }) => known.has(id));
 }
 
-/** Where the tools' results that begin at `index` end. */
+/** The end of the run of tool results that starts at `index`. */
 function endOfResults(messages: readonly ChatMessage[], index: number): number {
   let end = index;
   while (messages[end]?.role === 'tool') end += 1;
@@ -43,18 +43,18 @@ function endOfResults(messages: readonly ChatMessage[], index: number): number {
 
 function completeRound(message: ChatMessage, results: readonly ChatMessage[]): readonly ChatMessage[] {
   if (message.role === 'tool') return [];
-  const { tool_calls: _calls, ...said } = message;
+  const { tool_calls: _calls, ...rest } = message;
   const allCalls = callsOf(message);
   const answered = new Set(results.map(({ tool_call_id }) => tool_call_id));
   const calls = allCalls.filter(({ id }) => answered.has(id));
   if (calls.length > 0) {
     const called = new Set<string | undefined>(calls.map(({ id }) => id));
-    return [{ ...said, tool_calls: calls }, ...results.filter(({ tool_call_id }) => called.has(tool_call_id))];
+    return [{ ...rest, tool_calls: calls }, ...results.filter(({ tool_call_id }) => called.has(tool_call_id))];
   }
-  return allCalls.length > 0 && isEmpty(said) ? [] : [said];
+  return allCalls.length > 0 && isEmpty(rest) ? [] : [rest];
 }
 
-/** Some clients send null for none. */
+/** Some clients send null instead of omitting the field. */
 function callsOf({ tool_calls }: ChatMessage): readonly ToolCall[] {
   return tool_calls ?? [];
 }

@@ -3,9 +3,9 @@ import { limits } from '../../contract/limits';
 import { measuredText, utf8Length } from './messages';
 
 /**
- * What a model gets to see: the system prompt and the most recent messages, `maxMessages` in all and at most `maxBytes`
- * of text. The newest message always stays, however long it is; the system prompt does too. A tool's result is never
- * parted from the call that it answers: providers refuse one without the other.
+ * The messages that a model sees: the system prompt and the most recent messages, at most `maxMessages` and `maxBytes` of
+ * text in all. The newest message and the system prompt are always included, however long they are. A tool result is never
+ * separated from its call: providers reject one without the other.
  */
 export function contextWindow(
   messages: readonly ChatMessage[],
@@ -14,7 +14,7 @@ export function contextWindow(
 ): ChatMessage[] {
   const first = messages[0];
   const systemPrompt = first?.role === 'system' || first?.role === 'developer' ? [first] : [];
-  const exchanges = together(messages.slice(systemPrompt.length));
+  const exchanges = withToolResults(messages.slice(systemPrompt.length));
 
   const recent: ChatMessage[][] = [];
   let count = systemPrompt.length;
@@ -29,8 +29,8 @@ export function contextWindow(
   return [...systemPrompt, ...recent.toReversed().flat()];
 }
 
-/** Messages one by one, but tools' results with the calls before them. */
-function together(messages: readonly ChatMessage[]): ChatMessage[][] {
+/** Groups each tool result with the call before it; all other messages stay on their own. */
+function withToolResults(messages: readonly ChatMessage[]): ChatMessage[][] {
   const groups: ChatMessage[][] = [];
   for (const message of messages) {
     const group = groups.at(-1);

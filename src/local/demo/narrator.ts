@@ -1,8 +1,9 @@
 import pc from 'picocolors';
-import { type BellwetherClient, BudgetRefusedError, type ChatReply, type SendOptions } from '../../client';
-import { footer } from '../../terminal/format';
+import { BudgetRefusedError, type ChatReply, type SendOptions } from '../../client';
 import { shellQuoted } from '../../config/environment';
 import type { Reporter } from '../../terminal/reporter';
+import { longestStandstillMs, withPatience } from './patience';
+import type { Stage } from './stage';
 
 /** Longer messages of the story are cut where they are printed. */
 const maxShownCharacters = 80;
@@ -12,7 +13,7 @@ export class Narrator {
   private scenes = 0;
 
   constructor(
-    private readonly client: BellwetherClient,
+    private readonly stage: Pick<Stage, 'client' | 'commandLine'>,
     private readonly report: Reporter,
   ) {}
 
@@ -33,17 +34,15 @@ export class Narrator {
   /** Sends a message as a backend service would and prints question, answer and costs. */
   async send(options: SendOptions, whileWaiting = 'waiting for the answer'): Promise<ChatReply> {
     this.say(`   ${pc.green('user ›')} ${shortened(options.content)}`);
-    const task = this.report.begin(`   ${whileWaiting}`);
+    const { client, commandLine } = this.stage;
     const startedAtMs = Date.now();
-    try {
-      const reply = await this.client.send(options).catch(blockedReplyOf);
-      task.succeed(pc.dim(`answer after ${((Date.now() - startedAtMs) / 1000).toFixed(1)} s`));
-      this.say(`   ${pc.cyan('bot  ›')} ${reply.content}`, pc.dim(`          ${footer(reply)}`));
-      return reply;
-    } catch (error) {
-      task.fail('no answer');
-      throw error;
-    }
+    const seconds = (): string => ((Date.now() - startedAtMs) / 1000).toFixed(1);
+    const answer = client.send({ ...options, deadlineMs: longestStandstillMs }).catch(blockedReplyOf);
+    const reply = await withPatience(this.report, `   ${whileWaiting}`, answer, () =>
+      pc.dim(`answer after ${seconds()} s`),
+    );
+    this.say(`   ${pc.cyan('bot  ›')} ${reply.content}`, pc.dim(`          ${commandLine.footer(reply)}`));
+    return reply;
   }
 }
 

@@ -3,7 +3,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import type { ActivityDependencies } from '../../activities/dependencies';
 import { admitTurn } from '../../activities/admit-turn';
 import { makeAttempt } from '../../activities/make-attempt';
-import { RecentLatency, TargetMemory } from '../../activities/target-health';
+import { RecentLatency, TargetHealth } from '../../activities/target-health';
 import type { BellwetherClient } from '../../client';
 import type { Settings } from '../../config/settings';
 import { measurePrompt } from '../../domain/turn/cjk';
@@ -11,11 +11,10 @@ import type { Ledger } from '../../contract/ledger';
 import { createProvider } from '../../providers/openai-compatible';
 import { openTurnStreams } from '../../streams/open-streams';
 import { Pace } from './pace';
+import { longestStandstillMs } from './patience';
 
 const users = 1_000;
 const paceIntervalMs = 250;
-/** Of all that are under way at once, turns of the real client through Temporal; the development server carries no more of them at this pace. */
-const concurrentWorkflows = 4;
 const maxTokens = 60;
 
 const questions = [
@@ -32,9 +31,8 @@ const questions = [
  */
 export class Traffic {
   turns = 0;
-  private readonly startedAtMs = performance.now();
   private stopped = false;
-  private running: Promise<unknown> = Promise.resolve();
+  private running: Promise<void> = Promise.resolve();
   private readonly pace = new Pace();
 
   private constructor(
@@ -42,54 +40,62 @@ export class Traffic {
     private readonly client: BellwetherClient,
   ) {}
 
-  static start(settings: Settings, ledger: Ledger, client: BellwetherClient): Traffic {
+  /** Disconnects the client when it stops. `onError` hears of the turn that could not be had at all, which stops it. */
+  static start(
+    settings: Settings,
+    ledger: Ledger,
+    client: BellwetherClient,
+    onError: (error: unknown) => void,
+  ): Traffic {
     const providers = new Map(settings.providers.map((provider) => [provider.name, createProvider(provider)]));
     const { policy } = settings;
     // No turn of the demonstration is streamed.
     const streams = openTurnStreams(undefined);
-    const targets = new TargetMemory(policy.breaker);
+    const targets = new TargetHealth(policy.breaker);
     const traffic = new Traffic({ ledger, providers, policy, streams, targets, owner: 'demo-traffic' }, client);
-    traffic.running = traffic.run();
-    // Whoever stops it hears of it; until then it must not end the process.
-    traffic.running.catch(() => undefined);
+    traffic.running = traffic.run(onError);
     return traffic;
   }
 
-  get turnsPerSecond(): number {
-    return (this.turns * 1000) / (performance.now() - this.startedAtMs);
-  }
-
+  /** Workflows whose turns are under way go on without anybody waiting for them. */
   async stop(): Promise<void> {
     this.stopped = true;
-    try {
-      await this.running;
-    } finally {
-      await Promise.all([...this.dependencies.providers.values()].map((provider) => provider.close()));
-    }
+    await this.client.disconnect();
+    await this.running;
+    await Promise.all([...this.dependencies.providers.values()].map((provider) => provider.close()));
   }
 
-  private run(): Promise<unknown> {
+  private async run(onError: (error: unknown) => void): Promise<void> {
     const recentLatency = new RecentLatency();
     const adjusting = setInterval(() => this.pace.adjust(), paceIntervalMs);
-    return Promise.all(
-      Array.from({ length: this.pace.maximum }, async (_, index) => {
-        while (!this.stopped) {
-          if (index >= this.pace.concurrentTurns) await delay(paceIntervalMs);
-          else await this.next(index, recentLatency);
-        }
-      }),
-    ).finally(() => clearInterval(adjusting));
+    const chat = async (index: number): Promise<void> => {
+      while (!this.stopped) {
+        if (index >= this.pace.concurrentTurns) await delay(paceIntervalMs);
+        else await this.next(index, recentLatency);
+      }
+    };
+    await Promise.all(
+      Array.from({ length: this.pace.maximum }, (_, index) =>
+        chat(index).catch((error: unknown) => {
+          // Those that stop no longer waits for have failed, but not by themselves.
+          if (!this.stopped) onError(error);
+          this.stopped = true;
+        }),
+      ),
+    );
+    clearInterval(adjusting);
   }
 
   private async next(index: number, recentLatency: RecentLatency): Promise<void> {
-    if (index < concurrentWorkflows) await this.turnThroughTemporal();
+    if (index < this.pace.concurrentWorkflows) await this.turnThroughTemporal();
     else await this.turn(recentLatency);
     this.turns += 1;
   }
 
   private async turnThroughTemporal(): Promise<void> {
     const { userId, content } = question();
-    await this.client.complete({ userId, maxTokens, messages: [{ role: 'user', content }] });
+    const messages = [{ role: 'user', content }] as const;
+    await this.client.complete({ userId, maxTokens, messages, deadlineMs: longestStandstillMs });
   }
 
   private async turn(recentLatency: RecentLatency): Promise<void> {

@@ -6,37 +6,53 @@ import { createInterface } from 'node:readline';
 
 export interface WorkerProcess {
   readonly pid: number;
+  /** Resolves once it polls; rejects when it ended before that. */
+  readonly started: Promise<void>;
+  /** Rejects when it ends without having been told to; pending otherwise. */
+  readonly lost: Promise<never>;
   /** SIGKILL: nothing gets a chance to clean up. */
   kill(): Promise<void>;
+  /** SIGTERM: it finishes its running turns. */
   stop(): Promise<void>;
 }
 
-const program = join(__dirname, '..', '..', 'cli', 'main.js');
-
-/** Starts `bellwether worker` and returns once it polls. Its log goes to `worker.log` in the data directory. */
-export async function startWorkerProcess(environment: NodeJS.ProcessEnv): Promise<WorkerProcess> {
+/** Runs `bellwether worker`. Its log goes to `worker.log` in the data directory. */
+export function spawnWorker(program: string, environment: NodeJS.ProcessEnv): WorkerProcess {
   const dataDirectory = environment['BELLWETHER_DATA_DIR'] ?? '.';
   const child = spawn(process.execPath, [program, 'worker'], {
     cwd: dataDirectory,
     env: environment,
     stdio: ['ignore', 'ignore', 'pipe'],
   });
-  const exited = once(child, 'exit');
-  const lines = createInterface({ input: child.stderr });
+  const { pid = 0 } = child;
+  const exited = once(child, 'exit') as Promise<[number | null, NodeJS.Signals | null]>;
   const logFile = join(dataDirectory, 'worker.log');
   child.stderr.pipe(createWriteStream(logFile, { flags: 'a' }));
-  await new Promise<void>((resolve, reject) => {
+  const lines = createInterface({ input: child.stderr });
+
+  let isExpectedToEnd = false;
+  const lost = new Promise<never>((_, reject) => {
+    const tell = (how: string): void => {
+      const help = 'The demonstration cannot go on without it. Its log says why';
+      if (!isExpectedToEnd) reject(new Error(`The worker (process ${pid}) ${how}. ${help}: ${logFile}`));
+    };
+    exited.then(
+      ([code, signal]) => tell(`ended with ${signal ?? `status ${code}`}`),
+      (error: Error) => tell(`could not be started: ${error.message}`),
+    );
+  });
+  const polls = new Promise<void>((resolve) => {
     lines.on('line', (line) => {
       if (line.includes('worker started')) resolve();
     });
-    child.once('exit', (code) =>
-      reject(new Error(`The worker ended with status ${code} at once. Its log: ${logFile}`)),
-    );
   });
+  const started = Promise.race([polls, lost]);
+  for (const promise of [lost, started]) promise.catch(() => undefined);
 
   const end = (signal: NodeJS.Signals) => async (): Promise<void> => {
+    isExpectedToEnd = true;
     if (child.exitCode === null && child.signalCode === null) child.kill(signal);
     await exited;
   };
-  return { pid: child.pid ?? 0, kill: end('SIGKILL'), stop: end('SIGTERM') };
+  return { pid, started, lost, kill: end('SIGKILL'), stop: end('SIGTERM') };
 }

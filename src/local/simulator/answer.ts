@@ -1,10 +1,10 @@
-import type { PrefillConduct } from './behaviour';
+import type { PrefillBehaviour } from './behaviour';
 import { type CompletionCall, type SimulatedToolCall, toolCallsFor } from './read-call';
 import { countPromptTokens, countTokens, truncateToTokens } from './tokens';
 
-/** What a model says to a call: decided before it is sent, whole or in pieces. */
+/** A model's answer to a call: decided before it is sent, whole or in pieces. */
 export interface Answer {
-  /** '' beside tool calls. */
+  /** '' if there are tool calls. */
   readonly content: string;
   readonly toolCalls: readonly SimulatedToolCall[];
   readonly finishReason: 'stop' | 'length' | 'tool_calls';
@@ -12,11 +12,11 @@ export interface Answer {
   readonly completionTokens: number;
 }
 
-/** The same answer for the same call, always. */
-export function answerTo(call: CompletionCall, prefill: PrefillConduct): Answer {
+/** Deterministic: the same call always gets the same answer. */
+export function answerTo(call: CompletionCall, prefill: PrefillBehaviour): Answer {
   const promptTokens = countPromptTokens(call.contents);
-  const asksNow = call.lastRole === 'user';
-  const toolCalls = asksNow ? toolCallsFor(call.tools, call.lastUserContent, call.contents.length) : [];
+  const mayCallTools = call.lastRole === 'user';
+  const toolCalls = mayCallTools ? toolCallsFor(call.tools, call.lastUserContent, call.contents.length) : [];
   if (toolCalls.length > 0) {
     const completionTokens = countTokens(toolCalls.map((each) => each.function.name + each.function.arguments).join());
     return { content: '', toolCalls, finishReason: 'tool_calls', promptTokens, completionTokens };
@@ -27,7 +27,7 @@ export function answerTo(call: CompletionCall, prefill: PrefillConduct): Answer 
   return { content, toolCalls, finishReason, promptTokens, completionTokens: countTokens(content) };
 }
 
-function textFor(call: CompletionCall, prefill: PrefillConduct): string {
+function textFor(call: CompletionCall, prefill: PrefillBehaviour): string {
   const lastContent = call.contents.at(-1) ?? '';
   if (call.lastRole === 'tool') return `The tool says: ${lastContent}`;
   const reply = replyTo(call.lastUserContent);
@@ -35,7 +35,7 @@ function textFor(call: CompletionCall, prefill: PrefillConduct): string {
   if (call.lastRole !== 'assistant') return whole;
   switch (prefill) {
     case 'continue':
-      // A text of someone else is gone on from, too.
+      // Also continues a text that this model did not write.
       return whole.startsWith(lastContent) ? whole.slice(lastContent.length) : ` ${whole}`;
     case 'other':
       return `Let me say it anew. ${whole}`;
@@ -46,7 +46,7 @@ function textFor(call: CompletionCall, prefill: PrefillConduct): string {
   return whole;
 }
 
-/** Short, deterministic answers as the customer service of a shop gives them. */
+/** Short, deterministic answers in the style of a shop's customer service. */
 
 interface Topic {
   readonly words: RegExp;
@@ -83,11 +83,11 @@ const otherReply = {
   generic: 'Thank you! Our team has received your message and will help you right away.',
 };
 
-/** Markers like `[ref:abc]`: an answer repeats those of its question, so that a test can tell that they belong together. */
+/** Markers like `[ref:abc]`. An answer repeats those of its question, so that tests can match them. */
 const markerPattern = /\[ref:[^\]]{1,200}\]/g;
 const orderNumberPattern = /#?\bORD-\d+\b/;
 
-/** The answer to the user's message, in English, in Chinese, or a generic one for any other language. */
+/** The answer to a user's message, in English or Chinese, or a generic one for any other language. */
 export function replyTo(message: string): string {
   const markers = message.match(markerPattern) ?? [];
   const question = message.replaceAll(markerPattern, '');
@@ -104,7 +104,7 @@ function replyText(question: string): string {
 }
 
 function languageOf(question: string): 'en' | 'zh' | 'generic' {
-  // Kana, Hangul, Thai and the accented letters of other Latin alphabets: none that we can answer in.
+  // Kana, Hangul, Thai and accented Latin letters indicate a language that we have no answers in.
   if (/[\u3040-\u30ff\uac00-\ud7af\u0e00-\u0e7f\u00c0-\u024f\u1e00-\u1eff]/.test(question)) return 'generic';
   if (/[\u4e00-\u9fff]/.test(question)) return 'zh';
   return /[a-z]/i.test(question) ? 'en' : 'generic';
@@ -112,7 +112,7 @@ function languageOf(question: string): 'en' | 'zh' | 'generic' {
 
 type Schema = Readonly<Record<string, unknown>>;
 
-/** JSON that fits the schema as far as it says types, properties and enums; `text` stands wherever a string may. */
+/** JSON that matches the types, properties and enums of the schema, with `text` as the value of every string. */
 function jsonReply(schema: Schema, text: string): string {
   return JSON.stringify(Object.keys(schema).length === 0 ? { answer: text } : valueFor(schema, text));
 }

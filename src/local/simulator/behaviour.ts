@@ -1,18 +1,18 @@
-/** How a simulated model behaves: what tests, the demo and the benchmark set, at the start or while it runs. */
+/** The behaviour of a simulated model, which tests, the demo and the benchmark set at the start or while it is running. */
 
 import type { Latency } from '../../domain/random';
 
 interface FaultOptions {
-  /** Milliseconds of work before the fault shows. Default: 0, or the model's latency for faulty answers. */
+  /** Milliseconds before the fault occurs. Default: 0, or the model's latency for faulty answers. */
   readonly afterMs?: number;
-  /** Whether the provider charges for the call. Default: for faulty answers yes, for the others no. */
+  /** Whether the provider charges for the call. Default: yes for faulty answers, no for all others. */
   readonly charged?: boolean;
 }
 
 export type Fault = FaultOptions &
   (
     | {
-        /** An error in the form of OpenAI. */
+        /** An error in OpenAI's format. */
         readonly kind: 'status';
         readonly status: number;
         readonly message?: string;
@@ -22,37 +22,37 @@ export type Fault = FaultOptions &
       }
     /** The connection is reset before any header. */
     | { readonly kind: 'reset' }
-    /** The call is accepted; nothing comes until the client goes. */
+    /** The call is accepted, but nothing is sent until the client disconnects. */
     | { readonly kind: 'silence' }
     // Faulty answers with status 200, whole or as a stream:
     | ({ readonly kind: 'reset-mid-body' } & PartOfStream)
     | { readonly kind: 'html' }
-    /** Of a stream: a chunk in the middle is no JSON, and the stream goes on. */
+    /** In a stream: a chunk in the middle is not valid JSON, and the stream continues. */
     | ({ readonly kind: 'invalid-json' } & PartOfStream)
     | { readonly kind: 'no-choices' }
     | { readonly kind: 'null-content'; readonly finishReason?: string }
     | { readonly kind: 'no-usage' }
-    /** The answer is whole, and says this of what it used. */
+    /** The answer is complete, but reports this usage. */
     | { readonly kind: 'false-usage'; readonly usage: unknown }
     | { readonly kind: 'large-body'; readonly bytes: number }
     | { readonly kind: 'slow-body'; readonly bytesPerSecond: number }
-    /** The body ends as if it were whole, in the middle of the answer: a stream without a finish reason, half a JSON. */
+    /** The body ends normally but in the middle of the answer: a stream without a finish reason, or half a JSON document. */
     | ({ readonly kind: 'cut' } & PartOfStream)
-    /** Half of the answer, then nothing; the connection stays open until the client goes. */
+    /** Half of the answer, then nothing; the connection stays open until the client disconnects. */
     | ({ readonly kind: 'stall' } & PartOfStream)
     /** An error instead of the rest of a stream, or as the body of a 200. */
     | ({ readonly kind: 'error-in-body' } & PartOfStream & ErrorDetail)
-    // Answers that are whole and only unusual, where they are streamed:
-    /** The headers at once, the first token after `ms`. */
+    // Streamed answers that are complete but unusual:
+    /** The headers immediately, the first token after `ms`. */
     | { readonly kind: 'late-first-token'; readonly ms: number }
-    /** The stream ends after its usage, or after its finish reason, without `[DONE]`; or it stays open there. */
+    /** The stream ends without `[DONE]`, after its usage or its finish reason, or stays open there. */
     | { readonly kind: 'no-done'; readonly staysOpen?: boolean; readonly withUsage?: boolean }
-    /** A `chat.completion` as plain JSON although a stream was asked for. */
+    /** A `chat.completion` as plain JSON although a stream was requested. */
     | { readonly kind: 'json-instead-of-stream' }
   );
 
 interface PartOfStream {
-  /** How much of a streamed answer comes before the fault, rounded up to whole pieces. Default: half of it. */
+  /** How much of a streamed answer is sent before the fault, rounded up to whole pieces. Default: half of it. */
   readonly afterTokens?: number;
 }
 
@@ -65,36 +65,36 @@ interface ErrorDetail {
 export type StatusFault = Extract<Fault, { kind: 'status' }>;
 
 /**
- * What a model does when the last message is the assistant's: goes on from it, answers from the start, says something
- * else from the start, or refuses with a 400.
+ * What a model does when the last message is the assistant's: continues it, answers from the start, gives a different
+ * answer from the start, or rejects the request with a 400.
  */
-export type PrefillConduct = 'continue' | 'ignore' | 'other' | 'refuse';
+export type PrefillBehaviour = 'continue' | 'ignore' | 'other' | 'refuse';
 
 export interface ModelBehaviour {
-  /** From the request to the answer, or to the headers of a stream. */
+  /** From the request to the response, or to the headers of a stream. */
   readonly latency: Latency;
-  /** From the headers of a stream to its first piece, in milliseconds. */
+  /** Milliseconds from the headers of a stream to its first piece. */
   readonly firstTokenMs: number;
-  /** Between two pieces of a stream, in milliseconds. */
+  /** Milliseconds between two pieces of a stream. */
   readonly pieceGapMs: number;
-  readonly prefill: PrefillConduct;
-  /** Every call has this fault, as long as it is set. Queued faults go first. */
+  readonly prefill: PrefillBehaviour;
+  /** While it is set, every call has this fault. Queued faults take precedence. */
   readonly alwaysFault: Fault | null;
-  /** Each call has one of these faults with its probability, from 0 to 1; together they are at most 1. */
+  /** A call has each of these faults with its probability, from 0 to 1; the sum is at most 1. */
   readonly randomFaults: readonly { readonly fault: Fault; readonly probability: number }[];
-  /** Whether a silent call is charged. */
+  /** Whether a call that never gets a response is charged. */
   readonly chargesSilence: boolean;
-  /** Whether a call that the client leaves before its answer is charged. */
+  /** Whether a call that the client aborts is charged. */
   readonly chargesAborted: boolean;
-  /** Longer prompts are refused with `context_length_exceeded`. */
+  /** Longer prompts are rejected with `context_length_exceeded`. */
   readonly contextTokens: number;
-  /** Share of the prompt that `usage` reports as cached, in percent. */
+  /** The share of the prompt that `usage` reports as cached, in percent. */
   readonly cachedPromptPercent: number;
 }
 
 /**
- * Answers at once and without fault. Charges aborted calls, as providers do: without streaming the model went on, and of a
- * stream they charge what was said.
+ * Answers immediately and without faults. Charges aborted calls, like real providers: without streaming the model runs to
+ * the end, and for a stream they charge what was generated.
  */
 export const faultlessBehaviour: ModelBehaviour = {
   latency: { kind: 'fixed', ms: 0 },
@@ -109,10 +109,10 @@ export const faultlessBehaviour: ModelBehaviour = {
   cachedPromptPercent: 0,
 };
 
-/** Behaviour by model name; what is left out is as in `faultlessBehaviour`. */
+/** Behaviour by model name; omitted fields are as in `faultlessBehaviour`. */
 export type SimulatedModels = Readonly<Record<string, Partial<ModelBehaviour>>>;
 
-/** The faults that have a form of their own among OpenAI-compatible providers. */
+/** Errors in the format of OpenAI-compatible providers. */
 export const faults = {
   rateLimited: (headers: Readonly<Record<string, string>> = {}): StatusFault => ({
     kind: 'status',
@@ -159,10 +159,10 @@ export const faults = {
   }),
 } as const;
 
-/** Three tokens at a time, at 120 a second: a streamed answer can be seen to come, and is whole within half a second. */
+/** Three tokens at a time, 120 per second: streaming is visible, and an answer is complete within half a second. */
 const pieceGapMs = 25;
 
-/** The provider that is migrated away from, with the migration guide's figures: 420 ms on average, 15 % timeouts. */
+/** The provider to migrate from, with the migration guide's figures: 420 ms on average, 15 % timeouts. */
 export const legacyProfile: SimulatedModels = {
   'legacy-chat': {
     latency: { kind: 'lognormal', meanMs: 420, p95Ms: 900 },
@@ -171,7 +171,7 @@ export const legacyProfile: SimulatedModels = {
   },
 };
 
-/** The provider that is migrated to, with the migration guide's figures: 180 ms on average, 0.3 % timeouts. */
+/** The provider to migrate to, with the migration guide's figures: 180 ms on average, 0.3 % timeouts. */
 export const holysheepProfile: SimulatedModels = {
   'deepseek-v3.2': {
     latency: { kind: 'lognormal', meanMs: 180, p95Ms: 350 },

@@ -1,29 +1,29 @@
 import { closeSync, openSync, readFileSync, writeSync } from 'node:fs';
 
-/** One call as the provider saw it: the truth that a ledger is compared with. */
+/** One call as seen by the provider: the ground truth for checking a ledger. */
 export interface SimulatedCall {
-  /** Unique, also among simulators that append to the same file. */
+  /** Unique, even across simulators that append to the same file. */
   readonly id: string;
   /** The `x-request-id` header. */
   readonly requestId: string | null;
-  /** null when the request named none that could be read. */
+  /** null if the request had no readable model name. */
   readonly model: string | null;
   /** Milliseconds since 1970. */
   readonly startedAtMs: number;
-  /** When a stream said its first token; null for one that said none, and for what was no stream. */
+  /** When a stream sent its first token; null if it sent none, or if the answer was not streamed. */
   readonly firstTokenAtMs: number | null;
   readonly endedAtMs: number | null;
-  /** The HTTP status; null when no header was sent. */
+  /** The HTTP status; null if no headers were sent. */
   readonly status: number | null;
   /**
-   * `answered`: a whole and usable answer was sent. `faulty`: an answer was sent that is none. `refused`: an error status.
-   * `reset`: the provider broke the connection. `aborted-by-client`: the client went first.
+   * `answered`: a complete and usable answer was sent. `faulty`: an unusable answer was sent. `refused`: an error status was
+   * sent. `reset`: the provider reset the connection. `aborted-by-client`: the client disconnected first.
    */
   readonly outcome: 'in-progress' | 'answered' | 'faulty' | 'refused' | 'reset' | 'aborted-by-client';
-  /** The kind of the simulated fault. */
+  /** The kind of the simulated fault; null if there was none. */
   readonly fault: string | null;
   readonly promptTokens: number;
-  /** Of a stream that was cut: what was sent until then. */
+  /** For a stream that ended early: what was sent until then. */
   readonly completionTokens: number;
   readonly charged: boolean;
 }
@@ -33,8 +33,8 @@ export type CallEnd = Pick<SimulatedCall, 'outcome' | 'status' | 'charged'> &
   Partial<Pick<SimulatedCall, 'completionTokens' | 'firstTokenAtMs'>>;
 
 /**
- * Every call received, in memory and, with a file, as JSON lines: one when a call begins and one when it ends, written
- * before anything is answered, so that a simulator that is killed leaves no call out.
+ * All received calls, in memory and optionally in a file of JSON lines: one line when a call starts and one when it ends.
+ * Lines are written before anything is sent, so that no call is missing even if the simulator is killed.
  */
 export class CallLog {
   private readonly entries = new Map<string, SimulatedCall>();
@@ -65,17 +65,17 @@ export class CallLog {
 
   end(call: SimulatedCall, end: CallEnd): void {
     const ended = { ...call, ...end, endedAtMs: Date.now() };
-    // What was forgotten while it ran stays so: whoever clears the log begins to count.
+    // A call that was in flight when the log was cleared stays forgotten.
     if (this.entries.has(call.id)) this.entries.set(call.id, ended);
     this.append(ended);
   }
 
-  /** In the order in which they began. */
+  /** In the order in which they started. */
   calls(): readonly SimulatedCall[] {
     return [...this.entries.values()];
   }
 
-  /** Forgets all calls that began by now; the file stays. */
+  /** Forgets all calls that have started so far; the file is kept. */
   clear(): void {
     this.entries.clear();
   }
@@ -90,7 +90,7 @@ export class CallLog {
   }
 }
 
-/** The calls of a log file, in the order in which they began; those that a killed simulator left are `in-progress`. */
+/** Reads the calls of a log file, in the order in which they started. Calls that a killed simulator left unfinished are `in-progress`. */
 export function readCallLog(path: string): readonly SimulatedCall[] {
   const calls = new Map<string, SimulatedCall>();
   for (const line of readFileSync(path, 'utf8').split('\n')) {

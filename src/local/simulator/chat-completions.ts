@@ -11,11 +11,11 @@ import { streamScript, type StreamScript } from './stream-script';
 export interface ChatCompletionsContext {
   readonly models: ReadonlyMap<string, SimulatedModel>;
   readonly log: CallLog;
-  /** Whether connections are being broken because the provider goes down. */
+  /** Whether connections are being closed because the provider is going down. */
   readonly isGoingDown: () => boolean;
 }
 
-/** `POST /chat/completions`, from a body that was read to the last byte of the answer and its line in the log. */
+/** Handles `POST /chat/completions`, from the complete request body to the last byte of the response and its log entry. */
 export function serveChatCompletion(
   context: ChatCompletionsContext,
   request: IncomingMessage,
@@ -32,7 +32,7 @@ export function serveChatCompletion(
   else serve(context, request, response, call, model);
 }
 
-/** A call that ends before any work: logged and answered in one step. */
+/** Rejects a call before any work is done: logs and answers it. */
 export function refuse(
   log: CallLog,
   request: IncomingMessage,
@@ -70,14 +70,14 @@ function serve(
     if (!isLogged) log.end(logged, { completionTokens, firstTokenAtMs, ...callEnd });
     isLogged = true;
   };
-  const onSaid = (tokens: number): void => {
+  const onTokens = (tokens: number): void => {
     completionTokens = tokens;
     if (tokens > 0) firstTokenAtMs ??= Date.now();
   };
 
   const timer = setTimeout(
     () => {
-      answerNow(response, { id: logged.id, call, model, answer, fault, end, onSaid });
+      answerNow(response, { id: logged.id, call, model, answer, fault, end, onTokens });
     },
     delayMs(fault, next.latencyMs),
   );
@@ -89,23 +89,23 @@ function serve(
   });
 }
 
-/** What a model refuses by itself, whatever faults it was given. */
+/** Errors that follow from the request itself; they take precedence over simulated faults. */
 function refusalOf(call: CompletionCall, answer: Answer, { behaviour }: SimulatedModel): StatusFault | null {
   if (answer.promptTokens > behaviour.contextTokens) return faults.contextLength(behaviour.contextTokens);
   return behaviour.prefill === 'refuse' && call.lastRole === 'assistant' ? faults.prefillRefused() : null;
 }
 
-interface DueAnswer {
+interface PendingAnswer {
   readonly id: string;
   readonly call: CompletionCall;
   readonly model: SimulatedModel;
   readonly answer: Answer;
   readonly fault: Fault | null;
   readonly end: (callEnd: CallEnd) => void;
-  readonly onSaid: (completionTokens: number) => void;
+  readonly onTokens: (completionTokens: number) => void;
 }
 
-function answerNow(response: ServerResponse, { id, call, model, answer, fault, end, onSaid }: DueAnswer): void {
+function answerNow(response: ServerResponse, { id, call, model, answer, fault, end, onTokens }: PendingAnswer): void {
   const { name, behaviour } = model;
   if (fault?.kind === 'status') {
     end({ outcome: 'refused', status: fault.status, charged: fault.charged ?? false });
@@ -117,7 +117,7 @@ function answerNow(response: ServerResponse, { id, call, model, answer, fault, e
     response.socket?.resetAndDestroy();
     return;
   }
-  // Nothing is sent, and the call ends when the client goes.
+  // Nothing is sent, and the call ends when the client disconnects.
   if (fault?.kind === 'silence') return;
 
   const body = completionBody(id, name, answer, behaviour.cachedPromptPercent);
@@ -128,11 +128,11 @@ function answerNow(response: ServerResponse, { id, call, model, answer, fault, e
     const onDecided = (completionTokens: number): void => {
       end({ outcome: script.outcome, status: 200, charged, completionTokens });
     };
-    onSaid(0);
-    playScript(response, script, { onDecided, onSaid });
+    onTokens(0);
+    playScript(response, script, { onDecided, onTokens });
     return;
   }
-  // The client ends a call that stands still.
+  // A stalled call is ended by the client.
   if (fault?.kind !== 'stall') end({ outcome: isUsable(fault) ? 'answered' : 'faulty', status: 200, charged });
   if (fault === null) sendJson(response, 200, body);
   else sendFaultyAnswer(response, fault, body, script?.steps.map(({ text }) => text).join('') ?? null);
@@ -149,13 +149,13 @@ function requestIdOf(request: IncomingMessage): string | null {
 }
 
 interface ScriptListener {
-  /** Called before the step that makes the outcome certain is sent. */
+  /** Called before sending the step after which the outcome is certain. */
   readonly onDecided: (completionTokens: number) => void;
   /** Called after every step. */
-  readonly onSaid: (completionTokens: number) => void;
+  readonly onTokens: (completionTokens: number) => void;
 }
 
-/** Sends the headers of a stream and then its steps, each in its time, until they end or the client goes. */
+/** Sends the headers of a stream and then its steps, each at its time, until they end or the client disconnects. */
 function playScript(response: ServerResponse, script: StreamScript, listener: ScriptListener): void {
   response.writeHead(200, { 'content-type': streamType, 'cache-control': 'no-cache' });
   response.flushHeaders();
@@ -171,7 +171,7 @@ function playScript(response: ServerResponse, script: StreamScript, listener: Sc
     }
     if (index === script.decidedAt) listener.onDecided(step.completionTokens);
     response.write(step.text);
-    listener.onSaid(step.completionTokens);
+    listener.onTokens(step.completionTokens);
     index += 1;
     next();
   };
@@ -185,6 +185,6 @@ function playScript(response: ServerResponse, script: StreamScript, listener: Sc
 
 function endResponse(response: ServerResponse, ending: StreamScript['ending']): void {
   if (ending === 'end') response.end();
-  // What was said before goes out first.
+  // Flushes what was written before.
   else if (ending === 'reset') response.write('\n', () => response.socket?.resetAndDestroy());
 }

@@ -1,6 +1,6 @@
 import type { Answer } from './answer';
 
-/** The body of a `chat.completion`, before it becomes JSON. */
+/** The body of a `chat.completion`, before serialization. */
 export function completionBody(id: string, model: string, answer: Answer, cachedPromptPercent: number) {
   return {
     id: `chatcmpl-${id}`,

@@ -11,7 +11,7 @@ export interface ControlServer {
   close(): Promise<void>;
 }
 
-/** What `connectSimulator` sends: the method of `Simulator` that is meant, and its arguments. */
+/** What `connectSimulator` sends: a method of `Simulator` and its arguments. */
 export type ControlCommand =
   | { readonly command: 'setBehaviour'; readonly model: string; readonly changes: Partial<ModelBehaviour> }
   | { readonly command: 'queueFaults'; readonly model: string; readonly faults: readonly Fault[] }
@@ -19,8 +19,8 @@ export type ControlCommand =
   | { readonly command: 'calls' | 'clearCalls' | 'goDown' | 'comeUp' | 'openConnections' | 'openCalls' };
 
 /**
- * Lets another process steer a simulator: `POST /_simulator` with a `ControlCommand`, and `GET /_simulator` for the log of
- * calls. At a port of its own, so that it can be reached while the provider is down and leaves its connections alone.
+ * Lets another process control a simulator: `POST /_simulator` with a `ControlCommand`, and `GET /_simulator` for the call
+ * log. On a separate port, so that it is reachable while the provider is down and does not count as one of its connections.
  */
 export async function startControlServer(simulator: Simulator, port: number): Promise<ControlServer> {
   const server = createServer({ keepAliveTimeout: keepAliveTimeoutMs }, (request, response) => {

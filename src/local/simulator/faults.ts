@@ -1,4 +1,4 @@
-/** How faults look on the wire. */
+/** What faults look like on the wire. */
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { foreignCaller } from '../../access/loopback';
 import type { Fault, StatusFault } from './behaviour';
@@ -24,27 +24,27 @@ export function sendJson(response: ServerResponse, status: number, body: unknown
   response.end(text);
 }
 
-/** An error in the form of OpenAI. */
+/** Sends an error in OpenAI's format. */
 export function sendError(response: ServerResponse, error: Omit<StatusFault, 'kind'>): void {
   const { status, message = `Simulated status ${status}.`, type = 'simulated_error', code = null } = error;
   sendJson(response, status, { error: { message, type, param: null, code } }, error.headers);
 }
 
-/** Whether a client that is patient and takes what it gets has its answer in spite of the fault. */
+/** Whether a patient and tolerant client gets its answer despite the fault. */
 export function isUsable(fault: Fault | null): boolean {
   return (
     fault === null || ['false-usage', 'late-first-token', 'no-done', 'json-instead-of-stream'].includes(fault.kind)
   );
 }
 
-/** Faults that are sent as one body even when a stream was asked for. */
+/** Faults that are sent as one body even if a stream was requested. */
 export function hasWholeBody(fault: Fault): fault is WholeBodyFault {
   return ['html', 'large-body', 'slow-body', 'json-instead-of-stream'].includes(fault.kind);
 }
 
 /**
- * Sends an answer that is none. Returns when it is on its way; slow ones go on until they end or the client goes. `stream`
- * is the text of the whole stream where one was asked for.
+ * Sends a faulty answer. Returns once sending has started; slow answers continue until they end or the client disconnects.
+ * `stream` is the text of the whole stream, if one was requested.
  */
 export function sendFaultyAnswer(
   response: ServerResponse,
@@ -123,7 +123,7 @@ function sendLate(response: ServerResponse, text: string, ms: number): void {
 function sendSlowly(response: ServerResponse, text: string, bytesPerSecond: number, contentType: string): void {
   const bytes = Buffer.from(text);
   response.writeHead(200, { 'content-type': contentType, 'content-length': bytes.length });
-  // A timer comes once in a millisecond at most.
+  // Timers fire once per millisecond at most.
   const bytesAtOnce = Math.max(1, Math.round(bytesPerSecond / 1000));
   let sent = 0;
   const timer = setInterval(
@@ -162,7 +162,7 @@ const largeStream: LargeBody = {
   closing: 'data: {"choices":[{"index":0,"delta":{},"finish_reason":"stop"}]}\n\ndata: [DONE]\n\n',
 };
 
-/** `bytes` rounded up to whole paddings, as fast as the client reads. */
+/** Sends `bytes`, rounded up to whole paddings, as fast as the client reads. */
 function sendLarge(response: ServerResponse, bytes: number, large: LargeBody): void {
   response.writeHead(200, { 'content-type': large.contentType });
   response.write(large.opening);
@@ -180,14 +180,14 @@ function sendLarge(response: ServerResponse, bytes: number, large: LargeBody): v
   writeMore();
 }
 
-/** Whether it was refused: what a web page from elsewhere sends is no call to a provider, and steers nothing. */
+/** Rejects requests from foreign web pages, which must neither call nor control the simulator. Returns whether it did. */
 export function refuseForeignPage(request: IncomingMessage, response: ServerResponse): boolean {
   const foreign = foreignCaller(request.headers);
   if (foreign === undefined) return false;
   request.resume();
   sendError(response, {
     status: 403,
-    message: `The simulator is for programs of this machine; ${foreign.header} names another place.`,
+    message: `The simulator accepts only requests from programs on this machine, but the ${foreign.header} header names another host.`,
   });
   return true;
 }

@@ -3,9 +3,9 @@
  *
  *     node dist/local/simulator/main.js [--port 0] [--control-port 0] [--log FILE] [--seed TEXT] [--api-key KEY]…
  *
- * with the models of both profiles, or with the whole of `SimulatorOptions` as JSON in `--options`. Prints one line of JSON
- * (`SimulatorAddresses`) once it listens, and runs until SIGTERM or SIGINT; with `--exit-with-stdin` until SIGTERM or the end
- * of its stdin.
+ * Has the models of both profiles, or takes `SimulatorOptions` as JSON in `--options`. Prints one line of JSON
+ * (`SimulatorAddresses`) once it is listening, and runs until SIGTERM or SIGINT; with `--exit-with-stdin`, until SIGTERM or
+ * the end of its stdin.
  */
 import { parseArgs } from 'node:util';
 import { startControlServer } from './control-server';
@@ -42,7 +42,7 @@ async function main(): Promise<void> {
   process.once('SIGTERM', stop);
   if (values['exit-with-stdin']) {
     process.stdin.once('end', stop).resume();
-    // Ctrl-C reaches every process of a terminal; the owner of this one still has turns to finish.
+    // Ctrl-C reaches every process of a terminal, but the parent still has turns to finish.
     process.on('SIGINT', () => undefined);
   } else {
     process.once('SIGINT', stop);

@@ -1,21 +1,21 @@
-/** What is read of a `POST /chat/completions`. */
+/** The fields of a `POST /chat/completions` that the simulator uses. */
 export interface CompletionCall {
   readonly model: string;
   /** Texts of the messages. */
   readonly contents: readonly string[];
   readonly lastRole: string;
   readonly lastUserContent: string;
-  /** null: no limit was given. */
+  /** null: no limit. */
   readonly maxTokens: number | null;
   readonly stream: boolean;
-  /** Whether a stream ends with a chunk that holds its usage. */
+  /** Whether a stream ends with a chunk that contains the usage. */
   readonly includeUsage: boolean;
-  readonly tools: AskedTools;
-  /** The schema of the JSON that was asked for, `{}` when any will do; null: text was asked for. */
+  readonly tools: RequestedTools;
+  /** The schema of the requested JSON, `{}` for any; null: text was requested. */
   readonly jsonSchema: Readonly<Record<string, unknown>> | null;
 }
 
-/** The call, or what is wrong with the request's body. */
+/** Parses the request's body; returns what is wrong with it if it is invalid. */
 export function readCompletionCall(body: string): CompletionCall | { readonly invalid: string } {
   let parsed: unknown;
   try {
@@ -47,7 +47,7 @@ export function readCompletionCall(body: string): CompletionCall | { readonly in
   };
 }
 
-function readTools(tools: unknown, choice: unknown): AskedTools {
+function readTools(tools: unknown, choice: unknown): RequestedTools {
   const names = (Array.isArray(tools) ? tools : []).map((tool) => fieldOf(fieldOf(tool, 'function'), 'name'));
   const chosen = fieldOf(fieldOf(choice, 'function'), 'name');
   return {
@@ -79,8 +79,8 @@ function isRecord(value: unknown): value is Record<string, unknown> {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
-/** Tools of a request: which there are, and which one `tool_choice` names. */
-interface AskedTools {
+/** The tools of a request, and the one that `tool_choice` forces. */
+interface RequestedTools {
   readonly names: readonly string[];
   readonly forced: string | null;
 }
@@ -91,14 +91,18 @@ export interface SimulatedToolCall {
   readonly function: { readonly name: string; readonly arguments: string };
 }
 
-/** `call get_weather {"city":"Paris"}`, one call a line. */
+/** `call get_weather {"city":"Paris"}`, one call per line. */
 const askedCallPattern = /^call ([\w-]+) ?(\{.*\})?$/;
 
 /**
- * The calls that a user's message asks for, of the tools that there are; none when its first line asks for none. The same
- * for the same message, with ids that differ from one place in the conversation to another.
+ * The tool calls that a user's message asks for, restricted to the available tools. Deterministic, with ids that depend on
+ * the position in the conversation.
  */
-export function toolCallsFor(tools: AskedTools, message: string, messageCount: number): readonly SimulatedToolCall[] {
+export function toolCallsFor(
+  tools: RequestedTools,
+  message: string,
+  messageCount: number,
+): readonly SimulatedToolCall[] {
   const asked = message
     .split('\n')
     .map((line) => askedCallPattern.exec(line.trim()))

@@ -1,7 +1,7 @@
 import { faultlessBehaviour, type Fault, type ModelBehaviour } from './behaviour';
 import { sampleLatencyMs, seededRandom } from '../../domain/random';
 
-/** One model: its behaviour, its queue of faults and its own sequence of random numbers. */
+/** One model with its behaviour, its queue of faults and its own random numbers. */
 export class SimulatedModel {
   private behaviourNow: ModelBehaviour;
   private readonly queuedFaults: Fault[] = [];
@@ -24,12 +24,12 @@ export class SimulatedModel {
     this.behaviourNow = checked({ ...this.behaviourNow, ...changes });
   }
 
-  /** The next calls have these faults, one each. */
+  /** Each of these faults applies to one of the next calls. */
   queueFaults(faults: readonly Fault[]): void {
     this.queuedFaults.push(...faults);
   }
 
-  /** What happens to the next call. Every call takes three random numbers, so that a fault does not shift the rest. */
+  /** Decides what happens to the next call. Every call takes three random numbers, so that a fault does not shift the sequence. */
   next(): { readonly fault: Fault | null; readonly latencyMs: number } {
     const chance = this.random();
     const latencyMs = sampleLatencyMs(this.behaviourNow.latency, this.random(), this.random());
@@ -47,7 +47,7 @@ export class SimulatedModel {
   }
 }
 
-/** Fails where the behaviour is set, not in the middle of a later call. */
+/** Validates the behaviour when it is set, instead of failing in a later call. */
 function checked(behaviour: ModelBehaviour): ModelBehaviour {
   sampleLatencyMs(behaviour.latency, 0.5, 0.5);
   const probability = behaviour.randomFaults.reduce((sum, each) => sum + each.probability, 0);

@@ -6,21 +6,25 @@ import type { ControlCommand } from './control-server';
 import type { Simulator, SimulatorOptions } from './simulator';
 
 export interface SimulatorProcessOptions extends SimulatorOptions {
-  /** The compiled `main.js`. Default: the one beside this file. */
+  /** The compiled `main.js`. Default: the one next to this file. */
   readonly script?: string;
 }
 
-/** The one line that `main` prints once it listens. */
+/** The line that `main` prints once it is listening. */
 export interface SimulatorAddresses {
   readonly baseUrl: string;
   readonly controlUrl: string;
 }
 
-export type SimulatorProcess = Simulator & { readonly pid: number };
+export type SimulatorProcess = Simulator & {
+  readonly pid: number;
+  /** Resolves when the process is gone, for whatever reason. */
+  readonly exited: Promise<unknown>;
+};
 
 /**
- * A simulator in a process of its own, so that it outlives a worker that is killed and its CPU time is counted apart. It
- * ends with `close()`, and by itself when this process ends.
+ * Starts a simulator in its own process, so that it survives a killed worker and its CPU time is counted separately. It ends
+ * on `close()` and when this process ends.
  */
 export async function startSimulatorProcess(options: SimulatorProcessOptions): Promise<SimulatorProcess> {
   const { script = join(__dirname, 'main.js'), ...simulatorOptions } = options;
@@ -28,19 +32,19 @@ export async function startSimulatorProcess(options: SimulatorProcessOptions): P
     stdio: ['pipe', 'pipe', 'inherit'],
   });
   const addresses = await firstLine(child);
+  const exited = once(child, 'exit');
   return {
     ...connectSimulator(addresses),
     pid: child.pid ?? 0,
+    exited,
     close: async () => {
-      if (child.exitCode !== null || child.signalCode !== null) return;
-      const hasEnded = once(child, 'exit');
       child.kill('SIGTERM');
-      await hasEnded;
+      await exited;
     },
   };
 }
 
-/** Steers a simulator that runs in another process; `close` leaves it running. */
+/** Controls a simulator in another process; `close` leaves it running. */
 export function connectSimulator({ baseUrl, controlUrl }: SimulatorAddresses): Simulator {
   async function send<Result = void>(command: ControlCommand): Promise<Result> {
     const response = await fetch(controlUrl, { method: 'POST', body: JSON.stringify(command) });
@@ -75,7 +79,7 @@ function firstLine(child: ChildProcess): Promise<SimulatorAddresses> {
     child.once('exit', (code, signal) => {
       reject(
         new Error(
-          `The simulator ended before it listened (${signal ?? `status ${code}`}). Its messages are on stderr.`,
+          `The simulator exited before it was listening (${signal ?? `status ${code}`}). See its messages on stderr.`,
         ),
       );
     });

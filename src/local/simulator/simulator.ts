@@ -6,39 +6,39 @@ import { refuse, serveChatCompletion } from './chat-completions';
 import { refuseForeignPage, sendError, sendJson } from './faults';
 import { SimulatedModel } from './simulated-model';
 
-/** Longer than clients keep connections: none is closed under a request that is just being sent. */
+/** Longer than clients keep connections, so that none is closed while a request is being sent. */
 export const keepAliveTimeoutMs = 65_000;
 
 export interface SimulatorOptions {
   readonly models: SimulatedModels;
-  /** Default 0: any free port. */
+  /** Default: 0, any free port. */
   readonly port?: number;
-  /** The same seed gives the same latencies and random faults in the same order. Default `bellwether`. */
+  /** The same seed gives the same sequence of latencies and random faults. Default: `bellwether`. */
   readonly seed?: string;
-  /** Keys that are accepted; left out, every call is. */
+  /** The accepted keys; if omitted, every call is accepted. */
   readonly apiKeys?: readonly string[];
-  /** Where the log of calls is appended as JSON lines; `readCallLog` reads it. */
+  /** File to which the call log is appended as JSON lines; read it with `readCallLog`. */
   readonly logFile?: string;
 }
 
-/** A simulated provider: in this process, or in one of its own. `*` stands for all of its models. */
+/** A simulated provider, in this process or in its own. For `model`, `*` means all of its models. */
 export interface Simulator {
   /** Up to and including `/v1`. */
   readonly baseUrl: string;
   setBehaviour(model: string, changes: Partial<ModelBehaviour>): Promise<void>;
-  /** The next calls to the model have these faults, one each. */
+  /** Each of these faults applies to one of the model's next calls. */
   queueFaults(model: string, faults: readonly Fault[]): Promise<void>;
   /** null: every call is accepted. */
   setApiKeys(apiKeys: readonly string[] | null): Promise<void>;
-  /** Every call received, in the order in which they began. */
+  /** All received calls, in the order in which they started. */
   calls(): Promise<readonly SimulatedCall[]>;
-  /** Forgets those that began by now, also where they have not ended yet. */
+  /** Forgets all calls that have started so far, including those in flight. */
   clearCalls(): Promise<void>;
-  /** Breaks all connections; new ones are refused until `comeUp`, which listens at the same port. */
+  /** Closes all connections and refuses new ones until `comeUp`, which listens on the same port again. */
   goDown(): Promise<void>;
   comeUp(): Promise<void>;
   openConnections(): Promise<number>;
-  /** Completions whose answer is not over and whose client is still there. */
+  /** Completions in flight whose client is still connected. */
   openCalls(): Promise<number>;
   close(): Promise<void>;
 }
@@ -68,7 +68,7 @@ export async function startSimulator(options: SimulatorOptions): Promise<Simulat
     const isCompletion = request.method === 'POST' && request.url === '/v1/chat/completions';
     const authorization = request.headers.authorization;
     if (apiKeys !== null && !apiKeys.some((key) => authorization === `Bearer ${key}`)) {
-      // Some providers repeat the key that they refuse; so does this one, for the worst case.
+      // Some providers quote the rejected key in the error; so does this one, to simulate the worst case.
       const message = `Incorrect API key provided: ${authorization ?? 'none'}.`;
       const fault = { kind: 'status', status: 401, message, code: 'invalid_api_key' } as const;
       request.resume();
@@ -86,7 +86,7 @@ export async function startSimulator(options: SimulatorOptions): Promise<Simulat
     }
   }
 
-  function named(model: string): readonly SimulatedModel[] {
+  function modelsNamed(model: string): readonly SimulatedModel[] {
     const found = model === '*' ? [...models.values()] : [models.get(model)].filter((each) => each !== undefined);
     if (found.length === 0)
       throw new Error(`This simulator has no model ${model}; it has ${[...models.keys()].join(', ')}.`);
@@ -95,8 +95,8 @@ export async function startSimulator(options: SimulatorOptions): Promise<Simulat
 
   return {
     baseUrl: `http://${host}:${port}/v1`,
-    setBehaviour: async (model, changes) => named(model).forEach((each) => each.change(changes)),
-    queueFaults: async (model, faults) => named(model).forEach((each) => each.queueFaults(faults)),
+    setBehaviour: async (model, changes) => modelsNamed(model).forEach((each) => each.change(changes)),
+    queueFaults: async (model, faults) => modelsNamed(model).forEach((each) => each.queueFaults(faults)),
     setApiKeys: async (keys) => {
       apiKeys = keys;
     },
@@ -133,7 +133,7 @@ function listen(server: Server, port: number): Promise<void> {
   });
 }
 
-/** Resolves when the last connection is gone, so that every call has its end in the log. */
+/** Resolves when the last connection is closed, so that the end of every call is in the log. */
 async function stopListening(server: Server): Promise<void> {
   if (!server.listening) return;
   await new Promise((resolve) => {

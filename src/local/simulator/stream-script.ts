@@ -1,15 +1,15 @@
-/** A streamed answer as the list of what is sent and when: a fault is another list. */
+/** A streamed answer as a list of what is sent and when. A fault is a different list. */
 import type { Answer } from './answer';
 import type { Fault, ModelBehaviour } from './behaviour';
 import type { CompletionBody } from './completion';
 import { countTokens, truncateToTokens } from './tokens';
 
 interface StreamStep {
-  /** Milliseconds after the step before it. */
+  /** Milliseconds after the previous step. */
   readonly afterMs: number;
-  /** As it goes over the wire. */
+  /** As sent over the wire. */
   readonly text: string;
-  /** Tokens that the model has said once this is sent. */
+  /** Completion tokens generated so far, including this step. */
   readonly completionTokens: number;
 }
 
@@ -17,14 +17,14 @@ type Steps = readonly StreamStep[];
 
 export interface StreamScript {
   readonly steps: Steps;
-  /** What the provider does then. */
+  /** What the provider does after the last step. */
   readonly ending: 'end' | 'reset' | 'stay-open';
   readonly outcome: 'answered' | 'faulty';
-  /** The step before which the outcome is certain; null when it is the client that ends the call. */
+  /** Index of the step after which the outcome is certain; null if the client ends the call. */
   readonly decidedAt: number | null;
 }
 
-/** Faults that are not sent as a list of chunks; `sendFaultyAnswer` sends them. */
+/** Faults that are not a list of chunks; `sendFaultyAnswer` sends them. */
 export type WholeBodyFault = Extract<Fault, { kind: 'html' | 'large-body' | 'slow-body' | 'json-instead-of-stream' }>;
 type ScriptedFault = Exclude<Fault, WholeBodyFault | { kind: 'status' | 'reset' | 'silence' }>;
 
@@ -32,7 +32,7 @@ export interface StreamOptions extends Pick<ModelBehaviour, 'firstTokenMs' | 'pi
   readonly includeUsage: boolean;
 }
 
-/** What is sent to a call with `stream: true`. */
+/** The response to a call with `stream: true`. */
 export function streamScript(
   body: CompletionBody,
   answer: Answer,
@@ -40,27 +40,31 @@ export function streamScript(
   fault: ScriptedFault | null,
 ): StreamScript {
   const firstTokenMs = fault?.kind === 'late-first-token' ? fault.ms : options.firstTokenMs;
-  const { chunk, usageEvent, role, said, finish, usage, done } = chunksOf(body, answer, { ...options, firstTokenMs });
+  const { chunk, usageEvent, role, textSteps, finish, usage, done } = chunksOf(body, answer, {
+    ...options,
+    firstTokenMs,
+  });
   const tail = [finish, ...usage, done];
-  if (fault === null || fault.kind === 'late-first-token') return whole([role, ...said, ...tail], finish, 'answered');
+  if (fault === null || fault.kind === 'late-first-token')
+    return whole([role, ...textSteps, ...tail], finish, 'answered');
 
   const afterTokens = 'afterTokens' in fault ? fault.afterTokens : undefined;
-  const cutAt = pieceCount(said, afterTokens ?? answer.completionTokens / 2);
-  const beginning = [role, ...said.slice(0, cutAt)];
-  const completionTokens = beginning.at(-1)?.completionTokens ?? 0;
+  const cutAt = pieceCount(textSteps, afterTokens ?? answer.completionTokens / 2);
+  const prefix = [role, ...textSteps.slice(0, cutAt)];
+  const completionTokens = prefix.at(-1)?.completionTokens ?? 0;
   switch (fault.kind) {
     case 'reset-mid-body':
-      return broken(beginning, 'reset');
+      return broken(prefix, 'reset');
     case 'cut':
-      return broken(beginning, 'end');
+      return broken(prefix, 'end');
     case 'stall':
-      return broken(beginning, 'stay-open');
+      return broken(prefix, 'stay-open');
     case 'error-in-body':
-      return broken([...beginning, { afterMs: 0, text: eventOf(errorBody(fault)), completionTokens }], 'end');
+      return broken([...prefix, { afterMs: 0, text: eventOf(errorBody(fault)), completionTokens }], 'end');
     case 'invalid-json': {
-      const [next = finish, ...rest] = said.slice(cutAt);
+      const [next = finish, ...rest] = textSteps.slice(cutAt);
       const half = { ...next, text: `${next.text.slice(0, next.text.length / 2)}\n\n` };
-      return whole([...beginning, half, ...rest, ...tail], finish, 'faulty');
+      return whole([...prefix, half, ...rest, ...tail], finish, 'faulty');
     }
     case 'no-choices':
       return broken([...usage, done], 'end');
@@ -70,16 +74,16 @@ export function streamScript(
       return broken([withheld, end, ...usage, done], 'end');
     }
     case 'no-usage':
-      return whole([role, ...said, finish, done], finish, 'faulty');
+      return whole([role, ...textSteps, finish, done], finish, 'faulty');
     case 'false-usage': {
       const claim = usage.map((step) => ({ ...step, text: usageEvent(fault.usage) }));
-      return whole([role, ...said, finish, ...claim, done], finish, 'answered');
+      return whole([role, ...textSteps, finish, ...claim, done], finish, 'answered');
     }
     case 'no-done':
       break;
   }
   const end = fault.withUsage === false ? [finish] : [finish, ...usage];
-  return { ...whole([role, ...said, ...end], finish, 'answered'), ending: fault.staysOpen ? 'stay-open' : 'end' };
+  return { ...whole([role, ...textSteps, ...end], finish, 'answered'), ending: fault.staysOpen ? 'stay-open' : 'end' };
 }
 
 export function errorBody({ message, type, code }: Extract<Fault, { kind: 'error-in-body' }>) {
@@ -101,7 +105,7 @@ function chunksOf(body: CompletionBody, answer: Answer, options: StreamOptions) 
     chunk,
     usageEvent,
     role: chunk({ role: 'assistant', content: answer.toolCalls.length > 0 ? null : '' }, null, 0),
-    said: answerPieces(answer).map(({ delta, completionTokens }, index) =>
+    textSteps: answerPieces(answer).map(({ delta, completionTokens }, index) =>
       chunk(delta, null, completionTokens, index === 0 ? options.firstTokenMs : options.pieceGapMs),
     ),
     finish: chunk({}, answer.finishReason, all),
@@ -110,7 +114,7 @@ function chunksOf(body: CompletionBody, answer: Answer, options: StreamOptions) 
   };
 }
 
-/** All is said before `finish`: from there on it does not matter who ends the call. */
+/** The answer is complete at `finish`; from then on it does not matter who ends the call. */
 function whole(steps: Steps, finish: StreamStep, outcome: StreamScript['outcome']): StreamScript {
   return { steps, ending: 'end', outcome, decidedAt: steps.indexOf(finish) };
 }
@@ -123,43 +127,43 @@ function eventOf(value: unknown): string {
   return `data: ${JSON.stringify(value)}\n\n`;
 }
 
-/** How many pieces there are until `tokens` are said. */
-function pieceCount(said: Steps, tokens: number): number {
+/** The number of pieces that contain the first `tokens` tokens. */
+function pieceCount(textSteps: Steps, tokens: number): number {
   if (tokens <= 0) return 0;
-  const index = said.findIndex(({ completionTokens }) => completionTokens >= tokens);
-  return index < 0 ? said.length : index + 1;
+  const index = textSteps.findIndex(({ completionTokens }) => completionTokens >= tokens);
+  return index < 0 ? textSteps.length : index + 1;
 }
 
-/** A few tokens at a time, as providers send them under load. */
+/** A few tokens at a time, like providers under load. */
 const tokensPerPiece = 3;
 
 interface AnswerPiece {
   readonly delta: object;
-  /** Tokens that the model has said with this piece. */
+  /** Completion tokens generated so far, including this piece. */
   readonly completionTokens: number;
 }
 
-/** The deltas of an answer: its text in pieces, or its tool calls, each with its name first and then its arguments. */
+/** The deltas of an answer: its text in pieces, or its tool calls, each with the name first and then the arguments. */
 function answerPieces({ content, toolCalls }: Answer): readonly AnswerPiece[] {
-  const deltas: { readonly delta: object; readonly said: string }[] = textPieces(content).map((text) => ({
+  const deltas: { readonly delta: object; readonly text: string }[] = textPieces(content).map((text) => ({
     delta: { content: text },
-    said: text,
+    text,
   }));
   toolCalls.forEach(({ id, type, function: { name, arguments: argumentsJson } }, index) => {
     const opening = { index, id, type, function: { name, arguments: '' } };
-    deltas.push({ delta: { tool_calls: [opening] }, said: name });
+    deltas.push({ delta: { tool_calls: [opening] }, text: name });
     for (const text of textPieces(argumentsJson)) {
-      deltas.push({ delta: { tool_calls: [{ index, function: { arguments: text } }] }, said: text });
+      deltas.push({ delta: { tool_calls: [{ index, function: { arguments: text } }] }, text });
     }
   });
-  let said = '';
+  let generated = '';
   return deltas.map((each) => {
-    said += each.said;
-    return { delta: each.delta, completionTokens: countTokens(said) };
+    generated += each.text;
+    return { delta: each.delta, completionTokens: countTokens(generated) };
   });
 }
 
-/** The text in pieces of a few tokens; no character is parted. */
+/** Splits a text into pieces of a few tokens without splitting characters. */
 function textPieces(text: string): readonly string[] {
   const pieces: string[] = [];
   for (let start = 0; start < text.length;) {

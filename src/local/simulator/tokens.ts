@@ -1,8 +1,8 @@
-/** Chat templates put role and separators around every message, and a turn mark at the end. */
+/** Chat templates add a role and separators to every message, and a turn marker at the end. */
 const templateTokensPerMessage = 4;
 const templateTokensPerPrompt = 3;
 
-/** A plausible, deterministic count: one token per CJK character, one per four bytes of everything else. */
+/** A plausible, deterministic count: one token per CJK character and one per four bytes of all other text. */
 export function countTokens(text: string): number {
   let cjkCharacters = 0;
   let otherBytes = 0;
@@ -22,7 +22,7 @@ export function countPromptTokens(contents: readonly string[]): number {
   );
 }
 
-/** The longest beginning of the text that has at most `maxTokens`. */
+/** The longest prefix of the text with at most `maxTokens` tokens. */
 export function truncateToTokens(text: string, maxTokens: number): string {
   if (countTokens(text) <= maxTokens) return text;
   let shortest = 0;
@@ -35,7 +35,7 @@ export function truncateToTokens(text: string, maxTokens: number): string {
   return text.slice(0, shortest);
 }
 
-/** UTF-16 units of CJK punctuation, kana, ideographs, Hangul and full-width forms. */
+/** Whether a UTF-16 code unit is CJK punctuation, kana, an ideograph, Hangul or a full-width form. */
 function isCjk(code: number): boolean {
   return (
     (code >= 0x2e80 && code <= 0x9fff) ||

@@ -104,21 +104,21 @@ describe('the verdicts of an audit trail', () => {
     [
       'evidence that was not enough',
       (e: RolloutEntry) => ({ ...e, evidence: evidence(1, e.atMs, 900) }),
-      /decide otherwise.*wait/,
+      /give a different decision.*wait/,
     ],
-    ['no evidence', (e: RolloutEntry) => ({ ...e, evidence: null }), /decide otherwise/],
+    ['no evidence', (e: RolloutEntry) => ({ ...e, evidence: null }), /give a different decision/],
     ['evidence that nothing follows from', (e: RolloutEntry) => ({ ...e, evidence: { bake: 1 } }), /decide|No request/],
     [
       'looser gates',
       (e: RolloutEntry) => ({ ...e, spec: { ...spec, intervalMs: 1 } }),
-      /another one than the rollout began with/,
+      /differs from the one that the rollout started with/,
     ],
     [
       'more than one step',
       (e: RolloutEntry) => ({ ...e, decision: { ...e.decision, next: { ...e.decision.next, percent: 99 } } }),
-      /decide otherwise/,
+      /give a different decision/,
     ],
-    ['another time', (e: RolloutEntry) => ({ ...e, atMs: e.atMs - hourMs }), /decide otherwise/],
+    ['another time', (e: RolloutEntry) => ({ ...e, atMs: e.atMs - hourMs }), /give a different decision/],
     ['nothing in it', () => ({ spec, decision: {} }), /./],
   ])('do not follow from %s, whoever made new hashes for it', (_, forge, problem) => {
     const rows = forged(2, forge);
@@ -132,7 +132,7 @@ describe('the verdicts of an audit trail', () => {
     ['atMs', 1],
   ])('are told by the column %s as the entry does', (column, value) => {
     const rows = trail().map((entry, index) => (index === 3 ? { ...rowOf(entry), [column]: value } : rowOf(entry)));
-    expect(findWrongDecision(rows)).toEqual({ sequence: 4, problem: `its ${column} is not what its entry says` });
+    expect(findWrongDecision(rows)).toEqual({ sequence: 4, problem: `its ${column} differs from its entry` });
   });
 
   it('miss no row', () => {
@@ -141,6 +141,6 @@ describe('the verdicts of an audit trail', () => {
 
   it('are not read where there is no JSON', () => {
     const rows = trail().map((entry, index) => ({ ...rowOf(entry), ...(index === 1 && { entry: '{' }) }));
-    expect(findWrongDecision(rows)).toEqual({ sequence: 2, problem: 'its entry is no JSON of a decision' });
+    expect(findWrongDecision(rows)).toEqual({ sequence: 2, problem: 'its entry is not a decision in JSON' });
   });
 });

@@ -1,4 +1,4 @@
-import type { ClaimedUsage } from '../../../src/contract/provider';
+import type { ReportedUsage } from '../../../src/contract/provider';
 import * as fc from 'fast-check';
 import type { ModelPrice } from '../../../src/contract/policy';
 import { bookUsage } from '../../../src/domain/turn/claimed-usage';
@@ -20,7 +20,7 @@ const call = {
   text: { characters: 100, cjkCharacters: 0 },
   maxCompletionTokens: 65_536,
 };
-const claimed = (promptTokens: unknown, completionTokens: unknown, cachedPromptTokens = 0): ClaimedUsage => ({
+const claimed = (promptTokens: unknown, completionTokens: unknown, cachedPromptTokens = 0): ReportedUsage => ({
   promptTokens,
   cachedPromptTokens,
   completionTokens,
@@ -45,11 +45,11 @@ test('a claim over the reservation is booked as it is, up to what the target can
     costNanoUsd: 65_546 * 420,
     usage: { promptTokens: 10, cachedPromptTokens: 0, completionTokens: 65_536 },
     usageNote:
-      'Over the reservation: 10 prompt tokens and 65536 completion tokens, which cost $0.027529; $0.000450 was reserved.',
+      'Over the reservation: 10 prompt tokens and 65536 completion tokens cost $0.027529; $0.000450 was reserved.',
   });
 });
 
-test.each<[string, ClaimedUsage, string]>([
+test.each<[string, ReportedUsage, string]>([
   [
     'more than the target can produce',
     claimed(10, 65_537),
@@ -58,16 +58,16 @@ test.each<[string, ClaimedUsage, string]>([
   ['a billion tokens', claimed(10, 1e9), 'completion_tokens is 1000000000, more than'],
   ['more than 32 bits', claimed(10, 3e9), 'completion_tokens is 3000000000, more than'],
   ['more than a number holds exactly', claimed(10, 1e300), 'completion_tokens is 1e+300, more than'],
-  ['infinity', claimed(10, Infinity), 'completion_tokens is Infinity, which is no count'],
-  ['no number', claimed(10, Number.NaN), 'completion_tokens is NaN, which is no count'],
-  ['a negative number', claimed(10, -5), 'completion_tokens is -5, which is no count'],
-  ['a fraction', claimed(10, 1.5), 'completion_tokens is 1.5, which is no count'],
-  ['digits as text', claimed(10, '100'), 'completion_tokens is of type string, which is no count'],
-  ['null', claimed(null, 100), 'prompt_tokens is null, which is no count'],
-  ['a list', claimed([10], 100), 'prompt_tokens is a list, which is no count'],
-  ['an object', claimed({}, 100), 'prompt_tokens is of type object, which is no count'],
+  ['infinity', claimed(10, Infinity), 'completion_tokens is Infinity, which is not a count'],
+  ['no number', claimed(10, Number.NaN), 'completion_tokens is NaN, which is not a count'],
+  ['a negative number', claimed(10, -5), 'completion_tokens is -5, which is not a count'],
+  ['a fraction', claimed(10, 1.5), 'completion_tokens is 1.5, which is not a count'],
+  ['digits as text', claimed(10, '100'), 'completion_tokens is of type string, which is not a count'],
+  ['null', claimed(null, 100), 'prompt_tokens is null, which is not a count'],
+  ['a list', claimed([10], 100), 'prompt_tokens is a list, which is not a count'],
+  ['an object', claimed({}, 100), 'prompt_tokens is of type object, which is not a count'],
   ['nothing where a count should be', claimed(10, undefined), 'completion_tokens is missing'],
-  ['a longer prompt than was sent', claimed(73, 100), 'prompt_tokens is 73, more than the 72 that the prompt can be'],
+  ['a longer prompt than was sent', claimed(73, 100), 'prompt_tokens is 73, more than the 72 that the prompt can have'],
 ])('a claim of %s is not believed, and told', (_case, claim, doubt) => {
   const { usageNote, ...booking } = bookUsage(claim, call);
   expect(booking).toEqual(standIn);
@@ -83,7 +83,7 @@ test('a claim whose cost no number holds exactly is not believed', () => {
   expect(usageNote).toContain('Over the reservation');
   expect(bookUsage(claimed(10, 1e6), { ...chinese, maxCompletionTokens: 1e7 })).toEqual({
     ...standIn,
-    usageNote: 'Not believed: at the price of the target it costs over $9,000,000.',
+    usageNote: "Not believed: at the target's price it would cost over $9,000,000.",
   });
 });
 

@@ -1,6 +1,6 @@
 import * as fc from 'fast-check';
 import type { ChatMessage } from '../../../src/contract/chat';
-import { completeToolRounds, lostCallId } from '../../../src/domain/turn/tool-rounds';
+import { completeToolRounds, orphanedCallId } from '../../../src/domain/turn/tool-rounds';
 
 const user: ChatMessage = { role: 'user', content: 'Where is my order?' };
 const call = (...ids: readonly string[]): ChatMessage => ({
@@ -53,7 +53,7 @@ test.each<[string, ChatMessage[], ChatMessage[], string | null]>([
   ['a result that brings its call', [user], [call('a'), result('a')], null],
   ['a lost result with a question behind it', [user], [result('a'), user], null],
 ])('the lost call of %s is told, where nothing would be sent', (_, before, added, lost) => {
-  expect(lostCallId(before, added)).toBe(lost);
+  expect(orphanedCallId(before, added)).toBe(lost);
 });
 
 test('whatever comes, every call has its result and every result its call, and nothing else is lost', () => {

@@ -1,7 +1,7 @@
 import * as fc from 'fast-check';
 import type { ChatMessage } from '../../../src/contract/chat';
 import { limits } from '../../../src/contract/limits';
-import { spokenText } from '../../../src/domain/turn/messages';
+import { messageText } from '../../../src/domain/turn/messages';
 import { contextWindow } from '../../../src/domain/turn/window';
 
 const system: ChatMessage = { role: 'system', content: 'You are a shop assistant.' };
@@ -11,7 +11,7 @@ const talk = (count: number): ChatMessage[] =>
     content: `message ${index}`,
   }));
 const bytesOf = (messages: readonly ChatMessage[]) =>
-  messages.reduce((sum, message) => sum + Buffer.byteLength(spokenText(message)), 0);
+  messages.reduce((sum, message) => sum + Buffer.byteLength(messageText(message)), 0);
 
 test('a model sees the 20 most recent messages', () => {
   const messages = talk(31);

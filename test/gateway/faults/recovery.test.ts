@@ -1,4 +1,4 @@
-/** A provider that is down for a minute, in a tenth of the time: six seconds, a probe each second, back with the first. */
+/** A provider that is down for a minute, in a twentieth of the time: three seconds, two probes each second, back with the first. */
 import type { AttemptRow } from '../../../src/contract/ledger';
 import { faults, type Fault } from '../../../src/local/simulator/behaviour';
 import { eventually } from '../../support/eventually';
@@ -6,8 +6,8 @@ import { primaryModel } from '../../support/service';
 import { manners } from './ask';
 import { impatientUser, startFaultsSetting, type FaultsSetting } from './setting';
 
-const breaker = { failures: 8, halfOpenAfterMs: 1_000 } as const;
-const downMs = 6_000;
+const breaker = { failures: 8, halfOpenAfterMs: 500 } as const;
+const downMs = 3_000;
 const callerCount = 4;
 
 let setting: FaultsSetting;

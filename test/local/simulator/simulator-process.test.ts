@@ -90,6 +90,6 @@ test('ends with the process that started it', async () => {
 test('that cannot start says so', async () => {
   const taken = Number(new URL(simulator.baseUrl).port);
   await expect(startSimulatorProcess({ script, models: { m: {} }, port: taken })).rejects.toThrow(
-    'The simulator ended before it listened (status 1).',
+    'The simulator exited before it was listening (status 1).',
   );
 });

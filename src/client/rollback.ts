@@ -1,0 +1,60 @@
+import { type AuditRow, RolloutConflictError, type Rollouts } from '../contract/rollout-ledger';
+import type { RolloutAnswer, RolloutCommandInput } from '../contract/rollout';
+import { advanceRollout } from '../domain/rollout/advance-rollout';
+import { readCommand, rolloutCommandProblem } from '../domain/rollout/validate';
+import { entryOf } from '../domain/rollout/verify';
+import { InvalidInputError, RolloutEndedError, RolloutNotFoundError } from './errors';
+
+/** What became of a rollback. */
+export interface RollbackAnswer extends RolloutAnswer {
+  /** True when no workflow answered and the rollback was written straight into the ledger. */
+  readonly withoutWorkflow: boolean;
+}
+
+/** The workflow writes a row at each analysis and each command; it does not do so five times in a row by chance. */
+const maxConflicts = 5;
+
+/**
+ * The rollback that needs neither workflow nor Temporal: it is written where turns are routed from, with its row of the
+ * audit trail, and holds from the next turn on. A workflow that still runs finds it there and ends. Once more for a rollout
+ * that is rolled back changes nothing and answers as the first time.
+ * @throws {InvalidInputError} names the field and the limit
+ * @throws {RolloutNotFoundError} the ledger has no rollout of this name
+ * @throws {RolloutEndedError} it has succeeded, or another rollout has taken over: there is nothing left to roll back
+ */
+export async function rollBackInLedger(
+  rollouts: Rollouts,
+  name: string,
+  input: RolloutCommandInput,
+): Promise<RollbackAnswer> {
+  const problem = rolloutCommandProblem(input);
+  if (problem) throw new InvalidInputError([problem]);
+  const command = readCommand('rollback', { actor: input.actor, reason: input.reason });
+  for (let conflicts = 0; ; conflicts += 1) {
+    const { spec, decision: last } = entryOf(await lastRow(rollouts, name));
+    const state = last.next;
+    if (state.phase === 'RolledBack') return { accepted: true, reason: state.message, state, withoutWorkflow: false };
+    if (state.endedAtMs !== null) {
+      throw new RolloutEndedError(`Rollout ${name} has ended (${state.phase}); there is nothing left to roll back.`);
+    }
+    const occasion = { atMs: Date.now(), evidence: null, command };
+    const decision = advanceRollout(spec, state, occasion);
+    try {
+      // The default arm matters to the first entry of a rollout alone.
+      await rollouts.record({ spec, decision, ...occasion }, spec.baselineArm);
+      return { accepted: true, reason: decision.reason, state: decision.next, withoutWorkflow: true };
+    } catch (error) {
+      if (!(error instanceof RolloutConflictError)) throw error;
+      const isTakenOver = (await rollouts.split())?.rollout !== name;
+      if (isTakenOver) throw new RolloutEndedError(error.message, { cause: error });
+      // The workflow decides something else at this very moment: the rollback follows it.
+      if (conflicts >= maxConflicts) throw error;
+    }
+  }
+}
+
+async function lastRow(rollouts: Rollouts, name: string): Promise<AuditRow> {
+  const row = await rollouts.lastAuditRow(name);
+  if (row === null) throw new RolloutNotFoundError(`The ledger has no rollout named ${name}.`);
+  return row;
+}

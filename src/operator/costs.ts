@@ -1,0 +1,108 @@
+import { toUsd } from '../domain/turn/prices';
+import type { CostDimension, CostRow, CostTotals, Ledger } from '../contract/ledger';
+
+export interface CostSummary {
+  readonly totals: CostTotals;
+  readonly dayCapNanoUsd: number;
+  /** What the cap leaves today, once unconfirmed attempts are counted as spent; reservations are not counted. */
+  readonly remainingTodayNanoUsd: number;
+  /** The mean of days on which anything was spent, times 30. */
+  readonly monthlyNanoUsd: number;
+  /** The migration guide's estimate: the total times 30, right only while the total is one day's. */
+  readonly guideMonthlyNanoUsd: number;
+}
+
+/** What the ledger knows of spending, as a whole and by one dimension. */
+export interface Costs {
+  /** The ledger's name: `SQLite /path/ledger.db`. */
+  readonly ledger: string;
+  readonly summary: CostSummary;
+  readonly rows: readonly CostRow[];
+}
+
+/** @param maxRows the most rows by `by`; the first are the newest days, or what cost the most */
+export async function readCosts(
+  ledger: Ledger,
+  dayCapNanoUsd: number,
+  by: CostDimension,
+  maxRows: number,
+): Promise<Costs> {
+  const [name, totals, days, rows] = await Promise.all([
+    ledger.check(),
+    ledger.costTotals(),
+    // Today's row is the first, or the second when another process is past midnight already.
+    ledger.costsBy('day', 2),
+    ledger.costsBy(by, maxRows),
+  ]);
+  return { ledger: name, summary: summarise(totals, days, dayCapNanoUsd, Date.now()), rows };
+}
+
+/** Where there is no ledger yet, nothing was spent. */
+export function noCostsYet(dayCapNanoUsd: number): CostSummary {
+  return summarise(undefined, [], dayCapNanoUsd, Date.now());
+}
+
+const daysPerMonth = 30;
+
+const noCosts: CostTotals = {
+  turns: 0,
+  attempts: 0,
+  tokens: 0,
+  costNanoUsd: 0,
+  unconfirmedNanoUsd: 0,
+  overReservedNanoUsd: 0,
+  disbelievedCalls: 0,
+  reservedNanoUsd: 0,
+  days: 0,
+};
+
+/** `days` are rows by day, among them today's if there is one; days are UTC days. */
+export function summarise(
+  totals: CostTotals | undefined,
+  days: readonly CostRow[],
+  dayCapNanoUsd: number,
+  nowMs: number,
+): CostSummary {
+  const today = days.find(({ key }) => key === new Date(nowMs).toISOString().slice(0, 10));
+  const spentToday = (today?.costNanoUsd ?? 0) + (today?.unconfirmedNanoUsd ?? 0);
+  const { costNanoUsd, days: spendingDays } = totals ?? noCosts;
+  return {
+    totals: totals ?? noCosts,
+    dayCapNanoUsd,
+    remainingTodayNanoUsd: Math.max(0, dayCapNanoUsd - spentToday),
+    monthlyNanoUsd: Math.round((costNanoUsd * daysPerMonth) / Math.max(spendingDays, 1)),
+    guideMonthlyNanoUsd: costNanoUsd * daysPerMonth,
+  };
+}
+
+export function summaryAsJson({ totals, ...summary }: CostSummary): object {
+  return {
+    total_cost: toUsd(totals.costNanoUsd),
+    total_tokens: totals.tokens,
+    total_turns: totals.turns,
+    total_attempts: totals.attempts,
+    unconfirmed: toUsd(totals.unconfirmedNanoUsd),
+    over_reservation: toUsd(totals.overReservedNanoUsd),
+    disbelieved_calls: totals.disbelievedCalls,
+    reserved: toUsd(totals.reservedNanoUsd),
+    estimated_monthly_cost: toUsd(summary.monthlyNanoUsd),
+    estimated_from_days: totals.days,
+    guide_estimated_monthly_cost: toUsd(summary.guideMonthlyNanoUsd),
+    remaining_budget: toUsd(summary.remainingTodayNanoUsd),
+    day_cap: toUsd(summary.dayCapNanoUsd),
+  };
+}
+
+export function rowAsJson(row: CostRow): object {
+  return {
+    key: row.key,
+    ...(row.name !== undefined && { name: row.name }),
+    turns: row.turns,
+    attempts: row.attempts,
+    tokens: row.tokens,
+    cost: toUsd(row.costNanoUsd),
+    unconfirmed: toUsd(row.unconfirmedNanoUsd),
+    over_reservation: toUsd(row.overReservedNanoUsd),
+    disbelieved_calls: row.disbelievedCalls,
+  };
+}

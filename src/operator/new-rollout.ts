@@ -1,0 +1,86 @@
+import { InvalidInputError } from '../client/errors';
+import type { RolloutGates, RolloutSpec } from '../contract/rollout';
+import type { Rollouts } from '../contract/rollout-ledger';
+import { defaultRolloutGates, defaultRolloutPlan, type RolloutPlanName, rolloutPlans } from '../domain/rollout/plans';
+import { rolloutSpecProblem } from '../domain/rollout/validate';
+import { isoTime } from './view';
+
+/** What somebody says of a new rollout; the rest is as in the plan, or as by default. */
+export interface RolloutDraft extends Partial<Omit<RolloutSpec, 'gates'>> {
+  readonly plan?: RolloutPlanName | undefined;
+  readonly gates?: Partial<RolloutGates>;
+}
+
+export const defaultArms = { baselineArm: 'legacy', canaryArm: 'holysheep' };
+
+export interface SpecOptions {
+  /** Divides all times of the plan, to try it out. Default 1. */
+  readonly compression?: number | undefined;
+  /** Makes a name of `legacy-to-holysheep` when the draft has none. */
+  readonly unusedName: (arms: string) => Promise<string>;
+}
+
+/** @throws {InvalidInputError} names the field and the limit */
+export async function buildSpec(
+  draft: RolloutDraft & Pick<RolloutSpec, 'actor'>,
+  { compression = 1, unusedName }: SpecOptions,
+): Promise<RolloutSpec> {
+  const plan = rolloutPlans[draft.plan ?? defaultRolloutPlan];
+  const { baselineArm = defaultArms.baselineArm, canaryArm = defaultArms.canaryArm } = draft;
+  const { steps = plan.steps, intervalMs = plan.intervalMs, warmMs = plan.warmMs } = draft;
+  const whole: RolloutSpec = {
+    freezeWindows: draft.freezeWindows ?? [],
+    steps,
+    intervalMs,
+    warmMs,
+    name: draft.name ?? (await unusedName(`${baselineArm}-to-${canaryArm}`)),
+    baselineArm,
+    canaryArm,
+    gates: { ...defaultRolloutGates, freshnessMs: freshnessFor(intervalMs), ...draft.gates },
+    takeOver: draft.takeOver ?? false,
+    actor: draft.actor,
+  };
+  const spec = compress(whole, compression);
+  const problem = rolloutSpecProblem(spec);
+  if (problem) throw new InvalidInputError([problem]);
+  return spec;
+}
+
+/** `legacy-to-holysheep-2026-11-24`, with -2, -3 when there was one. */
+export async function findUnusedName(rollouts: Rollouts, arms: string): Promise<string> {
+  const base = `${arms}-${isoTime(Date.now()).slice(0, 10)}`;
+  for (let number = 1; ; number += 1) {
+    const name = number === 1 ? base : `${base}-${number}`;
+    if ((await rollouts.lastAuditRow(name)) === null) return name;
+  }
+}
+
+/** Data must not be too old before the next look at it: three intervals, as by default, where they are longer. */
+function freshnessFor(intervalMs: number): number {
+  return Math.max(defaultRolloutGates.freshnessMs, 3 * intervalMs);
+}
+
+/** The shortest interval that a rollout may have. */
+const shortestIntervalMs = 100;
+/** Requests do not come faster for the plan being shorter. */
+const shortestFreshnessMs = 5_000;
+
+function compress(spec: RolloutSpec, factor: number): RolloutSpec {
+  if (factor === 1) return spec;
+  const shortened = (ms: number, minimumMs = 1): number => Math.max(minimumMs, Math.round(ms / factor));
+  const endsMs = spec.steps.map(({ nominalEndMs }) => shortened(nominalEndMs));
+  return {
+    ...spec,
+    steps: spec.steps.map(({ percent, minimumBakeMs }, index) => {
+      const nominalEndMs = endsMs[index] ?? 0;
+      const lengthMs = nominalEndMs - (endsMs[index - 1] ?? 0);
+      return { percent, nominalEndMs, minimumBakeMs: Math.min(lengthMs, Math.floor(minimumBakeMs / factor)) };
+    }),
+    intervalMs: shortened(spec.intervalMs, Math.min(spec.intervalMs, shortestIntervalMs)),
+    warmMs: shortened(spec.warmMs, 0),
+    gates: {
+      ...spec.gates,
+      freshnessMs: shortened(spec.gates.freshnessMs, Math.min(spec.gates.freshnessMs, shortestFreshnessMs)),
+    },
+  };
+}

@@ -1,0 +1,171 @@
+import { connectOperator } from '../client/connect';
+import { InvalidInputError, TemporalUnreachableError } from '../client/errors';
+import { type RollbackAnswer, rollBackInLedger } from '../client/rollback';
+import type { RolloutClient } from '../client/rollout-client';
+import { withKnownAddress } from '../config/connection-settings';
+import { loadSettings, type LoadSettingsOptions } from '../config/load-settings';
+import type { Settings } from '../config/settings';
+import type { Ledger } from '../contract/ledger';
+import type {
+  RolloutCommandInput,
+  RolloutCommandName,
+  RolloutSpec,
+  RolloutState,
+  RolloutStatus,
+} from '../contract/rollout';
+import type { Rollouts } from '../contract/rollout-ledger';
+import { rolloutCommandProblem } from '../domain/rollout/validate';
+import { connectPatienceMs, openLedgerIfAny } from './connections';
+import { findRollout } from './trail';
+import { livenessOf, readView, type RolloutView } from './view';
+import { type WatchEnd, type WatchOptions, watchRollout } from './watch';
+
+/** What became of a command, and how the rollout stands since. */
+export type CommandOutcome = { readonly spec: RolloutSpec; readonly state: RolloutState } & (
+  | {
+      readonly kind: 'accepted';
+      readonly reason: string;
+      /** The rollback was written straight into the ledger, as no workflow answered. */
+      readonly withoutWorkflow: boolean;
+    }
+  | { readonly kind: 'refused'; readonly reason: string }
+  /** The rollout has ended, so there is nothing left to command. */
+  | { readonly kind: 'ended' }
+  /** No workflow runs behind the rollout; all that is left is a rollback. */
+  | { readonly kind: 'no-workflow' }
+);
+
+/** Whoever rolls back waits no longer than this for a Temporal that may be away. */
+const rollbackConnectTimeoutMs = 5_000;
+
+/**
+ * What an operator does with the rollouts of one service. The ledger is open; Temporal is connected to when it is first
+ * needed, which is for neither reading nor a rollback.
+ */
+export class RolloutOperator {
+  readonly rollouts: Rollouts;
+  private connecting: Promise<RolloutClient> | undefined;
+
+  /** Owns the ledger and the client, and closes both. */
+  constructor(
+    private readonly ledger: Pick<Ledger, 'rollouts' | 'close'>,
+    private readonly connect: (connectTimeoutMs?: number) => Promise<RolloutClient>,
+  ) {
+    this.rollouts = ledger.rollouts;
+  }
+
+  /** Starts a rollout and returns once its split is set; throws as `RolloutClient.start` does. */
+  async start(spec: RolloutSpec): Promise<RolloutStatus> {
+    return (await this.client()).start(spec);
+  }
+
+  /**
+   * Carries out a command on the named rollout, or on the most recent one. A promotion is meant at the percent that the
+   * input says was seen, else at the ledger's: two operators who both saw 10 % do not promote by two steps.
+   * @throws {InvalidInputError} names the field and the limit
+   * @throws {TemporalUnreachableError} not for a rollback
+   */
+  async command(
+    name: string | undefined,
+    command: RolloutCommandName,
+    input: RolloutCommandInput,
+  ): Promise<CommandOutcome> {
+    const problem = rolloutCommandProblem(input);
+    if (problem) throw new InvalidInputError([problem]);
+    const { spec, state } = await findRollout(this.rollouts, name);
+    if (state.endedAtMs !== null) return { kind: 'ended', spec, state };
+    try {
+      if (command === 'rollback') {
+        const { reason, state: next, withoutWorkflow } = await this.rollBack(spec.name, input);
+        return { kind: 'accepted', spec, state: next, reason, withoutWorkflow };
+      }
+      const client = await this.client();
+      if ((await client.execution(spec.name)) !== 'running') return { kind: 'no-workflow', spec, state };
+      const sent = command === 'promote' ? { ...input, seenPercent: input.seenPercent ?? state.percent } : input;
+      const { accepted, reason, state: next } = await client.command(spec.name, command, sent);
+      if (!accepted) return { kind: 'refused', spec, state: next, reason };
+      return { kind: 'accepted', spec, state: next, reason, withoutWorkflow: false };
+    } catch (error) {
+      const { state: now } = await findRollout(this.rollouts, spec.name);
+      if (now.endedAtMs !== null) return { kind: 'ended', spec, state: now };
+      throw error;
+    }
+  }
+
+  /** How the named rollout stands, or the most recent one; also while Temporal is away. */
+  async view(name: string | undefined): Promise<RolloutView> {
+    const known = await findRollout(this.rollouts, name);
+    const workflow = await livenessOf(await this.clientIfAny(), known.spec.name);
+    return readView(this.rollouts, known, workflow, Date.now());
+  }
+
+  /** Follows the named rollout, or the most recent one, until nothing more will happen by itself. */
+  async watch(name: string | undefined, options: WatchOptions): Promise<WatchEnd> {
+    const { spec } = await findRollout(this.rollouts, name);
+    return watchRollout({ rollouts: this.rollouts, client: await this.clientIfAny(), name: spec.name }, options);
+  }
+
+  async close(): Promise<void> {
+    const client = await this.connecting?.catch(() => undefined);
+    await client?.disconnect();
+    await this.ledger.close();
+  }
+
+  private async rollBack(name: string, input: RolloutCommandInput): Promise<RollbackAnswer> {
+    // Whatever keeps Temporal from answering: users must not wait for it.
+    const client = await this.client(rollbackConnectTimeoutMs).catch(() => null);
+    return client === null ? rollBackInLedger(this.rollouts, name, input) : client.rollBack(name, input, this.rollouts);
+  }
+
+  /** The same for all calls; a connection that failed is tried again by the next call. */
+  private client(connectTimeoutMs?: number): Promise<RolloutClient> {
+    this.connecting ??= this.connect(connectTimeoutMs).catch((error: unknown) => {
+      this.connecting = undefined;
+      throw error;
+    });
+    return this.connecting;
+  }
+
+  /** Null when Temporal does not answer. */
+  private clientIfAny(): Promise<RolloutClient | null> {
+    return this.client().catch((error: unknown) => {
+      if (error instanceof TemporalUnreachableError) return null;
+      throw error;
+    });
+  }
+}
+
+/**
+ * Opens the ledger that the service's workers use, found as they find it; to be closed.
+ * @throws {SettingsError} and when there is no ledger yet
+ */
+export function openOperator(options: LoadSettingsOptions = {}): Promise<RolloutOperator> {
+  return operatorWith(loadSettings({ callsProviders: false, ...options }));
+}
+
+/** Opens what an operator needs for one piece of work. @throws when there is no ledger yet, as there is no rollout then */
+export async function withOperator<T>(work: (operator: RolloutOperator, settings: Settings) => Promise<T>): Promise<T> {
+  const settings = loadSettings();
+  const operator = await operatorWith(settings);
+  try {
+    return await work(operator, settings);
+  } finally {
+    await operator.close();
+  }
+}
+
+async function operatorWith(settings: Settings): Promise<RolloutOperator> {
+  const ledger = await openLedgerIfAny(settings, (database): never => {
+    throw new Error(
+      `There is no ledger yet in ${database}, and no rollout. \`bellwether up\` or a worker makes it; set BELLWETHER_DATA_DIR or DATABASE_URL if it is elsewhere.`,
+    );
+  });
+  return new RolloutOperator(ledger, async (connectTimeoutMs) => {
+    const temporal = withKnownAddress(settings.temporal, settings.dataDirectory);
+    return connectOperator({
+      temporal,
+      encryption: settings.encryption ?? null,
+      connectTimeoutMs: connectTimeoutMs ?? (await connectPatienceMs(temporal.address)),
+    });
+  });
+}

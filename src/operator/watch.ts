@@ -1,0 +1,79 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { RolloutClient } from '../client/rollout-client';
+import type { RolloutPhase } from '../contract/rollout';
+import type { Rollouts } from '../contract/rollout-ledger';
+import { findRollout } from './trail';
+import { type Liveness, livenessOf, readView, type RolloutView } from './view';
+
+/** Why a watch is over. `needs-operator`: paused or held, or nothing stands behind the rollout any more. */
+export type WatchEnd = 'promoted' | 'rolled-back' | 'needs-operator' | 'timed-out' | 'interrupted';
+
+export interface WatchOptions {
+  /** Called about once a second. */
+  readonly onView: (view: RolloutView) => void;
+  /** Goes on while the rollout is paused or held. */
+  readonly waitsForOperator?: boolean;
+  /** Default: as long as it takes. */
+  readonly timeoutMs?: number | undefined;
+  readonly signal?: AbortSignal;
+}
+
+export interface Watched {
+  readonly rollouts: Rollouts;
+  /** Null when Temporal does not answer. */
+  readonly client: RolloutClient | null;
+  readonly name: string;
+}
+
+/** Fast enough for a person, slow enough for a ledger with many turns. */
+const refreshMs = 1_000;
+/** Asking Temporal more often would tell nothing new. */
+const livenessMs = 5_000;
+
+export async function watchRollout(
+  { rollouts, client, name }: Watched,
+  { onView, waitsForOperator = false, timeoutMs = Infinity, signal }: WatchOptions,
+): Promise<WatchEnd> {
+  const startedAtMs = Date.now();
+  let workflow: Liveness = 'running';
+  let askedAtMs = -Infinity;
+  for (;;) {
+    if (signal?.aborted) return 'interrupted';
+    if (Date.now() - askedAtMs >= livenessMs) {
+      workflow = await livenessOf(client, name);
+      askedAtMs = Date.now();
+    }
+    const view = await readView(rollouts, await findRollout(rollouts, name), workflow, Date.now());
+    onView(view);
+    const end = watchEnd(view, waitsForOperator);
+    if (end !== null) return end;
+    if (Date.now() - startedAtMs >= timeoutMs) return 'timed-out';
+    await sleep(refreshMs, undefined, { ...(signal && { signal }) }).catch(ignoreAbort);
+  }
+}
+
+const endOfPhase: Readonly<Record<RolloutPhase, WatchEnd | null>> = {
+  Progressing: null,
+  Paused: 'needs-operator',
+  Held: 'needs-operator',
+  Promoting: 'promoted',
+  Succeeded: 'promoted',
+  RolledBack: 'rolled-back',
+};
+
+/** What a watch ends with; null when it goes on. */
+export function watchEnd(
+  { state, workflow, split, spec }: Pick<RolloutView, 'state' | 'workflow' | 'split' | 'spec'>,
+  waitsForOperator: boolean,
+): WatchEnd | null {
+  const end = endOfPhase[state.phase];
+  if (state.endedAtMs !== null) return end;
+  // Without its workflow, or with another rollout in its place, nothing will happen any more.
+  const isAbandoned = (workflow !== 'running' && workflow !== 'unreachable') || split?.rollout !== spec.name;
+  if (isAbandoned) return 'needs-operator';
+  return waitsForOperator && end === 'needs-operator' ? null : end;
+}
+
+function ignoreAbort(error: unknown): void {
+  if (!(error instanceof Error && error.name === 'AbortError')) throw error;
+}

@@ -1,0 +1,36 @@
+import { cacheDirectory } from '../support/cache-directory';
+import { CliWorkspace } from './run-cli';
+
+/**
+ * Some two minutes on a quiet machine: real timeouts (10 s for a silent model and for a killed worker) and a compressed
+ * rollout. A slow one is waited for, so this is only where one that hangs ends.
+ */
+const demoTimeoutMs = 30 * 60_000;
+
+test(
+  'the demonstration shows all it promises and ends by itself with status 0',
+  async () => {
+    const workspace = new CliWorkspace();
+    try {
+      const { status, stdout, stderr } = await workspace.spawn(['demo'], { BELLWETHER_CACHE_DIR: cacheDirectory });
+      expect({ status, stderr }).toMatchObject({ status: 0 });
+      for (const shown of [
+        'holysheep-fallback (gemini-2.5-flash)',
+        '非常抱歉',
+        "I'm currently experiencing high demand. Session spending limit reached. Please try again shortly.",
+        'unconfirmed',
+        '"ready_to_promote": true',
+        'Canary metrics look great! Ready to promote to 100% traffic.',
+        'Promoting at 100%',
+        'RolledBack at 0%: bargain is below 99%',
+        'and every verdict follows',
+        'npx bellwether up',
+      ]) {
+        expect(stdout).toContain(shown);
+      }
+    } finally {
+      await workspace.remove();
+    }
+  },
+  demoTimeoutMs,
+);

@@ -1,0 +1,34 @@
+import { compressionFor, Pace, planMs } from '../../src/local/demo/pace';
+
+const planSeconds = planMs / 1_000;
+
+test('72 hours take a minute where the machine carries 250 turns a second and more', () => {
+  for (const turnsPerSecond of [250, 300, 1_000]) expect(planSeconds / compressionFor(turnsPerSecond)).toBe(60);
+});
+
+test('a slower machine gets the time for as many turns as decide elsewhere', () => {
+  for (const turnsPerSecond of [249, 100, 30, 5]) {
+    const turns = (turnsPerSecond * planSeconds) / compressionFor(turnsPerSecond);
+    expect(turns / (250 * 60)).toBeCloseTo(1, 1);
+  }
+});
+
+/** As if every answer had taken that many times as long as usual. */
+function paceAfter(slowdown: number, adjustments: number, pace = new Pace()): Pace {
+  for (let adjustment = 0; adjustment < adjustments; adjustment += 1) {
+    for (let answer = 0; answer < 10; answer += 1) pace.answered(slowdown);
+    pace.adjust();
+  }
+  return pace;
+}
+
+test('users send less while answers wait for the machine, but never nothing, and more again when it is quiet', () => {
+  const pace = paceAfter(10, 100);
+  expect(pace).toMatchObject({ concurrentTurns: 8, concurrentWorkflows: 1 });
+  paceAfter(1, 100, pace);
+  expect(pace.concurrentTurns).toBe(pace.maximum);
+});
+
+test('a machine that is slow with few turns already is not made slower by fewer', () => {
+  expect(paceAfter(2, 100).concurrentTurns).toBeGreaterThan(40);
+});

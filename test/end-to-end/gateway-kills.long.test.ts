@@ -1,0 +1,6 @@
+import { describeWithRedis } from '../support/redis';
+import { testStreamKills } from './killed-streams';
+
+describeWithRedis('streamed turns whose service is killed, twice in each way', () => {
+  testStreamKills({ roundsPerKill: 2, redisFates: ['kept', 'lost'] });
+});

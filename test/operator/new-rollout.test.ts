@@ -1,0 +1,41 @@
+import { rolloutSpecProblem } from '../../src/domain/rollout/validate';
+import { buildSpec } from '../../src/operator/new-rollout';
+
+const unusedName = (arms: string): Promise<string> => Promise.resolve(`${arms}-november`);
+
+it('is as by default where nobody says otherwise', async () => {
+  expect(await buildSpec({ actor: 'ann' }, { unusedName })).toMatchObject({
+    name: 'legacy-to-holysheep-november',
+    baselineArm: 'legacy',
+    canaryArm: 'holysheep',
+    intervalMs: 300_000,
+    gates: { freshnessMs: 900_000 },
+    takeOver: false,
+  });
+});
+
+it('lets data be as old as three of its own intervals, unless the draft says how old', async () => {
+  const draft = { actor: 'ann', intervalMs: 3_600_000 };
+  expect((await buildSpec(draft, { unusedName })).gates.freshnessMs).toBe(3 * 3_600_000);
+  const strict = { ...draft, gates: { freshnessMs: 60_000 } };
+  expect((await buildSpec(strict, { unusedName })).gates.freshnessMs).toBe(60_000);
+});
+
+it('refuses what no rollout may be, by the name of the field', async () => {
+  const draft = { actor: 'ann', baselineArm: 'holysheep' };
+  await expect(buildSpec(draft, { unusedName })).rejects.toMatchObject({
+    code: 'invalid-input',
+    message: 'canaryArm must be another arm than baselineArm (holysheep)',
+  });
+});
+
+describe('a compressed plan', () => {
+  it.each([2, 7, 300, 3600, 86_400])('is a plan of its own when divided by %d', async (compression) => {
+    for (const plan of ['72h', 'guide'] as const) {
+      const spec = await buildSpec({ plan, actor: 'ann' }, { compression, unusedName });
+      expect(rolloutSpecProblem(spec)).toBeNull();
+      const whole = await buildSpec({ plan, actor: 'ann' }, { unusedName });
+      expect(spec.steps.at(-1)?.nominalEndMs).toBeCloseTo((whole.steps.at(-1)?.nominalEndMs ?? 0) / compression, -1);
+    }
+  });
+});

@@ -1,0 +1,77 @@
+import { AsyncLocalStorage } from 'node:async_hooks';
+import { stripVTControlCharacters } from 'node:util';
+import { runCommandLine } from '../../src/cli/run';
+
+export interface CliResult {
+  readonly status: number | null;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+export interface CliSetting {
+  readonly directory: string;
+  readonly env: NodeJS.ProcessEnv;
+}
+
+type Output = Record<'stdout' | 'stderr', string>;
+
+/** What a command writes is its own; what the test's servers and workers write meanwhile goes where it always does. */
+const outputs = new AsyncLocalStorage<Output>();
+
+let last: Promise<unknown> = Promise.resolve();
+
+/**
+ * Runs a command line in this process, which takes a tenth of what a process of its own does. Environment, working directory
+ * and exit status are the process's, so one runs after the other: a command that ends only when told to needs a process.
+ */
+export function runInProcess(args: readonly string[], setting: CliSetting): Promise<CliResult> {
+  const result = last.then(() => runAlone(args, setting));
+  last = result.catch(() => undefined);
+  return result;
+}
+
+async function runAlone(args: readonly string[], { directory, env }: CliSetting): Promise<CliResult> {
+  const output: Output = { stdout: '', stderr: '' };
+  const before = { env: process.env, directory: process.cwd(), exitCode: process.exitCode };
+  const releases = [capture('stdout'), capture('stderr')];
+  process.env = { ...env };
+  process.chdir(directory);
+  process.exitCode = undefined;
+  try {
+    await outputs.run(output, () => runCommandLine(args));
+    const status = Number(process.exitCode ?? 0);
+    // A tester's terminal may make colours, which a pipe would not have had.
+    return {
+      status,
+      stdout: stripVTControlCharacters(output.stdout),
+      stderr: stripVTControlCharacters(output.stderr),
+    };
+  } finally {
+    process.exitCode = before.exitCode;
+    process.chdir(before.directory);
+    process.env = before.env;
+    for (const release of releases) release();
+  }
+}
+
+/** Also takes away that it is a terminal. Returns how to undo both. */
+function capture(name: keyof Output): () => void {
+  const stream = process[name];
+  const terminal = Object.getOwnPropertyDescriptor(stream, 'isTTY');
+  const write = stream.write.bind(stream) as (...args: unknown[]) => boolean;
+  const spy = jest.spyOn(stream, 'write').mockImplementation((...args: unknown[]): boolean => {
+    const output = outputs.getStore();
+    if (output === undefined) return write(...args);
+    const [chunk] = args;
+    output[name] += typeof chunk === 'string' ? chunk : Buffer.from(chunk as Uint8Array).toString();
+    const done = args.at(-1);
+    if (typeof done === 'function') process.nextTick(done as () => void);
+    return true;
+  });
+  Object.defineProperty(stream, 'isTTY', { value: false, configurable: true, writable: true });
+  return () => {
+    spy.mockRestore();
+    if (terminal) Object.defineProperty(stream, 'isTTY', terminal);
+    else Reflect.deleteProperty(stream, 'isTTY');
+  };
+}
