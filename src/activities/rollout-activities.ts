@@ -3,6 +3,7 @@ import { failureTypes } from '../contract/failures';
 import type { Policy } from '../contract/policy';
 import type { Evidence, RecordedRollout, RolloutEntry } from '../contract/rollout';
 import { type EvidenceRequest, RolloutConflictError } from '../contract/rollout-ledger';
+import { refusedRollout } from '../domain/rollout/begin-rollout';
 import type { ActivityDependencies } from './dependencies';
 
 /** A rollout's access to the ledger. Both activities are idempotent. */
@@ -41,12 +42,10 @@ function unknownArm(policy: Policy, { spec }: RolloutEntry): RecordedRollout | n
   const field = (['baselineArm', 'canaryArm'] as const).find((key) => !Object.hasOwn(policy.arms, spec[key]));
   if (field === undefined) return null;
   const missingAddress =
-    spec[field] === 'legacy' ? ' Set LEGACY_BASE_URL to the URL of its provider to get the legacy arm.' : '';
-  return {
-    kind: 'refused',
-    field,
-    problem:
-      `no arm named "${spec[field]}" is configured on this worker; it has: ${Object.keys(policy.arms).join(', ')}.` +
-      missingAddress,
-  };
+    spec[field] === 'legacy' ? '. Set LEGACY_BASE_URL to the URL of its provider to get the legacy arm' : '';
+  return refusedRollout({
+    path: [field],
+    code: 'unknown-reference',
+    message: `no arm named "${spec[field]}" is configured on this worker; it has: ${Object.keys(policy.arms).join(', ')}${missingAddress}`,
+  });
 }

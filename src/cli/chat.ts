@@ -13,7 +13,7 @@ import {
 } from '../client';
 import { connectPatienceMs } from '../operator/connections';
 import { UsageError } from './exit-status';
-import { inOptions } from './options';
+import { usageError } from './options';
 import { footer } from '../terminal/format';
 
 interface ChatFlags {
@@ -100,7 +100,7 @@ async function sendOrBlocked(client: BellwetherClient, options: SendOptions): Pr
   } catch (error) {
     if (error instanceof BudgetRefusedError) return error.reply;
     if (error instanceof InvalidInputError) {
-      throw new UsageError(inOptions(error.message, optionOfField), { cause: error });
+      throw usageError(error, optionOfField);
     }
     throw error;
   }

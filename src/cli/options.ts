@@ -1,4 +1,7 @@
 import { InvalidArgumentError } from 'commander';
+import type { InvalidInputError } from '../client/errors';
+import { describeProblem, formatPath, type Problem } from '../contract/problem';
+import { UsageError } from './exit-status';
 
 /** A port as a flag gives it; 0 is any free one. */
 export function parsePort(text: string): number {
@@ -21,21 +24,26 @@ export function parseDuration(text: string): number {
   return milliseconds;
 }
 
-/**
- * A refusal begins with the field that is wrong, and may name others in camel case; whoever reads it at the terminal has
- * typed options.
- */
-export function inOptions(message: string, optionOfField: ReadonlyMap<string, string>): string {
-  return message.replaceAll(/^\w+|\b[a-z]+[A-Z]\w*/g, (field) => optionOfField.get(field) ?? field);
+/** A problem in the words of whoever has typed options. */
+export function inOptions(problem: Problem, optionOfField: ReadonlyMap<unknown, string>): string {
+  return describeProblem(problem, (path) => optionOfField.get(path[0]) ?? formatPath(path));
 }
 
-/** What the commands call a field of a rollout or of a command to it, for `inOptions`. */
-export const optionOfField: ReadonlyMap<string, string> = new Map([
+/** A refused input as wrong usage, in the same words. */
+export function usageError(error: InvalidInputError, options: ReadonlyMap<unknown, string>): UsageError {
+  const problems = error.problems.map((problem) => inOptions(problem, options));
+  return new UsageError(problems.join('; '), { cause: error });
+}
+
+/** What the commands call a field of a rollout or of a command to it. */
+export const optionOfField: ReadonlyMap<unknown, string> = new Map([
   ['name', '--name'],
   ['baselineArm', '--from'],
   ['canaryArm', '--to'],
-  ['interval', '--interval'],
+  ['intervalMs', '--interval'],
   ['takeOver', '--take-over'],
   ['actor', '--actor'],
   ['reason', '--reason'],
+  ['full', '--full'],
+  ['force', '--force'],
 ]);

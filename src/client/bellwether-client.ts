@@ -17,6 +17,7 @@ import type {
   Transcript,
 } from '../contract/chat';
 import * as names from '../contract/names';
+import type { Problem } from '../contract/problem';
 import { chatTurnProblem, conversationProblem, idProblem, sendMessageProblem } from '../domain/turn/validate-input';
 import {
   BudgetRefusedError,
@@ -53,6 +54,8 @@ export interface CompleteOptions extends Omit<ChatTurnInput, 'turnId'> {
   readonly turnId?: string;
   readonly deadlineMs?: number;
 }
+
+type Named<Options> = Options & { readonly turnId: string };
 
 export interface JoinOptions {
   readonly sessionId?: string;
@@ -92,10 +95,15 @@ export class BellwetherClient {
    * @throws {TemporalUnreachableError}
    */
   async send(options: SendOptions): Promise<ChatReply> {
-    const { sessionId, systemPrompt, history, idleTimeoutMs, deadlineMs = defaultDeadlineMs, ...rest } = options;
-    const turnId = options.turnId ?? randomUUID();
-    refuseInvalid(conversationProblem(options) ?? sendMessageProblem({ ...rest, turnId }));
+    const named = { ...options, turnId: options.turnId ?? randomUUID() };
+    refuseInvalid(conversationProblem(named) ?? sendMessageProblem(named));
+    return this.sendChecked(named);
+  }
 
+  /** As `send`, of options in which the caller has already looked for problems, as the gateway has. */
+  async sendChecked(options: Named<SendOptions>): Promise<ChatReply> {
+    const { sessionId, systemPrompt, history, idleTimeoutMs, deadlineMs = defaultDeadlineMs, ...rest } = options;
+    const { turnId } = rest;
     const message: SendMessageInput = { ...rest, turnId, requestHash: requestHashOf(rest) };
     const conversation = { sessionId, systemPrompt, history, idleTimeoutMs };
     const reply = await this.sessionQueues.answer({
@@ -116,10 +124,16 @@ export class BellwetherClient {
    * Answers one request that brings its whole history. Throws as `send` does, without the errors of sessions.
    */
   async complete(options: CompleteOptions): Promise<ChatReply> {
+    const named = { ...options, turnId: options.turnId ?? randomUUID() };
+    refuseInvalid(chatTurnProblem(named));
+    return this.completeChecked(named);
+  }
+
+  /** As `complete`, of options in which the caller has already looked for problems, as the gateway has. */
+  async completeChecked(options: Named<CompleteOptions>): Promise<ChatReply> {
     const { deadlineMs = defaultDeadlineMs, ...rest } = options;
-    const turnId = options.turnId ?? randomUUID();
-    refuseInvalid(chatTurnProblem({ ...rest, turnId }));
-    const input: ChatTurnInput = { ...rest, turnId, requestHash: requestHashOf(rest) };
+    const { turnId } = rest;
+    const input: ChatTurnInput = { ...rest, requestHash: requestHashOf(rest) };
     const workflowId = names.turnWorkflowId(turnId, input.sessionId ?? null);
 
     const watch = this.watch(workflowId, turnId);
@@ -146,7 +160,9 @@ export class BellwetherClient {
    */
   async turn(turnId: string, options: JoinOptions = {}): Promise<ChatReply> {
     const { sessionId, deadlineMs = defaultDeadlineMs } = options;
-    refuseInvalid(idProblem('turnId', turnId) ?? (sessionId === undefined ? null : idProblem('sessionId', sessionId)));
+    refuseInvalid(
+      idProblem(['turnId'], turnId) ?? (sessionId === undefined ? null : idProblem(['sessionId'], sessionId)),
+    );
     const workflowId =
       sessionId === undefined ? names.turnWorkflowId(turnId, null) : names.conversationWorkflowId(sessionId);
     const watch = this.watch(workflowId, turnId);
@@ -262,7 +278,7 @@ export class BellwetherClient {
     sessionId: string,
     question: (handle: ReturnType<Client['workflow']['getHandle']>) => Promise<Answer>,
   ): Promise<Answer> {
-    refuseInvalid(idProblem('sessionId', sessionId));
+    refuseInvalid(idProblem(['sessionId'], sessionId));
     const handle = this.temporal.workflow.getHandle(names.conversationWorkflowId(sessionId));
     return this.persist(() => question(handle), `Session ${sessionId}`, questionDeadlineMs);
   }
@@ -311,8 +327,8 @@ function outOfTime(error: unknown, subject: string, deadlineMs: number): Error {
   );
 }
 
-function refuseInvalid(problem: string | null): void {
-  if (problem) throw new InvalidInputError(problem);
+function refuseInvalid(problem: Problem | null): void {
+  if (problem) throw new InvalidInputError([problem]);
 }
 
 /** Delivery is how an answer comes, and not what is asked. */
@@ -324,9 +340,8 @@ function requestHashOf({ delivery: _delivery, ...request }: RequestOptions & { r
 function answerTo({ turnId, requestHash }: RequestOptions & { readonly turnId: string }, reply: ChatReply): ChatReply {
   // Turns from before requests were told apart have none.
   if (reply.request_hash !== undefined && reply.request_hash !== requestHash) {
-    throw new InvalidInputError(
-      `turnId ${turnId} was used before, with another request. Use a new turn id for each message`,
-    );
+    const message = `${turnId} was used before, with another request. Use a new turn id for each message`;
+    throw new InvalidInputError([{ path: ['turnId'], code: 'already-used', message }]);
   }
   return withoutHash(reply);
 }

@@ -9,6 +9,7 @@ import {
 import { ApplicationFailure } from '@temporalio/common';
 import type { ChatReply } from '../contract/chat';
 import { errorMessage, failureTypes } from '../contract/failures';
+import { describeProblem, type Problem, problemIn, type ProblemPath } from '../contract/problem';
 
 /** Everything that this client throws on purpose. `code` is stable; messages are for people. */
 export abstract class BellwetherError extends Error {
@@ -49,9 +50,25 @@ export class TurnNotFoundError extends BellwetherError {
   readonly code = 'turn-not-found';
 }
 
-/** The input names the field and its limit; nothing was started. */
+/**
+ * Something in the input is wrong, and nothing was started. `message` names the field and its limit; `problems` says the
+ * same to programs.
+ */
 export class InvalidInputError extends BellwetherError {
   readonly code = 'invalid-input';
+
+  /** @param problems at least one */
+  constructor(
+    readonly problems: readonly Problem[],
+    options?: ErrorOptions,
+  ) {
+    super(problems.map((problem) => describeProblem(problem)).join('; '), options);
+  }
+
+  /** Where the first problem is: `['messages', 3, 'content']`. Empty when a worker is too old to say. */
+  get path(): ProblemPath {
+    return this.problems[0]?.path ?? [];
+  }
 }
 
 /** Temporal cannot be reached. The same call with the same turn id is safe. */
@@ -79,9 +96,19 @@ export class TurnHopelessError extends TurnFailedError {
   override readonly code = 'turn-hopeless';
 }
 
-/** The rollout was not started; the message names the field of the spec and what to do. */
+/** The rollout was not started, or can decide nothing any more; the message names the field of the spec and what to do. */
 export class RolloutRefusedError extends BellwetherError {
   readonly code = 'rollout-refused';
+  /** What of the spec is in the way; null when it is nothing of the spec, or a worker is too old to say. */
+  readonly problem: Problem | null;
+
+  constructor(
+    message: string,
+    { problem = null, ...options }: ErrorOptions & { readonly problem?: Problem | null } = {},
+  ) {
+    super(message, options);
+    this.problem = problem;
+  }
 }
 
 /** There is no such rollout, or Temporal no longer keeps it. */
@@ -169,10 +196,16 @@ function fromFailure(failure: unknown, subject: string): BellwetherError {
     case failureTypes.conversationClosed:
       return new ConversationClosedError(message, { cause: failure });
     case failureTypes.invalidInput:
-      return new InvalidInputError(message, { cause: failure });
+      return new InvalidInputError([problemOf(failure)], { cause: failure });
     default:
       return new TurnFailedError(`${subject} failed: ${message}`, { cause: failure });
   }
+}
+
+/** Older workers say it in a sentence alone. */
+function problemOf(failure: unknown): Problem {
+  const details = failure instanceof ApplicationFailure ? failure.details : null;
+  return problemIn(details) ?? { path: [], code: 'unspecified', message: errorMessage(failure) };
 }
 
 function grpcCauseOf(error: unknown): { code: grpcStatus; details: string } | undefined {

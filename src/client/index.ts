@@ -7,6 +7,7 @@ export type {
   Transcript,
   TranscriptTurn,
 } from '../contract/chat';
+export type { Problem, ProblemCode, ProblemPath } from '../contract/problem';
 export type { BellwetherClient, CompleteOptions, JoinOptions, SendOptions } from './bellwether-client';
 export type {
   RolloutAnswer,

@@ -28,7 +28,7 @@ export async function rollBackInLedger(
   input: RolloutCommandInput,
 ): Promise<RollbackAnswer> {
   const problem = rolloutCommandProblem(input);
-  if (problem) throw new InvalidInputError(problem);
+  if (problem) throw new InvalidInputError([problem]);
   const command = readCommand('rollback', { actor: input.actor, reason: input.reason });
   for (let conflicts = 0; ; conflicts += 1) {
     const { spec, decision: last } = entryOf(await lastRow(rollouts, name));

@@ -10,6 +10,7 @@ import { ApplicationFailure } from '@temporalio/common';
 import type { Workflow } from '@temporalio/client';
 import { failureTypes } from '../contract/failures';
 import * as names from '../contract/names';
+import { problemIn } from '../contract/problem';
 import type {
   CanaryRolloutInput,
   RolloutAnswer,
@@ -19,6 +20,7 @@ import type {
   RolloutStatus,
 } from '../contract/rollout';
 import type { Rollouts } from '../contract/rollout-ledger';
+import { describeRefusal } from '../domain/rollout/begin-rollout';
 import { rolloutCommandProblem, rolloutSpecProblem } from '../domain/rollout/validate';
 import {
   DeadlineExceededError,
@@ -57,7 +59,7 @@ export class RolloutClient {
    */
   async start(spec: RolloutSpec): Promise<RolloutStatus> {
     const problem = rolloutSpecProblem(spec);
-    if (problem) throw new InvalidInputError(problem);
+    if (problem) throw new InvalidInputError([problem]);
     const input: CanaryRolloutInput = { spec };
     const call = (): Promise<RolloutStatus> =>
       this.temporal.workflow.executeUpdateWithStart<Workflow, RolloutStatus, []>(names.begunUpdate, {
@@ -94,7 +96,7 @@ export class RolloutClient {
    */
   async command(name: string, command: RolloutCommandName, input: RolloutCommandInput): Promise<RolloutAnswer> {
     const problem = rolloutCommandProblem(input);
-    if (problem) throw new InvalidInputError(problem);
+    if (problem) throw new InvalidInputError([problem]);
     const update = () =>
       this.handle(name).executeUpdate<RolloutAnswer, [RolloutCommandInput]>(command, { args: [input] });
     return this.ask(name, (deadlineAtMs) => untilProcessed(update, deadlineAtMs));
@@ -157,11 +159,15 @@ export class RolloutClient {
 
   private async translated(name: string, error: unknown): Promise<Error> {
     if (error instanceof WorkflowExecutionAlreadyStartedError) {
-      return new RolloutRefusedError(`name: there is or was a rollout named ${name}. Choose another name.`);
+      const message = `there is or was a rollout named ${name}. Choose another name`;
+      const problem = { path: ['name'], code: 'already-used', message } as const;
+      return new RolloutRefusedError(describeRefusal(problem), { cause: error, problem });
     }
     if (error instanceof WorkflowUpdateFailedError && error.cause instanceof ApplicationFailure) {
-      const { type, message } = error.cause;
-      if (type === failureTypes.rolloutRefused) return new RolloutRefusedError(message, { cause: error });
+      const { type, message, details } = error.cause;
+      if (type === failureTypes.rolloutRefused) {
+        return new RolloutRefusedError(message, { cause: error, problem: problemIn(details) });
+      }
       if (type === endedBeforeAnswer) return ended(name, error);
     }
     if (isUnprocessedUpdate(error)) {

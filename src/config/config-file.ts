@@ -2,8 +2,9 @@ import { existsSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import { isMap, isNode, isPair, isScalar, LineCounter, parseDocument, type Document } from 'yaml';
 import { errorMessage } from '../contract/failures';
+import { describeProblem, formatPath, type Problem, type ProblemPath } from '../contract/problem';
 import { configFileSchema, type ConfigFile } from './schema';
-import { describeIssues, formatPath, type ConfigPath } from './schema-issues';
+import { parseWith, problemsOf } from './schema-issues';
 import { SettingsError } from './settings';
 
 const standardNames = ['bellwether.config.json', 'bellwether.config.yaml', 'bellwether.config.yml'];
@@ -17,7 +18,7 @@ export interface LoadedConfigFile {
   /** Parts (keys of the file) that were left out. */
   readonly unusable: ReadonlySet<string>;
   /** `bellwether.config.yaml:12: arms.a.targets[1].provider: <message>`. */
-  readonly problemAt: (place: ConfigPath, message: string) => string;
+  readonly describe: (problem: Problem) => string;
 }
 
 export const noConfigFile: LoadedConfigFile = {
@@ -25,7 +26,7 @@ export const noConfigFile: LoadedConfigFile = {
   config: {},
   problems: [],
   unusable: new Set(),
-  problemAt: (place, message) => `${formatPath(place)}: ${message}`,
+  describe: withPath,
 };
 
 /** The configured file, or the one with a standard name in the working directory; undefined when there is none. */
@@ -54,22 +55,25 @@ export function loadConfigFile(file: string): LoadedConfigFile {
     );
   }
 
-  const problemAt = (place: ConfigPath, message: string): string => {
-    const offset = offsetOf(document, place);
+  const describe = (problem: Problem): string => {
+    const offset = offsetOf(document, problem.path);
     const line = offset === undefined ? '' : `:${lines.linePos(offset).line}`;
-    return `${fileName}${line}: ${place.length > 0 ? `${formatPath(place)}: ` : ''}${message}`;
+    return `${fileName}${line}: ${withPath(problem)}`;
   };
 
   const content = contentOf(document, fileName);
-  const reservedKey = placeOfReservedKey(content);
-  if (reservedKey) throw new SettingsError([problemAt(reservedKey, 'is no user id that this file can hold')]);
-  const parsed = configFileSchema.safeParse(content);
-  if (parsed.success) return { file, config: parsed.data, problems: [], unusable: new Set(), problemAt };
+  const reservedKey = reservedKeyProblem(content);
+  if (reservedKey) throw new SettingsError([describe(reservedKey)]);
+  const parsed = parseWith(configFileSchema, content);
+  if (parsed.success) return { file, config: parsed.data, problems: [], unusable: new Set(), describe };
 
-  const issues = describeIssues(parsed.error);
-  const unusable = new Set(issues.map(({ place }) => String(place[0])));
-  const problems = issues.map(({ place, message }) => problemAt(place, message));
-  return { file, config: parseWithout(content, unusable), problems, unusable, problemAt };
+  const problems = problemsOf(parsed.error.issues, 'the file');
+  const unusable = new Set(problems.map(({ path: [part] }) => String(part)));
+  return { file, config: parseWithout(content, unusable), problems: problems.map(describe), unusable, describe };
+}
+
+function withPath(problem: Problem): string {
+  return describeProblem(problem, (place) => `${formatPath(place)}:`);
 }
 
 /** An alias that leads nowhere, or thousands of them, is found only here. */
@@ -82,9 +86,11 @@ function contentOf(document: Document, fileName: string): unknown {
 }
 
 /** zod leaves such a key out without a word; user ids are the only free text that is a key. */
-function placeOfReservedKey(content: unknown): ConfigPath | undefined {
+function reservedKeyProblem(content: unknown): Problem | undefined {
   const pinnedUsers: unknown = Object(content).pinnedUsers;
-  return Object.hasOwn(Object(pinnedUsers), '__proto__') ? ['pinnedUsers', '__proto__'] : undefined;
+  if (!Object.hasOwn(Object(pinnedUsers), '__proto__')) return undefined;
+  const message = 'is no user id that this file can hold';
+  return { path: ['pinnedUsers', '__proto__'], code: 'wrong-value', message };
 }
 
 function parseWithout(content: unknown, unusable: ReadonlySet<string>): ConfigFile {
@@ -102,7 +108,7 @@ function readText(file: string): string {
 }
 
 /** Where a part of the file begins; of a part that is missing, where the part around it does. */
-function offsetOf(document: Document, place: ConfigPath): number | undefined {
+function offsetOf(document: Document, place: ProblemPath): number | undefined {
   for (let length = place.length; length > 0; length -= 1) {
     const parent = document.getIn(place.slice(0, length - 1), true) ?? document.contents;
     const key = place[length - 1];

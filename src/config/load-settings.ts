@@ -44,7 +44,7 @@ export function loadSettings({
 
   const loaded = take(readFile(workingDirectory, configFile ?? variables['BELLWETHER_CONFIG']));
   const merged = mergeConfig(loaded.config);
-  problems.push(...crossCheck(merged, loaded));
+  problems.push(...crossCheck(merged, loaded).map(loaded.describe));
   const { providers, simulated } = take(
     resolveProviders({ merged, loaded, environment, variables, workingDirectory, callsProviders }),
   );

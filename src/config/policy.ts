@@ -1,8 +1,8 @@
 import type { Arm, ModelPrice, Policy, StreamLimits, Target } from '../contract/policy';
+import type { Problem, ProblemCode, ProblemPath } from '../contract/problem';
 import type { LoadedConfigFile } from './config-file';
 import { defaultConfig, defaultMaxOutputTokens, defaultUsualLatencyMs } from './defaults';
 import { configFileSchema, type ConfigFile } from './schema';
-import type { ConfigPath } from './schema-issues';
 
 type ModelConfig = NonNullable<ConfigFile['models']>[string];
 type ArmConfig = NonNullable<ConfigFile['arms']>[string];
@@ -34,57 +34,85 @@ export function mergeConfig(config: ConfigFile): MergedConfig {
 }
 
 /** What refers to something that does not exist, or contradicts itself. Parts that could not be read are left out. */
-export function crossCheck(merged: MergedConfig, loaded: LoadedConfigFile): string[] {
-  const { config, unusable, problemAt } = loaded;
-  const problems: string[] = [];
-  const report = (place: ConfigPath, message: string) => problems.push(problemAt(place, message));
+export function crossCheck(merged: MergedConfig, { config, unusable }: LoadedConfigFile): Problem[] {
+  const problems: Problem[] = [];
+  const report: Report = (path, code, message, limit) =>
+    problems.push({ path, code, message, ...(limit !== undefined && { limit }) });
 
   for (const [armName, arm] of Object.entries(config.arms ?? {})) {
     const names = arm.targets.map((target) => target.name);
     for (const [index, target] of arm.targets.entries()) {
       const place = ['arms', armName, 'targets', index];
       if (!unusable.has('providers') && !merged.providers.has(target.provider)) {
-        report([...place, 'provider'], `no provider named "${target.provider}"; there are: ${list(merged.providers)}`);
+        report(
+          [...place, 'provider'],
+          'unknown-reference',
+          `no provider named "${target.provider}"; there are: ${list(merged.providers)}`,
+        );
       }
       if (!unusable.has('models') && !modelOf(merged, target)) {
         const models = list(merged.models);
-        report([...place, 'model'], `no price for the model "${target.model}"; there are prices for: ${models}`);
+        report(
+          [...place, 'model'],
+          'unknown-reference',
+          `no price for the model "${target.model}"; there are prices for: ${models}`,
+        );
       }
       if (names.indexOf(target.name) !== index) {
-        report([...place, 'name'], `"${target.name}" is the name of an earlier target of this arm`);
+        report([...place, 'name'], 'already-used', `"${target.name}" is the name of an earlier target of this arm`);
       }
     }
   }
   if (!unusable.has('arms') && !unusable.has('defaultArm')) {
     if (!merged.arms.has(merged.defaultArm)) {
-      report(['defaultArm'], `no arm named "${merged.defaultArm}"; there are: ${list(merged.arms)}`);
+      report(
+        ['defaultArm'],
+        'unknown-reference',
+        `no arm named "${merged.defaultArm}"; there are: ${list(merged.arms)}`,
+      );
     } else if (config.arms && !config.defaultArm && !Object.hasOwn(config.arms, merged.defaultArm)) {
-      report(['defaultArm'], `say which arm takes all turns while no rollout does; there are: ${list(merged.arms)}`);
+      report(
+        ['defaultArm'],
+        'missing',
+        `say which arm takes all turns while no rollout does; there are: ${list(merged.arms)}`,
+      );
     }
   }
   if (!unusable.has('arms')) {
     for (const [userId, arm] of merged.pinnedUsers) {
       if (merged.arms.has(arm)) continue;
-      report(['pinnedUsers', userId], `no arm named "${arm}"; there are: ${list(merged.arms)}`);
+      report(['pinnedUsers', userId], 'unknown-reference', `no arm named "${arm}"; there are: ${list(merged.arms)}`);
     }
   }
   if (!unusable.has('stream') && !unusable.has('arms')) reportUselessLimits(config, report);
   const maxTokens = config.defaults?.maxTokens;
   const hardCap = hardCapOf(config);
   if (!unusable.has('budgets') && maxTokens !== undefined && maxTokens > hardCap) {
-    report(['defaults', 'maxTokens'], `${maxTokens} is over the hard cap, budgets.maxCompletionTokens: ${hardCap}`);
+    report(
+      ['defaults', 'maxTokens'],
+      'contradiction',
+      `${maxTokens} is over the hard cap, budgets.maxCompletionTokens: ${hardCap}`,
+      hardCap,
+    );
   }
   return problems;
 }
 
+type Report = (path: ProblemPath, code: ProblemCode, message: string, limit?: number) => void;
+
 /** A limit within a call that is longer than the call. */
-function reportUselessLimits(config: ConfigFile, report: (place: ConfigPath, message: string) => void): void {
+function reportUselessLimits(config: ConfigFile, report: Report): void {
   const { totalMs } = streamLimitsOf(config);
-  const check = (place: ConfigPath, limits: ArmConfig['targets'][number]['stream']) => {
+  const check = (place: ProblemPath, limits: ArmConfig['targets'][number]['stream']) => {
     for (const name of ['firstByteMs', 'firstTokenMs', 'idleMs'] as const) {
       const limitMs = limits?.[name];
       if (limitMs === undefined || limitMs <= totalMs) continue;
-      report([...place, name], `${limitMs} is over the limit of the whole call, stream.totalMs: ${totalMs}`);
+      report(
+        [...place, name],
+        'contradiction',
+        `${limitMs} is over the limit of the whole call, stream.totalMs: ${totalMs}`,
+        totalMs,
+      );
     }
   };
   check(['stream'], config.stream);

@@ -48,7 +48,8 @@ export function resolveProviders(sources: Sources): ResolvedProviders {
     } catch (error) {
       const reason = errorMessage(error);
       const isOfFile = merged.providers.get(name)?.apiKeyFile !== undefined;
-      problems.push(isOfFile ? loaded.problemAt(['providers', name, 'apiKeyFile'], reason) : reason);
+      const path = ['providers', name, 'apiKeyFile'];
+      problems.push(isOfFile ? loaded.describe({ path, code: 'wrong-value', message: reason }) : reason);
     }
   }
   const simulated = callsProviders && isSimulated(merged, keyReaders);
@@ -62,9 +63,8 @@ export function resolveProviders(sources: Sources): ResolvedProviders {
     if (configured === undefined) {
       const isNeeded = isCountedOn(name, loaded) || (callsProviders && !simulated && isOfPinnedUser(name, merged));
       if (isNeeded || readApiKey({ refresh: false }) !== undefined) {
-        problems.push(
-          loaded.problemAt(['providers', name, 'baseUrl'], `is missing${variable ? `, and so is ${variable}` : ''}`),
-        );
+        const message = `is missing${variable ? `, and so is ${variable}` : ''}`;
+        problems.push(loaded.describe({ path: ['providers', name, 'baseUrl'], code: 'missing', message }));
       }
       if (!simulated) continue;
     }

@@ -1,59 +1,87 @@
 import type { z } from 'zod';
+import type { Problem, ProblemPath } from '../contract/problem';
 
-export type ConfigPath = readonly PropertyKey[];
-
-interface Issue {
-  readonly place: ConfigPath;
-  readonly message: string;
+/** Reads what a person or a client wrote; `problemsOf` says what is wrong with it. Values are never repeated. */
+export function parseWith<Schema extends z.ZodType>(
+  schema: Schema,
+  input: unknown,
+): z.ZodSafeParseResult<z.output<Schema>> {
+  return schema.safeParse(input, { error: messageOf, reportInput: true });
 }
 
-/** What zod found, one problem for each place, in words for the person who wrote the file. Values are never repeated. */
-export function describeIssues({ issues }: Pick<z.ZodError, 'issues'>): Issue[] {
-  return issues.flatMap((issue) => describe(issue, []));
+/** What `parseWith` found, one problem for each place. @param whole what the input is called: `the file` */
+export function problemsOf(issues: readonly z.core.$ZodIssue[], whole: string): Problem[] {
+  const problems = issues.flatMap((issue) => problemsAt(issue, []));
+  return problems.map((problem) =>
+    problem.path.length > 0 ? problem : { ...problem, message: `${whole} ${problem.message}` },
+  );
 }
 
-/** `arms.holysheep.targets[1].provider`, `models["gpt-4.1"].price`. */
-export function formatPath(place: ConfigPath): string {
-  return place
-    .map((key, index) => {
-      if (typeof key === 'number') return `[${key}]`;
-      if (!/^[A-Za-z_$][\w$-]*$/.test(String(key))) return `[${JSON.stringify(String(key))}]`;
-      return index === 0 ? String(key) : `.${String(key)}`;
-    })
-    .join('');
+/** For issues whose schema has no message of its own. An empty one: what is inside the issue says more. */
+function messageOf(issue: z.core.$ZodRawIssue): string | undefined {
+  switch (issue.code) {
+    case 'invalid_type':
+      return `must be ${typeWords[issue.expected] ?? `a ${issue.expected}`}`;
+    case 'invalid_value':
+      return `must be ${issue.values.map((value) => JSON.stringify(value)).join(' or ')}`;
+    case 'too_small':
+      return `must ${bound(issue.origin, 'at least', issue.minimum)}`;
+    case 'too_big':
+      return `must ${bound(issue.origin, 'at most', issue.maximum)}`;
+    case 'invalid_union':
+    case 'invalid_key':
+      return '';
+    default:
+      return undefined;
+  }
 }
 
-function describe(issue: z.core.$ZodIssue, parent: ConfigPath): Issue[] {
-  const place = [...parent, ...issue.path];
+const typeWords: Partial<Record<string, string>> = {
+  int: 'a whole number',
+  object: 'an object',
+  record: 'an object',
+  array: 'a list',
+};
+
+function bound(origin: string, limit: string, value: number | bigint): string {
+  if (origin === 'array') return `have ${limit} ${value} entries`;
+  return origin === 'string' ? `have ${limit} ${value} characters` : `be ${limit} ${value}`;
+}
+
+function problemsAt(issue: z.core.$ZodIssue, parent: ProblemPath): Problem[] {
+  const path = [...parent, ...issue.path.map((key) => (typeof key === 'number' ? key : String(key)))];
+  const { message } = issue;
   switch (issue.code) {
     case 'unrecognized_keys':
-      return issue.keys.map((key) => ({ place: [...place, key], message: unknownKey(key) }));
+      return issue.keys.map((key) => ({ path: [...path, key], code: 'unknown-field', message: unknownKey(key) }));
     case 'invalid_key':
-      return issue.issues.map((inner) => ({ place, message: inner.message }));
+      return issue.issues.map((inner) => ({ path, code: 'wrong-value', message: inner.message }));
     case 'invalid_union':
-      return describeUnion(issue, place);
+      return message === '' ? problemsOfUnion(issue, path) : [{ path, code: 'wrong-value', message }];
     case 'invalid_type':
-      return [{ place, message: expectedType(issue) }];
-    case 'invalid_value':
-      return [{ place, message: `must be ${issue.values.map((value) => JSON.stringify(value)).join(' or ')}` }];
+      if (issue.input === undefined) return [{ path, code: 'missing', message: 'is missing' }];
+      return [{ path, code: 'wrong-type', message }];
     case 'too_small':
-      return [{ place, message: `must ${bound(issue.origin, 'at least', issue.minimum)}` }];
+      return [{ path, code: tooSmall[issue.origin] ?? 'out-of-range', message, limit: Number(issue.minimum) }];
     case 'too_big':
-      return [{ place, message: `must ${bound(issue.origin, 'at most', issue.maximum)}` }];
+      return [{ path, code: tooBig[issue.origin] ?? 'out-of-range', message, limit: Number(issue.maximum) }];
+    case 'invalid_value':
     case 'custom':
     case 'invalid_element':
     case 'invalid_format':
     case 'not_multiple_of':
       break;
   }
-  return [{ place, message: issue.message }];
+  return [{ path, code: 'wrong-value', message }];
 }
 
+const tooSmall: Partial<Record<string, 'too-few' | 'too-short'>> = { array: 'too-few', string: 'too-short' };
+const tooBig: Partial<Record<string, 'too-many' | 'too-long'>> = { array: 'too-many', string: 'too-long' };
+
 /** The alternative that went furthest is the one that was meant. */
-function describeUnion(issue: z.core.$ZodIssueInvalidUnion, place: ConfigPath): Issue[] {
-  if (issue.message !== 'Invalid input') return [{ place, message: issue.message }];
-  const alternative = issue.errors.find((issues) => issues.some(isInside)) ?? issue.errors[0] ?? [];
-  return alternative.flatMap((inner) => describe(inner, place));
+function problemsOfUnion({ errors }: z.core.$ZodIssueInvalidUnion, path: ProblemPath): Problem[] {
+  const alternative = errors.find((issues) => issues.some(isInside)) ?? errors[0] ?? [];
+  return alternative.flatMap((inner) => problemsAt(inner, path));
 }
 
 function isInside(issue: z.core.$ZodIssue): boolean {
@@ -65,20 +93,4 @@ function unknownKey(key: string): string {
     return 'a key does not belong in this file: put it in an environment variable and name that in apiKeyEnv, or in a file and name that in apiKeyFile';
   }
   return 'is not a setting; look for a typing mistake';
-}
-
-function expectedType(issue: z.core.$ZodIssueInvalidType): string {
-  if (issue.message.endsWith('received undefined')) return 'is missing';
-  const words: Partial<Record<string, string>> = {
-    int: 'a whole number',
-    object: 'an object',
-    record: 'an object',
-    array: 'a list',
-  };
-  return `must be ${words[issue.expected] ?? `a ${issue.expected}`}`;
-}
-
-function bound(origin: string, limit: string, value: number | bigint): string {
-  if (origin === 'array') return `have ${limit} ${value} entries`;
-  return origin === 'string' ? `have ${limit} ${value} characters` : `be ${limit} ${value}`;
 }

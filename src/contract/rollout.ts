@@ -1,3 +1,5 @@
+import type { Problem } from './problem';
+
 /** A rollout moves traffic from one arm to another, step by step, as long as the evidence supports it. */
 
 /** One step of the plan. A rollout starts with the first step and ends at 100 %, which is not a step of its own. */
@@ -215,8 +217,8 @@ export interface RolloutEntry extends RolloutOccasion {
 
 export type RecordedRollout =
   | { readonly kind: 'recorded' }
-  /** The rollout cannot start: which `field` of the spec is the reason, and why. */
-  | { readonly kind: 'refused'; readonly field: string; readonly problem: string };
+  /** The rollout cannot start: which `field` of the spec is the reason, and why. An older worker sends no `refusal`. */
+  | { readonly kind: 'refused'; readonly field: string; readonly problem: string; readonly refusal?: Problem };
 
 /** Result of an operator's update. */
 export interface RolloutAnswer {

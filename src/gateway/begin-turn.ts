@@ -4,16 +4,21 @@ import type { FastifyRequest } from 'fastify';
 import { ConversationNotFoundError } from '../client/errors';
 import type { FoundRequest } from '../contract/ledger';
 import { turnName } from '../contract/names';
-import { chatTurnProblem, conversationProblem, idProblem, sendMessageProblem } from '../domain/turn/validate-input';
+import {
+  chatTurnFieldsProblem,
+  conversationProblem,
+  idProblem,
+  sendMessageProblem,
+} from '../domain/turn/validate-input';
 import { canonicalJson } from '../domain/canonical-json';
 import { sha256 } from '../platform/sha256';
 import { requireModel } from './models-routes';
 import type { ChatRequest } from './chat-request';
 import type { RegisteredTurn } from './completion';
 import type { GatewayContext } from './context';
-import { badRequest, GatewayError } from './gateway-error';
+import { badRequest, GatewayError, wrongField } from './gateway-error';
 import type { TurnEnd } from './stream-turn-events';
-import { problemInRequest, sessionTurn, statelessTurn, type TurnCall } from './to-turn';
+import { pathInRequest, sessionTurn, statelessTurn, type TurnCall } from './to-turn';
 import { joinTurn, waitForTurn } from './wait-for-turn';
 
 export interface BegunTurn extends RegisteredTurn {
@@ -47,6 +52,7 @@ export async function beginTurn(
 
   const newTurnId = randomUUID();
   const sessionId = named !== null && !(await isSideRequest(context, named, body)) ? named.id : null;
+  // All of it, and what is new in a session also by the limits of sessions, which are tighter.
   refuseInvalid(callFor(newTurnId, null));
   if (sessionId !== null) refuseInvalid(callFor(newTurnId, sessionId));
   const bodyHash = sha256(canonicalJson({ body, session: named?.id, userId }));
@@ -95,14 +101,13 @@ async function isSideRequest({ client }: GatewayContext, session: SessionName, b
   }
 }
 
+/** In place of the client's own check, which would come after the request was registered. `refuseLongLists` came before. */
 function refuseInvalid(call: TurnCall): void {
   const problem =
     call.kind === 'stateless'
-      ? chatTurnProblem(call.options)
+      ? chatTurnFieldsProblem(call.options)
       : (conversationProblem(call.options) ?? sendMessageProblem(call.options));
-  if (problem === null) return;
-  const located = problemInRequest(problem, call);
-  throw badRequest(`${located}.`, located.split(' ', 1)[0] ?? null);
+  if (problem !== null) throw wrongField({ ...problem, path: pathInRequest(problem.path, call) });
 }
 
 function idempotencyKeyOf(headers: IncomingHttpHeaders): string | null {
@@ -157,7 +162,7 @@ function userOf(headers: IncomingHttpHeaders, body: ChatRequest): string | undef
  */
 function safeId(prefix: string, name: string): string {
   const id = prefix + name;
-  if (idProblem('id', id) === null) return id;
+  if (idProblem(['id'], id) === null) return id;
   return `${prefix}sha256-${sha256(name).slice(0, 40)}`;
 }
 

@@ -2,8 +2,9 @@
 import { z } from 'zod';
 import { type ChatMessage, chatRoles, partTypes } from '../contract/chat';
 import { limits } from '../contract/limits';
+import type { ProblemPath } from '../contract/problem';
 import { listsProblem } from '../domain/turn/validate-input';
-import { badRequest } from './gateway-error';
+import { wrongField } from './gateway-error';
 
 /** What it holds stands in the field that its type names. */
 const contentPart = z
@@ -123,5 +124,16 @@ export type ChatRequest = z.output<typeof chatRequestSchema>;
 export function refuseLongLists(body: unknown): void {
   const { messages, tools } = (body ?? {}) as { readonly messages?: unknown; readonly tools?: unknown };
   const problem = listsProblem({ messages: messages as readonly ChatMessage[], modelOptions: { tools } });
-  if (problem !== null) throw badRequest(`${problem}.`, problem.split(' ', 1)[0] ?? null);
+  if (problem !== null) throw wrongField({ ...problem, path: pathInBody(problem.path) });
 }
+
+/** A field of a turn by its name in the body. */
+export function pathInBody([field, ...inside]: ProblemPath): ProblemPath {
+  if (field === 'modelOptions') return inside;
+  return field === undefined ? [] : [bodyFields.get(field) ?? field, ...inside];
+}
+
+const bodyFields: ReadonlyMap<unknown, string> = new Map([
+  ['maxTokens', 'max_tokens'],
+  ['userId', 'user'],
+]);

@@ -1,3 +1,4 @@
+import { describeProblem, formatPath, type Problem } from '../contract/problem';
 import type { TurnFacts } from './completion';
 import { cataloguedError, type CataloguedError, type ErrorCode, type ErrorName } from './error-codes';
 
@@ -73,4 +74,9 @@ export class GatewayError extends Error {
 /** A field or header has a value that is not accepted. */
 export function badRequest(message: string, param: string | null): GatewayError {
   return new GatewayError('invalid_value', message, { param });
+}
+
+/** What is wrong with a field of the request's body; the path is the body's. */
+export function wrongField(problem: Problem): GatewayError {
+  return badRequest(`${describeProblem(problem)}.`, problem.path.length > 0 ? formatPath(problem.path) : null);
 }

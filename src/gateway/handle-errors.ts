@@ -14,8 +14,9 @@ import {
 import type { ChatReply } from '../contract/chat';
 import type { FailureKind } from '../contract/failures';
 import { LedgerUnavailableError } from '../contract/ledger';
+import type { ProblemPath } from '../contract/problem';
 import { turnFacts } from './completion';
-import { badRequest, GatewayError } from './gateway-error';
+import { badRequest, GatewayError, wrongField } from './gateway-error';
 
 /** Every answer that is an error has OpenAI's shape, whoever found it. */
 export function handleErrors(server: FastifyInstance): void {
@@ -89,12 +90,21 @@ const queueRetryAfterSeconds = '2';
 /** A Temporal that restarts is back within seconds; the client has waited for it before it gave up. */
 const unreachableRetryAfterSeconds = '5';
 
-/** `joins`: the request brought an Idempotency-Key, so the same request again joins the turn instead of beginning another. */
-export function errorOfClient(error: unknown, joins: boolean): GatewayError | null {
+/**
+ * @param joins the request brought an Idempotency-Key, so the same request again joins the turn instead of beginning another
+ * @param pathOf where in the request's body a path of its turn is
+ */
+export function errorOfClient(
+  error: unknown,
+  joins: boolean,
+  pathOf: (path: ProblemPath) => ProblemPath = (path) => path,
+): GatewayError | null {
   if (!(error instanceof BellwetherError)) return null;
   if (error instanceof BudgetRefusedError) return errorOfReply(error.reply);
-  if (error instanceof InvalidInputError)
-    return badRequest(`${error.message}.`, error.message.split(' ', 1)[0] ?? null);
+  if (error instanceof InvalidInputError) {
+    const [problem] = error.problems;
+    return problem ? wrongField({ ...problem, path: pathOf(problem.path) }) : badRequest(error.message, null);
+  }
   if (error instanceof QueueFullError || error instanceof TurnNotSentError) {
     return new GatewayError('session_busy', error.message, { headers: { 'retry-after': queueRetryAfterSeconds } });
   }

@@ -12,9 +12,9 @@ import fastify, {
 } from 'fastify';
 import type { ZodTypeProvider } from 'fastify-type-provider-zod';
 import type { z } from 'zod';
-import { describeIssues, formatPath } from '../config/schema-issues';
+import { parseWith, problemsOf } from '../config/schema-issues';
 import type { ErrorName } from './error-codes';
-import { badRequest, GatewayError } from './gateway-error';
+import { badRequest, GatewayError, wrongField } from './gateway-error';
 import { errorOfRequest, handleErrors } from './handle-errors';
 import type { GatewayLimits } from './limits';
 import { readJsonBodies } from './read-body';
@@ -63,7 +63,7 @@ export function createServer(limits: GatewayLimits, logger: FastifyBaseLogger): 
   server.server.on('checkExpectation', (request, answer) => server.server.emit('request', request, answer));
 
   server.setValidatorCompiler<z.ZodType>(({ schema }) => (data) => {
-    const { error, data: value } = schema.safeParse(data);
+    const { error, data: value } = parseWith(schema, data);
     return error ? { error: firstProblem(error) } : { value };
   });
   // An answer that was paid for is sent also when its description should not fit it; tests compare the two.
@@ -81,9 +81,8 @@ function requestIdOf(headers: IncomingMessage['headers']): string {
 
 /** Of some ten thousand, which a body within the limits may have: one is told, and only it is described. */
 function firstProblem(error: z.ZodError): Error {
-  const [issue] = describeIssues({ issues: error.issues.slice(0, 1) });
-  const param = issue && issue.place.length > 0 ? formatPath(issue.place) : null;
-  return badRequest(`${param ?? 'The body'} ${issue?.message ?? 'is not valid'}.`, param);
+  const [problem] = problemsOf(error.issues.slice(0, 1), 'The body');
+  return problem ? wrongField(problem) : badRequest('The body is not valid.', null);
 }
 
 const unreadable: Readonly<Record<string, readonly [name: ErrorName, message: string]>> = {

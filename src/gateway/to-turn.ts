@@ -1,9 +1,10 @@
 import type { CompleteOptions, SendOptions } from '../client';
 import type { ChatMessage, RequestOptions } from '../contract/chat';
 import { limits } from '../contract/limits';
+import type { ProblemPath } from '../contract/problem';
 import { measuredText, messageText, utf8Length } from '../domain/turn/messages';
 import { contextWindow } from '../domain/turn/window';
-import { passedThroughFields, type ChatRequest } from './chat-request';
+import { type ChatRequest, passedThroughFields, pathInBody } from './chat-request';
 import { badRequest } from './gateway-error';
 
 /** What both kinds of turns are told beside their messages. */
@@ -16,10 +17,12 @@ export interface TurnFrame {
   readonly deadlineMs: number;
 }
 
+type NamedTurn = Pick<TurnFrame, 'turnId'>;
+
 export type TurnCall =
-  | { readonly kind: 'stateless'; readonly options: CompleteOptions }
+  | { readonly kind: 'stateless'; readonly options: CompleteOptions & NamedTurn }
   /** `firstNew`: where in the request what is new begins. */
-  | { readonly kind: 'session'; readonly options: SendOptions; readonly firstNew: number };
+  | { readonly kind: 'session'; readonly options: SendOptions & NamedTurn; readonly firstNew: number };
 
 /** A turn that brings its whole history. */
 export function statelessTurn(body: ChatRequest, frame: TurnFrame): TurnCall {
@@ -70,15 +73,25 @@ export function historyOf(messages: readonly ChatMessage[]): readonly ChatMessag
   return bytes <= limits.maxHistoryBytes ? recent : [];
 }
 
-/** A problem that the turn's own checks found, in the names of the request. */
-export function problemInRequest(problem: string, call: TurnCall): string {
-  const named = problem.replace(/^maxTokens/, 'max_tokens');
-  if (call.kind === 'stateless') return named;
-  const { firstNew } = call;
-  return named
-    .replace(/^messages\[(\d+)\]/, (_, index: string) => `messages[${Number(index) + firstNew}]`)
-    .replace(/^content/, `messages[${firstNew}].content`)
-    .replace(/^systemPrompt/, 'messages[0].content');
+/** Where in the body of the request a problem of its turn is. */
+export function pathInRequest(path: ProblemPath, call: TurnCall): ProblemPath {
+  if (call.kind === 'stateless') return pathInBody(path);
+  const { firstNew, options } = call;
+  const [field, index, ...inside] = path;
+  switch (field) {
+    case 'systemPrompt':
+      return ['messages', 0, 'content'];
+    case 'content':
+      return ['messages', firstNew, 'content'];
+    case 'messages':
+      return typeof index === 'number' ? ['messages', firstNew + index, ...inside] : path;
+    case 'history': {
+      const firstOld = firstNew - (options.history?.length ?? 0);
+      return typeof index === 'number' ? ['messages', firstOld + index, ...inside] : ['messages'];
+    }
+    default:
+      return pathInBody(path);
+  }
 }
 
 function optionsOf(body: ChatRequest, { turnId, keyId, userId, model, deadlineMs }: TurnFrame) {

@@ -6,7 +6,7 @@ import type { GatewayContext } from './context';
 import { GatewayError } from './gateway-error';
 import { errorOfClient, errorOfReply, toGatewayError } from './handle-errors';
 import type { TurnEnd } from './stream-turn-events';
-import type { TurnCall } from './to-turn';
+import { pathInRequest, type TurnCall } from './to-turn';
 
 interface WaitOptions {
   /** Whether this request began the turn. */
@@ -22,7 +22,7 @@ export function waitForTurn(
   call: TurnCall,
   { isNew, joins, log }: WaitOptions,
 ): Promise<TurnEnd> {
-  const asked = call.kind === 'stateless' ? client.complete(call.options) : client.send(call.options);
+  const asked = call.kind === 'stateless' ? client.completeChecked(call.options) : client.sendChecked(call.options);
   const reply = asked
     .then((answered) => {
       if (isNew) metrics.turnEnded(answered);
@@ -32,7 +32,8 @@ export function waitForTurn(
       if (isNew && error instanceof BudgetRefusedError) metrics.turnEnded(error.reply);
       // What stopped it is for the operator; its caller can only send the request again.
       if (error instanceof TurnFailedError) log.warn({ err: error }, 'turn failed');
-      return { error: errorOfClient(error, joins) ?? toGatewayError(error, log) };
+      const known = errorOfClient(error, joins, (path) => pathInRequest(path, call));
+      return { error: known ?? toGatewayError(error, log) };
     });
   return orUntilOver(open, reply);
 }

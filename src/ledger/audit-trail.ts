@@ -1,6 +1,6 @@
 import type { RecordedRollout, RolloutEntry, TrafficSplit } from '../contract/rollout';
 import { auditHash } from './audit-hash';
-import { refusalToBegin } from '../domain/rollout/begin-rollout';
+import { refusalToBegin, refusedRollout } from '../domain/rollout/begin-rollout';
 import { storable } from '../domain/rollout/verify';
 import { type AuditRow, RolloutConflictError } from '../contract/rollout-ledger';
 import type { LedgerDatabase } from './schema';
@@ -24,7 +24,7 @@ export async function recordEntry(
 
   if (sequence === 1) {
     const refusal = refusalToBegin({ spec, nameIsTaken: known !== undefined, split, defaultArm });
-    if (refusal !== null) return { kind: 'refused', ...refusal };
+    if (refusal !== null) return refusedRollout(refusal);
   } else if (known !== undefined) {
     const { next } = (JSON.parse(known) as RolloutEntry).decision;
     if (next.endedAtMs !== null) {

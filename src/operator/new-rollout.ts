@@ -11,7 +11,7 @@ export interface RolloutDraft extends Partial<Omit<RolloutSpec, 'gates'>> {
   readonly gates?: Partial<RolloutGates>;
 }
 
-const defaultArms = { baselineArm: 'legacy', canaryArm: 'holysheep' };
+export const defaultArms = { baselineArm: 'legacy', canaryArm: 'holysheep' };
 
 export interface SpecOptions {
   /** Divides all times of the plan, to try it out. Default 1. */
@@ -42,7 +42,7 @@ export async function buildSpec(
   };
   const spec = compress(whole, compression);
   const problem = rolloutSpecProblem(spec);
-  if (problem) throw new InvalidInputError(problem);
+  if (problem) throw new InvalidInputError([problem]);
   return spec;
 }
 

@@ -72,7 +72,7 @@ export class RolloutOperator {
     input: RolloutCommandInput,
   ): Promise<CommandOutcome> {
     const problem = rolloutCommandProblem(input);
-    if (problem) throw new InvalidInputError(problem);
+    if (problem) throw new InvalidInputError([problem]);
     const { spec, state } = await findRollout(this.rollouts, name);
     if (state.endedAtMs !== null) return { kind: 'ended', spec, state };
     try {

@@ -16,6 +16,7 @@ import {
 import type { Activities } from '../activities/create-activities';
 import { failureTypes } from '../contract/failures';
 import * as names from '../contract/names';
+import { type Problem, problemIn } from '../contract/problem';
 import type {
   CanaryRolloutInput,
   Evidence,
@@ -91,7 +92,7 @@ export async function canaryRollout({ spec, carried }: CanaryRolloutInput): Prom
     const occasion = { atMs: Date.now(), evidence: null, command: null };
     const decision = advanceRollout(spec, null, occasion);
     const recorded = await recordRollout({ spec, decision, ...occasion });
-    if (recorded.kind === 'refused') throw refused(`${recorded.field}: ${recorded.problem}`);
+    if (recorded.kind === 'refused') throw refused(`${recorded.field}: ${recorded.problem}`, recorded.refusal);
     rollout.enter(decision.next);
   }
 
@@ -163,8 +164,8 @@ export async function canaryRollout({ spec, carried }: CanaryRolloutInput): Prom
   async function refuse(error: unknown): Promise<never> {
     const cause = error instanceof ActivityFailure ? error.cause : error;
     if (!(cause instanceof ApplicationFailure) || cause.type !== failureTypes.rolloutRefused) throw error;
-    const failure = refused(cause.message);
-    rollout.refuse(failure.message);
+    const failure = refused(cause.message, problemIn(cause.details) ?? undefined);
+    rollout.refuse(failure);
     commands.refuseAll(failure);
     await condition(allHandlersFinished);
     throw failure;
@@ -189,6 +190,7 @@ function handleCommand(name: (typeof names.rolloutCommandNames)[number], command
   );
 }
 
-function refused(reason: string): ApplicationFailure {
-  return ApplicationFailure.nonRetryable(reason, failureTypes.rolloutRefused);
+function refused(reason: string, problem?: Problem): ApplicationFailure {
+  const details = problem === undefined ? [] : [problem];
+  return ApplicationFailure.nonRetryable(reason, failureTypes.rolloutRefused, ...details);
 }

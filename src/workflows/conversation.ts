@@ -103,9 +103,11 @@ export async function conversation(input: ConversationInput): Promise<Conversati
     const { turnId, content, messages, userId, ...options } = message;
     const orphanedCallId = state.orphanedCallIn(newMessages(message));
     if (orphanedCallId !== null && patched('lost-calls-are-refused')) {
-      refuseInvalid(
-        `messages[0].tool_call_id names a call that session ${input.sessionId} does not know: ${JSON.stringify(orphanedCallId)}. Send the assistant's message with its tool_calls before the result.`,
-      );
+      refuseInvalid({
+        path: ['messages', 0, 'tool_call_id'],
+        code: 'unknown-reference',
+        message: `names a call that session ${input.sessionId} does not know: ${JSON.stringify(orphanedCallId)}. Send the assistant's message with its tool_calls before the result`,
+      });
     }
     const turn = {
       ...options,

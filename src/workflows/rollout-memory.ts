@@ -1,5 +1,4 @@
 import { ApplicationFailure, setCurrentDetails, upsertSearchAttributes } from '@temporalio/workflow';
-import { failureTypes } from '../contract/failures';
 import { searchAttributeNames } from '../contract/names';
 import type {
   CanaryRolloutInput,
@@ -18,7 +17,7 @@ import { describeAdvance, ratesOf } from '../domain/rollout/findings';
 export class RolloutMemory {
   private current: RolloutState | null;
   private lastAnalysis: RolloutAnalysis | null;
-  private refusal: string | null = null;
+  private refusal: ApplicationFailure | null = null;
   private readonly display: RolloutDisplay;
 
   constructor(
@@ -46,7 +45,7 @@ export class RolloutMemory {
   /** @throws {ApplicationFailure} before the rollout has started; of type `RolloutRefused` if it never will */
   get state(): RolloutState {
     if (this.current !== null) return this.current;
-    if (this.refusal !== null) throw ApplicationFailure.nonRetryable(this.refusal, failureTypes.rolloutRefused);
+    if (this.refusal !== null) throw this.refusal;
     throw ApplicationFailure.retryable(
       `Rollout ${this.spec.name} has not started yet: its first decision is not in the ledger. Try again in a few seconds.`,
     );
@@ -60,9 +59,9 @@ export class RolloutMemory {
   }
 
   /** The ledger refused the rollout, at its start or later. */
-  refuse(reason: string): void {
-    this.refusal = reason;
-    this.display.refused(reason, this.current);
+  refuse(failure: ApplicationFailure): void {
+    this.refusal = failure;
+    this.display.refused(failure.message, this.current);
   }
 
   /** Milliseconds since 1970. */
@@ -76,7 +75,7 @@ export class RolloutMemory {
     const isActive = state.endedAtMs === null && refusal === null;
     return {
       spec,
-      state: refusal === null ? state : { ...state, message: refusal },
+      state: refusal === null ? state : { ...state, message: refusal.message },
       lastAnalysis,
       nextAnalysisAtMs: isActive ? this.nextAnalysisAtMs() : null,
     };

@@ -81,7 +81,9 @@ describe('bellwether', () => {
 
   it('shows the error that another one stands for as well', () => {
     let told = '';
-    const cause = new InvalidInputError('userId must be a non-empty string');
+    const cause = new InvalidInputError([
+      { path: ['userId'], code: 'too-short', message: 'must be a non-empty string' },
+    ]);
     const status = tellError(new UsageError('--user must be', { cause }), (text) => (told += text), true);
     expect(status).toBe(2);
     expect(told).toMatch(/^UsageError: --user must be\n {4}at .*\nCaused by: InvalidInputError: userId .*\n {4}at /s);

@@ -1,23 +1,27 @@
-import { inWordsOf, specOf } from '../../src/cli/rollout/start';
+import { refusalInWordsOf, specOf } from '../../src/cli/rollout/start';
+import type { Problem } from '../../src/contract/problem';
 
 const named = (): Promise<string> => Promise.resolve('november');
-const refusal = 'baselineArm: is legacy, but traffic is at holysheep now. Begin at holysheep, or set takeOver.';
+const message = 'is legacy, but traffic is at holysheep now. Begin at holysheep';
+const refusal: Problem = { path: ['baselineArm'], code: 'traffic-elsewhere', message };
 
 describe('a refusal to begin a rollout', () => {
-  it('names options to who has typed options, or nothing', () => {
-    const inOptions = '--from: is legacy, but traffic is at holysheep now. Begin at holysheep, or set --take-over.';
-    expect(inWordsOf({ defaultActor: 'ann' }, refusal)).toBe(inOptions);
-    expect(inWordsOf({ defaultActor: 'ann', from: 'legacy' }, refusal)).toBe(inOptions);
+  it('names options to whoever has typed options, or nothing', () => {
+    const inOptions = `--from: ${message}, or use --take-over to move all users at once.`;
+    expect(refusalInWordsOf({ defaultActor: 'ann' }, refusal)).toBe(inOptions);
+    expect(refusalInWordsOf({ defaultActor: 'ann', from: 'legacy' }, refusal)).toBe(inOptions);
   });
 
-  it('names the fields of a file to who wrote them there', () => {
+  it('names the fields of a file to whoever wrote them there', () => {
     const file = { gates: {}, baselineArm: 'legacy', takeOver: false };
-    expect(inWordsOf({ defaultActor: 'ann', file }, refusal)).toBe(refusal);
+    const inFields = `baselineArm: ${message}, or set takeOver to move all users at once.`;
+    expect(refusalInWordsOf({ defaultActor: 'ann', file }, refusal)).toBe(inFields);
   });
 
   it('names the option that wins over the file', () => {
     const file = { gates: {}, baselineArm: 'other', takeOver: false };
-    expect(inWordsOf({ defaultActor: 'ann', file, from: 'legacy' }, refusal)).toMatch(/^--from: is .* set takeOver\.$/);
+    const input = { defaultActor: 'ann', file, from: 'legacy' };
+    expect(refusalInWordsOf(input, refusal)).toMatch(/^--from: is .* set takeOver to move all users at once\.$/);
   });
 });
 

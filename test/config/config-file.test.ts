@@ -119,7 +119,7 @@ describe('the configuration file', () => {
 
   it('must be an object', () => {
     workspace.write('bellwether.config.yaml', '- a\n- b\n');
-    expect(workspace.problems()).toEqual(['bellwether.config.yaml: must be an object']);
+    expect(workspace.problems()).toEqual(['bellwether.config.yaml: the file must be an object']);
   });
 });
 

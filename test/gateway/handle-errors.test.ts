@@ -18,7 +18,7 @@ test.each([...failureKinds, 'of-a-newer-worker', 'constructor'])('a chain that f
 
 test('a reply that makes no sense ends in an error, not in a rejection that ends the process', async () => {
   const nonsense = null as unknown as ChatReply;
-  const client = { complete: () => Promise.resolve(nonsense) } as unknown as BellwetherClient;
+  const client = { completeChecked: () => Promise.resolve(nonsense) } as unknown as BellwetherClient;
   const end = await waitForTurn(
     { client, metrics: new GatewayMetrics(), open: new OpenRequests() },
     { kind: 'stateless', options: {} } as Parameters<typeof waitForTurn>[1],

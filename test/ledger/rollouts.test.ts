@@ -144,6 +144,7 @@ describeOnEachDatabase('the record of rollouts', (databases) => {
           kind: 'refused',
           field: 'name',
           problem: expect.stringContaining('an earlier rollout, "november"'),
+          refusal: expect.objectContaining({ path: ['name'], code: 'already-used' }),
         });
       }
       expect(await ledger.rollouts.split()).toMatchObject({ active: false });
@@ -157,6 +158,7 @@ describeOnEachDatabase('the record of rollouts', (databases) => {
         kind: 'refused',
         field: 'takeOver',
         problem: expect.stringMatching(/"november" is still active, with 10 % of users on holysheep\. End it first/),
+        refusal: expect.objectContaining({ path: ['takeOver'], code: 'rollout-active' }),
       });
       expect(await ledger.rollouts.split()).toMatchObject({ rollout: 'november' });
     });
@@ -169,7 +171,12 @@ describeOnEachDatabase('the record of rollouts', (databases) => {
       if (percent !== null) await recordAll(entry(1), entry(2, { percent, endedAtMs: noonMs }));
       const december = { name: 'december', baselineArm: percent === 0 ? 'holysheep' : 'legacy', canaryArm: 'third' };
       const answer = await ledger.rollouts.record(entry(1, { spec: december }), elsewhere);
-      expect(answer).toEqual({ kind: 'refused', field: 'baselineArm', problem: expect.stringContaining(text) });
+      expect(answer).toEqual({
+        kind: 'refused',
+        field: 'baselineArm',
+        problem: expect.stringContaining(text),
+        refusal: expect.objectContaining({ path: ['baselineArm'], code: 'traffic-elsewhere' }),
+      });
       expect(answer).toMatchObject({ problem: expect.stringContaining('or set takeOver') });
       await recordAll(entry(1, { spec: { ...december, takeOver: true } }));
     });

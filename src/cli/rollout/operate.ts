@@ -3,8 +3,8 @@ import { Command } from 'commander';
 import pc from 'picocolors';
 import { InvalidInputError } from '../../client/errors';
 import type { RolloutCommandName } from '../../contract/rollout';
-import { commandStatusHelp, exitStatus, UsageError } from '../exit-status';
-import { inOptions, optionOfField } from '../options';
+import { commandStatusHelp, exitStatus } from '../exit-status';
+import { optionOfField, usageError } from '../options';
 import { writeJson, writeLines } from '../../terminal/output';
 import { type CommandOutcome, withOperator } from '../../operator/rollout-operator';
 import { statusLine } from './status';
@@ -68,7 +68,7 @@ async function carryOut(
     return await withOperator((operator) => operator.command(name, command, { actor, reason, full, force }));
   } catch (error) {
     if (!(error instanceof InvalidInputError)) throw error;
-    throw new UsageError(inOptions(error.message, optionOfField), { cause: error });
+    throw usageError(error, optionOfField);
   }
 }
 

@@ -10,7 +10,6 @@ import { exitStatusHelp, UsageError } from '../exit-status';
 import { inOptions, optionOfField, parseDuration } from '../options';
 import { renderTable, writeJson, writeLines } from '../../terminal/output';
 import { simulatedSpec, simulateRuns, type SimulationSummary } from '../../operator/simulation';
-import { inWordsOfFile } from './spec-file';
 
 interface SimulateFlags {
   readonly successRate: readonly number[];
@@ -69,7 +68,7 @@ export function simulateCommand(): Command {
     .action(async (flags: SimulateFlags) => {
       const spec = simulatedSpec(flags.plan, flags.interval);
       const problem = rolloutSpecProblem(spec);
-      if (problem !== null) throw new UsageError(inOptions(inWordsOfFile(problem), optionOfField));
+      if (problem !== null) throw new UsageError(inOptions(problem, optionOfField));
       const cases = await simulateCases(spec, flags);
       if (flags.json) writeJson(asJson(flags, cases));
       else writeLines(asText(flags, cases));

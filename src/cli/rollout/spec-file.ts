@@ -3,8 +3,8 @@ import path from 'node:path';
 import { parseDocument } from 'yaml';
 import { z } from 'zod';
 import { usdAmount } from '../../config/schema';
-import { describeIssues, formatPath } from '../../config/schema-issues';
-import { formatDuration } from '../../domain/rollout/clock';
+import { parseWith, problemsOf } from '../../config/schema-issues';
+import { describeProblem, formatPath, type ProblemPath } from '../../contract/problem';
 import { rolloutPlans, type RolloutPlanName } from '../../domain/rollout/plans';
 import { errorMessage } from '../../contract/failures';
 import type { RolloutDraft } from '../../operator/new-rollout';
@@ -61,10 +61,10 @@ const specFileSchema = z.strictObject({
 /** Reads YAML or JSON. @throws {UsageError} names every wrong field by its path */
 export function readSpecFile(file: string): RolloutDraft {
   const fileName = path.basename(file);
-  const parsed = specFileSchema.safeParse(readContent(file, fileName));
+  const parsed = parseWith(specFileSchema, readContent(file, fileName));
   if (!parsed.success) {
-    const problems = describeIssues(parsed.error).map(({ place, message }) =>
-      place.length === 0 ? `${fileName}: ${message}` : `${fileName}: ${formatPath(place)}: ${message}`,
+    const problems = problemsOf(parsed.error.issues, 'the file').map(
+      (problem) => `${fileName}: ${describeProblem(problem, (place) => `${formatPath(place)}:`)}`,
     );
     throw new UsageError(problems.join('\n'));
   }
@@ -88,21 +88,19 @@ export function readSpecFile(file: string): RolloutDraft {
   });
 }
 
-/** A problem of the finished spec in the file's words: names without units, durations instead of milliseconds. */
-export function inWordsOfFile(problem: string): string {
-  const named = problem.replaceAll(/\b(nominalEnd|minimumBake|interval|warm|freshness)Ms\b/g, '$1');
-  if (named !== problem) {
-    return named
-      .replace('must be a whole number of milliseconds from', 'must be a duration from')
-      .replaceAll(/(?<=from |to |than |most |not )\d+\b/g, (ms) => formatDuration(Number(ms)));
-  }
-  return problem
-    .replace(
-      'gates.maxCostNanoUsdPerSuccess must be a whole number of at least 1',
-      'gates.maxCostUsdPerSuccess must be more than 0',
-    )
-    .replace(', in milliseconds since 1970', '');
+/** A field of the finished spec as the file names it: without units, which the values have. */
+export function nameInFile(place: ProblemPath): string {
+  return formatPath(place.map((key) => fieldsOfFile.get(key) ?? key));
 }
+
+const fieldsOfFile: ReadonlyMap<unknown, string> = new Map([
+  ['nominalEndMs', 'nominalEnd'],
+  ['minimumBakeMs', 'minimumBake'],
+  ['intervalMs', 'interval'],
+  ['warmMs', 'warm'],
+  ['freshnessMs', 'freshness'],
+  ['maxCostNanoUsdPerSuccess', 'maxCostUsdPerSuccess'],
+]);
 
 function readContent(file: string, fileName: string): unknown {
   let text: string;

@@ -1,19 +1,21 @@
 import { Command, InvalidArgumentError, Option } from 'commander';
 import pc from 'picocolors';
 import { InvalidInputError, RolloutRefusedError } from '../../client/errors';
+import { describeProblem, type Problem, type ProblemPath } from '../../contract/problem';
 import type { RolloutSpec } from '../../contract/rollout';
+import { describeRefusal } from '../../domain/rollout/begin-rollout';
 import { formatDuration } from '../../domain/rollout/clock';
 import { percentOf } from '../../domain/rollout/findings';
 import { type RolloutPlanName, rolloutPlans } from '../../domain/rollout/plans';
 import { forecastAsJson, forecastTraffic, readTrafficRate, type TrafficForecast } from '../../operator/forecast';
-import { buildSpec, findUnusedName, type RolloutDraft } from '../../operator/new-rollout';
+import { buildSpec, defaultArms, findUnusedName, type RolloutDraft } from '../../operator/new-rollout';
 import { withOperator } from '../../operator/rollout-operator';
 import { formatCount } from '../../terminal/format';
 import { writeJson, writeLines } from '../../terminal/output';
 import { UsageError } from '../exit-status';
-import { inOptions, optionOfField, parseDuration } from '../options';
+import { optionOfField, parseDuration } from '../options';
 import { defaultActor } from './operate';
-import { inWordsOfFile, readSpecFile, withoutUndefined } from './spec-file';
+import { nameInFile, readSpecFile, withoutUndefined } from './spec-file';
 import { statusLine } from './status';
 
 interface StartFlags extends Omit<SpecInput, 'file' | 'defaultActor'> {
@@ -71,9 +73,14 @@ async function start({ json, spec: specFile, ...flags }: StartFlags): Promise<vo
 
 /** A refusal ends with what to do: an option is used, a field is set. */
 function withOptions(error: unknown, input: SpecInput): unknown {
-  if (!(error instanceof RolloutRefusedError)) return error;
-  const message = inWordsOf(input, error.message).replaceAll('set --take-over', 'use --take-over');
-  return new RolloutRefusedError(message, { cause: error });
+  if (!(error instanceof RolloutRefusedError) || error.problem === null) return error;
+  return new RolloutRefusedError(refusalInWordsOf(input, error.problem), { cause: error, problem: error.problem });
+}
+
+export function refusalInWordsOf(input: SpecInput, refusal: Problem): string {
+  const nameOf = namesOf(input);
+  const takeOver = nameOf(['takeOver']);
+  return describeRefusal(refusal, nameOf, takeOver === '--take-over' ? `use ${takeOver}` : `set ${takeOver}`);
 }
 
 /** The forecast in words; the last line is the verdict. */
@@ -149,14 +156,28 @@ export async function specOf(input: SpecInput, unusedName: (arms: string) => Pro
     return await buildSpec({ actor: input.defaultActor, ...file, ...options }, { compression, unusedName });
   } catch (error) {
     if (!(error instanceof InvalidInputError)) throw error;
-    throw new UsageError(inWordsOf(input, error.message), { cause: error });
+    const problems = error.problems.map((problem) => problemInWordsOf(input, problem));
+    throw new UsageError(problems.join('; '), { cause: error });
   }
 }
 
-/** A problem of the spec in the words of who wrote it: fields that the file has set by their names, others as options. */
-export function inWordsOf({ file, from, to, ...options }: SpecInput, problem: string): string {
-  const byOption: Readonly<Record<string, unknown>> = { ...options, baselineArm: from, canaryArm: to };
-  const byFile: Readonly<Record<string, unknown>> = { ...file, interval: file?.intervalMs };
-  const isOption = (field: string): boolean => byOption[field] !== undefined || byFile[field] === undefined;
-  return inOptions(inWordsOfFile(problem), new Map([...optionOfField].filter(([field]) => isOption(field))));
+function problemInWordsOf(input: SpecInput, problem: Problem): string {
+  const nameOf = namesOf(input);
+  const isSameArm = problem.code === 'contradiction' && problem.path[0] === 'canaryArm';
+  const baselineArm = input.from ?? input.file?.baselineArm ?? defaultArms.baselineArm;
+  const message = `must be another arm than ${nameOf(['baselineArm'])} (${baselineArm})`;
+  return describeProblem(isSameArm ? { ...problem, message } : problem, nameOf);
+}
+
+/** Fields of the spec as whoever wrote it knows them: those that the file has set by their names there, others as options. */
+function namesOf({ file, from, to, interval, ...options }: SpecInput): (path: ProblemPath) => string {
+  const typed = new Map<unknown, unknown>(
+    Object.entries({ ...options, baselineArm: from, canaryArm: to, intervalMs: interval }),
+  );
+  const written = new Map<unknown, unknown>(Object.entries(file ?? {}));
+  return (path) => {
+    const [field] = path;
+    const isTyped = typed.get(field) !== undefined || written.get(field) === undefined;
+    return (isTyped && optionOfField.get(field)) || nameInFile(path);
+  };
 }

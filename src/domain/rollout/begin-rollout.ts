@@ -1,4 +1,5 @@
-import type { RolloutSpec, TrafficSplit } from '../../contract/rollout';
+import { formatPath, type Problem, type ProblemPath } from '../../contract/problem';
+import type { RecordedRollout, RolloutSpec, TrafficSplit } from '../../contract/rollout';
 
 export interface Beginning {
   readonly spec: RolloutSpec;
@@ -9,40 +10,46 @@ export interface Beginning {
   readonly defaultArm: string;
 }
 
-export interface RefusalToBegin {
-  /** Of the spec. */
-  readonly field: string;
-  readonly problem: string;
-}
-
-/** Why a rollout may not begin now, and what to do about it; null when it may. */
-export function refusalToBegin({ spec, nameIsTaken, split, defaultArm }: Beginning): RefusalToBegin | null {
+/** Why a rollout may not begin now; null when it may. `describeRefusal` says what to do about it, too. */
+export function refusalToBegin({ spec, nameIsTaken, split, defaultArm }: Beginning): Problem | null {
   const { name, baselineArm, canaryArm, takeOver } = spec;
   if (nameIsTaken) {
-    return {
-      field: 'name',
-      problem: `is the name of an earlier rollout, "${name}", whose audit trail is kept. Choose another name, like ${name}-2.`,
-    };
+    const message = `is the name of an earlier rollout, "${name}", whose audit trail is kept. Choose another name, like ${name}-2`;
+    return { path: ['name'], code: 'already-used', message };
   }
   if (takeOver) return null;
   if (split?.active === true) {
-    return {
-      field: 'takeOver',
-      problem:
-        `rollout "${split.rollout}" is still active, with ${split.percent} % of users on ${split.canaryArm}. End it first ` +
-        `(roll it back, or promote it in full and wait until it has succeeded), or set takeOver if its workflow is gone.`,
-    };
+    const message =
+      `rollout "${split.rollout}" is still active, with ${split.percent} % of users on ${split.canaryArm}. ` +
+      'End it first (roll it back, or promote it in full and wait until it has succeeded)';
+    return { path: ['takeOver'], code: 'rollout-active', message };
   }
   const now = armOfTraffic(split, defaultArm);
   if (now === baselineArm) return null;
   const cause = split === null ? 'the default arm' : `where rollout "${split.rollout}" left it`;
   const swapped = now === canaryArm ? ' That is already where this rollout would lead to.' : '';
-  return {
-    field: 'baselineArm',
-    problem:
-      `is ${baselineArm}, but traffic is at ${now} now, ${cause}: all users would change at once.${swapped} Begin at ` +
-      `${now}, or set takeOver to move them to ${baselineArm} at once.`,
-  };
+  const message = `is ${baselineArm}, but traffic is at ${now} now, ${cause}: all users would change at once.${swapped} Begin at ${now}`;
+  return { path: ['baselineArm'], code: 'traffic-elsewhere', message };
+}
+
+/** As an activity reports it; `field` and `problem` are for workflows of an earlier version. */
+export function refusedRollout(refusal: Problem): RecordedRollout {
+  return { kind: 'refused', field: formatPath(refusal.path), problem: refusalSentence(refusal), refusal };
+}
+
+/** `baselineArm: is legacy, but traffic is at holysheep now …`, fields and the way to take over in the reader's words. */
+export function describeRefusal(
+  refusal: Problem,
+  nameOf: (path: ProblemPath) => string = formatPath,
+  takeOver?: string,
+): string {
+  return `${nameOf(refusal.path)}: ${refusalSentence(refusal, takeOver)}`;
+}
+
+function refusalSentence({ code, message }: Problem, takeOver = 'set takeOver'): string {
+  if (code === 'rollout-active') return `${message}, or ${takeOver} if its workflow is gone.`;
+  if (code === 'traffic-elsewhere') return `${message}, or ${takeOver} to move all users at once.`;
+  return `${message}.`;
 }
 
 /** The arm that takes the traffic while no rollout is active. */

@@ -5,120 +5,177 @@ import type {
   RolloutGates,
   RolloutSpec,
 } from '../../contract/rollout';
-import { idProblem } from '../turn/validate-input';
+import { describeProblem, type Problem, type ProblemPath } from '../../contract/problem';
+import { idProblem, valueInWords } from '../turn/validate-input';
+import { formatDuration } from './clock';
 
 const hourMs = 60 * 60 * 1000;
 const longestMs = 366 * 24 * hourMs;
 
-/** What is wrong with a spec, naming the field and the limit; null when nothing is. Whatever anybody sends may come here. */
-export function rolloutSpecProblem(spec: RolloutSpec): string | null {
-  if (typeof spec !== 'object' || spec === null) return 'the spec must be an object';
+/** What is wrong with a spec, or null. Whatever anybody sends may come here. */
+export function rolloutSpecProblem(spec: RolloutSpec): Problem | null {
+  if (typeof spec !== 'object' || spec === null) return notObject([], 'the spec must be an object');
   return (
-    idProblem('name', spec.name) ??
-    idProblem('baselineArm', spec.baselineArm) ??
-    idProblem('canaryArm', spec.canaryArm) ??
-    (spec.baselineArm === spec.canaryArm
-      ? `canaryArm must be another arm than baselineArm (${spec.baselineArm})`
-      : null) ??
-    idProblem('actor', spec.actor) ??
+    idProblem(['name'], spec.name) ??
+    idProblem(['baselineArm'], spec.baselineArm) ??
+    idProblem(['canaryArm'], spec.canaryArm) ??
+    sameArmProblem(spec) ??
+    idProblem(['actor'], spec.actor) ??
     stepsProblem(spec.steps) ??
-    durationProblem('intervalMs', spec.intervalMs, 100) ??
-    durationProblem('warmMs', spec.warmMs, 0) ??
+    durationProblem(['intervalMs'], spec.intervalMs, 100) ??
+    durationProblem(['warmMs'], spec.warmMs, 0) ??
     gatesProblem(spec.gates) ??
     freezeProblem(spec.freezeWindows) ??
-    (typeof spec.takeOver === 'boolean' ? null : 'takeOver must be true or false')
+    (typeof spec.takeOver === 'boolean' ? null : notBoolean(['takeOver'], spec.takeOver))
   );
 }
 
-function stepsProblem(steps: RolloutSpec['steps']): string | null {
-  if (!Array.isArray(steps) || steps.length === 0 || steps.length > 50) return 'steps must be a list of 1 to 50 steps';
+function sameArmProblem({ baselineArm, canaryArm }: RolloutSpec): Problem | null {
+  if (baselineArm !== canaryArm) return null;
+  const message = `must be another arm than baselineArm (${baselineArm})`;
+  return { path: ['canaryArm'], code: 'contradiction', message };
+}
+
+function stepsProblem(steps: RolloutSpec['steps']): Problem | null {
+  const path = ['steps'];
+  if (!Array.isArray(steps)) return { path, code: 'wrong-type', message: 'must be a list of 1 to 50 steps' };
+  if (steps.length === 0) return { path, code: 'too-few', message: 'must be a list of 1 to 50 steps', limit: 1 };
+  if (steps.length > 50) return { path, code: 'too-many', message: 'must be a list of 1 to 50 steps', limit: 50 };
   for (const [index, step] of steps.entries()) {
-    const field = `steps[${index}]`;
-    const before = steps[index - 1];
-    if (typeof step !== 'object' || step === null) return `${field} must be an object`;
-    const { percent, nominalEndMs, minimumBakeMs } = step;
-    if (!Number.isInteger(percent) || percent < 1 || percent > 99) {
-      return `${field}.percent must be a whole number from 1 to 99, not ${inWords(percent)}; 100% follows after the last step`;
-    }
-    if (before && percent <= before.percent) {
-      return `${field}.percent must be more than the ${before.percent}% of the step before, not ${percent}`;
-    }
-    const problem =
-      durationProblem(`${field}.nominalEndMs`, nominalEndMs, 1) ??
-      durationProblem(`${field}.minimumBakeMs`, minimumBakeMs, 0);
-    if (problem) return problem;
-    const beganMs = before?.nominalEndMs ?? 0;
-    if (nominalEndMs <= beganMs) {
-      return `${field}.nominalEndMs must be later than ${beganMs}, when the step begins, not ${nominalEndMs}`;
-    }
-    if (minimumBakeMs > nominalEndMs - beganMs) {
-      return `${field}.minimumBakeMs must be at most ${nominalEndMs - beganMs}, the step's length in the plan, not ${minimumBakeMs}`;
-    }
+    const problem = stepProblem([...path, index], step, steps[index - 1]);
+    if (problem !== null) return problem;
   }
   return null;
 }
 
-function gatesProblem(gates: RolloutGates): string | null {
-  if (typeof gates !== 'object' || gates === null) return 'gates must be an object';
+function stepProblem(
+  path: ProblemPath,
+  step: RolloutSpec['steps'][number],
+  before: RolloutSpec['steps'][number] | undefined,
+): Problem | null {
+  if (typeof step !== 'object' || step === null) return notObject(path);
+  const { percent, nominalEndMs, minimumBakeMs } = step;
+  const percentPath = [...path, 'percent'];
+  const endPath = [...path, 'nominalEndMs'];
+  const bakePath = [...path, 'minimumBakeMs'];
+  if (!Number.isInteger(percent) || percent < 1 || percent > 99) {
+    const message = `must be a whole number from 1 to 99, not ${valueInWords(percent)}; 100% follows after the last step`;
+    return { path: percentPath, code: 'out-of-range', message };
+  }
+  if (before && percent <= before.percent) {
+    const message = `must be more than the ${before.percent}% of the step before, not ${percent}`;
+    return { path: percentPath, code: 'contradiction', message, limit: before.percent };
+  }
+  const problem = durationProblem(endPath, nominalEndMs, 1) ?? durationProblem(bakePath, minimumBakeMs, 0);
+  if (problem !== null) return problem;
+  const beganMs = before?.nominalEndMs ?? 0;
+  if (nominalEndMs <= beganMs) {
+    const message = `must be later than ${exactDuration(beganMs)}, when the step begins, not ${exactDuration(nominalEndMs)}`;
+    return { path: endPath, code: 'contradiction', message, limit: beganMs };
+  }
+  const lengthMs = nominalEndMs - beganMs;
+  if (minimumBakeMs <= lengthMs) return null;
+  const message = `must be at most ${exactDuration(lengthMs)}, the step's length in the plan, not ${exactDuration(minimumBakeMs)}`;
+  return { path: bakePath, code: 'contradiction', message, limit: lengthMs };
+}
+
+function gatesProblem(gates: RolloutGates): Problem | null {
+  if (typeof gates !== 'object' || gates === null) return notObject(['gates']);
   const { minimumSuccessRate, expectedSuccessRate, breachSuccessRate } = gates;
   return (
-    rateProblem('gates.alpha', gates.alpha) ??
-    rateProblem('gates.beta', gates.beta) ??
-    rateProblem('gates.minimumSuccessRate', minimumSuccessRate) ??
-    rateProblem('gates.expectedSuccessRate', expectedSuccessRate) ??
-    rateProblem('gates.breachSuccessRate', breachSuccessRate) ??
+    rateProblem(['gates', 'alpha'], gates.alpha) ??
+    rateProblem(['gates', 'beta'], gates.beta) ??
+    rateProblem(['gates', 'minimumSuccessRate'], minimumSuccessRate) ??
+    rateProblem(['gates', 'expectedSuccessRate'], expectedSuccessRate) ??
+    rateProblem(['gates', 'breachSuccessRate'], breachSuccessRate) ??
     (expectedSuccessRate > minimumSuccessRate
       ? null
-      : `gates.expectedSuccessRate must be more than gates.minimumSuccessRate (${minimumSuccessRate}), not ${expectedSuccessRate}`) ??
+      : besideMinimum(['gates', 'expectedSuccessRate'], 'more', minimumSuccessRate, expectedSuccessRate)) ??
     (breachSuccessRate < minimumSuccessRate
       ? null
-      : `gates.breachSuccessRate must be less than gates.minimumSuccessRate (${minimumSuccessRate}), not ${breachSuccessRate}`) ??
-    countProblem('gates.minimumStepRequests', gates.minimumStepRequests) ??
-    countProblem('gates.maxRequestsPerUser', gates.maxRequestsPerUser) ??
-    durationProblem('gates.freshnessMs', gates.freshnessMs, 100) ??
-    guardProblem('gates.maxLatencyPercent', gates.maxLatencyPercent) ??
-    guardProblem('gates.maxCostPercent', gates.maxCostPercent) ??
-    guardProblem('gates.maxCostNanoUsdPerSuccess', gates.maxCostNanoUsdPerSuccess)
+      : besideMinimum(['gates', 'breachSuccessRate'], 'less', minimumSuccessRate, breachSuccessRate)) ??
+    countProblem(['gates', 'minimumStepRequests'], gates.minimumStepRequests) ??
+    countProblem(['gates', 'maxRequestsPerUser'], gates.maxRequestsPerUser) ??
+    durationProblem(['gates', 'freshnessMs'], gates.freshnessMs, 100) ??
+    guardProblem(['gates', 'maxLatencyPercent'], gates.maxLatencyPercent) ??
+    guardProblem(['gates', 'maxCostPercent'], gates.maxCostPercent) ??
+    costGuardProblem(['gates', 'maxCostNanoUsdPerSuccess'], gates.maxCostNanoUsdPerSuccess)
   );
 }
 
-function freezeProblem(windows: RolloutSpec['freezeWindows']): string | null {
-  if (!Array.isArray(windows) || windows.length > 100) return 'freezeWindows must be a list of up to 100 windows';
+function besideMinimum(path: ProblemPath, which: 'more' | 'less', minimum: number, rate: number): Problem {
+  const message = `must be ${which} than gates.minimumSuccessRate (${minimum}), not ${rate}`;
+  return { path, code: 'contradiction', message, limit: minimum };
+}
+
+function freezeProblem(windows: RolloutSpec['freezeWindows']): Problem | null {
+  const path = ['freezeWindows'];
+  const message = 'must be a list of up to 100 windows';
+  if (!Array.isArray(windows)) return { path, code: 'wrong-type', message };
+  if (windows.length > 100) return { path, code: 'too-many', message, limit: 100 };
   for (const [index, window] of windows.entries()) {
-    if (typeof window !== 'object' || window === null) return `freezeWindows[${index}] must be an object`;
+    const windowPath = [...path, index];
+    if (typeof window !== 'object' || window === null) return notObject(windowPath);
     const { fromMs, toMs } = window;
-    const isOrdered = Number.isSafeInteger(fromMs) && Number.isSafeInteger(toMs) && fromMs < toMs;
-    if (!isOrdered) return `freezeWindows[${index}] must begin before it ends, in milliseconds since 1970`;
+    for (const [field, value] of Object.entries({ fromMs, toMs })) {
+      if (Number.isSafeInteger(value)) continue;
+      const wrong = `must be a whole number of milliseconds since 1970, not ${valueInWords(value)}`;
+      return { path: [...windowPath, field], code: 'wrong-type', message: wrong };
+    }
+    if (fromMs >= toMs) return { path: windowPath, code: 'contradiction', message: 'must begin before it ends' };
   }
   return null;
 }
 
-function durationProblem(field: string, value: unknown, minimumMs: number): string | null {
-  if (Number.isInteger(value) && (value as number) >= minimumMs && (value as number) <= longestMs) return null;
-  return `${field} must be a whole number of milliseconds from ${minimumMs} to ${longestMs}, not ${inWords(value)}`;
+function notObject(path: ProblemPath, message = 'must be an object'): Problem {
+  return { path, code: 'wrong-type', message };
 }
 
-function rateProblem(field: string, value: unknown): string | null {
+function notBoolean(path: ProblemPath, value: unknown): Problem {
+  return { path, code: 'wrong-type', message: `must be true or false, not ${valueInWords(value)}` };
+}
+
+/** Limits are told with their units: whoever typed `1ms` into a file or an option knows no other. */
+function durationProblem(path: ProblemPath, value: unknown, minimumMs: number): Problem | null {
+  const range = `from ${exactDuration(minimumMs)} to ${exactDuration(longestMs)}`;
+  if (!Number.isInteger(value)) {
+    const message = `must be a whole number of milliseconds ${range}, not ${valueInWords(value)}`;
+    return { path, code: 'wrong-type', message };
+  }
+  const ms = value as number;
+  if (ms >= minimumMs && ms <= longestMs) return null;
+  const message = `must be a duration ${range}, not ${exactDuration(ms)}`;
+  return { path, code: 'out-of-range', message, limit: ms < minimumMs ? minimumMs : longestMs };
+}
+
+/** Never rounded: two that differ must not look the same. */
+function exactDuration(ms: number): string {
+  const unitMs = ms < hourMs ? 1000 : 60_000;
+  return ms >= 0 && (ms < 1000 || ms % unitMs === 0) ? formatDuration(ms) : `${ms} ms`;
+}
+
+function rateProblem(path: ProblemPath, value: unknown): Problem | null {
   if (typeof value === 'number' && value > 0 && value < 1) return null;
-  return `${field} must be a number between 0 and 1, not ${inWords(value)}`;
+  return { path, code: 'out-of-range', message: `must be a number between 0 and 1, not ${valueInWords(value)}` };
 }
 
-function countProblem(field: string, value: unknown): string | null {
+function countProblem(path: ProblemPath, value: unknown, unless = ''): Problem | null {
   if (Number.isSafeInteger(value) && (value as number) >= 1) return null;
-  return `${field} must be a whole number of at least 1, not ${inWords(value)}`;
+  const message = `must be a whole number of at least 1, not ${valueInWords(value)}${unless}`;
+  return { path, code: 'out-of-range', message, limit: 1 };
 }
 
-function guardProblem(field: string, value: unknown): string | null {
-  const problem = value === null ? null : countProblem(field, value);
-  return problem === null ? null : `${problem}; null for no such guard`;
+const withoutGuard = '; null for no such guard';
+
+function guardProblem(path: ProblemPath, value: unknown): Problem | null {
+  return value === null ? null : countProblem(path, value, withoutGuard);
 }
 
-/** A value as part of a message: whatever it is, and no more of it than a line holds. */
-function inWords(value: unknown): string {
-  if (typeof value === 'string') return JSON.stringify(value.slice(0, 40));
-  if (typeof value === 'function') return 'a function';
-  if (Array.isArray(value)) return 'a list';
-  return typeof value === 'object' && value !== null ? 'an object' : String(value);
+/** A file has it in dollars, where one of whole nano-dollars is any amount. */
+function costGuardProblem(path: ProblemPath, value: unknown): Problem | null {
+  if (typeof value !== 'number' || value > 0) return guardProblem(path, value);
+  const message = `must be more than 0, not ${valueInWords(value)}${withoutGuard}`;
+  return { path, code: 'out-of-range', message, limit: 0 };
 }
 
 /** Longer reasons belong into a ticket; the audit keeps this for ever. */
@@ -134,7 +191,8 @@ export function readCommand(name: RolloutCommandName, input: unknown): RolloutCo
     return { name, actor, ...Object.fromEntries(given) };
   }
   const { actor, reason } = (input ?? {}) as Readonly<Record<string, unknown>>;
-  return { name, actor: shortText(actor) ?? 'somebody', reason: shortText(reason), problem };
+  const somebody = shortText(actor) ?? 'somebody';
+  return { name, actor: somebody, reason: shortText(reason), problem: describeProblem(problem) };
 }
 
 function shortText(value: unknown): string | undefined {
@@ -142,23 +200,33 @@ function shortText(value: unknown): string | undefined {
 }
 
 /** What is wrong with a command, or null. */
-export function rolloutCommandProblem(input: unknown): string | null {
-  if (typeof input !== 'object' || input === null)
-    return 'the command must be an object like {"actor": "ann", "reason": "…"}';
+export function rolloutCommandProblem(input: unknown): Problem | null {
+  if (typeof input !== 'object' || input === null) {
+    return notObject([], 'the command must be an object like {"actor": "ann", "reason": "…"}');
+  }
   const { actor, reason, full, force, seenPercent } = input as Record<string, unknown>;
-  const isShortText = (value: unknown): boolean => typeof value === 'string' && value.length <= maxReasonCharacters;
-  if (!isShortText(actor) || (actor as string).trim() === '')
-    return `actor must say who you are, in up to ${maxReasonCharacters} characters`;
-  if (reason !== undefined && !isShortText(reason))
-    return `reason must be a text of up to ${maxReasonCharacters} characters`;
+  if (typeof actor !== 'string' || actor.trim() === '' || actor.length > maxReasonCharacters) {
+    return textProblem(['actor'], actor, 'must say who you are, in up to');
+  }
+  if (reason !== undefined && !(typeof reason === 'string' && reason.length <= maxReasonCharacters)) {
+    return textProblem(['reason'], reason, 'must be a text of up to');
+  }
   for (const [field, value] of Object.entries({ full, force })) {
-    if (value !== undefined && typeof value !== 'boolean')
-      return `${field} must be true or false, not ${inWords(value)}`;
+    if (value !== undefined && typeof value !== 'boolean') return notBoolean([field], value);
   }
   if (seenPercent !== undefined && !Number.isInteger(seenPercent)) {
-    return `seenPercent must be a whole number, not ${inWords(seenPercent)}`;
+    const message = `must be a whole number, not ${valueInWords(seenPercent)}`;
+    return { path: ['seenPercent'], code: 'wrong-type', message };
   }
-  if (force === true && !(typeof reason === 'string' && reason.trim().length > 0))
-    return 'reason must say why you force it';
+  if (force === true && !(typeof reason === 'string' && reason.trim().length > 0)) {
+    return { path: ['reason'], code: 'missing', message: 'must say why you force it' };
+  }
   return null;
+}
+
+function textProblem(path: ProblemPath, value: unknown, must: string): Problem {
+  const message = `${must} ${maxReasonCharacters} characters`;
+  if (typeof value !== 'string') return { path, code: 'wrong-type', message };
+  if (value.length <= maxReasonCharacters) return { path, code: 'too-short', message };
+  return { path, code: 'too-long', message, limit: maxReasonCharacters };
 }

@@ -10,35 +10,67 @@ import {
   type SendMessageInput,
 } from '../../contract/chat';
 import { limits } from '../../contract/limits';
+import type { Problem, ProblemPath } from '../../contract/problem';
 import { isEmptyMessage, measuredText, utf8Length } from './messages';
 
 /** Ids become parts of workflow ids and keys of the ledger: visible characters, no spaces. */
 const idPattern = /^[\x21-\x7e]+$/;
 
-/** Returns what is wrong with an id, naming the field and the limit; null when nothing is. */
-export function idProblem(field: string, value: unknown): string | null {
-  if (typeof value !== 'string' || value.length === 0) return `${field} must be a non-empty string`;
-  if (value.length > limits.maxIdLength)
-    return `${field} has ${value.length} characters, the limit is ${limits.maxIdLength}`;
-  if (!idPattern.test(value)) return `${field} may hold visible ASCII characters only, without spaces`;
-  return null;
+/** A value as part of a message: whatever it is, and no more of it than a line holds. */
+export function valueInWords(value: unknown): string {
+  if (typeof value === 'string') return JSON.stringify(value.slice(0, 40));
+  if (typeof value === 'function') return 'a function';
+  if (Array.isArray(value)) return 'a list';
+  return typeof value === 'object' && value !== null ? 'an object' : String(value);
 }
 
-function contentProblem(field: string, value: unknown, maxBytes: number = limits.maxMessageBytes): string | null {
-  if (typeof value !== 'string' || value.trim().length === 0) return `${field} must be a non-empty string`;
-  const bytes = utf8Length(value);
-  return bytes > maxBytes ? `${field} has ${bytes} bytes, the limit is ${maxBytes}` : null;
+/** What is wrong with an id, or null. */
+export function idProblem(path: ProblemPath, value: unknown): Problem | null {
+  if (typeof value !== 'string' || value.length === 0) return notText(path, value);
+  const tooLong = overLimit(path, 'too-long', ['has', value.length, 'characters'], limits.maxIdLength);
+  if (tooLong !== null || idPattern.test(value)) return tooLong;
+  return { path, code: 'wrong-value', message: 'may hold visible ASCII characters only, without spaces' };
 }
 
-function samplingProblem(options: SamplingOptions): string | null {
-  const { temperature, maxTokens } = options;
+function optionalIdProblem(path: ProblemPath, value: unknown): Problem | null {
+  return value === undefined ? null : idProblem(path, value);
+}
+
+function notText(path: ProblemPath, value: unknown): Problem {
+  const code = typeof value === 'string' ? 'too-short' : 'wrong-type';
+  return { path, code, message: 'must be a non-empty string' };
+}
+
+function contentProblem(path: ProblemPath, value: unknown, maxBytes: number = limits.maxMessageBytes): Problem | null {
+  if (typeof value !== 'string' || value.trim().length === 0) return notText(path, value);
+  return overLimit(path, 'too-long', ['has', utf8Length(value), 'bytes'], maxBytes);
+}
+
+/** `has 65537 bytes, the limit is 65536`. */
+function overLimit(
+  path: ProblemPath,
+  code: 'too-long' | 'too-many',
+  [verb, count, what]: readonly [verb: 'has' | 'have', count: number, what: string],
+  limit: number,
+): Problem | null {
+  if (count <= limit) return null;
+  return { path, code, message: `${verb} ${count} ${what}, the limit is ${limit}`, limit };
+}
+
+function samplingProblem({ temperature, maxTokens }: SamplingOptions): Problem | null {
   if (temperature !== undefined && !(typeof temperature === 'number' && temperature >= 0 && temperature <= 2)) {
-    return `temperature must be a number from 0 to 2, not ${String(temperature)}`;
+    const message = `must be a number from 0 to 2, not ${valueInWords(temperature)}`;
+    return { path: ['temperature'], code: 'out-of-range', message };
   }
   if (maxTokens !== undefined && !(Number.isInteger(maxTokens) && maxTokens >= 1)) {
-    return `maxTokens must be a whole number of at least 1, not ${String(maxTokens)}`;
+    return countProblem(['maxTokens'], maxTokens, 1);
   }
   return null;
+}
+
+function countProblem(path: ProblemPath, value: unknown, limit: number): Problem {
+  const message = `must be a whole number of at least ${limit}, not ${valueInWords(value)}`;
+  return { path, code: 'out-of-range', message, limit };
 }
 
 /** What is wrong with the start of a conversation, or null. */
@@ -47,31 +79,30 @@ export function conversationProblem(input: {
   readonly systemPrompt?: unknown;
   readonly history?: readonly ChatMessage[];
   readonly idleTimeoutMs?: number;
-}): string | null {
+}): Problem | null {
   const { sessionId, systemPrompt, history, idleTimeoutMs } = input;
   if (idleTimeoutMs !== undefined && !(Number.isInteger(idleTimeoutMs) && idleTimeoutMs >= limits.minIdleTimeoutMs)) {
-    return `idleTimeoutMs must be a whole number of at least ${limits.minIdleTimeoutMs}, not ${String(idleTimeoutMs)}`;
+    return countProblem(['idleTimeoutMs'], idleTimeoutMs, limits.minIdleTimeoutMs);
   }
   return (
-    idProblem('sessionId', sessionId) ??
-    (systemPrompt === undefined ? null : contentProblem('systemPrompt', systemPrompt)) ??
+    idProblem(['sessionId'], sessionId) ??
+    (systemPrompt === undefined ? null : contentProblem(['systemPrompt'], systemPrompt)) ??
     (history === undefined ? null : historyProblem(history))
   );
 }
 
-function historyProblem(history: readonly ChatMessage[]): string | null {
-  if (!Array.isArray(history)) return 'history must be a list of messages';
+function historyProblem(history: readonly ChatMessage[]): Problem | null {
+  const path = ['history'];
+  if (!Array.isArray(history)) return { path, code: 'wrong-type', message: 'must be a list of messages' };
   let bytes = 0;
   for (const [index, message] of (history as readonly ChatMessage[]).entries()) {
     const problem =
-      messageProblem(`history[${index}]`, message, limits.maxHistoryBytes) ??
-      toolCallsProblem(`history[${index}].tool_calls`, message.tool_calls);
+      messageProblem([...path, index], message, limits.maxHistoryBytes) ??
+      toolCallsProblem([...path, index, 'tool_calls'], message.tool_calls);
     if (problem !== null) return problem;
     bytes += utf8Length(measuredText(message));
   }
-  return bytes > limits.maxHistoryBytes
-    ? `history has ${bytes} bytes in all, the limit is ${limits.maxHistoryBytes}`
-    : null;
+  return overLimit(path, 'too-long', ['has', bytes, 'bytes in all'], limits.maxHistoryBytes);
 }
 
 /**
@@ -84,42 +115,42 @@ export function listsProblem({
 }: {
   readonly messages?: readonly ChatMessage[];
   readonly modelOptions?: unknown;
-}): string | null {
+}): Problem | null {
   const tools: unknown = (modelOptions as { readonly tools?: unknown } | null | undefined)?.tools;
   return (
     (Array.isArray(messages) ? messageListProblem(messages) : null) ??
-    (Array.isArray(tools) ? lengthProblem('tools', 'entries', tools.length, limits.maxTools) : null)
+    (Array.isArray(tools)
+      ? overLimit(['modelOptions', 'tools'], 'too-many', ['have', tools.length, 'entries'], limits.maxTools)
+      : null)
   );
 }
 
-function messageListProblem(messages: readonly ChatMessage[]): string | null {
-  const tooMany = lengthProblem('messages', 'entries', messages.length, limits.maxMessages);
+function messageListProblem(messages: readonly ChatMessage[]): Problem | null {
+  const path = ['messages'];
+  const tooMany = overLimit(path, 'too-many', ['have', messages.length, 'entries'], limits.maxMessages);
   if (tooMany !== null) return tooMany;
   let parts = 0;
   let calls = 0;
   for (const [index, message] of messages.entries()) {
     const { content, tool_calls = null } = message ?? {};
-    const problem = toolCallsProblem(`messages[${index}].tool_calls`, tool_calls);
+    const problem = toolCallsProblem([...path, index, 'tool_calls'], tool_calls);
     if (problem !== null) return problem;
     parts += Array.isArray(content) ? content.length : 0;
     calls += tool_calls?.length ?? 0;
   }
   return (
-    lengthProblem('messages', 'parts in all', parts, limits.maxParts) ??
-    lengthProblem('messages', 'tool_calls in all', calls, limits.maxToolCalls)
+    overLimit(path, 'too-many', ['have', parts, 'parts in all'], limits.maxParts) ??
+    overLimit(path, 'too-many', ['have', calls, 'tool_calls in all'], limits.maxToolCalls)
   );
 }
 
-function lengthProblem(field: string, what: string, count: number, limit: number): string | null {
-  return count > limit ? `${field} have ${count} ${what}, the limit is ${limit}` : null;
-}
-
 /** They are looked for by their ids, and whoever looks would stumble over what is no object. */
-function toolCallsProblem(field: string, calls: unknown): string | null {
+function toolCallsProblem(path: ProblemPath, calls: unknown): Problem | null {
   if (calls === undefined || calls === null) return null;
-  if (!Array.isArray(calls)) return `${field} must be a list of calls`;
+  if (!Array.isArray(calls)) return { path, code: 'wrong-type', message: 'must be a list of calls' };
   const index = calls.findIndex((call) => typeof call !== 'object' || call === null);
-  return index === -1 ? null : `${field}[${index}] must be an object with an id`;
+  if (index === -1) return null;
+  return { path: [...path, index], code: 'wrong-type', message: 'must be an object with an id' };
 }
 
 type Unchecked<Input> = { readonly [Field in keyof Input]: unknown };
@@ -127,12 +158,12 @@ type Unchecked<Input> = { readonly [Field in keyof Input]: unknown };
 /** What is wrong with a message for a conversation, or null. The same rules hold in the client and in the workflow. */
 export function sendMessageProblem(
   input: Partial<Unchecked<SendMessageInput>> & SamplingOptions & Pick<SendMessageInput, 'messages'>,
-): string | null {
+): Problem | null {
   return (
-    idProblem('turnId', input.turnId) ??
+    idProblem(['turnId'], input.turnId) ??
     listsProblem(input) ??
     (input.messages === undefined
-      ? contentProblem('content', input.content)
+      ? contentProblem(['content'], input.content)
       : messagesProblem(input.messages, input.modelOptions, limits.maxMessageBytes)) ??
     requestProblem(input)
   );
@@ -141,18 +172,18 @@ export function sendMessageProblem(
 type CheckedChatTurn = Partial<Unchecked<ChatTurnInput>> & SamplingOptions & Pick<ChatTurnInput, 'messages'>;
 
 /** What is wrong with a request that brings its own history, or null. */
-export function chatTurnProblem(input: CheckedChatTurn): string | null {
+export function chatTurnProblem(input: CheckedChatTurn): Problem | null {
   return listsProblem(input) ?? chatTurnFieldsProblem(input);
 }
 
 /** The same but for the lists, whose limits are younger: a workflow that is replayed may have begun without them. */
-export function chatTurnFieldsProblem(input: CheckedChatTurn): string | null {
+export function chatTurnFieldsProblem(input: CheckedChatTurn): Problem | null {
   // Who keeps a window of its own also knows how long one message may be.
   const maxMessageBytes = input.keepAllMessages === true ? limits.maxRequestBytes : limits.maxMessageBytes;
   return (
     messagesProblem(input.messages, input.modelOptions, maxMessageBytes) ??
-    idProblem('turnId', input.turnId) ??
-    (input.sessionId === undefined ? null : idProblem('sessionId', input.sessionId)) ??
+    idProblem(['turnId'], input.turnId) ??
+    optionalIdProblem(['sessionId'], input.sessionId) ??
     requestProblem(input)
   );
 }
@@ -167,20 +198,20 @@ function requestProblem(
     readonly model?: unknown;
     readonly modelOptions?: unknown;
   },
-): string | null {
-  const { delivery, model, modelOptions } = input;
+): Problem | null {
+  const { delivery, language, model, modelOptions } = input;
   if (modelOptions !== undefined && (typeof modelOptions !== 'object' || modelOptions === null)) {
-    return 'modelOptions must be an object';
+    return { path: ['modelOptions'], code: 'wrong-type', message: 'must be an object' };
   }
-  if (delivery !== undefined && !(deliveries as readonly unknown[]).includes(delivery)) {
-    return `delivery must be one of ${deliveries.join(', ')}, not ${JSON.stringify(delivery)}`;
+  if (model !== undefined && typeof model !== 'string') {
+    return { path: ['model'], code: 'wrong-type', message: 'must be a string' };
   }
-  if (model !== undefined && typeof model !== 'string') return 'model must be a string';
   return (
-    (input.userId === undefined ? null : idProblem('userId', input.userId)) ??
-    (input.keyId === undefined ? null : idProblem('keyId', input.keyId)) ??
-    (input.requestHash === undefined ? null : idProblem('requestHash', input.requestHash)) ??
-    languageProblem(input.language) ??
+    choiceProblem(['delivery'], delivery, deliveries) ??
+    optionalIdProblem(['userId'], input.userId) ??
+    optionalIdProblem(['keyId'], input.keyId) ??
+    optionalIdProblem(['requestHash'], input.requestHash) ??
+    choiceProblem(['language'], language, replyLanguages) ??
     samplingProblem(input)
   );
 }
@@ -189,48 +220,59 @@ function messagesProblem(
   messages: readonly ChatMessage[],
   modelOptions: unknown,
   maxMessageBytes: number,
-): string | null {
-  if (!Array.isArray(messages) || messages.length === 0) return 'messages must hold at least one message';
+): Problem | null {
+  const path = ['messages'];
+  if (!Array.isArray(messages)) return { path, code: 'wrong-type', message: 'must hold at least one message' };
+  if (messages.length === 0) return { path, code: 'too-few', message: 'must hold at least one message', limit: 1 };
   let bytes = modelOptions === undefined ? 0 : utf8Length(JSON.stringify(modelOptions));
   for (const [index, message] of (messages as readonly ChatMessage[]).entries()) {
-    const problem = messageProblem(`messages[${index}]`, message, maxMessageBytes);
+    const problem = messageProblem([...path, index], message, maxMessageBytes);
     if (problem !== null) return problem;
     bytes += utf8Length(measuredText(message));
   }
-  if (messages.every(isEmptyMessage)) return 'messages must hold at least one message that is not empty';
-  return bytes > limits.maxRequestBytes
-    ? `messages have ${bytes} bytes in all, the limit is ${limits.maxRequestBytes}`
-    : null;
+  if (messages.every(isEmptyMessage)) {
+    return { path, code: 'wrong-value', message: 'must hold at least one message that is not empty' };
+  }
+  return overLimit(path, 'too-long', ['have', bytes, 'bytes in all'], limits.maxRequestBytes);
 }
 
-function messageProblem(field: string, message: ChatMessage, maxBytes: number): string | null {
-  if (!chatRoles.includes(message?.role)) return `${field}.role must be one of ${chatRoles.join(', ')}`;
+function messageProblem(path: ProblemPath, message: ChatMessage, maxBytes: number): Problem | null {
+  if (!chatRoles.includes(message?.role)) {
+    return { path: [...path, 'role'], code: 'wrong-value', message: `must be one of ${chatRoles.join(', ')}` };
+  }
   const { role, content, tool_calls, tool_call_id } = message;
   if (role === 'tool') {
-    if (typeof tool_call_id !== 'string') return `${field}.tool_call_id must name the call that it answers`;
+    if (typeof tool_call_id !== 'string') {
+      return { path: [...path, 'tool_call_id'], code: 'missing', message: 'must name the call that it answers' };
+    }
     // A tool may have nothing to say.
     if (content === '') return null;
   }
   if (isEmptyMessage(message)) return null;
+  const contentPath = [...path, 'content'];
   if (role === 'assistant' && (content === null || content === undefined || content === '')) {
     const calls: unknown = tool_calls;
-    return Array.isArray(calls) && calls.length > 0 ? null : `${field}.content must be a non-empty string`;
+    return Array.isArray(calls) && calls.length > 0 ? null : notText(contentPath, content);
   }
-  if (!Array.isArray(content)) return contentProblem(`${field}.content`, content, maxBytes);
-  return partsProblem(`${field}.content`, content as readonly ContentPart[], role);
+  if (!Array.isArray(content)) return contentProblem(contentPath, content, maxBytes);
+  return partsProblem(contentPath, content as readonly ContentPart[], role);
 }
 
 /** Whatever else a provider may read (sounds, files) it also charges for, and a reservation knows nothing of that. */
-function partsProblem(field: string, parts: readonly ContentPart[], role: ChatMessage['role']): string | null {
-  if (parts.length === 0) return `${field} must be a string or a list of parts, each with a type`;
+function partsProblem(path: ProblemPath, parts: readonly ContentPart[], role: ChatMessage['role']): Problem | null {
+  if (parts.length === 0) {
+    return { path, code: 'too-few', message: 'must be a string or a list of parts, each with a type', limit: 1 };
+  }
   const accepted = partTypes.filter((type) => type !== 'refusal' || role === 'assistant');
   const index = parts.findIndex((part) => !accepted.includes(part?.type));
   if (index === -1) return null;
-  const { type } = parts[index] ?? {};
-  return `${field}[${index}].type must be one of ${accepted.join(', ')}, not ${JSON.stringify(type) ?? 'missing'}`;
+  const type: unknown = parts[index]?.type;
+  const found = type === undefined ? 'missing' : valueInWords(type);
+  const message = `must be one of ${accepted.join(', ')}, not ${found}`;
+  return { path: [...path, index, 'type'], code: type === undefined ? 'missing' : 'wrong-value', message };
 }
 
-function languageProblem(language: unknown): string | null {
-  if (language === undefined || (replyLanguages as readonly unknown[]).includes(language)) return null;
-  return `language must be one of ${replyLanguages.join(', ')}, not ${JSON.stringify(language)}`;
+function choiceProblem(path: ProblemPath, value: unknown, choices: readonly string[]): Problem | null {
+  if (value === undefined || (choices as readonly unknown[]).includes(value)) return null;
+  return { path, code: 'wrong-value', message: `must be one of ${choices.join(', ')}, not ${valueInWords(value)}` };
 }

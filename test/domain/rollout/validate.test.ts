@@ -1,10 +1,12 @@
 import * as fc from 'fast-check';
+import { describeProblem, type Problem } from '../../../src/contract/problem';
 import type { RolloutSpec } from '../../../src/contract/rollout';
 import { defaultRolloutGates, rolloutPlans } from '../../../src/domain/rollout/plans';
 import { readCommand, rolloutCommandProblem, rolloutSpecProblem } from '../../../src/domain/rollout/validate';
 import { hourMs, specWith } from './given';
 
-const problemOf = (spec: unknown): string | null => rolloutSpecProblem(spec as RolloutSpec);
+const sentence = (problem: Problem | null): string | null => problem && describeProblem(problem);
+const problemOf = (spec: unknown): string | null => sentence(rolloutSpecProblem(spec as RolloutSpec));
 const step = (percent: unknown, nominalEndMs: unknown, minimumBakeMs: unknown = 0) => ({
   percent,
   nominalEndMs,
@@ -45,12 +47,12 @@ describe('the spec of a rollout', () => {
     [{ canaryArm: 'legacy' }, 'canaryArm must be another arm than baselineArm (legacy)'],
     [{ actor: undefined }, 'actor must be a non-empty string'],
     [{ takeOver: 'yes' }, 'takeOver must be true or false'],
-    [{ intervalMs: 99 }, /^intervalMs must be a whole number of milliseconds from 100 to \d+, not 99$/],
+    [{ intervalMs: 99 }, 'intervalMs must be a duration from 100 ms to 8784 h, not 99 ms'],
     [{ intervalMs: NaN }, /^intervalMs must be .*, not NaN$/],
     [{ intervalMs: '5m' }, /^intervalMs must be .*, not "5m"$/],
-    [{ warmMs: -1 }, /^warmMs must be .* from 0 to \d+, not -1$/],
+    [{ warmMs: -1 }, 'warmMs must be a duration from 0 s to 8784 h, not -1 ms'],
     [{ warmMs: Infinity }, /^warmMs must be .*, not Infinity$/],
-    [{ warmMs: 367 * 24 * hourMs }, /^warmMs must be .* to 31622400000, not 31708800000$/],
+    [{ warmMs: 367 * 24 * hourMs }, /^warmMs must be .* to 8784 h, not 8808 h$/],
     [{ gates: null }, 'gates must be an object'],
     [{ freezeWindows: null }, 'freezeWindows must be a list of up to 100 windows'],
     [
@@ -59,7 +61,10 @@ describe('the spec of a rollout', () => {
     ],
     [{ freezeWindows: [{ fromMs: 1, toMs: 2 }, null] }, 'freezeWindows[1] must be an object'],
     [{ freezeWindows: [{ fromMs: 2, toMs: 2 }] }, /^freezeWindows\[0\] must begin before it ends/],
-    [{ freezeWindows: [{ fromMs: '1', toMs: 2 }] }, /^freezeWindows\[0\] must begin before it ends/],
+    [
+      { freezeWindows: [{ fromMs: '1', toMs: 2 }] },
+      /^freezeWindows\[0\].fromMs must be a whole number .* 1970, not "1"$/,
+    ],
   ])('names the field and the limit: %j', (changes, problem) => {
     expect(problemOf({ ...specWith(), ...changes })).toMatch(problem);
   });
@@ -83,12 +88,21 @@ describe('the spec of a rollout', () => {
     [
       'ending before they begin',
       [step(1, 9), step(2, 9)],
-      /^steps\[1\]\.nominalEndMs must be later than 9, .*, not 9$/,
+      /^steps\[1\]\.nominalEndMs must be later than 9 ms, .*, not 9 ms$/,
     ],
     ['ending never', [step(1, null)], /^steps\[0\]\.nominalEndMs must be a whole number of milliseconds .*, not null$/],
-    ['with a negative bake', [step(1, 9, -1)], /^steps\[0\]\.minimumBakeMs must be .* from 0 to \d+, not -1$/],
+    [
+      'ending a moment before they begin',
+      [step(1, 2 * hourMs), step(2, 2 * hourMs - 1)],
+      /^steps\[1\]\.nominalEndMs must be later than 2 h, .*, not 7199999 ms$/,
+    ],
+    ['with a negative bake', [step(1, 9, -1)], /^steps\[0\]\.minimumBakeMs must be .* from 0 s to 8784 h, not -1 ms$/],
     ['with a bake of NaN', [step(1, 9, NaN)], /^steps\[0\]\.minimumBakeMs must be .*, not NaN$/],
-    ['with a bake longer than they are', [step(1, 5), step(2, 9, 5)], /^steps\[1\]\.minimumBakeMs must be at most 4,/],
+    [
+      'with a bake longer than they are',
+      [step(1, 5), step(2, 9, 5)],
+      /^steps\[1\]\.minimumBakeMs must be at most 4 ms, .*, not 5 ms$/,
+    ],
   ])('has no steps that are %s', (_, steps, problem) => {
     expect(problemOf({ ...specWith(), steps })).toMatch(problem);
   });
@@ -102,7 +116,7 @@ describe('the spec of a rollout', () => {
     [{ breachSuccessRate: 0.99 }, /^gates.breachSuccessRate must be less than gates.minimumSuccessRate \(0.99\)/],
     [{ minimumStepRequests: 0 }, 'gates.minimumStepRequests must be a whole number of at least 1, not 0'],
     [{ maxRequestsPerUser: 1.5 }, 'gates.maxRequestsPerUser must be a whole number of at least 1, not 1.5'],
-    [{ freshnessMs: 0 }, /^gates.freshnessMs must be a whole number of milliseconds from 100/],
+    [{ freshnessMs: 0 }, /^gates.freshnessMs must be a duration from 100 ms to 8784 h, not 0 s$/],
     [{ maxLatencyPercent: 0 }, /^gates.maxLatencyPercent must be .* at least 1, not 0; null for no such guard$/],
     [{ maxCostPercent: 'baseline' }, /^gates.maxCostPercent must be .*, not "baseline"; null for no such guard$/],
     [{ maxCostPercent: undefined }, /^gates.maxCostPercent must be .*, not undefined; null/],
@@ -164,7 +178,7 @@ describe('a command', () => {
     [{ actor: 'ann', reason: 'x'.repeat(5000) }, 'ann', 'x'.repeat(1000)],
     [{ actor: { name: 'ann' }, reason: 5 }, 'somebody', undefined],
   ])('keeps who sent it and why as far as can be told, and what is wrong: %j', (input, actor, reason) => {
-    const problem = rolloutCommandProblem(input);
+    const problem = sentence(rolloutCommandProblem(input));
     expect(problem).toEqual(expect.any(String));
     expect(readCommand('rollback', input)).toEqual({ name: 'rollback', actor, reason, problem });
   });

@@ -1,11 +1,18 @@
 import type { ChatMessage } from '../../../src/contract/chat';
 import { limits } from '../../../src/contract/limits';
-import {
-  chatTurnFieldsProblem,
-  chatTurnProblem,
-  conversationProblem,
-  sendMessageProblem,
-} from '../../../src/domain/turn/validate-input';
+import { describeProblem, type Problem } from '../../../src/contract/problem';
+import * as validators from '../../../src/domain/turn/validate-input';
+
+const inWords =
+  <Input>(validate: (input: Input) => Problem | null) =>
+  (input: Input): string | null => {
+    const problem = validate(input);
+    return problem && describeProblem(problem);
+  };
+const sendMessageProblem = inWords(validators.sendMessageProblem);
+const conversationProblem = inWords(validators.conversationProblem);
+const chatTurnProblem = inWords(validators.chatTurnProblem);
+const { chatTurnFieldsProblem } = validators;
 
 const message = { turnId: 't-1', content: 'Hello', userId: 'u-1', language: 'en', temperature: 0, maxTokens: 1 };
 const user: ChatMessage = { role: 'user', content: 'Hello' };
@@ -128,7 +135,11 @@ test.each<[string, object, string]>([
     { messages: [user, ...many(2, { role: 'assistant', content: null, tool_calls: calls(1_001) })] },
     'messages have 2002 tool_calls in all, the limit is 2000',
   ],
-  ['tools', { messages: [user], modelOptions: { tools: many(129, {}) } }, 'tools have 129 entries, the limit is 128'],
+  [
+    'tools',
+    { messages: [user], modelOptions: { tools: many(129, {}) } },
+    'modelOptions.tools have 129 entries, the limit is 128',
+  ],
   [
     'tool calls that are no list',
     { messages: [user, { role: 'assistant', content: 'x', tool_calls: 'none' }] },
