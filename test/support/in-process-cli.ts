@@ -39,7 +39,7 @@ async function runAlone(args: readonly string[], { directory, env }: CliSetting)
   process.exitCode = undefined;
   try {
     await outputs.run(output, () => runCommandLine(args));
-    const status = Number(process.exitCode ?? 0);
+    const status = exitStatusOf(process);
     // A tester's terminal may make colours, which a pipe would not have had.
     return {
       status,
@@ -54,6 +54,8 @@ async function runAlone(args: readonly string[], { directory, env }: CliSetting)
   }
 }
 
+const exitStatusOf = ({ exitCode }: NodeJS.Process): number => Number(exitCode ?? 0);
+
 /** Also takes away that it is a terminal. Returns how to undo both. */
 function capture(name: keyof Output): () => void {
   const stream = process[name];
@@ -65,7 +67,7 @@ function capture(name: keyof Output): () => void {
     const [chunk] = args;
     output[name] += typeof chunk === 'string' ? chunk : Buffer.from(chunk as Uint8Array).toString();
     const done = args.at(-1);
-    if (typeof done === 'function') process.nextTick(done as () => void);
+    if (typeof done === 'function') process.nextTick(done);
     return true;
   });
   Object.defineProperty(stream, 'isTTY', { value: false, configurable: true, writable: true });
