@@ -2,5 +2,5 @@ import { describeWithRedis } from '../support/redis';
 import { testStreamKills } from './killed-streams';
 
 describeWithRedis('streamed turns whose service is killed', () => {
-  testStreamKills({ roundsPerKill: 1, redisFates: ['lost'], workflowTaskTimeoutSeconds: 5 });
+  testStreamKills({ alone: ['worker'], roundsPerKill: 1, redisFates: ['lost'], workflowTaskTimeoutSeconds: 5 });
 });

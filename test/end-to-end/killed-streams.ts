@@ -23,7 +23,9 @@ const turnsPerKill = 3;
 const seed = 'gateway-kills';
 
 export interface StreamKills {
-  /** At as many random moments each part is killed. */
+  /** What is killed alone; at last Redis is, together with a gateway and all workers. */
+  readonly alone: readonly ('worker' | 'workers' | 'gateway' | 'redis')[];
+  /** At as many random moments each is killed. */
   readonly roundsPerKill: number;
   /** What becomes of the data of a Redis that is killed. */
   readonly redisFates: readonly ('kept' | 'lost')[];
@@ -31,7 +33,7 @@ export interface StreamKills {
   readonly workflowTaskTimeoutSeconds?: number;
 }
 
-export function testStreamKills({ roundsPerKill, redisFates, workflowTaskTimeoutSeconds }: StreamKills): void {
+export function testStreamKills({ alone, roundsPerKill, redisFates, workflowTaskTimeoutSeconds }: StreamKills): void {
   let temporal: Awaited<ReturnType<typeof startOwnTemporal>>;
   let redis: TestRedis;
   let service: AuditedService;
@@ -150,51 +152,59 @@ export function testStreamKills({ roundsPerKill, redisFates, workflowTaskTimeout
 
   const moments = Array.from({ length: roundsPerKill }, () => 1 + Math.floor(random() * mostPiecesBeforeKill));
 
-  test.each(moments)(
-    'a worker, after %i pieces: another one goes on',
-    async (pieces) => {
-      const begun = await beginTurns(pieces);
-      await workers[0]?.kill();
-      const successor = service.addWorker();
-      await endTurns(`One of two workers killed after ${pieces} pieces`, begun);
-      workers[0] = await successor;
-    },
-    120_000,
-  );
-
-  test.each(moments)(
-    'all workers, after %i pieces: one that starts then goes on',
-    async (pieces) => {
-      const begun = await beginTurns(pieces);
-      await Promise.all(workers.map((worker) => worker.kill()));
-      workers = await Promise.all([service.addWorker(), service.addWorker()]);
-      await endTurns(`All workers killed after ${pieces} pieces`, begun);
-    },
-    120_000,
-  );
-
-  test.each([0, ...moments])(
-    'a gateway, after %i pieces: its callers go on at another one',
-    async (pieces) => {
-      const begun = await beginTurns(pieces);
-      await gateways[0]?.kill();
-      await endTurns(`A gateway killed after ${pieces} pieces`, begun);
-      gateways[0] = await spawnGateway(service);
-    },
-    120_000,
-  );
-
-  describe.each(redisFates)('Redis, whose data is %s', (fate) => {
+  if (alone.includes('worker')) {
     test.each(moments)(
-      'after %i pieces: callers notice at most a pause',
+      'a worker, after %i pieces: another one goes on',
       async (pieces) => {
         const begun = await beginTurns(pieces);
-        await redis.kill();
-        await redis.restart(fate);
-        await endTurns(`Redis restarted after ${pieces} pieces, data ${fate}`, begun);
+        await workers[0]?.kill();
+        const successor = service.addWorker();
+        await endTurns(`One of two workers killed after ${pieces} pieces`, begun);
+        workers[0] = await successor;
       },
       120_000,
     );
+  }
+
+  if (alone.includes('workers')) {
+    test.each(moments)(
+      'all workers, after %i pieces: one that starts then goes on',
+      async (pieces) => {
+        const begun = await beginTurns(pieces);
+        await Promise.all(workers.map((worker) => worker.kill()));
+        workers = await Promise.all([service.addWorker(), service.addWorker()]);
+        await endTurns(`All workers killed after ${pieces} pieces`, begun);
+      },
+      120_000,
+    );
+  }
+
+  if (alone.includes('gateway')) {
+    test.each([0, ...moments])(
+      'a gateway, after %i pieces: its callers go on at another one',
+      async (pieces) => {
+        const begun = await beginTurns(pieces);
+        await gateways[0]?.kill();
+        await endTurns(`A gateway killed after ${pieces} pieces`, begun);
+        gateways[0] = await spawnGateway(service);
+      },
+      120_000,
+    );
+  }
+
+  describe.each(redisFates)('Redis, whose data is %s', (fate) => {
+    if (alone.includes('redis')) {
+      test.each(moments)(
+        'after %i pieces: callers notice at most a pause',
+        async (pieces) => {
+          const begun = await beginTurns(pieces);
+          await redis.kill();
+          await redis.restart(fate);
+          await endTurns(`Redis restarted after ${pieces} pieces, data ${fate}`, begun);
+        },
+        120_000,
+      );
+    }
 
     test.each(moments)(
       'after %i pieces, together with a gateway and all workers',
