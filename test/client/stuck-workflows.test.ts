@@ -14,20 +14,25 @@ import { CliWorkspace } from '../cli/run-cli';
 import { dyingWorkers } from '../support/dying-workers';
 import { eventually } from '../support/eventually';
 import { prepareService, type Service } from '../support/service';
-import { unique } from '../support/temporal';
+import { startOwnTemporal, unique } from '../support/temporal';
 
-/** Temporal's own ten would make the attempts take over a minute more; from the third on the test server adds a second. */
+/** Temporal's own ten would make the attempts take over a minute more; from the third on this server adds a second. */
 const shortTask = '1 second';
 /** For a worker that has to answer within it, on a machine that may stand still for some seconds. */
 const patientTask = '5 seconds';
 const patienceMs = 170_000;
 
+let temporal: Awaited<ReturnType<typeof startOwnTemporal>>;
 let service: Service;
 let connection: Connection;
 let workspace: CliWorkspace;
 let dying: { stop(): void };
+beforeAll(async () => {
+  temporal = await startOwnTemporal({ triesLostTasksAgainSoon: true });
+});
+afterAll(() => temporal.stop());
 beforeEach(async () => {
-  service = await prepareService();
+  service = await prepareService({ temporal });
   workspace = new CliWorkspace();
   connection = await Connection.connect({ address: service.settings.temporal.address });
   const { namespace, taskQueue } = service.settings.temporal;

@@ -16,7 +16,7 @@ import { bringPythonOpenai } from './python-openai';
 import { bringRedis } from './redis-program';
 import { redisEnvironment } from './redis';
 import { endings } from './shared-resources';
-import { testEnvironment, testNamespace, triesAgainSoon } from './temporal';
+import { testEnvironment, testNamespace } from './temporal';
 
 /** Runs once before all test files: one Temporal server, one PostgreSQL and one workflow bundle for all of them. */
 // oxlint-disable-next-line import/no-default-export -- Jest asks for it
@@ -47,7 +47,7 @@ async function startSharedTemporal(): Promise<void> {
     dataFile: undefined,
     namespace: testNamespace,
     searchAttributes: Object.values(searchAttributeNames),
-    tuning: [...devServerTuning, forgetsAtOnce, triesAgainSoon],
+    tuning: [...devServerTuning, forgetsAtOnce],
   });
   endings.push(() => server.stop());
   process.env[testEnvironment.address] = server.address;

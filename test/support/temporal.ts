@@ -23,12 +23,6 @@ export function temporalBinary(): string {
   return fromGlobalSetup('binary');
 }
 
-/**
- * Temporal doubles the time that it gives a workflow task from the third attempt on, beginning with five seconds: whoever takes
- * over from killed workers would wait for that.
- */
-export const triesAgainSoon = '--dynamic-config-value=history.workflowTaskRetryMaxInterval="1s"';
-
 interface OwnTemporalOptions {
   readonly dataFile?: string;
   readonly port?: number;
@@ -36,13 +30,18 @@ interface OwnTemporalOptions {
   readonly historyEventsPerRun?: number;
   /** How long a workflow task's worker may be silent before another gets the task. Default: Temporal's own 10 s. */
   readonly workflowTaskTimeoutSeconds?: number;
+  /**
+   * From the third attempt on Temporal gives a workflow task more time than it asks for, five seconds at first and then twice as
+   * much each time, which is what a worker on a busy machine needs. With this it is one second, for tasks that no worker survives.
+   */
+  readonly triesLostTasksAgainSoon?: boolean;
 }
 
 /** A server for one test file, which may stop or kill it. In memory unless a data file is given. */
 export async function startOwnTemporal(
   options: OwnTemporalOptions = {},
 ): Promise<DevServer & { readonly namespace: string }> {
-  const { historyEventsPerRun, workflowTaskTimeoutSeconds } = options;
+  const { historyEventsPerRun, workflowTaskTimeoutSeconds, triesLostTasksAgainSoon } = options;
   const shortRuns =
     historyEventsPerRun === undefined
       ? []
@@ -50,13 +49,16 @@ export async function startOwnTemporal(
   const shortTasks =
     workflowTaskTimeoutSeconds === undefined
       ? []
-      : [triesAgainSoon, `--dynamic-config-value=history.defaultWorkflowTaskTimeout="${workflowTaskTimeoutSeconds}s"`];
+      : [`--dynamic-config-value=history.defaultWorkflowTaskTimeout="${workflowTaskTimeoutSeconds}s"`];
+  const shortPauses = triesLostTasksAgainSoon
+    ? ['--dynamic-config-value=history.workflowTaskRetryMaxInterval="1s"']
+    : [];
   const server = await startDevServer({
     binary: temporalBinary(),
     dataFile: options.dataFile,
     namespace: testNamespace,
     port: options.port,
-    tuning: [...devServerTuning, ...shortRuns, ...shortTasks],
+    tuning: [...devServerTuning, ...shortRuns, ...shortTasks, ...shortPauses],
     searchAttributes: Object.values(searchAttributeNames),
   });
   return { ...server, namespace: testNamespace };
