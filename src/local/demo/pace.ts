@@ -18,7 +18,7 @@ const leastTurns = 8;
 const slowdownThatIsTheMachine = 1.4;
 /**
  * A machine that is slow with so few turns is so for other reasons than their number: then going on counts for more than
- * latencies, as long as answers are far from their timeout, which is eleven times the usual.
+ * latencies, as long as answers are far from their timeout, which is eleven times the usual or more.
  */
 const fewTurns = 60;
 const slowdownOfFewTurns = 3;

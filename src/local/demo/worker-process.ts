@@ -30,6 +30,12 @@ export function spawnWorker(program: string, environment: NodeJS.ProcessEnv): Wo
   child.stderr.pipe(createWriteStream(logFile, { flags: 'a' }));
   const lines = createInterface({ input: child.stderr });
 
+  // However this process ends, its worker does not go on alone: a second Ctrl-C, or the spinner's, ends it at once.
+  const endWithUs = (): void => void child.kill('SIGKILL');
+  process.once('exit', endWithUs);
+  const hasExited = (): void => void process.off('exit', endWithUs);
+  exited.then(hasExited, hasExited);
+
   let isExpectedToEnd = false;
   const lost = new Promise<never>((_, reject) => {
     const tell = (how: string): void => {
