@@ -12,7 +12,7 @@ import { openTurnStreams } from '../src/streams/open-streams';
 import { type RunningWorker, workerTuning } from '../src/services/worker';
 import type { ChatMessage } from '../src/contract/chat';
 import type { RecordTurnInput } from '../src/contract/turn';
-import { BetterSqlite3 } from '../src/platform/better-sqlite3';
+import { openSqliteFile } from '../src/platform/better-sqlite3';
 import { limits } from '../src/contract/limits';
 
 /** A worker of a way that Bellwether is compared with: same ledger, same provider adapter, same tuning. */
@@ -122,7 +122,7 @@ class HistoryStore {
   private readonly database: Database;
 
   constructor(directory: string) {
-    this.database = new BetterSqlite3(join(directory, 'history.db'));
+    this.database = openSqliteFile(join(directory, 'history.db'));
     this.database.pragma('journal_mode = WAL');
     this.database.pragma('synchronous = FULL');
     this.database.exec(

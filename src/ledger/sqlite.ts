@@ -12,7 +12,7 @@ import {
   SqliteDriver,
   type SqliteStatement,
 } from 'kysely';
-import { BetterSqlite3 } from '../platform/better-sqlite3';
+import { openSqliteFile } from '../platform/better-sqlite3';
 import { makePrivateDirectory } from '../platform/private-directory';
 import { errorCode } from './failures';
 import type { LedgerDatabase, LedgerTables } from './schema';
@@ -33,7 +33,7 @@ export function sqliteFile(dataDirectory: string): string {
 /** Opens the ledger's file, which several processes on one machine may share. */
 export function openSqlite(dataDirectory: string, survivesPowerLoss = true): LedgerDatabase {
   makePrivateDirectory(dataDirectory);
-  const database = new BetterSqlite3(sqliteFile(dataDirectory), { timeout: openingWaitMs });
+  const database = openSqliteFile(sqliteFile(dataDirectory), { timeout: openingWaitMs });
   try {
     database.pragma('journal_mode = WAL');
     // FULL syncs every commit, so that no reservation is lost in a power failure. NORMAL could lose the last commits then,

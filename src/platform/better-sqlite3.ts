@@ -8,9 +8,12 @@ const firstNodeOfVersion13 = 22;
 const nodeMajor = Number(process.versions.node.split('.')[0]);
 const name = nodeMajor >= firstNodeOfVersion13 ? 'better-sqlite3' : 'better-sqlite3-node20';
 
-export const BetterSqlite3: typeof Database = load();
+/** Opens a SQLite file. The driver is loaded at the first use, so that a service without it can import the client. */
+export function openSqliteFile(file: string, options?: Database.Options): Database.Database {
+  return new (loadDriver())(file, options);
+}
 
-function load(): typeof Database {
+function loadDriver(): typeof Database {
   try {
     return require(name) as typeof Database;
   } catch (error) {

@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { BetterSqlite3 } from '../platform/better-sqlite3';
+import { openSqliteFile } from '../platform/better-sqlite3';
 
 export interface FileLock {
   release(): void;
@@ -14,7 +14,7 @@ const waitIntervalMs = 500;
  * and however long it is held, nothing has to be refreshed.
  */
 export function tryLockFile(path: string): FileLock | undefined {
-  const database = new BetterSqlite3(path, { timeout: 0 });
+  const database = openSqliteFile(path, { timeout: 0 });
   try {
     database.exec('BEGIN EXCLUSIVE');
   } catch (error) {

@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { BetterSqlite3 } from '../../src/platform/better-sqlite3';
+import { openSqliteFile } from '../../src/platform/better-sqlite3';
 import type { Ledger } from '../../src/contract/ledger';
 import { openLedger } from '../../src/ledger/open-ledger';
 import { describeOnEachDatabase, openTestLedger, type TestDatabase, type TestLedger } from '../support/ledgers';
@@ -179,7 +179,7 @@ describeOnEachDatabase('many callers at once', (databases) => {
 test('a SQLite write lock that another process holds is waited for without stopping this process', async () => {
   const dataDirectory = mkdtempSync(join(tmpdir(), 'bellwether-ledger-'));
   const ledger = await openLedger({ dataDirectory });
-  const holder = new BetterSqlite3(join(dataDirectory, 'ledger.db'));
+  const holder = openSqliteFile(join(dataDirectory, 'ledger.db'));
   holder.exec('begin immediate');
   let isAdmitted = false;
   const admission = ledger.admit(admitRequest('turn', 400)).finally(() => (isAdmitted = true));

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Database } from 'better-sqlite3';
 import { Client } from 'pg';
-import { BetterSqlite3 } from '../../src/platform/better-sqlite3';
+import { openSqliteFile } from '../../src/platform/better-sqlite3';
 import type { Ledger } from '../../src/contract/ledger';
 import { type LedgerLocation, openLedger } from '../../src/ledger/open-ledger';
 import { postgresUnavailable, sharedPostgresUrl } from './postgres';
@@ -36,7 +36,7 @@ class SqliteDatabases implements TestDatabases {
       // No test cuts the power.
       location: { dataDirectory, giveUpAfterMs, survivesPowerLoss: false },
       async query<Row>(statement: string) {
-        reader ??= new BetterSqlite3(join(dataDirectory, 'ledger.db'));
+        reader ??= openSqliteFile(join(dataDirectory, 'ledger.db'));
         return reader.prepare(statement).all() as Row[];
       },
       async remove() {

@@ -1,5 +1,5 @@
 import type { WorkflowHandle } from '@temporalio/client';
-import { BetterSqlite3 } from '../../src/platform/better-sqlite3';
+import { openSqliteFile } from '../../src/platform/better-sqlite3';
 import { searchAttributeNames } from '../../src/contract/names';
 import { sqliteFile } from '../../src/ledger/sqlite';
 import { eventually } from '../support/eventually';
@@ -24,7 +24,7 @@ test('goes from its first split to 100% by itself, and ends when the baseline ne
 test('waits for a ledger that is away, and loses no command meanwhile', async () => {
   const spec = unhurriedRolloutSpec({ intervalMs: hourMs });
   const handle = await rollouts.begin(spec);
-  const lock = new BetterSqlite3(sqliteFile(rollouts.service.settings.dataDirectory));
+  const lock = openSqliteFile(sqliteFile(rollouts.service.settings.dataDirectory));
   lock.exec('BEGIN EXCLUSIVE');
   let isAnswered = false;
   const pausing = rollouts.service.rollouts
