@@ -3,7 +3,7 @@ import { Command } from 'commander';
 import pc from 'picocolors';
 import { InvalidInputError } from '../../client/errors';
 import type { RolloutCommandName } from '../../contract/rollout';
-import { commandStatusHelp, exitStatus, UsageError } from '../exit-status';
+import { commandStatusHelp, exitStatus } from '../exit-status';
 import { optionOfField, usageError } from '../options';
 import { writeJson, writeLines } from '../../terminal/output';
 import { type CommandOutcome, withOperator } from '../../operator/rollout-operator';
