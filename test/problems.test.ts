@@ -1,5 +1,4 @@
 import { InvalidInputError } from '../src/client';
-import type { SendOptions } from '../src/client';
 import { formatPath } from '../src/contract/problem';
 import { chatTurnProblem, conversationProblem, sendMessageProblem } from '../src/domain/turn/validate-input';
 import { type ErrorAnswer, type GatewayService, hello, startGatewayService } from './gateway/gateway-service';
@@ -26,7 +25,7 @@ describe.each(wrongTurns)('$title', ({ options, path, message, gateway }) => {
 
   test('is refused by the client', async () => {
     const { client } = setting.service;
-    const call = isOfSession ? client.send(turn as SendOptions) : client.complete(turn);
+    const call = isOfSession ? client.send(turn) : client.complete(turn);
     const error: unknown = await call.catch((caught: unknown) => caught);
     expect(error).toBeInstanceOf(InvalidInputError);
     const { path: place, message: said, problems } = error as InvalidInputError;

@@ -48,8 +48,8 @@ export function resolveProviders(sources: Sources): ResolvedProviders {
     } catch (error) {
       const reason = errorMessage(error);
       const isOfFile = merged.providers.get(name)?.apiKeyFile !== undefined;
-      const path = ['providers', name, 'apiKeyFile'];
-      problems.push(isOfFile ? loaded.describe({ path, code: 'wrong-value', message: reason }) : reason);
+      const place = ['providers', name, 'apiKeyFile'];
+      problems.push(isOfFile ? loaded.describe({ path: place, code: 'wrong-value', message: reason }) : reason);
     }
   }
   const simulated = callsProviders && isSimulated(merged, keyReaders);

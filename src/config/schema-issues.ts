@@ -31,6 +31,11 @@ function messageOf(issue: z.core.$ZodRawIssue): string | undefined {
     case 'invalid_union':
     case 'invalid_key':
       return '';
+    case 'unrecognized_keys':
+    case 'custom':
+    case 'invalid_element':
+    case 'invalid_format':
+    case 'not_multiple_of':
     default:
       return undefined;
   }

@@ -78,7 +78,7 @@ export function pathInRequest(path: ProblemPath, call: TurnCall): ProblemPath {
   if (call.kind === 'stateless') return pathInBody(path);
   const { firstNew, options } = call;
   const [field, index, ...inside] = path;
-  switch (field) {
+  switch (field ?? '') {
     case 'systemPrompt':
       return ['messages', 0, 'content'];
     case 'content':

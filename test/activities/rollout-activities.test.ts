@@ -39,6 +39,7 @@ describeOnEachDatabase('the activities of a rollout', (databases) => {
         problem: expect.stringContaining(
           `no arm named "${arm}" is configured on this worker; it has: holysheep, legacy`,
         ),
+        refusal: expect.objectContaining({ path: [field], code: 'unknown-reference' }),
       });
     }
     expect(await opened.ledger.rollouts.split()).toBeNull();
