@@ -28,7 +28,7 @@ export function gatewayCommand(): Command {
     .option(
       '--streams <number>',
       'streams open while memory is measured; 0: it is not. Nor with --profile',
-      count,
+      wholeNumber,
       1_000,
     );
   return addMeasureFlags(command, { seconds: 2.5, rounds: 3, ways: wayNames }).action(run);
@@ -71,7 +71,7 @@ async function run(flags: GatewayFlags): Promise<void> {
   }
 }
 
-function count(text: string): number {
+function wholeNumber(text: string): number {
   const value = Number(text);
   if (!Number.isInteger(value) || value < 0) throw new InvalidArgumentError('Give a whole number, 0 or above.');
   return value;

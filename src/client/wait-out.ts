@@ -33,6 +33,6 @@ export async function waitOut<Answer>(
     return call();
   }, signal);
   if (signal === undefined) return answer;
-  const aborted = once(signal, 'abort').then(() => Promise.reject<never>(signal.reason));
+  const aborted = once(signal, 'abort').then(() => Promise.reject(signal.reason));
   return Promise.race([answer, aborted]);
 }

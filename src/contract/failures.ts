@@ -52,5 +52,6 @@ export function errorMessage(error: unknown): string {
   const { message, errors, code } = error as { message?: unknown; errors?: unknown; code?: unknown };
   if (typeof message === 'string' && message !== '') return message;
   if (Array.isArray(errors) && errors.length > 0) return errorMessage(errors[0]);
-  return typeof code === 'string' ? code : String(error);
+  if (typeof code === 'string') return code;
+  return error instanceof Error ? error.name : 'unknown error';
 }

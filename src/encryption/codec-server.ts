@@ -54,12 +54,9 @@ function addRoutes(server: FastifyInstance, { codec, token, allowedOrigins }: Co
           .send({ message: `Origin ${origin} is not allowed. To allow it, pass it with --origin.` });
       }
       if (!hasToken(request.headers.authorization)) {
-        return reply
-          .code(401)
-          .header('www-authenticate', 'Basic realm="bellwether codec"')
-          .send({
-            message: 'The codec endpoint requires its token, as a bearer token or as the password of HTTP Basic.',
-          });
+        return reply.code(401).header('www-authenticate', 'Basic realm="bellwether codec"').send({
+          message: 'The codec endpoint requires its token, as a bearer token or as the password of HTTP Basic.',
+        });
       }
       return undefined;
     });

@@ -3,7 +3,7 @@ import { LiveView } from '../../src/terminal/live-view';
 
 /** Columns of a terminal, for texts in which everything beyond Latin is a wide character. */
 function columnsOf(text: string): number {
-  return [...text].reduce((columns, character) => columns + (character > '\u{2E80}' ? 2 : 1), 0);
+  return Array.from(text).reduce((columns, character) => columns + (character > '\u{2E80}' ? 2 : 1), 0);
 }
 
 const wideTexts = {

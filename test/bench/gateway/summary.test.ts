@@ -14,8 +14,8 @@ function measurement(changes: Partial<GatewayMeasurement>): GatewayMeasurement {
   return {
     turns: 2,
     elapsedMs: 1_000,
-    firstTokenOverheadsMs: [1, 3],
-    wholeOverheadsMs: [2, 4],
+    firstTokenOverheadsMs: [1, 2, 3],
+    wholeOverheadsMs: [2, 3, 4],
     cpuMs: { front: 8, worker: 0, server: 0, redis: 0, simulator: 4, caller: 2 },
     idleCpuMs: 0,
     extraCalls: 0,
