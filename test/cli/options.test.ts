@@ -2,8 +2,8 @@ import { refusalInWordsOf, specOf } from '../../src/cli/rollout/start';
 import type { Problem } from '../../src/contract/problem';
 
 const named = (): Promise<string> => Promise.resolve('november');
-const message = 'is legacy, but traffic is at holysheep now. Begin at holysheep';
-const refusal: Problem = { path: ['baselineArm'], code: 'traffic-elsewhere', message };
+const advice = 'is legacy, but traffic is at holysheep now. Begin at holysheep';
+const refusal: Problem = { path: ['baselineArm'], code: 'traffic-elsewhere', message: advice };
 
 describe('a refusal to begin a rollout', () => {
   it('names options to whoever has typed options, or nothing', () => {
