@@ -7,14 +7,14 @@ const refusal: Problem = { path: ['baselineArm'], code: 'traffic-elsewhere', mes
 
 describe('a refusal to begin a rollout', () => {
   it('names options to whoever has typed options, or nothing', () => {
-    const inOptions = `--from: ${message}, or use --take-over to move all users at once.`;
+    const inOptions = `--from: ${advice}, or use --take-over to move all users at once.`;
     expect(refusalInWordsOf({ defaultActor: 'ann' }, refusal)).toBe(inOptions);
     expect(refusalInWordsOf({ defaultActor: 'ann', from: 'legacy' }, refusal)).toBe(inOptions);
   });
 
   it('names the fields of a file to whoever wrote them there', () => {
     const file = { gates: {}, baselineArm: 'legacy', takeOver: false };
-    const inFields = `baselineArm: ${message}, or set takeOver to move all users at once.`;
+    const inFields = `baselineArm: ${advice}, or set takeOver to move all users at once.`;
     expect(refusalInWordsOf({ defaultActor: 'ann', file }, refusal)).toBe(inFields);
   });
 
