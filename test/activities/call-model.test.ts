@@ -188,5 +188,5 @@ test('a further attempt that no budget is left for ends the target without a cal
 test('a worker whose configuration lacks the target says so', async () => {
   const input = await newCall();
   const unknown = { ...input, target: { ...input.target, name: 'removed' } };
-  await expect(call(unknown)).rejects.toThrow('no target removed at provider holysheep');
+  await expect(call(unknown)).rejects.toThrow('was admitted with target removed of provider holysheep');
 });

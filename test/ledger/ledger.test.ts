@@ -458,7 +458,7 @@ describeOnEachDatabase('the ledger', (databases) => {
 
   test('check says which database it is', async () => {
     expect(await ledger.check()).toMatch(
-      databases.name === 'SQLite' ? /^SQLite .*ledger\.db$/ : /^PostgreSQL 127\.0\.0\.1:\d+\/ledger_\d+$/,
+      databases.name === 'SQLite' ? /^SQLite .*ledger\.db$/ : /^PostgreSQL 127\.0\.0\.1:\d+\/ledger_\w+$/,
     );
   });
 });

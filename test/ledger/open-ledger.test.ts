@@ -105,8 +105,8 @@ describe('DATABASE_URL', () => {
   const dataDirectory = 'never made';
 
   test.each([
-    ['mysql://user:secret@host/db', 'begins with mysql://'],
-    ['user:secret@host/db', 'begins with user://'],
+    ['mysql://user:secret@host/db', 'starts with mysql://'],
+    ['user:secret@host/db', 'starts with user://'],
     ['host/secret', 'is not a URL'],
     ['postgres://user:sec ret@ho st/db', 'is not a URL'],
   ])('%s is refused without repeating it', async (databaseUrl, message) => {

@@ -87,7 +87,7 @@ describeOnEachDatabase('the record of rollouts', (databases) => {
     await recordAll(entry(1), entry(2));
     const other = entry(2, { percent: 100 });
     await expect(ledger.rollouts.record(other, defaultArm)).rejects.toThrow(
-      'row 2 of rollout november is there already',
+      'row 2 of rollout november already exists',
     );
     expect(await ledger.rollouts.split()).toMatchObject({ percent: 10 });
     expect(await ledger.rollouts.auditTrail()).toHaveLength(2);

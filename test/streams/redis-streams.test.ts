@@ -132,7 +132,7 @@ describeWithRedis('streams over a Redis that breaks', () => {
     await redis.kill();
     const [during, last] = halves(after);
     write(writer, turnId, during);
-    await eventually('it is noticed', isToldBy(/cannot be used/));
+    await eventually('it is noticed', isToldBy(/is unavailable/));
     expect(await gateway.pieces(turnId)).toEqual([]);
     await redis.restart(data);
     await reader.has(answerOf([...before, ...during]));
@@ -148,7 +148,7 @@ describeWithRedis('streams over a Redis that breaks', () => {
     for (const log of logs.map((lines) => lines.join('\n'))) {
       // Once when it goes and once when it is back; a pause of the machine may make it go twice.
       expect(log).toMatch(
-        /^(Redis at 127\.0\.0\.1:\d+ cannot be used \(\w+\)\. Answers come whole.*\n.*is back.*\n?)+$/,
+        /^(Redis at 127\.0\.0\.1:\d+ is unavailable \(\w+\)\. Until it is back, answers arrive in one piece.*\n.*is back.*\n?)+$/,
       );
       for (const secret of [password, encodeURIComponent(password), 'Once', 'midnight']) {
         expect(log).not.toContain(secret);
