@@ -31,6 +31,11 @@ test('the table of rules is read', () => {
 test.each(rules)('$rule: what the table names is declared in $file', ({ file, names }) => {
   const source = readFileSync(join(projectDirectory, file), 'utf8');
   expect(names).not.toHaveLength(0);
-  const isDeclared = (name: string) => new RegExp(`\\b(function|class|const) ${name}\\b`).test(source);
+  // `measure().advance` names a function and a field of its result.
+  const isDeclared = (name: string) => {
+    const [declared = '', field] = name.split('().');
+    if (!new RegExp(`\\b(function|class|const) ${declared}\\b`).test(source)) return false;
+    return field === undefined || new RegExp(`\\breadonly ${field}:`).test(source);
+  };
   expect(names.filter((name) => !isDeclared(name))).toEqual([]);
 });
