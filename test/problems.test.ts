@@ -33,9 +33,10 @@ describe.each(wrongTurns)('$title', ({ options, path, message, gateway }) => {
     expect(problems).toEqual([expect.objectContaining({ path: place, message })]);
   });
 
-  const named = gateway === undefined ? test.skip : test;
-  named('is refused by the gateway', async () => {
-    const { body, session, param, message: said } = gateway!;
+  // Some cannot be written in OpenAI's words.
+  if (gateway === undefined) return;
+  test('is refused by the gateway', async () => {
+    const { body, session, param, message: said } = gateway;
     const headers: Record<string, string> = session ? { 'x-bellwether-session': 's' } : {};
     const response = await setting.call('/v1/chat/completions', { ...hello, ...body }, headers);
     const { error } = (await response.json()) as ErrorAnswer;

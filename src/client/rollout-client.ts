@@ -78,7 +78,12 @@ export class RolloutClient {
       call().catch((error: unknown) => {
         if (!isUnprocessedUpdate(error)) throw error;
         const begun = () => this.handle(spec.name).executeUpdate<RolloutStatus, []>(names.begunUpdate);
-        return untilProcessed(begun, deadlineAtMs);
+        return untilProcessed(begun, deadlineAtMs).catch((lastError: unknown) => {
+          if (!isUnprocessedUpdate(lastError)) throw lastError;
+          const advice =
+            'It was started, and may still take the traffic. Are its workers well? `rollout status` tells where it stands.';
+          throw this.unanswered(advice, spec.name, lastError);
+        });
       }),
     );
   }
@@ -157,6 +162,11 @@ export class RolloutClient {
     }
   }
 
+  private unanswered(advice: string, name: string, cause: unknown): DeadlineExceededError {
+    const message = `Rollout ${name} did not answer within ${this.deadlineMs} ms: its workflow task was lost each time. ${advice}`;
+    return new DeadlineExceededError(message, { cause });
+  }
+
   private async translated(name: string, error: unknown): Promise<Error> {
     if (error instanceof WorkflowExecutionAlreadyStartedError) {
       const message = `there is or was a rollout named ${name}. Choose another name`;
@@ -171,10 +181,7 @@ export class RolloutClient {
       if (type === endedBeforeAnswer) return ended(name, error);
     }
     if (isUnprocessedUpdate(error)) {
-      return new DeadlineExceededError(
-        `Rollout ${name} did not answer within ${this.deadlineMs} ms: its workflow task was lost each time. Nothing was done. Are its workers well? The same command again is safe.`,
-        { cause: error },
-      );
+      return this.unanswered('Nothing was done. Are its workers well? The same command again is safe.', name, error);
     }
     // What Temporal says of any query that fails.
     if (error instanceof QueryNotRegisteredError) return new RolloutRefusedError(error.message, { cause: error });

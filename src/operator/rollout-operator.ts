@@ -108,8 +108,11 @@ export class RolloutOperator {
 
   async close(): Promise<void> {
     const client = await this.connecting?.catch(() => undefined);
-    await client?.disconnect();
-    await this.ledger.close();
+    try {
+      await client?.disconnect();
+    } finally {
+      await this.ledger.close();
+    }
   }
 
   private async rollBack(name: string, input: RolloutCommandInput): Promise<RollbackAnswer> {

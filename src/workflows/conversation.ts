@@ -24,7 +24,7 @@ import type {
 } from '../contract/chat';
 import { failureTypes } from '../contract/failures';
 import * as names from '../contract/names';
-import { conversationProblem, sendMessageProblem } from '../domain/turn/validate-input';
+import { valueInWords, conversationProblem, sendMessageProblem } from '../domain/turn/validate-input';
 import { ConversationState, newMessages } from './conversation-state';
 import { describeConversation, ShownState, spendMemo } from './operator-view';
 import { refuseInvalid } from './refuse-invalid';
@@ -106,7 +106,7 @@ export async function conversation(input: ConversationInput): Promise<Conversati
       refuseInvalid({
         path: ['messages', 0, 'tool_call_id'],
         code: 'unknown-reference',
-        message: `names a call that session ${input.sessionId} does not know: ${JSON.stringify(orphanedCallId)}. Send the assistant's message with its tool_calls before the result`,
+        message: `names a call that session ${input.sessionId} does not know: ${valueInWords(orphanedCallId)}. Send the assistant's message with its tool_calls before the result`,
       });
     }
     const turn = {
