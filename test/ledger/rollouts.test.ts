@@ -86,9 +86,7 @@ describeOnEachDatabase('the record of rollouts', (databases) => {
   test('another entry under a sequence that is taken is an error and changes nothing', async () => {
     await recordAll(entry(1), entry(2));
     const other = entry(2, { percent: 100 });
-    await expect(ledger.rollouts.record(other, defaultArm)).rejects.toThrow(
-      'row 2 of rollout november already exists',
-    );
+    await expect(ledger.rollouts.record(other, defaultArm)).rejects.toThrow('row 2 of rollout november already exists');
     expect(await ledger.rollouts.split()).toMatchObject({ percent: 10 });
     expect(await ledger.rollouts.auditTrail()).toHaveLength(2);
   });
