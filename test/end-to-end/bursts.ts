@@ -94,6 +94,13 @@ async function audit({ service }: Stage, answers: readonly Answer[]): Promise<Fo
   return { answered: answered.size, calls: calls.length, outcomes: countBy(answers, outcomeOf) };
 }
 
+/** A gateway on a busy machine may also read a request too late. It says so, and has then done nothing either. */
+function expectOnlyRefusals(outcomes: Found['outcomes'], refused: number): void {
+  const { '200': _answered, '429 session_busy': busy = 0, '408 request_timeout': unread = 0, ...others } = outcomes;
+  expect(others).toEqual({});
+  expect(busy + unread).toBe(refused);
+}
+
 const turnOf = (requestId: string | null): string => String(requestId).split('.')[0] ?? '';
 const outcomeOf = ({ status, code }: Answer): string => (code === undefined ? `${status}` : `${status} ${code}`);
 
@@ -119,7 +126,7 @@ export function testBursts(prepare: () => Promise<Stage>, { one, many, killed }:
     process.stdout.write(`${one} at once to one session: ${JSON.stringify(outcomes)}\n`);
     expect(calls).toBe(answered);
     expect(answered).toBeGreaterThanOrEqual(limits.maxQueuedTurns);
-    expect(outcomes).toEqual({ '200': answered, '429 session_busy': one - answered });
+    expectOnlyRefusals(outcomes, one - answered);
   });
 
   test(`${many.perSession} messages at once to each of ${many.sessions} sessions, ${many.rounds} times: the same for each`, async () => {
@@ -133,7 +140,7 @@ export function testBursts(prepare: () => Promise<Stage>, { one, many, killed }:
       );
       expect(calls).toBe(answered);
       expect(answered).toBeGreaterThanOrEqual(many.sessions * limits.maxQueuedTurns);
-      expect(outcomes).toEqual({ '200': answered, '429 session_busy': total - answered });
+      expectOnlyRefusals(outcomes, total - answered);
     }
   });
 
@@ -150,7 +157,7 @@ export function testBursts(prepare: () => Promise<Stage>, { one, many, killed }:
     );
     expect(answered).toBeGreaterThanOrEqual(killed.sessions * limits.maxQueuedTurns);
     const total = killed.sessions * killed.perSession;
-    expect(outcomes).toEqual({ '200': answered, '429 session_busy': total - answered });
+    expectOnlyRefusals(outcomes, total - answered);
     expect(calls - answered).toBeLessThanOrEqual(sessions.length * stage.gateways.length);
   });
 }
