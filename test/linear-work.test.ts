@@ -1,5 +1,5 @@
 import type { ChatMessage, ChatReply, TranscriptTurn } from '../src/contract/chat';
-import { measurePrompt } from '../src/domain/turn/cjk';
+import { measurePrompt } from '../src/domain/turn/measure-text';
 import { withPrefill } from '../src/domain/turn/continuation';
 import { completeToolRounds, orphanedCallId } from '../src/domain/turn/tool-rounds';
 import { chatTurnProblem } from '../src/domain/turn/validate-input';

@@ -16,7 +16,7 @@ import type { ActivityDependencies } from './dependencies';
 import { makeAttempt } from './make-attempt';
 import { createRolloutActivities } from './rollout-activities';
 import { RecentLatency } from './target-health';
-import { TurnMemory } from './turn-memory';
+import { StepCache } from './step-cache';
 import { firstCallOf, recordTurn } from './turn-steps';
 
 export type { ActivityDependencies } from './dependencies';
@@ -34,7 +34,7 @@ const keepRefusedMs = 120_000;
 /** The steps of a turn and of a rollout. All their access to the outside world comes from `dependencies`. */
 export function createActivities(dependencies: ActivityDependencies) {
   const rollout = createRolloutActivities(dependencies);
-  const memory = new TurnMemory();
+  const steps = new StepCache();
   const recentLatency = new RecentLatency();
 
   async function attempt(
@@ -67,14 +67,14 @@ export function createActivities(dependencies: ActivityDependencies) {
 
   /** Another process may have used its ticket before it died. */
   function unusedTicket({ turnId, ticket }: ModelCallInput): ModelCallInput['ticket'] {
-    const isOurs = ticket?.owner === dependencies.owner && memory.takeTicket(turnId, ticket.attempt);
+    const isOurs = ticket?.owner === dependencies.owner && steps.takeTicket(turnId, ticket.attempt);
     return isOurs ? ticket : null;
   }
 
   /** A retried task joins the running call or gets its finished answer. */
   function callInTask(input: ModelCallInput): Promise<CallOutcome> {
     const { turnId, target, ticket, deadlineAtMs } = input;
-    return memory.once(
+    return steps.once(
       `call ${turnId} ${target.name} ${ticket?.attempt}`,
       ({ kind }) => (kind === 'answered' ? keepAnsweredMs : deadlineAtMs - Date.now()),
       () => attemptToCompletion(input),
@@ -112,7 +112,7 @@ export function createActivities(dependencies: ActivityDependencies) {
      */
     openTurn(input: OpenTurnInput): Promise<OpenedTurn> {
       const { turnId, requestHash = '' } = input;
-      return memory.once(`open ${turnId} ${requestHash}`, keepOpenedMs, () => admitAndTryFirst(input));
+      return steps.once(`open ${turnId} ${requestHash}`, keepOpenedMs, () => admitAndTryFirst(input));
     },
 
     /** A target's first call, as a local activity: failures are returned, and the workflow decides what to do. */

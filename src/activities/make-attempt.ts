@@ -4,13 +4,13 @@ import type { Target } from '../contract/policy';
 import type { Provider } from '../contract/provider';
 import type { AttemptTicket, CallOutcome, ModelCallInput } from '../contract/turn';
 import { AnswerSoFar } from '../domain/stream/answer-so-far';
-import { measurePrompt } from '../domain/turn/cjk';
+import { measurePrompt } from '../domain/turn/measure-text';
 import { Continuation, type PlacedText, withPrefill } from '../domain/turn/continuation';
 import { refusalReason } from '../domain/turn/degraded-reply';
 import { utf8Length } from '../domain/turn/messages';
 import { retryDelayMs } from '../domain/turn/retry-schedule';
 import { completionLimit, reservationFor } from './admit-turn';
-import { callProvider, type Call, circuitOpen, mayCall } from './ask-provider';
+import { callProvider, type Call, circuitOpen, mayCall } from './call-provider';
 import type { ActivityDependencies } from './dependencies';
 import { type Failed, notMade, settlementOfAnswer, settlementOfFailure } from './settlements';
 

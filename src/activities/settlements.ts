@@ -1,8 +1,8 @@
 import type { CallFailure } from '../contract/failures';
 import type { Target } from '../contract/policy';
 import type { AttemptTicket, PromptMeasure, Settlement } from '../contract/turn';
-import { measureText } from '../domain/turn/cjk';
-import { bookUsage } from '../domain/turn/claimed-usage';
+import { measureText } from '../domain/turn/measure-text';
+import { bookUsage } from '../domain/turn/book-usage';
 import type { CompletionResult } from '../contract/provider';
 
 export type Completed = Extract<CompletionResult, { kind: 'completed' }>;

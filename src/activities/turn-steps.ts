@@ -1,4 +1,4 @@
-import { measurePrompt } from '../domain/turn/cjk';
+import { measurePrompt } from '../domain/turn/measure-text';
 import type {
   Admission,
   CallOutcome,

@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs';
 import type { Ledger } from '../contract/ledger';
 import { LedgerUnavailableError } from '../contract/ledger';
-import { defaultGiveUpAfterMs, type RetryOptions, withRetries } from './failures';
+import { defaultGiveUpAfterMs, type RetryOptions, withRetries } from './retries';
 import { applyMigrations, readMigrations } from './migrations';
 import { openPostgres } from './postgres';
 import type { LedgerDatabase } from './schema';

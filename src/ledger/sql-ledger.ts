@@ -3,7 +3,7 @@ import { admit, reserveAttempt } from './admission';
 import type { ApiKeys } from '../contract/api-keys';
 import { closeSessionScope } from './budgets';
 import { costsBy, costTotals, listAttempts } from './costs';
-import { type RetryOptions, withRetries } from './failures';
+import { type RetryOptions, withRetries } from './retries';
 import type {
   AdmitRequest,
   AdmitResult,

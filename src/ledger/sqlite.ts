@@ -14,7 +14,7 @@ import {
 } from 'kysely';
 import { openSqliteFile } from '../platform/better-sqlite3';
 import { makePrivateDirectory } from '../platform/private-directory';
-import { errorCode } from './failures';
+import { errorCode } from './retries';
 import type { LedgerDatabase, LedgerTables } from './schema';
 
 /** Setting up the file may have to wait for another process that does the same; both take milliseconds. */

@@ -11,7 +11,7 @@ import {
   type ToolCallDelta,
 } from './response-schemas';
 import { firstValue } from './retry-after';
-import { StreamWatch } from './stream-watch';
+import { StreamTimeouts } from './stream-timeouts';
 
 /**
  * Only the kept text counts against the limit of a response. The envelope of each token takes up to a hundred times as many
@@ -28,7 +28,7 @@ export class StreamReader implements BodyReader {
   private readonly answer = new CollectedAnswer();
   private readonly decoder = new TextDecoder();
   private readonly parser;
-  private readonly watch: StreamWatch;
+  private readonly timeouts: StreamTimeouts;
   /** Reads a body that is not a stream. */
   private plain: JsonReader | null = null;
   private isEventStream = false;
@@ -46,7 +46,7 @@ export class StreamReader implements BodyReader {
     private readonly maxBytes: number,
     private readonly control: ExchangeControl,
   ) {
-    this.watch = new StreamWatch(stream.limits, control);
+    this.timeouts = new StreamTimeouts(stream.limits, control);
     this.parser = createParser({
       maxBufferSize: maxBytes,
       onEvent: (event) => this.onEvent(event),
@@ -61,11 +61,11 @@ export class StreamReader implements BodyReader {
   }
 
   onSent(): void {
-    this.watch.sent();
+    this.timeouts.sent();
   }
 
   onHead({ status, headers }: ResponseHead): void {
-    this.watch.head();
+    this.timeouts.head();
     const contentType = firstValue(headers['content-type'])?.toLowerCase() ?? '';
     this.isEventStream = contentType.startsWith('text/event-stream');
     if (status >= 300 || /json|html/.test(contentType)) this.plain = new JsonReader(this.maxBytes, this.control);
@@ -96,7 +96,7 @@ export class StreamReader implements BodyReader {
 
   close(): void {
     this.isOver = true;
-    this.watch.stop();
+    this.timeouts.stop();
   }
 
   private onEvent({ event, data }: EventSourceMessage): void {
@@ -131,8 +131,8 @@ export class StreamReader implements BodyReader {
     if (text !== '') this.stream.onText(text);
     // The chunk with the finish reason may have a usage, too, and be followed by the usage of the whole call.
     if (wasWhole && countsTokens(chunk.usage)) this.finish();
-    else if (this.isWhole) this.watch.finished();
-    else if (isProgress) this.watch.token();
+    else if (this.isWhole) this.timeouts.finished();
+    else if (isProgress) this.timeouts.token();
   }
 
   private finish(): void {

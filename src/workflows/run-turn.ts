@@ -17,11 +17,11 @@ import type {
   TokenUsage,
   TurnTotals,
 } from '../contract/turn';
-import { measurePrompt } from '../domain/turn/cjk';
+import { measurePrompt } from '../domain/turn/measure-text';
 import { blockedReply, degradedReply, detectLanguage, refusalReason } from '../domain/turn/degraded-reply';
 import { messageText } from '../domain/turn/messages';
 import { toUsd } from '../domain/turn/prices';
-import { callTarget } from './ask-target';
+import { callTarget } from './call-target';
 
 export interface Turn extends RequestOptions {
   readonly turnId: string;

@@ -4,7 +4,7 @@ import { type Activities, createActivities } from '../../src/activities/create-a
 import { TargetHealth } from '../../src/activities/target-health';
 import type { ConfigFileInput } from '../../src/config/schema';
 import type { Admission, ModelCallInput, OpenTurnInput, OpenedTurn } from '../../src/contract/turn';
-import { measurePrompt } from '../../src/domain/turn/cjk';
+import { measurePrompt } from '../../src/domain/turn/measure-text';
 import type { Ledger } from '../../src/contract/ledger';
 import { createProvider } from '../../src/providers/openai-compatible';
 import type { Provider } from '../../src/contract/provider';

@@ -1,6 +1,6 @@
 /** A ledger from before token counts had 64 bits, with what it holds and who works on it. */
 import { Migrator } from 'kysely';
-import { withRetries } from '../../src/ledger/failures';
+import { withRetries } from '../../src/ledger/retries';
 import { migrations } from '../../src/ledger/migrations';
 import { migrateLedger, openLedger } from '../../src/ledger/open-ledger';
 import { openPostgres } from '../../src/ledger/postgres';

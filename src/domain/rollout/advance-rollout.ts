@@ -8,7 +8,7 @@ import type {
 } from '../../contract/rollout';
 import { evidenceDueAtMs, formatDuration, frozenUntilMs, stepDueAtMs } from './clock';
 import { type Findings, findingsOf } from './findings';
-import { advanceTo, begin, enter, rollBack, unchanged } from './moves';
+import { advanceTo, begin, enter, rollBack, unchanged } from './transitions';
 
 /**
  * The one rule of a rollout: what comes next. Pure, so that the workflow that acts on it, the simulation that tries it

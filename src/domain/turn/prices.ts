@@ -1,6 +1,6 @@
 import type { ModelPrice } from '../../contract/policy';
 import type { PromptMeasure, TokenUsage } from '../../contract/turn';
-import type { TextMeasure } from './cjk';
+import type { TextMeasure } from './measure-text';
 
 /**
  * Tokens that a provider may count in addition to the text: roles, separators and turn markers of its chat template. Known

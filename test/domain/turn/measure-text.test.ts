@@ -1,4 +1,4 @@
-import { measurePrompt, measureText } from '../../../src/domain/turn/cjk';
+import { measurePrompt, measureText } from '../../../src/domain/turn/measure-text';
 
 const scripts = /^[\p{Script=Han}\p{Script=Hiragana}\p{Script=Katakana}\p{Script=Hangul}]$/u;
 // Tone marks, and characters framed by a circle or a square: no text is made of them.

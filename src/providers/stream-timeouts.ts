@@ -6,7 +6,7 @@ import { PauseTolerantTimer } from './pause-tolerant-timer';
 const graceAfterFinishMs = 1_000;
 
 /** Aborts a streamed call that is silent for too long, and ends it when nothing follows its finish reason. */
-export class StreamWatch {
+export class StreamTimeouts {
   private readonly headers = new PauseTolerantTimer();
   /** Limits the wait for the first token, then for each next token, then for what may follow the last. */
   private readonly next = new PauseTolerantTimer();

@@ -11,7 +11,7 @@ const keepUsedTicketsMs = 600_000;
  * its local activities with it: the second time joins the running call, or takes the finished answer, instead of buying a
  * second one. See docs/architecture.md, "A turn done once".
  */
-export class TurnMemory {
+export class StepCache {
   private readonly running = new Map<string, Promise<unknown>>();
   private readonly finished: LRUCache<string, { readonly result: unknown }>;
   private readonly usedTickets = new Set<string>();

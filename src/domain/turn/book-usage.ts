@@ -1,7 +1,7 @@
 import type { ModelPrice } from '../../contract/policy';
 import type { ReportedUsage } from '../../contract/provider';
 import type { PromptMeasure, Settlement, TokenUsage } from '../../contract/turn';
-import type { TextMeasure } from './cjk';
+import type { TextMeasure } from './measure-text';
 import { exactCostNanoUsd, formatUsd, promptTokensUpperBound } from './prices';
 
 /** What we know about a call independently of its provider. */

@@ -1,7 +1,7 @@
 import type { ReportedUsage } from '../../../src/contract/provider';
 import * as fc from 'fast-check';
 import type { ModelPrice } from '../../../src/contract/policy';
-import { bookUsage } from '../../../src/domain/turn/claimed-usage';
+import { bookUsage } from '../../../src/domain/turn/book-usage';
 import { promptTokensUpperBound } from '../../../src/domain/turn/prices';
 
 const price: ModelPrice = {
