@@ -4,7 +4,7 @@ import { withPrefill } from '../src/domain/turn/continuation';
 import { completeToolRounds, orphanedCallId } from '../src/domain/turn/tool-rounds';
 import { chatTurnProblem } from '../src/domain/turn/validate-input';
 import { contextWindow } from '../src/domain/turn/window';
-import { historyOf } from '../src/gateway/to-turn';
+import { historyOf } from '../src/gateway/session-turn';
 import { ConversationState } from '../src/workflows/conversation-state';
 import { readsOf } from './support/counted-reads';
 

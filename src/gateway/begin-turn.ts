@@ -18,7 +18,8 @@ import type { RegisteredTurn } from './completion';
 import type { GatewayContext } from './context';
 import { badRequest, GatewayError, wrongField } from './gateway-error';
 import type { TurnEnd } from './stream-turn-events';
-import { pathInRequest, sessionTurn, statelessTurn, type TurnCall } from './to-turn';
+import { sessionTurn } from './session-turn';
+import { pathInRequest, statelessTurn, type TurnCall } from './to-turn';
 import { joinTurn, waitForTurn } from './wait-for-turn';
 
 export interface BegunTurn extends RegisteredTurn {
