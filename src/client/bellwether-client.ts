@@ -11,6 +11,7 @@ import type {
   ChatReply,
   ChatTurnInput,
   ConversationInput,
+  ConversationOutline,
   ConversationSpend,
   RequestOptions,
   SendMessageInput,
@@ -182,6 +183,15 @@ export class BellwetherClient {
   }
 
   /**
+   * What the session remembers, as fingerprints: by it a gateway finds where the history that a request brings belongs.
+   * Waits for a worker and for the running turn no longer than `deadlineMs`.
+   * @throws {ConversationNotFoundError}
+   */
+  async outline(sessionId: string, deadlineMs = questionDeadlineMs): Promise<ConversationOutline> {
+    return this.ask(sessionId, (handle) => handle.query<ConversationOutline>(names.outlineQuery), deadlineMs);
+  }
+
+  /**
    * Closes the session once the turns that Temporal has taken are answered; those that still wait here are refused.
    * @throws {ConversationNotFoundError}
    */
@@ -277,10 +287,11 @@ export class BellwetherClient {
   private async ask<Answer>(
     sessionId: string,
     question: (handle: ReturnType<Client['workflow']['getHandle']>) => Promise<Answer>,
+    deadlineMs = questionDeadlineMs,
   ): Promise<Answer> {
     refuseInvalid(idProblem(['sessionId'], sessionId));
     const handle = this.temporal.workflow.getHandle(names.conversationWorkflowId(sessionId));
-    return this.persist(() => question(handle), `Session ${sessionId}`, questionDeadlineMs);
+    return this.persist(() => question(handle), `Session ${sessionId}`, deadlineMs);
   }
 
   /** Repeats a call until it is answered for good or the deadline has passed. Every call here may be repeated. */
@@ -331,8 +342,15 @@ function refuseInvalid(problem: Problem | null): void {
   if (problem) throw new InvalidInputError([problem]);
 }
 
-/** Delivery is how an answer comes, and not what is asked. */
-function requestHashOf({ delivery: _delivery, ...request }: RequestOptions & { readonly turnId?: string }): string {
+/**
+ * Delivery is how an answer comes, and not what is asked. Nor is the branch: a gateway finds it anew when a request comes
+ * again, and the conversation may have gone on meanwhile.
+ */
+function requestHashOf({
+  delivery: _delivery,
+  branch: _branch,
+  ...request
+}: RequestOptions & Partial<Pick<SendMessageInput, 'turnId' | 'branch'>>): string {
   return sha256(canonicalJson(request));
 }
 
