@@ -38,13 +38,24 @@ export function pathInRequest(path: ProblemPath, call: TurnCall): ProblemPath {
       return ['messages', firstNew, 'content'];
     case 'messages':
       return typeof index === 'number' ? ['messages', firstNew + index, ...inside] : path;
-    case 'history': {
-      const firstOld = firstNew - (options.history?.length ?? 0);
-      return typeof index === 'number' ? ['messages', firstOld + index, ...inside] : ['messages'];
-    }
+    case 'history':
+      return ['messages', ...inHistory(firstNew, options.history, [index, ...inside])];
+    case 'branch':
+      if (index === 'systemPrompt') return ['messages', 0, 'content'];
+      return ['messages', ...inHistory(firstNew, options.branch?.history, inside)];
     default:
       return pathInBody(path);
   }
+}
+
+/** A history ends where what is new begins. */
+function inHistory(
+  firstNew: number,
+  history: readonly ChatMessage[] = [],
+  [index, ...inside]: readonly (ProblemPath[number] | undefined)[],
+): ProblemPath {
+  if (typeof index !== 'number') return [];
+  return [firstNew - history.length + index, ...inside.filter((field) => field !== undefined)];
 }
 
 export function optionsOf(body: ChatRequest, { turnId, keyId, userId, model, deadlineMs }: TurnFrame) {

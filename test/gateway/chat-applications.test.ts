@@ -1,6 +1,8 @@
 /** The requests of Open WebUI and LibreChat, in the order in which they send them. */
 import fc from 'fast-check';
 import type { ChatMessage, Transcript } from '../../src/contract/chat';
+import { limits } from '../../src/contract/limits';
+import { chatTurnWorkflowType, conversationWorkflowId } from '../../src/contract/names';
 import type { Completion } from '../../src/gateway/completion';
 import { startRecordingProvider, type RecordedRequest, type RecordingProvider } from '../support/recording-provider';
 import { unique } from '../support/temporal';
@@ -363,6 +365,47 @@ test('a client that sends only what is new goes on with the latest turn', async 
   const two = await shown.ask(user('And the invoice?'));
   await shown.ask(user('Thanks.'));
   expect(provider.requests.at(-1)?.messages).toEqual([...one, ...two, user('Thanks.')]);
+});
+
+test('a conversation that has ended meanwhile begins anew with what the application shows', async () => {
+  const shown = new Chat(openWebUi);
+  const sessionId = `${setting.key.split('_')[1]}.${shown.id}`;
+  const { client, temporal } = setting.service;
+  const { content } = await client.send({ sessionId, content: 'Where is my order?', idleTimeoutMs: 1_000 });
+  await temporal.workflow.getHandle(conversationWorkflowId(sessionId)).result();
+  await shown.say(user('Where is my order?'), assistant(content), user('And the invoice?'));
+  expect(await shown.remembered()).toEqual(['And the invoice?']);
+  const changed = await shown.say(user('Where is my parcel?'));
+  await shown.say(...changed, user('Thanks.'));
+  expect(await shown.remembered()).toHaveLength(3);
+});
+
+test('a conversation whose worker cannot tell what it remembers does not keep a request', async () => {
+  const shown = new Chat(openWebUi);
+  const { settings, temporal } = setting.service;
+  // As a conversation of an older worker, this workflow does not know the question.
+  await temporal.workflow.execute(chatTurnWorkflowType, {
+    workflowId: conversationWorkflowId(`${setting.key.split('_')[1]}.${shown.id}`),
+    taskQueue: settings.temporal.taskQueue,
+    args: [{ turnId: unique('turn'), messages: [user('Hello')] }],
+  });
+  const one = await shown.say(user('Where is my order?'));
+  await shown.say(...one, user('And the invoice?'));
+  expect(await shown.remembered()).toEqual(['And the invoice?']);
+});
+
+test('what is wrong with a message that was said before is told by its place in the request', async () => {
+  const shown = new Chat(libreChat);
+  const one = await shown.say(user('Where is my order?'));
+  const long = user('a'.repeat(limits.maxMessageBytes + 1));
+  const response = await shown.post([{ role: 'system', content: 'Be brief.' }, ...one, long]);
+  expect({ status: response.status, body: await response.json() }).toMatchObject({
+    status: 400,
+    body: { error: { param: 'messages[3].content' } },
+  });
+  const odd = { role: 'user', content: [{ type: 'sound' }] } as unknown as ChatMessage;
+  const changed = await shown.post([...one, odd, assistant('I see.'), user('And now?')]);
+  expect(await changed.json()).toMatchObject({ error: { param: 'messages[2].content[0].type' } });
 });
 
 test('an edit makes a session no cheaper', async () => {

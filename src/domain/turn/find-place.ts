@@ -80,5 +80,5 @@ function endsWith(
   }
   if (known <= length) return true;
   // The client has more than is remembered, which is no loss if a model would not see it, or the conversation never took it.
-  return isCut || length + addedCount >= limits.maxWindowMessages - 1;
+  return isCut || length + addedCount >= limits.maxWindowMessages;
 }
