@@ -69,10 +69,7 @@ export interface RequestOptions extends SamplingOptions {
  * messages. Former branches stay in the transcript.
  */
 export interface Branch {
-  /**
-   * The turn that it follows, also when others have followed that one. null: none. One that the conversation no longer
-   * remembers counts as the latest.
-   */
+  /** The turn that it follows, also when others have followed that one; one that is no longer remembered is refused. null: none. */
   readonly after: string | null;
   /** Messages between that turn and this one. Without a turn to follow, they stand for what the conversation was opened with. */
   readonly history?: readonly ChatMessage[];

@@ -50,15 +50,16 @@ export class ConversationState {
     return this.turns.findLast((turn) => turn.turnId === turnId)?.reply;
   }
 
-  /** The branch of a new turn as it is remembered: on a turn that is known, and without what the conversation has already. */
+  /** Whether a new turn can stand there. What a conversation that has begun anew was opened with stands for all before. */
+  canFollow({ after }: Branch): boolean {
+    return after === null || this.turns.length === 0 || this.turns.some(({ turnId }) => turnId === after);
+  }
+
+  /** The branch of a new turn as it is remembered: without what the conversation has already. */
   placed({ after, history }: Branch): NonNullable<TranscriptTurn['branch']> {
-    if (after === null) {
-      const isOpening = history === undefined || JSON.stringify(history) === JSON.stringify(this.history);
-      return isOpening ? { after } : { after, history };
-    }
-    if (this.turns.some(({ turnId }) => turnId === after)) return { after, ...(history?.length && { history }) };
-    const latest = this.turns.at(-1)?.turnId ?? null;
-    return latest === null || history === undefined ? { after: latest } : { after: latest, history };
+    if (after !== null && this.turns.length > 0) return { after, ...(history?.length && { history }) };
+    const isOpening = after !== null || JSON.stringify(history ?? this.history) === JSON.stringify(this.history);
+    return isOpening ? { after: null } : { after, history };
   }
 
   /** The messages that a model sees: this conversation's window, with the new messages at the end. */

@@ -108,6 +108,13 @@ export async function conversation(input: ConversationInput): Promise<Conversati
     const { turnId, content, messages, userId, branch: askedBranch, ...options } = message;
     // A turn that an older worker has run followed the latest one.
     const isOnBranch = askedBranch !== undefined && patched('turns-stand-on-branches');
+    if (isOnBranch && !state.canFollow(askedBranch)) {
+      refuseInvalid({
+        path: ['branch', 'after'],
+        code: 'unknown-reference',
+        message: `names a turn that session ${input.sessionId} does not remember: ${valueInWords(askedBranch.after)}`,
+      });
+    }
     const placed = isOnBranch ? state.placed(askedBranch) : undefined;
     const branch = placed && { ...placed, systemPrompt: askedBranch?.systemPrompt };
     const orphanedCallId = state.orphanedCallIn(newMessages(message), branch);

@@ -1,7 +1,8 @@
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import type { Branch, ChatMessage, ChatReply, TranscriptTurn } from '../../src/contract/chat';
 import { limits } from '../../src/contract/limits';
 import { findPlace } from '../../src/domain/turn/find-place';
+import { messageText } from '../../src/domain/turn/messages';
 import { contextWindow } from '../../src/domain/turn/window';
 import type { ChatRequest } from '../../src/gateway/chat-request';
 import { sessionTurn } from '../../src/gateway/session-turn';
@@ -108,7 +109,7 @@ test('whatever is edited, the model sees the window of what the application show
         expect(chat.ask(messages, answer)).toEqual(contextWindow([system, ...messages]));
         branches.push(
           isContinued
-            ? [...messages.slice(0, -1), assistant(`${String(last.content)}${answer}`)]
+            ? [...messages.slice(0, -1), assistant(`${messageText(last)}${answer}`)]
             : [...messages, assistant(answer)],
         );
       };
@@ -154,20 +155,16 @@ test('a history that was too long to be taken whole is not sent again with every
   }
 });
 
-test('a branch on a turn that nobody remembers goes on from the latest, and begins no circle', () => {
-  const state = new ConversationState('s', undefined, undefined);
-  const add = (index: number, branch: Branch) => state.add({ ...turn(index), branch: state.placed(branch) });
-  add(0, { after: 't-1' });
-  add(1, { after: 't-2' });
-  add(2, { after: 't-0' });
-  expect(state.windowWith([], { after: 't-1' }).map(({ content }) => content)).toEqual([
-    'question 0',
-    'answer 0',
-    'question 1',
-    'answer 1',
-  ]);
-  expect(state.windowWith([], { after: 't-2' })).toHaveLength(4);
-  // An older worker may have written what no newer one would.
+test('a turn follows one that is remembered, or what the conversation was opened with, and never in a circle', () => {
+  const state = new ConversationState('s', undefined, undefined, history);
+  expect(state.canFollow({ after: 't-9' })).toBe(true);
+  expect(state.placed({ after: 't-9' })).toEqual({ after: null });
+  expect(state.placed({ after: null, history })).toEqual({ after: null });
+  state.add({ ...turn(0), branch: { after: null } });
+  expect(state.canFollow({ after: 't-9' })).toBe(false);
+  expect(state.canFollow({ after: 't-0' })).toBe(true);
+  expect(state.windowWith([], { after: 't-0' })).toHaveLength(3);
+  expect(state.windowWith([], { after: null, history: [] })).toEqual([]);
   const circle = { ...turn(3), branch: { after: 't-3' } };
   const carried = { turns: [circle], totals: state.spend(), lastActivityAtMs: 0 };
   expect(new ConversationState('s', undefined, carried).windowWith([])).toHaveLength(2);

@@ -176,9 +176,13 @@ function branchProblem(branch: unknown): Problem | null {
     return { path: ['branch'], code: 'wrong-type', message: 'must be an object' };
   }
   const { after, history, systemPrompt } = branch as Partial<Branch>;
+  const path = ['branch', 'history'];
   return (
     (after === null ? null : idProblem(['branch', 'after'], after)) ??
-    (history === undefined ? null : historyProblem(history, ['branch', 'history'])) ??
+    (Array.isArray(history)
+      ? overLimit(path, 'too-many', ['has', history.length, 'entries'], limits.maxMessages)
+      : null) ??
+    (history === undefined ? null : historyProblem(history, path)) ??
     (systemPrompt === undefined || systemPrompt === ''
       ? null
       : contentProblem(['branch', 'systemPrompt'], systemPrompt))
