@@ -18,7 +18,8 @@ interface CodecServerFlags {
 
 function addOrigin(origin: string, origins: readonly string[] | undefined): readonly string[] {
   const parsed = URL.canParse(origin) ? new URL(origin).origin : undefined;
-  if (parsed !== origin) throw new InvalidArgumentError('An origin has a scheme, a host and a port, such as http://localhost:8080.');
+  if (parsed !== origin)
+    throw new InvalidArgumentError('An origin has a scheme, a host and a port, such as http://localhost:8080.');
   return [...(origins ?? []), origin];
 }
 

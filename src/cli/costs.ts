@@ -53,7 +53,7 @@ function asText(ledger: string, summary: CostSummary, by: CostDimension, rows: r
     ['estimated_monthly_cost', `${formatUsd(monthlyNanoUsd)}  30 × the mean of ${days} with spending`],
     ...(guideMonthlyNanoUsd === monthlyNanoUsd
       ? []
-      : [['', `${formatUsd(guideMonthlyNanoUsd)}  30 × the total, as the guide has it: it takes the total for one day's`]]),
+      : [['', `${formatUsd(guideMonthlyNanoUsd)}  the guide's estimate: 30 × the total, as if of one day`]]),
     ['remaining_budget', `${formatUsd(remainingTodayNanoUsd)}  of ${formatUsd(dayCapNanoUsd, 2)} today (UTC)`],
   ];
   return [
@@ -73,7 +73,8 @@ function oddLines({ overReservedNanoUsd, disbelievedCalls }: CostTotals): readon
     lines.push(['over_reservation', `${formatUsd(overReservedNanoUsd)}  ${meaning}`]);
   }
   if (disbelievedCalls > 0) {
-    const meaning = 'calls whose claimed usage is impossible; counted as unconfirmed. usage_note in the ledger says why';
+    const meaning =
+      'calls whose claimed usage is impossible; counted as unconfirmed. usage_note in the ledger says why';
     lines.push(['disbelieved_calls', `${disbelievedCalls}  ${meaning}`]);
   }
   return lines;

@@ -74,7 +74,7 @@ describe('bellwether costs', () => {
   it('says so when nothing ran yet, and makes no ledger', async () => {
     const { status, stdout } = await workspace.spawn(['costs']);
     expect(status).toBe(0);
-    expect(stdout).toContain('Nothing was spent yet');
+    expect(stdout).toContain('Nothing has been spent yet');
     expect(stdout).toContain('npx bellwether up');
     expect(await workspace.json(['costs'])).toMatchObject({ total_cost: 0, remaining_budget: 100, rows: [] });
     expect((await workspace.run(['costs'])).stdout).toBe(stdout);
@@ -122,8 +122,8 @@ describe('bellwether costs', () => {
     await fillLedger(Date.now());
     expect(await workspace.json(['costs'])).toMatchObject({ estimated_from_days: 2, estimated_monthly_cost: 0.0126 });
     const { stdout } = await workspace.run(['costs']);
-    expect(stdout).toMatch(/estimated_monthly_cost +\$0.012600 +the mean of 2 days with spending × 30/);
-    expect(stdout).toMatch(/\$0.025200 +the guide's total × 30/);
+    expect(stdout).toMatch(/estimated_monthly_cost +\$0.012600 +30 × the mean of 2 days with spending/);
+    expect(stdout).toMatch(/\$0.025200 +the guide's estimate: 30 × the total/);
   });
 
   it.each([

@@ -23,7 +23,7 @@ test(
         'Canary metrics look great! Ready to promote to 100% traffic.',
         'Promoting at 100%',
         'RolledBack at 0%: bargain is below 99%',
-        'and every verdict follows',
+        'and every decision follows from its evidence',
         'npx bellwether up',
       ]) {
         expect(stdout).toContain(shown);

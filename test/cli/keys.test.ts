@@ -115,7 +115,7 @@ describe('bellwether keys create', () => {
     [['--name', 'x', '--requests-per-minute', '0'], /'--requests-per-minute <number>'.*from 1 to 1,000,000/],
     [['--name', 'x', '--requests-per-minute', '1.5'], /'--requests-per-minute <number>'.*from 1 to 1,000,000/],
     [['--name', 'x', '--model', ''], /'--model <model...>'.*1 to 200 characters/],
-    [['--name', 'x', '--expires', 'soon'], /'--expires <when>'.*as 90d or 12h, or a UTC day, as 2027-01-31/],
+    [['--name', 'x', '--expires', 'soon'], /'--expires <when>'.*such as 90d or 12h, or a UTC day, such as 2027-01-31/],
     [['--name', 'x', '--expires', '2020-01-31'], /'--expires <when>'.*must be in the future/],
     [['--name', 'x', '--expires', '0d'], /'--expires <when>'.*must be in the future/],
     [['--name', 'x', '--expires', '2031-02-29'], /'--expires <when>'.*no such day/],
@@ -170,7 +170,7 @@ describe('bellwether keys revoke', () => {
     const again = await keys('revoke', id);
     expect(JSON.parse((await keys('revoke', id, '--json')).stdout)).toMatchObject({ id, state: 'revoked' });
     expect(again.status).toBe(0);
-    expect(again.stdout).toMatch(/was revoked before, at \d{4}-/);
+    expect(again.stdout).toMatch(/was already revoked, at \d{4}-/);
   });
 
   it('takes the whole key for its id, and does not repeat it', async () => {

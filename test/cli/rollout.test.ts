@@ -134,7 +134,7 @@ describe('bellwether rollout', () => {
       ['roll-back', 'ann'],
     ]);
     expect((await rollout('history', '--rollouts')).stdout).toMatch(new RegExp(`${name} .*✖ RolledBack .*ann`));
-    expect(await spawned('verify')).toMatchObject({ status: 0, stdout: expect.stringContaining('are whole') });
+    expect(await spawned('verify')).toMatchObject({ status: 0, stdout: expect.stringContaining('are intact') });
   });
 
   it('answers a command to a rollout that has ended with how it ended and what to do instead', async () => {

@@ -36,7 +36,7 @@ describe('bellwether setup', () => {
     expect(await retentionSeconds(namespace)).toBe(3 * 24 * 60 * 60);
 
     const { stdout } = await workspace.spawn(['setup'], environment);
-    expect(stdout).toContain(`namespace ${namespace}: was there`);
+    expect(stdout).toContain(`namespace ${namespace}: already there`);
     const { status } = await workspace.run(['doctor'], environment);
     expect(status).toBe(0);
   });

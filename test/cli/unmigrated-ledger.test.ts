@@ -34,11 +34,11 @@ describeOnEachDatabase('questions about a ledger that is not migrated', (databas
     const { status, stdout } = await workspace.run(['costs'], environment);
     expect([status, stdout]).toEqual([
       0,
-      expect.stringMatching(`^Nothing was spent yet: there is no .* ${databases.name} `),
+      expect.stringMatching(`^Nothing has been spent yet: there is no .* ${databases.name} `),
     ]);
     expect(await ledgerCheck()).toMatchObject({
       status: 'skipped',
-      detail: expect.stringContaining('made by the first start'),
+      detail: expect.stringContaining('the first start or setup creates it'),
     });
     // All of them: nobody has applied any before.
     expect(await migrateLedger(database.location)).toEqual(await migrationsApplied());
@@ -50,7 +50,7 @@ describeOnEachDatabase('questions about a ledger that is not migrated', (databas
     await forgetLastMigration(database);
     expect(await ledgerCheck()).toMatchObject({
       status: 'failed',
-      detail: expect.stringContaining(`pending: ${migrated.at(-1)}`),
+      detail: expect.stringContaining(`pending migrations: ${migrated.at(-1)}`),
       advice: expect.stringContaining('npx bellwether setup'),
     });
     expect(await migrationsApplied()).toEqual(migrated.slice(0, -1));

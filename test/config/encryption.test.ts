@@ -27,10 +27,10 @@ describe('encryption keys', () => {
   });
 
   it.each([
-    ['is too short', 'a:c2hvcnQ=', 'entry 1 has 5 bytes where 32 are needed'],
+    ['is too short', 'a:c2hvcnQ=', 'entry 1 has 5 bytes, but a key needs 32'],
     ['has no id', newKey(), 'entry 1 is not id:base64'],
     ['is not base64', 'a:_____', 'entry 1 is not id:base64'],
-    ['has the id of another', `a:${newKey()},a:${newKey()}`, 'entry 2 has an id that an earlier entry has'],
+    ['has the id of another', `a:${newKey()},a:${newKey()}`, 'entry 2 has the same id as an earlier entry'],
   ])('are refused, without their text, when one %s', (_, keys, problem) => {
     const problems = workspace.problems({ BELLWETHER_ENCRYPTION_KEYS: keys });
     expect(problems).toEqual([expect.stringContaining(problem)]);

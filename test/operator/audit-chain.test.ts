@@ -116,7 +116,7 @@ describeOnEachDatabase('the audit of rollouts', (databases) => {
     const { databaseUrl, dataDirectory } = test.database.location;
     const environment = { BELLWETHER_DATA_DIR: dataDirectory, ...(databaseUrl && { DATABASE_URL: databaseUrl }) };
     const before = await workspace.run(['rollout', 'verify'], environment);
-    expect(before).toMatchObject({ status: 0, stdout: expect.stringContaining('6 rows of 2 rollouts are whole') });
+    expect(before).toMatchObject({ status: 0, stdout: expect.stringContaining('6 rows of 2 rollouts are intact') });
 
     await test.database.query("update rollout_audit set actor = 'eve' where position = 5 returning position");
     const after = await workspace.run(['rollout', 'verify', 'november'], environment);

@@ -47,7 +47,11 @@ async function checkServer(settings: TemporalSettings, isEmbedded: boolean): Pro
     const missing = await missingSearchAttributes(connection, namespace, Object.values(searchAttributeNames));
     const detail = `${where}, namespace ${namespace}`;
     if (missing.length === 0) return { status: 'ok', detail: `${detail}, search attributes registered` };
-    return { status: 'failed', detail: `${detail}: missing search attributes: ${missing.join(', ')}`, advice: setupAdvice };
+    return {
+      status: 'failed',
+      detail: `${detail}: missing search attributes: ${missing.join(', ')}`,
+      advice: setupAdvice,
+    };
   } finally {
     await connection.close();
   }

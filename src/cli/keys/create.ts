@@ -35,14 +35,21 @@ export function createCommand(): Command {
     )
     .option('--operator', "an operator's key, for those who run the service (default: a key for chat)")
     .addOption(
-      new Option('--day-usd <amount>', 'the most that its turns may cost per UTC day (default: no limit)').argParser(parseUsd),
+      new Option('--day-usd <amount>', 'the most that its turns may cost per UTC day (default: no limit)').argParser(
+        parseUsd,
+      ),
     )
-    .addOption(new Option('--total-usd <amount>', 'the most that they may cost in total (default: no limit)').argParser(parseUsd))
+    .addOption(
+      new Option('--total-usd <amount>', 'the most that they may cost in total (default: no limit)').argParser(
+        parseUsd,
+      ),
+    )
     .addOption(new Option('--model <model...>', 'the model names it may use (default: all)').argParser(addModel))
     .addOption(
-      new Option('--requests-per-minute <number>', "requests that it may send per minute (default: the gateway's limit)").argParser(
-        parseRequestsPerMinute,
-      ),
+      new Option(
+        '--requests-per-minute <number>',
+        "requests that it may send per minute (default: the gateway's limit)",
+      ).argParser(parseRequestsPerMinute),
     )
     .addOption(
       new Option(

@@ -27,5 +27,8 @@ export function rolloutCommand(): Command {
     simulateCommand(),
   ];
   for (const subcommand of subcommands) command.addCommand(subcommand.exitOverride());
-  return command.addHelpText('after', '\nThe help of each command lists its exit statuses: bellwether rollout watch --help');
+  return command.addHelpText(
+    'after',
+    '\nThe help of each command lists its exit statuses: bellwether rollout watch --help',
+  );
 }

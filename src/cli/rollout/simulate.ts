@@ -58,7 +58,10 @@ export function simulateCommand(): Command {
       new Option('--plan <name>', 'steps and bakes').choices(Object.keys(rolloutPlans)).default(defaultRolloutPlan),
     )
     .addOption(
-      new Option('--interval <duration>', "time between two analyses; a real rollout's is 5m, which takes longer to simulate")
+      new Option(
+        '--interval <duration>',
+        "time between two analyses; a real rollout's is 5m, which takes longer to simulate",
+      )
         .argParser(parseDuration)
         .default(3_600_000, '1h'),
     )

@@ -37,9 +37,7 @@ export function startCommand(): Command {
       ),
     )
     .addOption(new Option('--compress <factor>', 'divide all times of the plan, to try it out').argParser(parseFactor))
-    .addOption(
-      new Option('--interval <duration>', 'time between two analyses (default: 5m)').argParser(parseDuration),
-    )
+    .addOption(new Option('--interval <duration>', 'time between two analyses (default: 5m)').argParser(parseDuration))
     .option('--spec <file>', 'YAML or JSON with any field of the rollout: see docs/rollout.md')
     .option('--take-over', 'start even if traffic is elsewhere or another rollout was left unfinished')
     .option('--actor <name>', `who you are; kept in the audit trail (default: ${defaultActor()})`)

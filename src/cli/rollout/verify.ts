@@ -9,7 +9,10 @@ import { withOperator } from '../../operator/rollout-operator';
 export function verifyCommand(): Command {
   return new Command('verify')
     .description('check the audit trail: its hashes and its rows; make every decision again')
-    .argument('[name]', 'make only the decisions of this rollout again (default: all); the chain of hashes covers all rollouts')
+    .argument(
+      '[name]',
+      'make only the decisions of this rollout again (default: all); the chain of hashes covers all rollouts',
+    )
     .option('--json', 'print JSON')
     .addHelpText('after', '\nExit status: 0 the audit trail is intact, 1 it is not, 2 wrong usage or configuration.')
     .action(async (name: string | undefined, { json }: { json?: boolean }) => {

@@ -20,7 +20,9 @@ export function watchCommand(): Command {
     .description('follow a rollout until it has all traffic, is rolled back, or needs an operator')
     .argument('[name]', 'the rollout (default: the most recent one)')
     .addOption(
-      new Option('--timeout <duration>', 'give up after this time, such as 1h (default: never)').argParser(parseDuration),
+      new Option('--timeout <duration>', 'give up after this time, such as 1h (default: never)').argParser(
+        parseDuration,
+      ),
     )
     .option('--wait', 'keep watching while it is paused or held')
     .option('--json', 'print one JSON object per line whenever something changes')
