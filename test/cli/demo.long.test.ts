@@ -8,7 +8,7 @@ import { CliWorkspace } from './run-cli';
 const demoTimeoutMs = 30 * 60_000;
 
 test(
-  'the demonstration shows all it promises and ends by itself with status 0',
+  'the demonstration shows everything it promises and ends with status 0',
   async () => {
     const workspace = new CliWorkspace();
     try {

@@ -33,7 +33,7 @@ it.each<[flags: Flags, said: string]>([
   [{ actor: '' }, '--actor must be a non-empty string'],
   [{ interval: 1 }, '--interval must be a duration from 100 ms to 8784 h, not 1 ms'],
   [{ interval: 367 * 24 * 3_600_000 }, '--interval must be a duration from 100 ms to 8784 h, not 8808 h'],
-])('options %j are refused by the name of the option', async (flags, said) => {
+])('the error names the option: %j', async (flags, said) => {
   expect(await refusalOf(flags)).toBe(said);
 });
 
@@ -102,6 +102,6 @@ it.each<[written: string, said: string]>([
     'freezeWindows: [{ from: tomorrow, to: 2026-12-01T00:00:00Z }]',
     'spec.yaml: freezeWindows[0].from: must be an ISO time with its zone, like 2026-11-27T00:00:00Z',
   ],
-])('a file with %s is refused by the name of its field', async (written, said) => {
+])('the error names the field of a file with %s', async (written, said) => {
   expect(await refusalOf({}, written)).toBe(said);
 });
