@@ -26,7 +26,7 @@ describe('a refusal to start a rollout', () => {
 });
 
 it.each([
-  [{ to: 'legacy' }, '--to must be another arm than --from (legacy)'],
+  [{ to: 'legacy' }, '--to must be a different arm from --from (legacy)'],
   [{ name: 'two words' }, '--name may hold visible ASCII characters only'],
   [{ actor: '' }, '--actor must be a non-empty string'],
   [{ interval: 1 }, '--interval must be a duration from 100 ms to 8784 h, not 1 ms'],

@@ -276,7 +276,7 @@ describe('bellwether rollout', () => {
     ['gates: { alpha: "0%" }', 'gates.alpha must be a number between 0 and 1, not 0'],
     ['gates: { alfa: 0.1 }', 'gates.alfa: is not a setting'],
     ['interval: 1ms', 'interval must be a duration from 100 ms to 8784 h, not 1 ms'],
-    ['canaryArm: legacy', 'canaryArm must be another arm than --from (legacy)'],
+    ['canaryArm: legacy', 'canaryArm must be a different arm from --from (legacy)'],
     ['freezeWindows: [{ from: tomorrow, to: 2026-12-01T00:00:00Z }]', 'freezeWindows[0].from: must be an ISO time'],
     ['[', 'yaml: '],
   ])('refuses a spec with %s', async (spec, message) => {

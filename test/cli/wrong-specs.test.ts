@@ -29,7 +29,7 @@ it.each<[flags: Flags, said: string]>([
   [{ from: '' }, '--from must be a non-empty string'],
   [{ from: 'a b' }, `--from ${asciiOnly}`],
   [{ to: 'ä' }, `--to ${asciiOnly}`],
-  [{ to: 'legacy' }, '--to must be another arm than --from (legacy)'],
+  [{ to: 'legacy' }, '--to must be a different arm from --from (legacy)'],
   [{ actor: '' }, '--actor must be a non-empty string'],
   [{ interval: 1 }, '--interval must be a duration from 100 ms to 8784 h, not 1 ms'],
   [{ interval: 367 * 24 * 3_600_000 }, '--interval must be a duration from 100 ms to 8784 h, not 8808 h'],
@@ -41,8 +41,8 @@ it.each<[written: string, said: string]>([
   // What the values mean together or in the rollout.
   ['name: two words', `name ${asciiOnly}`],
   ['baselineArm: ""', 'baselineArm must be a non-empty string'],
-  ['{ baselineArm: a, canaryArm: a }', 'canaryArm must be another arm than baselineArm (a)'],
-  ['canaryArm: legacy', 'canaryArm must be another arm than --from (legacy)'],
+  ['{ baselineArm: a, canaryArm: a }', 'canaryArm must be a different arm from baselineArm (a)'],
+  ['canaryArm: legacy', 'canaryArm must be a different arm from --from (legacy)'],
   ['actor: ""', 'actor must be a non-empty string'],
   ['steps: []', 'steps must be a list of 1 to 50 steps'],
   [
@@ -84,7 +84,7 @@ it.each<[written: string, said: string]>([
   ],
   // What is written.
   ['7', 'spec.yaml: the file must be an object'],
-  ['gates: { alfa: 0.1 }', 'spec.yaml: gates.alfa: is not a setting; look for a typing mistake'],
+  ['gates: { alfa: 0.1 }', 'spec.yaml: gates.alfa: is not a setting; check the spelling'],
   ['takeOver: maybe', 'spec.yaml: takeOver: must be a boolean'],
   ['plan: 71h', 'spec.yaml: plan: must be "72h" or "guide"'],
   [

@@ -139,7 +139,7 @@ describe('the verdicts of an audit trail', () => {
     expect(findWrongDecision(rows)).toEqual({ sequence: 4, problem: `its ${column} differs from its entry` });
   });
 
-  it('lack no row', () => {
+  it('are checked for missing rows', () => {
     expect(findWrongDecision(trail().map(rowOf).toSpliced(1, 1))).toMatchObject({ sequence: 2 });
   });
 
