@@ -8,10 +8,10 @@ import { withOperator } from '../../operator/rollout-operator';
 /** `bellwether rollout verify`: checks that the audit trail is complete and unaltered, and that its decisions follow from their evidence. */
 export function verifyCommand(): Command {
   return new Command('verify')
-    .description('check the audit trail: its hashes and its rows; make every decision again')
+    .description('check the audit trail: its hashes, its rows, and every decision, which is recomputed')
     .argument(
       '[name]',
-      'make only the decisions of this rollout again (default: all); the chain of hashes covers all rollouts',
+      'recompute only the decisions of this rollout (default: all); the chain of hashes covers all rollouts',
     )
     .option('--json', 'print JSON')
     .addHelpText('after', '\nExit status: 0 the audit trail is intact, 1 it is not, 2 wrong usage or configuration.')
