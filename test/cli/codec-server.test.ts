@@ -23,8 +23,8 @@ test('an address that other machines can reach is refused without --allow-remote
 
 test.each([
   ['an origin with a path', ['--origin', 'http://localhost:8080/']],
-  ['an origin that is no URL', ['--origin', 'localhost']],
-  ['a port that is none', ['--port', '70000']],
+  ['an origin that is not a URL', ['--origin', 'localhost']],
+  ['an invalid port', ['--port', '70000']],
 ])('%s is wrong usage', async (_name, args) => {
   const { status, stderr } = await workspace.run(['codec-server', ...args], encryption);
   expect(status).toBe(2);

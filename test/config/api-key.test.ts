@@ -67,7 +67,7 @@ describe('a provider’s key', () => {
   it.each([
     ['holds a line break', { HOLYSHEEP_API_KEY: 'sk-very\nsecret' }],
     ['is in the environment twice', { HOLYSHEEP_API_KEY: 'sk-very-secret', HOLYSHEEP_API_KEY_FILE: 'key.txt' }],
-    ['has a file that is not there', { HOLYSHEEP_API_KEY_FILE: '/nowhere/key' }],
+    ['names a missing file', { HOLYSHEEP_API_KEY_FILE: '/nowhere/key' }],
   ])('is refused, naming the variable and not the key, if it %s', (_, environment) => {
     const problems = workspace.problems(environment);
     expect(problems).toHaveLength(1);

@@ -150,7 +150,7 @@ describe('a problem of the configuration file', () => {
     ['a number as text', 'retry: { baseDelayMs: "10" }', '1: retry.baseDelayMs: must be a number'],
     ['an unknown choice', 'retry: { afterSilence: wait }', '1: retry.afterSilence: must be "retry" or "next-target"'],
     ['a stream without end', 'stream: { totalMs: 999999 }', '1: stream.totalMs: must be at most 480000'],
-    ['a limit that is none', 'stream: { tokenMs: 5 }', '1: stream.tokenMs: is not a setting'],
+    ['an unknown limit', 'stream: { tokenMs: 5 }', '1: stream.tokenMs: is not a setting'],
     [
       'a silence that is longer than the call',
       'stream: { idleMs: 9000, totalMs: 8000 }',
@@ -189,7 +189,7 @@ describe('a problem of the configuration file', () => {
       'providers: { a: { baseUrl: http://u:p@h/v1 } }',
       '1: providers.a.baseUrl: must not',
     ],
-    ['an address that is none', 'providers: { a: { baseUrl: ftp://h } }', '1: providers.a.baseUrl: must be an http or'],
+    ['an invalid address', 'providers: { a: { baseUrl: ftp://h } }', '1: providers.a.baseUrl: must be an http or'],
     ['a provider without address', 'providers: { a: {} }', '1: providers.a.baseUrl: is missing'],
     ['an unknown default', 'defaultArm: nowhere', '1: defaultArm: no arm named "nowhere"; there are: holysheep, leg'],
     ['an unknown arm of a user', 'pinnedUsers: { ann: nowhere }', '1: pinnedUsers.ann: no arm named "nowhere"; there'],

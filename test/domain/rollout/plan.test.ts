@@ -24,7 +24,7 @@ describe('the 72-hour plan', () => {
   it.each([
     ['a little', 18.5, [18.5, 30, 60, 72]],
     ['by a step', 30, [30, 36, 60, 72]],
-    ['by more, so that two steps are as short as may be', 49, [49, 55, 67, 73]],
+    ['by more, so that two steps are as short as possible', 49, [49, 55, 67, 73]],
     ['by so much that every step is', 60, [60, 66, 78, 84]],
     ['until just before the end', 71.75, [71.75, 77.75, 89.75, 95.75]],
   ])('is caught up with by the minimum bakes if the evidence is late %s', (_, fromHours, reachedAt) => {
