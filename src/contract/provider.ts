@@ -34,6 +34,10 @@ export interface ReportedUsage {
   /** Clamped to 0…prompt tokens, whatever was reported: cached tokens can only lower the price. */
   readonly cachedPromptTokens: number;
   readonly completionTokens: unknown;
+  /** Some providers leave the tokens of the model's reasoning out of the completion tokens, but not out of the total. */
+  readonly totalTokens?: unknown;
+  /** The tokens of the model's reasoning, which most providers include in the completion tokens. */
+  readonly reasoningTokens?: unknown;
 }
 
 export type CompletionResult =

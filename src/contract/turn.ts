@@ -54,6 +54,8 @@ export interface TokenUsage {
   readonly promptTokens: number;
   readonly cachedPromptTokens: number;
   readonly completionTokens: number;
+  /** Those of the completion tokens that the model thought with, if its provider says so. */
+  readonly reasoningTokens?: number;
 }
 
 /** How one attempt ends in the ledger. */

@@ -9,8 +9,9 @@ import {
   classifyErrorResponse,
   classifyUnusableResponse,
 } from './classify-failure';
-import { type Answer, completionCall, readCompletion } from './completion-call';
+import { completionCall } from './completion-request';
 import { type BodyReader, type Exchange, exchange, type ExchangeControl, type ExchangeRequest } from './exchange';
+import { type Answer, readCompletion } from './read-completion';
 import { completionSchema, JsonReader, modelListSchema } from './response-schemas';
 import { StreamReader } from './stream-reader';
 

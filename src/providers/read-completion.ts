@@ -1,41 +1,5 @@
-import type { ExchangeRequest } from './exchange';
-import type { ReportedUsage, CompletionRequest, CompletionResult } from '../contract/provider';
+import type { CompletionResult, ReportedUsage } from '../contract/provider';
 import type { Completion } from './response-schemas';
-
-const protectedFields: ReadonlySet<string> = new Set([
-  // Rejected by providers unless a stream is requested.
-  'stream_options',
-  // The newer name of `max_tokens` would override its limit.
-  'max_completion_tokens',
-  // Only one answer is reserved, and each additional one is charged.
-  'n',
-  'best_of',
-  // These change the price or add a fee.
-  'service_tier',
-  'web_search_options',
-]);
-
-/** The request for a completion. Options cannot override the fields that cost and delivery depend on. */
-export function completionCall(request: CompletionRequest, path: string): ExchangeRequest {
-  const { model, messages, temperature, maxTokens, requestId, timeoutMs, signal, stream, options } = request;
-  const body = {
-    ...Object.fromEntries(Object.entries(options ?? {}).filter(([field]) => !protectedFields.has(field))),
-    model,
-    messages,
-    temperature,
-    max_tokens: maxTokens,
-    stream: stream === undefined ? undefined : true,
-    stream_options: stream === undefined ? undefined : { include_usage: true },
-  };
-  return {
-    method: 'POST',
-    path,
-    headers: { 'content-type': 'application/json', 'x-request-id': requestId },
-    body: JSON.stringify(body),
-    timeoutMs,
-    signal,
-  };
-}
 
 export type Answer = Omit<Extract<CompletionResult, { kind: 'completed' }>, 'kind' | 'latencyMs'>;
 
@@ -56,12 +20,16 @@ export function readCompletion(completion: Completion, requestedModel: string): 
 /** Reads the reported usage without validating it. Only the cached tokens are corrected, because they can only lower the price. */
 function readUsage(usage: unknown): ReportedUsage | null {
   if (usage === null || usage === undefined) return null;
-  const { prompt_tokens, completion_tokens, prompt_tokens_details } = fieldsOf(usage);
+  const { prompt_tokens, completion_tokens, total_tokens, prompt_tokens_details, completion_tokens_details } =
+    fieldsOf(usage);
   const { cached_tokens } = fieldsOf(prompt_tokens_details);
+  const { reasoning_tokens } = fieldsOf(completion_tokens_details);
   return {
     promptTokens: prompt_tokens,
     cachedPromptTokens: Math.min(countOrZero(cached_tokens), countOrZero(prompt_tokens)),
     completionTokens: completion_tokens,
+    ...(total_tokens !== undefined && { totalTokens: total_tokens }),
+    ...(reasoning_tokens !== undefined && { reasoningTokens: reasoning_tokens }),
   };
 }
 
