@@ -39,7 +39,7 @@ test.each([
   ['capabilities that are kept', 'cap_drop: [ALL]', 'cap_drop: [NET_RAW]', /worker: keeps capabilities/],
   ['a port for everyone', "'127.0.0.1:7233:7233'", "'7233:7233'", /temporal: publishes 7233:7233 beyond loopback/],
   [
-    'a volume nobody declared',
+    'an undeclared volume',
     '  postgresql-data: {}',
     '  other: {}',
     /postgresql: volume postgresql-data is not declared/,

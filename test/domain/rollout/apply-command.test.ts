@@ -146,11 +146,11 @@ describe('a promotion', () => {
   });
 
   it.each([
-    ['of somebody else', { ...force, actor: 'eve' }, 50],
+    ['by someone else', { ...force, actor: 'eve' }, 50],
     ['for another reason', { ...force, reason: 'really' }, 50],
-    ['that says where it goes on', { ...force, seenPercent: 25 }, 50],
+    ['that says where it starts', { ...force, seenPercent: 25 }, 50],
     ['that skips the rest', { ...force, full: true }, 100],
-  ])('by force starts from the step before it if it is one %s', (_, input, percent) => {
+  ])('by force goes beyond an earlier one if it is one %s', (_, input, percent) => {
     const rollout = new Rollout();
     rollout.command('promote', 3, force);
     expect(rollout.command('promote', 3, input).next.percent).toBe(percent);

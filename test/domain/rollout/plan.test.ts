@@ -27,7 +27,7 @@ describe('the 72-hour plan', () => {
     ['by more, so that two steps are as short as possible', 49, [49, 55, 67, 73]],
     ['by so much that every step is', 60, [60, 66, 78, 84]],
     ['until just before the end', 71.75, [71.75, 77.75, 89.75, 95.75]],
-  ])('is caught up with by the minimum bakes if the evidence is late %s', (_, fromHours, reachedAt) => {
+  ])('catches up with minimum bakes if the evidence is late: %s', (_, fromHours, reachedAt) => {
     const rollout = new Rollout();
     rollout.follow(200, from(fromHours));
     const percents = [25, 50, 75, 100];
