@@ -48,7 +48,7 @@ describe('bellwether keys create', () => {
     const shown = stdout.match(/bw_\w{12}_[\w-]{43}/g) ?? [];
     expect(shown).toHaveLength(1);
     expect(stdout).toContain('Copy it now: it cannot be shown again.');
-    expect(stdout).toMatch(/^Key \w{12} \(support-bot\) is in SQLite .*: no limit a day, no limit in all, all models/);
+    expect(stdout).toMatch(/^Key \w{12} \(support-bot\) is in SQLite .*: no daily limit, no total limit, all models/);
     expect(await check(shown[0]!)).toMatchObject({ kind: 'valid', key: { name: 'support-bot', role: 'chat' } });
   });
 
