@@ -49,7 +49,12 @@ test.each([
   ['a file mounted writable', 'roles.sql:ro', 'roles.sql', /roles\.sql is mounted writable/],
   ['a secret that git would keep', './deploy/secrets/codec_token', './codec_token', /outside deploy\/secrets/],
   ['a missing dependency', 'setup: { condition', 'set-up: { condition', /worker: depends on set-up/],
-  ['waiting for health without a health check', /test: \[CMD, redis-cli.*\]/, 'disable: true', /worker: waits for redis/],
+  [
+    'waiting for health without a health check',
+    /test: \[CMD, redis-cli.*\]/,
+    'disable: true',
+    /worker: waits for redis/,
+  ],
   [
     'a long-running service without a health check',
     /test: \[CMD, wget.*\]/,
