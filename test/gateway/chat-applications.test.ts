@@ -450,6 +450,6 @@ test('whatever its users do, a model is sent what they see', async () => {
       }
       expect((await shown.remembered()).filter((content) => content.startsWith('###'))).toEqual([]);
     }),
-    { numRuns: 5 },
+    { numRuns: 3 },
   );
 });

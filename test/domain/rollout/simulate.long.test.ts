@@ -4,7 +4,7 @@ jest.setTimeout(180_000);
 
 const runs = 10_000;
 
-it('2,000 requests an hour promote at least 99.9% of 99.7% canaries', async () => {
+it('2,000 requests an hour promote at least 99.9% of canaries at 99.7%', async () => {
   expect((await simulatePlan(0.997, 2000, runs)).promoted).toBeGreaterThanOrEqual(0.999);
 });
 

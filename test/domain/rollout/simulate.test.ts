@@ -3,7 +3,7 @@ import { simulateRollout } from '../../../src/domain/rollout/simulate';
 import { seededRandom } from '../../../src/domain/random';
 import { hourlySpec as spec, simulatePlan } from './simulate-plan';
 
-describe('simulated over the plan of 72 hours', () => {
+describe('simulated over the 72-hour plan', () => {
   it.each([
     { requestsPerHour: 500, promoted: 0.74 },
     { requestsPerHour: 1000, promoted: 0.986 },
@@ -19,7 +19,7 @@ describe('simulated over the plan of 72 hours', () => {
   );
 
   // The same with 10,000 runs each: simulate.long.test.ts.
-  it('2,000 requests an hour promote at least 99.9% of 99.7% canaries', async () => {
+  it('2,000 requests an hour promote at least 99.9% of canaries at 99.7%', async () => {
     expect((await simulatePlan(0.997, 2000, 1_000)).promoted).toBeGreaterThanOrEqual(0.999);
   });
 
@@ -32,14 +32,14 @@ describe('simulated over the plan of 72 hours', () => {
   });
 });
 
-it('the same seed gives the same runs, and another one others', async () => {
+it('the same seed gives the same runs, and another seed gives different ones', async () => {
   const options = { spec, canarySuccessRate: 0.997, baselineSuccessRate: 0.85, requestsPerHour: 500 };
   const run = (seed: string) => simulateRuns(options, 200, seed, () => undefined);
   expect(await run('a')).toEqual(await run('a'));
   expect(await run('b')).not.toEqual(await run('a'));
 });
 
-it('a run that a breach ends is rolled back where the baseline does better', () => {
+it('a run that ends in a breach is rolled back if the baseline does better', () => {
   const options = { spec, canarySuccessRate: 0.9, baselineSuccessRate: 0.999, requestsPerHour: 2000 };
   const random = seededRandom('breach');
   const outcomes = Array.from({ length: 100 }, () => simulateRollout(options, random));
