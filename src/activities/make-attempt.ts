@@ -84,18 +84,24 @@ async function callOnce(
     onText: (text) => show(answer.take(text)),
   });
 
+  const parameters = { target, prompt, maxTokens: completionLimit(policy, input.maxTokens) };
   if (result.kind === 'completed') {
     // A target that does not stream delivers everything at once.
     show(answer.take(result.content.slice(answer.takenLength)));
     const { content, rest } = answer.finish();
     show(rest);
-    const { model, finishReason, refusal, toolCalls } = result;
-    const maxTokens = completionLimit(policy, input.maxTokens);
-    const settlement = settlementOfAnswer(reserved, result, { target, prompt, maxTokens });
-    const answerFields = { content, finishReason, ...(refusal && { refusal }), ...(toolCalls && { toolCalls }) };
+    const { model, finishReason, refusal, toolCalls, thoughts } = result;
+    const settlement = settlementOfAnswer(reserved, result, parameters);
+    const answerFields = {
+      content,
+      finishReason,
+      ...(refusal && { refusal }),
+      ...(toolCalls && { toolCalls }),
+      ...(thoughts !== undefined && { thoughts }),
+    };
     return { kind: 'answered', ...answerFields, model, settlement };
   }
-  await ledger.settleAttempt(turnId, settlementOfFailure(reserved, result));
+  await ledger.settleAttempt(turnId, settlementOfFailure(reserved, result, parameters));
   const { failure, receivedBytes } = result;
   // If this failure has opened the circuit, the target would not be called after the delay either.
   const delayMs = mayCall(dependencies, call)

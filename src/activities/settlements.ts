@@ -2,13 +2,13 @@ import type { CallFailure } from '../contract/failures';
 import type { Target } from '../contract/policy';
 import type { AttemptTicket, PromptMeasure, Settlement } from '../contract/turn';
 import { measureText } from '../domain/turn/measure-text';
-import { bookUsage } from '../domain/turn/book-usage';
+import { type AnsweredCallFacts, bookUsage } from '../domain/turn/book-usage';
 import type { CompletionResult } from '../contract/provider';
 
 export type Completed = Extract<CompletionResult, { kind: 'completed' }>;
 export type Failed = Extract<CompletionResult, { kind: 'failed' }>;
 
-/** The parameters of the call that was answered. */
+/** The parameters of a call. */
 interface CallParameters {
   readonly target: Target;
   readonly prompt: PromptMeasure;
@@ -16,26 +16,12 @@ interface CallParameters {
   readonly maxTokens: number;
 }
 
-export function settlementOfAnswer(
-  ticket: AttemptTicket,
-  result: Completed,
-  { target, prompt, maxTokens }: CallParameters,
-): Settlement {
-  const { usage, content, refusal = '', toolCalls = [] } = result;
-  const answer = measureText(content + refusal + toolCalls.map((call) => JSON.stringify(call)).join(''));
-  const text = {
-    characters: prompt.characters + answer.characters,
-    cjkCharacters: prompt.cjkCharacters + answer.cjkCharacters,
-  };
+export function settlementOfAnswer(ticket: AttemptTicket, result: Completed, call: CallParameters): Settlement {
+  const { usage, content, refusal = '', toolCalls = [], thoughts = '' } = result;
+  const said = content + refusal + toolCalls.map((call) => JSON.stringify(call)).join('') + thoughts;
   return {
     attempt: ticket.attempt,
-    ...bookUsage(usage, {
-      price: target.price,
-      reservedNanoUsd: ticket.reservedNanoUsd,
-      prompt,
-      text,
-      maxCompletionTokens: Math.max(target.maxOutputTokens, maxTokens),
-    }),
+    ...bookUsage(usage, factsOf(ticket, call, said)),
     outcome: 'answered',
     httpStatus: 200,
     latencyMs: Math.round(result.latencyMs),
@@ -43,16 +29,44 @@ export function settlementOfAnswer(
   };
 }
 
-export function settlementOfFailure(ticket: AttemptTicket, { failure, latencyMs }: Failed): Settlement {
+/** A provider that gave no answer may still have reported what it charges: what it broke off, or that it said nothing. */
+export function settlementOfFailure(
+  ticket: AttemptTicket,
+  { failure, latencyMs, usage = null }: Failed,
+  call?: CallParameters,
+): Settlement {
+  const isReported = call !== undefined && usage !== null && failure.charge === 'unknown';
+  const booking = isReported ? bookUsage(usage, factsOf(ticket, call, '')) : unreported(failure);
   return {
     attempt: ticket.attempt,
-    state: failure.charge === 'unknown' ? 'unconfirmed' : 'released',
-    costNanoUsd: 0,
-    usage: null,
+    ...booking,
     outcome: failure.kind,
     httpStatus: failure.httpStatus,
     latencyMs: Math.round(latencyMs),
     endedAtMs: Date.now(),
+  };
+}
+
+function unreported({ charge }: CallFailure): Pick<Settlement, 'state' | 'costNanoUsd' | 'usage'> {
+  return { state: charge === 'unknown' ? 'unconfirmed' : 'released', costNanoUsd: 0, usage: null };
+}
+
+/** What we know about a call independently of the usage that its provider reports. */
+function factsOf(
+  { reservedNanoUsd }: AttemptTicket,
+  { target, prompt, maxTokens }: CallParameters,
+  said: string,
+): AnsweredCallFacts {
+  const answer = measureText(said);
+  return {
+    price: target.price,
+    reservedNanoUsd,
+    prompt,
+    text: {
+      characters: prompt.characters + answer.characters,
+      cjkCharacters: prompt.cjkCharacters + answer.cjkCharacters,
+    },
+    maxCompletionTokens: Math.max(target.maxOutputTokens, maxTokens),
   };
 }
 
