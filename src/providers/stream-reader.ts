@@ -39,6 +39,7 @@ export class StreamReader implements BodyReader {
   private isOver = false;
   /** No more events are expected. */
   private isEnding = false;
+  private isInLastEvent = false;
   private isDone = false;
   private receivedBytes = 0;
 
@@ -105,10 +106,11 @@ export class StreamReader implements BodyReader {
   }
 
   private endEvents(): void {
-    // A provider may send its events as bare JSON, one a line.
-    if (this.form === 'json') this.parser.feed(this.plain);
     if (this.isEnding) return;
     this.isEnding = true;
+    // A provider may send its events as bare JSON, one a line.
+    if (this.form === 'json') this.parser.feed(this.plain);
+    this.isInLastEvent = true;
     this.parser.end();
   }
 
@@ -144,7 +146,7 @@ export class StreamReader implements BodyReader {
     if (chunk === undefined) {
       if (this.isWhole) this.finish();
       // An incomplete event at the end means a truncated stream, which `end` reports.
-      else if (!this.isEnding) this.control.abort({ kind: 'malformed-chunk' });
+      else if (!this.isInLastEvent) this.control.abort({ kind: 'malformed-chunk' });
       return;
     }
     const hadReason = this.answer.finishReason !== null;
