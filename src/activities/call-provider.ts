@@ -1,4 +1,4 @@
-import type { Target } from '../contract/policy';
+import type { Policy, Target } from '../contract/policy';
 import type { ModelCallInput } from '../contract/turn';
 import { healthSignals } from '../domain/turn/health-signals';
 import { attemptTimeoutMs } from '../domain/turn/retry-schedule';
@@ -32,7 +32,8 @@ export async function callProvider(
   const request: CompletionRequest = {
     model: target.model,
     messages,
-    temperature: input.temperature ?? policy.defaults.temperature,
+    temperature: input.temperature ?? defaultTemperature(policy, input.modelOptions),
+    rules: target.requestRules,
     maxTokens: completionLimit(policy, input.maxTokens),
     options: input.modelOptions,
     requestId,
@@ -52,6 +53,11 @@ export async function callProvider(
     return { result: completed, signal: isCutOff ? 'nothing' : healthSignals[outcome] };
   });
   return result ?? circuitOpen(target);
+}
+
+/** Many models refuse it beside the `top_p` that a caller asked for. */
+function defaultTemperature({ defaults }: Policy, modelOptions: ModelCallInput['modelOptions']): number | undefined {
+  return modelOptions !== undefined && 'top_p' in modelOptions ? undefined : defaults.temperature;
 }
 
 export function mayCall(dependencies: ActivityDependencies, call: Call): boolean {

@@ -34,7 +34,7 @@ export function settlementOfAnswer(
       reservedNanoUsd: ticket.reservedNanoUsd,
       prompt,
       text,
-      maxCompletionTokens: Math.max(target.maxOutputTokens, maxTokens),
+      maxCompletionTokens: Math.max(target.maxOutputTokens, maxTokens + target.maxThinkingTokens),
     }),
     outcome: 'answered',
     httpStatus: 200,
