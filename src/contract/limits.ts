@@ -12,6 +12,11 @@ export const limits = {
    */
   maxAnswerBytes: 1024 * 1024,
   /**
+   * The thoughts that come with an answer: over 30,000 tokens, and few enough for a conversation that remembers eight of them.
+   * The rest is left out.
+   */
+  maxThoughtBytes: 128 * 1024,
+  /**
    * Messages of one request. An agent that fills `maxRequestBytes` sends some hundreds; at this limit, a message has 500
    * bytes including all its fields. This bounds the work of a workflow activation, for which `maxRequestBytes` alone would
    * admit 34,000 messages.

@@ -50,6 +50,8 @@ export type CompletionResult =
       /** The model's own explanation for not answering; `content` is then usually empty. */
       readonly refusal?: string;
       readonly toolCalls?: readonly ToolCall[];
+      /** What the model thought before it answered. A provider may want to have it back beside the tool calls. */
+      readonly thoughts?: string;
       /** The model that answered, according to the provider. */
       readonly model: string;
       readonly finishReason: string | null;
@@ -60,6 +62,8 @@ export type CompletionResult =
   | {
       readonly kind: 'failed';
       readonly failure: CallFailure;
+      /** What the provider reported of an answer that it gave, but that is none. */
+      readonly usage?: ReportedUsage | null;
       readonly receivedBytes: boolean;
       readonly latencyMs: number;
     };

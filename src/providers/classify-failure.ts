@@ -110,6 +110,10 @@ function describeFailure({ cause, sent, head }: FailedExchange, confidential: Co
     }
     case 'truncated':
       return { kind: 'connection', retryable: true, words: 'the stream ended early, without a finish reason' };
+    case 'broken-off':
+      return { kind: 'connection', retryable: true, words: `the provider broke the answer off (${cause.reason})` };
+    case 'empty':
+      return { kind: 'malformed-response', retryable: false, words: 'the answer has neither text nor a tool call' };
     case 'cancelled': {
       const reason = redact(reasonText(cause.reason), confidential, maxReasonCharacters);
       return { kind: 'cancelled', retryable: false, words: `the call was cancelled: ${reason}` };

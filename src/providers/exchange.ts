@@ -26,6 +26,10 @@ export type FailureCause =
   | { readonly kind: 'malformed-chunk' }
   /** The body ended before the answer was complete. */
   | { readonly kind: 'truncated' }
+  /** The provider itself broke the answer off, for this reason. */
+  | { readonly kind: 'broken-off'; readonly reason: string }
+  /** A complete answer that says nothing, for no reason. */
+  | { readonly kind: 'empty' }
   | { readonly kind: 'network'; readonly error: Error };
 
 export interface FailedExchange {

@@ -1,6 +1,5 @@
 import { type Dispatcher, Pool } from 'undici';
 import type { CallFailure } from '../contract/failures';
-import { limits } from '../contract/limits';
 import type { CompletionRequest, CompletionResult, Provider, ProviderSettings } from '../contract/provider';
 import { measuredText } from '../domain/turn/messages';
 import {
@@ -10,9 +9,16 @@ import {
   classifyUnusableResponse,
 } from './classify-failure';
 import { completionCall } from './completion-request';
-import { type BodyReader, type Exchange, exchange, type ExchangeControl, type ExchangeRequest } from './exchange';
-import { type Answer, readCompletion } from './read-completion';
-import { completionSchema, JsonReader, modelListSchema } from './response-schemas';
+import {
+  type BodyReader,
+  type Exchange,
+  exchange,
+  type ExchangeControl,
+  type ExchangeRequest,
+  type FailureCause,
+} from './exchange';
+import { isTooLarge, readCompletion } from './read-completion';
+import { JsonReader, modelListSchema } from './response-schemas';
 import { StreamReader } from './stream-reader';
 
 /** TCP and TLS take a few round trips; a host that needs longer is unreachable. Leaves half of the first attempt's timeout. */
@@ -44,18 +50,21 @@ export function createProvider(settings: ProviderSettings): Provider {
         pool,
         settings,
         completionCall(request, `${basePath}/chat/completions`),
-        (control) =>
-          stream === undefined
-            ? new JsonReader(settings.maxResponseBytes, control)
-            : new StreamReader(stream, settings.maxResponseBytes, control),
+        (control) => new StreamReader(stream, settings.maxResponseBytes, control),
       );
       const latencyMs = Math.round(performance.now() - startedAtMs);
-      const context = contextOf(settings, call, request);
-      const completion = completionSchema.safeParse(bodyOf(call.exchange)).data;
-      const answer = completion && readCompletion(completion, request.model);
-      if (answer === undefined || isTooLarge(answer)) {
-        const failed = answer === undefined ? call.exchange : tooLarge(call.exchange);
-        return { kind: 'failed', failure: failureOf(failed, context), receivedBytes: failed.head !== null, latencyMs };
+      const failed = (result: Exchange) => {
+        const failure = failureOf(result, contextOf(settings, call, request));
+        return { failure, receivedBytes: result.head !== null, latencyMs };
+      };
+      const reading = readCompletion(bodyOf(call.exchange), request.model);
+      if (reading.kind === 'none') {
+        const { cause, usage } = reading;
+        return { kind: 'failed', ...failed(cause === null ? call.exchange : failedBy(cause, call.exchange)), usage };
+      }
+      const { answer } = reading;
+      if (isTooLarge(answer)) {
+        return { kind: 'failed', ...failed(failedBy({ kind: 'too-large' }, call.exchange)), usage: answer.usage };
       }
       return { kind: 'completed', ...answer, latencyMs };
     },
@@ -82,13 +91,9 @@ function bodyOf(result: Exchange): unknown {
   return result.kind === 'failed' || result.head.status >= 300 ? undefined : result.body;
 }
 
-/** Whether the answer is too large to pass on, although the response was within its limit. The usage is not passed on. */
-function isTooLarge({ usage: _usage, ...said }: Answer): boolean {
-  return Buffer.byteLength(JSON.stringify(said)) > limits.maxAnswerBytes;
-}
-
-function tooLarge({ head }: Exchange): Exchange {
-  return { kind: 'failed', cause: { kind: 'too-large' }, head, sent: true };
+/** The failure of a response that had come. */
+function failedBy(cause: FailureCause, { head }: Exchange): Exchange {
+  return { kind: 'failed', cause, head, sent: true };
 }
 
 function failureOf(result: Exchange, context: CallContext): CallFailure {

@@ -38,6 +38,21 @@ export function utf8Length(text: string): number {
   return bytes;
 }
 
+/** As much of the beginning of a text as fits, without half characters. */
+export function utf8Prefix(text: string, maxBytes: number): string {
+  // No UTF-16 unit takes more than three bytes.
+  if (text.length * 3 <= maxBytes) return text;
+  let bytes = 0;
+  let end = 0;
+  while (end < text.length) {
+    const codePoint = text.codePointAt(end) ?? 0;
+    bytes += codePoint < 0x80 ? 1 : codePoint < 0x800 ? 2 : codePoint < 0x10000 ? 3 : 4;
+    if (bytes > maxBytes) break;
+    end += codePoint > 0xffff ? 2 : 1;
+  }
+  return text.slice(0, end);
+}
+
 function isLeadSurrogate(unit: number): boolean {
   return unit >= 0xd800 && unit <= 0xdbff;
 }
