@@ -109,8 +109,14 @@ const newFieldName = requestField.refine(
 
 const renamedFields = z
   .record(requestField, newFieldName)
-  .refine((rename) => !('model' in rename || 'messages' in rename || 'stream' in rename), 'cannot rename model, messages or stream')
-  .refine((rename) => new Set(Object.values(rename)).size === Object.keys(rename).length, 'must have a name of its own for each field');
+  .refine(
+    (rename) => !('model' in rename || 'messages' in rename || 'stream' in rename),
+    'cannot rename model, messages or stream',
+  )
+  .refine(
+    (rename) => new Set(Object.values(rename)).size === Object.keys(rename).length,
+    'must have a name of its own for each field',
+  );
 
 const targetSchema = z.strictObject({
   name: name

@@ -59,7 +59,10 @@ function unescape(_escape: string, codeUnit: string | undefined, character: stri
 }
 
 /** Everything confidential that a request says: its messages, and the texts in its options, but not the names there. */
-export function textsOf({ messages, options = {} }: Pick<CompletionRequest, 'messages' | 'options'>): readonly string[] {
+export function textsOf({
+  messages,
+  options = {},
+}: Pick<CompletionRequest, 'messages' | 'options'>): readonly string[] {
   const texts: string[] = [];
   for (const { content, tool_calls: calls } of messages) {
     if (typeof content === 'string') texts.push(content);
