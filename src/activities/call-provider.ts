@@ -2,6 +2,7 @@ import type { Policy, Target } from '../contract/policy';
 import type { ModelCallInput } from '../contract/turn';
 import { healthSignals } from '../domain/turn/health-signals';
 import { attemptTimeoutMs } from '../domain/turn/retry-schedule';
+import { withThoughtsFor } from '../domain/turn/thoughts';
 import type { CompletionRequest, CompletionResult, Provider } from '../contract/provider';
 import { completionLimit } from './admit-turn';
 import type { ActivityDependencies } from './dependencies';
@@ -31,7 +32,7 @@ export async function callProvider(
   const { messages, requestId, onText } = completion;
   const request: CompletionRequest = {
     model: target.model,
-    messages,
+    messages: withThoughtsFor(target.model, messages),
     temperature: input.temperature ?? defaultTemperature(policy, input.modelOptions),
     rules: target.requestRules,
     maxTokens: completionLimit(policy, input.maxTokens),

@@ -120,8 +120,14 @@ async function callOnce(
     uselessCall.close();
     const settlement = settlementOfAnswer(reserved, result, parameters);
     if (!answer.isUnrelated && !isTooLong(content)) {
-      const { model, finishReason, refusal, toolCalls } = result;
-      const answerFields = { content, finishReason, ...(refusal && { refusal }), ...(toolCalls && { toolCalls }) };
+      const { model, finishReason, refusal, toolCalls, thoughts } = result;
+      const answerFields = {
+        content,
+        finishReason,
+        ...(refusal && { refusal }),
+        ...(toolCalls && { toolCalls }),
+        ...(thoughts !== undefined && { thoughts }),
+      };
       return { kind: 'answered', ...answerFields, model, settlement };
     }
     if (answer.isUnrelated) {

@@ -17,8 +17,8 @@ export interface CallParameters {
 }
 
 export function settlementOfAnswer(ticket: AttemptTicket, result: Completed, call: CallParameters): Settlement {
-  const { usage, content, refusal = '', toolCalls = [] } = result;
-  const said = content + refusal + toolCalls.map((toolCall) => JSON.stringify(toolCall)).join('');
+  const { usage, content, refusal = '', toolCalls = [], thoughts = '' } = result;
+  const said = content + refusal + toolCalls.map((toolCall) => JSON.stringify(toolCall)).join('') + thoughts;
   return {
     attempt: ticket.attempt,
     ...bookUsage(usage, factsOf(ticket, call, said)),

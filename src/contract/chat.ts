@@ -27,6 +27,8 @@ export interface ChatMessage {
   readonly name?: string;
   /** Assistant messages only. */
   readonly tool_calls?: readonly ToolCall[];
+  /** Assistant messages only: what the model thought before its tool calls. Some models want it back with them. */
+  readonly reasoning_content?: string;
   /** Tool messages only: the call that this message answers. */
   readonly tool_call_id?: string;
 }
@@ -142,6 +144,8 @@ export interface ChatReply {
   readonly refusal?: string;
   /** Function calls that the model requests; `content` is then usually empty. */
   readonly tool_calls?: readonly ToolCall[];
+  /** What the model thought before it answered. */
+  readonly reasoning_content?: string;
   /** Tokens of the successful call, as counted by its provider. */
   readonly usage?: ReplyUsage;
   /** True when a budget refused the turn before any call. */
@@ -158,6 +162,8 @@ export interface ReplyUsage {
   readonly prompt_tokens: number;
   readonly cached_tokens: number;
   readonly completion_tokens: number;
+  /** Those of the completion tokens that the model thought with, if its provider says so. */
+  readonly reasoning_tokens?: number;
 }
 
 export interface TranscriptTurn {

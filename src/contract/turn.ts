@@ -84,6 +84,7 @@ interface ModelAnswer {
   readonly refusal?: string;
   readonly finishReason?: string | null;
   readonly toolCalls?: readonly ToolCall[];
+  readonly thoughts?: string;
 }
 
 export type CallOutcome =

@@ -108,6 +108,8 @@ function describeFailure({ cause, sent, head }: FailedExchange, confidential: Co
       const words = 'the stream contains an unreadable event; text may be missing, so the answer was discarded';
       return { kind: 'malformed-response', retryable: false, words };
     }
+    case 'malformed-body':
+      return { kind: 'malformed-response', retryable: false, words: 'the response is compressed and cannot be read' };
     case 'truncated':
       return { kind: 'connection', retryable: true, words: 'the stream ended early, without a finish reason' };
     case 'broken-off':

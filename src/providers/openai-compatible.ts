@@ -1,4 +1,3 @@
-import { type Dispatcher, Pool } from 'undici';
 import type { CallFailure } from '../contract/failures';
 import type { CompletionRequest, CompletionResult, Provider, ProviderSettings } from '../contract/provider';
 import {
@@ -7,6 +6,7 @@ import {
   classifyErrorResponse,
   classifyUnusableResponse,
 } from './classify-failure';
+import { Connections } from './connections';
 import { completionCall } from './completion-request';
 import {
   type BodyReader,
@@ -21,24 +21,11 @@ import { textsOf } from './redact';
 import { JsonReader, modelListSchema } from './response-schemas';
 import { StreamReader } from './stream-reader';
 
-/** TCP and TLS take a few round trips; a host that needs longer is unreachable. Leaves half of the first attempt's timeout. */
-const connectTimeoutMs = 5_000;
-/** Long enough to reuse connections between the turns of a conversation, shorter than the minute after which load balancers drop them. */
-const keepAliveTimeoutMs = 30_000;
-
 /** An OpenAI-compatible provider with its own pool of keep-alive connections. */
 export function createProvider(settings: ProviderSettings): Provider {
   const baseUrl = new URL(settings.baseUrl);
   const basePath = baseUrl.pathname.replace(/\/+$/, '');
-  const pool = new Pool(baseUrl.origin, {
-    connections: settings.maxConnections,
-    pipelining: 1,
-    connectTimeout: connectTimeoutMs,
-    keepAliveTimeout: keepAliveTimeoutMs,
-    // The exchange's own timeout covers headers and body together.
-    headersTimeout: 0,
-    bodyTimeout: 0,
-  });
+  const connections = new Connections(baseUrl.origin, settings.maxConnections);
 
   return {
     name: settings.name,
@@ -47,7 +34,7 @@ export function createProvider(settings: ProviderSettings): Provider {
       const startedAtMs = performance.now();
       const { stream } = request;
       const call = await authorizedExchange(
-        pool,
+        connections,
         settings,
         completionCall(request, `${basePath}/chat/completions`),
         (control) => new StreamReader(stream, settings.maxResponseBytes, control),
@@ -71,7 +58,7 @@ export function createProvider(settings: ProviderSettings): Provider {
 
     async listModels(timeoutMs) {
       const call = await authorizedExchange(
-        pool,
+        connections,
         settings,
         { method: 'GET', path: `${basePath}/models`, headers: {}, timeoutMs },
         (control) => new JsonReader(settings.maxResponseBytes, control),
@@ -82,7 +69,7 @@ export function createProvider(settings: ProviderSettings): Provider {
     },
 
     /** Calls in flight end as `cancelled`. */
-    close: () => pool.destroy(),
+    close: () => connections.close(),
   };
 }
 
@@ -124,25 +111,39 @@ interface AuthorizedExchange {
 
 /** After a 401 the key is reread once, because it may have been rotated. Both requests together stay within the call's timeout. */
 async function authorizedExchange(
-  dispatcher: Dispatcher,
+  connections: Connections,
   { readApiKey }: ProviderSettings,
   request: ExchangeRequest,
   createReader: (control: ExchangeControl) => BodyReader,
 ): Promise<AuthorizedExchange> {
   const startedAtMs = performance.now();
   const apiKey = readApiKey({ refresh: false });
-  const first = await exchange(dispatcher, withKey(request, apiKey), createReader);
+  const first = await liveExchange(connections, withHeaders(request, apiKey), createReader);
   const apiKeys = apiKey === undefined ? [] : [apiKey];
   if (first.head?.status !== 401) return { exchange: first, apiKeys };
 
   const newKey = readApiKey({ refresh: true });
   const timeoutMs = request.timeoutMs - (performance.now() - startedAtMs);
   if (newKey === undefined || newKey === apiKey || timeoutMs <= 0) return { exchange: first, apiKeys };
-  const second = await exchange(dispatcher, withKey({ ...request, timeoutMs }, newKey), createReader);
+  const second = await liveExchange(connections, withHeaders({ ...request, timeoutMs }, newKey), createReader);
   return { exchange: second, apiKeys: [...apiKeys, newKey] };
 }
 
-function withKey(request: ExchangeRequest, apiKey: string | undefined): ExchangeRequest {
-  if (apiKey === undefined) return request;
-  return { ...request, headers: { ...request.headers, authorization: `Bearer ${apiKey}` } };
+/** A request that met a connection which the provider had closed is sent again at once, on a new one. */
+async function liveExchange(
+  connections: Connections,
+  request: ExchangeRequest,
+  createReader: (control: ExchangeControl) => BodyReader,
+): Promise<Exchange> {
+  const startedAtMs = performance.now();
+  const first = await exchange(connections.pool, request, createReader);
+  if (first.kind !== 'failed' || first.wasStale !== true) return first;
+  const timeoutMs = request.timeoutMs - (performance.now() - startedAtMs);
+  if (timeoutMs <= 0) return first;
+  return connections.withNewConnection((dispatcher) => exchange(dispatcher, { ...request, timeoutMs }, createReader));
+}
+
+function withHeaders(request: ExchangeRequest, apiKey: string | undefined): ExchangeRequest {
+  const authorization = apiKey === undefined ? undefined : { authorization: `Bearer ${apiKey}` };
+  return { ...request, headers: { ...request.headers, 'accept-encoding': 'identity', ...authorization } };
 }

@@ -18,7 +18,7 @@ const toolCallSchema = z
     id: z.string().nullish().catch(null),
     type: z.string().nullish().catch(null),
     // Some providers send the arguments as an object.
-    function: z.looseObject({ name: z.string().nullish(), arguments: z.unknown() }).nullish(),
+    function: z.looseObject({ name: z.string().nullish(), arguments: z.unknown().optional() }).nullish(),
   })
   .refine(isShallow);
 export type ReceivedToolCall = z.infer<typeof toolCallSchema>;

@@ -43,6 +43,7 @@ export class StreamReader implements BodyReader {
   private isOver = false;
   /** No more events are expected. */
   private isEnding = false;
+  private isInLastEvent = false;
   private isDone = false;
   private receivedBytes = 0;
 
@@ -113,10 +114,11 @@ export class StreamReader implements BodyReader {
   }
 
   private endEvents(): void {
-    // A provider may send its events as bare JSON, one a line.
-    if (this.form === 'json') this.parser.feed(this.plain);
     if (this.isEnding) return;
     this.isEnding = true;
+    // A provider may send its events as bare JSON, one a line.
+    if (this.form === 'json') this.parser.feed(this.plain);
+    this.isInLastEvent = true;
     this.parser.end();
   }
 
@@ -151,7 +153,7 @@ export class StreamReader implements BodyReader {
     if (chunk === undefined) {
       if (this.isWhole) this.finish();
       // An incomplete event at the end means a truncated stream, which `end` reports.
-      else if (!this.isEnding) this.control.abort({ kind: 'malformed-chunk' });
+      else if (!this.isInLastEvent) this.control.abort({ kind: 'malformed-chunk' });
       return;
     }
     const hadReason = this.answer.finishReason !== null;

@@ -125,7 +125,19 @@ async function callChain(
 }
 
 function answeredReply(turn: Turn, answered: Omit<Opened<'answered'>, 'kind'>): ChatReply {
-  const { arm, canary = false, target, model, content, refusal, finishReason, toolCalls, usage, totals } = answered;
+  const {
+    arm,
+    canary = false,
+    target,
+    model,
+    content,
+    refusal,
+    finishReason,
+    toolCalls,
+    thoughts,
+    usage,
+    totals,
+  } = answered;
   return {
     ...commonFields(turn, totals),
     content,
@@ -138,12 +150,18 @@ function answeredReply(turn: Turn, answered: Omit<Opened<'answered'>, 'kind'>): 
     ...(finishReason && { finish_reason: finishReason }),
     ...(refusal && { refusal }),
     ...(toolCalls && { tool_calls: toolCalls }),
+    ...(thoughts !== undefined && { reasoning_content: thoughts }),
     ...(usage && { usage: replyUsage(usage) }),
   };
 }
 
-function replyUsage({ promptTokens, cachedPromptTokens, completionTokens }: TokenUsage): ReplyUsage {
-  return { prompt_tokens: promptTokens, cached_tokens: cachedPromptTokens, completion_tokens: completionTokens };
+function replyUsage({ promptTokens, cachedPromptTokens, completionTokens, reasoningTokens }: TokenUsage): ReplyUsage {
+  return {
+    prompt_tokens: promptTokens,
+    cached_tokens: cachedPromptTokens,
+    completion_tokens: completionTokens,
+    ...(reasoningTokens !== undefined && { reasoning_tokens: reasoningTokens }),
+  };
 }
 
 function chainFailedReply(
