@@ -1,6 +1,6 @@
 import type { Policy, Target } from '../contract/policy';
 import type { ModelCallInput } from '../contract/turn';
-import { healthSignals } from '../domain/turn/health-signals';
+import { healthSignal } from '../domain/turn/health-signals';
 import { attemptTimeoutMs } from '../domain/turn/retry-schedule';
 import { withThoughtsFor } from '../domain/turn/thoughts';
 import type { CompletionRequest, CompletionResult, Provider } from '../contract/provider';
@@ -50,8 +50,8 @@ export async function callProvider(
     const completed = await provider.complete({ ...request, stream });
     // A call that was cut off by the turn's deadline says nothing about its target.
     const isCutOff = completed.kind === 'failed' && Date.now() >= input.deadlineAtMs;
-    const outcome = completed.kind === 'completed' ? 'answered' : completed.failure.kind;
-    return { result: completed, signal: isCutOff ? 'nothing' : healthSignals[outcome] };
+    const failure = completed.kind === 'completed' ? null : completed.failure;
+    return { result: completed, signal: isCutOff ? 'nothing' : healthSignal(failure, input.modelOptions) };
   });
   return result ?? circuitOpen(target);
 }

@@ -53,6 +53,7 @@ export function classifyFailedExchange(failed: FailedExchange, context: CallCont
     charge: failed.sent ? 'unknown' : 'not-charged',
     httpStatus: failed.head?.status ?? null,
     retryAfterMs: null,
+    ...(cause.kind === 'empty' && { isEmptyAnswer: true }),
   };
 }
 
