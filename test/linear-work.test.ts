@@ -49,7 +49,7 @@ const cases = Object.keys(works).flatMap((work) => Object.keys(shapes).map((shap
 /** Small, so that Proxies stay quick; with a square in it, twice the size is near to four times the work. */
 const size = 200;
 
-test.each(cases)('%s does no more than twice the work for twice as much: %s', (work, shape) => {
+test.each(cases)('%s does at most twice the work for twice the input: %s', (work, shape) => {
   const reads = (of: number) => readsOf(shapes[shape]!(of), works[work]!);
   expect(reads(2 * size)).toBeLessThan(2.2 * reads(size) + 100);
 });

@@ -34,7 +34,7 @@ export function mergeConfig(config: ConfigFile): MergedConfig {
   };
 }
 
-/** What refers to something that does not exist, or contradicts itself. Parts that could not be read are left out. */
+/** Finds references to something that does not exist, and contradictions. Parts that could not be read are left out. */
 export function crossCheck(merged: MergedConfig, { config, unusable }: LoadedConfigFile): Problem[] {
   const problems: Problem[] = [];
   const report: Report = (path, code, message, limit) =>
@@ -75,7 +75,7 @@ export function crossCheck(merged: MergedConfig, { config, unusable }: LoadedCon
       report(
         ['defaultArm'],
         'missing',
-        `say which arm takes all turns while no rollout does; there are: ${list(merged.arms)}`,
+        `name the arm that takes all turns while no rollout runs; there are: ${list(merged.arms)}`,
       );
     }
   }
@@ -144,7 +144,7 @@ export function resolvePolicy(merged: MergedConfig, config: ConfigFile): Policy 
       dayNanoUsd: budgets.dayUsd,
       maxCompletionTokens: budgets.maxCompletionTokens,
     },
-    // A lower cap of the user's own also lowers a default that was left alone.
+    // If the user sets a lower cap, it also limits a default that the user did not set.
     defaults: {
       ...standardDefaults,
       maxTokens: Math.min(standardDefaults.maxTokens, hardCapOf(config)),
@@ -153,7 +153,7 @@ export function resolvePolicy(merged: MergedConfig, config: ConfigFile): Policy 
   };
 }
 
-/** The price of one of the models of `defaults.ts`. */
+/** The price of a model in `defaults.ts`. */
 export function standardPrice(modelName: string): ModelPrice {
   const model = standard.models[modelName];
   if (!model) throw new Error(`There is no standard price for ${modelName}.`);
