@@ -18,7 +18,7 @@ interface CallParameters {
 
 export function settlementOfAnswer(ticket: AttemptTicket, result: Completed, call: CallParameters): Settlement {
   const { usage, content, refusal = '', toolCalls = [], thoughts = '' } = result;
-  const said = content + refusal + toolCalls.map((call) => JSON.stringify(call)).join('') + thoughts;
+  const said = content + refusal + toolCalls.map((toolCall) => JSON.stringify(toolCall)).join('') + thoughts;
   return {
     attempt: ticket.attempt,
     ...bookUsage(usage, factsOf(ticket, call, said)),
