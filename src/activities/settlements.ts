@@ -8,8 +8,8 @@ import type { CompletionResult } from '../contract/provider';
 export type Completed = Extract<CompletionResult, { kind: 'completed' }>;
 export type Failed = Extract<CompletionResult, { kind: 'failed' }>;
 
-/** The parameters of a call. */
-interface CallParameters {
+/** The parameters of the call that was made. */
+export interface CallParameters {
   readonly target: Target;
   readonly prompt: PromptMeasure;
   /** The completion tokens that the call requested at most. */
@@ -29,17 +29,16 @@ export function settlementOfAnswer(ticket: AttemptTicket, result: Completed, cal
   };
 }
 
-/** A provider that gave no answer may still have reported what it charges: what it broke off, or that it said nothing. */
+/** A provider that reports what a useless answer took charges for it; of any other call that may be charged nobody knows. */
 export function settlementOfFailure(
   ticket: AttemptTicket,
   { failure, latencyMs, usage = null }: Failed,
-  call?: CallParameters,
+  call: CallParameters,
 ): Settlement {
-  const isReported = call !== undefined && usage !== null && failure.charge === 'unknown';
-  const booking = isReported ? bookUsage(usage, factsOf(ticket, call, '')) : unreported(failure);
+  const mayBeCharged = failure.charge === 'unknown';
   return {
     attempt: ticket.attempt,
-    ...booking,
+    ...(mayBeCharged ? bookUsage(usage, factsOf(ticket, call, '')) : unchargedCall),
     outcome: failure.kind,
     httpStatus: failure.httpStatus,
     latencyMs: Math.round(latencyMs),
@@ -47,27 +46,26 @@ export function settlementOfFailure(
   };
 }
 
-function unreported({ charge }: CallFailure): Pick<Settlement, 'state' | 'costNanoUsd' | 'usage'> {
-  return { state: charge === 'unknown' ? 'unconfirmed' : 'released', costNanoUsd: 0, usage: null };
+/** Of a reservation whose call was never made. */
+export function settlementOfUnused({ attempt }: AttemptTicket, { failure }: Failed): Settlement {
+  const { kind: outcome, httpStatus } = failure;
+  return { attempt, ...unchargedCall, outcome, httpStatus, latencyMs: 0, endedAtMs: Date.now() };
 }
 
-/** What we know about a call independently of the usage that its provider reports. */
+const unchargedCall = { state: 'released', costNanoUsd: 0, usage: null } as const;
+
 function factsOf(
   { reservedNanoUsd }: AttemptTicket,
   { target, prompt, maxTokens }: CallParameters,
   said: string,
 ): AnsweredCallFacts {
   const answer = measureText(said);
-  return {
-    price: target.price,
-    reservedNanoUsd,
-    prompt,
-    text: {
-      characters: prompt.characters + answer.characters,
-      cjkCharacters: prompt.cjkCharacters + answer.cjkCharacters,
-    },
-    maxCompletionTokens: Math.max(target.maxOutputTokens, maxTokens),
+  const text = {
+    characters: prompt.characters + answer.characters,
+    cjkCharacters: prompt.cjkCharacters + answer.cjkCharacters,
   };
+  const maxCompletionTokens = Math.max(target.maxOutputTokens, maxTokens + target.maxThinkingTokens);
+  return { price: target.price, reservedNanoUsd, prompt, text, maxCompletionTokens };
 }
 
 /** The result of a call that was not made. */

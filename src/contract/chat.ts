@@ -138,6 +138,8 @@ export interface ChatReply {
   readonly error: string | null;
   /** The kind of the last failure, when no model answered. */
   readonly error_kind?: FailureKind;
+  /** When no model answered: the shortest wait that a provider asked for before the next request, in milliseconds. */
+  readonly retry_after_ms?: number;
   /** Why the model stopped, in OpenAI's terms: `stop`, `length`, `tool_calls`, … */
   readonly finish_reason?: string;
   /** The model's own explanation for not answering; `content` is then usually empty. */
@@ -146,7 +148,7 @@ export interface ChatReply {
   readonly tool_calls?: readonly ToolCall[];
   /** What the model thought before it answered. */
   readonly reasoning_content?: string;
-  /** Tokens of the successful call, as counted by its provider. */
+  /** Tokens of all calls that the answer took, as far as their providers count them. */
   readonly usage?: ReplyUsage;
   /** True when a budget refused the turn before any call. */
   readonly blocked: boolean;

@@ -7,6 +7,11 @@ export const limits = {
   /** All messages of one stateless request, before the window is applied: under Temporal's payload limit of 2 MB. */
   maxRequestBytes: 1024 * 1024,
   /**
+   * The same as JSON, in which a control character takes six bytes: Temporal counts that, and refuses more than 2 MB. Leaves
+   * room for the system prompt of a session.
+   */
+  maxRequestJsonBytes: 1536 * 1024,
+  /**
    * One answer as JSON, which may be several times as large as it was on the wire. A step's result and the turn's result
    * are sent to Temporal together with what a conversation carries to its next run: 4 MB in all.
    */

@@ -1,16 +1,19 @@
 import type { ChatMessage, ToolCall } from './chat';
 import type { CallFailure } from './failures';
-import type { StreamLimits } from './policy';
+import type { RequestRules, StreamLimits } from './policy';
 
 export interface CompletionRequest {
   readonly model: string;
   readonly messages: readonly ChatMessage[];
-  readonly temperature: number;
+  /** Omitted: none is sent. */
+  readonly temperature?: number;
   readonly maxTokens: number;
   /** Sent as `x-request-id`, so that the provider's logs can be matched to the ledger: `{turnId}.{attempt}`. */
   readonly requestId: string;
   /** Further fields of the request, sent unchanged: `tools`, `response_format`, … They never override a field above. */
   readonly options?: Readonly<Record<string, unknown>>;
+  /** How the target takes a request; omitted: as it is. */
+  readonly rules?: RequestRules;
   /** For the whole call, from connecting to the last byte. */
   readonly timeoutMs: number;
   /** Requests a stream; omitted: one whole response. */

@@ -1,6 +1,5 @@
 import type { CallFailure } from '../contract/failures';
 import type { CompletionRequest, CompletionResult, Provider, ProviderSettings } from '../contract/provider';
-import { measuredText } from '../domain/turn/messages';
 import {
   type CallContext,
   classifyFailedExchange,
@@ -18,6 +17,7 @@ import {
   type FailureCause,
 } from './exchange';
 import { isTooLarge, readCompletion } from './read-completion';
+import { textsOf } from './redact';
 import { JsonReader, modelListSchema } from './response-schemas';
 import { StreamReader } from './stream-reader';
 
@@ -90,8 +90,17 @@ function failureOf(result: Exchange, context: CallContext): CallFailure {
 }
 
 function contextOf(settings: ProviderSettings, call: AuthorizedExchange, request?: CompletionRequest): CallContext {
-  const texts = request?.messages.map(measuredText) ?? [];
-  return { provider: settings.name, nowMs: Date.now(), confidential: { apiKeys: call.apiKeys, texts } };
+  const texts = request === undefined ? [] : textsOf(request);
+  const confidential = { apiKeys: call.apiKeys, texts };
+  return { provider: settings.name, nowMs: Date.now(), confidential, toolNames: toolNamesOf(request?.options) };
+}
+
+function toolNamesOf(options: CompletionRequest['options']): readonly string[] {
+  const tools = options?.['tools'];
+  const names = Array.isArray(tools)
+    ? tools.map((tool: { readonly function?: { readonly name?: unknown } } | null) => tool?.function?.name)
+    : [];
+  return names.filter((name) => typeof name === 'string');
 }
 
 interface AuthorizedExchange {

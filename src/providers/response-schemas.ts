@@ -76,29 +76,6 @@ export const withheldSchema = z.object({
 
 export const modelListSchema = z.object({ data: z.array(z.object({ id: z.string() })) });
 
-const errorDetail = z.object({
-  message: z.string().nullish().catch(null),
-  type: z.string().nullish().catch(null),
-  code: z.union([z.string(), z.number()]).nullish().catch(null),
-});
-
-/** `{error: {…}}` like OpenAI's, or `{error: "…"}`. */
-const statedError = z.union([
-  z.object({ error: errorDetail }).transform((body) => body.error),
-  z.object({ error: z.string() }).transform((body) => ({ message: body.error, type: null, code: null })),
-]);
-
-/** A body that is explicitly an error, whatever its status; Gemini wraps it in a list. */
-export const statedErrorSchema = z.preprocess(firstOfList, statedError);
-
-/** The body of an error status: an error as above, or just the detail. */
-export const errorBodySchema = z.preprocess(firstOfList, z.union([statedError, errorDetail]));
-export type ProviderError = z.infer<typeof errorDetail>;
-
-function firstOfList(body: unknown): unknown {
-  return Array.isArray(body) ? (body[0] as unknown) : body;
-}
-
 /** The parsed JSON; undefined if the text is not JSON. */
 export function parseJson(text: string): unknown {
   try {

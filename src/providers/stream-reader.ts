@@ -4,7 +4,8 @@ import { doneMark, EventParser, type ReceivedEvent } from './event-parser';
 import type { BodyReader, FailureCause, ExchangeControl, ResponseHead } from './exchange';
 import { isBrokenOff } from './finish-reasons';
 import { usageIn } from './reported-usage';
-import { type Chunk, chunkSchema, completionSchema, parseJson, statedErrorSchema } from './response-schemas';
+import { statesError } from './read-error';
+import { type Chunk, chunkSchema, completionSchema, parseJson } from './response-schemas';
 import { firstValue } from './retry-after';
 import { StreamTimeouts } from './stream-timeouts';
 
@@ -17,6 +18,9 @@ const wireBytesPerKeptByte = 64;
 
 /** Once everything is sent, a server ends the body within milliseconds. */
 const endOfBodyMs = 1_000;
+
+/** More than is told of an error. */
+const errorTextLength = 4_096;
 
 /**
  * Reads a completion, whatever form it comes in: a stream of events, plain JSON, or an error. The form shows in the first
@@ -78,7 +82,11 @@ export class StreamReader implements BodyReader {
     const maxBytes = this.form === 'json' ? this.maxBytes : this.maxBytes * wireBytesPerKeptByte;
     if (this.receivedBytes > maxBytes) this.control.abort({ kind: 'too-large' });
     else if (this.form === 'json') this.plain += text;
-    else if (this.form === 'events') this.parser.feed(text);
+    else if (this.form === 'events') {
+      // What an error status comes with may be a sentence.
+      if (this.isErrorStatus) this.plain = (this.plain + text).slice(0, errorTextLength);
+      this.parser.feed(text);
+    }
   }
 
   end(): { readonly body: unknown } | FailureCause {
@@ -86,7 +94,7 @@ export class StreamReader implements BodyReader {
     if (body !== undefined) return this.endPlain(body);
     this.endEvents();
     if (this.error !== null) return this.error;
-    if (this.isErrorStatus) return { body: undefined };
+    if (this.isErrorStatus) return { body: this.form === 'events' ? this.plain : undefined };
     const { finishReason, hasContent, endsWithUsage, hasChoice } = this.answer;
     if (finishReason !== null || this.isWholeByMark || (hasContent && endsWithUsage)) {
       return { body: this.answer.completion() };
@@ -119,7 +127,7 @@ export class StreamReader implements BodyReader {
     this.hasEvents ||= json !== undefined || data === doneMark;
     if (data === doneMark) this.onDone();
     else if (this.isDone) this.onAfterDone(json);
-    else if (name === 'error' || statedErrorSchema.safeParse(json).success) this.onError(json, data);
+    else if (name === 'error' || statesError(json)) this.onError(json, data);
     else if (!isHeartbeat(name, data, json)) this.onChunk(chunkSchema.safeParse(json).data, json);
   }
 
@@ -137,8 +145,7 @@ export class StreamReader implements BodyReader {
 
   private onError(json: unknown, data: string): void {
     // A complete answer stays complete, whatever follows it.
-    if (!this.isWhole)
-      this.error = { body: statedErrorSchema.safeParse(json).success ? json : { error: json ?? data } };
+    if (!this.isWhole) this.error = { body: statesError(json) ? json : { error: json ?? data } };
     this.finish();
   }
 

@@ -18,6 +18,13 @@ export function measuredText(message: ChatMessage): string {
   return isPlain ? content : JSON.stringify({ content, ...rest });
 }
 
+/** UTF-8 bytes of the same as Temporal carries it: a control character takes six bytes there. */
+export function bytesAsJson(message: ChatMessage): number {
+  const text = measuredText(message);
+  // Without the quotation marks, of which there are two for every text.
+  return text === message.content ? utf8Length(JSON.stringify(text)) - 2 : utf8Length(text);
+}
+
 /** Number of images in a message: their token count does not depend on the length of their URLs. */
 export function imageCount({ content }: ChatMessage): number {
   return typeof content === 'string' ? 0 : (content ?? []).filter(({ type }) => type === 'image_url').length;
