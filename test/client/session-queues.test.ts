@@ -60,7 +60,7 @@ test('one turn too many is refused without being sent, until one has ended', asy
   const answers = turns.map(({ turn }) => queues.answer(turn));
   const refused = heldTurn();
   await expect(queues.answer(refused.turn)).rejects.toThrow(QueueFullError);
-  await expect(queues.answer(refused.turn)).rejects.toThrow('Session s has 8 unfinished turns, the limit is 8.');
+  await expect(queues.answer(refused.turn)).rejects.toThrow('Session s has 8 unfinished turns; the limit is 8.');
   turns[0]!.answer('1');
   await answers[0];
   await settled();
