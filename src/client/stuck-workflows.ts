@@ -60,7 +60,8 @@ const { EventType, TimeoutType, WorkflowExecutionStatus } = temporal.api.enums.v
 
 /** The reason that the waiting caller and the Temporal UI show. */
 export function endedBecause({ sinceMs, because }: StuckWorkflow): string {
-  const what = because === 'worker-lost' ? 'no worker has survived its workflow task' : 'its workflow task has kept failing';
+  const what =
+    because === 'worker-lost' ? 'no worker has survived its workflow task' : 'its workflow task has kept failing';
   return `${stuckWord}: ${what} since ${new Date(sinceMs).toISOString()}.`;
 }
 

@@ -85,7 +85,10 @@ test('a turn that no worker survives is ended and its caller is told; its sessio
   await startConversation(sessionId);
   const one = service.client.complete({ turnId, messages });
   const other = service.client.send({ sessionId, content: 'Hello' });
-  const ended = [expect(one).rejects.toThrow(TurnHopelessError), expect(other).rejects.toThrow(/no worker survived/)];
+  const ended = [
+    expect(one).rejects.toThrow(TurnHopelessError),
+    expect(other).rejects.toThrow(/no worker has survived/),
+  ];
   await Promise.all(ended);
   await expect(service.client.complete({ turnId, messages })).rejects.toThrow(TurnHopelessError);
 

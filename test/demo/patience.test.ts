@@ -27,7 +27,7 @@ test('a step may take as long as it makes progress, however slowly', async () =>
 test('a step without progress is given up although another one progresses, and the error names it', async () => {
   let turns = 0;
   const signs = { turns: () => (turns += 1), 'decisions of the rollout': () => 'the same' };
-  await expect(whileMoving(never, signs, watch)).rejects.toThrow(/^Nothing has moved .*: decisions of the rollout\. /);
+  await expect(whileMoving(never, signs, watch)).rejects.toThrow(/^No progress for .*: decisions of the rollout\. /);
 });
 
 test('an unreadable sign of progress ends the wait', async () => {

@@ -122,7 +122,7 @@ describeOnEachDatabase('the audit trail of rollouts', (databases) => {
     const after = await workspace.run(['rollout', 'verify', 'november'], environment);
     expect(after).toMatchObject({
       status: 1,
-      stdout: '✗ Row 5 (decision 2 of november): it was altered: its hash is not that of its columns.\n',
+      stdout: '✗ Row 5 (decision 2 of november): it was altered: its hash does not match its columns.\n',
     });
   });
 });

