@@ -1,6 +1,6 @@
 import type { ChatMessage, ChatReply, TranscriptTurn } from '../src/contract/chat';
 import { measurePrompt } from '../src/domain/turn/measure-text';
-import { withPrefill } from '../src/domain/turn/continuation';
+import { planContinuation, withPrefill } from '../src/domain/turn/continuation';
 import { completeToolRounds, orphanedCallId } from '../src/domain/turn/tool-rounds';
 import { chatTurnProblem } from '../src/domain/turn/validate-input';
 import { contextWindow } from '../src/domain/turn/window';
@@ -33,7 +33,7 @@ const works: Readonly<Record<string, (messages: ChatMessage[]) => unknown>> = {
   historyOf,
   measurePrompt: (messages) => measurePrompt(messages),
   chatTurnProblem: (messages) => chatTurnProblem({ turnId: 't', messages }),
-  withPrefill: (messages) => withPrefill(messages, 'The order'),
+  withPrefill: (messages) => withPrefill(messages, planContinuation('The order')!),
   'the memory of a session': (messages) => {
     const state = new ConversationState('s', undefined, undefined);
     const reply = { content: 'Yes.', success: true, blocked: false } as ChatReply;

@@ -1,7 +1,8 @@
-import type { Target } from '../contract/policy';
+import type { Policy, Target } from '../contract/policy';
 import type { ModelCallInput } from '../contract/turn';
-import { healthSignals } from '../domain/turn/health-signals';
+import { healthSignal } from '../domain/turn/health-signals';
 import { attemptTimeoutMs } from '../domain/turn/retry-schedule';
+import { withThoughtsFor } from '../domain/turn/thoughts';
 import type { CompletionRequest, CompletionResult, Provider } from '../contract/provider';
 import { completionLimit } from './admit-turn';
 import type { ActivityDependencies } from './dependencies';
@@ -31,8 +32,9 @@ export async function callProvider(
   const { messages, requestId, onText } = completion;
   const request: CompletionRequest = {
     model: target.model,
-    messages,
-    temperature: input.temperature ?? policy.defaults.temperature,
+    messages: withThoughtsFor(target.model, messages),
+    temperature: input.temperature ?? defaultTemperature(policy, input.modelOptions),
+    rules: target.requestRules,
     maxTokens: completionLimit(policy, input.maxTokens),
     options: input.modelOptions,
     requestId,
@@ -48,10 +50,15 @@ export async function callProvider(
     const completed = await provider.complete({ ...request, stream });
     // A call that was cut off by the turn's deadline says nothing about its target.
     const isCutOff = completed.kind === 'failed' && Date.now() >= input.deadlineAtMs;
-    const outcome = completed.kind === 'completed' ? 'answered' : completed.failure.kind;
-    return { result: completed, signal: isCutOff ? 'nothing' : healthSignals[outcome] };
+    const failure = completed.kind === 'completed' ? null : completed.failure;
+    return { result: completed, signal: isCutOff ? 'nothing' : healthSignal(failure, input.modelOptions) };
   });
   return result ?? circuitOpen(target);
+}
+
+/** Many models refuse it beside the `top_p` that a caller asked for. */
+function defaultTemperature({ defaults }: Policy, modelOptions: ModelCallInput['modelOptions']): number | undefined {
+  return modelOptions !== undefined && 'top_p' in modelOptions ? undefined : defaults.temperature;
 }
 
 export function mayCall(dependencies: ActivityDependencies, call: Call): boolean {

@@ -43,6 +43,12 @@ const defaultDeadlineMs = 200_000;
  */
 const startTimeoutMs = 5_000;
 
+/**
+ * The longest turn that a configuration allows takes an hour, and recording it another hour while the ledger is
+ * unavailable. A turn that has not ended by then, such as one whose task keeps failing, never would.
+ */
+const turnExecutionTimeout = '3 hours';
+
 /** A few megabytes at most. A forgotten session costs its next turn two milliseconds. */
 const rememberedSessions = 10_000;
 
@@ -225,6 +231,7 @@ export class BellwetherClient {
         args: [input],
         workflowIdReusePolicy: 'REJECT_DUPLICATE',
         workflowIdConflictPolicy: 'USE_EXISTING',
+        workflowExecutionTimeout: turnExecutionTimeout,
         staticSummary: `Turn ${input.turnId}`,
         requestEagerStart: starter !== undefined,
       });

@@ -66,7 +66,8 @@ export const defaultConfig = {
   },
   // Ten a second: enough for a busy backend, and it stops a runaway loop before that has spent much.
   gateway: { aliases: [], requestsPerMinute: 600, allowedHosts: [] },
-  defaults: { temperature: 0.7, maxTokens: 1000 },
+  // No temperature: a model has one of its own, and some refuse any.
+  defaults: { maxTokens: 1000 },
 } as const satisfies ConfigFileInput;
 
 export const providerDefaults = {

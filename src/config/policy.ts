@@ -2,6 +2,7 @@ import type { Arm, ModelPrice, Policy, StreamLimits, Target } from '../contract/
 import type { Problem, ProblemCode, ProblemPath } from '../contract/problem';
 import type { LoadedConfigFile } from './config-file';
 import { defaultConfig, defaultMaxOutputTokens, defaultUsualLatencyMs } from './defaults';
+import { presetOf } from './model-presets';
 import { configFileSchema, type ConfigFile } from './schema';
 
 type ModelConfig = NonNullable<ConfigFile['models']>[string];
@@ -167,12 +168,20 @@ function resolveArm(name: string, arm: ArmConfig, merged: MergedConfig, stream: 
   const targets = arm.targets.map((target): Target => {
     const model = modelOf(merged, target);
     if (!model) throw new Error(`arm ${name}: the model ${target.model} has no price`);
+    const preset = presetOf(target.model);
     return {
       name: target.name,
       provider: target.provider,
       model: target.model,
       price: resolvePrice(model),
       maxOutputTokens: target.maxOutputTokens ?? defaultMaxOutputTokens,
+      maxThinkingTokens: target.maxThinkingTokens ?? preset.maxThinkingTokens,
+      requestRules: {
+        omit: target.omit ?? preset.omit,
+        rename: target.rename ?? preset.rename,
+        exclusive: target.exclusive ?? preset.exclusive,
+        developer: target.developer ?? preset.developer,
+      },
       firstAttempt: target.firstAttempt ?? 'auto',
       usualLatencyMs: target.usualLatencyMs ?? defaultUsualLatencyMs,
       streaming: target.streaming ?? true,

@@ -88,6 +88,36 @@ const streamLimits = {
   idleMs: milliseconds(100, 600_000).optional().describe('From one token to the next.'),
 };
 
+/** A field of a request to a provider. */
+const requestField = z.string().regex(/^[A-Za-z][A-Za-z0-9_]{0,63}$/, 'must be the name of a field, like top_p');
+
+/** What a request is not a request without, or not one whose price is known. */
+const indispensableFields: ReadonlySet<string> = new Set(['model', 'messages', 'stream', 'max_tokens', 'tools']);
+
+/** What no request says, because the price would be another or the answer would have other parts. */
+const unpricedFields: ReadonlySet<string> = new Set(['n', 'best_of', 'service_tier', 'web_search_options', 'stream']);
+
+const omittedField = requestField.refine(
+  (field) => !indispensableFields.has(field),
+  'must be a field that a request can do without; max_tokens bounds its price and can be renamed',
+);
+
+const newFieldName = requestField.refine(
+  (field) => !unpricedFields.has(field) && field !== 'model' && field !== 'messages',
+  'must be another field: this one has a meaning of its own',
+);
+
+const renamedFields = z
+  .record(requestField, newFieldName)
+  .refine(
+    (rename) => !('model' in rename || 'messages' in rename || 'stream' in rename),
+    'cannot rename model, messages or stream',
+  )
+  .refine(
+    (rename) => new Set(Object.values(rename)).size === Object.keys(rename).length,
+    'must have a name of its own for each field',
+  );
+
 const targetSchema = z.strictObject({
   name: name
     .refine((value) => value !== 'degraded-mode', 'is reserved for the degraded reply')
@@ -101,6 +131,39 @@ const targetSchema = z.strictObject({
     .optional()
     .describe(
       'The most tokens that one answer of the model can have, reasoning included. Default: 65,536. If a provider claims more, it is not believed, and the call counts at its reserved amount.',
+    ),
+  maxThinkingTokens: z
+    .int()
+    .min(0)
+    .max(1_000_000)
+    .optional()
+    .describe(
+      'The most tokens that the model thinks beyond max_tokens; they are reserved with each call. Unless given, known models have theirs by name, others 0.',
+    ),
+  omit: z
+    .array(omittedField)
+    .max(50)
+    .optional()
+    .describe(
+      'Fields of a request that the target refuses: they are left out. Unless given, by the name of the model: temperature and the like for o1, o3, o4 and gpt-5.',
+    ),
+  rename: renamedFields
+    .optional()
+    .describe(
+      'Fields that the target takes under another name: { max_tokens: max_completion_tokens }. Unless given, by the name of the model.',
+    ),
+  exclusive: z
+    .array(z.array(requestField).min(2).max(10))
+    .max(10)
+    .optional()
+    .describe(
+      'Lists of fields that the target refuses beside each other: of each list, the first that a request has is sent. Unless given, by the name of the model.',
+    ),
+  developer: z
+    .enum(['developer', 'system'])
+    .optional()
+    .describe(
+      "The role in which the target gets a developer's messages. Unless given, developer for OpenAI's models and system for all others.",
     ),
   firstAttempt: z
     .enum(['auto', 'local', 'regular'])
@@ -220,7 +283,12 @@ export const configFileSchema = z.strictObject({
   gateway: gatewaySchema.optional().describe('The HTTP endpoint that OpenAI clients use.'),
   defaults: z
     .strictObject({
-      temperature: z.number().min(0).max(2).optional(),
+      temperature: z
+        .number()
+        .min(0)
+        .max(2)
+        .optional()
+        .describe('For requests that have neither temperature nor top_p; none is sent unless given.'),
       maxTokens: z.int().min(1).max(1_000_000).optional(),
     })
     .optional(),

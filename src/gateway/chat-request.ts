@@ -50,6 +50,12 @@ const message = z.object({
     ),
   refusal: z.string().nullish().describe("Of an assistant's message without content, in its place."),
   name: z.string().nullish(),
+  reasoning_content: z
+    .string()
+    .nullish()
+    .describe(
+      "Of an assistant's message with tool_calls: what the model thought, as the answer with the calls told it.",
+    ),
   tool_calls: z.array(toolCall).nullish(),
   tool_call_id: z.string().nullish().describe("Of a tool's message: the call that it answers."),
 });

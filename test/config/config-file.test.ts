@@ -47,6 +47,14 @@ describe('the configuration file', () => {
       firstAttempt: 'regular',
       usualLatencyMs: 6000,
       maxOutputTokens: 128_000,
+      // By its name.
+      maxThinkingTokens: 0,
+      requestRules: {
+        omit: ['temperature', 'top_p', 'presence_penalty', 'frequency_penalty'],
+        rename: { max_tokens: 'max_completion_tokens' },
+        exclusive: [],
+        developer: 'developer',
+      },
       streaming: true,
       continues: true,
       stream: { firstByteMs: 5_000, firstTokenMs: 10_000, idleMs: 4_000, totalMs: 120_000 },
@@ -66,6 +74,33 @@ describe('the configuration file', () => {
     expect(policy.defaults).toEqual({ temperature: 0, maxTokens: 1000 });
     expect(providers.find(({ name }) => name === 'openai')).toMatchObject({ maxConnections: 8 });
     expect(Object.keys(policy.arms)).toContain('holysheep');
+  });
+
+  it('says of a target what it takes and how much it thinks, in place of what is known by its name', () => {
+    const target = (fields: string) => `{ name: a, provider: holysheep, model: gemini-2.5-flash${fields} }`;
+    const load = (fields: string) => {
+      workspace.write('bellwether.config.yaml', `arms: { holysheep: { targets: [${target(fields)}] } }`);
+      return workspace.load().policy.arms['holysheep']?.targets[0];
+    };
+    expect(load('')).toMatchObject({
+      maxThinkingTokens: 24_576,
+      requestRules: { omit: [], rename: {}, exclusive: [], developer: 'system' },
+    });
+    expect(load(', maxThinkingTokens: 0, developer: developer')).toMatchObject({
+      maxThinkingTokens: 0,
+      requestRules: { omit: [], developer: 'developer' },
+    });
+    expect(
+      load(', omit: [seed, stream_options], rename: { max_tokens: max_new_tokens }, exclusive: [[temperature, top_p]]'),
+    ).toMatchObject({
+      maxThinkingTokens: 24_576,
+      requestRules: {
+        omit: ['seed', 'stream_options'],
+        rename: { max_tokens: 'max_new_tokens' },
+        exclusive: [['temperature', 'top_p']],
+        developer: 'system',
+      },
+    });
   });
 
   it('can price the same model per provider', () => {
@@ -95,7 +130,7 @@ describe('the configuration file', () => {
     workspace.write('bellwether.config.yaml', 'budgets: { maxCompletionTokens: 400 }\n');
     expect(workspace.load().policy).toMatchObject({
       budgets: { maxCompletionTokens: 400 },
-      defaults: { temperature: 0.7, maxTokens: 400 },
+      defaults: { maxTokens: 400 },
     });
   });
 
@@ -181,6 +216,41 @@ describe('a problem of the configuration file', () => {
       'a model that can say nothing',
       'arms: { a: { targets: [{ name: a, provider: holysheep, model: gpt-4.1, maxOutputTokens: 0 }] } }',
       '1: arms.a.targets[0].maxOutputTokens: must be at least 1',
+    ],
+    [
+      'thoughts without end',
+      'arms: { a: { targets: [{ name: a, provider: holysheep, model: gpt-4.1, maxThinkingTokens: 1000001 }] } }',
+      '1: arms.a.targets[0].maxThinkingTokens: must be at most 1000000',
+    ],
+    [
+      'a request without its limit',
+      'arms: { a: { targets: [{ name: a, provider: holysheep, model: gpt-4.1, omit: [max_tokens] }] } }',
+      '1: arms.a.targets[0].omit[0]: must be a field that a request can do without; max_tokens bounds its price',
+    ],
+    [
+      'a field that is none',
+      'arms: { a: { targets: [{ name: a, provider: holysheep, model: gpt-4.1, omit: ["top p"] }] } }',
+      '1: arms.a.targets[0].omit[0]: must be the name of a field',
+    ],
+    [
+      'more answers than one',
+      'arms: { a: { targets: [{ name: a, provider: holysheep, model: gpt-4.1, rename: { seed: n } }] } }',
+      '1: arms.a.targets[0].rename.seed: must be another field',
+    ],
+    [
+      'two fields under one name',
+      'arms: { a: { targets: [{ name: a, provider: holysheep, model: gpt-4.1, rename: { seed: x, stop: x } }] } }',
+      '1: arms.a.targets[0].rename: must have a name of its own for each field',
+    ],
+    [
+      'a request without a model',
+      'arms: { a: { targets: [{ name: a, provider: holysheep, model: gpt-4.1, rename: { model: name } }] } }',
+      '1: arms.a.targets[0].rename: cannot rename model, messages or stream',
+    ],
+    [
+      'an unknown role',
+      'arms: { a: { targets: [{ name: a, provider: holysheep, model: gpt-4.1, developer: user }] } }',
+      '1: arms.a.targets[0].developer: must be "developer" or "system"',
     ],
     ['an arm without targets', 'arms: { a: { targets: [] } }', '1: arms.a.targets: must have at least 1 entries'],
     ['an odd name', 'arms: { "a b": { targets: [] } }', '1: arms["a b"]: must be a name'],
