@@ -79,7 +79,7 @@ async function conversation(narrator: Narrator): Promise<void> {
 async function slowPrimary({ simulator }: Stage, narrator: Narrator): Promise<void> {
   narrator.scene(
     'The primary model goes silent once',
-    'The first attempt may take 10 to 11 s, a second one would have 20 to 21 s. Nobody has to intervene.',
+    'The first attempt may take 10 to 11 s, a second one would have 20 to 21 s. No operator has to intervene.',
   );
   await simulator.queueFaults(primary, [{ kind: 'silence' }]);
   const reply = await narrator.send(
