@@ -14,9 +14,10 @@ const options = {
   bodyTimeout: 0,
 } as const;
 
-/** A handler that wants to know about the connection on which its request is sent. */
-export interface ConnectedHandler extends Dispatcher.DispatchHandler {
-  connection: Connection | null;
+/** A request whose sender wants to know about the connection on which it is sent. */
+export interface ConnectedRequest extends Dispatcher.DispatchOptions {
+  /** Called before the request is sent. */
+  readonly onConnection?: (connection: Connection) => void;
 }
 
 /** One connection of a pool, made anew whenever it is lost. */
@@ -28,8 +29,8 @@ export class Connection extends Client {
     this.on('connect', () => (this.hasServed = false));
   }
 
-  override dispatch(request: Dispatcher.DispatchOptions, handler: ConnectedHandler): boolean {
-    handler.connection = this;
+  override dispatch(request: ConnectedRequest, handler: Dispatcher.DispatchHandler): boolean {
+    request.onConnection?.(this);
     return super.dispatch(request, handler);
   }
 

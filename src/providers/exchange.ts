@@ -1,6 +1,6 @@
 import type { Dispatcher } from 'undici';
 import type { StreamLimits } from '../contract/policy';
-import type { Connection, ConnectedHandler } from './connections';
+import type { ConnectedRequest, Connection } from './connections';
 import { BodyDecoder } from './decode-body';
 import { PauseTolerantTimer } from './pause-tolerant-timer';
 import type { ResponseHeaders } from './retry-after';
@@ -91,7 +91,14 @@ export function exchange(
     const handler = new BoundedHandler(request, createReader, resolve);
     if (handler.isOver) return;
     const { method, path, headers, body } = request;
-    dispatcher.dispatch({ method, path, headers, body }, handler);
+    const connected: ConnectedRequest = {
+      method,
+      path,
+      headers,
+      body,
+      onConnection: (connection) => (handler.connection = connection),
+    };
+    dispatcher.dispatch(connected, handler);
   });
 }
 
@@ -102,7 +109,7 @@ const staleWithinMs = 1_000;
  * A dispatch handler instead of `pool.request()`, because `request()` ignores its abort signal while it waits for a
  * connection, and does not tell whether the request was sent.
  */
-class BoundedHandler implements ConnectedHandler {
+class BoundedHandler implements Dispatcher.DispatchHandler {
   connection: Connection | null = null;
   isOver = false;
   private controller: Dispatcher.DispatchController | undefined;

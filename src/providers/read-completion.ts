@@ -18,10 +18,11 @@ export type Reading =
 export function readCompletion(body: unknown, requestedModel: string): Reading {
   const completion = completionSchema.safeParse(body).data;
   const choice = completion?.choices[0];
-  const usage = readUsage(usageIn(body));
-  if (completion === undefined || choice === undefined) return { kind: 'none', cause: null, usage };
+  // Nothing is believed of a body that is no completion.
+  if (completion === undefined || choice === undefined) return { kind: 'none', cause: null, usage: null };
 
   const { text, refusal, toolCalls: received, thoughts } = choice.message;
+  const usage = readUsage(usageIn(body));
   const reason = choice.finish_reason ?? null;
   if (reason !== null && isBrokenOff(reason)) return { kind: 'none', cause: { kind: 'broken-off', reason }, usage };
 
