@@ -55,5 +55,5 @@ const unknownModel: ModelPreset = { omit: [], rename: {}, exclusive: [], develop
 export function presetOf(model: string): ModelPreset {
   const name = model.slice(model.lastIndexOf('/') + 1).toLowerCase();
   const matching = rules.filter(({ names }) => names.test(name)).map(({ preset }) => preset);
-  return [...matching].reverse().reduce<ModelPreset>((sum, preset) => ({ ...sum, ...preset }), unknownModel);
+  return matching.toReversed().reduce<ModelPreset>((sum, preset) => ({ ...sum, ...preset }), unknownModel);
 }

@@ -262,6 +262,7 @@ describeOnEachDatabase('the ledger', (databases) => {
       expect(totals).toEqual({
         attempts: 2,
         promptTokens: 30,
+        cachedPromptTokens: 10,
         completionTokens: 12,
         costNanoUsd: 120,
         unconfirmedNanoUsd: 400,

@@ -114,7 +114,7 @@ test('no option gets past the limit under another name', async () => {
   const rules = { ...none, rename: { max_tokens: 'max_output_tokens' } };
   await ask(rules, { options: { max_tokens: 9_000, max_completion_tokens: 9_000, max_output_tokens: 9_000, n: 5 } });
   expect(received).toMatchObject({ max_output_tokens: 100 });
-  expect(Object.keys(received).sort()).toEqual(['max_output_tokens', 'messages', 'model']);
+  expect(Object.keys(received).toSorted()).toEqual(['max_output_tokens', 'messages', 'model']);
 });
 
 /** Refuses what OpenAI's models that think refuse. */

@@ -31,8 +31,8 @@ function hear(begun: string, pieces: readonly string[]): Heard {
 }
 
 const begun = 'Your order has left our ware';
-const whole = 'Your order has left our warehouse today.';
-const joined = { content: whole, sent: whole, firstAt: 0, isUnrelated: false };
+const wholeAnswer = 'Your order has left our warehouse today.';
+const joined = { content: wholeAnswer, sent: wholeAnswer, firstAt: 0, isUnrelated: false };
 const unrelated = { content: '', sent: begun, firstAt: undefined, isUnrelated: true };
 
 test.each([
@@ -58,11 +58,11 @@ test('a text that begins with what was held back goes on from there', () => {
 
 test('a text that says it all again is the answer, and what was begun is not sent twice', () => {
   expect(hear(begun, ['Your order', ' has left our warehouse', ' today.'])).toEqual(joined);
-  expect(hear(begun, [`\n\n${whole}`]).content).toBe(whole);
+  expect(hear(begun, [`\n\n${wholeAnswer}`]).content).toBe(wholeAnswer);
 });
 
 test.each([
-  ['says another answer', ['Let me say it anew. ', whole]],
+  ['says another answer', ['Let me say it anew. ', wholeAnswer]],
   ['begins alike and then says something else', ['Your order has', ' been sent.']],
   ['goes on without what was held back', ['house today.']],
   ['says nothing', []],
@@ -157,7 +157,7 @@ test('a text that begins with what was held back is joined, however it is cut, a
     fc.property(longText, someText, someText, (before, rest, other) => {
       const plan = planContinuation(before);
       fc.pre(plan !== null && plan.prefill !== '');
-      const { prefill, heldBack } = plan!;
+      const { prefill, heldBack } = plan;
       expect(prefill + heldBack).toBe(before);
       expect(hear(before, Array.from(heldBack + rest))).toMatchObject({ content: before + rest, isUnrelated: false });
       const heard = hear(before, [other]);
