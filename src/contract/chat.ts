@@ -29,6 +29,8 @@ export interface ChatMessage {
   readonly tool_calls?: readonly ToolCall[];
   /** Tool messages only: the call that this message answers. */
   readonly tool_call_id?: string;
+  /** Assistant messages only: what the model thought, which some want to see again beside their calls. */
+  readonly reasoning_content?: string;
 }
 
 /** Languages with their own degraded reply. */

@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { requireChatKey } from './access';
 import { beginTurn } from './begin-turn';
-import { chatRequestSchema, refuseLongLists } from './chat-request';
+import { chatRequestSchema, ignoredFields, refuseLongLists } from './chat-request';
 import { chunkSchema, Chunks } from './chunks';
 import { completionSchema, toCompletion } from './completion';
 import type { GatewayContext } from './context';
@@ -27,7 +27,11 @@ export function completionsRoute(server: GatewayServer, context: GatewayContext)
     '/v1/chat/completions',
     {
       onRequest: requireChatKey,
-      preValidation: async ({ body }) => refuseLongLists(body),
+      preValidation: async ({ body }, reply) => {
+        refuseLongLists(body);
+        const ignored = ignoredFields(body);
+        if (ignored.length > 0) reply.header('x-bellwether-ignored', ignored.join(', '));
+      },
       schema: {
         summary: 'One durable turn',
         headers,

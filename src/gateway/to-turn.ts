@@ -48,7 +48,12 @@ export function sessionTurn(body: ChatRequest, sessionId: string, frame: TurnFra
   const systemPrompt = prompts.map(messageText).join('\n\n');
   const history = historyOf(messages.slice(prompts.length, firstNew));
   const [only] = added;
-  const isPlain = added.length === 1 && only?.role === 'user' && typeof only.content === 'string' && !only.name;
+  const isPlain =
+    added.length === 1 &&
+    only?.role === 'user' &&
+    typeof only.content === 'string' &&
+    only.content.trim() !== '' &&
+    !only.name;
   const options = {
     ...optionsOf(body, frame),
     sessionId,
@@ -112,6 +117,9 @@ function optionsOf(body: ChatRequest, { turnId, keyId, userId, model, deadlineMs
 function modelOptionsOf(body: ChatRequest): Record<string, unknown> | undefined {
   // Clients send an empty list for "no tools"; providers refuse it, and a choice among none too.
   const hasTools = (body.tools?.length ?? 0) > 0;
+  const { tool_choice: choice } = body;
+  const mustCall = choice === 'required' || (typeof choice === 'object' && choice !== null);
+  if (!hasTools && mustCall) throw badRequest('tool_choice demands a call, and there are no tools.', 'tool_choice');
   const aboutTools = ['tools', 'tool_choice', 'parallel_tool_calls'];
   const options = passedThroughFields
     .filter((field) => hasTools || !aboutTools.includes(field))
@@ -120,21 +128,26 @@ function modelOptionsOf(body: ChatRequest): Record<string, unknown> | undefined 
   return options.length > 0 ? Object.fromEntries(options) : undefined;
 }
 
-function toMessage({
-  role,
-  content,
-  refusal,
-  name,
-  tool_calls,
-  tool_call_id,
-}: ChatRequest['messages'][number]): ChatMessage {
+/** A message of any role; what parts there may be the turn's own checks say, as they say it to clients without a gateway. */
+interface AnyMessage {
+  readonly role: ChatMessage['role'];
+  readonly content?: unknown;
+  readonly refusal?: string | null | undefined;
+  readonly reasoning_content?: string | null | undefined;
+  readonly name?: string | null | undefined;
+  readonly tool_calls?: ChatMessage['tool_calls'] | null | undefined;
+  readonly tool_call_id?: string | null | undefined;
+}
+
+function toMessage(message: ChatRequest['messages'][number]): ChatMessage {
+  const { role, content, refusal, reasoning_content, name, tool_calls, tool_call_id }: AnyMessage = message;
   return {
     role,
-    // What parts there may be the turn's own checks say, as they say it to clients without a gateway.
     // As the memory of a session keeps it, and as providers take it that know no refusals.
     content: (content ?? (role === 'assistant' ? (refusal ?? null) : null)) as ChatMessage['content'],
     ...(typeof name === 'string' && { name }),
     ...(tool_calls && tool_calls.length > 0 && { tool_calls }),
     ...(typeof tool_call_id === 'string' && { tool_call_id }),
+    ...(typeof reasoning_content === 'string' && reasoning_content !== '' && { reasoning_content }),
   };
 }

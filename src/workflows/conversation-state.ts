@@ -10,7 +10,7 @@ import type {
 } from '../contract/chat';
 import { limits } from '../contract/limits';
 import { addUsd } from '../domain/turn/prices';
-import { isEmptyMessage, utf8Length } from '../domain/turn/messages';
+import { sendableMessages, utf8Length } from '../domain/turn/messages';
 import { completeToolRounds, orphanedCallId } from '../domain/turn/tool-rounds';
 import { contextWindow } from '../domain/turn/window';
 
@@ -52,8 +52,7 @@ export class ConversationState {
   }
 
   private window(history: readonly ChatMessage[], added: readonly ChatMessage[]): ChatMessage[] {
-    const messages = [...this.messagesWith(history), ...added].filter((message) => !isEmptyMessage(message));
-    return contextWindow(completeToolRounds(messages));
+    return contextWindow(completeToolRounds(sendableMessages([...this.messagesWith(history), ...added])));
   }
 
   private messagesWith(history: readonly ChatMessage[]): readonly ChatMessage[] {

@@ -6,9 +6,30 @@ export function messageText({ content }: ChatMessage): string {
   return (content ?? []).map((part) => (typeof part['text'] === 'string' ? part['text'] : '')).join('');
 }
 
-/** Some clients send an empty message for an unset prompt: accepted, but not passed on to models. */
+/**
+ * Some clients send an empty message for an unset prompt, or an answer in which the model said nothing: accepted, but not
+ * passed on to models. An empty message of a user or a tool says that there is nothing to say.
+ */
 export function isEmptyMessage({ role, content, tool_calls }: ChatMessage): boolean {
-  return role !== 'user' && role !== 'tool' && content === '' && !tool_calls?.length;
+  return role !== 'user' && role !== 'tool' && isBlank(content) && !tool_calls?.length;
+}
+
+/** The messages as models take them: without empty ones, and a tool that returned nothing has an empty text. */
+export function sendableMessages(messages: readonly ChatMessage[]): ChatMessage[] {
+  return messages
+    .filter((message) => !isEmptyMessage(message))
+    .map((message) =>
+      message.role === 'tool' && hasNoContent(message.content) ? { ...message, content: '' } : message,
+    );
+}
+
+/** Some clients leave the field out instead of sending null, or send a list of no parts. */
+export function hasNoContent(content: ChatMessage['content'] | undefined): boolean {
+  return content === null || content === undefined || content.length === 0;
+}
+
+function isBlank(content: ChatMessage['content'] | undefined): boolean {
+  return hasNoContent(content) || (typeof content === 'string' && content.trim() === '');
 }
 
 /** Everything of a message that a model reads, for measuring: its text, or JSON if it has more than text. */
