@@ -63,7 +63,12 @@ export function reservationFor(
     target: target.name,
     provider: target.provider,
     model: target.model,
-    worstCaseNanoUsd: worstCaseNanoUsd(target.price, call.prompt, completionLimit(policy, call.maxTokens)),
+    worstCaseNanoUsd: worstCaseNanoUsd(
+      target.price,
+      call.prompt,
+      completionLimit(policy, call.maxTokens),
+      target.maxImageTokens,
+    ),
   };
 }
 

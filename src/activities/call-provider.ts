@@ -5,7 +5,11 @@ import { attemptTimeoutMs } from '../domain/turn/retry-schedule';
 import type { CompletionRequest, CompletionResult, Provider } from '../contract/provider';
 import { completionLimit } from './admit-turn';
 import type { ActivityDependencies } from './dependencies';
+import { ImageMemory } from './restore-images';
 import { notMade } from './settlements';
+
+/** Shared by all calls of this process. */
+const imageMemory = new ImageMemory();
 
 export interface Call {
   readonly input: ModelCallInput;
@@ -29,9 +33,8 @@ export async function callProvider(
   const isStreamed = target.streaming && (input.delivery ?? 'whole') !== 'whole';
   const limitMs = isStreamed ? target.stream.totalMs : attemptTimeoutMs(policy.retry, callIndex, Math.random());
   const { messages, requestId, onText } = completion;
-  const request: CompletionRequest = {
+  const request: Omit<CompletionRequest, 'messages'> = {
     model: target.model,
-    messages,
     temperature: input.temperature ?? policy.defaults.temperature,
     maxTokens: completionLimit(policy, input.maxTokens),
     options: input.modelOptions,
@@ -39,19 +42,28 @@ export async function callProvider(
     timeoutMs: Math.min(limitMs, timeLeftMs),
     signal,
   };
-  const result = await targets.breakers.call(target, chainOf(dependencies, call), async (onAnswering) => {
-    const forwardText = (text: string): void => {
-      onAnswering();
-      onText(text);
-    };
-    const stream = isStreamed ? { limits: target.stream, onText: forwardText } : undefined;
-    const completed = await provider.complete({ ...request, stream });
-    // A call that was cut off by the turn's deadline says nothing about its target.
-    const isCutOff = completed.kind === 'failed' && Date.now() >= input.deadlineAtMs;
-    const outcome = completed.kind === 'completed' ? 'answered' : completed.failure.kind;
-    return { result: completed, signal: isCutOff ? 'nothing' : healthSignals[outcome] };
-  });
-  return result ?? circuitOpen(target);
+  const makeCall = (shown: CompletionRequest['messages']) =>
+    targets.breakers.call(target, chainOf(dependencies, call), async (onAnswering) => {
+      const forwardText = (text: string): void => {
+        onAnswering();
+        onText(text);
+      };
+      const stream = isStreamed ? { limits: target.stream, onText: forwardText } : undefined;
+      const completed = await provider.complete({ ...request, messages: shown, stream });
+      // A call that was cut off by the turn's deadline says nothing about its target.
+      const isCutOff = completed.kind === 'failed' && Date.now() >= input.deadlineAtMs;
+      const outcome = completed.kind === 'completed' ? 'answered' : completed.failure.kind;
+      return { result: completed, signal: isCutOff ? 'nothing' : healthSignals[outcome] };
+    });
+  const made = await imageMemory.use(dependencies.images, { ...input, messages }, makeCall);
+  switch (made.kind) {
+    case 'done':
+      return made.result ?? circuitOpen(target);
+    case 'not-kept':
+      return notMade('image-not-kept', 'A picture of this request is no longer kept. Send it again.');
+    case 'no-room':
+      return notMade('timeout', 'Other calls with pictures took all room until the deadline of the turn.');
+  }
 }
 
 export function mayCall(dependencies: ActivityDependencies, call: Call): boolean {

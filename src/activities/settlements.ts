@@ -33,6 +33,7 @@ export function settlementOfAnswer(
       price: target.price,
       reservedNanoUsd: ticket.reservedNanoUsd,
       prompt,
+      maxImageTokens: target.maxImageTokens,
       text,
       maxCompletionTokens: Math.max(target.maxOutputTokens, maxTokens),
     }),

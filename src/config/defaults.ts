@@ -65,7 +65,8 @@ export const defaultConfig = {
     halfOpenAfterMs: 10_000,
   },
   // Ten a second: a busy backend; a loop that runs wild is stopped before it has spent much.
-  gateway: { aliases: [], requestsPerMinute: 600, allowedHosts: [] },
+  // 20 MiB: a few photos as they come from a phone; the strictest large provider takes no more.
+  gateway: { aliases: [], requestsPerMinute: 600, allowedHosts: [], corsOrigins: [], maxBodyBytes: 20 * 1024 * 1024 },
   defaults: { temperature: 0.7, maxTokens: 1000 },
 } as const satisfies ConfigFileInput;
 

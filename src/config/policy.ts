@@ -1,5 +1,6 @@
 import type { Arm, ModelPrice, Policy, StreamLimits, Target } from '../contract/policy';
 import type { Problem, ProblemCode, ProblemPath } from '../contract/problem';
+import { maxImageTokensOf } from '../domain/turn/image-tokens';
 import type { LoadedConfigFile } from './config-file';
 import { defaultConfig, defaultMaxOutputTokens, defaultUsualLatencyMs } from './defaults';
 import { configFileSchema, type ConfigFile } from './schema';
@@ -173,6 +174,7 @@ function resolveArm(name: string, arm: ArmConfig, merged: MergedConfig, stream: 
       model: target.model,
       price: resolvePrice(model),
       maxOutputTokens: target.maxOutputTokens ?? defaultMaxOutputTokens,
+      maxImageTokens: target.maxImageTokens ?? maxImageTokensOf(target.model),
       firstAttempt: target.firstAttempt ?? 'auto',
       usualLatencyMs: target.usualLatencyMs ?? defaultUsualLatencyMs,
       streaming: target.streaming ?? true,

@@ -30,6 +30,10 @@ export interface GatewaySettings {
   readonly requestsPerMinute: number;
   /** Names by which callers may know a gateway on loopback, besides `localhost` and its addresses. */
   readonly allowedHosts: readonly string[];
+  /** Of a request with pictures; its texts have a limit of their own. */
+  readonly maxBodyBytes: number;
+  /** Origins whose pages may call the gateway: `https://chat.example.com`. */
+  readonly corsOrigins: readonly string[];
 }
 
 /** Everything a process reads at its start. Only `src/config` reads the environment. */

@@ -14,6 +14,7 @@ export const failureKinds = [
   'response-too-large', // the body passed the limit
   'cancelled', // the turn was cancelled
   'budget', // no budget left for a further attempt
+  'image-not-kept', // a picture of the request has expired
   'circuit-open', // the target failed so often of late that it was not asked
 ] as const;
 

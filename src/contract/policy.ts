@@ -20,6 +20,8 @@ export interface Target {
   readonly price: ModelPrice;
   /** The most tokens that one answer can have, reasoning included. A provider that reports more is not believed. */
   readonly maxOutputTokens: number;
+  /** The most prompt tokens that one picture can take. */
+  readonly maxImageTokens: number;
   /** Where attempt 0 runs: `local` inside the workflow task, `regular` as an activity, `auto` depending on the target's usual latency. */
   readonly firstAttempt: FirstAttempt;
   /** The assumed latency until enough calls have been measured, in milliseconds. */

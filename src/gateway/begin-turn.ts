@@ -38,7 +38,7 @@ const maxIdempotencyKeyLength = 255;
  */
 export async function beginTurn(
   context: GatewayContext,
-  { headers, apiKey, log }: FastifyRequest,
+  { headers, apiKey, log, images }: FastifyRequest,
   body: ChatRequest,
 ): Promise<BegunTurn> {
   const { preferred } = requireModel(context.models, body.model, apiKey);
@@ -55,6 +55,7 @@ export async function beginTurn(
   // All of it, and what is new in a session also by the limits of sessions, which are tighter.
   refuseInvalid(callFor(newTurnId, null));
   if (sessionId !== null) refuseInvalid(callFor(newTurnId, sessionId));
+  await images?.keepIn(context.images, apiKey.id);
   const bodyHash = sha256(canonicalJson({ body, session: named?.id, userId }));
   const registered = await context.ledger.requests.register({
     turnId: newTurnId,

@@ -64,6 +64,11 @@ const errorCatalogue = {
     meaning: "A provider's rules refuse the content; the message has its reason.",
     advice: 'Change the content.',
   },
+  image_not_kept: {
+    ...invalidRequest,
+    meaning: 'A picture of the request is no longer kept: the turn waited for days, or its key sent many others.',
+    advice: 'Send the picture again.',
+  },
   invalid_api_key: {
     status: 401,
     type: 'authentication_error',

@@ -45,12 +45,13 @@ const turnGraceMs = 20_000;
 /** Serves OpenAI's chat completions over HTTP. Beyond loopback it wants TLS in front of it, as keys are in the headers. */
 export async function startGateway(options: GatewayOptions): Promise<Gateway> {
   const { host = '127.0.0.1', port, settings, logger, redis = null, openMetrics = false } = options;
-  const limits = { ...gatewayLimits, ...options.limits };
+  const limits = { ...gatewayLimits, maxBodyBytes: settings.gateway.maxBodyBytes, ...options.limits };
   const context: GatewayContext = {
     client: options.client,
     ledger: options.ledger,
     keys: new RecentApiKeys(options.ledger.keys),
     streams: options.streams,
+    images: options.images,
     logger,
     models: new ModelNames(settings.policy, settings.gateway.aliases),
     metrics: new GatewayMetrics(),
@@ -64,7 +65,7 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
     refuseForeignPages(server, host, settings.gateway.allowedHosts);
     await describeRoutes(server);
     healthRoutes(server, context);
-    const counting = { requestsPerMinute: settings.gateway.requestsPerMinute, redis };
+    const counting = { ...limits, requestsPerMinute: settings.gateway.requestsPerMinute, redis };
     await server.register(async (guarded: GatewayServer) => {
       await limitRequests(guarded, counting);
       requireKey(guarded, context);

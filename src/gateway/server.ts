@@ -68,7 +68,7 @@ export function createServer(limits: GatewayLimits, logger: FastifyBaseLogger): 
   });
   // An answer that was paid for is sent also when its description should not fit it; tests compare the two.
   server.setSerializerCompiler(() => JSON.stringify);
-  readJsonBodies(server);
+  readJsonBodies(server, limits);
   handleErrors(server);
   return server;
 }

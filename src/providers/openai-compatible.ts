@@ -2,7 +2,7 @@ import { type Dispatcher, Pool } from 'undici';
 import type { CallFailure } from '../contract/failures';
 import { limits } from '../contract/limits';
 import type { CompletionRequest, CompletionResult, Provider, ProviderSettings } from '../contract/provider';
-import { measuredText } from '../domain/turn/messages';
+import { promptText } from '../domain/turn/messages';
 import {
   type CallContext,
   classifyFailedExchange,
@@ -98,7 +98,7 @@ function failureOf(result: Exchange, context: CallContext): CallFailure {
 }
 
 function contextOf(settings: ProviderSettings, call: AuthorizedExchange, request?: CompletionRequest): CallContext {
-  const texts = request?.messages.map(measuredText) ?? [];
+  const texts = request?.messages.map(promptText) ?? [];
   return { provider: settings.name, nowMs: Date.now(), confidential: { apiKeys: call.apiKeys, texts } };
 }
 

@@ -18,5 +18,6 @@ export const healthSignals: Readonly<Record<'answered' | FailureKind, HealthSign
   'malformed-response': 'fails',
   cancelled: 'nothing',
   budget: 'nothing',
+  'image-not-kept': 'nothing',
   'circuit-open': 'nothing',
 };

@@ -1,4 +1,4 @@
-import type { ChatMessage } from '../../contract/chat';
+import type { ChatMessage, ContentPart } from '../../contract/chat';
 
 /** The text that a reader sees: a message's text, or the text of its parts. */
 export function messageText({ content }: ChatMessage): string {
@@ -32,7 +32,21 @@ function isBlank(content: ChatMessage['content'] | undefined): boolean {
   return hasNoContent(content) || (typeof content === 'string' && content.trim() === '');
 }
 
-/** Everything of a message that a model reads, for measuring: its text, or JSON if it has more than text. */
+/** Everything of a message that a model reads as text: pictures have a price of their own, whatever their bytes. */
+export function promptText(message: ChatMessage): string {
+  const { content } = message;
+  if (typeof content === 'string' || imageCount(message) === 0) return measuredText(message);
+  return measuredText({ ...message, content: (content ?? []).map(withoutPicture) });
+}
+
+/** The address of a picture that is elsewhere stays: it may be a text that a model reads. */
+function withoutPicture(part: ContentPart): ContentPart {
+  const image = part['image_url'] as { readonly url?: unknown } | null | undefined;
+  const isInline = typeof image?.url === 'string' && image.url.startsWith('data:');
+  return part.type === 'image_url' && isInline ? { ...part, image_url: { ...image, url: 'data:' } } : part;
+}
+
+/** All of a message that Temporal carries, for measuring: its text, or JSON if it has more than text. */
 export function measuredText(message: ChatMessage): string {
   const { role: _role, content, ...rest } = message;
   const isPlain = typeof content === 'string' && Object.keys(rest).length === 0;
