@@ -67,7 +67,8 @@ export const defaultConfig = {
   // Ten a second: a busy backend; a loop that runs wild is stopped before it has spent much.
   // 20 MiB: a few photos as they come from a phone; the strictest large provider takes no more.
   gateway: { aliases: [], requestsPerMinute: 600, allowedHosts: [], corsOrigins: [], maxBodyBytes: 20 * 1024 * 1024 },
-  defaults: { temperature: 0.7, maxTokens: 1000 },
+  // Whoever says no limit gets what the model can say, up to the hard cap.
+  defaults: { temperature: 0.7 },
 } as const satisfies ConfigFileInput;
 
 export const providerDefaults = {

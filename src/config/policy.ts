@@ -144,12 +144,7 @@ export function resolvePolicy(merged: MergedConfig, config: ConfigFile): Policy 
       dayNanoUsd: budgets.dayUsd,
       maxCompletionTokens: budgets.maxCompletionTokens,
     },
-    // A lower cap of the user's own also lowers a default that was left alone.
-    defaults: {
-      ...standardDefaults,
-      maxTokens: Math.min(standardDefaults.maxTokens, hardCapOf(config)),
-      ...config.defaults,
-    },
+    defaults: { ...standardDefaults, maxTokens: hardCapOf(config), ...config.defaults },
   };
 }
 

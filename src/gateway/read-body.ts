@@ -34,9 +34,6 @@ type BodyLimits = Pick<GatewayLimits, 'maxTextBytes' | 'maxBodyBytes' | 'maxLarg
 export function readJsonBodies(server: FastifyInstance, limits: BodyLimits): void {
   server.decorateRequest('bodyBytes', 0);
   server.decorateRequest('images');
-  server.addHook('onRequest', async (request, reply) => {
-    reply.raw.once('close', () => request.images?.drop());
-  });
   const parse = promisify(server.getDefaultJsonParser('error', 'error')) as (
     request: FastifyRequest,
     text: string,

@@ -63,7 +63,7 @@ describe('the configuration file', () => {
       maxCompletionTokens: 2000,
     });
     expect(policy.retry).toMatchObject({ maxAttemptsPerTarget: 2, afterSilence: 'next-target', baseTimeoutMs: 10_000 });
-    expect(policy.defaults).toEqual({ temperature: 0, maxTokens: 1000 });
+    expect(policy.defaults).toEqual({ temperature: 0, maxTokens: 2000 });
     expect(providers.find(({ name }) => name === 'openai')).toMatchObject({ maxConnections: 8 });
     expect(Object.keys(policy.arms)).toContain('holysheep');
   });
