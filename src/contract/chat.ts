@@ -144,7 +144,7 @@ export interface ChatReply {
   readonly refusal?: string;
   /** Function calls that the model requests; `content` is then usually empty. */
   readonly tool_calls?: readonly ToolCall[];
-  /** Tokens of the successful call, as counted by its provider. */
+  /** Tokens of the turn's calls, as counted by their providers. */
   readonly usage?: ReplyUsage;
   /** True when a budget refused the turn before any call. */
   readonly blocked: boolean;

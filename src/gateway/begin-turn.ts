@@ -28,7 +28,7 @@ export interface BegunTurn extends RegisteredTurn {
 }
 
 /** Long enough for any client's key (a UUID has 36 characters), short enough for an index. */
-const maxIdempotencyKeyLength = 255;
+export const maxIdempotencyKeyLength = 255;
 
 /**
  * Begins the turn that a request asks for, or joins the one that an earlier request with its Idempotency-Key began.

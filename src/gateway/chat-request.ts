@@ -17,7 +17,12 @@ function notOffered(instead: string, ...off: readonly (boolean | number | string
 }
 
 const textPart = z.looseObject({ type: z.literal('text'), text: z.string() });
-const imagePart = z.looseObject({ type: z.literal('image_url'), image_url: z.looseObject({ url: z.string() }) });
+/** What else it has to be is found before the schema: see `takeImages`. */
+const imageUrl = z
+  .string()
+  .meta({ pattern: '^(?!bellwether-image:)(?!data:(?!image/[^,]*;base64,.))' })
+  .describe('An address of the web, or the picture itself: data:image/png;base64,…');
+const imagePart = z.looseObject({ type: z.literal('image_url'), image_url: z.looseObject({ url: imageUrl }) });
 const refusalPart = z.looseObject({ type: z.literal('refusal'), refusal: z.string() });
 
 /** Whatever else a provider may read (sounds, files) it also charges for, and a reservation knows nothing of that. */
@@ -178,7 +183,11 @@ const passedThrough = {
   seed: z.int().nullish(),
   presence_penalty: z.number().min(-2).max(2).nullish(),
   frequency_penalty: z.number().min(-2).max(2).nullish(),
-  logit_bias: z.record(z.string(), z.unknown()).refine(holdsNumbers, 'must hold numbers').nullish(),
+  logit_bias: z
+    .record(z.string(), z.unknown())
+    .refine(holdsNumbers, 'must hold numbers')
+    .meta({ additionalProperties: { type: 'number' } })
+    .nullish(),
   reasoning_effort: z.string().nullish(),
   verbosity: z.string().nullish(),
   prediction: z.looseObject({ type: z.string() }).nullish(),
@@ -193,6 +202,14 @@ const modalityCount = 2;
 
 /** Some clients name their users by the number of a row. */
 const id = z.union([z.string(), z.int()], 'must be a string or a whole number').transform(String).nullish();
+
+const sessionId = z
+  .union(
+    [z.string().regex(/\S/, "is empty: give the session's id, or leave it out for a request without memory"), z.int()],
+    { error: ({ code }) => (code === 'invalid_union' ? '' : 'must be a string or a whole number') },
+  )
+  .transform(String)
+  .nullish();
 
 type Refused = { readonly [Field in keyof typeof refusedOptions]: z.ZodOptional<z.ZodType<boolean | number | null>> };
 const refused = Object.fromEntries(
@@ -215,7 +232,7 @@ export const chatRequestSchema = z.object({
   n: z.literal(1).nullish().describe('One answer for a request.'),
   user: id.describe('The end user, by whom a rollout decides who goes to its new arm.'),
   metadata: z
-    .looseObject({ session_id: id, user_id: id })
+    .looseObject({ session_id: sessionId, user_id: id })
     .nullish()
     .describe('`session_id` names the conversation where no header does. Goes to no provider.'),
   modalities: z.array(z.literal('text')).max(modalityCount).nullish(),

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { requireChatKey } from './access';
-import { beginTurn } from './begin-turn';
+import { beginTurn, maxIdempotencyKeyLength } from './begin-turn';
 import { chatRequestSchema, ignoredFields, refuseLongLists } from './chat-request';
 import { chunkSchema, Chunks } from './chunks';
 import { completionSchema, toCompletion } from './completion';
@@ -9,15 +9,17 @@ import { describeErrors, errorsOfTurns } from './error-schema';
 import { sendTurn } from './send-turn';
 import type { GatewayServer } from './server';
 
-/** Described for whoever reads; what they may hold is decided where they are read. */
+/** Described for whoever reads, as strictly as they are; what they may hold is decided where they are read. */
 const headers = z.looseObject({
   'idempotency-key': z
     .string()
     .optional()
+    .meta({ pattern: '^[\\x21-\\x7e]+$', minLength: 1, maxLength: maxIdempotencyKeyLength })
     .describe('The same key with the same request gets the same answer, and one turn is paid.'),
   'x-bellwether-session': z
     .string()
     .optional()
+    .meta({ pattern: '\\S' })
     .describe("The conversation: its earlier turns are the service's memory, and only what is new in messages counts."),
 });
 

@@ -138,12 +138,17 @@ function answeredReply(turn: Turn, answered: Omit<Opened<'answered'>, 'kind'>): 
     ...(finishReason && { finish_reason: finishReason }),
     ...(refusal && { refusal }),
     ...(toolCalls && { tool_calls: toolCalls }),
-    ...(usage && { usage: replyUsage(usage) }),
+    ...(usage && { usage: replyUsage(usage, totals) }),
   };
 }
 
-function replyUsage({ promptTokens, cachedPromptTokens, completionTokens }: TokenUsage): ReplyUsage {
-  return { prompt_tokens: promptTokens, cached_tokens: cachedPromptTokens, completion_tokens: completionTokens };
+/** Of all calls whose provider counted: an answer that took several costs what all of them took. */
+function replyUsage(usage: TokenUsage, totals: TurnTotals): ReplyUsage {
+  return {
+    prompt_tokens: Math.max(usage.promptTokens, totals.promptTokens),
+    cached_tokens: usage.cachedPromptTokens,
+    completion_tokens: Math.max(usage.completionTokens, totals.completionTokens),
+  };
 }
 
 function chainFailedReply(

@@ -44,6 +44,7 @@ describe('the configuration file', () => {
         cachedInputNanoUsdPerMillion: 125_000_000,
         cjkMultiplierPercent: 150,
       },
+      maxImageTokens: 12_500,
       firstAttempt: 'regular',
       usualLatencyMs: 6000,
       maxOutputTokens: 128_000,

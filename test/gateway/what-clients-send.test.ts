@@ -19,7 +19,7 @@ beforeAll(async () => {
       HOLYSHEEP_BASE_URL: provider.baseUrl,
       BELLWETHER_ENCRYPTION_KEYS: `test:${randomBytes(32).toString('base64')}`,
     },
-    configuration: { gateway: { corsOrigins: [page], maxBodyBytes: 9_000_000 } },
+    configuration: { defaults: {}, gateway: { corsOrigins: [page], maxBodyBytes: 9_000_000 } },
   });
 });
 afterAll(async () => {
