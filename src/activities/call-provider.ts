@@ -56,14 +56,10 @@ export async function callProvider(
       return { result: completed, signal: isCutOff ? 'nothing' : healthSignals[outcome] };
     });
   const made = await imageMemory.use(dependencies.images, { ...input, messages }, makeCall);
-  switch (made.kind) {
-    case 'done':
-      return made.result ?? circuitOpen(target);
-    case 'not-kept':
-      return notMade('image-not-kept', 'A picture of this request is no longer kept. Send it again.');
-    case 'no-room':
-      return notMade('timeout', 'Other calls with pictures took all room until the deadline of the turn.');
-  }
+  if (made.kind === 'done') return made.result ?? circuitOpen(target);
+  return made.kind === 'not-kept'
+    ? notMade('image-not-kept', 'A picture of this request is no longer kept. Send it again.')
+    : notMade('timeout', 'Other calls with pictures took all room until the deadline of the turn.');
 }
 
 export function mayCall(dependencies: ActivityDependencies, call: Call): boolean {

@@ -34,10 +34,11 @@ type BodyLimits = Pick<GatewayLimits, 'maxTextBytes' | 'maxBodyBytes' | 'maxLarg
 export function readJsonBodies(server: FastifyInstance, limits: BodyLimits): void {
   server.decorateRequest('bodyBytes', 0);
   server.decorateRequest('images');
-  const parse = promisify(server.getDefaultJsonParser('error', 'error')) as (
-    request: FastifyRequest,
-    text: string,
-  ) => Promise<unknown>;
+  const parser = server.getDefaultJsonParser('error', 'error');
+  const parse = (request: FastifyRequest, text: string) =>
+    new Promise<unknown>((resolve, reject) => {
+      void parser(request, text, (error, body: unknown) => (error ? reject(error) : resolve(body)));
+    });
   const memory = new LargeBodies(limits);
   server.removeAllContentTypeParsers();
   server.addContentTypeParser('application/json', async (request: FastifyRequest, stream: Readable) => {

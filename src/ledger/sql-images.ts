@@ -78,7 +78,7 @@ function find(db: LedgerDatabase, keyId: string, ids: readonly string[], nowMs: 
 async function makeRoom(trx: LedgerDatabase, keyId: string, size: number): Promise<void> {
   const ofKey = trx.selectFrom('images').where('key_id', '=', keyId);
   const { total } = await ofKey
-    .select(({ fn, lit }) => fn.coalesce(fn.sum<number | string>('size'), lit(0)).as('total'))
+    .select((build) => build.fn.coalesce(build.fn.sum<number | string>('size'), build.lit(0)).as('total'))
     .executeTakeFirstOrThrow();
   let excess = Number(total) + size - maxBytesOfKey;
   if (excess <= 0) return;
