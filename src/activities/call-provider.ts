@@ -33,15 +33,16 @@ export async function callProvider(
   const isStreamed = target.streaming && (input.delivery ?? 'whole') !== 'whole';
   const limitMs = isStreamed ? target.stream.totalMs : attemptTimeoutMs(policy.retry, callIndex, Math.random());
   const { messages, requestId, onText } = completion;
-  const request: Omit<CompletionRequest, 'messages'> = {
+  const request: Omit<CompletionRequest, 'messages' | 'timeoutMs'> = {
     model: target.model,
     temperature: input.temperature ?? policy.defaults.temperature,
     maxTokens: completionLimit(policy, input.maxTokens),
     options: input.modelOptions,
     requestId,
-    timeoutMs: Math.min(limitMs, timeLeftMs),
     signal,
   };
+  // Pictures may have waited for others.
+  const timeoutMs = () => Math.max(1, Math.min(limitMs, input.deadlineAtMs - Date.now()));
   const makeCall = (shown: CompletionRequest['messages']) =>
     targets.breakers.call(target, chainOf(dependencies, call), async (onAnswering) => {
       const forwardText = (text: string): void => {
@@ -49,7 +50,7 @@ export async function callProvider(
         onText(text);
       };
       const stream = isStreamed ? { limits: target.stream, onText: forwardText } : undefined;
-      const completed = await provider.complete({ ...request, messages: shown, stream });
+      const completed = await provider.complete({ ...request, messages: shown, timeoutMs: timeoutMs(), stream });
       // A call that was cut off by the turn's deadline says nothing about its target.
       const isCutOff = completed.kind === 'failed' && Date.now() >= input.deadlineAtMs;
       const outcome = completed.kind === 'completed' ? 'answered' : completed.failure.kind;

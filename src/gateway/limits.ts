@@ -55,17 +55,12 @@ export const gatewayLimits: GatewayLimits = {
   readWithinMs: 30_000,
 };
 
-/** What a body takes at most. Chunks do not say how many there are. */
-export function declaredBytes(
-  { headers }: Pick<FastifyRequest, 'headers'>,
-  { maxBodyBytes }: Pick<GatewayLimits, 'maxBodyBytes'>,
-): number {
-  const length = headers['content-length'];
-  if (length !== undefined) return Number(length);
-  return headers['transfer-encoding'] === undefined ? 0 : maxBodyBytes;
+/** 0 for a body in chunks, which do not say how many there are. */
+export function declaredBytes({ headers }: Pick<FastifyRequest, 'headers'>): number {
+  return Number(headers['content-length'] ?? 0);
 }
 
-export interface RateLimitOptions extends Pick<GatewayLimits, 'maxTextBytes' | 'maxBodyBytes'> {
+export interface RateLimitOptions extends Pick<GatewayLimits, 'maxTextBytes'> {
   /** Of keys that have no limit of their own. */
   readonly requestsPerMinute: number;
   /** Shared by all gateways; null: each counts for itself. */
@@ -97,13 +92,17 @@ export async function limitRequests(server: FastifyInstance, options: RateLimitO
   const count = server.createRateLimit();
   // Before it is read: 20 MiB take a tenth of a second of everybody's time, whatever comes of them.
   server.addHook('preParsing', async (request, reply) => {
-    const declared = declaredBytes(request, options);
-    if (declared > options.maxTextBytes) await countFurther(request, reply, Math.floor(declared / countedLargeBytes));
+    await countFurther(request, reply, furtherOfLarge(declaredBytes(request)));
   });
   // After the count of the request itself, and before the schema: what is refused for its content has been read too.
-  server.addHook('preValidation', (request, reply) =>
-    countFurther(request, reply, Math.floor(request.bodyBytes / countedBytes)),
-  );
+  server.addHook('preValidation', async (request, reply) => {
+    const furtherOfChunks = declaredBytes(request) === 0 ? furtherOfLarge(request.receivedBytes) : 0;
+    await countFurther(request, reply, Math.floor(request.bodyBytes / countedBytes) + furtherOfChunks);
+  });
+
+  function furtherOfLarge(bytes: number): number {
+    return bytes > options.maxTextBytes ? Math.floor(bytes / countedLargeBytes) : 0;
+  }
 
   async function countFurther(request: FastifyRequest, reply: FastifyReply, further: number): Promise<void> {
     if (further === 0) return;

@@ -11,6 +11,8 @@ declare module 'fastify' {
   interface FastifyRequest {
     /** Of the texts of the body, without its pictures; 0 without a body. */
     bodyBytes: number;
+    /** Of the body as it came, compressed or not. */
+    receivedBytes: number;
     /** The pictures of the body, which holds references in their place. */
     images: RequestImages | undefined;
   }
@@ -33,6 +35,7 @@ type BodyLimits = Pick<GatewayLimits, 'maxTextBytes' | 'maxBodyBytes' | 'maxLarg
 /** JSON alone: a page in a browser cannot send it to another origin without being asked first. */
 export function readJsonBodies(server: FastifyInstance, limits: BodyLimits): void {
   server.decorateRequest('bodyBytes', 0);
+  server.decorateRequest('receivedBytes', 0);
   server.decorateRequest('images');
   const parser = server.getDefaultJsonParser('error', 'error');
   const parse = (request: FastifyRequest, text: string) =>
@@ -42,11 +45,17 @@ export function readJsonBodies(server: FastifyInstance, limits: BodyLimits): voi
   const memory = new LargeBodies(limits);
   server.removeAllContentTypeParsers();
   server.addContentTypeParser('application/json', async (request: FastifyRequest, stream: Readable) => {
-    const declared = declaredBytes(request, limits);
+    const declared = declaredBytes(request);
     if (declared > limits.maxBodyBytes) throw unread(tooLarge(limits.maxBodyBytes));
-    const images = new RequestImages(declared > limits.maxTextBytes ? memory.take(request, declared) : () => undefined);
+    let release: (() => void) | undefined;
+    const images = new RequestImages(() => release?.());
     request.images = images;
-    const received = await receive(stream, limits.maxBodyBytes);
+    if (declared > limits.maxTextBytes) release = memory.take(request, declared);
+    const received = await receive(stream, limits.maxBodyBytes, (length) => {
+      // Chunks tell of their number only by coming.
+      if (length > limits.maxTextBytes) release ??= memory.take(request, limits.maxBodyBytes);
+    });
+    request.receivedBytes = received.length;
     const bytes = await decoded(received, request, limits);
     const body = await parse(request, bytes.toString()).catch(() => {
       throw new GatewayError('invalid_json', bytes.length === 0 ? isEmpty : isInvalid);
@@ -65,8 +74,11 @@ function tooLarge(limit: number, hasImages = false): GatewayError {
   return new GatewayError('request_too_large', `${what} is larger than the limit of ${limit} bytes.`);
 }
 
-/** Leaves the connection open where it stops reading, so that the answer gets out. */
-function receive(stream: Readable, limit: number): Promise<Buffer> {
+/**
+ * Leaves the connection open where it stops reading, so that the answer gets out.
+ * @param makeRoom is told how much has come; throws when there is no room for it
+ */
+function receive(stream: Readable, limit: number, makeRoom: (length: number) => void): Promise<Buffer> {
   return new Promise((resolve, reject) => {
     const chunks: Buffer[] = [];
     let length = 0;
@@ -76,14 +88,21 @@ function receive(stream: Readable, limit: number): Promise<Buffer> {
       stream.removeListener('error', breakOff);
       stream.removeListener('close', breakOff);
     };
-    const take = (chunk: Buffer): void => {
-      length += chunk.length;
-      chunks.push(chunk);
-      if (length <= limit) return;
+    const refuse = (error: GatewayError): void => {
       stop();
       stream.on('error', () => undefined);
       stream.resume();
-      reject(unread(tooLarge(limit)));
+      reject(unread(error));
+    };
+    const take = (chunk: Buffer): void => {
+      length += chunk.length;
+      chunks.push(chunk);
+      if (length > limit) return refuse(tooLarge(limit));
+      try {
+        makeRoom(length);
+      } catch (error) {
+        refuse(error as GatewayError);
+      }
     };
     const end = (): void => {
       stop();
@@ -161,7 +180,8 @@ class LargeBodies {
     const keyId = (request.apiKey as typeof request.apiKey | undefined)?.id ?? '';
     const ofKey = this.ofKeys.get(keyId) ?? 0;
     // One that is alone is taken, whatever its size.
-    if (ofKey > 0 && (ofKey + bytes > maxLargeBodyBytesOfKey || this.total + bytes > maxLargeBodyBytes)) {
+    const isTooMuchOfKey = ofKey > 0 && ofKey + bytes > maxLargeBodyBytesOfKey;
+    if (isTooMuchOfKey || (this.total > 0 && this.total + bytes > maxLargeBodyBytes)) {
       const message = 'Too many requests with pictures are being read. Send it again in a second.';
       throw unread(new GatewayError('overloaded', message, { headers: { 'retry-after': '1' } }));
     }

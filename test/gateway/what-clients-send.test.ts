@@ -266,6 +266,20 @@ describe('pictures', () => {
     await gateway.close();
   });
 
+  test('may come in chunks, which count as they come, and small ones no more than others', async () => {
+    const authorization = `Bearer ${await setting.createKey({ requestsPerMinute: 10 })}`;
+    const headers = { authorization, 'content-type': 'application/json' };
+    const ask = async (messages: readonly object[]) => {
+      const body = new Blob([JSON.stringify({ ...hello, messages })]).stream();
+      const init = { method: 'POST', headers, body, duplex: 'half' } as RequestInit;
+      const response = await fetch(`${setting.gateway.url}/v1/chat/completions`, init);
+      return [response.status, response.headers.get('x-ratelimit-remaining')];
+    };
+    expect(await ask([user])).toEqual([200, '9']);
+    expect(await ask([showing(dataUrl)])).toEqual([200, '2']);
+    expect(await ask([showing(dataUrl)])).toEqual([429, '1']);
+  });
+
   test('count once more for every further MiB, before they are read', async () => {
     const authorization = `Bearer ${await setting.createKey({ requestsPerMinute: 10 })}`;
     const ask = () =>
