@@ -21,7 +21,7 @@ const forbidden = [
  */
 const maxCodeCharacters = 750_000;
 
-test('the workflow bundle holds nothing but workflows, domain rules, contract and Temporal’s workflow library', () => {
+test('the workflow bundle contains only workflows, domain rules, the contract and Temporal’s workflow library', () => {
   const files = filesOf(workflowBundle().code);
   for (const part of ['/src/workflows/conversation.ts', '/src/workflows/chat-turn.ts', '/src/domain/turn/window.ts']) {
     expect(files).toContainEqual(expect.stringContaining(part));
@@ -36,7 +36,7 @@ test('the workflow bundle stays small', () => {
   expect(characters).toBeLessThan(maxCodeCharacters);
 });
 
-test('code that does not belong into a bundle is found in it', async () => {
+test('code that does not belong in a bundle is found in it', async () => {
   const workflowsPath = join(__dirname, '../src/config/schema.ts');
   const { code } = await bundleWorkflowCode({ workflowsPath, logger: new DefaultLogger('WARN') });
   const files = filesOf(code);

@@ -1,6 +1,6 @@
 import type { ChatMessage, ChatReply, TranscriptTurn } from '../src/contract/chat';
 import { measurePrompt } from '../src/domain/turn/measure-text';
-import { withPrefill } from '../src/domain/turn/continuation';
+import { planContinuation, withPrefill } from '../src/domain/turn/continuation';
 import { completeToolRounds, orphanedCallId } from '../src/domain/turn/tool-rounds';
 import { chatTurnProblem } from '../src/domain/turn/validate-input';
 import { contextWindow } from '../src/domain/turn/window';
@@ -33,7 +33,7 @@ const works: Readonly<Record<string, (messages: ChatMessage[]) => unknown>> = {
   historyOf,
   measurePrompt: (messages) => measurePrompt(messages),
   chatTurnProblem: (messages) => chatTurnProblem({ turnId: 't', messages }),
-  withPrefill: (messages) => withPrefill(messages, 'The order'),
+  withPrefill: (messages) => withPrefill(messages, planContinuation('The order')!),
   'the memory of a session': (messages) => {
     const state = new ConversationState('s', undefined, undefined);
     const reply = { content: 'Yes.', success: true, blocked: false } as ChatReply;
@@ -49,7 +49,7 @@ const cases = Object.keys(works).flatMap((work) => Object.keys(shapes).map((shap
 /** Small, so that Proxies stay quick; with a square in it, twice the size is near to four times the work. */
 const size = 200;
 
-test.each(cases)('%s does no more than twice the work for twice as much: %s', (work, shape) => {
+test.each(cases)('%s does at most twice the work for twice the input: %s', (work, shape) => {
   const reads = (of: number) => readsOf(shapes[shape]!(of), works[work]!);
   expect(reads(2 * size)).toBeLessThan(2.2 * reads(size) + 100);
 });

@@ -34,7 +34,7 @@ beforeAll(() => {
 });
 afterAll(() => project.remove());
 
-test('the tarball holds what is built and what is read, and no benchmark, test or source', () => {
+test('the tarball contains what is built and what users read, and no benchmark, test or source', () => {
   const top = [...new Set(paths.map((path) => path.split('/')[0]))].toSorted();
   expect(top).toEqual(['CHANGELOG.md', 'LICENSE', 'README.md', 'bellwether.schema.json', 'dist', 'package.json']);
   const sources = readdirSync(join(projectDirectory, 'src')).toSorted();

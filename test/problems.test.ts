@@ -17,7 +17,7 @@ describe.each(wrongTurns)('$title', ({ options, path, message, gateway }) => {
   const isOfSession = 'sessionId' in options;
   const turn = isOfSession ? ({ turnId: 't', ...options } as never) : ({ ...good, ...options } as never);
 
-  test('is a problem of its field', () => {
+  test('is reported for its field', () => {
     const problem = isOfSession ? (conversationProblem(turn) ?? sendMessageProblem(turn)) : chatTurnProblem(turn);
     expect(problem).toEqual(expect.objectContaining({ code: expect.any(String), message }));
     expect(formatPath(problem!.path)).toBe(path);
@@ -50,7 +50,7 @@ describe.each(wrongTurns)('$title', ({ options, path, message, gateway }) => {
   });
 });
 
-test('a result of a call that a session does not remember is named', async () => {
+test('the error names a tool result whose call the session does not remember', async () => {
   const messages = [
     { role: 'user', content: 'Hello' },
     { role: 'assistant', content: 'Yes?' },

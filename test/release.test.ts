@@ -42,7 +42,7 @@ test('a dirty tree is refused', () => {
   expect(release()).toEqual({ status: 1, stdout: '', stderr: expect.stringContaining('working tree has changes') });
 });
 
-test('a version that is tagged is refused', () => {
+test('a tagged version is refused', () => {
   git('tag', 'v1.2.3');
   expect(release()).toEqual({ status: 1, stdout: '', stderr: expect.stringContaining('v1.2.3 is already tagged') });
 });
@@ -53,7 +53,7 @@ test('a version without an entry in the changelog is refused', () => {
   expect(release()).toEqual({ status: 1, stdout: '', stderr: expect.stringContaining('has no entry "## [1.2.3]') });
 });
 
-test('what fails on the way is named, and nothing is packed or tagged', () => {
+test('a failing step is named, and nothing is packed or tagged', () => {
   expect(release()).toMatchObject({ status: 1, stderr: expect.stringContaining('"Build" failed') });
   const tags = execFileSync('git', ['tag'], { cwd: directory, encoding: 'utf8' });
   expect(tags).toBe('');

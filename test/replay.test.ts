@@ -23,7 +23,7 @@ test('there is a history of turns that waited for one that failed', () => {
   expect(types.join()).toContain(Array(3).fill('EVENT_TYPE_WORKFLOW_EXECUTION_UPDATE_ACCEPTED').join());
 });
 
-test('there is a history that continued as new, and one of the run that followed', () => {
+test('there is a history that continued as new, and one of the following run', () => {
   expect(eventTypes('continued-run-1.json').at(-1)).toBe('EVENT_TYPE_WORKFLOW_EXECUTION_CONTINUED_AS_NEW');
   const [started] = eventsOf('continued-run-2.json');
   expect(started).toMatchObject({
@@ -40,7 +40,7 @@ test('there is a history of a turn whose first call was a regular activity', () 
   expect(ofFirstTurn.filter((type) => type === 'EVENT_TYPE_TIMER_STARTED')).toHaveLength(1);
 });
 
-test('there is a history of a rollout to its end, with timers, evidence and operators', () => {
+test('there is a history of a complete rollout, with timers, evidence and operators', () => {
   const types = eventTypes('rollout-to-the-end.json');
   expect(types).toEqual(
     expect.arrayContaining(['EVENT_TYPE_TIMER_FIRED', 'EVENT_TYPE_WORKFLOW_EXECUTION_UPDATE_COMPLETED']),
@@ -55,11 +55,11 @@ test('there is a history of a promotion that read the evidence after the rollout
   expect(activities).toEqual(['recordRollout', 'recordRollout', 'observeRollout', 'recordRollout']);
 });
 
-test.each(files)('today’s workflows run %s as it was recorded', async (file) => {
+test.each(files)('today’s workflows replay %s as recorded', async (file) => {
   await expect(replay(readFileSync(join(directory, file), 'utf8'))).resolves.toBeUndefined();
 });
 
-test('a one-shot turn that began when lists had no limits goes on as it was recorded', async () => {
+test('a one-shot turn from before lists had limits replays as recorded', async () => {
   const recorded = readFileSync(join(directory, 'one-shot.json'), 'utf8');
   const messages = Array.from({ length: limits.maxMessages + 1 }, () => ({ role: 'user', content: 'Hello?' }));
   const input = Buffer.from(JSON.stringify({ turnId: 'one-shot', messages })).toString('base64');
@@ -68,14 +68,14 @@ test('a one-shot turn that began when lists had no limits goes on as it was reco
   await expect(replay(longer)).resolves.toBeUndefined();
 });
 
-test('a history that other code has made is refused', async () => {
+test('a history of other code is refused', async () => {
   const recorded = readFileSync(join(directory, 'failing-targets.json'), 'utf8');
   const changed = recorded.replaceAll('"callModel"', '"callOtherwise"');
   expect(changed).not.toBe(recorded);
   await expect(replay(changed)).rejects.toThrow(DeterminismViolationError);
 });
 
-test.each(files)('%s tells nothing of the machine that recorded it', (file) => {
+test.each(files)('%s reveals nothing about the machine that recorded it', (file) => {
   const text = readFileSync(join(directory, file), 'utf8');
   const identities = [...text.matchAll(/"(?:identity|workerIdentity)": "(.*)"/gu)].map(([, identity]) => identity);
   expect(new Set(identities)).toEqual(new Set(['recorded']));

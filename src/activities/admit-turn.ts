@@ -51,7 +51,10 @@ export async function admitTurn(
   };
 }
 
-/** Reserves the worst case: every byte is a token, and the answer uses all the completion tokens it may request. */
+/**
+ * Reserves the worst case: every byte is a token, the answer uses all the completion tokens it may request, and the model
+ * thinks as much beyond them as it can.
+ */
 export function reservationFor(
   arm: string,
   target: Target,
@@ -66,7 +69,7 @@ export function reservationFor(
     worstCaseNanoUsd: worstCaseNanoUsd(
       target.price,
       call.prompt,
-      completionLimit(policy, call.maxTokens),
+      completionLimit(policy, call.maxTokens) + target.maxThinkingTokens,
       target.maxImageTokens,
     ),
   };

@@ -1,7 +1,8 @@
-import type { Target } from '../contract/policy';
+import type { Policy, Target } from '../contract/policy';
 import type { ModelCallInput } from '../contract/turn';
-import { healthSignals } from '../domain/turn/health-signals';
+import { healthSignal } from '../domain/turn/health-signals';
 import { attemptTimeoutMs } from '../domain/turn/retry-schedule';
+import { withThoughtsFor } from '../domain/turn/thoughts';
 import type { CompletionRequest, CompletionResult, Provider } from '../contract/provider';
 import { completionLimit } from './admit-turn';
 import type { ActivityDependencies } from './dependencies';
@@ -32,10 +33,12 @@ export async function callProvider(
 
   const isStreamed = target.streaming && (input.delivery ?? 'whole') !== 'whole';
   const limitMs = isStreamed ? target.stream.totalMs : attemptTimeoutMs(policy.retry, callIndex, Math.random());
-  const { messages, requestId, onText } = completion;
+  const { requestId, onText } = completion;
+  const messages = withThoughtsFor(target.model, completion.messages);
   const request: Omit<CompletionRequest, 'messages' | 'timeoutMs'> = {
     model: target.model,
-    temperature: input.temperature ?? policy.defaults.temperature,
+    temperature: input.temperature ?? defaultTemperature(policy, input.modelOptions),
+    rules: target.requestRules,
     maxTokens: completionLimit(policy, input.maxTokens),
     options: input.modelOptions,
     requestId,
@@ -53,14 +56,19 @@ export async function callProvider(
       const completed = await provider.complete({ ...request, messages: shown, timeoutMs: timeoutMs(), stream });
       // A call that was cut off by the turn's deadline says nothing about its target.
       const isCutOff = completed.kind === 'failed' && Date.now() >= input.deadlineAtMs;
-      const outcome = completed.kind === 'completed' ? 'answered' : completed.failure.kind;
-      return { result: completed, signal: isCutOff ? 'nothing' : healthSignals[outcome] };
+      const failure = completed.kind === 'completed' ? null : completed.failure;
+      return { result: completed, signal: isCutOff ? 'nothing' : healthSignal(failure, input.modelOptions) };
     });
   const made = await imageMemory.use(dependencies.images, { ...input, messages }, makeCall);
   if (made.kind === 'done') return made.result ?? circuitOpen(target);
   return made.kind === 'not-kept'
     ? notMade('image-not-kept', 'A picture of this request is no longer kept. Send it again.')
     : notMade('timeout', 'Other calls with pictures took all room until the deadline of the turn.');
+}
+
+/** Many models refuse it beside the `top_p` that a caller asked for. */
+function defaultTemperature({ defaults }: Policy, modelOptions: ModelCallInput['modelOptions']): number | undefined {
+  return modelOptions !== undefined && 'top_p' in modelOptions ? undefined : defaults.temperature;
 }
 
 export function mayCall(dependencies: ActivityDependencies, call: Call): boolean {

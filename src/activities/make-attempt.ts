@@ -1,26 +1,34 @@
 import { randomUUID } from 'node:crypto';
+import type { CallFailure } from '../contract/failures';
+import { limits } from '../contract/limits';
 import { turnIdOf } from '../contract/names';
 import type { Target } from '../contract/policy';
 import type { Provider } from '../contract/provider';
 import type { AttemptTicket, CallOutcome, ModelCallInput } from '../contract/turn';
 import { AnswerSoFar } from '../domain/stream/answer-so-far';
 import { measurePrompt } from '../domain/turn/measure-text';
-import { Continuation, type PlacedText, withPrefill } from '../domain/turn/continuation';
+import {
+  Continuation,
+  type ContinuationPlan,
+  planContinuation,
+  type PlacedText,
+  withPrefill,
+} from '../domain/turn/continuation';
 import { refusalReason } from '../domain/turn/degraded-reply';
 import { utf8Length } from '../domain/turn/messages';
 import { retryDelayMs } from '../domain/turn/retry-schedule';
 import { completionLimit, reservationFor } from './admit-turn';
 import { callProvider, type Call, circuitOpen, mayCall } from './call-provider';
 import type { ActivityDependencies } from './dependencies';
-import { type Failed, notMade, settlementOfAnswer, settlementOfFailure } from './settlements';
+import { type Failed, notMade, settlementOfAnswer, settlementOfFailure, settlementOfUnused } from './settlements';
 
 /**
  * One attempt: reserves, makes the call, and settles it if it fails. A successful call is settled in the same transaction
  * that records its turn. `callIndex` counts the attempts of this target from 0.
  *
- * If a streamed turn has already shown part of an answer, the target is asked to continue it. A target that rejects that is
- * called again immediately without the partial answer: a second call with its own reservation and ledger row, whose
- * outcome is the outcome of the attempt.
+ * If a streamed turn has already shown part of an answer, the target is asked to continue it. A target that rejects that, or
+ * is not seen to do it, is called again immediately without the partial answer: a second call with its own reservation and
+ * ledger row, whose outcome is the outcome of the attempt.
  */
 export async function makeAttempt(
   dependencies: ActivityDependencies,
@@ -31,18 +39,31 @@ export async function makeAttempt(
 ): Promise<CallOutcome> {
   const call = { ...resolveTarget(dependencies, input), input, callIndex, signal };
   const partial = await partialAnswer(dependencies, input, call.target, ticket);
-  if (partial === '') return callOnce(dependencies, call, ticket, '');
+  const plan = partial === '' ? null : planContinuation(partial);
+  if (plan === null) return answerOf(await callOnce(dependencies, call, ticket, null));
 
   // The ticket, made by a worker or task that was lost, covers only the messages without the partial answer.
   if (ticket) await releaseUnused(dependencies, input, ticket);
-  const continuation = await callOnce(dependencies, call, null, partial);
-  if (!isRejectedPrefill(continuation)) return continuation;
+  const continuation = await callOnce(dependencies, call, null, plan);
+  if (continuation.kind !== 'unrelated' && !isRejectedPrefill(continuation)) return continuation;
 
-  const fresh = await callOnce(dependencies, call, null, '');
+  const fresh = answerOf(await callOnce(dependencies, call, null, null));
   // If both calls were rejected, the prefill was not the reason; and being too long this time says nothing about next time.
-  const isAboutPrefill = continuation.failure.kind === 'bad-request' && !isRejectedPrefill(fresh);
+  const isAboutPrefill =
+    continuation.kind === 'unrelated' || (continuation.failure.kind === 'bad-request' && !isRejectedPrefill(fresh));
   if (isAboutPrefill) dependencies.targets.prefillRefused(call.target);
   return fresh;
+}
+
+/** The target was asked to continue an answer and said something else: its text is settled, and is no answer. */
+interface UnrelatedText {
+  readonly kind: 'unrelated';
+}
+
+function answerOf(outcome: CallOutcome | UnrelatedText): CallOutcome {
+  if (outcome.kind === 'unrelated')
+    throw new Error('A call that continues nothing was unrelated to what it continues.');
+  return outcome;
 }
 
 /**
@@ -59,43 +80,65 @@ async function callOnce(
   dependencies: ActivityDependencies,
   call: Call,
   ticket: AttemptTicket | null,
-  partial: string,
-): Promise<CallOutcome> {
+  plan: ContinuationPlan | null,
+): Promise<CallOutcome | UnrelatedText> {
   const { ledger, policy, streams } = dependencies;
   const { input, target, callIndex } = call;
   // Checked before reserving, to save a reservation that would be released at once.
   if (ticket === null && !mayCall(dependencies, call)) {
     return { kind: 'failed', failure: circuitOpen(target).failure, retryDelayMs: null };
   }
-  const messages = partial === '' ? input.messages : withPrefill(input.messages, partial);
-  const prompt = partial === '' ? input.prompt : measurePrompt(messages, input.modelOptions);
+  const messages = plan === null ? input.messages : withPrefill(input.messages, plan);
+  const prompt = plan === null ? input.prompt : measurePrompt(messages, input.modelOptions);
   const reserved = ticket ?? (await reserveAttempt(dependencies, { ...input, prompt }, target));
   if ('failure' in reserved) return { kind: 'failed', failure: reserved.failure, retryDelayMs: null };
 
   const { turnId, delivery } = input;
   const { attempt } = reserved;
-  const answer = new Continuation(partial);
+  const answer = new Continuation(plan);
+  const uselessCall = new UselessCall(call.signal);
   const show = (placed: PlacedText | null): void => {
     if (placed && delivery === 'streamed') streams.write(turnId, { attempt, ...placed });
+    if (answer.isUnrelated) uselessCall.end();
   };
-  const result = await callProvider(dependencies, call, {
-    messages,
-    requestId: `${turnIdOf(turnId)}.${attempt}`,
-    onText: (text) => show(answer.take(text)),
-  });
+  const result = await callProvider(
+    dependencies,
+    { ...call, signal: uselessCall.signal },
+    {
+      messages,
+      requestId: `${turnIdOf(turnId)}.${attempt}`,
+      onText: (text) => show(answer.take(text)),
+    },
+  ).finally(() => uselessCall.close());
 
+  const parameters = { target, prompt, maxTokens: completionLimit(policy, input.maxTokens) };
   if (result.kind === 'completed') {
     // A target that does not stream delivers everything at once.
     show(answer.take(result.content.slice(answer.takenLength)));
     const { content, rest } = answer.finish();
     show(rest);
-    const { model, finishReason, refusal, toolCalls } = result;
-    const maxTokens = completionLimit(policy, input.maxTokens);
-    const settlement = settlementOfAnswer(reserved, result, { target, prompt, maxTokens });
-    const answerFields = { content, finishReason, ...(refusal && { refusal }), ...(toolCalls && { toolCalls }) };
-    return { kind: 'answered', ...answerFields, model, settlement };
+    uselessCall.close();
+    const settlement = settlementOfAnswer(reserved, result, parameters);
+    if (!answer.isUnrelated && !isTooLong(content)) {
+      const { model, finishReason, refusal, toolCalls, thoughts } = result;
+      const answerFields = {
+        content,
+        finishReason,
+        ...(refusal && { refusal }),
+        ...(toolCalls && { toolCalls }),
+        ...(thoughts !== undefined && { thoughts }),
+      };
+      return { kind: 'answered', ...answerFields, model, settlement };
+    }
+    if (answer.isUnrelated) {
+      await ledger.settleAttempt(turnId, { ...settlement, outcome: 'cancelled' });
+      return { kind: 'unrelated' };
+    }
+    await ledger.settleAttempt(turnId, { ...settlement, outcome: 'response-too-large' });
+    return { kind: 'failed', failure: joinedTooLong(target), retryDelayMs: null };
   }
-  await ledger.settleAttempt(turnId, settlementOfFailure(reserved, result));
+  await ledger.settleAttempt(turnId, settlementOfFailure(reserved, result, parameters));
+  if (answer.isUnrelated && !call.signal?.aborted) return { kind: 'unrelated' };
   const { failure, receivedBytes } = result;
   // If this failure has opened the circuit, the target would not be called after the delay either.
   const delayMs = mayCall(dependencies, call)
@@ -103,6 +146,39 @@ async function callOnce(
     : null;
   const wouldMissDeadline = delayMs !== null && Date.now() + delayMs >= input.deadlineAtMs;
   return { kind: 'failed', failure, retryDelayMs: wouldMissDeadline ? null : delayMs };
+}
+
+/** The adapter has measured what this call said, but not together with the answer that it continues. */
+function isTooLong(content: string): boolean {
+  return Buffer.byteLength(JSON.stringify(content)) > limits.maxAnswerBytes;
+}
+
+function joinedTooLong({ provider }: Target): CallFailure {
+  const message = `${provider}: the answer that it continued exceeds the size limit`;
+  return { ...notMade('response-too-large', message).failure, charge: 'unknown' };
+}
+
+/** A short answer ends by itself in this time, and its provider says what it took. */
+const uselessCallMs = 1_000;
+
+/** Breaks a call off whose text turns out to be useless, so that nobody waits and pays for the rest of it. */
+class UselessCall {
+  readonly signal: AbortSignal;
+  private readonly controller = new AbortController();
+  private timer: NodeJS.Timeout | null = null;
+
+  constructor(signal: AbortSignal | undefined) {
+    this.signal = signal === undefined ? this.controller.signal : AbortSignal.any([signal, this.controller.signal]);
+  }
+
+  end(): void {
+    const reason = new Error('it does not continue the interrupted answer');
+    this.timer ??= setTimeout(() => this.controller.abort(reason), uselessCallMs);
+  }
+
+  close(): void {
+    if (this.timer !== null) clearTimeout(this.timer);
+  }
 }
 
 function resolveTarget(
@@ -145,7 +221,7 @@ async function releaseUnused(
   ticket: AttemptTicket,
 ): Promise<void> {
   const unused = notMade('cancelled', 'The call was replaced by one that continues an interrupted answer.');
-  await ledger.settleAttempt(turnId, settlementOfFailure(ticket, unused));
+  await ledger.settleAttempt(turnId, settlementOfUnused(ticket, unused));
 }
 
 /** Tokens have four bytes on average; a few represent long runs of spaces. */

@@ -2,41 +2,26 @@ import type { CallFailure } from '../contract/failures';
 import type { Target } from '../contract/policy';
 import type { AttemptTicket, PromptMeasure, Settlement } from '../contract/turn';
 import { measureText } from '../domain/turn/measure-text';
-import { bookUsage } from '../domain/turn/book-usage';
+import { type AnsweredCallFacts, bookUsage } from '../domain/turn/book-usage';
 import type { CompletionResult } from '../contract/provider';
 
 export type Completed = Extract<CompletionResult, { kind: 'completed' }>;
 export type Failed = Extract<CompletionResult, { kind: 'failed' }>;
 
-/** The parameters of the call that was answered. */
-interface CallParameters {
+/** The parameters of the call that was made. */
+export interface CallParameters {
   readonly target: Target;
   readonly prompt: PromptMeasure;
   /** The completion tokens that the call requested at most. */
   readonly maxTokens: number;
 }
 
-export function settlementOfAnswer(
-  ticket: AttemptTicket,
-  result: Completed,
-  { target, prompt, maxTokens }: CallParameters,
-): Settlement {
-  const { usage, content, refusal = '', toolCalls = [] } = result;
-  const answer = measureText(content + refusal + toolCalls.map((call) => JSON.stringify(call)).join(''));
-  const text = {
-    characters: prompt.characters + answer.characters,
-    cjkCharacters: prompt.cjkCharacters + answer.cjkCharacters,
-  };
+export function settlementOfAnswer(ticket: AttemptTicket, result: Completed, call: CallParameters): Settlement {
+  const { usage, content, refusal = '', toolCalls = [], thoughts = '' } = result;
+  const said = content + refusal + toolCalls.map((toolCall) => JSON.stringify(toolCall)).join('') + thoughts;
   return {
     attempt: ticket.attempt,
-    ...bookUsage(usage, {
-      price: target.price,
-      reservedNanoUsd: ticket.reservedNanoUsd,
-      prompt,
-      maxImageTokens: target.maxImageTokens,
-      text,
-      maxCompletionTokens: Math.max(target.maxOutputTokens, maxTokens),
-    }),
+    ...bookUsage(usage, factsOf(ticket, call, said)),
     outcome: 'answered',
     httpStatus: 200,
     latencyMs: Math.round(result.latencyMs),
@@ -44,17 +29,44 @@ export function settlementOfAnswer(
   };
 }
 
-export function settlementOfFailure(ticket: AttemptTicket, { failure, latencyMs }: Failed): Settlement {
+/** A provider that reports what a useless answer took charges for it; of any other call that may be charged nobody knows. */
+export function settlementOfFailure(
+  ticket: AttemptTicket,
+  { failure, latencyMs, usage = null }: Failed,
+  call: CallParameters,
+): Settlement {
+  const mayBeCharged = failure.charge === 'unknown';
   return {
     attempt: ticket.attempt,
-    state: failure.charge === 'unknown' ? 'unconfirmed' : 'released',
-    costNanoUsd: 0,
-    usage: null,
+    ...(mayBeCharged ? bookUsage(usage, factsOf(ticket, call, '')) : unchargedCall),
     outcome: failure.kind,
     httpStatus: failure.httpStatus,
     latencyMs: Math.round(latencyMs),
     endedAtMs: Date.now(),
   };
+}
+
+/** Of a reservation whose call was never made. */
+export function settlementOfUnused({ attempt }: AttemptTicket, { failure }: Failed): Settlement {
+  const { kind: outcome, httpStatus } = failure;
+  return { attempt, ...unchargedCall, outcome, httpStatus, latencyMs: 0, endedAtMs: Date.now() };
+}
+
+const unchargedCall = { state: 'released', costNanoUsd: 0, usage: null } as const;
+
+function factsOf(
+  { reservedNanoUsd }: AttemptTicket,
+  { target, prompt, maxTokens }: CallParameters,
+  said: string,
+): AnsweredCallFacts {
+  const answer = measureText(said);
+  const text = {
+    characters: prompt.characters + answer.characters,
+    cjkCharacters: prompt.cjkCharacters + answer.cjkCharacters,
+  };
+  const maxCompletionTokens = Math.max(target.maxOutputTokens, maxTokens + target.maxThinkingTokens);
+  const { price, maxImageTokens } = target;
+  return { price, reservedNanoUsd, prompt, maxImageTokens, text, maxCompletionTokens };
 }
 
 /** The result of a call that was not made. */

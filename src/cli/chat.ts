@@ -28,12 +28,12 @@ const exitCodes = { answered: 0, failed: 1, degraded: 3, blocked: 4 } as const;
 
 export function chatCommand(): Command {
   return new Command('chat')
-    .description('send one message, or talk at the terminal when none is given')
-    .argument('[message]', 'the message; without it: a conversation, or all of standard input when that is piped')
-    .option('-s, --session <id>', 'session to write in (default: a new one)')
-    .option('-u, --user <id>', 'end user the turn counts for')
-    .option('--system <prompt>', "system prompt of a new session's conversation")
-    .option('--turn <id>', 'turn id: the same id again gets the same answer')
+    .description('send one message, or start a conversation if none is given')
+    .argument('[message]', 'the message; without it, starts a conversation, or sends standard input if that is piped')
+    .option('-s, --session <id>', 'session to use (default: a new one)')
+    .option('-u, --user <id>', 'end user of the turn')
+    .option('--system <prompt>', 'system prompt for a new session')
+    .option('--turn <id>', 'turn id; the same id returns the same answer')
     .option('--json', 'print the reply as JSON')
     .addHelpText(
       'after',
@@ -72,10 +72,10 @@ async function sendOnce(client: BellwetherClient, options: SendOptions, json: bo
   return reply.success ? exitCodes.answered : exitCodes.degraded;
 }
 
-/** Until the end of input or /quit. An error of one message does not end the conversation. */
+/** Until the end of input or /quit. An error with one message does not end the conversation. */
 async function talk(client: BellwetherClient, options: Omit<SendOptions, 'content'>): Promise<void> {
   const terminal = createInterface({ input: process.stdin, output: process.stdout, prompt: pc.bold('you › ') });
-  process.stdout.write(`${pc.dim(`Session ${options.sessionId}. /quit or Ctrl-D ends.`)}\n`);
+  process.stdout.write(`${pc.dim(`Session ${options.sessionId}. Type /quit or press Ctrl-D to end.`)}\n`);
   terminal.prompt();
   for await (const line of terminal) {
     const content = line.trim();

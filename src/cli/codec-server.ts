@@ -18,7 +18,8 @@ interface CodecServerFlags {
 
 function addOrigin(origin: string, origins: readonly string[] | undefined): readonly string[] {
   const parsed = URL.canParse(origin) ? new URL(origin).origin : undefined;
-  if (parsed !== origin) throw new InvalidArgumentError('An origin is scheme, host and port: http://localhost:8080.');
+  if (parsed !== origin)
+    throw new InvalidArgumentError('An origin has a scheme, a host and a port, such as http://localhost:8080.');
   return [...(origins ?? []), origin];
 }
 
@@ -26,7 +27,7 @@ async function run(flags: CodecServerFlags): Promise<void> {
   const { encryption } = loadSettings();
   if (encryption === undefined) {
     throw new UsageError(
-      'Encryption is off, so there is nothing to decode: set BELLWETHER_ENCRYPTION_KEYS or BELLWETHER_ENCRYPTION_KEYS_FILE, as the workers have it.',
+      'Encryption is off, so there is nothing to decode: set BELLWETHER_ENCRYPTION_KEYS or BELLWETHER_ENCRYPTION_KEYS_FILE as on the workers.',
     );
   }
   const token = flags.tokenFile === undefined ? undefined : await readToken(flags.tokenFile);
@@ -38,7 +39,7 @@ async function run(flags: CodecServerFlags): Promise<void> {
     allowRemote: flags.allowRemote,
     ...(token === undefined ? {} : { token }),
   }).catch((error: unknown) => {
-    // A host that may not be served, or a token that is too short.
+    // The host is not allowed, or the token is too short.
     throw error instanceof RangeError ? new UsageError(error.message, { cause: error }) : error;
   });
   console.log(`Codec endpoint for the Temporal UI: ${server.url} (for pages from ${flags.origin.join(', ')})`);
@@ -54,17 +55,17 @@ async function readToken(file: string): Promise<string> {
   }
 }
 
-/** The UI of `up`, by its link and by name, and the UI of docker-compose.yml. */
+/** The UI of `up`, by address and by name, and the UI of docker-compose.yml. */
 const uiOrigins = ['http://127.0.0.1:8233', 'http://localhost:8233', 'http://localhost:8080'];
 
 /** `bellwether codec-server`: serves until SIGINT or SIGTERM. */
 export function codecServerCommand(): Command {
   return new Command('codec-server')
-    .description('Decrypt payloads for the Temporal UI and CLI (Temporal remote codec protocol)')
+    .description('decrypt payloads for the Temporal UI and CLI (Temporal remote codec protocol)')
     .option('--host <host>', 'address to listen on', '127.0.0.1')
     .option('--port <port>', 'port to listen on', parsePort, 8234)
     .option<readonly string[]>('--origin <origin>', "the Temporal UI's origin; may be repeated", addOrigin)
-    .option('--token-file <file>', 'file with the token that every call must bring')
+    .option('--token-file <file>', 'file with the token that every request must have')
     .option('--allow-remote', 'allow an address that other machines can reach; needs --token-file', false)
     .addHelpText(
       'after',

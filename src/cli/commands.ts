@@ -7,16 +7,16 @@ interface CommandEntry {
   readonly load: () => Promise<Command>;
 }
 
-/** Every command. Only the one that is asked for is loaded: some bring in all of Temporal's SDK. */
+/** Every command. Only the one that runs is loaded, because some load all of Temporal's SDK. */
 export const commands: readonly CommandEntry[] = [
   {
     name: 'up',
-    summary: 'run everything here: Temporal, a worker, the ledger',
+    summary: 'run everything on this machine',
     load: async () => (await import('./up')).upCommand(),
   },
   {
     name: 'worker',
-    summary: 'run a worker against a Temporal of your own',
+    summary: 'run a worker against your own Temporal',
     load: async () => (await import('./worker')).workerCommand(),
   },
   {
@@ -26,27 +26,27 @@ export const commands: readonly CommandEntry[] = [
   },
   {
     name: 'chat',
-    summary: 'send one message, or talk at the terminal',
+    summary: 'send one message, or start a conversation',
     load: async () => (await import('./chat')).chatCommand(),
   },
   {
     name: 'rollout',
-    summary: 'move traffic to a new provider, by evidence',
+    summary: 'move traffic to a new provider, based on evidence',
     load: async () => (await import('./rollout/rollout')).rolloutCommand(),
   },
   {
     name: 'keys',
-    summary: 'API keys of the gateway: create, list, revoke',
+    summary: 'create, list and revoke API keys for the gateway',
     load: async () => (await import('./keys/keys')).keysCommand(),
   },
   {
     name: 'costs',
-    summary: 'what turns cost, by day, session, model, arm or key',
+    summary: 'show what turns cost, by day, session, model, arm or key',
     load: async () => (await import('./costs')).costsCommand(),
   },
   {
     name: 'compare',
-    summary: 'monthly bills of providers, side by side',
+    summary: 'compare monthly bills by provider',
     load: async () => (await import('./compare')).compareCommand(),
   },
   {
@@ -61,7 +61,7 @@ export const commands: readonly CommandEntry[] = [
   },
   {
     name: 'setup',
-    summary: 'prepare a Temporal and a database of your own',
+    summary: 'prepare your own Temporal and database',
     load: async () => (await import('./setup')).setupCommand(),
   },
   {
@@ -76,7 +76,7 @@ export const commands: readonly CommandEntry[] = [
   },
   {
     name: 'worker-health',
-    summary: "a container's health check of its worker",
+    summary: 'health check for the worker of a container',
     load: async () => (await import('./worker-health')).workerHealthCommand(),
   },
 ];

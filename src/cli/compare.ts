@@ -13,12 +13,12 @@ interface CompareFlags {
   readonly json?: boolean;
 }
 
-/** `bellwether compare`: the migration guide's bill comparison, and what is to be said about its figures. */
+/** `bellwether compare`: the migration guide's bill comparison, and a check of its figures. */
 export function compareCommand(): Command {
   return new Command('compare')
     .description("compare monthly bills at the migration guide's prices, and check the guide's own figures")
     .addOption(
-      new Option('--tokens <number>', 'tokens a month, as 500M, 2.5B or 750000')
+      new Option('--tokens <number>', 'tokens per month, such as 500M, 2.5B or 750000')
         .argParser(parseTokens)
         .default(guideCase.tokensPerMonth, '500M'),
     )
@@ -66,10 +66,10 @@ function asText(
     offer.timeoutPercent === null ? '' : `${offer.timeoutPercent}%`,
   ]);
   return [
-    pc.bold(`${tokens.toLocaleString('en-US')} tokens a month, ${asPercent(cjkShare)} of the text CJK`),
+    pc.bold(`${tokens.toLocaleString('en-US')} tokens per month, ${asPercent(cjkShare)} of the text CJK`),
     renderTable(columns, rows),
     'Prices, latencies and timeouts are as the migration guide states them; nothing was measured here. The legacy base',
-    'rate is derived: its $8.40/1M with a CJK multiplier of 3 is $2.80 when all text is CJK.',
+    'rate is derived: $8.40/1M with a CJK multiplier of 3 means $2.80 if all text is CJK.',
     '',
     pc.bold("The guide's own figures"),
     ...figures.map(({ claim, holds, arithmetic }) => `  ${mark(holds)} ${claim}: ${arithmetic}.`),
@@ -112,7 +112,7 @@ function parseTokens(text: string): number {
   const factor = { '': 1, k: 1e3, m: 1e6, b: 1e9 }[unit?.toLowerCase() ?? ''] ?? 1;
   const tokens = Math.round(Number(digits) * factor);
   if (!(tokens >= 1 && tokens <= maxComparedTokens)) {
-    throw new InvalidArgumentError('A number of tokens is 500M, 2.5B or 750000, up to 100B.');
+    throw new InvalidArgumentError('Give a number of tokens such as 500M, 2.5B or 750000, up to 100B.');
   }
   return tokens;
 }

@@ -7,7 +7,7 @@ import { exitStatusHelp } from './exit-status';
 import { renderTable, writeJson, writeLines } from '../terminal/output';
 import { withLedger } from '../operator/open-ledger';
 
-/** More than fit a screen; a report over everything is a query on the ledger. */
+/** More than fits on a screen; for everything, query the ledger. */
 const maxRows = 50;
 
 interface CostsFlags {
@@ -15,7 +15,7 @@ interface CostsFlags {
   readonly json?: boolean;
 }
 
-/** `bellwether costs`: what the ledger knows of spending. */
+/** `bellwether costs`: spending, from the ledger. */
 export function costsCommand(): Command {
   return new Command('costs')
     .description('show what turns cost, from the ledger')
@@ -46,34 +46,35 @@ function asText(ledger: string, summary: CostSummary, by: CostDimension, rows: r
   const days = totals.days === 1 ? '1 day' : `${totals.days} days`;
   const lines = [
     ['total_cost', `${formatUsd(totals.costNanoUsd)}  ${totals.turns} turns, ${totals.attempts} attempts`],
-    ['unconfirmed', `${formatUsd(totals.unconfirmedNanoUsd)}  attempts whose end nobody knows, at their worst case`],
+    ['unconfirmed', `${formatUsd(totals.unconfirmedNanoUsd)}  attempts with an unknown outcome, at their worst case`],
     ...oddLines(totals),
     ['reserved', `${formatUsd(totals.reservedNanoUsd)}  calls in flight, at their worst case`],
     ['total_tokens', `${totals.tokens}`],
-    ['estimated_monthly_cost', `${formatUsd(monthlyNanoUsd)}  the mean of ${days} with spending × 30`],
+    ['estimated_monthly_cost', `${formatUsd(monthlyNanoUsd)}  30 × the mean of ${days} with spending`],
     ...(guideMonthlyNanoUsd === monthlyNanoUsd
       ? []
-      : [['', `${formatUsd(guideMonthlyNanoUsd)}  the guide's total × 30, which takes the total for one day's`]]),
+      : [['', `${formatUsd(guideMonthlyNanoUsd)}  the guide's estimate: 30 × the total, as if of one day`]]),
     ['remaining_budget', `${formatUsd(remainingTodayNanoUsd)}  of ${formatUsd(dayCapNanoUsd, 2)} today (UTC)`],
   ];
   return [
     pc.bold(ledger),
     ...lines.map(([name = '', value]) => `  ${name.padEnd(22)}  ${value}`),
     '',
-    ...(rows.length > 0 ? [costTable(by, rows)] : ['No turn yet. Try: npx bellwether chat "Where is my order?"']),
-    ...(rows.length === maxRows ? [`The first ${maxRows}; there may be more.`] : []),
+    ...(rows.length > 0 ? [costTable(by, rows)] : ['No turns yet. Try: npx bellwether chat "Where is my order?"']),
+    ...(rows.length === maxRows ? [`Only the first ${maxRows} rows; there may be more.`] : []),
   ];
 }
 
-/** What providers charged or claimed against all expectation; nothing of it is told where all is well. */
+/** Unexpected charges and claims of providers; empty if there are none. */
 function oddLines({ overReservedNanoUsd, disbelievedCalls }: CostTotals): readonly (readonly string[])[] {
   const lines: string[][] = [];
   if (overReservedNanoUsd > 0) {
-    const meaning = 'of total_cost: what calls cost beyond what was reserved for them';
+    const meaning = 'part of total_cost: what calls cost beyond their reservations';
     lines.push(['over_reservation', `${formatUsd(overReservedNanoUsd)}  ${meaning}`]);
   }
   if (disbelievedCalls > 0) {
-    const meaning = 'calls whose usage cannot be as claimed; unconfirmed. usage_note in the ledger says why';
+    const meaning =
+      'calls whose claimed usage is impossible; counted as unconfirmed. usage_note in the ledger says why';
     lines.push(['disbelieved_calls', `${disbelievedCalls}  ${meaning}`]);
   }
   return lines;
@@ -110,7 +111,7 @@ function costTable(by: CostDimension, rows: readonly CostRow[]): string {
 
 function nothingYet(database: string): readonly string[] {
   return [
-    `Nothing was spent yet: there is no ledger in ${database}.`,
-    'Start with `npx bellwether up`; or set BELLWETHER_DATA_DIR or DATABASE_URL if the ledger is elsewhere.',
+    `Nothing has been spent yet: there is no ledger in ${database}.`,
+    'Start with `npx bellwether up`, or set BELLWETHER_DATA_DIR or DATABASE_URL if the ledger is elsewhere.',
   ];
 }

@@ -11,10 +11,10 @@ const commandLine = { program: join(__dirname, 'main.js'), footer, watchStatus }
 
 export function demoCommand(): Command {
   return new Command('demo')
-    .description('show what Bellwether does, on a real Temporal server with simulated models; ends by itself')
+    .description('show what Bellwether does, on a real Temporal server with simulated models, and exit')
     .addHelpText(
       'after',
-      `\nOn a slow or busy machine it takes longer, and says so.\nExit status: 0 everything was shown, 1 something was not, 2 configuration, ${interruptedStatus} ended by Ctrl-C or SIGTERM.`,
+      `\nOn a slow or busy machine it takes longer and says so.\nExit status: 0 everything was shown, 1 something was not, 2 wrong configuration, ${interruptedStatus} stopped by Ctrl-C or SIGTERM.`,
     )
     .action(async () => {
       const settings = loadSettings();
@@ -25,7 +25,7 @@ export function demoCommand(): Command {
       const end = await demonstrate({ settings, commandLine, report, stopped });
       if (end === 'shown') return;
       report.note('The demonstration was interrupted. Everything that it started has ended.');
-      // What it was waiting for is not waited for.
+      // Exits at once: whatever it was waiting for no longer matters.
       process.exit(interruptedStatus);
     });
 }

@@ -47,11 +47,11 @@ function readConfiguration(): { readonly configuration: CheckResult; readonly se
   try {
     const settings = loadSettings();
     const arms = Object.keys(settings.policy.arms).join(', ');
-    const detail = `arms ${arms}; all turns to ${settings.policy.defaultArm} while no rollout says otherwise`;
+    const detail = `arms ${arms}; all turns go to ${settings.policy.defaultArm} unless a rollout says otherwise`;
     return { configuration: { name, status: 'ok', detail }, settings };
   } catch (error) {
     if (!(error instanceof SettingsError)) throw error;
-    const advice = 'Mend these, then run this again: the other parts cannot be checked before.';
+    const advice = 'Fix these, then run this again: the other parts cannot be checked until then.';
     return { configuration: { name, status: 'failed', detail: error.problems.join('\n'), advice } };
   }
 }

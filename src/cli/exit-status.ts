@@ -2,20 +2,20 @@ import { CommanderError } from 'commander';
 import { InvalidInputError } from '../client/errors';
 import { SettingsError } from '../config/settings';
 
-/** What a process ends with. Commands with more to say (`chat`) name theirs in their help. */
+/** Exit statuses. A command with more of them (`chat`) lists them in its help. */
 export const exitStatus = { ok: 0, failed: 1, usageOrConfiguration: 2 } as const;
 
 export const exitStatusHelp = 'Exit status: 0 done, 1 failed, 2 wrong usage or configuration.';
 
-/** What a person typed or wrote into a file is wrong; nothing was done. `message` names the field and the limit. */
+/** The command line or an input file is wrong; nothing was done. `message` names the field and the limit. */
 export class UsageError extends Error {
   override readonly name = 'UsageError';
 }
 
-/** Tells an error to the person at the terminal, once, and returns the exit status for it. */
+/** Prints an error once and returns the exit status for it. */
 export function tellError(error: unknown, write: (text: string) => void, withStack: boolean): number {
   if (error instanceof CommanderError) {
-    // Commander has written its own message, or the help that was asked for.
+    // Commander has already printed its message or the help.
     return error.exitCode === 0 ? exitStatus.ok : exitStatus.usageOrConfiguration;
   }
   const known = error instanceof Error ? error : new Error(String(error));
@@ -24,14 +24,14 @@ export function tellError(error: unknown, write: (text: string) => void, withSta
   return isUsage ? exitStatus.usageOrConfiguration : exitStatus.failed;
 }
 
-/** With those of the errors that it stands for: one in the words of the command line comes from another one. */
+/** Includes the stacks of the causes, because the command line rewords some errors. */
 function stackOf({ stack, message, cause }: Error): string {
   const own = stack ?? message;
   return cause instanceof Error ? `${own}\nCaused by: ${stackOf(cause)}` : own;
 }
 
-/** What `watch` ends with, so that a pipeline can go on or stop. */
+/** Exit statuses of `watch`, so that a pipeline can continue or stop. */
 export const watchStatus = { promoted: 0, rolledBack: 1, pausedOrHeld: 3, timedOut: 4 } as const;
 
 export const commandStatusHelp =
-  'Exit status: 0 accepted, 1 refused or failed, 2 wrong usage or configuration.\nEvery command is kept in the audit trail, with its actor and reason.';
+  'Exit status: 0 accepted, 1 refused or failed, 2 wrong usage or configuration.\nThe audit trail records every command with its actor and reason.';

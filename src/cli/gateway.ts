@@ -19,11 +19,11 @@ export function gatewayCommand(): Command {
     .description('serve OpenAI clients over HTTP: chat completions as durable turns, answered by workers elsewhere')
     .option('--host <host>', 'address to listen on; 0.0.0.0 for all', '127.0.0.1')
     .option('--port <port>', 'port to listen on, 0 for any free one', parsePort, 8080)
-    .option('--json', 'print where it listens as JSON')
+    .option('--json', 'print its address as JSON')
     .addHelpText(
       'after',
       '\nClients need a key: `bellwether keys create`. Stops on Ctrl-C or SIGTERM once its running requests are answered,' +
-        '\nafter 25 s at the latest. Exit status: 0 stopped, 1 failed, 2 wrong usage or configuration.',
+        '\nor after 25 s. Exit status: 0 stopped, 1 failed, 2 wrong usage or configuration.',
     )
     .action(async ({ host, port, json }: GatewayFlags) => {
       const loaded = loadSettings({ callsProviders: false });
@@ -37,7 +37,7 @@ export function gatewayCommand(): Command {
       if (json) writeJson({ url, base_url: `${url}/v1` });
       else writeLines(describe(url, host, settings.redisUrl !== undefined));
       const signal = await stopped;
-      logger.info({ signal }, 'gateway stopping: it answers its running requests first');
+      logger.info({ signal }, 'gateway stopping: answering its running requests first');
       await gateway.close();
       logger.info('gateway stopped');
     });
@@ -48,7 +48,7 @@ function describe(url: string, host: string, hasRedis: boolean): readonly string
     `Gateway for OpenAI clients: ${url}/v1 (described at ${url}/openapi.json)`,
     ...(isLoopback(host)
       ? []
-      : ['Other machines can reach it: put TLS in front of it, as every request carries an API key.']),
-    ...(hasRedis ? [] : ['REDIS_URL is not set: streams come whole once the turn is answered.']),
+      : ['Other machines can reach it: put TLS in front of it, because every request carries an API key.']),
+    ...(hasRedis ? [] : ['REDIS_URL is not set: a stream arrives in one piece once its turn is answered.']),
   ];
 }

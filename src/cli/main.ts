@@ -1,7 +1,7 @@
 #!/usr/bin/env node
 import { runCommandLine } from './run';
 
-// `bellwether costs | head` closes the pipe early: no reason to complain.
+// `bellwether costs | head` closes the pipe early: that is not an error.
 process.stdout.on('error', (error: NodeJS.ErrnoException) => {
   if (error.code !== 'EPIPE') throw error;
   process.exit();

@@ -3,11 +3,11 @@ import type { InvalidInputError } from '../client/errors';
 import { describeProblem, formatPath, type Problem } from '../contract/problem';
 import { UsageError } from './exit-status';
 
-/** A port as a flag gives it; 0 is any free one. */
+/** Reads a port from an option; 0 means any free one. */
 export function parsePort(text: string): number {
   const port = Number(text);
   if (!/^\d+$/.test(text) || port > 65_535) {
-    throw new InvalidArgumentError('A port is a whole number from 0 to 65535; 0 takes a free one.');
+    throw new InvalidArgumentError('A port is a whole number from 0 to 65535; 0 picks a free one.');
   }
   return port;
 }
@@ -19,23 +19,23 @@ export function parseDuration(text: string): number {
   const [, digits, unit] = /^(\d+(?:\.\d+)?) ?(ms|s|m|h|d)$/.exec(text.trim()) ?? [];
   const milliseconds = Math.round(Number(digits) * unitMs[unit as keyof typeof unitMs]);
   if (!Number.isSafeInteger(milliseconds)) {
-    throw new InvalidArgumentError(`'${text}' is no duration; one is a number with a unit, as 1h, 30m, 5s or 2d.`);
+    throw new InvalidArgumentError(`'${text}' is not a duration. Use a number with a unit, such as 1h, 30m, 5s or 2d.`);
   }
   return milliseconds;
 }
 
-/** A problem in the words of whoever has typed options. */
+/** Describes a problem by the option instead of the field. */
 export function inOptions(problem: Problem, optionOfField: ReadonlyMap<unknown, string>): string {
   return describeProblem(problem, (path) => optionOfField.get(path[0]) ?? formatPath(path));
 }
 
-/** A refused input as wrong usage, in the same words. */
+/** Turns a refused input into a usage error that names the options. */
 export function usageError(error: InvalidInputError, options: ReadonlyMap<unknown, string>): UsageError {
   const problems = error.problems.map((problem) => inOptions(problem, options));
   return new UsageError(problems.join('; '), { cause: error });
 }
 
-/** What the commands call a field of a rollout or of a command to it. */
+/** The options for the fields of a rollout and of its commands. */
 export const optionOfField: ReadonlyMap<unknown, string> = new Map([
   ['name', '--name'],
   ['baselineArm', '--from'],

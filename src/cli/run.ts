@@ -3,10 +3,10 @@ import { readPackageInfo } from '../platform/package-info';
 import { commands } from './commands';
 import { exitStatusHelp, tellError } from './exit-status';
 
-/** Runs one command line, without the program's name. What it ended with is in `process.exitCode`. */
+/** Runs one command line, given without the program's name. Sets `process.exitCode`. */
 export async function runCommandLine(args: readonly string[]): Promise<void> {
   try {
-    // Options before the command are none but --help and --version; `help <command>` shows a command's own help.
+    // Only --help and --version may come before the command; `help <command>` shows that command's help.
     const named = args.find((argument) => !argument.startsWith('-') && argument !== 'help');
     const program = await createProgram(named);
     await program.parseAsync(args, { from: 'user' });
@@ -16,7 +16,7 @@ export async function runCommandLine(args: readonly string[]): Promise<void> {
   }
 }
 
-/** The program with the named command in full, and the others as lines in its help. */
+/** The program with the named command loaded; the others are only lines in its help. */
 async function createProgram(commandName: string | undefined): Promise<Command> {
   const program = new Command('bellwether')
     .description('Durable AI chat on Temporal: turns that survive crashes, budgets that hold, costs that add up.')

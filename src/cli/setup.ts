@@ -14,12 +14,12 @@ import { writeJson, writeLines } from '../terminal/output';
 import { isNotAllowed, isNotFound } from '../client/errors';
 import { connectToTemporal } from '../operator/connections';
 
-/** Long enough to look at last week's turns in the UI; text is kept no longer than that. */
+/** Long enough to look at last week's turns in the UI; message text is kept no longer. */
 const defaultRetentionDays = 7;
 
 const dayMs = 24 * 60 * 60 * 1000;
 
-/** Server nodes read the list of namespaces every 10 s, and a new one is unknown until then: three times that. */
+/** Server nodes read the list of namespaces every 10 s and do not know a new one until then: three times that. */
 const namespaceKnownWithin = { attempts: 60, everyMs: 500 } as const;
 
 interface SetupFlags {
@@ -35,10 +35,10 @@ interface SetupReport {
   readonly migrationsApplied: readonly string[];
 }
 
-/** `bellwether setup`: what a Temporal and a database of one's own need before the first worker. May be repeated. */
+/** `bellwether setup`: prepares Temporal and the database for the first worker. Safe to repeat. */
 export function setupCommand(): Command {
   return new Command('setup')
-    .description('create the namespace, register search attributes and migrate the ledger; may be repeated')
+    .description('create the namespace, register search attributes and migrate the ledger; safe to repeat')
     .addOption(
       new Option('--retention <days>', 'days that a new namespace keeps closed workflows')
         .argParser(parseDays)
@@ -77,8 +77,8 @@ async function prepareTemporal(
     if (!isNotAllowed(error)) throw error;
     const names = Object.values(searchAttributeNames).join(', ');
     throw new Error(
-      `Temporal at ${address} does not allow this to set up namespace ${namespace}. On Temporal Cloud, create the ` +
-        `namespace and its search attributes (type Keyword: ${names}) on its web page or with tcld.`,
+      `Temporal at ${address} does not allow this program to set up namespace ${namespace}. On Temporal Cloud, create the ` +
+        `namespace and its search attributes (type Keyword: ${names}) in its web UI or with tcld.`,
       { cause: error },
     );
   } finally {
@@ -109,8 +109,8 @@ function asText(report: SetupReport, database: string): readonly string[] {
   const { address, namespace, namespaceCreated, searchAttributesAdded, migrationsApplied } = report;
   return [
     `Temporal ${address}`,
-    `  namespace ${namespace}: ${namespaceCreated ? 'created' : 'was there'}`,
-    `  search attributes: ${listed(searchAttributesAdded, 'registered', 'were there')}`,
+    `  namespace ${namespace}: ${namespaceCreated ? 'created' : 'already there'}`,
+    `  search attributes: ${listed(searchAttributesAdded, 'registered', 'already there')}`,
     `Ledger, ${database}`,
     `  migrations: ${listed(migrationsApplied, 'applied', 'none pending')}`,
   ];

@@ -1,4 +1,4 @@
-/** Exit status of a process that SIGINT ended, as shells give it. */
+/** Exit status that shells report for a process ended by SIGINT. */
 export const interruptedStatus = 130;
 
 /** Resolves at the first Ctrl-C or SIGTERM; a second one ends the process at once. */

@@ -17,27 +17,27 @@ interface StuckFlags {
 }
 
 const becauseWords = {
-  'worker-lost': 'its workers were lost, or silent',
+  'worker-lost': 'its workers were lost or silent',
   'task-failed': 'its task failed',
 } as const satisfies Record<StuckWorkflow['because'], string>;
 
-/** `bellwether stuck`: lists turns and conversations that make no progress; ends them. */
+/** `bellwether stuck`: lists turns and conversations that make no progress, or ends them. */
 export function stuckCommand(): Command {
   return new Command('stuck')
-    .description('list turns and conversations whose workflow task is tried again and again, or end them')
-    .option('--end <workflow>', 'end this one: turn/… or conversation/…, in quotes when it holds spaces')
-    .option('--end-all', 'end all that are listed')
-    .option('--reason <text>', 'why, for the Temporal UI')
+    .description('list turns and conversations whose workflow task is retried again and again, or end them')
+    .option('--end <workflow>', 'end this one: turn/… or conversation/…; quote an id that contains spaces')
+    .option('--end-all', 'end all listed ones')
+    .option('--reason <text>', 'why; shown in the Temporal UI')
     .option('--json', 'print JSON')
     .addHelpText(
       'after',
-      `\nWorkers end by themselves what no worker survived in seven attempts or more. A task that fails, as after a release that does not fit it, goes on once the code is put right: end such a one only when you know better. An ended session begins anew with its next message. ${exitStatusHelp}`,
+      `\nWorkers automatically end what no worker survived in seven or more attempts. A task that fails, for example after a release that does not match its history, continues once the code is fixed: end it only if you are sure. An ended session begins again with its next message, without its history. ${exitStatusHelp}`,
     )
     .action(run);
 }
 
 async function run({ end, endAll, reason, json }: StuckFlags): Promise<void> {
-  if (end !== undefined && endAll) throw new UsageError('--end and --end-all exclude each other.');
+  if (end !== undefined && endAll) throw new UsageError('Use either --end or --end-all, not both.');
   const settings = loadSettings({ callsProviders: false });
   const temporal = withKnownAddress(settings.temporal, settings.dataDirectory);
   const connection = await connectToTemporal(temporal);

@@ -17,14 +17,14 @@ interface UpFlags {
 export function upCommand(): Command {
   return new Command('up')
     .description(
-      'run everything here: Temporal with its UI, a worker, the gateway, the ledger, simulated providers when no key is set',
+      'run everything on this machine: Temporal with its UI, a worker, the gateway, the ledger, and simulated providers if no key is set',
     )
     .option('--port <port>', 'port of the Temporal server, 0 for any free one', parsePort, 7233)
     .option('--ui-port <port>', 'port of the Temporal UI, 0 for any free one', parsePort, 8233)
     .option('--gateway-port <port>', 'port of the gateway for OpenAI clients, 0 for any free one', parsePort, 8080)
     .addHelpText(
       'after',
-      '\nCtrl-C stops all of it; the next start goes on where it was. Exit status: 0 stopped, 1 failed, 2 configuration.',
+      '\nCtrl-C stops everything; the next start continues where it stopped. Exit status: 0 stopped, 1 failed, 2 wrong configuration.',
     )
     .action(async ({ port, uiPort, gatewayPort }: UpFlags) => {
       const settings = loadSettings();
@@ -43,7 +43,7 @@ export function upCommand(): Command {
         uiPort,
         gatewayPort,
         logger,
-        onError: (err) => logger.error({ err }, 'work in the background failed'),
+        onError: (err) => logger.error({ err }, 'background work failed'),
       });
       process.stdout.write(`${describe(embedded)}\n`);
 
@@ -52,20 +52,20 @@ export function upCommand(): Command {
         const reason = await Promise.race([stopped, embedded.worker.finished, ...(serverEnded ? [serverEnded] : [])]);
         if (reason === 'server-ended')
           process.stderr.write('The Temporal server ended; its log is in the data directory.\n');
-        else process.stderr.write('Stopping: running turns are finished first. Ctrl-C again ends at once.\n');
+        else process.stderr.write('Stopping: finishing running turns first. Press Ctrl-C again to stop at once.\n');
         process.exitCode = reason === 'SIGINT' || reason === 'SIGTERM' ? 0 : 1;
       } finally {
-        // What ended it is the news, not what did not end in order.
+        // Report why it ended, not an error while it stops.
         await embedded.stop().catch((err: unknown) => {
-          logger.error({ err }, 'a part did not stop in order');
+          logger.error({ err }, 'a part did not stop cleanly');
           process.exitCode = 1;
         });
       }
-      process.stderr.write('Stopped. The next start goes on where this one was.\n');
+      process.stderr.write('Stopped. The next start continues where this one stopped.\n');
     });
 }
 
-const noUi = 'off: on this system any web page could reach it; docs/temporal.md says why, and what to do';
+const noUi = 'off: on this system any web page could reach it; docs/temporal.md says why and what to do';
 
 function describe({ settings, server, uiLink, gateway }: Embedded): string {
   const { temporal, simulated, databaseUrl, dataDirectory, providers } = settings;
@@ -87,11 +87,11 @@ function describe({ settings, server, uiLink, gateway }: Embedded): string {
     ...(simulated
       ? [
           pc.yellow('No API key is set, so models are simulated: answers are canned, costs are not real money.'),
-          'Set HOLYSHEEP_API_KEY, in the environment or in .env, for the real ones.',
+          'For real models, set HOLYSHEEP_API_KEY in the environment or in .env.',
           '',
         ]
       : []),
-    'Try, in another terminal here:',
+    'Try this in another terminal here:',
     `  ${bellwether} chat "Where is my order?"`,
     `  ${bellwether} chat "我的订单在哪里？" --session s-1`,
     `  ${bellwether} costs`,

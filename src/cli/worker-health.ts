@@ -6,7 +6,7 @@ import { loadSettings } from '../config/load-settings';
 import { exitStatusHelp } from './exit-status';
 import { connectToTemporal } from '../operator/connections';
 
-/** A poll lasts a minute at most when there is nothing to do; two of them may be missed. */
+/** An idle poll lasts at most a minute; two of them may be missed. */
 const silentAfterMs = 3 * 60_000;
 
 const { TASK_QUEUE_TYPE_WORKFLOW } = temporal.api.enums.v1.TaskQueueType;
@@ -22,7 +22,7 @@ async function run(): Promise<void> {
       taskQueue: { name: taskQueue },
       taskQueueType: TASK_QUEUE_TYPE_WORKFLOW,
     });
-    // Temporal's SDK calls a worker `{pid}@{host name}`, and a container has a host name of its own.
+    // Temporal's SDK names a worker `{pid}@{host name}`, and each container has its own host name.
     const own = (pollers ?? []).filter((poller) => poller.identity?.endsWith(`@${hostname()}`));
     const latest = Math.max(0, ...own.map((poller) => Number(poller.lastAccessTime?.seconds ?? 0) * 1_000));
     if (Date.now() - latest > silentAfterMs) {
@@ -37,10 +37,10 @@ async function run(): Promise<void> {
   }
 }
 
-/** `bellwether worker-health`: fails unless Temporal saw a worker of this host poll lately. For container health checks. */
+/** `bellwether worker-health`: fails unless Temporal recently saw a worker on this host poll. For container health checks. */
 export function workerHealthCommand(): Command {
   return new Command('worker-health')
-    .description('fail unless Temporal saw the worker of this host poll')
+    .description('fail unless Temporal recently saw the worker on this host poll')
     .addHelpText('after', `\n${exitStatusHelp}`)
     .action(run);
 }

@@ -6,10 +6,10 @@ import { untilStopped } from './stop-signals';
 
 export function workerCommand(): Command {
   return new Command('worker')
-    .description('run a worker against a Temporal of your own, or the one that `up` runs here')
+    .description('run a worker against your own Temporal, or the one that `up` runs here')
     .addHelpText(
       'after',
-      '\nStops on Ctrl-C or SIGTERM once its running turns are done. Exit status: 0 stopped, 1 failed, 2 configuration.',
+      '\nStops on Ctrl-C or SIGTERM once its running turns are done. Exit status: 0 stopped, 1 failed, 2 wrong configuration.',
     )
     .action(async () => {
       const loaded = loadSettings();
@@ -21,12 +21,12 @@ export function workerCommand(): Command {
 
       const worker = await startWorker({
         settings,
-        onError: (err) => logger.error({ err }, 'work in the background failed'),
+        onError: (err) => logger.error({ err }, 'background work failed'),
       });
       const { address, namespace, taskQueue } = settings.temporal;
       logger.info({ address, namespace, taskQueue }, 'worker started');
       const signal = await Promise.race([untilStopped(), worker.finished]);
-      if (signal) logger.info({ signal }, 'worker stopping: it finishes its running turns first');
+      if (signal) logger.info({ signal }, 'worker stopping: finishing its running turns first');
       await worker.stop();
       logger.info('worker stopped');
     });

@@ -40,6 +40,12 @@ const defaultDeadlineMs = 200_000;
 /** By a worker's connection, which tries again by itself and heeds nothing but a deadline: a start takes milliseconds. */
 const startTimeoutMs = 5_000;
 
+/**
+ * The longest turn that a configuration allows takes an hour, and its recording another one while the ledger is away. What
+ * is not over by then, such as a turn whose task fails again and again, would never be.
+ */
+const turnExecutionTimeout = '3 hours';
+
 /** A few megabytes at most; a session that was forgotten costs its next turn two milliseconds. */
 const rememberedSessions = 10_000;
 
@@ -219,6 +225,7 @@ export class BellwetherClient {
         args: [input],
         workflowIdReusePolicy: 'REJECT_DUPLICATE',
         workflowIdConflictPolicy: 'USE_EXISTING',
+        workflowExecutionTimeout: turnExecutionTimeout,
         staticSummary: `Turn ${input.turnId}`,
         requestEagerStart: starter !== undefined,
       });

@@ -10,9 +10,9 @@ import { SettingsError } from './settings';
 const standardNames = ['bellwether.config.json', 'bellwether.config.yaml', 'bellwether.config.yml'];
 
 export interface LoadedConfigFile {
-  /** Undefined when there is none: everything is then as in `defaults.ts`. */
+  /** Undefined if there is none: then everything is as in `defaults.ts`. */
   readonly file: string | undefined;
-  /** The parts that could be read; what has problems is left out, so that the rest can be checked too. */
+  /** The valid parts; parts with problems are left out, so that the rest can be checked too. */
   readonly config: ConfigFile;
   readonly problems: readonly string[];
   /** Parts (keys of the file) that were left out. */
@@ -76,7 +76,7 @@ function withPath(problem: Problem): string {
   return describeProblem(problem, (place) => `${formatPath(place)}:`);
 }
 
-/** An alias that leads nowhere, or thousands of them, is found only here. */
+/** Only this finds unresolved aliases, or too many of them. */
 function contentOf(document: Document, fileName: string): unknown {
   try {
     return document.toJS() ?? {};
@@ -85,11 +85,11 @@ function contentOf(document: Document, fileName: string): unknown {
   }
 }
 
-/** zod leaves such a key out without a word; user ids are the only free text that is a key. */
+/** zod drops such a key silently; user ids are the only keys that are free text. */
 function reservedKeyProblem(content: unknown): Problem | undefined {
   const pinnedUsers: unknown = Object(content).pinnedUsers;
   if (!Object.hasOwn(Object(pinnedUsers), '__proto__')) return undefined;
-  const message = 'is no user id that this file can hold';
+  const message = 'cannot be a user id in this file';
   return { path: ['pinnedUsers', '__proto__'], code: 'wrong-value', message };
 }
 
@@ -107,7 +107,7 @@ function readText(file: string): string {
   }
 }
 
-/** Where a part of the file begins; of a part that is missing, where the part around it does. */
+/** Where a part of the file begins; for a missing part, where the part around it begins. */
 function offsetOf(document: Document, place: ProblemPath): number | undefined {
   for (let length = place.length; length > 0; length -= 1) {
     const parent = document.getIn(place.slice(0, length - 1), true) ?? document.contents;

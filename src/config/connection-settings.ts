@@ -11,7 +11,7 @@ import { type Settings, SettingsError, type TemporalSettings } from './settings'
 /** Temporal's default: where its development server listens. */
 const defaultAddress = 'localhost:7233';
 
-/** What a client needs to reach the service: nothing of providers, prices or budgets. @throws {SettingsError} */
+/** What a client needs to reach the service, without providers, prices and budgets. @throws {SettingsError} */
 export function readConnectionSettings(
   environment: Variables = process.env,
   workingDirectory: string = process.cwd(),
@@ -24,7 +24,7 @@ export function readConnectionSettings(
   return { temporal: withKnownAddress(temporal, readDataDirectory(variables, workingDirectory)), encryption };
 }
 
-/** The configured address, else that of the server that `up` runs on this data directory, else Temporal's default. */
+/** The configured address, else the server that `up` runs in this data directory, else Temporal's default. */
 export function withKnownAddress(temporal: TemporalSettings, dataDirectory: string): TemporalSettings {
   if (temporal.address !== undefined) return temporal;
   const address = embeddedServerAddress(dataDirectory) ?? defaultAddress;
@@ -65,7 +65,7 @@ export function readTemporal(variables: Readonly<Record<string, string>>): {
       problems: [],
     };
   } catch (error) {
-    // The first line alone: a syntax error goes on with an excerpt of the file, which may hold a key.
+    // Only the first line: a syntax error continues with an excerpt of the file, which may contain a key.
     const [reason] = errorMessage(error).split('\n');
     return { temporal: notConfigured, problems: [`Temporal's configuration (TEMPORAL_…, temporal.toml): ${reason}`] };
   }

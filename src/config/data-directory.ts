@@ -4,12 +4,12 @@ import { makePrivateDirectory } from '../platform/private-directory';
 import { errorMessage } from '../contract/failures';
 import { type Settings, SettingsError } from './settings';
 
-/** Where ledger and embedded server keep their files: `.bellwether` in the working directory unless told otherwise. */
+/** Where the ledger and the embedded server keep their files; by default `.bellwether` in the working directory. */
 export function readDataDirectory(variables: Readonly<Record<string, string>>, workingDirectory: string): string {
   return path.resolve(workingDirectory, variables['BELLWETHER_DATA_DIR'] ?? '.bellwether');
 }
 
-/** Makes it where there is none. @throws {SettingsError} when this user cannot write in it */
+/** Creates it if it is missing. @throws {SettingsError} if this user cannot write to it */
 export function prepareDataDirectory(dataDirectory: string): void {
   try {
     makePrivateDirectory(dataDirectory);
@@ -19,12 +19,12 @@ export function prepareDataDirectory(dataDirectory: string): void {
   }
 }
 
-/** The same for who opens the ledger and needs the directory for nothing else: with a database it is not needed. */
+/** The same for a process that needs the directory only for the ledger: with PostgreSQL it does not need one. */
 export function prepareLedgerDirectory({ databaseUrl, dataDirectory }: Settings): void {
   if (databaseUrl === undefined) prepareDataDirectory(dataDirectory);
 }
 
-/** For who only reads: nothing is made, and where nothing is nothing is wrong. @throws {SettingsError} */
+/** For a process that only reads: creates nothing, and accepts a missing directory. @throws {SettingsError} */
 export function checkLedgerDirectory({
   databaseUrl,
   dataDirectory,
@@ -39,6 +39,6 @@ export function checkLedgerDirectory({
 
 function unfit(dataDirectory: string, cause: unknown): SettingsError {
   return new SettingsError([
-    `BELLWETHER_DATA_DIR: ${dataDirectory} cannot be used: ${errorMessage(cause)}. Name a directory in which this user may write (default: .bellwether here).`,
+    `BELLWETHER_DATA_DIR: ${dataDirectory} cannot be used: ${errorMessage(cause)}. Name a directory that this user can write to (default: .bellwether here).`,
   ]);
 }

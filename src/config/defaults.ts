@@ -1,11 +1,11 @@
 import type { ConfigFileInput } from './schema';
 
 /**
- * What holds where the file says nothing: the migration guide's world, in the words of the file itself.
+ * The defaults, from the migration guide, in the format of the file.
  *
  * The guide names the legacy provider's effective rate, $8.40 per 1M tokens, and its CJK multiplier: Asian text costs 3
- * times the English rate. A bill with nothing but CJK text gives both: a base rate of $2.80, tripled. (Less CJK text at the same
- * effective rate would mean a higher base; the guide does not say.)
+ * times the English rate. If all text is CJK, the base rate is $2.80, tripled. (Less CJK text at the same effective rate would mean a
+ * higher base rate; the guide does not say.)
  */
 export const defaultConfig = {
   providers: {
@@ -21,7 +21,7 @@ export const defaultConfig = {
     'legacy-chat': { price: '2.80', cjkMultiplier: 3 },
   },
   arms: {
-    // Usual latencies are the averages that the guide reports: 180 ms after the migration, 420 ms before it.
+    // The usual latencies are the averages that the guide reports: 180 ms after the migration, 420 ms before it.
     holysheep: {
       targets: [
         { name: 'holysheep-primary', provider: 'holysheep', model: 'deepseek-v3.2', usualLatencyMs: 180 },
@@ -41,18 +41,18 @@ export const defaultConfig = {
     timeoutJitterMs: 1000,
     baseDelayMs: 1000,
     delayJitterMs: 1000,
-    // Longer than that, a person who waits is better served by the next target.
+    // If the wait is longer, the next target serves a waiting person better.
     maxRetryAfterMs: 30_000,
     afterSilence: 'retry',
     // Two targets that stay silent through all attempts take up to 152 s, waits included; the rest is reserve.
     turnDeadlineMs: 180_000,
   },
   stream: {
-    // A provider sends the headers of a stream when it takes the request on: within a second, if it is not in trouble.
+    // A healthy provider accepts the request and sends the headers of the stream within a second.
     firstByteMs: 5000,
-    // What a first plain attempt may take for its whole answer.
+    // As long as a first plain attempt may take for its whole answer.
     firstTokenMs: 10_000,
-    // Even slow models send a token every second; a reader who saw nothing for ten takes the answer for broken.
+    // Even slow models send a token every second; after ten seconds of nothing, a reader thinks the answer is broken.
     idleMs: 10_000,
     // 2,000 tokens, the cap, at 17 a second; a third of the turn's deadline is left for another target.
     totalMs: 120_000,
@@ -61,14 +61,14 @@ export const defaultConfig = {
     // More than the attempts of one turn, so that no turn opens it alone; and a target that fails 15% of its calls at
     // random fails so often in a row once in 3.9 million calls (0.15^8), where five would come every 13,000.
     failures: 8,
-    // Few probes of a target that is down, and a third of the 30 s within which one that recovered should be back.
+    // Few probes of a target that is down; a third of the 30 s within which a recovered target should be in use again.
     halfOpenAfterMs: 10_000,
   },
-  // Ten a second: a busy backend; a loop that runs wild is stopped before it has spent much.
+  // Ten a second: enough for a busy backend, and it stops a runaway loop before that has spent much.
   // 20 MiB: a few photos as they come from a phone; the strictest large provider takes no more.
   gateway: { aliases: [], requestsPerMinute: 600, allowedHosts: [], corsOrigins: [], maxBodyBytes: 20 * 1024 * 1024 },
-  // Whoever says no limit gets what the model can say, up to the hard cap.
-  defaults: { temperature: 0.7 },
+  // No temperature: a model has one of its own, and some refuse any. No limit: the model may use all of the hard cap.
+  defaults: {},
 } as const satisfies ConfigFileInput;
 
 export const providerDefaults = {
@@ -77,15 +77,15 @@ export const providerDefaults = {
    * on it. Connections are opened as needed: a high number costs an idle worker nothing.
    */
   maxConnections: 1000,
-  /** 2,000 tokens are some 10 KB of text; 1 MiB leaves room for any envelope and stays under Temporal's 2 MB payload. */
+  /** 2,000 tokens are about 10 KB of text; 1 MiB leaves room for any envelope and stays under Temporal's 2 MB payload. */
   maxResponseBytes: 1024 * 1024,
 } as const;
 
-/** A target of the user's own that says nothing: under the 4 s up to which a first attempt runs in the workflow task. */
+/** For a target that does not say: less than 4 s, so its first attempt runs in the workflow task. */
 export const defaultUsualLatencyMs = 1000;
 
 /**
- * What the models of the default arms can produce at most, thoughts included, and most others too. No answer that was
- * asked for is doubted for it: more counts where more was asked for.
+ * The most that the models of the default arms can produce, reasoning included; most other models too. If a turn asks
+ * for more, that larger number is the limit.
  */
 export const defaultMaxOutputTokens = 65_536;

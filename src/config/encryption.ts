@@ -8,7 +8,7 @@ const keyBytes = 32; // AES-256
 
 /**
  * `BELLWETHER_ENCRYPTION_KEYS=2026-11:<base64>,2026-05:<base64>`: the first key encrypts, all of them decrypt.
- * `BELLWETHER_ENCRYPTION_KEYS_FILE` names a file with the same content, one entry a line or separated by commas.
+ * `BELLWETHER_ENCRYPTION_KEYS_FILE` names a file with the same content, with one entry per line or separated by commas.
  * Errors name an entry by its place, since what looks like an id may be half a key.
  */
 export function readEncryption(
@@ -17,7 +17,7 @@ export function readEncryption(
 ): { readonly encryption: EncryptionSettings | undefined; readonly problems: readonly string[] } {
   const problems = Object.keys(variables)
     .filter((name) => name.startsWith('BELLWETHER_ENCRYPTION') && name !== variable && name !== `${variable}_FILE`)
-    // Left alone, a mistyped name would mean no encryption.
+    // If we ignored it, a mistyped name would mean no encryption.
     .map((name) => `${name} is not a setting: did you mean ${variable}?`);
 
   let text: string | undefined;
@@ -34,14 +34,14 @@ export function readEncryption(
     const where = `${variable}: entry ${index + 1}`;
     const [, id, encoded] = /^([A-Za-z0-9._-]{1,64}):([A-Za-z0-9+/]+={0,2})$/.exec(entry) ?? [];
     if (!id || !encoded) {
-      problems.push(`${where} is not id:base64, an id of letters, digits, ".", "_" or "-" and a key in base64`);
+      problems.push(`${where} is not id:base64: an id of letters, digits, ".", "_" or "-", and a key in base64`);
       continue;
     }
     const key = Buffer.from(encoded, 'base64');
     if (key.length !== keyBytes) {
-      problems.push(`${where} has ${key.length} bytes where ${keyBytes} are needed: openssl rand -base64 32 makes one`);
+      problems.push(`${where} has ${key.length} bytes, but a key needs ${keyBytes}: openssl rand -base64 32 makes one`);
     } else if (keys.has(id)) {
-      problems.push(`${where} has an id that an earlier entry has`);
+      problems.push(`${where} has the same id as an earlier entry`);
     } else {
       keys.set(id, new Uint8Array(key));
     }

@@ -6,7 +6,7 @@ import { SettingsError } from './settings';
 /** Variables by name, as in `process.env`. */
 export type Variables = Readonly<Record<string, string | undefined>>;
 
-/** The `.env` of a working directory, read anew at every call; empty when there is none. @throws {SettingsError} */
+/** The `.env` of a working directory, read again at every call; empty if there is none. @throws {SettingsError} */
 export function readDotEnv(workingDirectory: string): Variables {
   try {
     return parse(readFileSync(path.join(workingDirectory, '.env'), 'utf8'));
@@ -17,13 +17,13 @@ export function readDotEnv(workingDirectory: string): Variables {
   }
 }
 
-/** What is empty is not set (compose files pass empty variables), nor is the guide's placeholder for a key. */
+/** An empty variable counts as not set (compose files pass those), and so does the guide's placeholder for a key. */
 export function valueOf(variables: Variables, name: string): string | undefined {
   const value = variables[name]?.trim();
   return !value || /^YOUR_[A-Z0-9_]*KEY$/.test(value) ? undefined : value;
 }
 
-/** The real environment wins over `.env`; a variable that is set to nothing does not. */
+/** The real environment overrides `.env`; an empty variable does not. */
 export function mergeVariables(environment: Variables, dotEnv: Variables): Readonly<Record<string, string>> {
   const merged: Record<string, string> = {};
   for (const variables of [dotEnv, environment]) {
@@ -35,19 +35,19 @@ export function mergeVariables(environment: Variables, dotEnv: Variables): Reado
   return merged;
 }
 
-/** `LOG_LEVEL=debug`, without checking anything else: for telling an error, also of settings that cannot be read. */
+/** Checks only for `LOG_LEVEL=debug`, to print an error even if the settings cannot be read. */
 export function wantsDebugOutput(environment: Variables = process.env, workingDirectory = process.cwd()): boolean {
   let dotEnv: Variables;
   try {
     dotEnv = readDotEnv(workingDirectory);
   } catch {
-    // That is the error which is about to be told.
+    // That is the error that is about to be printed.
     dotEnv = {};
   }
   return mergeVariables(environment, dotEnv)['LOG_LEVEL']?.toLowerCase() === 'debug';
 }
 
-/** What a command in another terminal here needs in front of it to find the same files; '' when it finds them anyway. */
+/** The prefix that a command in another terminal needs to find the same files; '' if it needs none. */
 export function dataDirectoryPrefix(dataDirectory: string, environment: Variables = process.env): string {
   if (valueOf(environment, 'BELLWETHER_DATA_DIR') === undefined) return '';
   return `BELLWETHER_DATA_DIR=${shellQuoted(dataDirectory)} `;
@@ -58,7 +58,7 @@ export function programSearchPath(environment: Variables = process.env): string 
   return environment['PATH'] ?? '';
 }
 
-/** A word as a POSIX shell takes it: as it is where that is plain, otherwise in quotes. */
+/** A word for a POSIX shell, in quotes if it needs them. */
 export function shellQuoted(word: string): string {
   return /^[\w./:=@%+,-]+$/.test(word) ? word : `'${word.replaceAll("'", `'\\''`)}'`;
 }

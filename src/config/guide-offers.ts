@@ -3,8 +3,8 @@ import { guideCase } from '../domain/guide/guide-figures';
 import { standardPrice } from './policy';
 
 /**
- * What the migration guide compares, the legacy provider first, at the prices of `defaults.ts`. Latencies of the two
- * sides of the migration are the case's measurements; the others are of the guide's table.
+ * What the migration guide compares, the legacy provider first, at the prices of `defaults.ts`. The latencies of the
+ * two sides of the migration are measurements from its case study; the others come from the guide's table.
  */
 export function guideOffers(): readonly Offer[] {
   const { legacy, holysheep } = guideCase;

@@ -16,17 +16,17 @@ export interface LoadSettingsOptions {
   readonly environment?: Variables;
   /** Where `.env`, the configuration file and relative paths are. Default: the process's own. */
   readonly workingDirectory?: string;
-  /** Wins over `BELLWETHER_CONFIG`. */
+  /** Overrides `BELLWETHER_CONFIG`. */
   readonly configFile?: string;
   /**
-   * False for a process that asks models through others: it needs no keys of providers, and offers what has an address.
+   * False for a process that leaves the calls to others: it needs no provider keys, and offers providers with an address.
    * Default: true.
    */
   readonly callsProviders?: boolean;
 }
 
 /**
- * Reads the environment, `.env` (which the environment wins over), the optional configuration file and Temporal's own
+ * Reads the environment, `.env` (which the environment overrides), the optional configuration file and Temporal's own
  * configuration. Throws a SettingsError that lists everything that is wrong with them.
  */
 export function loadSettings({
@@ -83,7 +83,7 @@ function readFile(workingDirectory: string, configured: string | undefined): Loa
   }
 }
 
-/** The legacy arm of the defaults goes with its provider when nobody said where that is. */
+/** Drops the default legacy arm if its provider has no address. */
 function withoutArmsOfMissingProviders(policy: Policy, present: ReadonlySet<string>): Policy {
   const usable = Object.entries(policy.arms).filter(([, arm]) =>
     arm.targets.every((target) => present.has(target.provider)),
@@ -120,11 +120,11 @@ function readRedisUrl(variables: Readonly<Record<string, string>>): Read<'redisU
   return { redisUrl, problems };
 }
 
-/** Such addresses hold passwords: a problem never repeats them. */
+/** These URLs contain passwords, so a problem never repeats them. */
 function readUrl(variables: Readonly<Record<string, string>>, name: string, protocols: readonly string[]) {
   const value = variables[name];
   if (value === undefined) return { value, problems: [] };
   const isUsable = URL.canParse(value) && protocols.includes(new URL(value).protocol);
   const expected = protocols.map((protocol) => `${protocol}//…`).join(' or ');
-  return { value, problems: isUsable ? [] : [`${name}: must be an address that begins with ${expected}`] };
+  return { value, problems: isUsable ? [] : [`${name}: must be a URL that begins with ${expected}`] };
 }

@@ -3,6 +3,7 @@ import type { Problem, ProblemCode, ProblemPath } from '../contract/problem';
 import { maxImageTokensOf } from '../domain/turn/image-tokens';
 import type { LoadedConfigFile } from './config-file';
 import { defaultConfig, defaultMaxOutputTokens, defaultUsualLatencyMs } from './defaults';
+import { presetOf } from './model-presets';
 import { configFileSchema, type ConfigFile } from './schema';
 
 type ModelConfig = NonNullable<ConfigFile['models']>[string];
@@ -34,7 +35,7 @@ export function mergeConfig(config: ConfigFile): MergedConfig {
   };
 }
 
-/** What refers to something that does not exist, or contradicts itself. Parts that could not be read are left out. */
+/** Finds references to something that does not exist, and contradictions. Parts that could not be read are left out. */
 export function crossCheck(merged: MergedConfig, { config, unusable }: LoadedConfigFile): Problem[] {
   const problems: Problem[] = [];
   const report: Report = (path, code, message, limit) =>
@@ -75,7 +76,7 @@ export function crossCheck(merged: MergedConfig, { config, unusable }: LoadedCon
       report(
         ['defaultArm'],
         'missing',
-        `say which arm takes all turns while no rollout does; there are: ${list(merged.arms)}`,
+        `name the arm that takes all turns while no rollout runs; there are: ${list(merged.arms)}`,
       );
     }
   }
@@ -130,7 +131,6 @@ function hardCapOf({ budgets }: ConfigFile): number {
 /** Call only with a configuration that has no problems. */
 export function resolvePolicy(merged: MergedConfig, config: ConfigFile): Policy {
   const budgets = { ...standard.budgets, ...config.budgets } as Required<NonNullable<ConfigFile['budgets']>>;
-  const standardDefaults = defaultConfig.defaults;
   const stream = streamLimitsOf(config);
   const arms = [...merged.arms].map(([name, arm]): [string, Arm] => [name, resolveArm(name, arm, merged, stream)]);
   return {
@@ -144,11 +144,11 @@ export function resolvePolicy(merged: MergedConfig, config: ConfigFile): Policy 
       dayNanoUsd: budgets.dayUsd,
       maxCompletionTokens: budgets.maxCompletionTokens,
     },
-    defaults: { ...standardDefaults, maxTokens: hardCapOf(config), ...config.defaults },
+    defaults: { maxTokens: hardCapOf(config), ...config.defaults },
   };
 }
 
-/** The price of one of the models of `defaults.ts`. */
+/** The price of a model in `defaults.ts`. */
 export function standardPrice(modelName: string): ModelPrice {
   const model = standard.models[modelName];
   if (!model) throw new Error(`There is no standard price for ${modelName}.`);
@@ -163,6 +163,7 @@ function resolveArm(name: string, arm: ArmConfig, merged: MergedConfig, stream: 
   const targets = arm.targets.map((target): Target => {
     const model = modelOf(merged, target);
     if (!model) throw new Error(`arm ${name}: the model ${target.model} has no price`);
+    const preset = presetOf(target.model);
     return {
       name: target.name,
       provider: target.provider,
@@ -170,6 +171,13 @@ function resolveArm(name: string, arm: ArmConfig, merged: MergedConfig, stream: 
       price: resolvePrice(model),
       maxOutputTokens: target.maxOutputTokens ?? defaultMaxOutputTokens,
       maxImageTokens: target.maxImageTokens ?? maxImageTokensOf(target.model),
+      maxThinkingTokens: target.maxThinkingTokens ?? preset.maxThinkingTokens,
+      requestRules: {
+        omit: target.omit ?? preset.omit,
+        rename: target.rename ?? preset.rename,
+        exclusive: target.exclusive ?? preset.exclusive,
+        developer: target.developer ?? preset.developer,
+      },
       firstAttempt: target.firstAttempt ?? 'auto',
       usualLatencyMs: target.usualLatencyMs ?? defaultUsualLatencyMs,
       streaming: target.streaming ?? true,

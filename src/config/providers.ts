@@ -8,7 +8,7 @@ import { readDotEnv, valueOf, type Variables } from './environment';
 import type { MergedConfig } from './policy';
 import { baseUrlSchema } from './schema';
 
-/** Variables that say where a provider of the defaults is; they win over the file. */
+/** Variables with the address of a default provider; they override the file. */
 const baseUrlVariables = new Map([
   ['holysheep', 'HOLYSHEEP_BASE_URL'],
   ['legacy', 'LEGACY_BASE_URL'],
@@ -26,17 +26,17 @@ export interface ResolvedProviders {
 interface Sources {
   readonly merged: MergedConfig;
   readonly loaded: LoadedConfigFile;
-  /** The real environment alone: a key in `.env` is read anew when it is refreshed. */
+  /** Only the real environment: a key in `.env` is read again on refresh. */
   readonly environment: Variables;
   readonly variables: Readonly<Record<string, string>>;
   readonly workingDirectory: string;
-  /** Whether this process calls them: only then are keys read, and is their absence simulation. */
+  /** Whether this process calls providers. Only then does it read keys, and only then do missing keys mean simulation. */
   readonly callsProviders: boolean;
 }
 
 /**
- * Providers with their address and a way to their key. One of the defaults that has no address is left out, unless
- * something in the file or the environment counts on it.
+ * Providers with their address and a reader for their key. A default provider without an address is left out, unless
+ * something in the file or the environment needs it.
  */
 export function resolveProviders(sources: Sources): ResolvedProviders {
   const { merged, loaded, variables, callsProviders } = sources;
@@ -88,14 +88,14 @@ const noKey: ApiKeyReader = () => undefined;
 
 function keyReaderOf(name: string, { merged, loaded, environment, workingDirectory }: Sources): ApiKeyReader {
   const provider = merged.providers.get(name);
-  // What the file says about one provider's key replaces the default whole: `apiKeyFile` alone means no variable.
+  // The file's settings for a provider's key replace all defaults for it: `apiKeyFile` alone means no variable.
   const own = loaded.config.providers?.[name];
   const variable = own?.apiKeyFile && !own.apiKeyEnv ? undefined : provider?.apiKeyEnv;
   const file = provider?.apiKeyFile && path.resolve(path.dirname(loaded.file ?? ''), provider.apiKeyFile);
   return createApiKeyReader({ variable, file }, environment, workingDirectory);
 }
 
-/** No arm has a provider that could be called: each needs a key, and none has one. */
+/** No provider of any arm can be called: each needs a key, and none has one. */
 function isSimulated(merged: MergedConfig, keyReaders: ReadonlyMap<string, ApiKeyReader>): boolean {
   const targets = [...merged.arms.values()].flatMap((arm) => arm.targets);
   return targets.every(({ provider: name }) => {
@@ -116,7 +116,7 @@ function isOfPinnedUser(name: string, { arms, pinnedUsers }: MergedConfig): bool
   return targets.some((target) => target.provider === name);
 }
 
-/** Where a provider's key is. With neither, the provider needs none. */
+/** Where a provider's key is. If neither is set, the provider needs no key. */
 interface KeySource {
   /** Name of an environment variable; the same name with `_FILE` may name a file instead. */
   readonly variable: string | undefined;
@@ -126,8 +126,8 @@ interface KeySource {
 type ApiKeyReader = (options: { readonly refresh: boolean }) => string | undefined;
 
 /**
- * Reads the key once, and again from `.env` or the key file on `refresh`: the environment of a running process cannot
- * change, those can. Throws when the first reading finds a key that cannot be used; the error never holds it.
+ * Reads the key once, and again from `.env` or the key file on `refresh`: these can change, the environment of a running
+ * process cannot. Throws if the first read finds a key that cannot be used; the error never contains it.
  */
 function createApiKeyReader(source: KeySource, environment: Variables, workingDirectory: string): ApiKeyReader {
   let current = readKey(source, environment, workingDirectory);
@@ -136,7 +136,7 @@ function createApiKeyReader(source: KeySource, environment: Variables, workingDi
     try {
       current = readKey(source, environment, workingDirectory);
     } catch {
-      // The file is just being replaced, or holds no key now: the key at hand is still the best one there is.
+      // The file is being replaced or has no key right now: keep the current key.
       return current;
     }
     return current;
@@ -169,10 +169,10 @@ function readKeyFile(file: string, prefix = ''): string {
   return checkedKey(content, `${prefix}the key file ${file}`);
 }
 
-/** A key travels in an HTTP header, which takes printable ASCII alone. */
+/** A key travels in an HTTP header, which allows only printable ASCII. */
 function checkedKey(key: string, where: string): string {
   if (/[^\x21-\x7e]/.test(key)) {
-    throw new Error(`${where}: the key holds a space, a line break or another character that no key has`);
+    throw new Error(`${where}: the key contains a space, a line break or another character that no key has`);
   }
   return key;
 }

@@ -1,7 +1,7 @@
 import type { z } from 'zod';
 import type { Problem, ProblemPath } from '../contract/problem';
 
-/** Reads what a person or a client wrote; `problemsOf` says what is wrong with it. Values are never repeated. */
+/** Checks input from a person or a client; `problemsOf` says what is wrong with it and never repeats a value. */
 export function parseWith<Schema extends z.ZodType>(
   schema: Schema,
   input: unknown,
@@ -17,7 +17,7 @@ export function problemsOf(issues: readonly z.core.$ZodIssue[], whole: string): 
   );
 }
 
-/** For issues whose schema has no message of its own. An empty one: what is inside the issue says more. */
+/** For issues whose schema has no message. An empty message means that the inner issues say more. */
 function messageOf(issue: z.core.$ZodRawIssue): string | undefined {
   switch (issue.code) {
     case 'invalid_type':
@@ -83,7 +83,7 @@ function problemsAt(issue: z.core.$ZodIssue, parent: ProblemPath): Problem[] {
 const tooSmall: Partial<Record<string, 'too-few' | 'too-short'>> = { array: 'too-few', string: 'too-short' };
 const tooBig: Partial<Record<string, 'too-many' | 'too-long'>> = { array: 'too-many', string: 'too-long' };
 
-/** The alternative that went furthest is the one that was meant. */
+/** The alternative that matched furthest is probably the intended one. */
 function problemsOfUnion({ errors }: z.core.$ZodIssueInvalidUnion, path: ProblemPath): Problem[] {
   const alternative = errors.find((issues) => issues.some(isInside)) ?? errors[0] ?? [];
   return alternative.flatMap((inner) => problemsAt(inner, path));
@@ -95,7 +95,7 @@ function isInside(issue: z.core.$ZodIssue): boolean {
 
 function unknownKey(key: string): string {
   if (/^(api)?[-_]?(key|token|secret|password)$/i.test(key)) {
-    return 'a key does not belong in this file: put it in an environment variable and name that in apiKeyEnv, or in a file and name that in apiKeyFile';
+    return 'a key does not belong in this file: put it in an environment variable and name the variable in apiKeyEnv, or in a file and name the file in apiKeyFile';
   }
-  return 'is not a setting; look for a typing mistake';
+  return 'is not a setting; check the spelling';
 }

@@ -4,7 +4,7 @@ import { limits } from '../contract/limits';
 const amountPattern = /^(\d{1,7})(?:\.(\d{1,6}))?$/;
 const expectation = 'must be an amount in US dollars with at most 6 decimals, like 0.42 or "0.42"';
 
-/** Exact: the digits are read as written, no floating point in between. */
+/** Exact: reads the digits as written, without floating point. */
 function toNanoUsd(amount: number | string): number | undefined {
   const match = amountPattern.exec(String(amount));
   if (!match) return undefined;
@@ -30,20 +30,20 @@ const userId = z.string().min(1).max(limits.maxIdLength);
 
 const name = z.string().regex(namePattern, nameExpectation);
 
-// A provider's own name of a model: `deepseek/deepseek-chat`, `llama3:8b`.
+// A provider's own name for a model: `deepseek/deepseek-chat`, `llama3:8b`.
 const modelName = z
   .string()
   .regex(/^[A-Za-z0-9][A-Za-z0-9._:/@-]{0,199}$/, 'must be a model name as the provider spells it');
 
 const hostName = z
   .string()
-  .regex(/^[a-z0-9][a-z0-9.-]{0,252}$/, 'must be a name in small letters, without a port, like chat.example.com');
+  .regex(/^[a-z0-9][a-z0-9.-]{0,252}$/, 'must be a host name in lower case, without a port, like chat.example.com');
 
 const milliseconds = (minimum: number, maximum: number) => z.int().min(minimum).max(maximum);
 
 export const baseUrlSchema = z
   .url({ protocol: /^https?$/, error: 'must be an http or https address, like https://api.example.com/v1' })
-  .refine((address) => !/[@?#]/.test(address), 'must not hold a user name, a password, a query or a fragment');
+  .refine((address) => !/[@?#]/.test(address), 'must not contain a user name, a password, a query or a fragment');
 
 const providerSchema = z.strictObject({
   baseUrl: baseUrlSchema
@@ -55,13 +55,13 @@ const providerSchema = z.strictObject({
     .optional()
     .describe('Name of the environment variable that holds the key; the same name with _FILE names a file that does.'),
   apiKeyFile: z.string().min(1).optional().describe('A file that holds the key, relative to this file.'),
-  maxConnections: z.int().min(1).max(10_000).optional().describe('Connections kept to the provider.'),
+  maxConnections: z.int().min(1).max(10_000).optional().describe('The most connections to the provider.'),
   maxResponseBytes: z
     .int()
     .min(1024)
     .max(8_388_608)
     .optional()
-    .describe('A longer response is an error. So is an answer of more than 1 MiB as JSON, whatever this says.'),
+    .describe('A longer response is an error. So is an answer of more than 1 MiB as JSON, regardless of this limit.'),
 });
 
 const priceSchema = z.union([
@@ -70,28 +70,58 @@ const priceSchema = z.union([
 ]);
 
 const modelSchema = z.strictObject({
-  price: priceSchema.describe('US dollars per 1,000,000 tokens: one for all, or input, output and cachedInput.'),
+  price: priceSchema.describe('US dollars per 1,000,000 tokens: one price for all, or input, output and cachedInput.'),
   cjkMultiplier: z
     .number()
     .min(1)
     .max(100)
     .refine((multiplier) => Number.isInteger(Math.round(multiplier * 1e6) / 1e4), 'must have at most 2 decimals')
     .optional()
-    .describe('What Chinese, Japanese and Korean text costs against other text; 1, the default, is no surcharge.'),
+    .describe('Price of Chinese, Japanese and Korean text relative to other text; 1, the default, means no surcharge.'),
 });
 
 const streamLimits = {
   firstByteMs: milliseconds(100, 600_000)
     .optional()
-    .describe('From sending to the headers of the response: finds out a silent target.'),
-  firstTokenMs: milliseconds(100, 600_000).optional().describe('From sending to the first token.'),
+    .describe('From sending the request to the response headers; detects a silent target.'),
+  firstTokenMs: milliseconds(100, 600_000).optional().describe('From sending the request to the first token.'),
   idleMs: milliseconds(100, 600_000).optional().describe('From one token to the next.'),
 };
 
+/** A field of a request to a provider. */
+const requestField = z.string().regex(/^[A-Za-z][A-Za-z0-9_]{0,63}$/, 'must be the name of a field, like top_p');
+
+/** What a request is not a request without, or not one whose price is known. */
+const indispensableFields: ReadonlySet<string> = new Set(['model', 'messages', 'stream', 'max_tokens', 'tools']);
+
+/** What no request says, because the price would be another or the answer would have other parts. */
+const unpricedFields: ReadonlySet<string> = new Set(['n', 'best_of', 'service_tier', 'web_search_options', 'stream']);
+
+const omittedField = requestField.refine(
+  (field) => !indispensableFields.has(field),
+  'must be a field that a request can do without; max_tokens bounds its price and can be renamed',
+);
+
+const newFieldName = requestField.refine(
+  (field) => !unpricedFields.has(field) && field !== 'model' && field !== 'messages',
+  'must be another field: this one has a meaning of its own',
+);
+
+const renamedFields = z
+  .record(requestField, newFieldName)
+  .refine(
+    (rename) => !('model' in rename || 'messages' in rename || 'stream' in rename),
+    'cannot rename model, messages or stream',
+  )
+  .refine(
+    (rename) => new Set(Object.values(rename)).size === Object.keys(rename).length,
+    'must have a name of its own for each field',
+  );
+
 const targetSchema = z.strictObject({
   name: name
-    .refine((value) => value !== 'degraded-mode', 'is taken by the reply that no model gave')
-    .describe('The role within the arm, shown as provider of a reply: holysheep-primary.'),
+    .refine((value) => value !== 'degraded-mode', 'is reserved for the degraded reply')
+    .describe('The role within the arm, shown as the provider of a reply, such as holysheep-primary.'),
   provider: name,
   model: modelName,
   maxOutputTokens: z
@@ -100,7 +130,40 @@ const targetSchema = z.strictObject({
     .max(10_000_000)
     .optional()
     .describe(
-      'The most tokens that one answer of the model can have, thoughts included; 65,536 unless given. A provider that claims more is not believed: the call counts at what was reserved.',
+      'The most tokens that one answer of the model can have, reasoning included. Default: 65,536. If a provider claims more, it is not believed, and the call counts at its reserved amount.',
+    ),
+  maxThinkingTokens: z
+    .int()
+    .min(0)
+    .max(1_000_000)
+    .optional()
+    .describe(
+      'The most tokens that the model thinks beyond max_tokens; they are reserved with each call. Unless given, known models have theirs by name, others 0.',
+    ),
+  omit: z
+    .array(omittedField)
+    .max(50)
+    .optional()
+    .describe(
+      'Fields of a request that the target refuses: they are left out. Unless given, by the name of the model: temperature and the like for o1, o3, o4 and gpt-5.',
+    ),
+  rename: renamedFields
+    .optional()
+    .describe(
+      'Fields that the target takes under another name: { max_tokens: max_completion_tokens }. Unless given, by the name of the model.',
+    ),
+  exclusive: z
+    .array(z.array(requestField).min(2).max(10))
+    .max(10)
+    .optional()
+    .describe(
+      'Lists of fields that the target refuses beside each other: of each list, the first that a request has is sent. Unless given, by the name of the model.',
+    ),
+  developer: z
+    .enum(['developer', 'system'])
+    .optional()
+    .describe(
+      "The role in which the target gets a developer's messages. Unless given, developer for OpenAI's models and system for all others.",
     ),
   maxImageTokens: z
     .int()
@@ -113,20 +176,22 @@ const targetSchema = z.strictObject({
   firstAttempt: z
     .enum(['auto', 'local', 'regular'])
     .optional()
-    .describe('Where the first call runs: in the workflow task, as an activity, or by what the target usually takes.'),
+    .describe(
+      'Where the first call runs: local in the workflow task, regular in an activity; auto decides by how long the target usually takes.',
+    ),
   usualLatencyMs: milliseconds(1, 600_000)
     .optional()
-    .describe('What the target usually takes, before any call was measured.'),
-  streaming: z.boolean().optional().describe('false: the target is asked for whole answers, also by streamed turns.'),
+    .describe('How long the target usually takes; used until calls have been measured.'),
+  streaming: z.boolean().optional().describe('false: the target is asked for whole answers, even in streamed turns.'),
   continues: z
     .boolean()
     .optional()
-    .describe('false: the target is not asked to go on from an answer that broke off; it begins anew.'),
+    .describe('false: the target is not asked to continue an interrupted answer; it starts again.'),
   stream: z
     .strictObject(streamLimits)
     .optional()
     .describe(
-      'Limits of this target in place of those under stream: a model that thinks before it speaks needs longer.',
+      'Limits for this target instead of those under stream: a model that reasons before it answers needs more time.',
     ),
 });
 
@@ -139,19 +204,19 @@ const gatewaySchema = z.strictObject({
     .array(modelName)
     .max(100)
     .optional()
-    .describe('Further names of the model "bellwether", for clients whose model name cannot be changed.'),
+    .describe('Other names for the model "bellwether", for clients whose model name you cannot change.'),
   requestsPerMinute: z
     .int()
     .min(1)
     .max(1_000_000)
     .optional()
-    .describe('Requests of one API key in a minute, unless the key has a limit of its own.'),
+    .describe('Requests per minute of an API key that has no limit of its own.'),
   allowedHosts: z
     .array(hostName)
     .max(100)
     .optional()
     .describe(
-      'Names, without a port, by which callers may know a gateway that listens on loopback, besides localhost: that of a proxy in front of it, or host.docker.internal.',
+      'Host names, without a port, under which callers may reach a gateway on loopback, besides localhost: the name of a proxy in front of it, or host.docker.internal.',
     ),
   corsOrigins: z
     .array(
@@ -175,25 +240,32 @@ const gatewaySchema = z.strictObject({
     .describe('Of one request with its pictures; 20 MiB unless given. Its texts may have 1 MiB, whatever this says.'),
 });
 
-/** The optional file, as users write it. Every part may be left out; see `defaults.ts` for what holds then. */
+/** The optional file, as users write it. Every part may be left out; `defaults.ts` has the defaults. */
 export const configFileSchema = z.strictObject({
   $schema: z.string().optional(),
   providers: z.record(name, providerSchema).optional(),
   models: z
     .record(modelName, modelSchema)
     .optional()
-    .describe('By model name, or by provider/model where two providers sell the same model at different prices.'),
+    .describe('By model name, or by provider/model if two providers sell the same model at different prices.'),
   arms: z.record(name, armSchema).optional().describe('The sides of a migration: each a chain of targets.'),
-  defaultArm: name.optional().describe('The arm of every turn while no rollout says otherwise.'),
+  defaultArm: name.optional().describe('The arm of every turn unless a rollout says otherwise.'),
   pinnedUsers: z
     .record(userId, name)
     .optional()
-    .describe('Users who stay on one arm whatever a rollout says, by user id: staff, tests. No rollout counts them.'),
+    .describe(
+      'By user id: users who stay on one arm whatever a rollout does, such as staff and tests. No rollout counts them.',
+    ),
   budgets: z
     .strictObject({
-      sessionUsd: usdAmount.optional().describe('US dollars one conversation may cost.'),
-      dayUsd: usdAmount.optional().describe('US dollars all conversations may cost in one UTC day.'),
-      maxCompletionTokens: z.int().min(1).max(1_000_000).optional().describe('Hard cap of one reply.'),
+      sessionUsd: usdAmount.optional().describe('US dollars that one session may cost.'),
+      dayUsd: usdAmount.optional().describe('US dollars that all turns may cost in one UTC day.'),
+      maxCompletionTokens: z
+        .int()
+        .min(1)
+        .max(1_000_000)
+        .optional()
+        .describe('The most completion tokens of one reply.'),
     })
     .optional(),
   retry: z
@@ -205,32 +277,46 @@ export const configFileSchema = z.strictObject({
       delayJitterMs: milliseconds(0, 60_000).optional(),
       maxRetryAfterMs: milliseconds(0, 600_000)
         .optional()
-        .describe('A target that asks for a longer wait is left for the next one.'),
+        .describe('If a target asks for a longer wait, the next target is called.'),
       afterSilence: z
         .enum(['retry', 'next-target'])
         .optional()
-        .describe('After a timeout without one byte: ask the same target again, or the next one.'),
-      turnDeadlineMs: milliseconds(1000, 3_600_000).optional().describe('The whole turn, over all targets.'),
+        .describe('After a timeout without a single byte: call the same target again, or the next one.'),
+      turnDeadlineMs: milliseconds(1000, 3_600_000)
+        .optional()
+        .describe('Limit for the whole turn, across all targets.'),
     })
     .optional(),
   stream: z
     .strictObject({
       ...streamLimits,
       // The step of a turn that makes the first call gives up after ten minutes.
-      totalMs: milliseconds(1000, 480_000).optional().describe('The whole of a streamed call, while its tokens come.'),
+      totalMs: milliseconds(1000, 480_000)
+        .optional()
+        .describe('Limit for a whole streamed call, while its tokens come.'),
     })
     .optional()
-    .describe('Limits of calls whose answer comes as a stream.'),
+    .describe('Limits for streamed calls.'),
   breaker: z
     .strictObject({
-      failures: z.int().min(1).max(1000).optional().describe('Failures in a row after which a target is left alone.'),
-      halfOpenAfterMs: milliseconds(100, 600_000).optional().describe('After this, one call tries the target again.'),
+      failures: z
+        .int()
+        .min(1)
+        .max(1000)
+        .optional()
+        .describe('Consecutive failures after which no call is made to a target for a while.'),
+      halfOpenAfterMs: milliseconds(100, 600_000).optional().describe('After this time, one call tests the target.'),
     })
     .optional(),
   gateway: gatewaySchema.optional().describe('The HTTP endpoint that OpenAI clients use.'),
   defaults: z
     .strictObject({
-      temperature: z.number().min(0).max(2).optional(),
+      temperature: z
+        .number()
+        .min(0)
+        .max(2)
+        .optional()
+        .describe('For requests that have neither temperature nor top_p; none is sent unless given.'),
       maxTokens: z.int().min(1).max(1_000_000).optional(),
     })
     .optional(),
@@ -241,13 +327,13 @@ export type ConfigFileInput = z.input<typeof configFileSchema>;
 /** As checked: amounts in nano-dollars. */
 export type ConfigFile = z.output<typeof configFileSchema>;
 
-/** JSON Schema of the configuration file, for editors: `bellwether.schema.json` in the package is this, written down. */
+/** JSON Schema of the configuration file, for editors; `bellwether.schema.json` in the package has a copy. */
 export function configJsonSchema(): object {
   const { $schema, ...schema } = z.toJSONSchema(configFileSchema, { io: 'input' });
   return {
     $schema,
     title: 'Configuration of Bellwether',
-    description: 'bellwether.config.json, .yaml or .yml. What is left out is as the migration guide has it.',
+    description: 'bellwether.config.json, .yaml or .yml. What you leave out has the default of the migration guide.',
     ...schema,
   };
 }

@@ -1,9 +1,9 @@
 import type { Policy } from '../contract/policy';
 import type { ProviderSettings } from '../contract/provider';
 
-/** Where Temporal is, once found: what a client or a worker needs to connect. */
+/** What a client or a worker needs to connect to Temporal. */
 export interface TemporalSettings {
-  /** Undefined: no address was configured, and embedded mode may start a server of its own. */
+  /** Undefined: no address was configured, so embedded mode may start its own server. */
   readonly address: string | undefined;
   readonly namespace: string;
   readonly taskQueue: string;
@@ -19,16 +19,16 @@ export interface TemporalSettings {
 export interface EncryptionSettings {
   /** The key new payloads are encrypted with. */
   readonly activeKeyId: string;
-  /** AES-256 keys by id; those besides the active one only decrypt. */
+  /** AES-256 keys by id; all but the active one only decrypt. */
   readonly keys: ReadonlyMap<string, Uint8Array>;
 }
 
 export interface GatewaySettings {
-  /** Further names of the model `bellwether`. */
+  /** Other names for the model `bellwether`. */
   readonly aliases: readonly string[];
-  /** Of one API key, unless it has a limit of its own. */
+  /** For an API key that has no limit of its own. */
   readonly requestsPerMinute: number;
-  /** Names by which callers may know a gateway on loopback, besides `localhost` and its addresses. */
+  /** Host names under which callers may reach a gateway on loopback, besides `localhost` and its addresses. */
   readonly allowedHosts: readonly string[];
   /** Of a request with pictures; its texts have a limit of their own. */
   readonly maxBodyBytes: number;
@@ -36,12 +36,12 @@ export interface GatewaySettings {
   readonly corsOrigins: readonly string[];
 }
 
-/** Everything a process reads at its start. Only `src/config` reads the environment. */
+/** Everything that a process reads when it starts. Only `src/config` reads the environment. */
 export interface Settings {
   readonly temporal: TemporalSettings;
   readonly policy: Policy;
   readonly providers: readonly ProviderSettings[];
-  /** True when no API key is set: providers are then simulated in embedded mode. */
+  /** True if no API key is set: embedded mode then simulates providers. */
   readonly simulated: boolean;
   /** `postgres://…`, or undefined for SQLite in the data directory. */
   readonly databaseUrl: string | undefined;
@@ -55,7 +55,7 @@ export interface Settings {
   readonly gateway: GatewaySettings;
 }
 
-/** The configuration cannot be used. `message` lists every problem that was found, never a key. */
+/** The configuration cannot be used. `message` lists every problem and never contains a key. */
 export class SettingsError extends Error {
   override readonly name = 'SettingsError';
 

@@ -27,10 +27,10 @@ export interface ChatMessage {
   readonly name?: string;
   /** Assistant messages only. */
   readonly tool_calls?: readonly ToolCall[];
+  /** Assistant messages only: what the model thought before its tool calls. Some models want it back with them. */
+  readonly reasoning_content?: string;
   /** Tool messages only: the call that this message answers. */
   readonly tool_call_id?: string;
-  /** Assistant messages only: what the model thought, which some want to see again beside their calls. */
-  readonly reasoning_content?: string;
 }
 
 /** Languages with their own degraded reply. */
@@ -138,13 +138,17 @@ export interface ChatReply {
   readonly error: string | null;
   /** The kind of the last failure, when no model answered. */
   readonly error_kind?: FailureKind;
+  /** When no model answered: the shortest wait that a provider asked for before the next request, in milliseconds. */
+  readonly retry_after_ms?: number;
   /** Why the model stopped, in OpenAI's terms: `stop`, `length`, `tool_calls`, … */
   readonly finish_reason?: string;
   /** The model's own explanation for not answering; `content` is then usually empty. */
   readonly refusal?: string;
   /** Function calls that the model requests; `content` is then usually empty. */
   readonly tool_calls?: readonly ToolCall[];
-  /** Tokens of the turn's calls, as counted by their providers. */
+  /** What the model thought before it answered. */
+  readonly reasoning_content?: string;
+  /** Tokens of all calls that the answer took, as far as their providers count them. */
   readonly usage?: ReplyUsage;
   /** True when a budget refused the turn before any call. */
   readonly blocked: boolean;
@@ -160,6 +164,8 @@ export interface ReplyUsage {
   readonly prompt_tokens: number;
   readonly cached_tokens: number;
   readonly completion_tokens: number;
+  /** Those of the completion tokens that the model thought with, if its provider says so. */
+  readonly reasoning_tokens?: number;
 }
 
 export interface TranscriptTurn {

@@ -27,6 +27,8 @@ export type ChargeCertainty = 'not-charged' | 'unknown';
 export interface CallFailure {
   readonly kind: FailureKind;
   readonly message: string;
+  /** The answer was a complete one, but nothing was in it: so may a caller have asked for it, with `stop` for example. */
+  readonly isEmptyAnswer?: true;
   /** Whether the same target may be asked again (the migration guide: 429, 5xx, timeout, reset). */
   readonly retryable: boolean;
   readonly charge: ChargeCertainty;

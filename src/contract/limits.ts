@@ -7,10 +7,20 @@ export const limits = {
   /** All messages of one stateless request, before the window is applied: under Temporal's payload limit of 2 MB. */
   maxRequestBytes: 1024 * 1024,
   /**
+   * The same as JSON, in which a control character takes six bytes: Temporal counts that, and refuses more than 2 MB. Leaves
+   * room for the system prompt of a session.
+   */
+  maxRequestJsonBytes: 1536 * 1024,
+  /**
    * One answer as JSON, which may be several times as large as it was on the wire. A step's result and the turn's result
    * are sent to Temporal together with what a conversation carries to its next run: 4 MB in all.
    */
   maxAnswerBytes: 1024 * 1024,
+  /**
+   * The thoughts that come with an answer: over 30,000 tokens, and few enough for a conversation that remembers eight of them.
+   * The rest is left out.
+   */
+  maxThoughtBytes: 128 * 1024,
   /**
    * Messages of one request. An agent that fills `maxRequestBytes` sends some hundreds; at this limit, a message has 500
    * bytes including all its fields. This bounds the work of a workflow activation, for which `maxRequestBytes` alone would

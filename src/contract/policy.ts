@@ -9,6 +9,18 @@ export interface ModelPrice {
   readonly cjkMultiplierPercent: number;
 }
 
+/** How a target takes a request: what is left out or said otherwise than OpenAI's description of a request has it. */
+export interface RequestRules {
+  /** Fields that the target refuses. */
+  readonly omit: readonly string[];
+  /** Fields that it takes under another name: `max_tokens` as `max_completion_tokens`. */
+  readonly rename: Readonly<Record<string, string>>;
+  /** Fields that it refuses beside each other: only the first that a request has is sent. */
+  readonly exclusive: readonly (readonly string[])[];
+  /** The role that it gets messages of the role `developer` in. */
+  readonly developer: 'developer' | 'system';
+}
+
 type FirstAttempt = 'auto' | 'local' | 'regular';
 
 /** One model of one provider, in its role within an arm. */
@@ -22,6 +34,9 @@ export interface Target {
   readonly maxOutputTokens: number;
   /** The most prompt tokens that one picture can take. */
   readonly maxImageTokens: number;
+  /** The most tokens that it can think beyond the completion tokens that a call requests. They are reserved, too. */
+  readonly maxThinkingTokens: number;
+  readonly requestRules: RequestRules;
   /** Where attempt 0 runs: `local` inside the workflow task, `regular` as an activity, `auto` depending on the target's usual latency. */
   readonly firstAttempt: FirstAttempt;
   /** The assumed latency until enough calls have been measured, in milliseconds. */
@@ -90,5 +105,6 @@ export interface Policy {
   readonly retry: RetryPolicy;
   readonly breaker: BreakerPolicy;
   readonly budgets: Budgets;
-  readonly defaults: { readonly temperature: number; readonly maxTokens: number };
+  /** Without a temperature, none is sent for a request that has none. */
+  readonly defaults: { readonly temperature?: number; readonly maxTokens: number };
 }

@@ -1,16 +1,19 @@
 import type { ChatMessage, ToolCall } from './chat';
 import type { CallFailure } from './failures';
-import type { StreamLimits } from './policy';
+import type { RequestRules, StreamLimits } from './policy';
 
 export interface CompletionRequest {
   readonly model: string;
   readonly messages: readonly ChatMessage[];
-  readonly temperature: number;
+  /** Omitted: none is sent. */
+  readonly temperature?: number;
   readonly maxTokens: number;
   /** Sent as `x-request-id`, so that the provider's logs can be matched to the ledger: `{turnId}.{attempt}`. */
   readonly requestId: string;
   /** Further fields of the request, sent unchanged: `tools`, `response_format`, … They never override a field above. */
   readonly options?: Readonly<Record<string, unknown>>;
+  /** How the target takes a request; omitted: as it is. */
+  readonly rules?: RequestRules;
   /** For the whole call, from connecting to the last byte. */
   readonly timeoutMs: number;
   /** Requests a stream; omitted: one whole response. */
@@ -47,6 +50,8 @@ export type CompletionResult =
       /** The model's own explanation for not answering; `content` is then usually empty. */
       readonly refusal?: string;
       readonly toolCalls?: readonly ToolCall[];
+      /** What the model thought before it answered. A provider may want to have it back beside the tool calls. */
+      readonly thoughts?: string;
       /** The model that answered, according to the provider. */
       readonly model: string;
       readonly finishReason: string | null;
@@ -57,6 +62,8 @@ export type CompletionResult =
   | {
       readonly kind: 'failed';
       readonly failure: CallFailure;
+      /** What the provider reported of an answer that it gave, but that is none. */
+      readonly usage?: ReportedUsage | null;
       readonly receivedBytes: boolean;
       readonly latencyMs: number;
     };

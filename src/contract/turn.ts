@@ -86,6 +86,7 @@ interface ModelAnswer {
   readonly refusal?: string;
   readonly finishReason?: string | null;
   readonly toolCalls?: readonly ToolCall[];
+  readonly thoughts?: string;
 }
 
 export type CallOutcome =
@@ -98,6 +99,8 @@ export interface TurnTotals {
   /** Calls that were made or may have been made. */
   readonly attempts: number;
   readonly promptTokens: number;
+  /** Those of the prompt tokens that were cached. Absent in older histories. */
+  readonly cachedPromptTokens?: number;
   readonly completionTokens: number;
   readonly costNanoUsd: number;
   readonly unconfirmedNanoUsd: number;

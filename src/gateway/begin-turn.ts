@@ -4,12 +4,7 @@ import type { FastifyRequest } from 'fastify';
 import { ConversationNotFoundError } from '../client/errors';
 import type { FoundRequest } from '../contract/ledger';
 import { turnName } from '../contract/names';
-import {
-  chatTurnFieldsProblem,
-  conversationProblem,
-  idProblem,
-  sendMessageProblem,
-} from '../domain/turn/validate-input';
+import { chatTurnProblem, conversationProblem, idProblem, sendMessageProblem } from '../domain/turn/validate-input';
 import { canonicalJson } from '../domain/canonical-json';
 import { sha256 } from '../platform/sha256';
 import { requireModel } from './models-routes';
@@ -106,7 +101,7 @@ async function isSideRequest({ client }: GatewayContext, session: SessionName, b
 function refuseInvalid(call: TurnCall): void {
   const problem =
     call.kind === 'stateless'
-      ? chatTurnFieldsProblem(call.options)
+      ? chatTurnProblem(call.options)
       : (conversationProblem(call.options) ?? sendMessageProblem(call.options));
   if (problem !== null) throw wrongField({ ...problem, path: pathInRequest(problem.path, call) });
 }

@@ -91,7 +91,10 @@ const message = z.discriminatedUnion(
       role: z.literal('assistant'),
       content: z.union([z.string(), answerParts]).nullish().describe('May be left out.'),
       refusal: z.string().nullish().describe('Of a message without content, in its place.'),
-      reasoning_content: z.string().nullish().describe('What the model thought, as the answer had it.'),
+      reasoning_content: z
+        .string()
+        .nullish()
+        .describe('What the model thought before its tool_calls, as the answer with the calls told it.'),
       name,
       tool_calls: z.array(toolCall).nullish(),
       function_call: notOffered('use tool_calls'),

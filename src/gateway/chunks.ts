@@ -17,6 +17,7 @@ const deltaSchema = z.object({
   role: z.literal('assistant').optional(),
   content: z.string().optional(),
   refusal: z.string().optional(),
+  reasoning_content: z.string().optional(),
   tool_calls: z.array(z.looseObject({ index: z.int(), id: z.string(), type: z.string() })).optional(),
 });
 
@@ -55,9 +56,12 @@ export class Chunks {
     return this.chunk({ content });
   }
 
-  /** What follows the last text: a refusal and tool calls whole, why the model stopped, and usage and facts in the last one of all. */
+  /** What follows the last text: the model's thoughts, a refusal and tool calls whole, why the model stopped, and usage and facts in the last one of all. */
   *ending(reply: ChatReply): Generator<Chunk> {
     const model = modelOf(reply);
+    if (reply.reasoning_content !== undefined) {
+      yield { ...this.chunk({ reasoning_content: reply.reasoning_content }), model };
+    }
     if (reply.refusal) yield { ...this.chunk({ refusal: reply.refusal }), model };
     if (reply.tool_calls && reply.tool_calls.length > 0) {
       yield { ...this.chunk({ tool_calls: reply.tool_calls.map((call, index) => ({ index, ...call })) }), model };

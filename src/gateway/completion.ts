@@ -1,6 +1,6 @@
 /** A turn's reply as OpenAI's chat completion: the same reply gives the same bytes, always. */
 import { z } from 'zod';
-import type { ChatReply } from '../contract/chat';
+import type { ChatReply, ReplyUsage } from '../contract/chat';
 
 /** What Bellwether knows of a turn beyond OpenAI's fields; its clients ignore it. */
 export const turnFactsSchema = z.object({
@@ -36,6 +36,10 @@ export const usageSchema = z.object({
   completion_tokens: z.int(),
   total_tokens: z.int(),
   prompt_tokens_details: z.object({ cached_tokens: z.int() }),
+  completion_tokens_details: z
+    .object({ reasoning_tokens: z.int() })
+    .optional()
+    .describe('Where the provider tells how many tokens the model thought with.'),
 });
 
 export const completionSchema = z.object({
@@ -50,6 +54,7 @@ export const completionSchema = z.object({
         role: z.literal('assistant'),
         content: z.string().nullable(),
         refusal: z.string().nullable().describe('Why the model does not answer, in its own words.'),
+        reasoning_content: z.string().optional().describe('What the model thought before it answered, if it tells.'),
         tool_calls: z.array(toolCallSchema).optional(),
       }),
       logprobs: z.null(),
@@ -84,6 +89,7 @@ export function toCompletion(reply: ChatReply, turn: RegisteredTurn): Completion
           role: 'assistant',
           content: (toolCalls || reply.refusal) && reply.content === '' ? null : reply.content,
           refusal: reply.refusal ?? null,
+          ...(reply.reasoning_content !== undefined && { reasoning_content: reply.reasoning_content }),
           ...(toolCalls && { tool_calls: toolCalls }),
         },
         logprobs: null,
@@ -105,7 +111,7 @@ export function finishReasonOf({ finish_reason, tool_calls }: ChatReply): string
 
 /** Of the turn's calls; a provider that does not count tells nothing that could be split. */
 export function usageOf({ usage, tokens_used }: ChatReply): z.output<typeof usageSchema> {
-  const { prompt_tokens, completion_tokens, cached_tokens } = usage ?? {
+  const { prompt_tokens, completion_tokens, cached_tokens, reasoning_tokens }: ReplyUsage = usage ?? {
     prompt_tokens: tokens_used,
     completion_tokens: 0,
     cached_tokens: 0,
@@ -115,5 +121,6 @@ export function usageOf({ usage, tokens_used }: ChatReply): z.output<typeof usag
     completion_tokens,
     total_tokens: prompt_tokens + completion_tokens,
     prompt_tokens_details: { cached_tokens },
+    ...(reasoning_tokens !== undefined && { completion_tokens_details: { reasoning_tokens } }),
   };
 }

@@ -62,6 +62,11 @@ export class GatewayError extends Error {
     return this.with({ headers: { ...this.headers, ...neverRetry } });
   }
 
+  /** The same, for a client that decides by itself when to send its request again. */
+  retryAfter(waitMs: number): GatewayError {
+    return this.with({ headers: { ...this.headers, 'retry-after': String(Math.ceil(waitMs / 1000)) } });
+  }
+
   about(details: Pick<ErrorFields, 'degraded_reply' | 'bellwether'>): GatewayError {
     return this.with({ details });
   }

@@ -138,11 +138,14 @@ export function errorOfClient(
 /** A reply that is no answer: a budget refused the turn, or no model of the chain answered. */
 export function errorOfReply(reply: ChatReply): GatewayError {
   const reason = reply.error ?? 'no reason is known';
+  const waitMs = reply.retry_after_ms;
+  const wait = waitMs === undefined ? '' : `. A provider asks to wait ${Math.ceil(waitMs / 1000)} s`;
   const error = reply.blocked
     ? quota(`${reason}: no model was called. ${budgetAdvice(reply)}`)
-    : chainErrorOf(reply.error_kind ?? 'cancelled')(`No model answered. The last failure: ${reason}`, reason);
+    : chainErrorOf(reply.error_kind ?? 'cancelled')(`No model answered. The last failure: ${reason}${wait}`, reason);
   // Bellwether has repeated what is worth repeating.
-  return error.final().about({ degraded_reply: reply.content, bellwether: turnFacts(reply) });
+  const told = waitMs === undefined ? error : error.retryAfter(waitMs);
+  return told.final().about({ degraded_reply: reply.content, bellwether: turnFacts(reply) });
 }
 
 const budgetAdvices: Readonly<Record<NonNullable<ChatReply['refused_by']>, string>> = {

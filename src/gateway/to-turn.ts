@@ -147,7 +147,8 @@ function toMessage(message: ChatRequest['messages'][number]): ChatMessage {
     content: (content ?? (role === 'assistant' ? (refusal ?? null) : null)) as ChatMessage['content'],
     ...(typeof name === 'string' && { name }),
     ...(tool_calls && tool_calls.length > 0 && { tool_calls }),
+    // No model wants the thoughts of an answer without calls.
+    ...(tool_calls && tool_calls.length > 0 && typeof reasoning_content === 'string' && { reasoning_content }),
     ...(typeof tool_call_id === 'string' && { tool_call_id }),
-    ...(typeof reasoning_content === 'string' && reasoning_content !== '' && { reasoning_content }),
   };
 }

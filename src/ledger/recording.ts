@@ -32,6 +32,7 @@ export async function recordTurn(trx: LedgerDatabase, record: TurnRecord): Promi
   return {
     attempts: attempts.filter(isCall).length,
     promptTokens: sum(attempts, (row) => row.prompt_tokens),
+    cachedPromptTokens: sum(attempts, (row) => row.cached_prompt_tokens),
     completionTokens: sum(attempts, (row) => row.completion_tokens),
     costNanoUsd: sum(attempts, (row) => (row.state === 'settled' ? row.cost_nano_usd : 0)),
     unconfirmedNanoUsd: sum(attempts, (row) => (row.state === 'unconfirmed' ? row.cost_nano_usd : 0)),

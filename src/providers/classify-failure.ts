@@ -1,22 +1,26 @@
 /** Classifies failed model calls, once and at the edge: the kind of failure, whether to retry, and whether it may be charged. */
 import type { CallFailure, ChargeCertainty, FailureKind } from '../contract/failures';
+import { type ErrorMeaning, meaningOf, meaningOfLateError } from './error-meaning';
 import type { FailedExchange, ResponseHead } from './exchange';
+import { type ProviderError, readError, readStatedError } from './read-error';
 import { type Confidential, redact } from './redact';
-import { errorBodySchema, type ProviderError, statedErrorSchema, withheldSchema } from './response-schemas';
+import { withheldSchema } from './response-schemas';
 import { firstValue, readRetryAfterMs } from './retry-after';
 
 export interface CallContext {
   readonly provider: string;
   readonly nowMs: number;
   readonly confidential: Confidential;
+  /** Of the tools that the request offers: an error that quotes one is not about what its name says. */
+  readonly toolNames?: readonly string[];
 }
 
 /** A response whose status is not 2xx. */
 export function classifyErrorResponse(head: ResponseHead, body: unknown, context: CallContext): CallFailure {
-  const error = errorBodySchema.safeParse(body).data ?? null;
-  const kind = kindOfStatus(head.status, error);
+  const error = readError(body);
+  const meaning = meaningOf(head.status, error, context.toolNames ?? []);
   return {
-    ...describedError(head, kind, error, context),
+    ...describedError(head, meaning, error, context),
     charge: chargeOfStatus(head.status),
   };
 }
@@ -24,9 +28,10 @@ export function classifyErrorResponse(head: ResponseHead, body: unknown, context
 /** A 2xx that is not a usable answer: the provider did some work, and whether it charges for it is unknown. */
 export function classifyUnusableResponse(head: ResponseHead, body: unknown, context: CallContext): CallFailure {
   // An error that occurred too late for the status: in a stream, or behind a proxy that had already sent 200.
-  const error = statedErrorSchema.safeParse(body).data;
-  if (error !== undefined) {
-    return { ...describedError(head, kindOfLateError(error), error, context), charge: 'unknown' };
+  const error = readStatedError(body);
+  if (error !== null) {
+    const meaning = meaningOfLateError(error, context.toolNames ?? []);
+    return { ...describedError(head, meaning, error, context), charge: 'unknown' };
   }
   const kind = withheldSchema.safeParse(body).success ? 'content-filter' : 'malformed-response';
   const message = `${context.provider} answered ${head.status}: ${explanations[kind]}`;
@@ -48,67 +53,36 @@ export function classifyFailedExchange(failed: FailedExchange, context: CallCont
     charge: failed.sent ? 'unknown' : 'not-charged',
     httpStatus: failed.head?.status ?? null,
     retryAfterMs: null,
+    ...(cause.kind === 'empty' && { isEmptyAnswer: true }),
   };
 }
 
+/** What the caller can do something about is told in the provider's own words. */
+const toldInItsWords: ReadonlySet<FailureKind> = new Set(['context-length', 'content-filter', 'bad-request']);
+
 function describedError(
   head: ResponseHead,
-  kind: FailureKind,
+  meaning: ErrorMeaning,
   error: ProviderError | null,
   { provider, confidential, nowMs }: CallContext,
 ): Omit<CallFailure, 'charge'> {
-  const code = redact(codeOf(error), confidential, maxReasonCharacters);
-  const reason =
-    kind === 'context-length' || kind === 'content-filter'
-      ? redact(error?.message ?? '', confidential, maxReasonCharacters)
-      : '';
+  const { kind, isQuota } = meaning;
+  const code = redact(error?.code ?? '', confidential, maxReasonCharacters);
+  const reason = toldInItsWords.has(kind) ? redact(error?.words ?? '', confidential, maxReasonCharacters) : '';
   const answered = head.status < 300 ? `${head.status} and then an error` : String(head.status);
+  const explanation = isQuota ? quotaExplanation : explanations[kind];
   return {
     kind,
-    message: `${provider} answered ${answered}${code && ` (${code})`}: ${reason || explanations[kind]}`,
-    retryable: isRetryableStatus(head, kind, error),
+    message: `${provider} answered ${answered}${code && ` (${code})`}: ${reason || explanation}`,
+    retryable: isRetryable(head, meaning),
     httpStatus: head.status,
     retryAfterMs: readRetryAfterMs(head.headers, nowMs),
   };
 }
 
-/** Classifies by the code, which is often a status, or else by keywords; the default is a server error. */
-function kindOfLateError(error: ProviderError): FailureKind {
-  const status = Number(error.code);
-  if (Number.isInteger(status) && status >= 400 && status < 600) return kindOfStatus(status, error);
-  const words = `${error.code ?? ''} ${error.type ?? ''}`;
-  if (/rate_?limit|too_many_requests|insufficient_quota/i.test(words)) return 'rate-limited';
-  if (/auth|permission|invalid_api_key/i.test(words)) return 'unauthorized';
-  const kind = kindOfStatus(400, error);
-  if (kind !== 'bad-request') return kind;
-  return /invalid_request|not_found/i.test(words) ? 'bad-request' : 'server-error';
-}
-
-function kindOfStatus(status: number, error: ProviderError | null): FailureKind {
-  if (status === 429) return 'rate-limited';
-  // A proxy in front of the model answers 408 when the model was too slow.
-  if (status === 408) return 'timeout';
-  if (status >= 500) return 'server-error';
-  if (status < 400) return 'malformed-response';
-  if (status === 401) return 'unauthorized';
-  const words = `${error?.code ?? ''} ${error?.type ?? ''} ${error?.message ?? ''}`;
-  if (contentFilterPattern.test(words)) return 'content-filter';
-  if (contextLengthPattern.test(words)) return 'context-length';
-  return status === 403 ? 'unauthorized' : 'bad-request';
-}
-
-/** The wording of OpenAI, Azure, DeepSeek ("Content Exists Risk") and Qwen ("data_inspection_failed"). */
-const contentFilterPattern =
-  /content[_ -](filter|policy|management|exists risk)|moderation|data_inspection_failed|responsible_?ai_?policy/i;
-/** The wording of OpenAI, DeepSeek, Gemini ("input token count … exceeds") and vLLM. */
-const contextLengthPattern =
-  /context_length_exceeded|(maximum|max) (context|model) length|context (length|window)|token count .*exceeds|too many tokens|prompt is too long/i;
-
-function isRetryableStatus(head: ResponseHead, kind: FailureKind, error: ProviderError | null): boolean {
-  if (firstValue(head.headers['x-should-retry']) === 'false') return false;
-  // An exhausted quota is also a 429, and waiting a few seconds does not help.
-  if (kind === 'rate-limited') return error?.code !== 'insufficient_quota' && error?.type !== 'insufficient_quota';
-  return kind === 'server-error' || kind === 'timeout';
+function isRetryable(head: ResponseHead, { kind, isQuota }: ErrorMeaning): boolean {
+  if (firstValue(head.headers['x-should-retry']) === 'false' || isQuota) return false;
+  return kind === 'rate-limited' || kind === 'server-error' || kind === 'timeout';
 }
 
 /** With 500, 501, 503 and 529 (overloaded) the provider itself refused; other 5xx come from a proxy, and the model behind it may have run. */
@@ -116,12 +90,6 @@ function chargeOfStatus(status: number): ChargeCertainty {
   if (status === 408) return 'unknown';
   if (status < 500) return 'not-charged';
   return [500, 501, 503, 529].includes(status) ? 'not-charged' : 'unknown';
-}
-
-/** The error's code or type, if it looks like an identifier and not like a sentence. */
-function codeOf(error: ProviderError | null): string {
-  const names = [error?.code, error?.type].map((name) => String(name ?? ''));
-  return names.find((name) => /^[\w.:/-]{1,60}$/.test(name)) ?? '';
 }
 
 interface FailureDescription {
@@ -141,8 +109,14 @@ function describeFailure({ cause, sent, head }: FailedExchange, confidential: Co
       const words = 'the stream contains an unreadable event; text may be missing, so the answer was discarded';
       return { kind: 'malformed-response', retryable: false, words };
     }
+    case 'malformed-body':
+      return { kind: 'malformed-response', retryable: false, words: 'the response is compressed and cannot be read' };
     case 'truncated':
       return { kind: 'connection', retryable: true, words: 'the stream ended early, without a finish reason' };
+    case 'broken-off':
+      return { kind: 'connection', retryable: true, words: `the provider broke the answer off (${cause.reason})` };
+    case 'empty':
+      return { kind: 'malformed-response', retryable: false, words: 'the answer has neither text nor a tool call' };
     case 'cancelled': {
       const reason = redact(reasonText(cause.reason), confidential, maxReasonCharacters);
       return { kind: 'cancelled', retryable: false, words: `the call was cancelled: ${reason}` };
@@ -206,6 +180,9 @@ function reasonText(reason: unknown): string {
 
 /** Long enough for a provider's reason, short enough for a history. */
 const maxReasonCharacters = 300;
+
+/** Also sent as a 429, but no wait of seconds brings it back. */
+const quotaExplanation = "the account's balance or quota at this provider is used up; top it up";
 
 /** What each kind means and, where possible, what to do about it. */
 const explanations: Readonly<Record<FailureKind, string>> = {

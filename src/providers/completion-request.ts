@@ -1,3 +1,5 @@
+import type { ChatMessage } from '../contract/chat';
+import type { RequestRules } from '../contract/policy';
 import type { CompletionRequest } from '../contract/provider';
 import type { ExchangeRequest } from './exchange';
 
@@ -16,16 +18,16 @@ const protectedFields: ReadonlySet<string> = new Set([
 
 /** The request for a completion. Options cannot override the fields that cost and delivery depend on. */
 export function completionCall(request: CompletionRequest, path: string): ExchangeRequest {
-  const { model, messages, temperature, maxTokens, requestId, timeoutMs, signal, stream, options } = request;
-  const body = {
+  const { model, messages, temperature, maxTokens, requestId, timeoutMs, signal, stream, options, rules } = request;
+  const fields = {
     ...Object.fromEntries(Object.entries(options ?? {}).filter(([field]) => !protectedFields.has(field))),
     model,
-    messages,
-    temperature,
+    messages: rules === undefined ? messages : messages.map((message) => inRole(message, rules)),
+    ...(temperature !== undefined && { temperature }),
     max_tokens: maxTokens,
-    stream: stream === undefined ? undefined : true,
-    stream_options: stream === undefined ? undefined : { include_usage: true },
+    ...(stream !== undefined && { stream: true, stream_options: { include_usage: true } }),
   };
+  const body = rules === undefined ? fields : applyRules(fields, rules);
   return {
     method: 'POST',
     path,
@@ -34,4 +36,23 @@ export function completionCall(request: CompletionRequest, path: string): Exchan
     timeoutMs,
     signal,
   };
+}
+
+function inRole(message: ChatMessage, { developer }: RequestRules): ChatMessage {
+  return message.role === 'developer' ? { ...message, role: developer } : message;
+}
+
+type Fields = Readonly<Record<string, unknown>>;
+
+/** A field under its new name replaces one that was passed through under that name. */
+function applyRules(fields: Fields, { omit, rename, exclusive }: RequestRules): Fields {
+  const refused = new Set(omit);
+  for (const names of exclusive) {
+    const [, ...others] = names.filter((name) => name in fields && !refused.has(name));
+    for (const other of others) refused.add(other);
+  }
+  const kept = Object.entries(fields).filter(([field]) => !refused.has(field));
+  const unchanged = kept.filter(([field]) => !Object.hasOwn(rename, field));
+  const renamed = kept.flatMap(([field, value]) => (Object.hasOwn(rename, field) ? [[rename[field], value]] : []));
+  return Object.fromEntries([...unchanged, ...renamed]) as Fields;
 }

@@ -1,5 +1,7 @@
 import type { Dispatcher } from 'undici';
 import type { StreamLimits } from '../contract/policy';
+import type { ConnectedRequest, Connection } from './connections';
+import { BodyDecoder } from './decode-body';
 import { PauseTolerantTimer } from './pause-tolerant-timer';
 import type { ResponseHeaders } from './retry-after';
 
@@ -24,8 +26,14 @@ export type FailureCause =
   | { readonly kind: 'cancelled'; readonly reason: unknown }
   | { readonly kind: 'too-large' }
   | { readonly kind: 'malformed-chunk' }
+  /** The body is compressed, but cannot be decompressed. */
+  | { readonly kind: 'malformed-body' }
   /** The body ended before the answer was complete. */
   | { readonly kind: 'truncated' }
+  /** The provider itself broke the answer off, for this reason. */
+  | { readonly kind: 'broken-off'; readonly reason: string }
+  /** A complete answer that says nothing, for no reason. */
+  | { readonly kind: 'empty' }
   | { readonly kind: 'network'; readonly error: Error };
 
 export interface FailedExchange {
@@ -35,6 +43,11 @@ export interface FailedExchange {
   readonly head: ResponseHead | null;
   /** Whether the request was written to a connection: only then can the provider have processed and charged it. */
   readonly sent: boolean;
+  /**
+   * The connection had served earlier calls and was lost at once, before anything came back: the provider had closed it, and
+   * has not seen the request.
+   */
+  readonly wasStale?: boolean;
 }
 
 export type Exchange =
@@ -78,21 +91,43 @@ export function exchange(
     const handler = new BoundedHandler(request, createReader, resolve);
     if (handler.isOver) return;
     const { method, path, headers, body } = request;
-    dispatcher.dispatch({ method, path, headers, body }, handler);
+    const connected: ConnectedRequest = {
+      method,
+      path,
+      headers,
+      body,
+      onConnection: (connection) => (handler.connection = connection),
+    };
+    dispatcher.dispatch(connected, handler);
   });
 }
+
+/** News of a closed connection takes one round trip; a provider that is silent for longer may have been at work. */
+const staleWithinMs = 1_000;
 
 /**
  * A dispatch handler instead of `pool.request()`, because `request()` ignores its abort signal while it waits for a
  * connection, and does not tell whether the request was sent.
  */
 class BoundedHandler implements Dispatcher.DispatchHandler {
+  connection: Connection | null = null;
   isOver = false;
   private controller: Dispatcher.DispatchController | undefined;
   private head: ResponseHead | null = null;
   private readonly reader: BodyReader;
   /** Limits the exchange and, once that is over, the rest of its body. */
   private readonly timer = new PauseTolerantTimer();
+  private readonly decoder = new BodyDecoder({
+    onData: (chunk) => {
+      if (!this.isOver) this.reader.onData(chunk);
+    },
+    onEnd: () => {
+      if (!this.isOver) this.endWithBody();
+    },
+    onError: () => this.abort({ kind: 'malformed-body' }),
+  });
+  private isOnReusedConnection = false;
+  private sentAtMs = 0;
 
   constructor(
     private readonly request: ExchangeRequest,
@@ -114,6 +149,8 @@ class BoundedHandler implements Dispatcher.DispatchHandler {
       return;
     }
     this.controller = controller;
+    this.isOnReusedConnection = this.connection?.use() ?? false;
+    this.sentAtMs = performance.now();
     this.reader.onSent();
   }
 
@@ -121,16 +158,17 @@ class BoundedHandler implements Dispatcher.DispatchHandler {
     // 1xx is not the final response.
     if (status < 200 || this.isOver) return;
     this.head = { status, headers };
+    this.decoder.begin(headers);
     this.reader.onHead(this.head);
   }
 
-  onResponseData(_controller: Dispatcher.DispatchController, chunk: Buffer): void {
-    if (!this.isOver) this.reader.onData(chunk);
+  onResponseData(controller: Dispatcher.DispatchController, chunk: Buffer): void {
+    if (!this.isOver) this.decoder.write(chunk, controller);
   }
 
   onResponseEnd(): void {
     if (this.isOver) this.timer.clear();
-    else this.endWithBody();
+    else this.decoder.end();
   }
 
   onResponseError(_controller: Dispatcher.DispatchController, error: Error): void {
@@ -158,8 +196,16 @@ class BoundedHandler implements Dispatcher.DispatchHandler {
   private abort(cause: FailureCause): void {
     if (this.isOver) return;
     if (this.reader.isWhole && cause.kind !== 'cancelled') this.endWithBody();
-    else this.end({ kind: 'failed', cause, head: this.head, sent: this.controller !== undefined });
+    else {
+      const sent = this.controller !== undefined;
+      this.end({ kind: 'failed', cause, head: this.head, sent, ...(this.wasStale(cause) && { wasStale: true }) });
+    }
     this.destroyConnection(cause.kind);
+  }
+
+  private wasStale(cause: FailureCause): boolean {
+    const isUnanswered = cause.kind === 'network' && isConnectionLoss(cause.error) && this.head === null;
+    return isUnanswered && this.isOnReusedConnection && performance.now() - this.sentAtMs < staleWithinMs;
   }
 
   /** Call it only after `end`: undici reports the abort to `onResponseError`, where it must not be taken for the cause. */
@@ -172,7 +218,12 @@ class BoundedHandler implements Dispatcher.DispatchHandler {
     this.isOver = true;
     this.timer.clear();
     this.reader.close();
+    this.decoder.close();
     this.request.signal?.removeEventListener('abort', this.onAbort);
     this.resolve(result);
   }
+}
+
+function isConnectionLoss(error: Error): boolean {
+  return 'code' in error && ['UND_ERR_SOCKET', 'ECONNRESET', 'ECONNABORTED', 'EPIPE'].includes(String(error.code));
 }

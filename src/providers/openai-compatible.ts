@@ -1,38 +1,31 @@
-import { type Dispatcher, Pool } from 'undici';
 import type { CallFailure } from '../contract/failures';
-import { limits } from '../contract/limits';
 import type { CompletionRequest, CompletionResult, Provider, ProviderSettings } from '../contract/provider';
-import { promptText } from '../domain/turn/messages';
 import {
   type CallContext,
   classifyFailedExchange,
   classifyErrorResponse,
   classifyUnusableResponse,
 } from './classify-failure';
+import { Connections } from './connections';
 import { completionCall } from './completion-request';
-import { type BodyReader, type Exchange, exchange, type ExchangeControl, type ExchangeRequest } from './exchange';
-import { type Answer, readCompletion } from './read-completion';
-import { completionSchema, JsonReader, modelListSchema } from './response-schemas';
+import {
+  type BodyReader,
+  type Exchange,
+  exchange,
+  type ExchangeControl,
+  type ExchangeRequest,
+  type FailureCause,
+} from './exchange';
+import { isTooLarge, readCompletion } from './read-completion';
+import { textsOf } from './redact';
+import { JsonReader, modelListSchema } from './response-schemas';
 import { StreamReader } from './stream-reader';
-
-/** TCP and TLS take a few round trips; a host that needs longer is unreachable. Leaves half of the first attempt's timeout. */
-const connectTimeoutMs = 5_000;
-/** Long enough to reuse connections between the turns of a conversation, shorter than the minute after which load balancers drop them. */
-const keepAliveTimeoutMs = 30_000;
 
 /** An OpenAI-compatible provider with its own pool of keep-alive connections. */
 export function createProvider(settings: ProviderSettings): Provider {
   const baseUrl = new URL(settings.baseUrl);
   const basePath = baseUrl.pathname.replace(/\/+$/, '');
-  const pool = new Pool(baseUrl.origin, {
-    connections: settings.maxConnections,
-    pipelining: 1,
-    connectTimeout: connectTimeoutMs,
-    keepAliveTimeout: keepAliveTimeoutMs,
-    // The exchange's own timeout covers headers and body together.
-    headersTimeout: 0,
-    bodyTimeout: 0,
-  });
+  const connections = new Connections(baseUrl.origin, settings.maxConnections);
 
   return {
     name: settings.name,
@@ -41,28 +34,31 @@ export function createProvider(settings: ProviderSettings): Provider {
       const startedAtMs = performance.now();
       const { stream } = request;
       const call = await authorizedExchange(
-        pool,
+        connections,
         settings,
         completionCall(request, `${basePath}/chat/completions`),
-        (control) =>
-          stream === undefined
-            ? new JsonReader(settings.maxResponseBytes, control)
-            : new StreamReader(stream, settings.maxResponseBytes, control),
+        (control) => new StreamReader(stream, settings.maxResponseBytes, control),
       );
       const latencyMs = Math.round(performance.now() - startedAtMs);
-      const context = contextOf(settings, call, request);
-      const completion = completionSchema.safeParse(bodyOf(call.exchange)).data;
-      const answer = completion && readCompletion(completion, request.model);
-      if (answer === undefined || isTooLarge(answer)) {
-        const failed = answer === undefined ? call.exchange : tooLarge(call.exchange);
-        return { kind: 'failed', failure: failureOf(failed, context), receivedBytes: failed.head !== null, latencyMs };
+      const failed = (result: Exchange) => {
+        const failure = failureOf(result, contextOf(settings, call, request));
+        return { failure, receivedBytes: result.head !== null, latencyMs };
+      };
+      const reading = readCompletion(bodyOf(call.exchange), request.model);
+      if (reading.kind === 'none') {
+        const { cause, usage } = reading;
+        return { kind: 'failed', ...failed(cause === null ? call.exchange : failedBy(cause, call.exchange)), usage };
+      }
+      const { answer } = reading;
+      if (isTooLarge(answer)) {
+        return { kind: 'failed', ...failed(failedBy({ kind: 'too-large' }, call.exchange)), usage: answer.usage };
       }
       return { kind: 'completed', ...answer, latencyMs };
     },
 
     async listModels(timeoutMs) {
       const call = await authorizedExchange(
-        pool,
+        connections,
         settings,
         { method: 'GET', path: `${basePath}/models`, headers: {}, timeoutMs },
         (control) => new JsonReader(settings.maxResponseBytes, control),
@@ -73,7 +69,7 @@ export function createProvider(settings: ProviderSettings): Provider {
     },
 
     /** Calls in flight end as `cancelled`. */
-    close: () => pool.destroy(),
+    close: () => connections.close(),
   };
 }
 
@@ -82,13 +78,9 @@ function bodyOf(result: Exchange): unknown {
   return result.kind === 'failed' || result.head.status >= 300 ? undefined : result.body;
 }
 
-/** Whether the answer is too large to pass on, although the response was within its limit. The usage is not passed on. */
-function isTooLarge({ usage: _usage, ...said }: Answer): boolean {
-  return Buffer.byteLength(JSON.stringify(said)) > limits.maxAnswerBytes;
-}
-
-function tooLarge({ head }: Exchange): Exchange {
-  return { kind: 'failed', cause: { kind: 'too-large' }, head, sent: true };
+/** The failure of a response that had come. */
+function failedBy(cause: FailureCause, { head }: Exchange): Exchange {
+  return { kind: 'failed', cause, head, sent: true };
 }
 
 function failureOf(result: Exchange, context: CallContext): CallFailure {
@@ -98,8 +90,17 @@ function failureOf(result: Exchange, context: CallContext): CallFailure {
 }
 
 function contextOf(settings: ProviderSettings, call: AuthorizedExchange, request?: CompletionRequest): CallContext {
-  const texts = request?.messages.map(promptText) ?? [];
-  return { provider: settings.name, nowMs: Date.now(), confidential: { apiKeys: call.apiKeys, texts } };
+  const texts = request === undefined ? [] : textsOf(request);
+  const confidential = { apiKeys: call.apiKeys, texts };
+  return { provider: settings.name, nowMs: Date.now(), confidential, toolNames: toolNamesOf(request?.options) };
+}
+
+function toolNamesOf(options: CompletionRequest['options']): readonly string[] {
+  const tools = options?.['tools'];
+  const names = Array.isArray(tools)
+    ? tools.map((tool: { readonly function?: { readonly name?: unknown } } | null) => tool?.function?.name)
+    : [];
+  return names.filter((name) => typeof name === 'string');
 }
 
 interface AuthorizedExchange {
@@ -110,25 +111,39 @@ interface AuthorizedExchange {
 
 /** After a 401 the key is reread once, because it may have been rotated. Both requests together stay within the call's timeout. */
 async function authorizedExchange(
-  dispatcher: Dispatcher,
+  connections: Connections,
   { readApiKey }: ProviderSettings,
   request: ExchangeRequest,
   createReader: (control: ExchangeControl) => BodyReader,
 ): Promise<AuthorizedExchange> {
   const startedAtMs = performance.now();
   const apiKey = readApiKey({ refresh: false });
-  const first = await exchange(dispatcher, withKey(request, apiKey), createReader);
+  const first = await liveExchange(connections, withHeaders(request, apiKey), createReader);
   const apiKeys = apiKey === undefined ? [] : [apiKey];
   if (first.head?.status !== 401) return { exchange: first, apiKeys };
 
   const newKey = readApiKey({ refresh: true });
   const timeoutMs = request.timeoutMs - (performance.now() - startedAtMs);
   if (newKey === undefined || newKey === apiKey || timeoutMs <= 0) return { exchange: first, apiKeys };
-  const second = await exchange(dispatcher, withKey({ ...request, timeoutMs }, newKey), createReader);
+  const second = await liveExchange(connections, withHeaders({ ...request, timeoutMs }, newKey), createReader);
   return { exchange: second, apiKeys: [...apiKeys, newKey] };
 }
 
-function withKey(request: ExchangeRequest, apiKey: string | undefined): ExchangeRequest {
-  if (apiKey === undefined) return request;
-  return { ...request, headers: { ...request.headers, authorization: `Bearer ${apiKey}` } };
+/** A request that met a connection which the provider had closed is sent again at once, on a new one. */
+async function liveExchange(
+  connections: Connections,
+  request: ExchangeRequest,
+  createReader: (control: ExchangeControl) => BodyReader,
+): Promise<Exchange> {
+  const startedAtMs = performance.now();
+  const first = await exchange(connections.pool, request, createReader);
+  if (first.kind !== 'failed' || first.wasStale !== true) return first;
+  const timeoutMs = request.timeoutMs - (performance.now() - startedAtMs);
+  if (timeoutMs <= 0) return first;
+  return connections.withNewConnection((dispatcher) => exchange(dispatcher, { ...request, timeoutMs }, createReader));
+}
+
+function withHeaders(request: ExchangeRequest, apiKey: string | undefined): ExchangeRequest {
+  const authorization = apiKey === undefined ? undefined : { authorization: `Bearer ${apiKey}` };
+  return { ...request, headers: { ...request.headers, 'accept-encoding': 'identity', ...authorization } };
 }

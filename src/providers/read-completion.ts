@@ -1,43 +1,60 @@
+import { limits } from '../contract/limits';
 import type { CompletionResult, ReportedUsage } from '../contract/provider';
-import type { Completion } from './response-schemas';
+import { utf8Prefix } from '../domain/turn/messages';
+import type { FailureCause } from './exchange';
+import { isBrokenOff, isCutByLength, isWithheld, reasonToTell } from './finish-reasons';
+import { readUsage, usageIn } from './reported-usage';
+import { completionSchema } from './response-schemas';
+import { readToolCalls } from './tool-calls';
 
 export type Answer = Omit<Extract<CompletionResult, { kind: 'completed' }>, 'kind' | 'latencyMs'>;
 
-export function readCompletion(completion: Completion, requestedModel: string): Answer {
-  const choice = completion.choices[0];
-  const toolCalls = choice?.message.tool_calls ?? [];
-  const refusal = choice?.message.refusal;
-  return {
-    content: choice?.message.content ?? '',
-    ...(refusal && { refusal }),
-    ...(toolCalls.length > 0 && { toolCalls }),
+/** What the body of a 2xx holds. */
+export type Reading =
+  | { readonly kind: 'answer'; readonly answer: Answer }
+  /** `cause` is null if the body itself says why. */
+  | { readonly kind: 'none'; readonly cause: FailureCause | null; readonly usage: ReportedUsage | null };
+
+export function readCompletion(body: unknown, requestedModel: string): Reading {
+  const completion = completionSchema.safeParse(body).data;
+  const choice = completion?.choices[0];
+  // Nothing is believed of a body that is no completion.
+  if (completion === undefined || choice === undefined) return { kind: 'none', cause: null, usage: null };
+
+  const { text, refusal, toolCalls: received, thoughts } = choice.message;
+  const usage = readUsage(usageIn(body));
+  const reason = choice.finish_reason ?? null;
+  if (reason !== null && isBrokenOff(reason)) return { kind: 'none', cause: { kind: 'broken-off', reason }, usage };
+
+  const toolCalls = readToolCalls(received, isCutByLength(reason));
+  const hasCalls = toolCalls.length > 0;
+  const isEmpty = !text && refusal === '' && !hasCalls;
+  if (isEmpty && isWithheld(reason)) return { kind: 'none', cause: null, usage };
+  // A model may have used all that it was allowed to say for its thoughts.
+  if (isEmpty && !isCutByLength(reason)) return { kind: 'none', cause: { kind: 'empty' }, usage };
+
+  const answer: Answer = {
+    content: text ?? '',
+    ...(refusal !== '' && { refusal }),
+    ...(hasCalls && { toolCalls }),
     model: completion.model ?? requestedModel,
-    finishReason: choice?.finish_reason ?? null,
-    usage: readUsage(completion.usage),
+    finishReason: reasonToTell(reason, hasCalls),
+    usage,
   };
-}
-
-/** Reads the reported usage without validating it. Only the cached tokens are corrected, because they can only lower the price. */
-function readUsage(usage: unknown): ReportedUsage | null {
-  if (usage === null || usage === undefined) return null;
-  const { prompt_tokens, completion_tokens, total_tokens, prompt_tokens_details, completion_tokens_details } =
-    fieldsOf(usage);
-  const { cached_tokens } = fieldsOf(prompt_tokens_details);
-  const { reasoning_tokens } = fieldsOf(completion_tokens_details);
+  // Beside tool calls, some providers want even empty thoughts to come back.
   return {
-    promptTokens: prompt_tokens,
-    cachedPromptTokens: Math.min(countOrZero(cached_tokens), countOrZero(prompt_tokens)),
-    completionTokens: completion_tokens,
-    ...(total_tokens !== undefined && { totalTokens: total_tokens }),
-    ...(reasoning_tokens !== undefined && { reasoningTokens: reasoning_tokens }),
+    kind: 'answer',
+    answer: thoughts === null || (thoughts === '' && !hasCalls) ? answer : withThoughts(answer, thoughts),
   };
 }
 
-function countOrZero(value: unknown): number {
-  return typeof value === 'number' && Number.isInteger(value) && value > 0 ? value : 0;
+/** Thoughts for which there is no room are left out, and the answer stays one. */
+function withThoughts(answer: Answer, thoughts: string): Answer {
+  const thoughtful = { ...answer, thoughts: utf8Prefix(thoughts, limits.maxThoughtBytes) };
+  return isTooLarge(thoughtful) ? answer : thoughtful;
 }
 
-/** The fields of a value that may not be an object. */
-function fieldsOf(value: unknown): Readonly<Record<string, unknown>> {
-  return Object(value) as Record<string, unknown>;
+/** Whether the answer is too large to pass on, although the response was within its limit. The usage is not passed on. */
+export function isTooLarge({ usage: _usage, ...said }: Answer): boolean {
+  return Buffer.byteLength(JSON.stringify(said)) > limits.maxAnswerBytes;
 }

@@ -1,3 +1,5 @@
+import type { CompletionRequest } from '../contract/provider';
+
 /**
  * Quotations from a prompt that are at least this long are removed from a provider's message: short enough to catch a
  * quoted phrase (4 Chinese characters), long enough to leave ordinary words alone.
@@ -11,41 +13,129 @@ export interface Confidential {
   readonly texts: readonly string[];
 }
 
+/** A whole message that is shorter than a run is removed, too, unless it is so short that it is part of other words. */
+const shortestTextLength = 4;
+
 /**
- * Prepares a provider's message for a failure message: removes keys and quotations from the texts, collapses whitespace and
- * truncates to `maxCharacters`.
+ * Prepares a provider's message for a failure message: removes keys and quotations from the texts, also those with escapes
+ * as in JSON, collapses whitespace and truncates to `maxCharacters`.
  */
 export function redact(message: string, confidential: Confidential, maxCharacters: number): string {
-  let clean = message;
+  if (message === '') return '';
+  let clean = message.slice(0, maxMessageLength);
   for (const key of confidential.apiKeys) {
     if (key !== '') clean = clean.replaceAll(key, '[key]');
   }
+  const texts = confidential.texts.map(plain);
+  let quoted = plain(clean).trim();
+  for (const text of new Set(texts.map((each) => each.trim()))) {
+    const isShort = text.length >= shortestTextLength && Buffer.byteLength(text) < shortestRunBytes;
+    if (isShort) quoted = quoted.replaceAll(text, hidden);
+  }
   // Truncated before the search for quotations, whose cost grows with every character.
-  const characters = Array.from(inOneLine(clean.slice(0, maxCharacters * 4)).trim());
-  const texts = confidential.texts.map(inOneLine);
+  const characters = Array.from(quoted.slice(0, maxCharacters * 2).replace(/[\ud800-\udbff]$/, ''));
   const visible = withoutQuotations(characters, texts);
   const shown = Array.from(visible);
   return shown.length > maxCharacters ? `${shown.slice(0, maxCharacters - 1).join('')}…` : visible;
 }
 
-/** Control characters and lone surrogates count as whitespace: some databases and protocols reject them. */
-function inOneLine(text: string): string {
-  return text.replaceAll(/[\s\p{Cc}\p{Cs}]+/gu, ' ');
+/** More than any message has that is shown. */
+const maxMessageLength = 8_192;
+
+const hidden = '[…]';
+
+/** What escapes stand for, in one line: control characters and lone surrogates, which some databases reject, are spaces. */
+function plain(text: string): string {
+  const unescaped = text.includes('\\') ? text.replaceAll(escapePattern, unescape) : text;
+  // Single spaces are left alone: to replace each of a megabyte's takes a third of a second.
+  return unescaped.replaceAll(/[\s\p{Cc}\p{Cs}]{2,}|(?! )[\s\p{Cc}\p{Cs}]/gu, ' ');
+}
+
+const escapePattern = /\\(?:u([0-9a-fA-F]{4})|(.))/g;
+
+function unescape(_escape: string, codeUnit: string | undefined, character: string): string {
+  if (codeUnit !== undefined) return String.fromCharCode(Number.parseInt(codeUnit, 16));
+  return 'nrt'.includes(character) ? ' ' : character;
+}
+
+/** Everything confidential that a request says: its messages, and the texts in its options, but not the names there. */
+export function textsOf({
+  messages,
+  options = {},
+}: Pick<CompletionRequest, 'messages' | 'options'>): readonly string[] {
+  const texts: string[] = [];
+  for (const { content, tool_calls: calls } of messages) {
+    if (typeof content === 'string') texts.push(content);
+    else for (const part of content ?? []) collectTexts(part['text'] ?? part['refusal'], texts);
+    for (const call of calls ?? []) collectTexts(call, texts);
+  }
+  collectTexts(options, texts);
+  return texts;
+}
+
+/** Names, types and addresses are what an error has to name, and no text. */
+const namingFields: ReadonlySet<string> = new Set(['id', 'name', 'type', 'role', 'format', '$ref']);
+
+/** Depth is limited where requests are checked. */
+function collectTexts(value: unknown, texts: string[]): void {
+  if (typeof value === 'string') texts.push(value);
+  else if (Array.isArray(value)) for (const entry of value) collectTexts(entry, texts);
+  else if (typeof value === 'object' && value !== null) {
+    for (const [field, entry] of Object.entries(value)) if (!namingFields.has(field)) collectTexts(entry, texts);
+  }
 }
 
 function withoutQuotations(characters: readonly string[], texts: readonly string[]): string {
-  const hidden = characters.map(() => false);
-  for (let start = 0; start < characters.length; start += 1) {
-    const run = shortestRunFrom(characters, start);
-    if (run === undefined) break;
-    if (texts.some((text) => text.includes(run.text))) hidden.fill(true, start, start + run.length);
+  const runs = characters.map((_, start) => shortestRunFrom(characters, start));
+  const found = runsIn(texts, new Set(runs.flatMap((run) => (run ? [run.text] : []))));
+  const isHidden = characters.map(() => false);
+  for (const [start, run] of runs.entries()) {
+    if (run && found.has(run.text)) isHidden.fill(true, start, start + run.length);
   }
   let visible = '';
   characters.forEach((character, index) => {
-    if (!hidden[index]) visible += character;
-    else if (index === 0 || !hidden[index - 1]) visible += '[…]';
+    if (!isHidden[index]) visible += character;
+    else if (index === 0 || !isHidden[index - 1]) visible += hidden;
   });
   return visible;
+}
+
+/** No run has fewer code units: twelve bytes are at least four characters of three bytes. */
+const indexedLength = 4;
+const indexSize = 65_536;
+
+/**
+ * Which of the runs are in the texts. Each text is walked once, whatever the number of runs: a search for each of them
+ * would block the process for a second when a request of a megabyte is refused.
+ */
+function runsIn(texts: readonly string[], runs: ReadonlySet<string>): ReadonlySet<string> {
+  const byBeginning = new Map<number, string[]>();
+  const isBeginning = new Uint8Array(indexSize);
+  for (const run of runs) {
+    const key = indexOfBeginning(run, 0);
+    isBeginning[key] = 1;
+    byBeginning.set(key, [...(byBeginning.get(key) ?? []), run]);
+  }
+  const found = new Set<string>();
+  for (const text of texts) {
+    for (let at = 0; at + indexedLength <= text.length; at += 1) {
+      const key = indexOfBeginning(text, at);
+      if (isBeginning[key] !== 1) continue;
+      const sought = byBeginning.get(key) ?? [];
+      const here = sought.findIndex((run) => text.startsWith(run, at));
+      if (here === -1) continue;
+      // No run begins with another one, so there is one at most.
+      for (const run of sought.splice(here, 1)) found.add(run);
+      if (sought.length === 0) isBeginning[key] = 0;
+    }
+  }
+  return found;
+}
+
+function indexOfBeginning(text: string, at: number): number {
+  const early = text.charCodeAt(at) ^ (text.charCodeAt(at + 1) << 4);
+  const late = (text.charCodeAt(at + 2) << 8) ^ (text.charCodeAt(at + 3) << 11);
+  return (early ^ late) & (indexSize - 1);
 }
 
 function shortestRunFrom(

@@ -2,6 +2,8 @@
 import { z } from 'zod';
 import { exceededLimit } from '../domain/turn/json-shape';
 import type { BodyReader, ExchangeControl } from './exchange';
+import { isWithheld } from './finish-reasons';
+import { readContent } from './message-content';
 
 /** A printable name that every database accepts: no control characters and no lone surrogates. */
 const modelName = z.string().regex(/^[^\p{C}]{1,200}$/u);
@@ -9,99 +11,69 @@ const modelName = z.string().regex(/^[^\p{C}]{1,200}$/u);
 /** `stop`, `MAX_TOKENS`, `eos_token`; clients act only on values that they know. */
 const finishReason = z.string().regex(/^[\w .:/-]{1,64}$/);
 
-const toolCallSchema = z.looseObject({ id: z.string(), type: z.string() }).refine(isShallow);
+/** A tool call, or a part of one: the first part has the call's id and name, the others have more of its arguments. */
+const toolCallSchema = z
+  .looseObject({
+    index: z.int().nonnegative().nullish().catch(null),
+    id: z.string().nullish().catch(null),
+    type: z.string().nullish().catch(null),
+    // Some providers send the arguments as an object.
+    function: z.looseObject({ name: z.string().nullish(), arguments: z.unknown().optional() }).nullish(),
+  })
+  .refine(isShallow);
+export type ReceivedToolCall = z.infer<typeof toolCallSchema>;
 
-const answerSchema = z
+/** What a message or a delta says. */
+const saidSchema = z
   .object({
-    content: z.string().nullish(),
+    content: z.unknown().optional(),
     refusal: z.string().nullish().catch(null),
     tool_calls: z.array(toolCallSchema).nullish(),
+    // The model's thoughts, as DeepSeek and OpenRouter name them. Who sends both sends the same twice.
+    reasoning_content: z.string().nullish().catch(null),
+    reasoning: z.string().nullish().catch(null),
   })
-  // A refusal counts as an answer.
-  .refine(
-    ({ content, refusal, tool_calls }) => typeof content === 'string' || refusal || (tool_calls ?? []).length > 0,
-  );
+  .transform(({ content, refusal, tool_calls, reasoning_content, reasoning }, context) => {
+    const read = readContent(content);
+    if (read === null) {
+      context.addIssue({ code: 'custom', path: ['content'], message: 'is none' });
+      return z.NEVER;
+    }
+    return {
+      text: read.text,
+      refusal: refusal ?? '',
+      toolCalls: tool_calls ?? [],
+      thoughts: reasoning_content ?? reasoning ?? read.thoughts,
+    };
+  });
 
 export const completionSchema = z.object({
   model: modelName.nullish().catch(null),
-  choices: z.array(z.object({ message: answerSchema, finish_reason: finishReason.nullish().catch(null) })).min(1),
-  // An answer with an unreadable usage is still an answer. The usage is validated where it is booked.
-  usage: z.unknown().optional(),
+  choices: z.array(z.object({ message: saidSchema, finish_reason: finishReason.nullish().catch(null) })).min(1),
 });
 export type Completion = z.infer<typeof completionSchema>;
 
-/** A part of a tool call: the first part has the call's id and name, the others have more of its arguments. */
-const toolCallDeltaSchema = z
-  .looseObject({
-    index: z.int().nonnegative().nullish(),
-    id: z.string().nullish(),
-    type: z.string().nullish(),
-    function: z.looseObject({ name: z.string().nullish(), arguments: z.string().nullish() }).nullish(),
-  })
-  .refine(isShallow);
-export type ToolCallDelta = z.infer<typeof toolCallDeltaSchema>;
-
-const deltaSchema = z.object({
-  content: z.string().nullish(),
-  refusal: z.string().nullish(),
-  tool_calls: z.array(toolCallDeltaSchema).nullish(),
-  // Reasoning, as DeepSeek and OpenRouter name it: not part of the answer, but it shows that the model is working.
-  reasoning_content: z.string().nullish().catch(null),
-  reasoning: z.string().nullish().catch(null),
-});
-
 /** One event of a stream. Unreadable text is an error, because the answer would be incomplete. */
 export const chunkSchema = z.object({
-  error: z.unknown().optional(),
   model: z.string().nullish().catch(null),
   choices: z
     .array(
       z.object({
         index: z.int().nullish(),
-        delta: deltaSchema.nullish(),
+        delta: saidSchema.nullish(),
         finish_reason: z.string().nullish().catch(null),
       }),
     )
     .nullish(),
-  usage: z.unknown().optional(),
 });
 export type Chunk = z.infer<typeof chunkSchema>;
 
-/** Whether a usage contains any counts: one without must not replace one with counts. */
-export function countsTokens(usage: unknown): boolean {
-  const { prompt_tokens, completion_tokens } = Object(usage) as Record<string, unknown>;
-  return typeof prompt_tokens === 'number' || typeof completion_tokens === 'number';
-}
-
 /** A 200 whose answer was withheld. */
 export const withheldSchema = z.object({
-  choices: z.array(z.object({ finish_reason: z.literal('content_filter') })).min(1),
+  choices: z.array(z.object({ finish_reason: z.string().refine(isWithheld) })).min(1),
 });
 
 export const modelListSchema = z.object({ data: z.array(z.object({ id: z.string() })) });
-
-const errorDetail = z.object({
-  message: z.string().nullish().catch(null),
-  type: z.string().nullish().catch(null),
-  code: z.union([z.string(), z.number()]).nullish().catch(null),
-});
-
-/** `{error: {…}}` like OpenAI's, or `{error: "…"}`. */
-const statedError = z.union([
-  z.object({ error: errorDetail }).transform((body) => body.error),
-  z.object({ error: z.string() }).transform((body) => ({ message: body.error, type: null, code: null })),
-]);
-
-/** A body that is explicitly an error, whatever its status; Gemini wraps it in a list. */
-export const statedErrorSchema = z.preprocess(firstOfList, statedError);
-
-/** The body of an error status: an error as above, or just the detail. */
-export const errorBodySchema = z.preprocess(firstOfList, z.union([statedError, errorDetail]));
-export type ProviderError = z.infer<typeof errorDetail>;
-
-function firstOfList(body: unknown): unknown {
-  return Array.isArray(body) ? (body[0] as unknown) : body;
-}
 
 /** The parsed JSON; undefined if the text is not JSON. */
 export function parseJson(text: string): unknown {

@@ -1,15 +1,11 @@
-import { createParser, type EventSourceMessage } from 'eventsource-parser';
 import type { StreamRequest } from '../contract/provider';
+import { CollectedAnswer } from './collected-answer';
+import { doneMark, EventParser, type ReceivedEvent } from './event-parser';
 import type { BodyReader, FailureCause, ExchangeControl, ResponseHead } from './exchange';
-import {
-  type Chunk,
-  chunkSchema,
-  completionSchema,
-  countsTokens,
-  JsonReader,
-  parseJson,
-  type ToolCallDelta,
-} from './response-schemas';
+import { isBrokenOff } from './finish-reasons';
+import { usageIn } from './reported-usage';
+import { statesError } from './read-error';
+import { type Chunk, chunkSchema, completionSchema, parseJson } from './response-schemas';
 import { firstValue } from './retry-after';
 import { StreamTimeouts } from './stream-timeouts';
 
@@ -23,41 +19,49 @@ const wireBytesPerKeptByte = 64;
 /** Once everything is sent, a server ends the body within milliseconds. */
 const endOfBodyMs = 1_000;
 
-/** Reads a streamed completion, or what may come instead: an error, or an answer as plain JSON. */
+/** More than is told of an error. */
+const errorTextLength = 4_096;
+
+/**
+ * Reads a completion, whatever form it comes in: a stream of events, plain JSON, or an error. The form shows in the first
+ * character, because content types are often wrong. Without `stream`, whole responses were requested: there are no limits on
+ * silence, and nobody hears the text.
+ */
 export class StreamReader implements BodyReader {
   private readonly answer = new CollectedAnswer();
   private readonly decoder = new TextDecoder();
-  private readonly parser;
+  private readonly parser: EventParser;
   private readonly timeouts: StreamTimeouts;
-  /** Reads a body that is not a stream. */
-  private plain: JsonReader | null = null;
+  private form: 'unknown' | 'json' | 'events' = 'unknown';
+  /** The text of a body that is not a stream. */
+  private plain = '';
   private isEventStream = false;
+  private isErrorStatus = false;
   private hasEvents = false;
   /** An error that was sent instead of the rest of the answer. */
   private error: { readonly body: unknown } | null = null;
   private isOver = false;
   /** No more events are expected. */
   private isEnding = false;
+  private isInLastEvent = false;
   private isDone = false;
   private receivedBytes = 0;
 
   constructor(
-    private readonly stream: StreamRequest,
+    private readonly stream: StreamRequest | undefined,
     private readonly maxBytes: number,
     private readonly control: ExchangeControl,
   ) {
-    this.timeouts = new StreamTimeouts(stream.limits, control);
-    this.parser = createParser({
-      maxBufferSize: maxBytes,
-      onEvent: (event) => this.onEvent(event),
-      onError: ({ type }) => {
-        if (type === 'max-buffer-size-exceeded') control.abort({ kind: 'too-large' });
-      },
-    });
+    this.timeouts = new StreamTimeouts(stream?.limits ?? null, control);
+    const onTooLong = (): void => control.abort({ kind: 'too-large' });
+    this.parser = new EventParser(maxBytes, (event) => this.onEvent(event), onTooLong);
   }
 
   get isWhole(): boolean {
-    return this.answer.finishReason !== null && this.error === null;
+    if (this.error !== null || this.isErrorStatus) return false;
+    const { finishReason, spokeOn, isReasonBesideText } = this.answer;
+    if (isBrokenOff(finishReason)) return false;
+    return this.isWholeByMark || (finishReason !== null && !(spokeOn && isReasonBesideText));
   }
 
   onSent(): void {
@@ -68,29 +72,34 @@ export class StreamReader implements BodyReader {
     this.timeouts.head();
     const contentType = firstValue(headers['content-type'])?.toLowerCase() ?? '';
     this.isEventStream = contentType.startsWith('text/event-stream');
-    if (status >= 300 || /json|html/.test(contentType)) this.plain = new JsonReader(this.maxBytes, this.control);
+    this.isErrorStatus = status >= 300;
   }
 
   onData(chunk: Buffer): void {
-    if (this.plain !== null) {
-      this.plain.onData(chunk);
-      return;
-    }
     this.receivedBytes += chunk.length;
-    if (this.receivedBytes > this.maxBytes * wireBytesPerKeptByte) this.control.abort({ kind: 'too-large' });
-    else this.parser.feed(this.decoder.decode(chunk, { stream: true }));
+    const text = this.decoder.decode(chunk, { stream: true });
+    this.form = this.form === 'unknown' ? formOf(text) : this.form;
+    const maxBytes = this.form === 'json' ? this.maxBytes : this.maxBytes * wireBytesPerKeptByte;
+    if (this.receivedBytes > maxBytes) this.control.abort({ kind: 'too-large' });
+    else if (this.form === 'json') this.plain += text;
+    else if (this.form === 'events') {
+      // What an error status comes with may be a sentence.
+      if (this.isErrorStatus) this.plain = (this.plain + text).slice(0, errorTextLength);
+      this.parser.feed(text);
+    }
   }
 
   end(): { readonly body: unknown } | FailureCause {
-    if (this.plain !== null) return this.endPlain(this.plain);
-    if (!this.isEnding) {
-      this.isEnding = true;
-      // The last event may lack its terminating empty line.
-      this.parser.feed('\n\n');
-    }
+    const body = this.form === 'json' ? parseJson(this.plain) : undefined;
+    if (body !== undefined) return this.endPlain(body);
+    this.endEvents();
     if (this.error !== null) return this.error;
-    if (this.isWhole) return { body: this.answer.completion() };
-    const isNoStream = this.isDone ? !this.answer.hasChoice : !this.isEventStream && !this.hasEvents;
+    if (this.isErrorStatus) return { body: this.form === 'events' ? this.plain : undefined };
+    const { finishReason, hasContent, endsWithUsage, hasChoice } = this.answer;
+    if (finishReason !== null || this.isWholeByMark || (hasContent && endsWithUsage)) {
+      return { body: this.answer.completion() };
+    }
+    const isNoStream = this.isDone ? !hasChoice : !this.hasEvents && (!this.isEventStream || this.form === 'json');
     return isNoStream ? { body: undefined } : { kind: 'truncated' };
   }
 
@@ -99,40 +108,66 @@ export class StreamReader implements BodyReader {
     this.timeouts.stop();
   }
 
-  private onEvent({ event, data }: EventSourceMessage): void {
-    if (this.isOver || data === '') return;
-    this.hasEvents = true;
-    if (data === '[DONE]') {
-      this.isDone = true;
-      this.finish();
-      return;
-    }
-    const json = parseJson(data);
-    const chunk = chunkSchema.safeParse(json).data;
-    const isError = event === 'error' || (chunk?.error ?? null) !== null;
-    if (chunk !== undefined && !isError) this.onChunk(chunk);
-    // A complete answer stays complete, whatever follows it.
-    else if (this.isWhole) this.finish();
-    else if (isError) {
-      this.error = { body: chunk?.error ? json : { error: json ?? data } };
-      this.finish();
-    }
-    // An incomplete event at the end means a truncated stream, which `end` reports.
-    else if (!this.isEnding) this.control.abort({ kind: 'malformed-chunk' });
+  /** Some providers give no finish reason, but end their answer with `[DONE]`. */
+  private get isWholeByMark(): boolean {
+    return this.isDone && (this.answer.hasContent || this.answer.finishReason !== null);
   }
 
-  private onChunk(chunk: Chunk): void {
-    const wasWhole = this.isWhole;
-    const { text, isProgress } = this.answer.add(chunk);
+  private endEvents(): void {
+    if (this.isEnding) return;
+    this.isEnding = true;
+    // A provider may send its events as bare JSON, one a line.
+    if (this.form === 'json') this.parser.feed(this.plain);
+    this.isInLastEvent = true;
+    this.parser.end();
+  }
+
+  private onEvent({ name, data, json }: ReceivedEvent): void {
+    if (this.isOver) return;
+    this.hasEvents ||= json !== undefined || data === doneMark;
+    if (data === doneMark) this.onDone();
+    else if (this.isDone) this.onAfterDone(json);
+    else if (name === 'error' || statesError(json)) this.onError(json, data);
+    else if (!isHeartbeat(name, data, json)) this.onChunk(chunkSchema.safeParse(json).data, json);
+  }
+
+  private onDone(): void {
+    this.isDone = true;
+    // The usage may still follow.
+    if (this.isWhole && !this.answer.hasUsage) this.timeouts.finished();
+    else this.finish();
+  }
+
+  private onAfterDone(json: unknown): void {
+    this.answer.addUsage(usageIn(json));
+    if (this.answer.hasUsage) this.finish();
+  }
+
+  private onError(json: unknown, data: string): void {
+    // A complete answer stays complete, whatever follows it.
+    if (!this.isWhole) this.error = { body: statesError(json) ? json : { error: json ?? data } };
+    this.finish();
+  }
+
+  private onChunk(chunk: Chunk | undefined, json: unknown): void {
+    if (chunk === undefined) {
+      if (this.isWhole) this.finish();
+      // An incomplete event at the end means a truncated stream, which `end` reports.
+      else if (!this.isInLastEvent) this.control.abort({ kind: 'malformed-chunk' });
+      return;
+    }
+    const hadReason = this.answer.finishReason !== null;
+    const { text, isProgress, isFinish, isUsageAlone } = this.answer.add(chunk, json);
     if (this.answer.keptBytes > this.maxBytes) {
       this.control.abort({ kind: 'too-large' });
       return;
     }
-    if (text !== '') this.stream.onText(text);
-    // The chunk with the finish reason may have a usage, too, and be followed by the usage of the whole call.
-    if (wasWhole && countsTokens(chunk.usage)) this.finish();
-    else if (this.isWhole) this.timeouts.finished();
+    if (text !== '') this.stream?.onText(text);
+    // The chunk with the finish reason may have a usage, too, and be followed by more text and by the usage of the whole call.
+    if (hadReason && isUsageAlone) this.finish();
+    else if (isProgress && isFinish && !this.answer.spokeOn) this.timeouts.perhapsFinished();
     else if (isProgress) this.timeouts.token();
+    else if (isFinish) this.timeouts.finished();
   }
 
   private finish(): void {
@@ -141,104 +176,23 @@ export class StreamReader implements BodyReader {
     this.control.finish(endOfBodyMs);
   }
 
-  private endPlain(plain: JsonReader): { readonly body: unknown } {
-    const { body } = plain.end();
-    const content = completionSchema.safeParse(body).data?.choices[0]?.message.content;
-    if (content) this.stream.onText(content);
+  private endPlain(body: unknown): { readonly body: unknown } {
+    const text = this.isErrorStatus ? null : completionSchema.safeParse(body).data?.choices[0]?.message.text;
+    if (text) this.stream?.onText(text);
     return { body };
   }
 }
 
-interface CollectedToolCall {
-  readonly index: number;
-  id: string | null;
-  type: string;
-  readonly function: { name: string; arguments: string };
-  /** Any extra fields of the provider. */
-  readonly rest: Record<string, unknown>;
+/** By the first character. HTML is not JSON either, but is limited like it. */
+function formOf(text: string): 'unknown' | 'json' | 'events' {
+  const first = text.trimStart()[0];
+  if (first === undefined) return 'unknown';
+  return '{[<'.includes(first) ? 'json' : 'events';
 }
 
-/** What a chunk added. */
-interface Step {
-  readonly text: string;
-  /** Whether the chunk shows that the model is generating text or reasoning. */
-  readonly isProgress: boolean;
-}
-
-/** Assembles the chunks of a stream into the equivalent of a response that was not streamed. */
-class CollectedAnswer {
-  finishReason: string | null = null;
-  hasChoice = false;
-  keptBytes = 0;
-  private model: string | null = null;
-  private usage: unknown = null;
-  private content: string | null = null;
-  private refusal = '';
-  private readonly toolCalls: CollectedToolCall[] = [];
-  private readonly latestByIndex = new Map<number, CollectedToolCall>();
-
-  add(chunk: Chunk): Step {
-    this.model = chunk.model ?? this.model;
-    if (countsTokens(chunk.usage) || !countsTokens(this.usage)) this.usage = chunk.usage ?? this.usage;
-    // Only the first choice was requested.
-    const choice = chunk.choices?.find(({ index }) => (index ?? 0) === 0);
-    if (choice === undefined) return { text: '', isProgress: false };
-
-    this.hasChoice = true;
-    // Some providers send '' until there is a reason.
-    this.finishReason = choice.finish_reason || this.finishReason;
-    const { content, refusal, tool_calls: toolCalls, reasoning_content: thought, reasoning } = choice.delta ?? {};
-    if (typeof content === 'string') this.content = (this.content ?? '') + content;
-    this.refusal += refusal ?? '';
-    this.keptBytes += Buffer.byteLength(content ?? '') + Buffer.byteLength(refusal ?? '');
-    toolCalls?.forEach((delta) => this.addToolCall(delta));
-    return {
-      text: content ?? '',
-      isProgress: Boolean(content || refusal || toolCalls?.length || thought || reasoning),
-    };
-  }
-
-  /** In the form of a `chat.completion`. */
-  completion(): unknown {
-    const toolCalls = this.toolCalls.map(({ index, id, type, function: called, rest }) => {
-      return { ...rest, id: id ?? `call_${index}`, type, function: called };
-    });
-    const message = {
-      content: this.content,
-      ...(this.refusal !== '' && { refusal: this.refusal }),
-      ...(toolCalls.length > 0 && { tool_calls: toolCalls }),
-    };
-    const choices = this.hasChoice ? [{ message, finish_reason: this.finishReason }] : [];
-    return { model: this.model, choices, usage: this.usage };
-  }
-
-  private addToolCall(delta: ToolCallDelta): void {
-    const { index, id, type, function: called, ...rest } = delta;
-    const call = this.toolCallOf(index ?? null, id || null);
-    call.id = id || call.id;
-    call.type = type || call.type;
-    const { name, arguments: argumentsJson, ...more } = called ?? {};
-    Object.assign(call.function, more);
-    if (name) call.function.name = name;
-    call.function.arguments += argumentsJson ?? '';
-    Object.assign(call.rest, rest);
-    this.keptBytes += Buffer.byteLength(JSON.stringify(delta));
-  }
-
-  /** A new id starts a new call, whatever its index: some providers send no index, or 0 for every call. */
-  private toolCallOf(index: number | null, id: string | null): CollectedToolCall {
-    const last = index === null ? this.toolCalls.at(-1) : this.latestByIndex.get(index);
-    const isNew = last === undefined || (id !== null && last.id !== null && last.id !== id);
-    if (!isNew) return last;
-    const call: CollectedToolCall = {
-      index: index ?? this.toolCalls.length,
-      id,
-      type: 'function',
-      function: { name: '', arguments: '' },
-      rest: {},
-    };
-    this.toolCalls.push(call);
-    this.latestByIndex.set(call.index, call);
-    return call;
-  }
+/** Words that keep the connection open: those of an event with a name of its own, or a few that cannot be part of an answer. */
+function isHeartbeat(name: string, data: string, json: unknown): boolean {
+  if (json === null) return true;
+  if (json !== undefined) return false;
+  return (name !== '' && name !== 'message') || /^[\w :.,!-]{1,64}$/.test(data);
 }

@@ -5,15 +5,21 @@ import { PauseTolerantTimer } from './pause-tolerant-timer';
 /** If usage and `[DONE]` follow a finish reason at all, they do so within milliseconds. */
 const graceAfterFinishMs = 1_000;
 
-/** Aborts a streamed call that is silent for too long, and ends it when nothing follows its finish reason. */
+/** A finish reason beside text may stand in every event: then the next text follows, like any other. */
+const graceAfterPossibleFinishMs = 5_000;
+
+/**
+ * Aborts a streamed call that is silent for too long, and ends it when nothing follows its finish reason. Without limits, it only
+ * does the latter.
+ */
 export class StreamTimeouts {
   private readonly headers = new PauseTolerantTimer();
   /** Limits the wait for the first token, then for each next token, then for what may follow the last. */
   private readonly next = new PauseTolerantTimer();
-  private hasToken = false;
+  private isIdleLimit = false;
 
   constructor(
-    private readonly limits: StreamLimits,
+    private readonly limits: StreamLimits | null,
     private readonly control: ExchangeControl,
   ) {}
 
@@ -27,13 +33,17 @@ export class StreamTimeouts {
   }
 
   token(): void {
-    if (this.hasToken) this.next.restart();
+    if (this.isIdleLimit) this.next.restart();
     else this.limit(this.next, 'idleMs');
-    this.hasToken = true;
+    this.isIdleLimit = true;
   }
 
   finished(): void {
-    this.next.start(graceAfterFinishMs, () => this.control.finish(0));
+    this.endAfter(graceAfterFinishMs);
+  }
+
+  perhapsFinished(): void {
+    this.endAfter(Math.min(graceAfterPossibleFinishMs, this.limits?.idleMs ?? Infinity));
   }
 
   stop(): void {
@@ -41,7 +51,14 @@ export class StreamTimeouts {
     this.next.clear();
   }
 
+  private endAfter(graceMs: number): void {
+    this.isIdleLimit = false;
+    this.next.start(graceMs, () => this.control.finish(0));
+  }
+
   private limit(timer: PauseTolerantTimer, limit: Exclude<keyof StreamLimits, 'totalMs'>): void {
+    timer.clear();
+    if (this.limits === null) return;
     const limitMs = this.limits[limit];
     timer.start(limitMs, () => this.control.abort({ kind: 'stalled', limit, limitMs }));
   }

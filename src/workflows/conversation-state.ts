@@ -108,6 +108,7 @@ export class ConversationState {
   }
 
   private forgetOldest(): void {
+    if (this.turnBytes > limits.maxTranscriptBytes) this.forgetThoughts();
     while (
       this.turns.length > limits.maxTranscriptTurns ||
       (this.turnBytes > limits.maxTranscriptBytes && this.turns.length > 1)
@@ -115,6 +116,17 @@ export class ConversationState {
       const oldest = this.turns.shift();
       if (oldest) this.turnBytes -= jsonBytes(oldest);
     }
+  }
+
+  /** Thoughts that no model wants back make room first: those of earlier answers without tool calls. */
+  private forgetThoughts(): void {
+    this.turns = this.turns.map((turn, index) => {
+      const { reasoning_content: thoughts, ...reply } = turn.reply;
+      if (thoughts === undefined || reply.tool_calls !== undefined || index === this.turns.length - 1) return turn;
+      const shorter = { ...turn, reply };
+      this.turnBytes -= jsonBytes(turn) - jsonBytes(shorter);
+      return shorter;
+    });
   }
 }
 
@@ -126,9 +138,14 @@ export function newMessages({
   return messages ?? [{ role: 'user', content }];
 }
 
-function assistantMessage({ content, refusal, tool_calls }: ChatReply): ChatMessage {
+function assistantMessage({ content, refusal, tool_calls, reasoning_content }: ChatReply): ChatMessage {
   if (tool_calls === undefined) return { role: 'assistant', content: content === '' ? (refusal ?? '') : content };
-  return { role: 'assistant', content: content === '' ? null : content, tool_calls };
+  return {
+    role: 'assistant',
+    content: content === '' ? null : content,
+    tool_calls,
+    ...(reasoning_content !== undefined && { reasoning_content }),
+  };
 }
 
 function jsonBytes(value: unknown): number {

@@ -6,7 +6,7 @@ import {
   proxyLocalActivities,
 } from '@temporalio/workflow';
 import type { Activities } from '../activities/create-activities';
-import type { ChatMessage, ChatReply, ReplyLanguage, ReplyUsage, RequestOptions } from '../contract/chat';
+import type { ChatMessage, ChatReply, ReplyLanguage, RequestOptions } from '../contract/chat';
 import { type CallFailure, failureTypes } from '../contract/failures';
 import type {
   AnsweredCall,
@@ -90,6 +90,8 @@ async function callChain(
   let answer: AnsweredCall | null = null;
   let answeredBy: string | null = null;
   let failure: CallFailure | null = null;
+  /** Until when the targets that refused the call for now want to be left alone, in milliseconds from now. */
+  const askedWaitsMs: number[] = [];
   for (const [index, target] of admission.targets.entries()) {
     const isFirst = index === 0;
     const ticket = isFirst ? admission.ticket : null;
@@ -102,6 +104,8 @@ async function callChain(
       break;
     }
     failure = result.failure;
+    // "Retry-After: 0" says nothing.
+    if (failure.retryAfterMs) askedWaitsMs.push(failure.retryAfterMs);
     // Content that one provider refuses is not sent to others, and the caller gets the provider's reason.
     if (failure.kind === 'content-filter' && patched('refused-content-ends-the-chain')) break;
   }
@@ -111,7 +115,9 @@ async function callChain(
     answer: answer && answeredBy ? { target: answeredBy, model: answer.model, settlement: answer.settlement } : null,
     error: answer ? null : (failure?.message ?? null),
   });
-  if (answer === null || answeredBy === null) return chainFailedReply(turn, admission, failure, totals);
+  if (answer === null || answeredBy === null) {
+    return { ...chainFailedReply(turn, admission, failure, totals), ...retryAfterField(failure, askedWaitsMs) };
+  }
   const { kind: _kind, settlement, ...answerFields } = answer;
   return answeredReply(turn, { ...answerFields, arm, canary, target: answeredBy, usage: settlement.usage, totals });
 
@@ -125,7 +131,19 @@ async function callChain(
 }
 
 function answeredReply(turn: Turn, answered: Omit<Opened<'answered'>, 'kind'>): ChatReply {
-  const { arm, canary = false, target, model, content, refusal, finishReason, toolCalls, usage, totals } = answered;
+  const {
+    arm,
+    canary = false,
+    target,
+    model,
+    content,
+    refusal,
+    finishReason,
+    toolCalls,
+    thoughts,
+    usage,
+    totals,
+  } = answered;
   return {
     ...commonFields(turn, totals),
     content,
@@ -138,16 +156,23 @@ function answeredReply(turn: Turn, answered: Omit<Opened<'answered'>, 'kind'>): 
     ...(finishReason && { finish_reason: finishReason }),
     ...(refusal && { refusal }),
     ...(toolCalls && { tool_calls: toolCalls }),
-    ...(usage && { usage: replyUsage(usage, totals) }),
+    ...(thoughts !== undefined && { reasoning_content: thoughts }),
+    ...usageField(usage ?? null, totals),
   };
 }
 
-/** Of all calls whose provider counted: an answer that took several costs what all of them took. */
-function replyUsage(usage: TokenUsage, totals: TurnTotals): ReplyUsage {
+/** What the whole answer took: of all its calls, as far as their providers count. */
+function usageField(usage: TokenUsage | null, totals: TurnTotals): Pick<ChatReply, 'usage'> {
+  const { promptTokens, completionTokens, cachedPromptTokens = usage?.cachedPromptTokens ?? 0 } = totals;
+  if (usage === null && promptTokens + completionTokens === 0) return {};
+  const reasoningTokens = usage?.reasoningTokens;
   return {
-    prompt_tokens: Math.max(usage.promptTokens, totals.promptTokens),
-    cached_tokens: usage.cachedPromptTokens,
-    completion_tokens: Math.max(usage.completionTokens, totals.completionTokens),
+    usage: {
+      prompt_tokens: promptTokens,
+      cached_tokens: cachedPromptTokens,
+      completion_tokens: completionTokens,
+      ...(reasoningTokens !== undefined && { reasoning_tokens: reasoningTokens }),
+    },
   };
 }
 
@@ -170,6 +195,23 @@ function chainFailedReply(
     ...(failure && { error_kind: failure.kind }),
   };
 }
+
+/** The same request may be answered as soon as one target of the chain takes calls again. */
+function retryAfterField(
+  failure: CallFailure | null,
+  askedWaitsMs: readonly number[],
+): Pick<ChatReply, 'retry_after_ms'> {
+  const isPassing = failure !== null && passingFailures.has(failure.kind);
+  return isPassing && askedWaitsMs.length > 0 ? { retry_after_ms: Math.min(...askedWaitsMs) } : {};
+}
+
+const passingFailures: ReadonlySet<CallFailure['kind']> = new Set([
+  'rate-limited',
+  'server-error',
+  'timeout',
+  'connection',
+  'circuit-open',
+]);
 
 function lastUserText(messages: readonly ChatMessage[]): string {
   const message = messages.findLast(({ role }) => role === 'user');

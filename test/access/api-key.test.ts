@@ -1,7 +1,7 @@
 import { createApiKey, hashSecret, isApiKeyId, parseApiKey } from '../../src/access/api-key';
 
 describe('an API key', () => {
-  test('is read back as its id and secret, of which only the hash is to be kept', () => {
+  test('parses into its id and secret, of which only the hash is stored', () => {
     for (let count = 0; count < 200; count += 1) {
       const { id, text, secretHash } = createApiKey();
       const parsed = parseApiKey(text);
@@ -11,7 +11,7 @@ describe('an API key', () => {
     }
   });
 
-  test('is another one each time, with 32 random bytes', () => {
+  test('is different each time, with 32 random bytes', () => {
     const keys = Array.from({ length: 100 }, createApiKey);
     expect(new Set(keys.map(({ id }) => id)).size).toBe(100);
     const secrets = keys.map(({ text }) => parseApiKey(text)!.secret);
@@ -29,7 +29,7 @@ describe('an API key', () => {
     ['one with a space before it', ` ${text}`],
     ['one in capitals', text.toUpperCase()],
     ['an id alone', text.slice(3, 15)],
-  ])('%s is none', (_title, other) => {
+  ])('cannot be %s', (_title, other) => {
     expect(parseApiKey(other)).toBeNull();
   });
 });

@@ -25,7 +25,7 @@ async function createdKey(over: Partial<NewApiKey> = {}): Promise<{ readonly id:
 }
 
 describe('checking an API key', () => {
-  test('lets a key in and says whose it is, without what proves it', async () => {
+  test('admits a key and says whose it is, without its secret', async () => {
     const { id, text } = await createdKey({ dayNanoUsd: 5 });
     const { secretHash: _secretHash, ...key } = newKey(id, { dayNanoUsd: 5 });
     expect(await checkApiKey(ledger.keys, text, noonMs)).toEqual({ kind: 'valid', key: { ...key, revokedAtMs: null } });
@@ -36,11 +36,11 @@ describe('checking an API key', () => {
     ['missing', ''],
     ['malformed', 'sk-something-else'],
     ['unknown', createApiKey().text],
-  ])('refuses a %s one', async (reason, text) => {
+  ])('refuses a %s key', async (reason, text) => {
     expect(await checkApiKey(ledger.keys, text, noonMs)).toEqual({ kind: 'refused', reason });
   });
 
-  test('refuses a known id with another secret as unknown, even of a revoked key', async () => {
+  test('refuses a known id with a wrong secret as unknown, even if the key is revoked', async () => {
     const { id } = await createdKey();
     const otherSecret = createApiKey().text.slice('bw_'.length + id.length);
     expect(await checkApiKey(ledger.keys, `bw_${id}${otherSecret}`, noonMs)).toMatchObject({ reason: 'unknown' });
@@ -54,14 +54,14 @@ describe('checking an API key', () => {
     expect(await checkApiKey(ledger.keys, text, noonMs)).toEqual({ kind: 'refused', reason: 'expired' });
   });
 
-  test('refuses a revoked key, also one that is expired besides', async () => {
+  test('refuses a revoked key, even if it has also expired', async () => {
     const { id, text } = await createdKey({ expiresAtMs: noonMs });
     await ledger.keys.revoke(id, noonMs);
     expect(await checkApiKey(ledger.keys, text, noonMs)).toEqual({ kind: 'refused', reason: 'revoked' });
   });
 });
 
-describe('keys asked for of late', () => {
+describe('recently checked keys', () => {
   let nowMs: number;
   let questions: string[];
   let recent: RecentApiKeys;
@@ -80,14 +80,14 @@ describe('keys asked for of late', () => {
     );
   });
 
-  test('are asked for once, by however many requests at once', async () => {
+  test('are read once, however many requests arrive together', async () => {
     const { id, text } = await createdKey();
     const checks = await Promise.all(Array.from({ length: 50 }, () => checkApiKey(recent, text, noonMs)));
     for (const check of checks) expect(check).toMatchObject({ kind: 'valid', key: { id } });
     expect(questions).toEqual([id]);
   });
 
-  test('are asked for again after a second, so that a revoked key is refused then', async () => {
+  test('are read again after a second, so that a key revoked meanwhile is refused', async () => {
     const { id, text } = await createdKey();
     await checkApiKey(recent, text, noonMs);
     await ledger.keys.revoke(id, noonMs);
@@ -98,14 +98,14 @@ describe('keys asked for of late', () => {
     expect(questions).toEqual([id, id]);
   });
 
-  test('that could not be asked for are asked for again at once', async () => {
+  test('are read again at once if reading failed', async () => {
     const failing = new RecentApiKeys(counting(() => Promise.reject(new Error('away'))));
     await expect(failing.find('id')).rejects.toThrow('away');
     await expect(failing.find('id')).rejects.toThrow('away');
     expect(questions).toEqual(['id', 'id']);
   });
 
-  test('and ids that nobody has are forgotten before they fill the memory', async () => {
+  test('and unknown ids are forgotten before they fill the memory', async () => {
     const ids = Array.from({ length: 10_001 }, (_, index) => `id-${index}`);
     const unknown = new RecentApiKeys(
       counting(() => Promise.resolve(null)),

@@ -8,7 +8,7 @@ test.each([
   ['0.0.0.0', false],
   ['127.0.0.1.example', false],
   ['192.168.0.1', false],
-])('only this machine reaches %s: %s', (host, expected) => {
+])('only this machine can reach %s: %s', (host, expected) => {
   expect(isLoopback(host)).toBe(expected);
 });
 
@@ -21,7 +21,7 @@ describe('a request to a loopback server', () => {
     '[::1]:8080',
     '[::1]',
     undefined, // HTTP/1.0: no browser
-  ])('is ours under the host %s', (host) => {
+  ])('is local with the host %s', (host) => {
     expect(foreignCaller({ host })).toBeUndefined();
   });
 
@@ -36,13 +36,16 @@ describe('a request to a loopback server', () => {
     '192.168.0.1:8080',
     '[::2]:8080',
     '',
-  ])('is foreign under the host "%s"', (host) => {
+  ])('is foreign with the host "%s"', (host) => {
     expect(foreignCaller({ host })).toMatchObject({ header: 'host', value: host });
   });
 
-  test.each(['http://localhost:3000', 'https://127.0.0.1', 'http://[::1]:8080'])('is ours from %s', (origin) => {
-    expect(foreignCaller({ host: 'localhost:8080', origin })).toBeUndefined();
-  });
+  test.each(['http://localhost:3000', 'https://127.0.0.1', 'http://[::1]:8080'])(
+    'is local with the origin %s',
+    (origin) => {
+      expect(foreignCaller({ host: 'localhost:8080', origin })).toBeUndefined();
+    },
+  );
 
   test.each([
     'http://evil.example',
@@ -51,7 +54,7 @@ describe('a request to a loopback server', () => {
     'file://',
     '',
     'http://localhost@evil.example',
-  ])('is foreign from "%s"', (origin) => {
+  ])('is foreign with the origin "%s"', (origin) => {
     expect(foreignCaller({ host: 'localhost:8080', origin })).toMatchObject({ header: 'origin', value: origin });
   });
 
@@ -62,11 +65,11 @@ describe('a request to a loopback server', () => {
     [{ origin: 'chrome-extension://abc' }, 'abc'],
     [{ origin: 'null' }, ''],
     [{ origin: 'file://' }, ''],
-  ])('is foreign by %j, whose name is "%s"', (headers, name) => {
+  ])('is foreign with %j, and its name is "%s"', (headers, name) => {
     expect(foreignCaller(headers)).toMatchObject({ name });
   });
 
-  test('is ours under a further name that was allowed, and no other', () => {
+  test('is local with an allowed additional name, and with no other', () => {
     const allowed = ['chat.example'];
     const headers = { host: 'Chat.example:443', origin: 'https://chat.example' };
     expect(foreignCaller(headers, allowed)).toBeUndefined();

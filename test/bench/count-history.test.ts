@@ -19,15 +19,15 @@ test('a start, an update, a signal, a timer and an upsert are one action each', 
   expect(billableActions(events)).toBe(5);
 });
 
-test('all local activities of one workflow task are one action, those of another task one more', () => {
+test('all local activities of one workflow task are one action, and those of another task are another', () => {
   expect(billableActions([marker(4), marker(4), marker(4), marker(11)])).toBe(2);
 });
 
-test('an activity is one action for each attempt', () => {
+test('each attempt of an activity is one action', () => {
   expect(billableActions([{ activityTaskStartedEventAttributes: { attempt: 3 } }])).toBe(3);
 });
 
-test('workflow tasks, completions, fired timers and the memo are free', () => {
+test('workflow tasks, completions, fired timers and the memo cost no action', () => {
   const events: HistoryEvent[] = [
     { workflowTaskScheduledEventAttributes: {} },
     { workflowTaskStartedEventAttributes: {} },

@@ -17,13 +17,13 @@ const row = (changes: Partial<Row>): Row => ({
   ...changes,
 });
 
-test('the table has a line per row with the sum of the CPU times', () => {
+test('the table has one line per row, with the sum of the CPU times', () => {
   const lines = renderRows([row({}), row({ callers: 64 })]).split('\n');
   expect(lines.filter((line) => line.includes('Bellwether'))).toHaveLength(2);
   expect(lines.join('\n')).toContain('18.0');
 });
 
-test('aims are compared only where their rows were measured', () => {
+test('aims are compared only if their rows were measured', () => {
   const textbook = row({ way: 'textbook', p50OverheadMs: 40 });
   const names = (rows: Row[]) => compare(rows).map(({ what }) => what);
   expect(names([row({})])).toEqual(['events per turn, 1 callers', 'billable actions per turn, 1 callers']);
@@ -34,17 +34,17 @@ test('aims are compared only where their rows were measured', () => {
   expect(names([row({}), textbook, row({ way: 'plain' })]).some((what) => what.includes('64'))).toBe(false);
 });
 
-test('an aim that is missed says so', () => {
+test('a missed aim is reported as missed', () => {
   const rows = [row({ callers: 64, turnsPerSecond: 50 }), row({ way: 'textbook', callers: 64, turnsPerSecond: 40 })];
   expect(compare(rows).at(-1)).toMatchObject({ value: 1.25, aim: 'at least 1.6', reached: false });
 });
 
-test('a second call of a turn is a broken promise only for the ways that promise one', () => {
+test('a second call of a turn breaks a promise only for designs that make this promise', () => {
   const rows = [row({ extraCalls: 2 }), row({ way: 'textbook', extraCalls: 3 })];
   const { broken } = findProblems(rows, new Set(['send']));
   expect(broken).toEqual([expect.stringContaining('2 calls more than the 100 turns')]);
 });
 
-test('idle workers that are not idle put the figures in doubt', () => {
+test('idle workers that use CPU put the figures in doubt', () => {
   expect(findProblems([row({ idlePercent: 7 })], new Set()).doubtful).toHaveLength(1);
 });

@@ -12,14 +12,14 @@ function measurement(changes: Partial<Measurement>): Measurement {
   return { turns: 2, elapsedMs: 1_000, overheadsMs: [1, 1], cpuMs, idleWorkersCpuMs: 0, extraCalls: 0, ...changes };
 }
 
-test('one round that the machine disturbed moves neither rate nor median overhead', () => {
+test('one disturbed round changes neither the rate nor the median overhead', () => {
   const calm = measurement({ turns: 100, overheadsMs: [20, 21, 22] });
   const disturbed = measurement({ turns: 3, overheadsMs: [500, 600, 700] });
   const row = summarize(way, 1, [calm, disturbed, calm], null);
   expect(row).toMatchObject({ turns: 203, p50OverheadMs: 21, turnsPerSecond: 100 });
 });
 
-test('the 99th percentile is of all turns, the disturbed ones too', () => {
+test('the 99th percentile covers all turns, including disturbed ones', () => {
   const row = summarize(
     way,
     1,
@@ -29,7 +29,7 @@ test('the 99th percentile is of all turns, the disturbed ones too', () => {
   expect(row.p99OverheadMs).toBeCloseTo(700);
 });
 
-test('CPU time is told per turn and process, extra calls are added up', () => {
+test('CPU time is reported per turn and process, and extra calls are added up', () => {
   const cpuMs = { worker: 30, server: 20, simulator: 2, caller: 4 };
   const row = summarize(way, 1, [measurement({ cpuMs, extraCalls: 1 }), measurement({ cpuMs, extraCalls: 2 })], null);
   expect(row.cpuMsPerTurn).toEqual({ worker: 15, server: 10, simulator: 1, caller: 2 });

@@ -4,7 +4,7 @@ const workspace = new CliWorkspace();
 afterAll(() => workspace.remove());
 
 describe('bellwether compare', () => {
-  it('gives the bills of 500M tokens of CJK text', async () => {
+  it('shows the bills for 500M tokens of CJK text', async () => {
     const comparison = await workspace.json(['compare']);
     expect(comparison).toMatchObject({
       tokens: 500_000_000,
@@ -19,7 +19,7 @@ describe('bellwether compare', () => {
     });
   });
 
-  it('takes volume and CJK share', async () => {
+  it('accepts a volume and a CJK share', async () => {
     const comparison = await workspace.json(['compare', '--tokens', '1.5B', '--cjk-share', '0%']);
     expect(comparison).toMatchObject({
       bills: [{ monthly_usd: 4200, saving_percent: 0 }, { monthly_usd: 630, saving_percent: 85 }, {}, {}, {}],

@@ -71,16 +71,16 @@ async function fillLedger(nowMs: number): Promise<void> {
 }
 
 describe('bellwether costs', () => {
-  it('says so when nothing ran yet, and makes no ledger', async () => {
+  it('says so if nothing has run yet, and creates no ledger', async () => {
     const { status, stdout } = await workspace.spawn(['costs']);
     expect(status).toBe(0);
-    expect(stdout).toContain('Nothing was spent yet');
+    expect(stdout).toContain('Nothing has been spent yet');
     expect(stdout).toContain('npx bellwether up');
     expect(await workspace.json(['costs'])).toMatchObject({ total_cost: 0, remaining_budget: 100, rows: [] });
     expect((await workspace.run(['costs'])).stdout).toBe(stdout);
   });
 
-  it('adds up what is confirmed, with the unconfirmed and the reserved apart', async () => {
+  it('adds up confirmed costs, and shows unconfirmed and reserved ones separately', async () => {
     await fillLedger(Date.now());
     expect(await workspace.json(['costs'])).toMatchObject({
       total_cost: 0.00084,
@@ -95,7 +95,7 @@ describe('bellwether costs', () => {
     });
   });
 
-  it('shows what passed its reservation and what was not believed, where there is any', async () => {
+  it('shows what exceeded its reservation and what was disbelieved, if anything', async () => {
     await fillLedger(Date.now());
     const usual = await workspace.run(['costs']);
     expect(usual.stdout).not.toMatch(/over.reservation|disbelieved/);
@@ -122,8 +122,8 @@ describe('bellwether costs', () => {
     await fillLedger(Date.now());
     expect(await workspace.json(['costs'])).toMatchObject({ estimated_from_days: 2, estimated_monthly_cost: 0.0126 });
     const { stdout } = await workspace.run(['costs']);
-    expect(stdout).toMatch(/estimated_monthly_cost +\$0.012600 +the mean of 2 days with spending × 30/);
-    expect(stdout).toMatch(/\$0.025200 +the guide's total × 30/);
+    expect(stdout).toMatch(/estimated_monthly_cost +\$0.012600 +30 × the mean of 2 days with spending/);
+    expect(stdout).toMatch(/\$0.025200 +the guide's estimate: 30 × the total/);
   });
 
   it.each([
@@ -138,7 +138,7 @@ describe('bellwether costs', () => {
     for (const key of keys) expect(stdout).toMatch(new RegExp(`^${key} +\\d`, 'm'));
   });
 
-  it('groups by API key, with names beside ids', async () => {
+  it('groups by API key, with names next to ids', async () => {
     const { id } = (await workspace.json(['keys', 'create', '--name', 'support-bot'])) as { id: string };
     const ledger = await openLedger({ dataDirectory: join(workspace.directory, '.bellwether') });
     await record(ledger, 'with', Date.now(), 'settled', id);

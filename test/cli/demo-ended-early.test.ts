@@ -56,7 +56,7 @@ test('Ctrl-C ends the demonstration and everything that it started', async () =>
   expect(existsSync(serverFile)).toBe(false);
 });
 
-test('a worker that dies unasked ends the demonstration, which names the log that says why', async () => {
+test('if a worker dies unexpectedly, the demonstration ends and names the log that says why', async () => {
   const { ended, worker, server } = await startDemo();
   process.kill(worker, 'SIGKILL');
   const { status, output } = await ended;

@@ -8,7 +8,7 @@ import { CliWorkspace } from './run-cli';
 const demoTimeoutMs = 30 * 60_000;
 
 test(
-  'the demonstration shows all it promises and ends by itself with status 0',
+  'the demonstration shows everything it promises and ends with status 0',
   async () => {
     const workspace = new CliWorkspace();
     try {
@@ -23,7 +23,7 @@ test(
         'Canary metrics look great! Ready to promote to 100% traffic.',
         'Promoting at 100%',
         'RolledBack at 0%: bargain is below 99%',
-        'and every verdict follows',
+        'and every decision follows from its evidence',
         'npx bellwether up',
       ]) {
         expect(stdout).toContain(shown);

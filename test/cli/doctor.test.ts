@@ -34,7 +34,7 @@ async function examine(environment: Readonly<Record<string, string>> = {}) {
 }
 
 describe('bellwether doctor without any configuration', () => {
-  it('finds nothing wrong, and says what is not in use', async () => {
+  it('finds nothing wrong and says what is not in use', async () => {
     const { status, ok, find } = await examine();
     expect([status, ok]).toEqual([0, true]);
     expect(find('Versions')).toMatchObject({ status: 'ok', detail: expect.stringContaining(process.versions.node) });
@@ -42,7 +42,7 @@ describe('bellwether doctor without any configuration', () => {
     for (const name of ['Providers', 'Ledger', 'Redis', 'Encryption']) expect(find(name).status).toBe('skipped');
   });
 
-  it('prints a line for each check when a person asks', async () => {
+  it('prints one line per check for a person', async () => {
     const { status, stdout } = await workspace.spawn(['doctor']);
     expect(status).toBe(0);
     expect(stdout).toMatch(/^✓ Versions: .*\n✓ Configuration: /);
@@ -59,7 +59,7 @@ describe('bellwether doctor on providers', () => {
   });
   afterEach(() => simulator.close());
 
-  it('gives status and number of models', async () => {
+  it('shows the status and the number of models', async () => {
     const { status, find } = await examine({ HOLYSHEEP_API_KEY: 'sk-right', HOLYSHEEP_BASE_URL: simulator.baseUrl });
     expect(status).toBe(0);
     expect(find('Provider holysheep')).toMatchObject({
@@ -68,7 +68,7 @@ describe('bellwether doctor on providers', () => {
     });
   });
 
-  it('says what to do about a refused key, and never shows it', async () => {
+  it('says what to do about a refused key and never shows the key', async () => {
     const { status, find, stdout } = await examine({
       HOLYSHEEP_API_KEY: 'sk-wrong',
       HOLYSHEEP_BASE_URL: simulator.baseUrl,
@@ -82,7 +82,7 @@ describe('bellwether doctor on providers', () => {
     expect(stdout).not.toContain('sk-wrong');
   });
 
-  it('fails on a provider that cannot be reached, and still checks the others', async () => {
+  it('fails if a provider cannot be reached, and still checks the others', async () => {
     const { status, find } = await examine({
       HOLYSHEEP_API_KEY: 'sk-right',
       HOLYSHEEP_BASE_URL: simulator.baseUrl,
@@ -106,7 +106,7 @@ describe('bellwether doctor on providers', () => {
 });
 
 describe('bellwether doctor on Temporal', () => {
-  it('gives address, server version, namespace and search attributes', async () => {
+  it('shows address, server version, namespace and search attributes', async () => {
     const { address, namespace } = sharedTemporal();
     const { status, find } = await examine({ TEMPORAL_ADDRESS: address, TEMPORAL_NAMESPACE: namespace });
     expect(status).toBe(0);
@@ -114,14 +114,14 @@ describe('bellwether doctor on Temporal', () => {
     expect(find('Temporal').detail).toMatch(/server 1\.\d+\.\d+, namespace bellwether, search attributes registered/);
   });
 
-  it('sends to setup when the namespace is missing', async () => {
+  it('recommends setup if the namespace is missing', async () => {
     const { address } = sharedTemporal();
     const { status, find } = await examine({ TEMPORAL_ADDRESS: address, TEMPORAL_NAMESPACE: 'nowhere' });
     expect(status).toBe(1);
     expect(find('Temporal')).toMatchObject({ status: 'failed', advice: 'Run: npx bellwether setup' });
   });
 
-  it('fails within its time limit when nobody answers', async () => {
+  it('fails within its time limit if the server does not answer', async () => {
     const { status, find } = await examine({ TEMPORAL_ADDRESS: `127.0.0.1:${unusedPort}` });
     expect(status).toBe(1);
     expect(find('Temporal')).toMatchObject({ status: 'failed', advice: expect.stringContaining('TEMPORAL_ADDRESS') });
@@ -129,13 +129,13 @@ describe('bellwether doctor on Temporal', () => {
 });
 
 describe('bellwether doctor on the stores', () => {
-  it('opens the ledger that is there', async () => {
+  it('opens an existing ledger', async () => {
     const dataDirectory = join(workspace.directory, '.bellwether');
     await (await openLedger({ dataDirectory })).close();
     expect((await examine()).find('Ledger')).toMatchObject({ status: 'ok', detail: expect.stringContaining('SQLite') });
   });
 
-  it('fails on a database that cannot be reached, without its password', async () => {
+  it('fails if a database cannot be reached, without showing its password', async () => {
     const url = `postgres://me:hunter2@127.0.0.1:${unusedPort}/bellwether`;
     const { status, find, stdout } = await examine({ DATABASE_URL: url });
     expect(status).toBe(1);
@@ -143,7 +143,7 @@ describe('bellwether doctor on the stores', () => {
     expect(stdout).not.toContain('hunter2');
   });
 
-  it('fails on a Redis that is down, without its password', async () => {
+  it('fails if Redis is down, without showing its password', async () => {
     const { status, find, stdout } = await examine({
       REDIS_URL: `redis://me:hunter2@127.0.0.1:${unusedPort}/0`,
     });
@@ -152,7 +152,7 @@ describe('bellwether doctor on the stores', () => {
     expect(stdout).not.toContain('hunter2');
   });
 
-  it('fails on a Redis that never answers', async () => {
+  it('fails if Redis never answers', async () => {
     const sockets: Socket[] = [];
     const silent = await listen((socket) => sockets.push(socket));
     const { find } = await examine({ REDIS_URL: `redis://127.0.0.1:${portOf(silent)}` });
@@ -168,7 +168,7 @@ describeWithRedis('bellwether doctor on a Redis that is up', () => {
     ['takes the password', 'hunter2', ':hunter2@', { status: 'ok', detail: /^127\.0\.0\.1:\d+$/ }],
     ['refuses the password', 'right', 'me:hunter2@', { status: 'failed', detail: /:\d+ refuses: WRONGPASS$/ }],
     ['wants a password', 'hunter2', '', { status: 'failed', detail: /:\d+ refuses: NOAUTH$/ }],
-  ])('gives the truth about one that %s', async (_, password, access, { status, detail }) => {
+  ])('reports the truth about one that %s', async (_, password, access, { status, detail }) => {
     const redis = await startRedis({ password });
     try {
       const { find, stdout } = await examine({ REDIS_URL: `redis://${access}${new URL(redis.url).host}/0` });
@@ -181,14 +181,14 @@ describeWithRedis('bellwether doctor on a Redis that is up', () => {
 });
 
 describe('bellwether doctor on configuration', () => {
-  it('lists every problem, and checks what needs no configuration', async () => {
+  it('lists every problem, and runs the checks that need no configuration', async () => {
     const { status, find } = await examine({ LOG_LEVEL: 'LOUD', BELLWETHER_ENCRYPTION_KEYS: 'short:c2hvcnQ=' });
     expect(status).toBe(1);
     expect(find('Configuration').detail.split('\n')).toHaveLength(2);
     expect(find('Versions').status).toBe('ok');
   });
 
-  it('names the active encryption key and no key itself', async () => {
+  it('names the active encryption key but shows no key', async () => {
     const key = Buffer.alloc(32, 7).toString('base64');
     const { find, stdout } = await examine({ BELLWETHER_ENCRYPTION_KEYS: `new:${key},old:${key}` });
     expect(find('Encryption')).toMatchObject({ status: 'ok', detail: 'on, with key new; 1 more can decrypt' });

@@ -57,7 +57,7 @@ async function firstOutput(child: ChildProcess): Promise<string> {
   return chunk.toString();
 }
 
-test('a gateway of its own answers by a worker elsewhere, and stops when told to', async () => {
+test('a separate gateway answers through a worker elsewhere and stops on request', async () => {
   const child = start('--json');
   const { base_url } = JSON.parse(await firstOutput(child)) as { base_url: string };
   const response = await complete(base_url, await createKey());
@@ -67,7 +67,7 @@ test('a gateway of its own answers by a worker elsewhere, and stops when told to
   expect(status).toBe(0);
 });
 
-test('a turn that nobody waits for any more does not keep a gateway from stopping', async () => {
+test('an abandoned turn does not keep a gateway from stopping', async () => {
   await service.simulator.setBehaviour('*', { latency: { kind: 'fixed', ms: slowAnswerMs } });
   const child = start('--json');
   const { base_url } = JSON.parse(await firstOutput(child)) as { base_url: string };
@@ -86,7 +86,7 @@ test('a turn that nobody waits for any more does not keep a gateway from stoppin
   await service.simulator.comeUp();
 });
 
-test('whoever lets other machines in is told so, and that streams wait without Redis', async () => {
+test('a gateway that other machines can reach says so, and says that streams wait without Redis', async () => {
   const child = start('--host', '0.0.0.0');
   const output = await firstOutput(child);
   expect(output).toContain('Other machines can reach it');
@@ -95,7 +95,7 @@ test('whoever lets other machines in is told so, and that streams wait without R
   await once(child, 'close');
 });
 
-test('a port that is taken is told with what to do', async () => {
+test('if the port is taken, it says what to do', async () => {
   const server = createServer().listen(0, '127.0.0.1');
   await once(server, 'listening');
   const { port } = server.address() as AddressInfo;

@@ -42,17 +42,17 @@ function check(text: string) {
 }
 
 describe('bellwether keys create', () => {
-  it('makes the ledger where there is none, and shows a key that lets in, once', async () => {
+  it('creates the ledger if there is none, and shows a working key once', async () => {
     const { status, stdout, stderr } = await workspace.spawn(['keys', 'create', '--name', 'support-bot']);
     expect([status, stderr]).toEqual([0, '']);
     const shown = stdout.match(/bw_\w{12}_[\w-]{43}/g) ?? [];
     expect(shown).toHaveLength(1);
     expect(stdout).toContain('Copy it now: it cannot be shown again.');
-    expect(stdout).toMatch(/^Key \w{12} \(support-bot\) is in SQLite .*: no limit a day, no limit in all, all models/);
+    expect(stdout).toMatch(/^Key \w{12} \(support-bot\) is in SQLite .*: no daily limit, no total limit, all models/);
     expect(await check(shown[0]!)).toMatchObject({ kind: 'valid', key: { name: 'support-bot', role: 'chat' } });
   });
 
-  it('keeps the key’s text nowhere', async () => {
+  it('stores the key’s text nowhere', async () => {
     const { key } = await created('--name', 'support-bot');
     const secret = key.slice('bw_0123456789ab_'.length);
     const directory = join(workspace.directory, '.bellwether');
@@ -62,7 +62,7 @@ describe('bellwether keys create', () => {
     for (const args of [['list'], ['list', '--json']]) expect((await keys(...args)).stdout).not.toContain(secret);
   });
 
-  it('takes every limit', async () => {
+  it('accepts every limit', async () => {
     const limits = ['--day-usd', '5', '--total-usd', '100.000001', '--requests-per-minute', '600', '--operator'];
     const models = ['--model', 'deepseek-v3.2', 'gemini-2.5-flash', '--model', 'deepseek-v3.2'];
     const key = await created('--name', ' support-bot ', ...limits, ...models, '--expires', '2031-01-31');
@@ -88,14 +88,14 @@ describe('bellwether keys create', () => {
     });
   });
 
-  it('takes an expiry as a time from now', async () => {
+  it('accepts an expiry as a time from now', async () => {
     const before = Date.now();
     const expiresAtMs = Date.parse((await created('--name', 'x', '--expires', '90d')).expires_at);
     expect(expiresAtMs).toBeGreaterThanOrEqual(before + 90 * dayMs);
     expect(expiresAtMs).toBeLessThanOrEqual(Date.now() + 90 * dayMs);
   });
 
-  it('says so when the service has no such model, and makes the key', async () => {
+  it('says so if the service has no such model, and creates the key anyway', async () => {
     const { status, stdout, stderr } = await keys('create', '--name', 'x', '--model', 'bellwether', 'deepseek-v3.3');
     expect(status).toBe(0);
     expect(stdout).toContain('bw_');
@@ -115,12 +115,12 @@ describe('bellwether keys create', () => {
     [['--name', 'x', '--requests-per-minute', '0'], /'--requests-per-minute <number>'.*from 1 to 1,000,000/],
     [['--name', 'x', '--requests-per-minute', '1.5'], /'--requests-per-minute <number>'.*from 1 to 1,000,000/],
     [['--name', 'x', '--model', ''], /'--model <model...>'.*1 to 200 characters/],
-    [['--name', 'x', '--expires', 'soon'], /'--expires <when>'.*as 90d or 12h, or a UTC day, as 2027-01-31/],
+    [['--name', 'x', '--expires', 'soon'], /'--expires <when>'.*such as 90d or 12h, or a UTC day, such as 2027-01-31/],
     [['--name', 'x', '--expires', '2020-01-31'], /'--expires <when>'.*must be in the future/],
     [['--name', 'x', '--expires', '0d'], /'--expires <when>'.*must be in the future/],
     [['--name', 'x', '--expires', '2031-02-29'], /'--expires <when>'.*no such day/],
     [['--name', 'x', '--expires', '3651d'], /'--expires <when>'.*at most 3650d/],
-  ])('refuses %j with status 2, and makes none', async (args, message) => {
+  ])('refuses %j with status 2 and creates no key', async (args, message) => {
     const { status, stdout, stderr } = await keys('create', ...args);
     expect([status, stdout]).toEqual([2, '']);
     expect(stderr).toMatch(message);
@@ -129,14 +129,14 @@ describe('bellwether keys create', () => {
 });
 
 describe('bellwether keys list', () => {
-  it('says so when there is none yet, and makes no ledger', async () => {
+  it('says so if there are no keys yet, and creates no ledger', async () => {
     const { status, stdout } = await keys('list');
     expect(status).toBe(0);
     expect(stdout).toContain('There is no API key yet. Make one: npx bellwether keys create');
     expect(readdirSync(workspace.directory)).toEqual([]);
   });
 
-  it('shows budgets with what is spent of them, and the state', async () => {
+  it('shows budgets, their spending, and the state', async () => {
     const { id } = await created('--name', 'support-bot', '--day-usd', '5', '--model', 'deepseek-v3.2');
     const { id: idle } = await created('--name', 'idle', '--expires', '12h');
     await withLedger(async (ledger) => {
@@ -163,17 +163,17 @@ describe('bellwether keys list', () => {
 });
 
 describe('bellwether keys revoke', () => {
-  it('lets nobody in any more, and says when it was when it is revoked again', async () => {
+  it('locks the key out, and says when if it is revoked again', async () => {
     const { id, key } = await created('--name', 'support-bot');
     expect(await keys('revoke', id)).toMatchObject({ status: 0, stdout: `Key ${id} (support-bot) is revoked.\n` });
     expect(await check(key)).toEqual({ kind: 'refused', reason: 'revoked' });
     const again = await keys('revoke', id);
     expect(JSON.parse((await keys('revoke', id, '--json')).stdout)).toMatchObject({ id, state: 'revoked' });
     expect(again.status).toBe(0);
-    expect(again.stdout).toMatch(/was revoked before, at \d{4}-/);
+    expect(again.stdout).toMatch(/was already revoked, at \d{4}-/);
   });
 
-  it('takes the whole key for its id, and does not repeat it', async () => {
+  it('accepts the whole key instead of its id, and does not repeat it', async () => {
     const { id, key } = await created('--name', 'support-bot');
     const { status, stdout, stderr } = await keys('revoke', key);
     expect([status, stderr]).toEqual([0, '']);
@@ -192,7 +192,7 @@ describe('bellwether keys revoke', () => {
     );
   });
 
-  it('refuses what is no id with status 2, and does not repeat it', async () => {
+  it('refuses an invalid id with status 2, and does not repeat it', async () => {
     const { key } = await created('--name', 'other');
     const { status, stderr } = await keys('revoke', key.slice(0, -1));
     expect(status).toBe(2);

@@ -12,14 +12,14 @@ beforeEach(() => {
 afterEach(() => workspace.remove());
 
 describe('bellwether', () => {
-  it('lists every command and what exit statuses mean', async () => {
+  it('lists every command and explains the exit statuses', async () => {
     const { status, stdout } = await workspace.spawn(['--help']);
     expect(status).toBe(0);
     for (const { name, summary } of commands) expect(stdout).toMatch(new RegExp(`${name} .*${summary}`));
     expect(stdout).toContain('Exit status: 0 done, 1 failed, 2 wrong usage or configuration.');
   });
 
-  it.each(commands.map(({ name }) => name))('tells what %s is for', async (name) => {
+  it.each(commands.map(({ name }) => name))('says what %s is for', async (name) => {
     const { status, stdout } = await workspace.spawn([name, '--help']);
     expect(status).toBe(0);
     expect(stdout).toContain(`Usage: bellwether ${name}`);
@@ -36,7 +36,7 @@ describe('bellwether', () => {
     ['an unknown option', ['costs', '--per', 'day'], /unknown option '--per'/],
     ['an option’s wrong value', ['costs', '--by', 'week'], /Allowed choices are day, session, model, arm, key/],
     ['no command at all', [], /Usage: bellwether/],
-  ])('ends with status 2 and says why on %s', async (_, args, message) => {
+  ])('ends with status 2 and says why if given %s', async (_, args, message) => {
     const { status, stdout, stderr } = await workspace.run(args);
     expect(status).toBe(2);
     expect(stdout).toBe('');
@@ -61,7 +61,7 @@ describe('bellwether', () => {
   const readers = ['costs', 'keys list', 'rollout status'];
   // One that starts something after all must not do so in this process.
   it.each([...makers.map((each) => ['spawn', each] as const), ...readers.map((each) => ['run', each] as const)])(
-    'refuses a data directory that cannot be one: (%s) %s',
+    'refuses an unusable data directory: (%s) %s',
     async (way, command) => {
       const file = join(workspace.directory, 'file');
       writeFileSync(file, '');
@@ -71,7 +71,7 @@ describe('bellwether', () => {
     },
   );
 
-  it('shows where an error comes from with LOG_LEVEL=debug alone', async () => {
+  it('shows where an error comes from only with LOG_LEVEL=debug', async () => {
     const environment = { BELLWETHER_CONFIG: 'gone.yaml' };
     const plain = await workspace.run(['costs'], environment);
     const debugging = await workspace.run(['costs'], { ...environment, LOG_LEVEL: 'DEBUG' });
@@ -79,7 +79,7 @@ describe('bellwether', () => {
     expect(debugging.stderr).toMatch(/^ {4}at /m);
   });
 
-  it('shows the error that another one stands for as well', () => {
+  it('also shows the cause of an error', () => {
     let told = '';
     const cause = new InvalidInputError([
       { path: ['userId'], code: 'too-short', message: 'must be a non-empty string' },

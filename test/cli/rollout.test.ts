@@ -95,7 +95,7 @@ function rollBack(name: string): Promise<CliResult> {
 }
 
 describe('bellwether rollout', () => {
-  it('starts, is paused, resumed and rolled back, with everybody’s name and reason kept', async () => {
+  it('is started, paused, resumed and rolled back, and records every actor and reason', async () => {
     const name = await start(unhurried);
     await sendTurns(20);
     expect(await json('status', name)).toMatchObject({
@@ -134,10 +134,10 @@ describe('bellwether rollout', () => {
       ['roll-back', 'ann'],
     ]);
     expect((await rollout('history', '--rollouts')).stdout).toMatch(new RegExp(`${name} .*✖ RolledBack .*ann`));
-    expect(await spawned('verify')).toMatchObject({ status: 0, stdout: expect.stringContaining('are whole') });
+    expect(await spawned('verify')).toMatchObject({ status: 0, stdout: expect.stringContaining('are intact') });
   });
 
-  it('answers a command to a rollout that has ended with how it ended and what to do instead', async () => {
+  it('answers a command to an ended rollout with how it ended and what to do instead', async () => {
     const name = await start(unhurried);
     await rollBack(name);
     for (const command of ['promote', 'pause', 'resume', 'rollback']) {
@@ -148,7 +148,7 @@ describe('bellwether rollout', () => {
     }
   });
 
-  it('is watched to the end, a line for each change, and explains its last decision', async () => {
+  it('can be watched to the end, with one line per change, and explains its last decision', async () => {
     const traffic = keepSendingTurns();
     const name = await start(hurried);
     const { status, stdout } = await spawned('watch', name, '--json', '--timeout', '2m');
@@ -179,7 +179,7 @@ describe('bellwether rollout', () => {
     expect(stdout).toContain('◌ Progressing at 50%');
   });
 
-  it('tells its status from the ledger while Temporal is away', async () => {
+  it('shows its status from the ledger while Temporal is down', async () => {
     const name = await start(unhurried);
     const environment = { ...service.environment, TEMPORAL_ADDRESS: '127.0.0.1:1' };
     const { status, stdout } = await workspace.run(['rollout', 'status', name], environment);
@@ -188,7 +188,7 @@ describe('bellwether rollout', () => {
     expect(stdout).toContain('◌ Progressing');
   });
 
-  it('says that its workflow is gone, and still rolls back', async () => {
+  it('says that its workflow is gone, and can still be rolled back', async () => {
     const name = await start(unhurried);
     await service.temporal.workflow.getHandle(`rollout/${name}`).terminate('by hand');
     expect((await rollout('status', name)).stdout).toContain('was terminated or has failed');
@@ -206,7 +206,7 @@ describe('bellwether rollout', () => {
     expect((await rollout('verify', name)).status).toBe(0);
   });
 
-  it('rolls back while Temporal is away', async () => {
+  it('can be rolled back while Temporal is down', async () => {
     const name = await start(unhurried);
     const environment = { ...service.environment, TEMPORAL_ADDRESS: '127.0.0.1:1' };
     expect((await workspace.run(['rollout', 'pause', name], environment)).status).not.toBe(0);
@@ -236,14 +236,14 @@ describe('bellwether rollout', () => {
     expect((await rollout('watch', name)).status).toBe(0);
   });
 
-  it('refuses a second rollout at the same time, and says what to do', async () => {
+  it('refuses a second rollout at the same time and says what to do', async () => {
     const name = await start(unhurried);
     const { status, stderr } = await rollout('start', '--name', unique('second'));
     expect(status).toBe(1);
     expect(stderr).toMatch(new RegExp(`^--take-over: rollout "${name}" is still active.*or use --take-over`));
   });
 
-  it('names a rollout after its arms and the day, and never the same twice', async () => {
+  it('is named after its arms and the day, and never gets the same name twice', async () => {
     const today = (): string => new Date().toISOString().slice(0, 10);
     const days = [today()];
     const names: string[] = [];
@@ -276,7 +276,7 @@ describe('bellwether rollout', () => {
     ['gates: { alpha: "0%" }', 'gates.alpha must be a number between 0 and 1, not 0'],
     ['gates: { alfa: 0.1 }', 'gates.alfa: is not a setting'],
     ['interval: 1ms', 'interval must be a duration from 100 ms to 8784 h, not 1 ms'],
-    ['canaryArm: legacy', 'canaryArm must be another arm than --from (legacy)'],
+    ['canaryArm: legacy', 'canaryArm must be a different arm from --from (legacy)'],
     ['freezeWindows: [{ from: tomorrow, to: 2026-12-01T00:00:00Z }]', 'freezeWindows[0].from: must be an ISO time'],
     ['[', 'yaml: '],
   ])('refuses a spec with %s', async (spec, message) => {
@@ -285,7 +285,7 @@ describe('bellwether rollout', () => {
     expect(stderr).toContain(message);
   });
 
-  it('ends with status 2 on an option that it does not know', async () => {
+  it('ends with status 2 for an unknown option', async () => {
     expect(await rollout('status', '--foo')).toMatchObject({ status: 2, stderr: expect.stringContaining('--foo') });
   });
 
@@ -295,7 +295,7 @@ describe('bellwether rollout', () => {
     expect(stderr).toContain('no arm named "nowhere"');
   });
 
-  it('says so when there is no rollout, or none of that name', async () => {
+  it('says so if there is no rollout, or none of that name', async () => {
     expect(await rollout('status', 'nobody')).toMatchObject({
       status: 1,
       stderr: expect.stringContaining('no rollout named nobody'),

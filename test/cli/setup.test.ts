@@ -15,7 +15,7 @@ beforeEach(() => {
 afterEach(() => workspace.remove());
 
 describe('bellwether setup', () => {
-  it('creates the namespace, registers search attributes and migrates the ledger, once', async () => {
+  it('creates the namespace, registers search attributes and migrates the ledger, only once', async () => {
     const namespace = unique('setup');
     const environment = { TEMPORAL_ADDRESS: address, TEMPORAL_NAMESPACE: namespace };
 
@@ -36,12 +36,12 @@ describe('bellwether setup', () => {
     expect(await retentionSeconds(namespace)).toBe(3 * 24 * 60 * 60);
 
     const { stdout } = await workspace.spawn(['setup'], environment);
-    expect(stdout).toContain(`namespace ${namespace}: was there`);
+    expect(stdout).toContain(`namespace ${namespace}: already there`);
     const { status } = await workspace.run(['doctor'], environment);
     expect(status).toBe(0);
   });
 
-  it('ends with status 1 and says where nobody answers', async () => {
+  it('ends with status 1 and names the address that does not answer', async () => {
     const { status, stderr } = await workspace.run(['setup'], { TEMPORAL_ADDRESS: '127.0.0.1:1' });
     expect(status).toBe(1);
     expect(stderr).toMatch(/^Temporal does not answer at 127\.0\.0\.1:1 .*set TEMPORAL_ADDRESS/);

@@ -2,7 +2,7 @@ import { migrateLedger } from '../../src/ledger/open-ledger';
 import { describeOnEachDatabase, forgetLastMigration, type TestDatabase } from '../support/ledgers';
 import { CliWorkspace } from './run-cli';
 
-describeOnEachDatabase('questions about a ledger that is not migrated', (databases) => {
+describeOnEachDatabase('reading from a ledger that is not migrated', (databases) => {
   let workspace: CliWorkspace;
   let database: TestDatabase;
   let environment: Readonly<Record<string, string>>;
@@ -30,33 +30,33 @@ describeOnEachDatabase('questions about a ledger that is not migrated', (databas
     return rows.map(({ name }) => name);
   }
 
-  it('costs and doctor take a missing ledger for one that nobody has needed yet, and make none', async () => {
+  it('costs and doctor treat a missing ledger as not needed yet, and create none', async () => {
     const { status, stdout } = await workspace.run(['costs'], environment);
     expect([status, stdout]).toEqual([
       0,
-      expect.stringMatching(`^Nothing was spent yet: there is no .* ${databases.name} `),
+      expect.stringMatching(`^Nothing has been spent yet: there is no .* ${databases.name} `),
     ]);
     expect(await ledgerCheck()).toMatchObject({
       status: 'skipped',
-      detail: expect.stringContaining('made by the first start'),
+      detail: expect.stringContaining('the first start or setup creates it'),
     });
     // All of them: nobody has applied any before.
     expect(await migrateLedger(database.location)).toEqual(await migrationsApplied());
   });
 
-  it('doctor gives pending migrations as something to do, and does not do it', async () => {
+  it('doctor reports pending migrations and does not apply them', async () => {
     const migrated = await migrateLedger(database.location);
     expect((await ledgerCheck()).status).toBe('ok');
     await forgetLastMigration(database);
     expect(await ledgerCheck()).toMatchObject({
       status: 'failed',
-      detail: expect.stringContaining(`pending: ${migrated.at(-1)}`),
+      detail: expect.stringContaining(`pending migrations: ${migrated.at(-1)}`),
       advice: expect.stringContaining('npx bellwether setup'),
     });
     expect(await migrationsApplied()).toEqual(migrated.slice(0, -1));
   });
 
-  it('costs of an older ledger end with status 1 and say what to run', async () => {
+  it('with an older ledger, costs ends with status 1 and says what to run', async () => {
     const migrated = await migrateLedger(database.location);
     await forgetLastMigration(database);
     const { status, stdout, stderr } = await workspace.run(['costs'], environment);

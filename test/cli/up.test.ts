@@ -11,7 +11,7 @@ describe('bellwether up', () => {
   beforeAll(() => up.start());
   afterAll(() => up.remove());
 
-  test('a chat in another process is answered', async () => {
+  test('a chat in another process gets an answer', async () => {
     const { status, stdout } = await up.run('chat', 'Where is my order [ref:one]?', '--session', 's-1', '--json');
     expect(status).toBe(0);
     expect(JSON.parse(stdout)).toMatchObject({ session_id: 's-1', success: true, provider: 'holysheep-primary' });
@@ -19,7 +19,7 @@ describe('bellwether up', () => {
     expect(unfit).toMatchObject({ status: 2, stderr: expect.stringContaining('--session may hold') });
   });
 
-  test('says plainly that providers are simulated while no key is set, and where everything runs', () => {
+  test('says plainly that providers are simulated if no key is set, and where everything runs', () => {
     const { output } = up;
     expect(output).toContain('SIMULATED');
     expect(output).toContain('No API key is set');
@@ -27,7 +27,7 @@ describe('bellwether up', () => {
     expect(output).toContain(`BELLWETHER_DATA_DIR=${up.dataDirectory} npx bellwether chat`);
   });
 
-  test('an OpenAI client is answered as the printed line says', async () => {
+  test('an OpenAI client gets an answer with the printed settings', async () => {
     const printed = printedGateway();
     expect(await complete(printed)).toMatchObject({ object: 'chat.completion', model: 'deepseek-v3.2' });
     expect(await complete(printed, { stream: true })).toContain('data: [DONE]');
@@ -35,7 +35,7 @@ describe('bellwether up', () => {
     expect(up.output).toContain(`curl ${printed.url}/chat/completions`);
   });
 
-  test('the link to the UI opens it and is for its owner alone', async () => {
+  test('the printed link opens the UI, and only its owner can read it', async () => {
     const link = new URL(printedUi());
     expect(statSync(join(up.dataDirectory, 'temporal-ui-token')).mode & 0o777).toBe(0o600);
     expect((await fetch(`${link.origin}/api/v1/namespaces`)).status).toBe(401);
@@ -44,20 +44,20 @@ describe('bellwether up', () => {
     expect(await namespaces.text()).toContain('NAMESPACE_STATE_REGISTERED');
   });
 
-  test('a second one on the same data directory says so and leaves the first alone', async () => {
+  test('a second one in the same data directory says so and leaves the first alone', async () => {
     const second = await up.run('up', ...anyPorts);
     expect(second.status).toBe(1);
     expect(second.stderr).toContain('already running');
     expect((await up.run('chat', 'Still there?')).status).toBe(0);
   });
 
-  test('a port that is no port is refused before anything starts', async () => {
+  test('an invalid port is refused before anything starts', async () => {
     const refused = await up.run('up', '--port', '70000');
     expect(refused.status).toBe(2);
     expect(refused.stderr).toContain('0 to 65535');
   });
 
-  test('after a restart a conversation goes on where it was, and key and link are the same', async () => {
+  test('after a restart, a conversation continues, and key and link are the same', async () => {
     const first = await up.run('chat', 'Where is my order [ref:two]?', '--session', 's-2', '--json');
     const [gateway, ui] = [printedGateway(), new URL(printedUi())];
     expect(await up.stop()).toBe(0);

@@ -14,7 +14,7 @@ function environmentOf(taskQueue: string): Record<string, string> {
   return { TEMPORAL_ADDRESS: address, TEMPORAL_NAMESPACE: namespace, BELLWETHER_TASK_QUEUE: taskQueue };
 }
 
-test('a worker of this host that polls is healthy', async () => {
+test('a polling worker on this host is healthy', async () => {
   const { address, namespace } = sharedTemporal();
   const taskQueue = unique('health');
   const connection = await NativeConnection.connect({ address });
@@ -34,14 +34,14 @@ test('a worker of this host that polls is healthy', async () => {
   }
 });
 
-test('a task queue that nobody of this host polls is not healthy', async () => {
+test('a task queue that no worker on this host polls is not healthy', async () => {
   const taskQueue = unique('nobody');
   const { status, stderr } = await workspace.run(['worker-health'], environmentOf(taskQueue));
   expect(status).toBe(1);
   expect(stderr).toContain(`polled task queue "${taskQueue}"`);
 });
 
-test('a Temporal that does not answer is told by its address', async () => {
+test('if Temporal does not answer, the error names its address', async () => {
   const { status, stderr } = await workspace.run(['worker-health'], { TEMPORAL_ADDRESS: '127.0.0.1:1' });
   expect(status).toBe(1);
   expect(stderr).toMatch(/Temporal does not answer at 127\.0\.0\.1:1 .*set TEMPORAL_ADDRESS/);

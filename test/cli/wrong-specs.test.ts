@@ -29,11 +29,11 @@ it.each<[flags: Flags, said: string]>([
   [{ from: '' }, '--from must be a non-empty string'],
   [{ from: 'a b' }, `--from ${asciiOnly}`],
   [{ to: 'ä' }, `--to ${asciiOnly}`],
-  [{ to: 'legacy' }, '--to must be another arm than --from (legacy)'],
+  [{ to: 'legacy' }, '--to must be a different arm from --from (legacy)'],
   [{ actor: '' }, '--actor must be a non-empty string'],
   [{ interval: 1 }, '--interval must be a duration from 100 ms to 8784 h, not 1 ms'],
   [{ interval: 367 * 24 * 3_600_000 }, '--interval must be a duration from 100 ms to 8784 h, not 8808 h'],
-])('options %j are refused by the name of the option', async (flags, said) => {
+])('the error names the option: %j', async (flags, said) => {
   expect(await refusalOf(flags)).toBe(said);
 });
 
@@ -41,8 +41,8 @@ it.each<[written: string, said: string]>([
   // What the values mean together or in the rollout.
   ['name: two words', `name ${asciiOnly}`],
   ['baselineArm: ""', 'baselineArm must be a non-empty string'],
-  ['{ baselineArm: a, canaryArm: a }', 'canaryArm must be another arm than baselineArm (a)'],
-  ['canaryArm: legacy', 'canaryArm must be another arm than --from (legacy)'],
+  ['{ baselineArm: a, canaryArm: a }', 'canaryArm must be a different arm from baselineArm (a)'],
+  ['canaryArm: legacy', 'canaryArm must be a different arm from --from (legacy)'],
   ['actor: ""', 'actor must be a non-empty string'],
   ['steps: []', 'steps must be a list of 1 to 50 steps'],
   [
@@ -84,7 +84,7 @@ it.each<[written: string, said: string]>([
   ],
   // What is written.
   ['7', 'spec.yaml: the file must be an object'],
-  ['gates: { alfa: 0.1 }', 'spec.yaml: gates.alfa: is not a setting; look for a typing mistake'],
+  ['gates: { alfa: 0.1 }', 'spec.yaml: gates.alfa: is not a setting; check the spelling'],
   ['takeOver: maybe', 'spec.yaml: takeOver: must be a boolean'],
   ['plan: 71h', 'spec.yaml: plan: must be "72h" or "guide"'],
   [
@@ -102,6 +102,6 @@ it.each<[written: string, said: string]>([
     'freezeWindows: [{ from: tomorrow, to: 2026-12-01T00:00:00Z }]',
     'spec.yaml: freezeWindows[0].from: must be an ISO time with its zone, like 2026-11-27T00:00:00Z',
   ],
-])('a file with %s is refused by the name of its field', async (written, said) => {
+])('the error names the field of a file with %s', async (written, said) => {
   expect(await refusalOf({}, written)).toBe(said);
 });

@@ -22,7 +22,7 @@ afterAll(async () => {
 
 const messages = [{ role: 'user', content: 'Where is my order?' }] as const;
 
-test('a turn that begins beside its worker is handed to it with the answer to its start', async () => {
+test('a turn that starts in its worker’s process gets its first task with the answer to its start', async () => {
   const turnId = unique('turn');
   await expect(client.complete({ turnId, messages })).resolves.toMatchObject({ turn_id: turnId, success: true });
 
@@ -31,7 +31,7 @@ test('a turn that begins beside its worker is handed to it with the answer to it
   expect(started?.workflowExecutionStartedEventAttributes).toMatchObject({ eagerExecutionAccepted: true });
 });
 
-test('the same turn again, and by another client, gets the same answer from one call', async () => {
+test('sending the same turn again, even from another client, returns the same answer from one call', async () => {
   const turnId = unique('turn');
   await service.simulator.clearCalls();
   const replies = await Promise.all(
@@ -42,7 +42,7 @@ test('the same turn again, and by another client, gets the same answer from one 
   expect(await service.simulator.calls()).toHaveLength(1);
 });
 
-test("a session's turns go on as ever", async () => {
+test('turns of a session work as before', async () => {
   const sessionId = unique('session');
   await expect(client.send({ sessionId, content: 'Hello' })).resolves.toMatchObject({ success: true });
 });

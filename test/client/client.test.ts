@@ -42,24 +42,27 @@ const bad: readonly [string, Partial<SendOptions>, string][] = [
   ['an idle timeout of a millisecond', { idleTimeoutMs: 1 }, 'idleTimeoutMs must be a whole number of at least 1000'],
 ];
 
-test.each(bad)('%s is refused before anything starts, naming field and limit', async (_, options, message) => {
-  const call = service.client.send({ sessionId: unique('session'), content: 'Hello', ...options });
-  await expect(call).rejects.toThrow(InvalidInputError);
-  await expect(call).rejects.toThrow(message);
-});
+test.each(bad)(
+  '%s is refused before anything starts, and the error names field and limit',
+  async (_, options, message) => {
+    const call = service.client.send({ sessionId: unique('session'), content: 'Hello', ...options });
+    await expect(call).rejects.toThrow(InvalidInputError);
+    await expect(call).rejects.toThrow(message);
+  },
+);
 
 test('a one-shot request without messages is refused', async () => {
   await expect(service.client.complete({ messages: [] })).rejects.toThrow(InvalidInputError);
 });
 
-test('a session that nobody wrote in is not found, by every question', async () => {
+test('every read of a session that does not exist fails with not found', async () => {
   const sessionId = unique('nobody');
   await expect(service.client.transcript(sessionId)).rejects.toThrow(ConversationNotFoundError);
   await expect(service.client.spend(sessionId)).rejects.toThrow(ConversationNotFoundError);
   await expect(service.client.close(sessionId)).rejects.toThrow(ConversationNotFoundError);
 });
 
-test('without a worker the deadline ends the waiting, and says that the turn goes on', async () => {
+test('without a worker, the wait ends at the deadline and says that the turn goes on', async () => {
   const sessionId = unique('session');
   const turn = { sessionId, turnId: unique('turn'), content: 'Hello' };
   await expect(service.client.send({ ...turn, deadlineMs: 500 })).rejects.toThrow(DeadlineExceededError);
@@ -69,7 +72,7 @@ test('without a worker the deadline ends the waiting, and says that the turn goe
   await worker.stop();
 });
 
-test('a client that disconnects ends its waiting, and the turn goes on', async () => {
+test('a client that disconnects stops waiting, and the turn goes on', async () => {
   const { address, namespace, taskQueue } = service.settings.temporal;
   const client = await connect({ temporal: { address, namespace, taskQueue }, connectTimeoutMs: patienceMs });
   const turnId = unique('turn');
@@ -85,7 +88,7 @@ test('a client that disconnects ends its waiting, and the turn goes on', async (
   await worker.stop();
 });
 
-test('a client that disconnects also ends the waiting of turns that wait for others of their session', async () => {
+test('a client that disconnects also stops waiting for queued turns of the session', async () => {
   const { address, namespace, taskQueue } = service.settings.temporal;
   const client = await connect({ temporal: { address, namespace, taskQueue }, connectTimeoutMs: patienceMs });
   const sessionId = unique('session');
@@ -98,7 +101,7 @@ test('a client that disconnects also ends the waiting of turns that wait for oth
   await ended;
 });
 
-test('a message whose conversation ended before it took the message starts another one', async () => {
+test('a message whose conversation ended before taking it starts a new conversation', async () => {
   const sessionId = unique('session');
   const reply = service.client.send({ sessionId, content: 'Hello' });
   // Without a worker the message stays what the server has in hand and nobody has accepted.
@@ -112,7 +115,7 @@ test('a message whose conversation ended before it took the message starts anoth
   await worker.stop();
 });
 
-test('a Temporal that is not there is told with its address and what to do', async () => {
+test('an unreachable Temporal is reported with its address and what to do', async () => {
   const address = `127.0.0.1:${await findFreePort('127.0.0.1')}`;
   const error: unknown = await connect({ temporal: { address } }).catch((caught: unknown) => caught);
   expect(error).toBeInstanceOf(TemporalUnreachableError);
@@ -121,7 +124,7 @@ test('a Temporal that is not there is told with its address and what to do', asy
   expect((error as BellwetherError).message).toContain('TEMPORAL_ADDRESS');
 });
 
-test('a namespace that is not there is told, instead of waited for', async () => {
+test('a missing namespace is reported at once', async () => {
   const { address } = service.settings.temporal;
   const client = await connect({ temporal: { address, namespace: 'nowhere' }, connectTimeoutMs: patienceMs });
   const reply = client.send({ sessionId: unique('session'), content: 'Hello' });

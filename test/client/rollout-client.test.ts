@@ -41,7 +41,7 @@ function unluckyOperator(): RolloutClient {
   return new RolloutClient(client, rollouts.service.settings.temporal.taskQueue);
 }
 
-test('commands and starts that no worker looked at are sent again, and carried out once', async () => {
+test('commands and starts that no worker handled are sent again, and carried out once', async () => {
   const spec = unhurriedRolloutSpec();
   const operator = unluckyOperator();
   expect(await operator.start(spec)).toMatchObject({ spec, state: { phase: 'Progressing' } });
@@ -52,7 +52,7 @@ test('commands and starts that no worker looked at are sent again, and carried o
 describe('a rollback through the client', () => {
   const input = { actor: 'ann', reason: 'complaints' };
 
-  it('is written into the ledger when the workflow is gone; once more changes nothing', async () => {
+  it('is written into the ledger if the workflow is gone; repeating it changes nothing', async () => {
     const { service } = rollouts;
     const { rollouts: operator, ledger } = service;
     const spec = unhurriedRolloutSpec();
@@ -68,7 +68,7 @@ describe('a rollback through the client', () => {
     expect(await service.auditProblem()).toBeNull();
   });
 
-  it('is left to the workflow where one runs', async () => {
+  it('is left to the workflow if one runs', async () => {
     const { rollouts: operator, ledger } = rollouts.service;
     const spec = unhurriedRolloutSpec();
     await rollouts.begin(spec);
@@ -100,7 +100,7 @@ describe('a rollback through the client', () => {
     expect(await rollouts.service.auditProblem()).toBeNull();
   });
 
-  it('is refused for what has ended otherwise, and for what nobody knows', async () => {
+  it('is refused for a rollout that has ended in another way, and for an unknown rollout', async () => {
     const { rollouts: operator, ledger } = rollouts.service;
     const left = unhurriedRolloutSpec();
     await (await rollouts.begin(left)).terminate('by hand');

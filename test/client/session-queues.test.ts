@@ -29,7 +29,7 @@ function heldTurn(sessionId = 's', deadlineMs = 60_000) {
 
 const settled = () => new Promise((resolve) => setImmediate(resolve));
 
-test('turns of a session are sent one at a time, in order, and those of other sessions beside them', async () => {
+test('turns of a session are sent one at a time, in order, and those of other sessions in parallel', async () => {
   const queues = new SessionQueues();
   const [first, second, other] = [heldTurn(), heldTurn(), heldTurn('other')];
   const answers = [first, second, other].map(({ turn }) => queues.answer(turn));
@@ -44,7 +44,7 @@ test('turns of a session are sent one at a time, in order, and those of other se
   await expect(Promise.all(answers)).resolves.toEqual(['1', '2', '3']);
 });
 
-test('a turn that fails makes way for the next', async () => {
+test('a turn that fails makes room for the next', async () => {
   const queues = new SessionQueues();
   const [first, second] = [heldTurn(), heldTurn()];
   const answers = [queues.answer(first.turn), queues.answer(second.turn)];
@@ -54,7 +54,7 @@ test('a turn that fails makes way for the next', async () => {
   await expect(answers[1]).resolves.toBe('2');
 });
 
-test('one turn more than may be unfinished is refused without being sent, until one has ended', async () => {
+test('one turn too many is refused without being sent, until one has ended', async () => {
   const queues = new SessionQueues();
   const turns = Array.from({ length: limits.maxQueuedTurns }, () => heldTurn());
   const answers = turns.map(({ turn }) => queues.answer(turn));
@@ -82,7 +82,7 @@ test('a turn whose deadline passes while it waits is never sent', async () => {
   expect(late.events).toEqual([]);
 });
 
-test('a turn whose caller has gone holds its place until it is over', async () => {
+test('a turn whose caller has gone keeps its place until it has ended', async () => {
   const queues = new SessionQueues();
   const [first, second] = [heldTurn(), heldTurn()];
   const answered = queues.answer(first.turn);
@@ -108,7 +108,7 @@ test('a session without turns is forgotten', async () => {
   expect(queues.size).toBe(0);
 });
 
-test('a deadline beyond what a timer can hold is no deadline that has passed', async () => {
+test('a deadline too far away for a timer does not count as passed', async () => {
   const queues = new SessionQueues();
   const [first, patient] = [heldTurn(), heldTurn('s', Number.MAX_SAFE_INTEGER)];
   const answers = [queues.answer(first.turn), queues.answer(patient.turn)];
@@ -118,7 +118,7 @@ test('a deadline beyond what a timer can hold is no deadline that has passed', a
   await expect(Promise.all(answers)).resolves.toEqual(['1', '2']);
 });
 
-test('a turn that comes again while it is unfinished takes no place: it waits until it is sent, and is then joined', async () => {
+test('a turn sent again while unfinished takes no new place: it waits until it is sent and then joins', async () => {
   const queues = new SessionQueues();
   const turns = Array.from({ length: limits.maxQueuedTurns }, () => heldTurn());
   const answers = turns.map(({ turn }) => queues.answer(turn));
@@ -136,7 +136,7 @@ test('a turn that comes again while it is unfinished takes no place: it waits un
   await Promise.all(answers);
 });
 
-test('a turn that comes again and was given up before it was sent is sent in its turn', async () => {
+test('a turn sent again after it was given up before sending is sent in its turn', async () => {
   const queues = new SessionQueues();
   const [first, late] = [heldTurn(), heldTurn('s', 1)];
   const answered = queues.answer(first.turn);
@@ -150,7 +150,7 @@ test('a turn that comes again and was given up before it was sent is sent in its
   await expect(Promise.all([answered, again])).resolves.toEqual(['1', '2']);
 });
 
-test('a turn that comes again has a deadline of its own', async () => {
+test('a turn that is sent again has its own deadline', async () => {
   const queues = new SessionQueues();
   const [first, second] = [heldTurn(), heldTurn()];
   const answers = [queues.answer(first.turn), queues.answer(second.turn)];

@@ -79,7 +79,7 @@ const reached = (attempt: number, ...ids: readonly string[]) =>
     patienceMs,
   );
 
-test('whoever waits for a turn that no worker survives is told, and it is ended; its session goes on with another message', async () => {
+test('a turn that no worker survives is ended and its caller is told; its session goes on with another message', async () => {
   const [turnId, sessionId] = [unique('turn'), unique('session')];
   await startTurn(turnId);
   await startConversation(sessionId);
@@ -94,7 +94,7 @@ test('whoever waits for a turn that no worker survives is told, and it is ended;
   await expect(service.client.send({ sessionId, content: 'And now?' })).resolves.toMatchObject({ success: true });
 }, 240_000);
 
-test('a worker ends what no worker survived before it takes a task, and lets everything else be', async () => {
+test('before its first task, a worker ends what no worker survived, and nothing else', async () => {
   const [hopeless, young] = [unique('turn'), unique('turn')];
   const hopelessId = turnWorkflowId(hopeless, null);
   await startTurn(hopeless);
@@ -121,7 +121,7 @@ test('a worker ends what no worker survived before it takes a task, and lets eve
   await expect(service.client.turn(young)).resolves.toMatchObject({ success: true });
 }, 240_000);
 
-test('what lost a worker and then only fails is left alone, and is answered once the code is put right', async () => {
+test('a task that lost a worker and then only fails is left alone, and is answered once the code is fixed', async () => {
   const [turnId, sessionId] = [unique('turn'), unique('session')];
   const ids = [turnWorkflowId(turnId, null), conversationWorkflowId(sessionId)] as const;
   await startTurn(turnId, patientTask);
@@ -159,7 +159,7 @@ test('what lost a worker and then only fails is left alone, and is answered once
   await expect(answers).resolves.toMatchObject([{ success: true }, { success: true }]);
 }, 240_000);
 
-test('a look that has no more time tells what it saw and where to go on', async () => {
+test('a check that runs out of time reports what it saw and where to continue', async () => {
   const ids = Array.from({ length: 60 }, () => unique('turn'));
   await Promise.all(ids.map((id) => startTurn(id)));
   const { taskQueue } = service.settings.temporal;
@@ -174,7 +174,7 @@ test('a look that has no more time tells what it saw and where to go on', async 
   expect(few).toMatchObject({ running: 50, next: expect.any(Uint8Array) as Uint8Array });
 });
 
-test('an operator sees what is stuck, doctor names it, and it can be ended', async () => {
+test('an operator sees what is stuck, doctor names it, and the operator can end it', async () => {
   const [turnId, sessionId] = [unique('turn'), unique('session')];
   await startTurn(turnId);
   await startConversation(sessionId);

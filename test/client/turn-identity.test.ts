@@ -48,7 +48,7 @@ test('streams of two sessions with the same turn id are two streams', async () =
   }
 });
 
-test('a one-shot turn is another turn in each session whose budget it counts on, and beside its conversation', async () => {
+test('a one-shot turn differs per session that it is charged to, and from the conversation’s turn', async () => {
   const turnId = unique('turn');
   const sessions = [unique('session'), unique('session')] as const;
   const ask = (ref: string, sessionId?: string) =>
@@ -77,26 +77,23 @@ const others: readonly [string, Partial<SendOptions>][] = [
   ['another key', { keyId: 'another-key' }],
   ['another temperature', { temperature: 1.5 }],
 ];
-test.each(others)(
-  'a turn id that comes again with %s is refused, and not answered with the old reply',
-  async (_, change) => {
-    const request = { turnId: unique('turn'), sessionId: unique('session'), content: 'Where is my order?' };
-    await service.client.send(request);
-    const again = service.client.send({ ...request, ...change });
-    await expect(again).rejects.toThrow(InvalidInputError);
-    await expect(again).rejects.toThrow(`turnId ${request.turnId} was used before, with another request.`);
-    const { turnId, sessionId } = request;
-    const alone = { turnId, sessionId, messages: user('Where is my order?') };
-    await service.client.complete(alone);
-    const { content = '', messages = user(content), ...options } = change;
-    const aloneAgain = service.client.complete({ ...alone, ...(content !== '' && { messages }), ...options });
-    if (Object.keys(change).includes('messages')) await aloneAgain;
-    else await expect(aloneAgain).rejects.toThrow(InvalidInputError);
-    expect(await callCount()).toBe(2);
-  },
-);
+test.each(others)('reusing a turn id with %s is refused, and does not return the old reply', async (_, change) => {
+  const request = { turnId: unique('turn'), sessionId: unique('session'), content: 'Where is my order?' };
+  await service.client.send(request);
+  const again = service.client.send({ ...request, ...change });
+  await expect(again).rejects.toThrow(InvalidInputError);
+  await expect(again).rejects.toThrow(`turnId ${request.turnId} was used before, with another request.`);
+  const { turnId, sessionId } = request;
+  const alone = { turnId, sessionId, messages: user('Where is my order?') };
+  await service.client.complete(alone);
+  const { content = '', messages = user(content), ...options } = change;
+  const aloneAgain = service.client.complete({ ...alone, ...(content !== '' && { messages }), ...options });
+  if (Object.keys(change).includes('messages')) await aloneAgain;
+  else await expect(aloneAgain).rejects.toThrow(InvalidInputError);
+  expect(await callCount()).toBe(2);
+});
 
-test('the same request that wants its answer another way is the same turn', async () => {
+test('the same request with another way of answering is the same turn', async () => {
   const request = { turnId: unique('turn'), sessionId: unique('session'), content: 'Where is my order?' };
   const first = await service.client.send({ ...request, modelOptions: { seed: 1, top_p: 1 } });
   const again = await service.client.send({ ...request, delivery: 'streamed', modelOptions: { top_p: 1, seed: 1 } });
@@ -104,7 +101,7 @@ test('the same request that wants its answer another way is the same turn', asyn
   expect(await callCount()).toBe(1);
 });
 
-test('a conversation that continued as new still knows what its turns were asked', async () => {
+test('a conversation that continued as new still knows the requests of its turns', async () => {
   const sessionId = unique('session');
   const request = { turnId: unique('turn'), sessionId, content: 'Where is my order?' };
   const earlier = { ...request, sessionId: unique('earlier-run') };

@@ -19,7 +19,7 @@ const messages = [{ role: 'user', content: 'Where is my order?' }] as const;
 const content = 'Where is my order?';
 const callsBegan = () => eventually('a call began', async () => (await service.simulator.calls()).length > 0);
 
-test('a one-shot turn is joined while it runs, and its reply is there afterwards', async () => {
+test('a one-shot turn can be joined while it runs, and its reply can be read afterwards', async () => {
   await service.simulator.setBehaviour(primaryModel, { latency: { kind: 'fixed', ms: 500 } });
   const turnId = unique('turn');
   const answer = service.client.complete({ turnId, messages });
@@ -30,7 +30,7 @@ test('a one-shot turn is joined while it runs, and its reply is there afterwards
   expect(await service.simulator.calls()).toHaveLength(1);
 });
 
-test('a turn of a session is joined while it runs, afterwards, and once the session is closed', async () => {
+test('a turn of a session can be joined while it runs, afterwards, and after the session is closed', async () => {
   await service.simulator.setBehaviour(primaryModel, { latency: { kind: 'fixed', ms: 500 } });
   const sessionId = unique('session');
   const turnId = unique('turn');
@@ -44,7 +44,7 @@ test('a turn of a session is joined while it runs, afterwards, and once the sess
   await expect(service.client.turn(turnId, { sessionId })).resolves.toEqual(joined);
 });
 
-test('a turn that was answered before its conversation continued as new is found in what was carried', async () => {
+test('a turn that was answered before its conversation continued as new is found in the state carried over', async () => {
   const sessionId = unique('session');
   const turnId = unique('turn');
   const reply = await service.client.send({ sessionId: unique('earlier-run'), turnId, content });
@@ -61,7 +61,7 @@ test('a turn that was answered before its conversation continued as new is found
   await expect(service.client.turn(turnId, { sessionId })).resolves.toEqual(reply);
 });
 
-test('a turn that nobody began is not found, in no session, in one and in one that is not there', async () => {
+test('an unknown turn is not found: without a session, in a session and in an unknown session', async () => {
   const sessionId = unique('session');
   await service.client.send({ sessionId, content });
   const turnId = unique('nothing');
@@ -71,7 +71,7 @@ test('a turn that nobody began is not found, in no session, in one and in one th
   await expect(service.client.turn(turnId)).rejects.toMatchObject({ code: 'turn-not-found' });
 });
 
-test('a turn that takes longer than its caller waits goes on, and one that is cancelled has failed', async () => {
+test('a turn that outlasts its caller’s wait goes on, and a cancelled turn has failed', async () => {
   // Every call: a turn whose first one is given up is answered by the next otherwise.
   await service.simulator.setBehaviour('*', { alwaysFault: { kind: 'silence' } });
   const turnId = unique('turn');

@@ -24,26 +24,26 @@ async function ended(waiting: Promise<unknown>): Promise<unknown> {
   return outcome;
 }
 
-test('passing faults are waited out', async () => {
+test('temporary faults are retried', async () => {
   const call = failing(...Array.from({ length: 8 }, () => new Passing()));
   expect(await ended(waitOut(call, { isPassing, deadlineAtMs: Date.now() + 60_000 }))).toBe('answer');
   expect(call).toHaveBeenCalledTimes(9);
 });
 
-test('a fault that lasts is thrown at once', async () => {
+test('a permanent fault is thrown at once', async () => {
   const call = failing(new Passing(), new Lasting());
   expect(await ended(waitOut(call, { isPassing, deadlineAtMs: Date.now() + 60_000 }))).toBeInstanceOf(Lasting);
   expect(call).toHaveBeenCalledTimes(2);
 });
 
-test('the last fault is thrown where the next try would come after the deadline', async () => {
+test('the last fault is thrown if the next try would be after the deadline', async () => {
   const faults = [new Passing('first'), new Passing('second'), new Passing('third')];
   // Tries begin after 0, 50 and 250 ms.
   expect(await ended(waitOut(failing(...faults), { isPassing, deadlineAtMs: Date.now() + 250 }))).toBe(faults[1]);
   expect(await ended(waitOut(failing(...faults), { isPassing, deadlineAtMs: Date.now() + 251 }))).toBe(faults[2]);
 });
 
-test('an abort ends the waiting at once, and no further try is made', async () => {
+test('an abort ends the wait at once and prevents another try', async () => {
   const waiting = new AbortController();
   const call = failing(new Passing());
   const answer = waitOut(call, { isPassing, deadlineAtMs: Date.now() + 60_000, signal: waiting.signal });

@@ -30,7 +30,7 @@ defaults: { temperature: 0 }
 `;
 
 describe('the configuration file', () => {
-  it('replaces what it names and leaves the rest as it was', () => {
+  it('overrides what it names and leaves the rest unchanged', () => {
     workspace.write('bellwether.config.yaml', fullFile);
     const { policy, providers } = workspace.load();
     expect(policy.defaultArm).toBe('openai');
@@ -48,6 +48,14 @@ describe('the configuration file', () => {
       firstAttempt: 'regular',
       usualLatencyMs: 6000,
       maxOutputTokens: 128_000,
+      // By its name.
+      maxThinkingTokens: 0,
+      requestRules: {
+        omit: ['temperature', 'top_p', 'presence_penalty', 'frequency_penalty'],
+        rename: { max_tokens: 'max_completion_tokens' },
+        exclusive: [],
+        developer: 'developer',
+      },
       streaming: true,
       continues: true,
       stream: { firstByteMs: 5_000, firstTokenMs: 10_000, idleMs: 4_000, totalMs: 120_000 },
@@ -69,7 +77,34 @@ describe('the configuration file', () => {
     expect(Object.keys(policy.arms)).toContain('holysheep');
   });
 
-  it('prices the same model by provider where it says so', () => {
+  it('says of a target what it takes and how much it thinks, in place of what is known by its name', () => {
+    const target = (fields: string) => `{ name: a, provider: holysheep, model: gemini-2.5-flash${fields} }`;
+    const load = (fields: string) => {
+      workspace.write('bellwether.config.yaml', `arms: { holysheep: { targets: [${target(fields)}] } }`);
+      return workspace.load().policy.arms['holysheep']?.targets[0];
+    };
+    expect(load('')).toMatchObject({
+      maxThinkingTokens: 24_576,
+      requestRules: { omit: [], rename: {}, exclusive: [], developer: 'system' },
+    });
+    expect(load(', maxThinkingTokens: 0, developer: developer')).toMatchObject({
+      maxThinkingTokens: 0,
+      requestRules: { omit: [], developer: 'developer' },
+    });
+    expect(
+      load(', omit: [seed, stream_options], rename: { max_tokens: max_new_tokens }, exclusive: [[temperature, top_p]]'),
+    ).toMatchObject({
+      maxThinkingTokens: 24_576,
+      requestRules: {
+        omit: ['seed', 'stream_options'],
+        rename: { max_tokens: 'max_new_tokens' },
+        exclusive: [['temperature', 'top_p']],
+        developer: 'system',
+      },
+    });
+  });
+
+  it('can price the same model per provider', () => {
     workspace.write('bellwether.config.yaml', fullFile);
     const target = workspace.load().policy.arms['openai']?.targets[1];
     expect(target?.price.inputNanoUsdPerMillion).toBe(6_000_000_000);
@@ -92,11 +127,11 @@ describe('the configuration file', () => {
     expect(workspace.load({ BELLWETHER_CONFIG: other }, third).policy.budgets.dayNanoUsd).toBe(9e9);
   });
 
-  it('lowers the default length of replies with the cap on it', () => {
+  it('a lower cap on replies also lowers their default length', () => {
     workspace.write('bellwether.config.yaml', 'budgets: { maxCompletionTokens: 400 }\n');
     expect(workspace.load().policy).toMatchObject({
       budgets: { maxCompletionTokens: 400 },
-      defaults: { temperature: 0.7, maxTokens: 400 },
+      defaults: { maxTokens: 400 },
     });
   });
 
@@ -105,7 +140,7 @@ describe('the configuration file', () => {
     expect(workspace.load().policy.defaultArm).toBe('holysheep');
   });
 
-  it('must be there when it is named, must be the only one, and must be YAML', () => {
+  it('must exist if it is named, must be the only one, and must be YAML', () => {
     expect(workspace.problems({ BELLWETHER_CONFIG: 'gone.yaml' })[0]).toMatch(/^BELLWETHER_CONFIG: there is no file/);
     workspace.write('bellwether.config.yaml', 'retry:\n  - {\n');
     expect(workspace.problems()[0]).toMatch(/^bellwether.config.yaml:\d+: /);
@@ -113,7 +148,7 @@ describe('the configuration file', () => {
     expect(workspace.problems()[0]).toMatch(/keep one/);
   });
 
-  it('must not refer to what it does not hold', () => {
+  it('must not refer to anything undefined', () => {
     workspace.write('bellwether.config.yaml', 'budgets: *nothing\n');
     expect(workspace.problems()).toEqual([expect.stringMatching(/^bellwether\.config\.yaml.*nothing/)]);
   });
@@ -151,7 +186,7 @@ describe('a problem of the configuration file', () => {
     ['a number as text', 'retry: { baseDelayMs: "10" }', '1: retry.baseDelayMs: must be a number'],
     ['an unknown choice', 'retry: { afterSilence: wait }', '1: retry.afterSilence: must be "retry" or "next-target"'],
     ['a stream without end', 'stream: { totalMs: 999999 }', '1: stream.totalMs: must be at most 480000'],
-    ['a limit that is none', 'stream: { tokenMs: 5 }', '1: stream.tokenMs: is not a setting'],
+    ['an unknown limit', 'stream: { tokenMs: 5 }', '1: stream.tokenMs: is not a setting'],
     [
       'a silence that is longer than the call',
       'stream: { idleMs: 9000, totalMs: 8000 }',
@@ -183,6 +218,41 @@ describe('a problem of the configuration file', () => {
       'arms: { a: { targets: [{ name: a, provider: holysheep, model: gpt-4.1, maxOutputTokens: 0 }] } }',
       '1: arms.a.targets[0].maxOutputTokens: must be at least 1',
     ],
+    [
+      'thoughts without end',
+      'arms: { a: { targets: [{ name: a, provider: holysheep, model: gpt-4.1, maxThinkingTokens: 1000001 }] } }',
+      '1: arms.a.targets[0].maxThinkingTokens: must be at most 1000000',
+    ],
+    [
+      'a request without its limit',
+      'arms: { a: { targets: [{ name: a, provider: holysheep, model: gpt-4.1, omit: [max_tokens] }] } }',
+      '1: arms.a.targets[0].omit[0]: must be a field that a request can do without; max_tokens bounds its price',
+    ],
+    [
+      'a field that is none',
+      'arms: { a: { targets: [{ name: a, provider: holysheep, model: gpt-4.1, omit: ["top p"] }] } }',
+      '1: arms.a.targets[0].omit[0]: must be the name of a field',
+    ],
+    [
+      'more answers than one',
+      'arms: { a: { targets: [{ name: a, provider: holysheep, model: gpt-4.1, rename: { seed: n } }] } }',
+      '1: arms.a.targets[0].rename.seed: must be another field',
+    ],
+    [
+      'two fields under one name',
+      'arms: { a: { targets: [{ name: a, provider: holysheep, model: gpt-4.1, rename: { seed: x, stop: x } }] } }',
+      '1: arms.a.targets[0].rename: must have a name of its own for each field',
+    ],
+    [
+      'a request without a model',
+      'arms: { a: { targets: [{ name: a, provider: holysheep, model: gpt-4.1, rename: { model: name } }] } }',
+      '1: arms.a.targets[0].rename: cannot rename model, messages or stream',
+    ],
+    [
+      'an unknown role',
+      'arms: { a: { targets: [{ name: a, provider: holysheep, model: gpt-4.1, developer: user }] } }',
+      '1: arms.a.targets[0].developer: must be "developer" or "system"',
+    ],
     ['an arm without targets', 'arms: { a: { targets: [] } }', '1: arms.a.targets: must have at least 1 entries'],
     ['an odd name', 'arms: { "a b": { targets: [] } }', '1: arms["a b"]: must be a name'],
     [
@@ -190,20 +260,24 @@ describe('a problem of the configuration file', () => {
       'providers: { a: { baseUrl: http://u:p@h/v1 } }',
       '1: providers.a.baseUrl: must not',
     ],
-    ['an address that is none', 'providers: { a: { baseUrl: ftp://h } }', '1: providers.a.baseUrl: must be an http or'],
+    ['an invalid address', 'providers: { a: { baseUrl: ftp://h } }', '1: providers.a.baseUrl: must be an http or'],
     ['a provider without address', 'providers: { a: {} }', '1: providers.a.baseUrl: is missing'],
     ['an unknown default', 'defaultArm: nowhere', '1: defaultArm: no arm named "nowhere"; there are: holysheep, leg'],
     ['an unknown arm of a user', 'pinnedUsers: { ann: nowhere }', '1: pinnedUsers.ann: no arm named "nowhere"; there'],
     ['a user id that is too long', `pinnedUsers: { ${'a'.repeat(201)}: legacy }`, '1: pinnedUsers.'],
     ['an arm that is a list', 'pinnedUsers: { "a b": [legacy] }', '1: pinnedUsers["a b"]: must be a string'],
-    ['a user id that no object can hold', 'pinnedUsers: { __proto__: legacy }', '1: pinnedUsers.__proto__: is no user'],
+    [
+      'a user id that no object can hold',
+      'pinnedUsers: { __proto__: legacy }',
+      '1: pinnedUsers.__proto__: cannot be a user id',
+    ],
     ['more than the cap', 'defaults: { maxTokens: 3000 }', '1: defaults.maxTokens: 3000 is over the hard cap'],
-  ])('is told by line and path: %s', (_, content, expected) => {
+  ])('is reported by line and path: %s', (_, content, expected) => {
     workspace.write('bellwether.config.yaml', content);
     expect(workspace.problems()).toContainEqual(expect.stringContaining(`bellwether.config.yaml:${expected}`));
   });
 
-  it('names what a wrong reference could have meant', () => {
+  it('lists the possible names for a wrong reference', () => {
     workspace.write(
       'bellwether.config.yaml',
       `arms:
@@ -222,12 +296,12 @@ describe('a problem of the configuration file', () => {
     ]);
   });
 
-  it('is an arm of one’s own without a word on which arm is the default', () => {
+  it('is a custom arm without a choice of the default arm', () => {
     workspace.write(
       'bellwether.config.yaml',
       'arms: { mine: { targets: [{ name: a, provider: holysheep, model: gpt-4.1 }] } }\n',
     );
-    expect(workspace.problems()).toEqual([expect.stringContaining('defaultArm: say which arm takes all turns')]);
+    expect(workspace.problems()).toEqual([expect.stringContaining('defaultArm: name the arm that takes all turns')]);
   });
 
   it('does not depend on names that every object has', () => {
@@ -237,7 +311,7 @@ describe('a problem of the configuration file', () => {
 });
 
 describe('bellwether.schema.json', () => {
-  it('is what the checks are, written down (npm run build && npm run schema)', () => {
+  it('matches the checks (npm run build && npm run schema)', () => {
     const written: unknown = JSON.parse(readFileSync(path.join(__dirname, '../../bellwether.schema.json'), 'utf8'));
     expect(written).toEqual(JSON.parse(JSON.stringify(configJsonSchema())));
   });

@@ -10,7 +10,7 @@ afterEach(() => workspace.remove());
 const newKey = () => randomBytes(32).toString('base64');
 
 describe('encryption keys', () => {
-  it('encrypt with the first and decrypt with all', () => {
+  it('encrypt with the first key and decrypt with all', () => {
     const [current, older] = [newKey(), newKey()];
     const { encryption } = workspace.load({ BELLWETHER_ENCRYPTION_KEYS: `2026-11:${current}, 2026-05:${older}` });
     expect(encryption?.activeKeyId).toBe('2026-11');
@@ -20,18 +20,18 @@ describe('encryption keys', () => {
     ]);
   });
 
-  it('may be in a file, one a line', () => {
+  it('may be in a file, one per line', () => {
     workspace.write('keys', `b:${newKey()}\na:${newKey()}\n`);
     const { encryption } = workspace.load({ BELLWETHER_ENCRYPTION_KEYS_FILE: 'keys' });
     expect([...(encryption?.keys.keys() ?? [])]).toEqual(['b', 'a']);
   });
 
   it.each([
-    ['is too short', 'a:c2hvcnQ=', 'entry 1 has 5 bytes where 32 are needed'],
+    ['is too short', 'a:c2hvcnQ=', 'entry 1 has 5 bytes, but a key needs 32'],
     ['has no id', newKey(), 'entry 1 is not id:base64'],
     ['is not base64', 'a:_____', 'entry 1 is not id:base64'],
-    ['has the id of another', `a:${newKey()},a:${newKey()}`, 'entry 2 has an id that an earlier entry has'],
-  ])('are refused, without their text, when one %s', (_, keys, problem) => {
+    ['has the id of another', `a:${newKey()},a:${newKey()}`, 'entry 2 has the same id as an earlier entry'],
+  ])('are refused, without showing them, if one %s', (_, keys, problem) => {
     const problems = workspace.problems({ BELLWETHER_ENCRYPTION_KEYS: keys });
     expect(problems).toEqual([expect.stringContaining(problem)]);
     for (const secret of keys.split(/[:,]/).filter((part) => part.length > 4)) {
@@ -39,14 +39,14 @@ describe('encryption keys', () => {
     }
   });
 
-  it('are refused when the file holds none', () => {
+  it('are refused if the file contains none', () => {
     workspace.write('keys', '\n');
     expect(workspace.problems({ BELLWETHER_ENCRYPTION_KEYS_FILE: 'keys' })).toEqual([
       'BELLWETHER_ENCRYPTION_KEYS holds no key',
     ]);
   });
 
-  it('are not switched off by a mistyped name', () => {
+  it('are not disabled by a misspelled name', () => {
     expect(workspace.problems({ BELLWETHER_ENCRYPTION_KEY: `a:${newKey()}` })).toEqual([
       'BELLWETHER_ENCRYPTION_KEY is not a setting: did you mean BELLWETHER_ENCRYPTION_KEYS?',
     ]);

@@ -15,6 +15,6 @@ test('a plain directory is not quoted', () => {
   expect(dataDirectoryPrefix('/srv/data', isSet)).toBe('BELLWETHER_DATA_DIR=/srv/data ');
 });
 
-test.each([{}, { BELLWETHER_DATA_DIR: '' }])('a directory that nobody named needs no prefix: %j', (environment) => {
+test.each([{}, { BELLWETHER_DATA_DIR: '' }])('a default directory needs no prefix: %j', (environment) => {
   expect(dataDirectoryPrefix('/srv/data', environment)).toBe('');
 });

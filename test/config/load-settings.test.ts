@@ -10,7 +10,7 @@ beforeEach(() => {
 afterEach(() => workspace.remove());
 
 describe('settings without any configuration', () => {
-  it('are the migration guide’s world', () => {
+  it('are those of the migration guide', () => {
     const { policy } = workspace.load();
     expect(policy.defaultArm).toBe('holysheep');
     expect(policy.arms['holysheep']?.targets).toMatchObject([
@@ -30,7 +30,7 @@ describe('settings without any configuration', () => {
       continues: true,
       stream: { firstByteMs: 5_000, firstTokenMs: 10_000, idleMs: 10_000, totalMs: 120_000 },
     });
-    expect(policy.defaults).toEqual({ temperature: 0.7, maxTokens: 2000 });
+    expect(policy.defaults).toEqual({ maxTokens: 2000 });
   });
 
   it('price all-CJK text at the legacy provider at the guide’s effective $8.40 per 1M tokens', () => {
@@ -38,7 +38,7 @@ describe('settings without any configuration', () => {
     expect(((price?.inputNanoUsdPerMillion ?? 0) * (price?.cjkMultiplierPercent ?? 0)) / 100).toBe(8_400_000_000);
   });
 
-  it('are simulated, embedded and kept in the working directory', () => {
+  it('are simulated, embedded and in the working directory', () => {
     const settings = workspace.load();
     expect(settings).toMatchObject({
       simulated: true,
@@ -56,7 +56,7 @@ describe('the settings of a process that calls no provider', () => {
   const load = (environment: Record<string, string>) =>
     loadSettings({ environment, workingDirectory: workspace.directory, callsProviders: false });
 
-  it('need no key, not even a file that is named for one', () => {
+  it('need no key, not even a missing key file', () => {
     const settings = load({ HOLYSHEEP_API_KEY_FILE: '/run/secrets/not-here' });
     expect(settings.simulated).toBe(false);
     expect(settings.providers[0]?.readApiKey({ refresh: true })).toBeUndefined();
@@ -68,26 +68,26 @@ describe('the settings of a process that calls no provider', () => {
     expect(Object.keys(withLegacy.policy.arms)).toEqual(['holysheep', 'legacy']);
   });
 
-  it('leave it to workers that a pinned user has no arm to go to', () => {
+  it('leave it to the workers if a pinned user has no arm', () => {
     workspace.write('bellwether.config.json', JSON.stringify({ pinnedUsers: { 'user-7': 'legacy' } }));
     expect(() => load({})).not.toThrow();
   });
 });
 
 describe('the environment', () => {
-  it('wins over .env', () => {
+  it('overrides .env', () => {
     workspace.write('.env', 'LOG_LEVEL=DEBUG\nREDIS_URL=redis://from-file:6379/0\n');
     const settings = workspace.load({ LOG_LEVEL: 'ERROR' });
     expect(settings.logLevel).toBe('error');
     expect(settings.redisUrl).toBe('redis://from-file:6379/0');
   });
 
-  it('is a problem when .env cannot be read', () => {
+  it('is a problem if .env cannot be read', () => {
     mkdirSync(path.join(workspace.directory, '.env'));
     expect(workspace.problems()).toEqual([expect.stringMatching(/^\.env in .* cannot be read: /)]);
   });
 
-  it('does not win with an empty variable', () => {
+  it('does not override with an empty variable', () => {
     workspace.write('.env', 'LOG_LEVEL=DEBUG\n');
     expect(workspace.load({ LOG_LEVEL: '' }).logLevel).toBe('debug');
   });
@@ -100,7 +100,7 @@ describe('the environment', () => {
     expect(workspace.load({ LOG_LEVEL: text }).logLevel).toBe(logLevel);
   });
 
-  it('says where providers, database and data are', () => {
+  it('sets the addresses of providers, database and data', () => {
     const settings = workspace.load({
       HOLYSHEEP_BASE_URL: 'http://127.0.0.1:9/v1/',
       LEGACY_BASE_URL: 'http://127.0.0.1:10/v1',
@@ -117,7 +117,7 @@ describe('the environment', () => {
     expect(settings.cacheDirectory).toBe('/var/cache/bellwether');
   });
 
-  it('never shows an address with a password in an error', () => {
+  it('never shows a URL with a password in an error', () => {
     const problems = workspace.problems({ DATABASE_URL: 'mysql://me:hunter2@host/db', REDIS_URL: 'not hunter2' });
     expect(problems).toHaveLength(2);
     expect(problems.join()).not.toContain('hunter2');
@@ -125,30 +125,30 @@ describe('the environment', () => {
 });
 
 describe('the legacy provider', () => {
-  it('is left out with its arm when nobody says where it is and the other one is real', () => {
+  it('is left out with its arm if it has no address and the other provider is real', () => {
     const settings = workspace.load({ HOLYSHEEP_API_KEY: 'k1' });
     expect(settings.providers.map((provider) => provider.name)).toEqual(['holysheep']);
     expect(Object.keys(settings.policy.arms)).toEqual(['holysheep']);
   });
 
-  it('needs an address once a user is pinned to its arm, unless it is simulated', () => {
+  it('needs an address if a user is pinned to its arm, unless it is simulated', () => {
     workspace.write('bellwether.config.yaml', 'pinnedUsers: { ann: legacy }');
     expect(workspace.problems({ HOLYSHEEP_API_KEY: 'k1' }).join()).toContain('LEGACY_BASE_URL');
     expect(Object.keys(workspace.load().policy.arms)).toContain('legacy');
   });
 
-  it('needs an address once it has a key', () => {
+  it('needs an address if it has a key', () => {
     const problems = workspace.problems({ HOLYSHEEP_API_KEY: 'k1', LEGACY_API_KEY: 'k2' });
     expect(problems).toEqual(['providers.legacy.baseUrl: is missing, and so is LEGACY_BASE_URL']);
   });
 });
 
 describe('simulation', () => {
-  it('ends when a provider of the default arm has a key', () => {
+  it('ends if a provider of the default arm has a key', () => {
     expect(workspace.load({ HOLYSHEEP_API_KEY: 'k1' }).simulated).toBe(false);
   });
 
-  it('ends for the key of any arm, as before a migration, when only the new provider has one here', () => {
+  it('ends if any arm has a key, as before a migration, when only the new provider has one here', () => {
     workspace.write('bellwether.config.yaml', 'defaultArm: legacy\n');
     const legacy = { LEGACY_BASE_URL: 'http://127.0.0.1:9/v1' };
     expect(workspace.load({ HOLYSHEEP_API_KEY: 'k1', ...legacy }).simulated).toBe(false);
@@ -156,12 +156,12 @@ describe('simulation', () => {
     expect(workspace.load(legacy).simulated).toBe(true);
   });
 
-  it('goes on with the placeholder that the guide’s .env holds', () => {
+  it('continues with the placeholder from the guide’s .env', () => {
     workspace.write('.env', 'HOLYSHEEP_API_KEY=YOUR_HOLYSHEEP_API_KEY\n');
     expect(workspace.load().simulated).toBe(true);
   });
 
-  it('is not for a provider that needs no key', () => {
+  it('does not apply to a provider that needs no key', () => {
     workspace.write(
       'bellwether.config.yaml',
       `
@@ -176,7 +176,7 @@ defaultArm: local
 });
 
 describe('Temporal', () => {
-  it('is where its own environment says', () => {
+  it('is at the address in its own environment', () => {
     const { temporal } = workspace.load({
       TEMPORAL_ADDRESS: 'temporal.example:7233',
       TEMPORAL_NAMESPACE: 'chat',
@@ -189,18 +189,18 @@ describe('Temporal', () => {
     });
   });
 
-  it('is where a profile of temporal.toml says', () => {
+  it('is at the address in a profile of temporal.toml', () => {
     const file = workspace.write('temporal.toml', '[profile.staging]\naddress = "staging:7233"\nnamespace = "s"\n');
     const { temporal } = workspace.load({ TEMPORAL_CONFIG_FILE: file, TEMPORAL_PROFILE: 'staging' });
     expect(temporal).toMatchObject({ address: 'staging:7233', namespace: 's' });
   });
 
-  it('is read from .env as well', () => {
+  it('can also be set in .env', () => {
     workspace.write('.env', 'TEMPORAL_ADDRESS=localhost:7233\n');
     expect(workspace.load().temporal.address).toBe('localhost:7233');
   });
 
-  it('is a problem when its file or profile is missing, or its file is broken, without a key in the words', () => {
+  it('is a problem if its file or profile is missing or its file is broken, and no key is shown', () => {
     expect(workspace.problems({ TEMPORAL_CONFIG_FILE: '/nowhere/temporal.toml' })).toEqual([
       'TEMPORAL_CONFIG_FILE: there is no file /nowhere/temporal.toml',
     ]);
@@ -213,7 +213,7 @@ describe('Temporal', () => {
 });
 
 describe('problems', () => {
-  it('are told all at once, from every source', () => {
+  it('are all reported at once, from every source', () => {
     workspace.write('bellwether.config.yaml', 'budget: {}\nretry: { maxAttemptsPerTarget: 0 }\n');
     const problems = workspace.problems({ LOG_LEVEL: 'LOUD', DATABASE_URL: 'mysql://x', TEMPORAL_PROFILE: 'none' });
     expect(problems).toHaveLength(5);

@@ -2,7 +2,7 @@ import { compressionFor, Pace, planMs } from '../../src/local/demo/pace';
 
 const planSeconds = planMs / 1_000;
 
-test('72 hours take a minute where the machine carries 250 turns a second and more', () => {
+test('72 hours take a minute on a machine that handles at least 250 turns a second', () => {
   for (const turnsPerSecond of [250, 300, 1_000]) expect(planSeconds / compressionFor(turnsPerSecond)).toBe(60);
 });
 
@@ -22,13 +22,13 @@ function paceAfter(slowdown: number, adjustments: number, pace = new Pace()): Pa
   return pace;
 }
 
-test('users send less while answers wait for the machine, but never nothing, and more again when it is quiet', () => {
+test('users send less while answers are slow, but never nothing, and more again afterwards', () => {
   const pace = paceAfter(10, 100);
   expect(pace).toMatchObject({ concurrentTurns: 8, concurrentWorkflows: 1 });
   paceAfter(1, 100, pace);
   expect(pace.concurrentTurns).toBe(pace.maximum);
 });
 
-test('a machine that is slow with few turns already is not made slower by fewer', () => {
+test('a machine that is slow even with few turns is not slowed further by fewer', () => {
   expect(paceAfter(2, 100).concurrentTurns).toBeGreaterThan(40);
 });

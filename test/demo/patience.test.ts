@@ -18,24 +18,24 @@ function doneAfter(looks: number) {
   return { work, look };
 }
 
-test('work is waited for as long as something moves, however slowly', async () => {
+test('a step may take as long as it makes progress, however slowly', async () => {
   const { work, look } = doneAfter(100);
   // Every fourth look finds a change.
   await expect(whileMoving(work, { turns: () => Math.floor(look() / 4) }, watch)).resolves.toBe('done');
 });
 
-test('what stands still is not waited for, although something else moves, and the error names it', async () => {
+test('a step without progress is given up although another one progresses, and the error names it', async () => {
   let turns = 0;
   const signs = { turns: () => (turns += 1), 'decisions of the rollout': () => 'the same' };
   await expect(whileMoving(never, signs, watch)).rejects.toThrow(/^Nothing has moved .*: decisions of the rollout\. /);
 });
 
-test('a sign that cannot be read ends the wait', async () => {
+test('an unreadable sign of progress ends the wait', async () => {
   const signs = { turns: () => Promise.reject(new Error('The ledger is closed.')) };
   await expect(whileMoving(never, signs, watch)).rejects.toThrow('The ledger is closed.');
 });
 
-test('work that fails is not waited for', async () => {
+test('a step that fails is given up', async () => {
   const failing = Promise.reject(new Error('The worker ended.'));
   await expect(whileMoving(failing, { turns: () => 0 }, watch)).rejects.toThrow('The worker ended.');
 });

@@ -18,7 +18,7 @@ test('docker-compose.yml keeps every promise', () => {
   expect(validateCompose(readCompose(projectDirectory), projectDirectory)).toEqual([]);
 });
 
-test('it holds the parts of a production set-up', () => {
+test('it has all parts of a production set-up', () => {
   expect(Object.keys(readCompose(projectDirectory).services).toSorted()).toEqual([
     'codec-server',
     'gateway',
@@ -39,17 +39,22 @@ test.each([
   ['capabilities that are kept', 'cap_drop: [ALL]', 'cap_drop: [NET_RAW]', /worker: keeps capabilities/],
   ['a port for everyone', "'127.0.0.1:7233:7233'", "'7233:7233'", /temporal: publishes 7233:7233 beyond loopback/],
   [
-    'a volume nobody declared',
+    'an undeclared volume',
     '  postgresql-data: {}',
     '  other: {}',
     /postgresql: volume postgresql-data is not declared/,
   ],
-  ['a volume nobody uses', '  postgresql-data: {}', '  postgresql-data: {}\n  left: {}', /volume left .* never used/],
-  ['a file that is not there', './deploy/postgres/roles.sql:', './deploy/gone.sql:', /gone\.sql does not exist/],
+  ['an unused volume', '  postgresql-data: {}', '  postgresql-data: {}\n  left: {}', /volume left .* never used/],
+  ['a missing file', './deploy/postgres/roles.sql:', './deploy/gone.sql:', /gone\.sql does not exist/],
   ['a file mounted writable', 'roles.sql:ro', 'roles.sql', /roles\.sql is mounted writable/],
   ['a secret that git would keep', './deploy/secrets/codec_token', './codec_token', /outside deploy\/secrets/],
-  ['a dependency that is not there', 'setup: { condition', 'set-up: { condition', /worker: depends on set-up/],
-  ['waiting for health nobody checks', /test: \[CMD, redis-cli.*\]/, 'disable: true', /worker: waits for redis/],
+  ['a missing dependency', 'setup: { condition', 'set-up: { condition', /worker: depends on set-up/],
+  [
+    'waiting for health without a health check',
+    /test: \[CMD, redis-cli.*\]/,
+    'disable: true',
+    /worker: waits for redis/,
+  ],
   [
     'a long-running service without a health check',
     /test: \[CMD, wget.*\]/,
@@ -72,12 +77,12 @@ test.each([
   expect(problemsWith(passage, replacement)).toContainEqual(expect.stringMatching(problem));
 });
 
-test('the image of our own carries the version of the package', () => {
+test('our own image has the version of the package', () => {
   const { version } = JSON.parse(readFileSync(join(projectDirectory, 'package.json'), 'utf8')) as { version: string };
   expect(readCompose(projectDirectory).services['worker']?.image).toBe(`bellwether:${version}`);
 });
 
-test('no secret stands in the file', () => {
+test('the file contains no secret', () => {
   for (const [name, { environment }] of Object.entries(readCompose(projectDirectory).services)) {
     for (const [variable, value] of Object.entries(environment)) {
       if (!/PASSWORD|KEY|TOKEN|SECRET|URL/.test(variable)) continue;
@@ -96,18 +101,18 @@ test('a worker gets more time to stop than its running calls may take', () => {
   expect(Number(stop)).toBeGreaterThan(grace);
 });
 
-test('a gateway gets more time to stop than its running requests may take, and its last words on top', () => {
+test('a gateway gets more time to stop than its running requests and its last messages may take', () => {
   const stop = /^(\d+)s$/.exec(String(readCompose(projectDirectory).services['gateway']?.['stop_grace_period']))?.[1];
   expect(Number(stop) * 1000).toBeGreaterThan(gatewayLimits.drainMs + 5_000);
 });
 
-test('keys of providers are only where providers are called, and where it is checked that they are well', () => {
+test('only services that call or check providers have their keys', () => {
   const services = Object.entries(readCompose(projectDirectory).services);
   const withKeys = services.filter(([, { volumes }]) => volumes.some((volume) => volume.includes('secrets/providers')));
   expect(withKeys.map(([name]) => name).toSorted()).toEqual(['setup', 'worker']);
 });
 
-describe('interpolation as compose does it', () => {
+describe('interpolation works as in compose', () => {
   const variables = { SET: 'value', EMPTY: '' };
 
   test.each([
@@ -122,7 +127,7 @@ describe('interpolation as compose does it', () => {
     expect(interpolate(value, variables)).toBe(expected);
   });
 
-  test('a required variable that is missing is an error with its message', () => {
+  test('a required variable that is missing is an error with its own message', () => {
     expect(() => interpolate('${MISSING:?run make-secrets}', variables)).toThrow(
       'MISSING is not set: run make-secrets',
     );

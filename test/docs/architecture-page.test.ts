@@ -24,11 +24,11 @@ const rules = section
     names: quoted(names),
   }));
 
-test('the table of rules is read', () => {
+test('the table of rules can be read', () => {
   expect(rules.length).toBeGreaterThan(15);
 });
 
-test.each(rules)('$rule: what the table names is declared in $file', ({ file, names }) => {
+test.each(rules)('$rule: $file declares what the table names', ({ file, names }) => {
   const source = readFileSync(join(projectDirectory, file), 'utf8');
   expect(names).not.toHaveLength(0);
   // `measure().advance` names a function and a field of its result.

@@ -59,7 +59,7 @@ describe('every command on the page', () => {
     expect(output).not.toContain('{"error":');
   });
 
-  testWithCurl('that has its answer beside it gets one with the same fields', async () => {
+  testWithCurl('with its answer on the page returns the same fields', async () => {
     const shown = blocks.flatMap((block, index) => {
       const command = blocks[index - 1];
       return block.language === 'json' && command?.language === 'sh'
@@ -72,7 +72,7 @@ describe('every command on the page', () => {
     }
   });
 
-  testWithCurl('that joins a stream gets what it has not yet got', async () => {
+  testWithCurl('that joins a stream gets only what it has not yet received', async () => {
     const joining = commands.find(({ text }) => text.includes('Last-Event-ID'));
     const output = await run(joining?.text ?? '');
     const [, rest = ''] = /"delta":\{"content":"([^"]+)"/.exec(output) ?? [];
@@ -89,7 +89,7 @@ function shapeOf(value: unknown): unknown {
   return Object.fromEntries(Object.entries(value).map(([name, field]) => [name, shapeOf(field)]));
 }
 
-test('the page shows the defaults that hold', () => {
+test('the page shows the actual defaults', () => {
   const shown = blocks.find(({ language, text }) => language === 'yaml' && text.includes('with the defaults'));
   const { stream, breaker, gateway } = defaultConfig;
   expect(parse(shown?.text ?? '')).toEqual({ stream, breaker, gateway });
@@ -100,7 +100,7 @@ const source = readdirSync(directory)
   .map((file) => readFileSync(join(directory, file), 'utf8'))
   .join('\n');
 
-test('the table of errors is the catalogue, as `npm run docs:errors` writes it', () => {
+test('the table of errors matches the catalogue (npm run docs:errors)', () => {
   const [, table = ''] = /<!-- errors:begin.*?-->(.*)<!-- errors:end -->/s.exec(page) ?? [];
   const cells = (line: string) => line.split('|').map((cell) => cell.trim().replace(/^-+$/, '---'));
   expect(table.trim().split('\n').map(cells)).toEqual(errorTable().map(cells));

@@ -1,6 +1,6 @@
 import { nearestRank, quantile } from '../../src/domain/quantile';
 
-test('a quantile is the smallest value that so many of all do not pass', () => {
+test('a quantile is the smallest value that this share of the values does not exceed', () => {
   const values = [4, 1, 3, 2];
   expect(quantile(values, 50)).toBe(2);
   expect(quantile(values, 51)).toBe(3);
@@ -8,7 +8,7 @@ test('a quantile is the smallest value that so many of all do not pass', () => {
   expect(values).toEqual([4, 1, 3, 2]);
 });
 
-test('of nothing there is none', () => {
+test('an empty list has none', () => {
   expect(quantile([], 95)).toBeUndefined();
 });
 

@@ -5,12 +5,12 @@ function take(count: number, next: () => number): number[] {
   return Array.from({ length: count }, next);
 }
 
-test('the same seed gives the same numbers, another seed others', () => {
+test('the same seed gives the same numbers, and another seed gives different ones', () => {
   expect(take(5, seededRandom('a'))).toEqual(take(5, seededRandom('a')));
   expect(take(5, seededRandom('a'))).not.toEqual(take(5, seededRandom('b')));
 });
 
-test('numbers are spread evenly from 0 to below 1', () => {
+test('numbers are evenly distributed from 0 to below 1', () => {
   const numbers = take(20_000, seededRandom('spread'));
   expect(numbers.every((number) => number >= 0 && number < 1)).toBe(true);
   const tenths = Array.from({ length: 10 }, (_, tenth) => numbers.filter((n) => Math.floor(n * 10) === tenth).length);
@@ -21,7 +21,7 @@ test('a fixed latency is always the same', () => {
   expect(sampleLatencyMs({ kind: 'fixed', ms: 25 }, 0.1, 0.9)).toBe(25);
 });
 
-test('a lognormal latency has the mean and the 95th percentile it was given', () => {
+test('a lognormal latency has the given mean and 95th percentile', () => {
   const random = seededRandom('latency');
   const latency = { kind: 'lognormal', meanMs: 420, p95Ms: 900 } as const;
   const samples = take(50_000, () => sampleLatencyMs(latency, random(), random())).toSorted((a, b) => a - b);

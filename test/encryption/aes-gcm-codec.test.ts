@@ -35,8 +35,8 @@ async function decryptionError(payload: Payload, by = codec): Promise<PayloadDec
   return error as PayloadDecryptionError;
 }
 
-describe('what Temporal is given', () => {
-  test('an encrypted payload says so, names its key and holds none of the text', async () => {
+describe('what Temporal receives', () => {
+  test('an encrypted payload says so, names its key and contains no plain text', async () => {
     const encoded = await encodeOne(toPayload({ content: 'a secret wish' }));
     expect(decodeUtf8(encoded.metadata!.encoding!)).toBe('binary/encrypted');
     expect(decodeUtf8(encoded.metadata!['encryption-key-id']!)).toBe('first');
@@ -44,7 +44,7 @@ describe('what Temporal is given', () => {
     expect(Buffer.from(PayloadMessage.encode(encoded).finish()).includes('secret')).toBe(false);
   });
 
-  test('the same text is never encrypted the same way twice', async () => {
+  test('the same text is never encrypted twice in the same way', async () => {
     const payload = toPayload('hello');
     const encoded = await codec.encode(Array.from({ length: 1_000 }, () => payload));
     expect(new Set(encoded.map((one) => Buffer.from(one.data!.subarray(0, 12)).toString('hex'))).size).toBe(1_000);
@@ -85,7 +85,7 @@ describe('round trips', () => {
     );
   });
 
-  test('2 MB, the most that Temporal takes, comes back whole', async () => {
+  test('2 MB, Temporal’s maximum, comes back complete', async () => {
     const data = randomBytes(2 * 1024 * 1024);
     const [decoded] = await codec.decode([
       await encodeOne({ metadata: { encoding: encodeUtf8('binary/plain') }, data }),
@@ -102,7 +102,7 @@ describe('round trips', () => {
 });
 
 describe('turning encryption on and rotating keys', () => {
-  test('a payload written before encryption was turned on passes untouched', async () => {
+  test('a payload from before encryption was turned on passes unchanged', async () => {
     const plain = toPayload({ content: 'from before' });
     const encrypted = await encodeOne(toPayload('from now'));
     const decoded = await codec.decode([plain, encrypted, {}]);
@@ -111,7 +111,7 @@ describe('turning encryption on and rotating keys', () => {
     expect(decoded[2]).toEqual({});
   });
 
-  test('after a rotation old payloads open and new ones use the new key', async () => {
+  test('after a rotation, old payloads can be read and new ones use the new key', async () => {
     const old = await encodeOne(toPayload('old'));
     const rotated = createPayloadCodec({
       activeKeyId: 'second',
@@ -126,7 +126,7 @@ describe('turning encryption on and rotating keys', () => {
     expect(decoded.map((payload) => defaultPayloadConverter.fromPayload(payload))).toEqual(['old', 'fresh']);
   });
 
-  test('a payload of a key that is not configured names the key and what to do', async () => {
+  test('the error for a payload with an unknown key names the key and says what to do', async () => {
     const other = createPayloadCodec({ activeKeyId: 'second', keys: new Map([['second', secondKey]]) });
     const error = await decryptionError(await encodeOne(toPayload('text')), other);
     expect(error.reason).toBe('unknown-key');
@@ -134,8 +134,8 @@ describe('turning encryption on and rotating keys', () => {
   });
 });
 
-describe('what must not open', () => {
-  test('a change of any one byte is noticed', async () => {
+describe('what must not be decrypted', () => {
+  test('a change of any one byte is detected', async () => {
     const encoded = await encodeOne(toPayload('some text'));
     for (let index = 0; index < encoded.data!.length; index += 1) {
       const data = Uint8Array.from(encoded.data!);
@@ -148,7 +148,7 @@ describe('what must not open', () => {
     expect.assertions(4 * encoded.data!.length);
   });
 
-  test('data cut short or made longer is noticed', async () => {
+  test('truncated or extended data is detected', async () => {
     const encoded = await encodeOne(toPayload('some text'));
     for (let length = 0; length < encoded.data!.length; length += 1) {
       const error = await decryptionError({ ...encoded, data: encoded.data!.subarray(0, length) });
@@ -158,7 +158,7 @@ describe('what must not open', () => {
     expect((await decryptionError({ ...encoded, data: longer })).reason).toBe('tampered');
   });
 
-  test('a payload moved to another key id does not open, even when both ids hold the same key', async () => {
+  test('a payload under another key id cannot be decrypted, even if both ids have the same key', async () => {
     const same = createPayloadCodec({
       activeKeyId: 'first',
       keys: new Map([
@@ -171,14 +171,14 @@ describe('what must not open', () => {
     expect((await decryptionError(moved, same)).reason).toBe('tampered');
   });
 
-  test('a payload of another codec is told apart from a broken one', async () => {
+  test('a payload of another codec is distinguished from a broken one', async () => {
     const foreign = { metadata: { encoding: encodeUtf8('binary/encrypted') }, data: randomBytes(64) };
     const error = await decryptionError(foreign);
     expect(error.reason).toBe('malformed');
     expect(error.message).toMatch(/different codec/);
   });
 
-  test('no error holds the key', async () => {
+  test('no error contains the key', async () => {
     const encoded = await encodeOne(toPayload('text'));
     const wrongKey = createPayloadCodec({ activeKeyId: 'first', keys: new Map([['first', secondKey]]) });
     const error = await decryptionError(encoded, wrongKey);
@@ -190,13 +190,13 @@ describe('what must not open', () => {
   });
 });
 
-describe('settings that cannot work', () => {
-  test('a key of another length is refused with its id and the command that makes a right one', () => {
+describe('invalid settings', () => {
+  test('a key of the wrong length is refused with its id and the command that makes a right one', () => {
     const settings = { activeKeyId: 'short', keys: new Map([['short', randomBytes(16)]]) };
     expect(() => createPayloadCodec(settings)).toThrow(/"short" has 16 bytes.*openssl rand/);
   });
 
-  test('an active key that is not configured is refused with the ids that are', () => {
+  test('an active key that is not configured is refused, and the error lists the configured ids', () => {
     const settings = { activeKeyId: 'gone', keys: new Map([['first', firstKey]]) };
     expect(() => createPayloadCodec(settings)).toThrow(/"gone".*configured: first/);
   });

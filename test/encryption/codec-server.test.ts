@@ -36,7 +36,7 @@ async function post(url: string, body: unknown, headers: Record<string, string> 
 }
 
 describe("Temporal's remote codec protocol", () => {
-  test('encode and decode are each other’s inverse, in proto JSON', async () => {
+  test('encode and decode are inverses, in proto JSON', async () => {
     const { url } = await start();
     const encoded = await post(`${url}/encode`, plain);
     expect(encoded.status).toBe(200);
@@ -48,19 +48,19 @@ describe("Temporal's remote codec protocol", () => {
     expect(decoded.body).toEqual(plain);
   });
 
-  test('payloads that are not encrypted come back as they are', async () => {
+  test('unencrypted payloads come back unchanged', async () => {
     const { url } = await start();
     expect((await post(`${url}/decode`, plain)).body).toEqual(plain);
     expect((await post(`${url}/decode`, { payloads: [] })).body).toEqual({ payloads: [] });
   });
 
-  test('a page of history as large as Temporal sends is taken, a larger body refused', async () => {
+  test('a page of history of Temporal’s largest size is accepted, a larger body is refused', async () => {
     const { url } = await start();
     expect((await post(`${url}/decode`, megabytes(6))).status).toBe(200);
     expect((await post(`${url}/decode`, megabytes(9))).status).toBe(413);
   });
 
-  test('a payload of an unknown key answers 400 and names the key', async () => {
+  test('a payload with an unknown key gets 400, and the error names the key', async () => {
     const { url } = await start();
     const other = createPayloadCodec({ activeKeyId: 'elsewhere', keys: new Map([['elsewhere', randomBytes(32)]]) });
     const [foreign] = await other.encode([defaultPayloadConverter.toPayload('x')]);
@@ -75,7 +75,7 @@ describe("Temporal's remote codec protocol", () => {
     ['payloads that are no objects', { payloads: ['x'] }],
     ['metadata of another type', { payloads: [{ metadata: 'secret words' }] }],
     ['data of another type', { payloads: [{ data: { secret: 'words' } }] }],
-  ])('%s answers 400 without quoting the body', async (_name, body) => {
+  ])('%s gets 400 without quoting the body', async (_name, body) => {
     const { url } = await start();
     const answer = await post(`${url}/decode`, body);
     expect(answer.status).toBe(400);
@@ -90,7 +90,7 @@ describe("Temporal's remote codec protocol", () => {
   });
 });
 
-describe('who may call it', () => {
+describe('access control', () => {
   test("a browser on the UI's page is allowed, with credentials and the namespace header", async () => {
     const { url } = await start();
     const preflight = await request(`${url}/decode`, {
@@ -125,7 +125,7 @@ describe('who may call it', () => {
     ['another password', `Basic ${Buffer.from(`${token}:me`).toString('base64')}`, 401],
     ['an unknown scheme', `Digest ${token}`, 401],
     ['nothing', '', 401],
-  ])('with a token set, %s answers as it must', async (_name, authorization, status) => {
+  ])('with a token set, %s is answered correctly', async (_name, authorization, status) => {
     const { url } = await start({ token });
     const answer = await post(`${url}/decode`, plain, authorization === '' ? {} : { authorization });
     expect(answer.status).toBe(status);
@@ -134,7 +134,7 @@ describe('who may call it', () => {
     expect(answer.headers['access-control-allow-origin']).toBe(uiOrigin);
   });
 
-  test('it listens on loopback unless told otherwise', async () => {
+  test('it listens on loopback by default', async () => {
     expect(new URL((await start()).url).hostname).toBe('127.0.0.1');
   });
 
@@ -146,13 +146,13 @@ describe('who may call it', () => {
     await expect(start({ host: '0.0.0.0', ...options })).rejects.toThrow(/--allow-remote and --token-file/);
   });
 
-  test('an address that other machines can reach is taken with flag and token', async () => {
+  test('an address that other machines can reach is accepted with --allow-remote and a token', async () => {
     const { port } = await start({ host: '0.0.0.0', allowRemote: true, token });
     const answer = await post(`http://127.0.0.1:${port}/decode`, plain, { authorization: `Bearer ${token}` });
     expect(answer.status).toBe(200);
   });
 
-  test('a token short enough to guess is refused', async () => {
+  test('a token that is short enough to guess is refused', async () => {
     await expect(start({ token: 'short' })).rejects.toThrow(/5 characters.*at least 24/);
   });
 });

@@ -13,7 +13,7 @@ import { createDataConverter } from '../../src/encryption/data-converter';
 const settings = { activeKeyId: 'first', keys: new Map([['first', randomBytes(32)]]) };
 const encrypting = loadDataConverter(createDataConverter(settings));
 
-test('arguments pass through Temporal data conversion encrypted and come back', async () => {
+test('arguments are encrypted by Temporal’s data conversion and come back', async () => {
   const input = { turnId: 'turn-1', content: '你好 secret wish' };
   const payloads = await encodeToPayloads(encrypting, input, 7);
   const wire = temporal.api.common.v1.Payloads.encode({ payloads: payloads ?? [] }).finish();
@@ -35,7 +35,7 @@ test('messages, stack traces and details of failures are encrypted and come back
   expect(decoded?.cause).toMatchObject({ message: 'secret cause' });
 });
 
-test("without encryption the data converter is Temporal's default", async () => {
+test('without encryption, the data converter is Temporal’s default', async () => {
   const plain = loadDataConverter(createDataConverter(undefined));
   expect(plain.payloadCodecs).toEqual([]);
   const payloads = await encodeToPayloads(plain, 'open');

@@ -30,7 +30,7 @@ describeOnEachDatabase('API keys in the ledger', (databases) => {
     expect(await ledger.keys.find('ccc')).toBeNull();
   });
 
-  test('are listed oldest first, without what proves them', async () => {
+  test('are listed oldest first, without their secrets', async () => {
     await ledger.keys.create(limited);
     await ledger.keys.create(newKey('aaa'));
     const { secretHash: _a, ...first } = newKey('aaa');
@@ -42,14 +42,14 @@ describeOnEachDatabase('API keys in the ledger', (databases) => {
     ]);
   });
 
-  test('created again are the same key, but an id is never given to another one', async () => {
+  test('created again are the same key, but an id never gets another key', async () => {
     await ledger.keys.create(limited);
     await ledger.keys.create(limited);
     await expect(ledger.keys.create({ ...limited, secretHash: 'other' })).rejects.toThrow('Create the key again');
     expect(await ledger.keys.find('bbb')).toMatchObject(limited);
   });
 
-  test('revoked again keep the first time; an unknown one is told', async () => {
+  test('revoked again keep the first time; an unknown key is reported', async () => {
     await ledger.keys.create(newKey('aaa'));
     expect(await ledger.keys.revoke('aaa', noonMs + 5)).toBe(true);
     expect(await ledger.keys.revoke('aaa', noonMs + 9)).toBe(true);
@@ -57,7 +57,7 @@ describeOnEachDatabase('API keys in the ledger', (databases) => {
     expect(await ledger.keys.revoke('ccc', noonMs)).toBe(false);
   });
 
-  test.each(['dayNanoUsd', 'totalNanoUsd'])('a %s that is no amount of money is refused', async (field) => {
+  test.each(['dayNanoUsd', 'totalNanoUsd'])('cannot have a %s that is no amount of money', async (field) => {
     await expect(ledger.keys.create(newKey('aaa', { [field]: 0.5 }))).rejects.toThrow(`${field} is 0.5`);
   });
 });

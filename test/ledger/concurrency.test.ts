@@ -33,7 +33,7 @@ async function highestWhile(
   }
 }
 
-describeOnEachDatabase('many callers at once', (databases) => {
+describeOnEachDatabase('many concurrent callers', (databases) => {
   let opened: TestLedger;
   let ledgers: readonly Ledger[];
   beforeEach(async () => {
@@ -45,7 +45,7 @@ describeOnEachDatabase('many callers at once', (databases) => {
     await opened.close();
   });
 
-  test('admit exactly what the cap pays for', async () => {
+  test('admit exactly as many turns as the cap pays for', async () => {
     const caps = { ...wideCaps, dayNanoUsd: 50 * 400 + 399 };
     const admissions = Promise.all(
       Array.from({ length: 150 }, (_, index) =>
@@ -62,7 +62,7 @@ describeOnEachDatabase('many callers at once', (databases) => {
   test.each([
     ['total', 'key:key', { totalNanoUsd: 50 * 400 + 399 }],
     ['day', 'key:key/day:2026-11-23', { dayNanoUsd: 50 * 400 + 399 }],
-  ])('admit exactly what the %s cap of their API key pays for', async (_title, scope, caps) => {
+  ])('admit exactly as many turns as the %s cap of their API key pays for', async (_title, scope, caps) => {
     await opened.ledger.keys.create(newKey('key', caps));
     // Sessions and days are shared with turns of another key and with turns of none, so that their locks meet.
     const keyIds = ['key', 'key', 'key', 'unknown', null];
@@ -107,7 +107,7 @@ describeOnEachDatabase('many callers at once', (databases) => {
     expect(states.at(-1)).toBe('reserved');
   });
 
-  test('record one turn as often as they like: its money moves once', async () => {
+  test('record one turn any number of times: its money moves once', async () => {
     await opened.ledger.admit(admitRequest('turn', 400));
     const record = turnRecord('turn', [settled(1, 120)]);
     const totals = await Promise.all(Array.from({ length: 30 }, (_, index) => ledgers[index % 3]!.recordTurn(record)));
@@ -115,7 +115,7 @@ describeOnEachDatabase('many callers at once', (databases) => {
     expect(await opened.ledger.costTotals()).toMatchObject({ costNanoUsd: 120, reservedNanoUsd: 0 });
   });
 
-  test('in several processes never pass the cap, and leave what they did not spend', async () => {
+  test('in several processes never exceed the cap, and release what they did not spend', async () => {
     const dayCapNanoUsd = 75_000;
     const run = { turns: 100, callers: 8, worstCaseNanoUsd: 900, costNanoUsd: 500, dayCapNanoUsd };
     const programs = ['a', 'b', 'c'].map((name) => {
@@ -176,7 +176,7 @@ describeOnEachDatabase('many callers at once', (databases) => {
   });
 });
 
-test('a SQLite write lock that another process holds is waited for without stopping this process', async () => {
+test('waiting for another process’s SQLite write lock does not block this process', async () => {
   const dataDirectory = mkdtempSync(join(tmpdir(), 'bellwether-ledger-'));
   const ledger = await openLedger({ dataDirectory });
   const holder = openSqliteFile(join(dataDirectory, 'ledger.db'));

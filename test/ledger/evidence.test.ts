@@ -124,7 +124,7 @@ describeOnEachDatabase('evidence', (databases) => {
     ...over,
   });
 
-  test('is what a naive count of the same turns says, and so are totals and spending', async () => {
+  test('matches a naive count of the same turns, and so do totals and spending', async () => {
     const { ledger } = opened;
     let runs = 0;
     const asked = fc.record({
@@ -148,11 +148,13 @@ describeOnEachDatabase('evidence', (databases) => {
       expect(rounded(await ledger.rollouts.armTotals(rollout))).toEqual(rounded(naiveTotals(counted)));
       expect(await ledger.rollouts.spending(rollout)).toEqual(naiveSpending(counted));
     });
-    await fc.assert(property, { numRuns: 40, interruptAfterTimeLimit: 40_000 });
+    // PostgreSQL takes five times as long for each.
+    const numRuns = databases.name === 'SQLite' ? 40 : 15;
+    await fc.assert(property, { numRuns, interruptAfterTimeLimit: 40_000 });
     expect(runs).toBeGreaterThan(1);
   });
 
-  test('of a rollout without turns is nothing', async () => {
+  test('is empty for a rollout without turns', async () => {
     const nothing = {
       turns: 0,
       users: 0,
@@ -178,7 +180,7 @@ describeOnEachDatabase('evidence', (databases) => {
     expect(await opened.ledger.rollouts.spending('nobody')).toEqual([]);
   });
 
-  test('counts a canary failure that its fallback rescued as a failure', async () => {
+  test('counts a first call that fails as a failure even if the fallback succeeds', async () => {
     const { ledger } = opened;
     const rescued = {
       first: { ...openEnd, latencyMs: 10_000 as const },
@@ -201,7 +203,7 @@ describeOnEachDatabase('evidence', (databases) => {
     });
   });
 
-  test('of traffic of late is by arm, pinned users and all, refused turns apart', async () => {
+  test('counts recent traffic by arm, including pinned users, with refused turns apart', async () => {
     const fresh = await openTestLedger(databases);
     const { ledger } = fresh;
     const admit = (turnId: string, userId: string, arm: string, atMs: number, caps = wideCaps) =>

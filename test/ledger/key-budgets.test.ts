@@ -33,7 +33,7 @@ describeOnEachDatabase('budgets of API keys', (databases) => {
     return Object.fromEntries(rows.map((row) => [row.scope, [Number(row.spent), Number(row.reserved)] as const]));
   }
 
-  test('a turn without a key counts on none', async () => {
+  test('a turn without a key counts against none', async () => {
     await ledger.admit(admitRequest('one', 400));
     await ledger.admit(admitRequest('two', 400, { keyId: null }));
     await ledger.recordTurn(turnRecord('one', [settled(1, 100)]));
@@ -45,7 +45,7 @@ describeOnEachDatabase('budgets of API keys', (databases) => {
     ['settled', settled(1, 120), 120],
     ['released', released(1), 0],
     ['unconfirmed', unconfirmed(1), 400],
-  ])('an attempt counts on the key and on its day, reserved and then %s', async (_state, settlement, spent) => {
+  ])('an attempt counts against the key and its day, reserved and then %s', async (_state, settlement, spent) => {
     await ledger.keys.create(newKey('abc'));
     await ledger.admit(admitRequest('turn', 400, { keyId: 'abc' }));
     expect(await ledger.attempts('turn')).toMatchObject([{ keyId: 'abc' }]);
@@ -58,7 +58,7 @@ describeOnEachDatabase('budgets of API keys', (databases) => {
     ['total', { totalNanoUsd: 1_000 }],
     ['day', { dayNanoUsd: 1_000 }],
   ])(
-    'a reservation that exactly fits the %s cap is admitted, one nano-dollar more is refused',
+    'a reservation that exactly fits the %s cap is admitted, and one nano-dollar more is refused',
     async (_title, caps) => {
       await ledger.keys.create(newKey('abc', caps));
       const keyId = 'abc';
@@ -70,7 +70,7 @@ describeOnEachDatabase('budgets of API keys', (databases) => {
     },
   );
 
-  test('a refusal leaves nothing reserved on session and day, and its request gets it again', async () => {
+  test('a refusal leaves no reservation on session and day, and repeating its request returns it again', async () => {
     await ledger.keys.create(newKey('abc', { totalNanoUsd: 399 }));
     await ledger.admit(admitRequest('one', 300, { keyId: 'abc' }));
     const request = admitRequest('two', 100, { keyId: 'abc' });
@@ -81,7 +81,7 @@ describeOnEachDatabase('budgets of API keys', (databases) => {
     expect(await ledger.attempts('two')).toEqual([]);
   });
 
-  test('a worst case above a cap by itself is refused', async () => {
+  test('a worst case above a cap is refused', async () => {
     await ledger.keys.create(newKey('abc', { dayNanoUsd: 0 }));
     expect(await ledger.admit(admitRequest('turn', 1, { keyId: 'abc' }))).toMatchObject({ scope: 'key' });
     expect(await database.query('select scope from budgets')).toEqual([]);
@@ -96,7 +96,7 @@ describeOnEachDatabase('budgets of API keys', (databases) => {
     expect(await ledger.admit(admitRequest('two', 400, { keyId: 'abc', caps }))).toMatchObject({ scope });
   });
 
-  test('a further attempt counts on them too, on the day it was reserved', async () => {
+  test('a second attempt counts against them too, on the day it was reserved', async () => {
     await ledger.keys.create(newKey('abc', { dayNanoUsd: 500, totalNanoUsd: 850 }));
     await ledger.admit(admitRequest('turn', 400, { keyId: 'abc' }));
     await ledger.settleAttempt('turn', unconfirmed(1));
@@ -108,7 +108,7 @@ describeOnEachDatabase('budgets of API keys', (databases) => {
     expect(await keyBudgets()).toEqual({ 'key:abc': [350, 0], [today]: [300, 0], [tomorrow]: [50, 0] });
   });
 
-  test.each(['revoked', 'unknown'])('a turn of a %s key that was let in is finished', async (state) => {
+  test.each(['revoked', 'unknown'])('an admitted turn of a %s key is finished', async (state) => {
     if (state === 'revoked') {
       await ledger.keys.create(newKey('abc', { totalNanoUsd: 1_000 }));
       await ledger.keys.revoke('abc', noonMs);
@@ -120,7 +120,7 @@ describeOnEachDatabase('budgets of API keys', (databases) => {
     expect(await keyBudgets()).toEqual({ 'key:abc': [500, 0], [today]: [500, 0] });
   });
 
-  test('what a key has spent stands in the list, of the day asked for and in all', async () => {
+  test('the list shows what a key has spent, on the given day and in total', async () => {
     for (const id of ['abc', 'unused']) await ledger.keys.create(newKey(id));
     await ledger.admit(admitRequest('one', 400, { keyId: 'abc' }));
     await ledger.recordTurn(turnRecord('one', [settled(1, 120)]));

@@ -45,7 +45,7 @@ describeOnEachDatabase('the ledger', (databases) => {
   }
 
   describe('admit', () => {
-    test('a new turn gets attempt 1 and its worst case is reserved on session and day', async () => {
+    test('a new turn gets attempt 1, and its worst case is reserved on session and day', async () => {
       const result = await ledger.admit(admitRequest('turn', 400));
       expect(result).toEqual({ kind: 'admitted', arm: 'holysheep', canary: false, attempt: 1, reservedNanoUsd: 400 });
       expect(await budgets()).toEqual({ 'day:2026-11-23': [0, 400], 'session:session': [0, 400] });
@@ -58,7 +58,7 @@ describeOnEachDatabase('the ledger', (databases) => {
       expect(await budgets()).toEqual({ 'day:2026-11-23': [0, 400], 'session:session': [0, 400] });
     });
 
-    test('a turn without a session counts on the day alone', async () => {
+    test('a turn without a session counts against the day only', async () => {
       await ledger.admit(admitRequest('turn', 400, { sessionId: null }));
       expect(await budgets()).toEqual({ 'day:2026-11-23': [0, 400] });
     });
@@ -75,7 +75,7 @@ describeOnEachDatabase('the ledger', (databases) => {
       expect(await budgets()).toEqual({ 'day:2026-11-23': [400, 400], 'session:session': [400, 400] });
     });
 
-    test('a reservation that exactly fits is admitted, one nano-dollar more is refused', async () => {
+    test('a reservation that exactly fits is admitted, and one nano-dollar more is refused', async () => {
       const caps = { sessionNanoUsd: 1_000, dayNanoUsd: 1_000 };
       expect(await ledger.admit(admitRequest('one', 600, { caps }))).toMatchObject({ kind: 'admitted' });
       expect(await ledger.admit(admitRequest('two', 401, { caps }))).toMatchObject({ kind: 'refused' });
@@ -96,19 +96,19 @@ describeOnEachDatabase('the ledger', (databases) => {
       expect(await ledger.attempts('two')).toEqual([]);
     });
 
-    test.each(['session', 'day'] as const)('a worst case above the %s cap by itself is refused', async (scope) => {
+    test.each(['session', 'day'] as const)('a worst case above the %s cap is refused', async (scope) => {
       const caps = { ...wideCaps, [`${scope}NanoUsd`]: 399 };
       expect(await ledger.admit(admitRequest('turn', 400, { caps }))).toMatchObject({ kind: 'refused', scope });
     });
 
-    test('a cap lowered below what is spent refuses and leaves nothing', async () => {
+    test('a cap lowered below the spending refuses and reserves nothing', async () => {
       await ledger.admit(admitRequest('one', 400));
       await ledger.recordTurn(turnRecord('one', [settled(1, 400)]));
       const refused = await ledger.admit(admitRequest('two', 1, { caps: { ...wideCaps, dayNanoUsd: 100 } }));
       expect(refused).toEqual({ kind: 'refused', scope: 'day', remainingNanoUsd: 0 });
     });
 
-    test('a closed session refuses, whether it was used before or not', async () => {
+    test('a closed session refuses, whether or not it was used before', async () => {
       await ledger.admit(admitRequest('one', 400));
       await ledger.closeSession('session', noonMs);
       await ledger.closeSession('session', noonMs + 1);
@@ -118,13 +118,13 @@ describeOnEachDatabase('the ledger', (databases) => {
       expect(await ledger.admit(unused)).toMatchObject({ kind: 'refused', scope: 'closed' });
     });
 
-    test('an attempt of a session that closes meanwhile can still be settled', async () => {
+    test('an attempt can still be settled if its session closes meanwhile', async () => {
       await ledger.admit(admitRequest('turn', 400));
       await ledger.closeSession('session', noonMs);
       expect(await ledger.recordTurn(turnRecord('turn', [settled(1, 100)]))).toMatchObject({ costNanoUsd: 100 });
     });
 
-    test('a turn refused today is admitted on the next day, with a budget of its own', async () => {
+    test('a turn refused today is admitted on the next day, with that day’s budget', async () => {
       const caps = { ...wideCaps, dayNanoUsd: 400 };
       await ledger.admit(admitRequest('one', 400, { caps }));
       expect(await ledger.admit(admitRequest('two', 400, { caps }))).toMatchObject({ kind: 'refused' });
@@ -135,7 +135,7 @@ describeOnEachDatabase('the ledger', (databases) => {
       expect(latencyMs).toBe(70);
     });
 
-    test('a refused request repeated after money came free is still refused', async () => {
+    test('a refused request is still refused if it is repeated after money became available', async () => {
       const caps = { ...wideCaps, dayNanoUsd: 400 };
       await ledger.admit(admitRequest('one', 400, { caps }));
       const request = admitRequest('two', 400, { caps });
@@ -145,7 +145,7 @@ describeOnEachDatabase('the ledger', (databases) => {
       expect(await ledger.admit(admitRequest('two', 400, { caps }))).toMatchObject({ kind: 'admitted' });
     });
 
-    test('an admitted turn refused on its second admission keeps the first attempt on its account', async () => {
+    test('an admitted turn that is refused at its second admission keeps its first attempt', async () => {
       const caps = { ...wideCaps, dayNanoUsd: 700 };
       await ledger.admit(admitRequest('turn', 400, { caps }));
       expect(await ledger.admit(admitRequest('turn', 400, { caps }))).toMatchObject({ kind: 'refused', scope: 'day' });
@@ -154,7 +154,7 @@ describeOnEachDatabase('the ledger', (databases) => {
       expect(await budgets()).toEqual({ 'day:2026-11-23': [400, 0], 'session:session': [400, 0] });
     });
 
-    test('an answered turn refused on a later admission stays answered', async () => {
+    test('an answered turn that is refused at a later admission stays answered', async () => {
       const caps = { ...wideCaps, dayNanoUsd: 700 };
       await ledger.admit(admitRequest('turn', 400, { caps }));
       await ledger.recordTurn(turnRecord('turn', [settled(1, 400)]));
@@ -162,14 +162,14 @@ describeOnEachDatabase('the ledger', (databases) => {
       expect(await outcomeOf('turn')).toBe('answered');
     });
 
-    test.each([0.5, -1, Number.NaN, 2 ** 53])('a worst case of %p is no amount of money', async (amount) => {
+    test.each([0.5, -1, Number.NaN, 2 ** 53])('a worst case of %p is not an amount of money', async (amount) => {
       await expect(ledger.admit(admitRequest('turn', amount))).rejects.toThrow('whole nano-dollars');
       expect(await budgets()).toEqual({});
     });
   });
 
   describe('reserveAttempt', () => {
-    test('gives the next number and posts what is open as unconfirmed', async () => {
+    test('gives the next number and posts an open attempt as unconfirmed', async () => {
       await ledger.admit(admitRequest('turn', 400));
       const next = reserveRequest('turn', 250, { reservation: reservation(250, { target: 'holysheep-fallback' }) });
       expect(await ledger.reserveAttempt(next)).toEqual({ kind: 'reserved', attempt: 2, reservedNanoUsd: 250 });
@@ -186,7 +186,7 @@ describeOnEachDatabase('the ledger', (databases) => {
       expect(await states('turn')).toEqual(['unconfirmed', 'released']);
     });
 
-    test('is refused like a turn, and leaves nothing reserved', async () => {
+    test('is refused like a turn and leaves nothing reserved', async () => {
       const caps = { ...wideCaps, sessionNanoUsd: 500 };
       await ledger.admit(admitRequest('turn', 400, { caps }));
       await ledger.settleAttempt('turn', settled(1, 350));
@@ -198,7 +198,7 @@ describeOnEachDatabase('the ledger', (databases) => {
       expect(await outcomeOf('turn')).toBeNull();
     });
 
-    test('says so when the turn was never admitted', async () => {
+    test('says so if the turn was never admitted', async () => {
       await expect(ledger.reserveAttempt(reserveRequest('nobody', 1))).rejects.toThrow(
         'turn nobody: it has no such turn',
       );
@@ -220,7 +220,7 @@ describeOnEachDatabase('the ledger', (databases) => {
     test.each([
       ['settled', settled(1, 120), 120],
       ['released', released(1), 0],
-    ])('an unconfirmed attempt becomes %s when its truth arrives', async (state, settlement, spent) => {
+    ])('an unconfirmed attempt becomes %s when its outcome arrives', async (state, settlement, spent) => {
       await ledger.admit(admitRequest('turn', 400));
       await ledger.settleAttempt('turn', unconfirmed(1));
       await ledger.settleAttempt('turn', settlement);
@@ -239,13 +239,13 @@ describeOnEachDatabase('the ledger', (databases) => {
       expect(await budgets()).toEqual({ 'day:2026-11-23': [spent, 0], 'session:session': [spent, 0] });
     });
 
-    test('an attempt counts on the day it was reserved, whenever it ends', async () => {
+    test('an attempt counts against the day it was reserved, whenever it ends', async () => {
       await ledger.admit(admitRequest('turn', 400));
       await ledger.settleAttempt('turn', settled(1, 120, { endedAtMs: noonMs + dayMs }));
       expect(await budgets()).toEqual({ 'day:2026-11-23': [120, 0], 'session:session': [120, 0] });
     });
 
-    test('says so when the attempt does not exist, and changes nothing', async () => {
+    test('says so if the attempt does not exist, and changes nothing', async () => {
       await ledger.admit(admitRequest('turn', 400));
       await expect(ledger.settleAttempt('turn', settled(2, 1))).rejects.toThrow('attempt 2 of turn turn');
       await expect(ledger.settleAttempt('nobody', settled(1, 1))).rejects.toThrow('attempt 1 of turn nobody');
@@ -277,7 +277,7 @@ describeOnEachDatabase('the ledger', (databases) => {
       expect(await ledger.recordTurn(turnRecord('turn', [settled(1, 120)], { atMs: noonMs + 9_000 }))).toEqual(first);
     });
 
-    test('a reservation that was given back before any call is no attempt', async () => {
+    test('a reservation that was returned before any call is not an attempt', async () => {
       await ledger.admit(admitRequest('turn', 400));
       await ledger.settleAttempt('turn', { ...released(1), outcome: 'circuit-open' });
       await ledger.reserveAttempt(reserveRequest('turn', 400));
@@ -293,7 +293,7 @@ describeOnEachDatabase('the ledger', (databases) => {
       expect(await outcomeOf('turn')).toBe('answered');
     });
 
-    test('what remains is of the day of the record, and latency is never negative', async () => {
+    test('the remaining budget is of the day of the record, and latency is never negative', async () => {
       await ledger.admit(admitRequest('turn', 400));
       const nextDay = turnRecord('turn', [settled(1, 400)], { dayCapNanoUsd: 1_000, atMs: noonMs + dayMs });
       expect(await ledger.recordTurn(nextDay)).toMatchObject({ remainingNanoUsd: 1_000, latencyMs: dayMs });
@@ -301,7 +301,7 @@ describeOnEachDatabase('the ledger', (databases) => {
       expect(await ledger.recordTurn(turnRecord('other', [], { atMs: noonMs - 1 }))).toMatchObject({ latencyMs: 0 });
     });
 
-    test('ends attempts of two days, each on its own', async () => {
+    test('ends attempts of two days, each on its own day', async () => {
       await ledger.admit(admitRequest('turn', 400));
       await ledger.reserveAttempt(reserveRequest('turn', 300, { atMs: noonMs + dayMs }));
       await ledger.recordTurn(turnRecord('turn', [settled(1, 40), settled(2, 30)]));
@@ -309,7 +309,7 @@ describeOnEachDatabase('the ledger', (databases) => {
       expect(await budgets()).toEqual(expected);
     });
 
-    test('says so when turn or attempt do not exist, and changes nothing', async () => {
+    test('says so if the turn or an attempt does not exist, and changes nothing', async () => {
       await expect(ledger.recordTurn(turnRecord('nobody', []))).rejects.toThrow('turn nobody: it has no such turn');
       await ledger.admit(admitRequest('turn', 400));
       await expect(ledger.recordTurn(turnRecord('turn', [settled(1, 5), settled(2, 5)]))).rejects.toThrow('attempt 2');
@@ -319,7 +319,7 @@ describeOnEachDatabase('the ledger', (databases) => {
   });
 
   describe('postAbandonedReservations', () => {
-    test('posts old reservations as unconfirmed, once, and leaves young and ended ones', async () => {
+    test('posts old reservations as unconfirmed, once, and leaves recent and ended ones', async () => {
       await ledger.admit(admitRequest('old', 400, { atMs: noonMs - 60_000 }));
       await ledger.admit(admitRequest('ended', 400, { atMs: noonMs - 60_000 }));
       await ledger.settleAttempt('ended', settled(1, 10));
@@ -349,7 +349,7 @@ describeOnEachDatabase('the ledger', (databases) => {
       await ledger.admit(admitRequest('c', 55, { sessionId: 'second', keyId: 'gone', atMs: noonMs + dayMs }));
     });
 
-    test('totals keep confirmed, unconfirmed and reserved apart', async () => {
+    test('totals keep confirmed, unconfirmed and reserved costs apart', async () => {
       expect(await ledger.costTotals()).toEqual({
         turns: 3,
         attempts: 4,
@@ -416,7 +416,7 @@ describeOnEachDatabase('the ledger', (databases) => {
       expect(await ledger.costsBy(dimension, 1)).toEqual(rows.slice(0, 1));
     });
 
-    test('by key have the names of keys that the ledger knows, and no other rows have names', async () => {
+    test('by key have the names of known keys, and no other rows have names', async () => {
       const names = (await ledger.costsBy('key', 10)).map(({ key, name }) => [key, name]);
       expect(names).toEqual([
         ['(none)', null],

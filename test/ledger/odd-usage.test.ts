@@ -6,7 +6,7 @@ import { admitRequest, plan, reservation, settled, turnRecord, unconfirmed } fro
 
 const usage = { promptTokens: 30, cachedPromptTokens: 10, completionTokens: 12 };
 
-describeOnEachDatabase('odd usage', (databases) => {
+describeOnEachDatabase('unusual usage', (databases) => {
   let opened: TestLedger;
   let ledger: Ledger;
   beforeEach(async () => {
@@ -34,7 +34,7 @@ describeOnEachDatabase('odd usage', (databases) => {
     expect(await ledger.recordTurn(turnRecord('turn', []))).toMatchObject({ promptTokens: 3e9, completionTokens: 4e9 });
   });
 
-  test('a call that cost more than was reserved is spent as it is, and shown by how much', async () => {
+  test('a call that cost more than its reservation is booked in full, and the excess is shown', async () => {
     const caps = { sessionNanoUsd: 1_000, dayNanoUsd: 1_000 };
     await ledger.admit(admitRequest('turn', 400, { caps }));
     const usageNote = 'Over the reservation: so much.';
@@ -49,7 +49,7 @@ describeOnEachDatabase('odd usage', (databases) => {
     });
   });
 
-  test('costs show which model’s claims were not believed', async () => {
+  test('costs show which model’s claims were disbelieved', async () => {
     const gemini = { plan: () => plan(reservation(400, { model: 'gemini-2.5-flash' })) };
     for (const turnId of ['one', 'two', 'silent']) await ledger.admit(admitRequest(turnId, 400, gemini));
     await ledger.admit(admitRequest('honest', 400));
@@ -66,7 +66,7 @@ describeOnEachDatabase('odd usage', (databases) => {
     ]);
   });
 
-  test('a note goes when the truth arrives late', async () => {
+  test('a note disappears when the true usage arrives late', async () => {
     await ledger.admit(admitRequest('turn', 400));
     await ledger.settleAttempt('turn', { ...unconfirmed(1), usageNote: 'Not believed: too much.' });
     await ledger.settleAttempt('turn', settled(1, 300));
@@ -83,7 +83,7 @@ describeOnEachDatabase('odd usage', (databases) => {
     ['completionTokens', -5],
     ['completionTokens', Infinity],
     ['completionTokens', Number.NaN],
-  ])('a settlement whose %s is %p ends its turn all the same, at what was reserved', async (field, value) => {
+  ])('a settlement whose %s is %p still ends its turn, at the reserved amount', async (field, value) => {
     const odd = settled(
       1,
       field === 'costNanoUsd' ? value : 300,

@@ -38,7 +38,7 @@ describeOnEachDatabase('opening a ledger', (databases) => {
     expect(applied).toEqual(allMigrations);
   });
 
-  test('what a closed ledger held is there when it is opened again', async () => {
+  test('a reopened ledger has everything that was in it', async () => {
     const first = await openLedger(database.location);
     await first.admit(admitRequest('turn', 400));
     await first.close();
@@ -47,7 +47,7 @@ describeOnEachDatabase('opening a ledger', (databases) => {
     await second.close();
   });
 
-  test('a ledger that a newer version migrated is refused with what to do', async () => {
+  test('a ledger that a newer version migrated is refused, and the error says what to do', async () => {
     await migrateLedger(database.location);
     await database.query(
       "insert into kysely_migration values ('9999_later', '2030-01-01T00:00:00.000Z') returning name",
@@ -55,14 +55,14 @@ describeOnEachDatabase('opening a ledger', (databases) => {
     await expect(openLedger(database.location)).rejects.toThrow('migrated by a newer version of Bellwether');
   });
 
-  test('who only asks gets a ledger that is up to date, and reads it', async () => {
+  test('a reader gets an up-to-date ledger and can read it', async () => {
     await migrateLedger(database.location);
     const ledger = await openLedger(database.location, { migrate: false });
     expect(await ledger.costTotals()).toMatchObject({ turns: 0, attempts: 0 });
     await ledger.close();
   });
 
-  test('who only asks is told that there is no ledger yet, and makes none', async () => {
+  test('a reader is told that there is no ledger yet, and creates none', async () => {
     const opening = openLedger(database.location, { migrate: false });
     await expect(opening).rejects.toThrow(LedgerNotMigratedError);
     await expect(opening).rejects.toThrow(/^There is no ledger yet in (SQLite|PostgreSQL) .*Run `bellwether setup`/);
@@ -71,7 +71,7 @@ describeOnEachDatabase('opening a ledger', (databases) => {
     else expect(await database.query("select 1 from pg_tables where schemaname = 'public'")).toEqual([]);
   });
 
-  test('who only asks is told what an older ledger lacks, and changes nothing', async () => {
+  test('a reader is told what an older ledger lacks, and changes nothing', async () => {
     const migrated = await migrateLedger(database.location);
     await forgetLastMigration(database);
     const opening = openLedger(database.location, { migrate: false });
@@ -82,7 +82,7 @@ describeOnEachDatabase('opening a ledger', (databases) => {
     expect(names.map(({ name }) => name)).toEqual(migrated.slice(0, -1));
   });
 
-  test('who only asks a ledger that a newer version migrated is told so', async () => {
+  test('a reader is told that a newer version migrated the ledger', async () => {
     await migrateLedger(database.location);
     await database.query(
       "insert into kysely_migration values ('9999_later', '2030-01-01T00:00:00.000Z') returning name",
@@ -91,7 +91,7 @@ describeOnEachDatabase('opening a ledger', (databases) => {
     await expect(opening).rejects.toThrow('migrated by a newer version of Bellwether');
   });
 
-  test('a wrong place is an error that says what to do', async () => {
+  test('the error for a wrong path says what to do', async () => {
     if (databases.name === 'SQLite') {
       const file = join(database.location.dataDirectory, 'file');
       writeFileSync(file, '');
@@ -121,7 +121,7 @@ describe('DATABASE_URL', () => {
     await expect(opening).rejects.not.toThrow(/sec ?ret/);
   });
 
-  test('of a server that is not there is tried for as long as asked, then named without its password', async () => {
+  test('for an unreachable server is retried for the given time, and then reported without its password', async () => {
     // Nobody listens on port 1, and nobody is given it.
     const databaseUrl = 'postgresql://user:secret@127.0.0.1:1/db';
     const opening = openLedger({ databaseUrl, dataDirectory, giveUpAfterMs: 100 });

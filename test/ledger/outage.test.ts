@@ -61,7 +61,7 @@ describeOnPostgres('a database that is killed and comes back', () => {
   );
 
   test(
-    'opens once the database is there',
+    'opens as soon as the database is up',
     async () => {
       const postgres = await startPostgres();
       try {

@@ -187,7 +187,7 @@ function expectInvariants({ attempts, scopes }: Books, world: World): void {
   }
 }
 
-describeOnEachDatabase('whatever is done in whatever order', (databases) => {
+describeOnEachDatabase('any operations in any order', (databases) => {
   let opened: TestLedger;
   let ledgers: readonly [Ledger, Ledger];
   beforeAll(async () => {
@@ -199,7 +199,7 @@ describeOnEachDatabase('whatever is done in whatever order', (databases) => {
     await opened.close();
   });
 
-  test('budgets are the sums of attempts, caps hold, numbers are dense, and repetition changes nothing', async () => {
+  test('budgets are the sums of attempts, caps hold, numbers have no gaps, and repetition changes nothing', async () => {
     let runs = 0;
     let grantedInAll = 0;
     let refusedByKey = 0;

@@ -19,7 +19,7 @@ describeOnEachDatabase('requests of the gateway', (databases) => {
 
   const first = { turnId: 'one', keyId: 'key', sessionId: 'session', bodyHash: 'body', createdAtMs: noonMs };
 
-  test('with an idempotency key that was used before are the earlier request', async () => {
+  test('with a used idempotency key are the earlier request', async () => {
     expect(await ledger.requests.register(request('one'))).toEqual({ ...first, isNew: true });
     const again = request('two', { bodyHash: 'other', sessionId: null, atMs: noonMs + 1 });
     expect(await ledger.requests.register(again)).toEqual({ ...first, isNew: false });
@@ -39,7 +39,7 @@ describeOnEachDatabase('requests of the gateway', (databases) => {
     ['another API key', { keyId: 'other' }],
     ['another idempotency key', { idempotencyKey: 'Once' }],
     ['none', { idempotencyKey: null }],
-  ])('with %s do not meet', async (_title, over) => {
+  ])('with %s are separate', async (_title, over) => {
     await ledger.requests.register(request('one'));
     expect(await ledger.requests.register(request('two', over))).toMatchObject({ turnId: 'two', isNew: true });
     expect(await ledger.requests.register(request('three', { idempotencyKey: null }))).toMatchObject({ isNew: true });
@@ -57,14 +57,14 @@ describeOnEachDatabase('requests of the gateway', (databases) => {
     await expect(ledger.requests.register(without)).rejects.toThrow('another request already has this turn id');
   });
 
-  test('keep no idempotency key as it was sent', async () => {
+  test('do not store an idempotency key as it was sent', async () => {
     await ledger.requests.register(request('one', { idempotencyKey: 'order of jane@example.com \u{1F411}' }));
     const rows = await opened.database.query('select * from requests');
     expect(rows).toHaveLength(1);
     expect(JSON.stringify(rows)).not.toContain('jane');
   });
 
-  test('are found with what became of their turn', async () => {
+  test('are found with the outcome of their turn', async () => {
     const outcomeOf = async (turnId: string) => (await ledger.requests.find(turnId))?.outcome;
     expect(await ledger.requests.find('one')).toBeNull();
     for (const turnId of ['one', 'two', 'three']) {
@@ -82,7 +82,7 @@ describeOnEachDatabase('requests of the gateway', (databases) => {
     expect(await outcomeOf('three')).toBe('refused');
   });
 
-  test('100 at once with one idempotency key are one request', async () => {
+  test('are one request if 100 with one idempotency key arrive at once', async () => {
     const other = await openLedger(opened.database.location);
     const registered = await Promise.all(
       Array.from({ length: 100 }, (_, index) =>

@@ -61,21 +61,21 @@ describeOnEachDatabase('the record of rollouts', (databases) => {
     expect(await ledger.rollouts.auditHead()).toEqual({ position: 1, hash: row?.hash });
   });
 
-  test('each entry sets percent, bake and whether the rollout goes on', async () => {
+  test('each entry sets the percentage, the bake and whether the rollout is active', async () => {
     await recordAll(entry(1), entry(2, { percent: 25, bake: 2 }));
     expect(await ledger.rollouts.split()).toMatchObject({ percent: 25, bake: 2, active: true });
     await recordAll(entry(3, { percent: 0, bake: 3, endedAtMs: noonMs }));
     expect(await ledger.rollouts.split()).toMatchObject({ percent: 0, bake: 3, active: false });
   });
 
-  test('tells operators from itself', async () => {
+  test('distinguishes operators from the rollout itself', async () => {
     const command = { name: 'pause', actor: 'ben', reason: 'lunch' } as const;
     await recordAll(entry(1), entry(2), entry(3, { command, action: 'pause' }));
     const actors = (await ledger.rollouts.auditTrail()).map(({ actor }) => actor);
     expect(actors).toEqual(['ann', 'bellwether', 'ben']);
   });
 
-  test('an entry repeated changes nothing, however late', async () => {
+  test('repeating an entry changes nothing, however late', async () => {
     await recordAll(entry(1), entry(2, { percent: 25 }));
     const before = await ledger.rollouts.auditTrail();
     await recordAll(entry(1), entry(2, { percent: 25 }));
@@ -83,7 +83,7 @@ describeOnEachDatabase('the record of rollouts', (databases) => {
     expect(await ledger.rollouts.split()).toMatchObject({ percent: 25 });
   });
 
-  test('another entry under a sequence that is taken is an error and changes nothing', async () => {
+  test('another entry with a used sequence number is an error and changes nothing', async () => {
     await recordAll(entry(1), entry(2));
     const other = entry(2, { percent: 100 });
     await expect(ledger.rollouts.record(other, defaultArm)).rejects.toThrow('row 2 of rollout november already exists');
@@ -91,7 +91,7 @@ describeOnEachDatabase('the record of rollouts', (databases) => {
     expect(await ledger.rollouts.auditTrail()).toHaveLength(2);
   });
 
-  test('a rollout that was rolled back in the ledger hears who did it', async () => {
+  test('a rollout that was rolled back in the ledger learns who did it', async () => {
     const reason = 'ann rolled back ("complaints").';
     await recordAll(entry(1), entry(2, { percent: 0, endedAtMs: noonMs, reason }));
     const analysis = ledger.rollouts.record(entry(2, { percent: 25 }), defaultArm);
@@ -121,7 +121,7 @@ describeOnEachDatabase('the record of rollouts', (databases) => {
     expectChain(rows);
   });
 
-  test('of two rollouts that begin at once one is refused', async () => {
+  test('if two rollouts start at once, one is refused', async () => {
     const other = await openLedger(opened.database.location);
     const answers = await Promise.all([
       ledger.rollouts.record(entry(1, { spec: { name: 'one' } }), defaultArm),
@@ -133,7 +133,7 @@ describeOnEachDatabase('the record of rollouts', (databases) => {
   });
 
   describe('a rollout is refused', () => {
-    test('under a name that was used, even to take over', async () => {
+    test('under a used name, even with takeOver', async () => {
       await recordAll(entry(1), entry(2, { percent: 0, endedAtMs: noonMs }));
       for (const takeOver of [false, true]) {
         const again = entry(1, { atMs: noonMs + 1, spec: { takeOver } });
@@ -149,7 +149,7 @@ describeOnEachDatabase('the record of rollouts', (databases) => {
       expect(await ledger.rollouts.auditTrail()).toHaveLength(2);
     });
 
-    test('while another one is active', async () => {
+    test('while another rollout is active', async () => {
       await recordAll(entry(1));
       const answer = await ledger.rollouts.record(entry(1, { spec: { name: 'december' } }), defaultArm);
       expect(answer).toEqual({
@@ -165,7 +165,7 @@ describeOnEachDatabase('the record of rollouts', (databases) => {
       ['the default arm, before any rollout', null, 'holysheep', 'holysheep now, the default arm'],
       ['where a rollout led to', 100, 'legacy', 'holysheep now, where rollout "november" left it'],
       ['where a rollout was rolled back to', 0, 'legacy', 'legacy now, where rollout "november" left it'],
-    ])('when traffic is at %s', async (_title, percent, elsewhere, text) => {
+    ])('if traffic is at %s', async (_title, percent, elsewhere, text) => {
       if (percent !== null) await recordAll(entry(1), entry(2, { percent, endedAtMs: noonMs }));
       const december = { name: 'december', baselineArm: percent === 0 ? 'holysheep' : 'legacy', canaryArm: 'third' };
       const answer = await ledger.rollouts.record(entry(1, { spec: december }), elsewhere);
@@ -180,13 +180,13 @@ describeOnEachDatabase('the record of rollouts', (databases) => {
     });
   });
 
-  test('a rollout begins where the one before left traffic', async () => {
+  test('a rollout starts where the previous one left traffic', async () => {
     await recordAll(entry(1), entry(2, { percent: 100, endedAtMs: noonMs }));
     await recordAll(entry(1, { spec: { name: 'back', baselineArm: 'holysheep', canaryArm: 'legacy' } }));
     expect(await ledger.rollouts.split()).toMatchObject({ rollout: 'back', percent: 10, active: true });
   });
 
-  test('a rollout that was taken over moves no traffic any more', async () => {
+  test('a rollout that was taken over no longer moves traffic', async () => {
     await recordAll(entry(1), entry(1, { spec: { name: 'december', takeOver: true } }));
     await expect(ledger.rollouts.record(entry(2, { percent: 50 }), defaultArm)).rejects.toThrow(
       'rollout december has taken it over',
@@ -194,7 +194,7 @@ describeOnEachDatabase('the record of rollouts', (databases) => {
     expect(await ledger.rollouts.split()).toMatchObject({ rollout: 'december', percent: 10 });
   });
 
-  test('the chain runs over all rollouts, and the trail can be read by rollout', async () => {
+  test('the chain covers all rollouts, and the trail can be read per rollout', async () => {
     await recordAll(entry(1), entry(2, { percent: 0, endedAtMs: noonMs }), entry(1, { spec: { name: 'december' } }));
     const rows = await ledger.rollouts.auditTrail();
     expectChain(rows);
@@ -206,7 +206,7 @@ describeOnEachDatabase('the record of rollouts', (databases) => {
   });
 
   test.each(['a NUL \0 within', 'half a pair \uD83D', 'an emoji 🐑', 'quotes \' " \\ and\nlines', ''])(
-    'any text of an operator can be recorded and its hash computed again: %j',
+    'any text of an operator can be recorded, and its hash computed again: %j',
     async (text) => {
       const command = { name: 'rollback', actor: text, reason: text } as const;
       await recordAll(entry(1), entry(2, { command, action: 'roll-back', reason: text, percent: 0 }));
@@ -217,7 +217,7 @@ describeOnEachDatabase('the record of rollouts', (databases) => {
     },
   );
 
-  test('one altered byte of any column breaks the hash', async () => {
+  test('one changed byte in any column breaks the hash', async () => {
     await recordAll(entry(1), entry(2));
     const row = (await ledger.rollouts.auditTrail())[1]!;
     const { hash, ...columns } = row;
@@ -235,7 +235,7 @@ describeOnEachDatabase('the record of rollouts', (databases) => {
       return row;
     }
 
-    test('keeps arm, bake and canary through a step change and a rollback', async () => {
+    test('keeps its arm, bake and canary flag through a step change and a rollback', async () => {
       await recordAll(entry(1));
       expect(await ledger.admit(admitRequest('turn', 400, { plan: counted('holysheep', 1) }))).toMatchObject({
         canary: true,
@@ -250,7 +250,7 @@ describeOnEachDatabase('the record of rollouts', (databases) => {
       expect(await rowOf('turn')).toEqual({ arm: 'holysheep', rollout: 'november', bake: 1 });
     });
 
-    test('of the baseline arm, or of none of a rollout, is no canary', async () => {
+    test('on the baseline arm, or on an arm of no rollout, is not a canary', async () => {
       await recordAll(entry(1));
       const legacy = await ledger.admit(admitRequest('legacy', 400, { plan: counted('legacy', 1) }));
       const pinned = await ledger.admit(admitRequest('pinned', 400));
@@ -266,7 +266,7 @@ describeOnEachDatabase('the record of rollouts', (databases) => {
       expect(await rowOf('turn')).toEqual({ arm: 'holysheep', rollout: 'november', bake: 2 });
     });
 
-    test('whose arm is gone counts for nothing', async () => {
+    test('whose arm was removed does not count', async () => {
       await recordAll(entry(1));
       await ledger.admit(admitRequest('turn', 400, { plan: counted('holysheep', 1) }));
       const over = { plan: () => plan(reservation(400, { arm: 'legacy' })) };
@@ -274,7 +274,7 @@ describeOnEachDatabase('the record of rollouts', (databases) => {
       expect(await rowOf('turn')).toEqual({ arm: 'legacy', rollout: null, bake: null });
     });
 
-    test('is planned on the split as it is now', async () => {
+    test('is planned with the current split', async () => {
       const seen: unknown[] = [];
       const look = (turnId: string) =>
         ledger.admit(

@@ -68,7 +68,7 @@ describeOnEachDatabase('a ledger from before its token counts had 64 bits', (dat
     return asBefore((db) => db.selectFrom('attempts').select(tokenColumns).where('turn_id', '=', 'old').execute());
   }
 
-  test('keeps what it holds', async () => {
+  test('keeps its data', async () => {
     expect(await migrateLedger(database.location)).toEqual(['0004_claimed_usage', '0005_images']);
     const ledger = await openLedger(database.location);
     expect(await ledger.attempts('old')).toMatchObject([
@@ -78,7 +78,7 @@ describeOnEachDatabase('a ledger from before its token counts had 64 bits', (dat
     await ledger.close();
   });
 
-  test('is worked on by older workers before and after', async () => {
+  test('can be used by older workers before and after the migration', async () => {
     const kept = [{ prompt_tokens: 2_147_483_647, cached_prompt_tokens: 5, completion_tokens: 7 }];
     expect(await readAsBefore()).toEqual(kept);
     await migrateLedger(database.location);

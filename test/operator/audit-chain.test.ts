@@ -41,7 +41,7 @@ function flipped(row: AuditRow, column: keyof AuditRow, byte: number, bit: numbe
   return { ...row, [column]: typeof row[column] === 'number' ? Number(text) : text };
 }
 
-describeOnEachDatabase('the audit of rollouts', (databases) => {
+describeOnEachDatabase('the audit trail of rollouts', (databases) => {
   let test: TestLedger;
   let audit: Audit;
   const workspace = new CliWorkspace();
@@ -59,12 +59,12 @@ describeOnEachDatabase('the audit of rollouts', (databases) => {
   const problemOf = (change: (rows: readonly AuditRow[]) => readonly AuditRow[]): AuditProblem | null =>
     findAuditProblem({ ...audit, rows: change(audit.rows) });
 
-  it('finds nothing wrong with a trail as it was written', () => {
+  it('is accepted as it was written', () => {
     expect(audit.rows).toHaveLength(6);
     expect(findAuditProblem(audit)).toBeNull();
   });
 
-  it('notices one flipped bit in any column of any row, and names the row', () => {
+  it('is rejected if one bit in any column of any row is flipped, and the error names the row', () => {
     const columns = Object.keys(audit.rows[0]!) as (keyof AuditRow)[];
     expect(columns).toHaveLength(10);
     const place = fc.tuple(fc.nat(5), fc.constantFrom(...columns), fc.nat(5_000), fc.integer({ min: 0, max: 7 }));
@@ -80,7 +80,7 @@ describeOnEachDatabase('the audit of rollouts', (databases) => {
     );
   });
 
-  it('notices missing rows at the beginning, in the middle and at the end', () => {
+  it('is rejected if rows are missing at the beginning, in the middle or at the end', () => {
     for (let index = 0; index < 6; index += 1) {
       for (let count = 1; count <= 6 - index; count += 1) {
         expect(problemOf((rows) => rows.toSpliced(index, count))).not.toBeNull();
@@ -90,7 +90,7 @@ describeOnEachDatabase('the audit of rollouts', (databases) => {
     expect(problemOf(() => [])?.problem).toBe('all 6 rows are missing');
   });
 
-  it('notices rows that have changed places, with or without their positions', () => {
+  it('is rejected if rows change places, with or without their positions', () => {
     const swapped = (one: number, other: number, withPositions: boolean): AuditProblem | null =>
       problemOf((rows) => {
         const [first, second] = [rows[one]!, rows[other]!];
@@ -105,18 +105,18 @@ describeOnEachDatabase('the audit of rollouts', (databases) => {
     }
   });
 
-  it('notices a split that is not what the trail says', () => {
+  it('is rejected if the split does not match', () => {
     const split = { ...audit.split!, percent: 100 };
     expect(findAuditProblem({ ...audit, split })?.problem).toBe(
       "it set the split's percent to 0, but turns are routed by 100",
     );
   });
 
-  it('ends the command with 0, and with 1 once a row was altered', async () => {
+  it('makes the command end with 0, and with 1 after a row was changed', async () => {
     const { databaseUrl, dataDirectory } = test.database.location;
     const environment = { BELLWETHER_DATA_DIR: dataDirectory, ...(databaseUrl && { DATABASE_URL: databaseUrl }) };
     const before = await workspace.run(['rollout', 'verify'], environment);
-    expect(before).toMatchObject({ status: 0, stdout: expect.stringContaining('6 rows of 2 rollouts are whole') });
+    expect(before).toMatchObject({ status: 0, stdout: expect.stringContaining('6 rows of 2 rollouts are intact') });
 
     await test.database.query("update rollout_audit set actor = 'eve' where position = 5 returning position");
     const after = await workspace.run(['rollout', 'verify', 'november'], environment);

@@ -34,19 +34,19 @@ describe('the day’s remaining budget', () => {
     expect(summary.remainingTodayNanoUsd).toBe(100_000_000_000);
   });
 
-  it('is nothing when the cap was lowered below what is spent', () => {
+  it('is zero if the cap was lowered below the spending', () => {
     expect(summarise(totals, [row('2026-11-23', 4_000_000_000, 0)], 1_000_000_000, noon).remainingTodayNanoUsd).toBe(0);
   });
 });
 
 describe('the monthly estimate', () => {
-  it('is the mean of the days with spending, beside the guide’s', () => {
+  it('is 30 times the mean of the days with spending, next to the guide’s estimate', () => {
     const summary = summarise(totals, [], 0, noon);
     expect(summary.monthlyNanoUsd).toBe(105_000_000_000);
     expect(summary.guideMonthlyNanoUsd).toBe(210_000_000_000);
   });
 
-  it('is nothing before anything ran', () => {
+  it('is zero before anything ran', () => {
     expect(summarise(undefined, [], 5, noon)).toMatchObject({ monthlyNanoUsd: 0, remainingTodayNanoUsd: 5 });
   });
 });

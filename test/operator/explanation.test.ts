@@ -60,13 +60,13 @@ describe('what is missing for the next step of a rollout', () => {
     expect(text(trail)).toContain('Missing for the next step:');
   });
 
-  it('is that there is no evidence, when none could be read', () => {
+  it('is the evidence, if none could be read', () => {
     const trail = new Trail().look(1, tooFew).look(2, null);
     expect(missing(trail)).toHaveLength(1);
     expect(missing(trail)).toEqual(trail.entries.at(-1)?.decision.missing);
   });
 
-  it('stays so after a promotion that was refused', () => {
+  it('stays the same after a refused promotion', () => {
     const trail = new Trail().look(1, tooFew);
     const before = missing(trail);
     expect(before).not.toEqual([]);
@@ -74,13 +74,13 @@ describe('what is missing for the next step of a rollout', () => {
     expect(trail.entries.at(-1)?.decision.action).toBe('refuse');
   });
 
-  it('is an operator while it is held, and no longer once one has resumed it', () => {
+  it('is an operator while it is held, until one resumes it', () => {
     const trail = new Trail().look(1, { canarySlowCalls: 900 });
     expect(missing(trail)).toEqual([expect.stringContaining('An operator must promote')]);
     expect(missing(trail.command('resume', 2, because))).toEqual([]);
   });
 
-  it('is an operator while it is paused, and no longer once one has resumed it', () => {
+  it('is an operator while it is paused, until one resumes it', () => {
     const trail = new Trail().command('pause', 1).look(2);
     expect(missing(trail)).toEqual(['An operator must resume.']);
     expect(missing(trail.command('resume', 3))).toEqual([]);
@@ -96,12 +96,12 @@ describe('what is missing for the next step of a rollout', () => {
         .look(48),
     ],
     ['a forced step', new Trail().look(1, tooFew).command('promote', 2, { ...because, force: true })],
-  ])('is nothing after %s, and nobody says that nothing was', (_, trail) => {
+  ])('is nothing after %s, and the text does not claim that nothing was missing', (_, trail) => {
     expect(missing(trail)).toEqual([]);
     expect(text(trail)).not.toMatch(/missing/i);
   });
 
-  it('was nothing when the evidence led to the next step', () => {
+  it('was nothing if the evidence led to the next step', () => {
     const trail = new Trail().look(24);
     expect(trail.entries.at(-1)?.decision.action).toBe('advance');
     expect(text(trail)).toMatch(/\nNothing was missing\.$/);

@@ -12,7 +12,7 @@ const rate = (turnsPerHour: number): TrafficRate => ({
 });
 
 describe('the forecast of a rollout', () => {
-  it('needs as many requests as the rule does, followed request by request', () => {
+  it('needs as many requests as the rule does when it is run request by request', () => {
     const { mean, ninetyNinePercent, sufficient, method } = requestsNeeded(defaultRolloutGates);
     expect(Math.round(mean)).toBe(2025);
     expect(ninetyNinePercent).toBe(5106);
@@ -21,12 +21,12 @@ describe('the forecast of a rollout', () => {
     expect([sufficient?.(980), sufficient?.(981)]).toEqual([0, expect.closeTo(0.997 ** 981, 6)]);
   });
 
-  it('follows other gates as well', () => {
+  it('uses other gates too', () => {
     expect(requestsNeeded({ ...defaultRolloutGates, alpha: 0.05 }).mean).toBeLessThan(1000);
     expect(requestsNeeded({ ...defaultRolloutGates, expectedSuccessRate: 0.9905 }).method).toBe('approximate');
   });
 
-  it.each([0.5, 0.9, 0.99])('comes to an end when an alpha of %d asks for next to no evidence', async (alpha) => {
+  it.each([0.5, 0.9, 0.99])('ends if an alpha of %d asks for almost no evidence', async (alpha) => {
     const spec = await buildSpec({ actor: 'ann' }, { unusedName });
     const forecast = forecastTraffic({ ...spec, gates: { ...spec.gates, alpha } }, rate(2000));
     expect(forecast.needed.sufficient?.(1_000_000)).toBeCloseTo(1, 3);
@@ -54,7 +54,7 @@ describe('the forecast of a rollout', () => {
     );
   });
 
-  it('counts the minimum of requests of each step', async () => {
+  it('counts the minimum requests of each step', async () => {
     const spec = await buildSpec({ actor: 'ann' }, { unusedName });
     const gates = { ...spec.gates, alpha: 0.5, minimumStepRequests: 12_000 };
     // 12,000 in 12 hours at 10 %.

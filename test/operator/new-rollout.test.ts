@@ -3,7 +3,7 @@ import { buildSpec } from '../../src/operator/new-rollout';
 
 const unusedName = (arms: string): Promise<string> => Promise.resolve(`${arms}-november`);
 
-it('is as by default where nobody says otherwise', async () => {
+it('a new rollout has the defaults for everything that is not set', async () => {
   expect(await buildSpec({ actor: 'ann' }, { unusedName })).toMatchObject({
     name: 'legacy-to-holysheep-november',
     baselineArm: 'legacy',
@@ -14,14 +14,14 @@ it('is as by default where nobody says otherwise', async () => {
   });
 });
 
-it('lets data be as old as three of its own intervals, unless the draft says how old', async () => {
+it('data may be as old as three of its own intervals, unless the draft sets the limit', async () => {
   const draft = { actor: 'ann', intervalMs: 3_600_000 };
   expect((await buildSpec(draft, { unusedName })).gates.freshnessMs).toBe(3 * 3_600_000);
   const strict = { ...draft, gates: { freshnessMs: 60_000 } };
   expect((await buildSpec(strict, { unusedName })).gates.freshnessMs).toBe(60_000);
 });
 
-it('refuses what no rollout may be, by the name of the field', async () => {
+it('an invalid rollout is refused with the name of the field', async () => {
   const draft = { actor: 'ann', baselineArm: 'holysheep' };
   await expect(buildSpec(draft, { unusedName })).rejects.toMatchObject({
     code: 'invalid-input',
@@ -30,7 +30,7 @@ it('refuses what no rollout may be, by the name of the field', async () => {
 });
 
 describe('a compressed plan', () => {
-  it.each([2, 7, 300, 3600, 86_400])('is a plan of its own when divided by %d', async (compression) => {
+  it.each([2, 7, 300, 3600, 86_400])('is a valid plan when divided by %d', async (compression) => {
     for (const plan of ['72h', 'guide'] as const) {
       const spec = await buildSpec({ plan, actor: 'ann' }, { compression, unusedName });
       expect(rolloutSpecProblem(spec)).toBeNull();

@@ -44,7 +44,7 @@ async function expectRolledBack(spec: RolloutSpec): Promise<void> {
 }
 
 describe('a rollback', () => {
-  it('is carried out by the workflow where one runs', async () => {
+  it('is carried out by the workflow if one runs', async () => {
     const spec = unhurriedRolloutSpec();
     await rollouts.begin(spec);
     expect(await operator.command(undefined, 'rollback', ann)).toMatchObject({
@@ -55,7 +55,7 @@ describe('a rollback', () => {
     await expectRolledBack(spec);
   });
 
-  it('is written straight into the ledger when the workflow is gone, once', async () => {
+  it('is written straight into the ledger if the workflow is gone, once', async () => {
     const spec = await abandoned();
     expect(await operator.command(spec.name, 'rollback', ann)).toMatchObject({
       kind: 'accepted',
@@ -80,14 +80,14 @@ describe('a rollback', () => {
 });
 
 describe('a command', () => {
-  it('is not carried out where no workflow runs, and leaves no trace', async () => {
+  it('is not carried out if no workflow runs, and leaves no trace', async () => {
     const spec = await abandoned();
     for (const command of ['promote', 'pause', 'resume'] as const)
       expect(await operator.command(spec.name, command, ann)).toMatchObject({ kind: 'no-workflow' });
     expect(await rollouts.eventsOf(spec)).toEqual(['start by test']);
   });
 
-  it('is meant at the percent that its sender saw', async () => {
+  it('applies to the percentage that its sender saw', async () => {
     const spec = unhurriedRolloutSpec();
     await rollouts.begin(spec);
     expect(await operator.command(spec.name, 'promote', { ...ann, force: true, seenPercent: 10 })).toMatchObject({
@@ -97,7 +97,7 @@ describe('a command', () => {
     expect(await operator.command(spec.name, 'promote', { ...ann, force: true })).toMatchObject({ kind: 'accepted' });
   });
 
-  it('is refused for what its input lacks, before the ledger is asked', async () => {
+  it('is refused for an invalid input before the ledger is read', async () => {
     await expect(operator.command('nobody', 'rollback', { actor: '' })).rejects.toMatchObject({
       code: 'invalid-input',
     });
@@ -105,7 +105,7 @@ describe('a command', () => {
 });
 
 describe('a view', () => {
-  it('tells whether a workflow stands behind the rollout, or that Temporal is away', async () => {
+  it('says whether a workflow runs the rollout, or that Temporal is down', async () => {
     const spec = unhurriedRolloutSpec();
     const workflow = await rollouts.begin(spec);
     expect(await operator.view(spec.name)).toMatchObject({ workflow: 'running', state: { percent: 50 } });
@@ -116,7 +116,7 @@ describe('a view', () => {
   });
 });
 
-test('an operator finds the ledger as the workers find it, and needs no key of a provider', async () => {
+test('an operator finds the ledger as the workers do, and needs no provider key', async () => {
   const spec = await abandoned();
   const { environment, directory } = rollouts.service;
   const { HOLYSHEEP_API_KEY: _, LEGACY_API_KEY: __, ...withoutKeys } = environment;

@@ -34,12 +34,12 @@ describe('a watch', () => {
     expect(watchEnd(watched(phase), false)).toBe(end);
   });
 
-  it('that waits for operators goes on while the rollout is paused or held, and only then', () => {
+  it('that waits for operators continues while the rollout is paused or held; others end', () => {
     for (const [phase, end] of ends) expect(watchEnd(watched(phase), true)).toBe(end === 'needs-operator' ? null : end);
   });
 
   it.each(['completed', 'failed', 'unknown'] as const)(
-    'ends for want of a workflow (%s), also when it waits for operators',
+    'ends if there is no workflow (%s), even if it waits for operators',
     (workflow) => {
       for (const phase of ['Progressing', 'Paused', 'Promoting'] as const)
         expect(watchEnd(watched(phase, { workflow }), true)).toBe('needs-operator');
@@ -47,11 +47,11 @@ describe('a watch', () => {
     },
   );
 
-  it('goes on while nobody knows whether a workflow runs', () => {
+  it('continues while it is unknown whether a workflow runs', () => {
     expect(watchEnd(watched('Progressing', { workflow: 'unreachable' }), false)).toBeNull();
   });
 
-  it('ends when another rollout routes turns, or none does', () => {
+  it('ends if another rollout or none routes turns', () => {
     const other = watched('Progressing');
     const split = other.split && { ...other.split, rollout: 'another' };
     expect(watchEnd({ ...other, split }, false)).toBe('needs-operator');

@@ -8,7 +8,7 @@ function parts(closed: string[], names: readonly string[], failing: readonly str
   });
 }
 
-test('closes the last that was opened first, and nothing twice', async () => {
+test('closes in reverse order, and nothing twice', async () => {
   const closed: string[] = [];
   const closings = parts(closed, ['ledger', 'connection', 'worker']);
   await closeAll(closings);
@@ -16,14 +16,14 @@ test('closes the last that was opened first, and nothing twice', async () => {
   expect(closed).toEqual(['worker', 'connection', 'ledger']);
 });
 
-test('one that fails keeps no other from being closed, and the first failure is told', async () => {
+test('closes the others if one fails, and reports the first failure', async () => {
   const closed: string[] = [];
   const closings = parts(closed, ['ledger', 'connection', 'worker'], ['worker', 'connection']);
   await expect(closeAll(closings)).rejects.toThrow('worker failed');
   expect(closed).toEqual(['worker', 'connection', 'ledger']);
 });
 
-test('what kept a part from opening is thrown, not what then failed to close', async () => {
+test('throws what kept a part from opening, not what then failed to close', async () => {
   const closed: string[] = [];
   const closingErrors: unknown[] = [];
   const ending = closeAllAndThrow(new Error('no Redis'), parts(closed, ['ledger'], ['ledger']), (error) =>

@@ -39,10 +39,10 @@ describe('a status', () => {
     [408, 'timeout', true, 'unknown'],
     [400, 'bad-request', false, 'not-charged'],
     [401, 'unauthorized', false, 'not-charged'],
-    [402, 'bad-request', false, 'not-charged'],
+    [402, 'rate-limited', false, 'not-charged'],
     [403, 'unauthorized', false, 'not-charged'],
     [404, 'bad-request', false, 'not-charged'],
-    [413, 'bad-request', false, 'not-charged'],
+    [413, 'context-length', false, 'not-charged'],
     [422, 'bad-request', false, 'not-charged'],
     [302, 'malformed-response', false, 'not-charged'],
   ] as const)('%i → %s, retryable %s, %s', (status, kind, retryable, charge) => {
@@ -100,6 +100,265 @@ describe('a refusal of the messages', () => {
     expect(message).not.toMatch(/sk-secret-key|parcel/);
     expect(message.length).toBeLessThan(400);
   });
+});
+
+const tooLong = (status: number, body: unknown) => ({ status, body, kind: 'context-length', retryable: false });
+const detail = (error: unknown) => ({ error });
+
+test.each<[string, { status: number; body: unknown; kind: string; retryable: boolean }]>([
+  ['Azure', tooLong(400, detail({ code: 'context_length_exceeded', message: 'Too much.', param: 'messages' }))],
+  [
+    'Anthropic',
+    tooLong(
+      400,
+      detail({ type: 'invalid_request_error', message: 'prompt is too long: 208310 tokens > 200000 maximum' }),
+    ),
+  ],
+  [
+    'Anthropic, with max_tokens',
+    tooLong(400, detail({ message: 'input length and `max_tokens` exceed context limit: 190000 + 20000 > 200000' })),
+  ],
+  ['Anthropic, by size', tooLong(413, { type: 'error', error: { type: 'request_too_large', message: 'Too large.' } })],
+  ['Bedrock', tooLong(400, { message: 'Input is too long for requested model.' })],
+  ['GLM', tooLong(400, detail({ code: '1261', message: 'Prompt 超长' }))],
+  ['GLM, in words', tooLong(400, detail({ message: 'Prompt exceeds max length' }))],
+  [
+    'llama.cpp',
+    tooLong(
+      400,
+      detail({
+        code: 400,
+        type: 'exceed_context_size_error',
+        message: 'the request exceeds the available context size',
+      }),
+    ),
+  ],
+  [
+    'llama.cpp, in words',
+    tooLong(
+      400,
+      detail({ message: 'request (9000 tokens) exceeds the available context size (4096 tokens), try increasing it' }),
+    ),
+  ],
+  [
+    'Perplexity',
+    tooLong(
+      400,
+      detail({ code: 400, type: 'bad_request', message: 'The conversation is too long, please start a new one' }),
+    ),
+  ],
+  [
+    'xAI',
+    tooLong(400, {
+      code: 'Client specified an invalid argument',
+      error: "This model's maximum prompt length is 131072 but the request contains 136973 tokens.",
+    }),
+  ],
+  [
+    'Qwen',
+    tooLong(400, detail({ code: 'invalid_parameter_error', message: 'Range of input length should be [1, 30720]' })),
+  ],
+  [
+    'Kimi',
+    tooLong(
+      400,
+      detail({
+        type: 'invalid_request_error',
+        message: 'Invalid request: Your request exceeded model token limit: 8192',
+      }),
+    ),
+  ],
+  [
+    'Mistral',
+    tooLong(400, {
+      object: 'error',
+      message: 'Prompt contains 40000 tokens, too large for model with 32768 maximum context length',
+      code: '3051',
+    }),
+  ],
+  [
+    'Groq',
+    tooLong(
+      413,
+      detail({
+        code: 'rate_limit_exceeded',
+        message: 'Request too large for model `x` on tokens per minute (TPM): Limit 6000, Requested 8000',
+      }),
+    ),
+  ],
+  [
+    'OpenAI, over the rate',
+    tooLong(
+      429,
+      detail({
+        code: 'rate_limit_exceeded',
+        type: 'tokens',
+        message: 'Request too large for gpt-4: Limit 10000, Requested 20000.',
+      }),
+    ),
+  ],
+  [
+    'vLLM',
+    tooLong(400, {
+      object: 'error',
+      type: 'BadRequestError',
+      message: "This model's maximum context length is 4096 tokens.",
+      code: 400,
+    }),
+  ],
+  [
+    'SGLang',
+    tooLong(400, {
+      object: 'error',
+      message: "The input (9000 tokens) is longer than the model's context length (8192 tokens).",
+    }),
+  ],
+  [
+    'LM Studio',
+    tooLong(400, { error: 'The number of tokens to keep from the initial prompt is greater than the context length.' }),
+  ],
+  [
+    'TGI',
+    tooLong(422, { error: 'Input validation error: `inputs` tokens + `max_new_tokens` must be <= 4097. Given: 5000' }),
+  ],
+  ['a proxy', tooLong(413, undefined)],
+  ['a proxy that says 500 for it', tooLong(500, detail({ code: 'context_length_exceeded' }))],
+  [
+    'DeepSeek, empty',
+    {
+      status: 402,
+      body: detail({ message: 'Insufficient Balance', type: 'unknown_error', code: 'invalid_request_error' }),
+      kind: 'rate-limited',
+      retryable: false,
+    },
+  ],
+  [
+    'Anthropic, empty',
+    {
+      status: 400,
+      body: detail({ type: 'invalid_request_error', message: 'Your credit balance is too low to access the API.' }),
+      kind: 'rate-limited',
+      retryable: false,
+    },
+  ],
+  [
+    'GLM, empty',
+    {
+      status: 429,
+      body: detail({ code: '1113', message: '您的账户已欠费，请充值后重试。' }),
+      kind: 'rate-limited',
+      retryable: false,
+    },
+  ],
+  [
+    'Kimi, empty',
+    {
+      status: 429,
+      body: detail({ type: 'exceeded_current_quota_error', message: 'Suspended.' }),
+      kind: 'rate-limited',
+      retryable: false,
+    },
+  ],
+  [
+    'one-api, empty',
+    {
+      status: 403,
+      body: detail({ type: 'new_api_error', code: 'insufficient_user_quota', message: '用户额度不足' }),
+      kind: 'rate-limited',
+      retryable: false,
+    },
+  ],
+  [
+    'Gemini, a wrong key',
+    {
+      status: 400,
+      body: [
+        detail({ code: 400, status: 'INVALID_ARGUMENT', message: 'API key not valid. Please pass a valid API key.' }),
+      ],
+      kind: 'unauthorized',
+      retryable: false,
+    },
+  ],
+  [
+    'Azure, the content',
+    {
+      status: 400,
+      body: detail({ code: '400', innererror: { code: 'ResponsibleAIPolicyViolation' } }),
+      kind: 'content-filter',
+      retryable: false,
+    },
+  ],
+  [
+    'GLM, the content',
+    {
+      status: 400,
+      body: detail({ code: '1301', message: '系统检测到输入或生成内容可能包含不安全或敏感内容' }),
+      kind: 'content-filter',
+      retryable: false,
+    },
+  ],
+])('%s says it in its own way', (_provider, { status, body, kind, retryable }) => {
+  expect(classifyErrorResponse({ status, headers: {} }, body, context)).toMatchObject({ kind, retryable });
+});
+
+test.each([
+  ['a tool', "Invalid schema for function 'moderation_log': schema must be an object.", ['moderation_log']],
+  ['a tool that is not quoted', 'Function content filter is not valid.', ['content filter']],
+  ['a field', 'Unknown parameter: "context_length".', []],
+  [
+    'a limit of the answer',
+    'max_tokens is too large: 100000. This model supports at most 16384 completion tokens.',
+    [],
+  ],
+  ['another limit of the answer', 'Range of max_tokens should be [1, 8192]', []],
+])('the name of %s in an error says nothing about the content or the length', (_what, message, toolNames) => {
+  const failure = classifyErrorResponse(
+    { status: 400, headers: {} },
+    { error: { message } },
+    { ...context, toolNames },
+  );
+  expect(failure).toMatchObject({ kind: 'bad-request', message: expect.stringContaining(message) });
+});
+
+test.each([
+  [
+    '400 with a code',
+    400,
+    { error: { code: 'unsupported_parameter', message: "'temperature' is not supported." } },
+    "(unsupported_parameter): 'temperature' is not supported.",
+  ],
+  ['404', 404, { error: { message: 'The model x does not exist.' } }, 'answered 404: The model x does not exist.'],
+  [
+    '422 of FastAPI',
+    422,
+    { detail: [{ loc: ['body', 'temperature'], msg: 'Input should be less than 2', input: 9 }] },
+    'answered 422: body.temperature: Input should be less than 2',
+  ],
+  ['a plain sentence', 400, 'Unknown field top_k', 'answered 400: Unknown field top_k'],
+  ['a proxy', 400, { errors: [{ code: 7003, message: 'No route for that URI' }] }, '(7003): No route for that URI'],
+  ['nothing', 400, undefined, 'the provider rejected the request; check the model and the base URL'],
+])('a refusal is told in its own words: %s', (_form, status, body, said) => {
+  expect(classifyErrorResponse({ status, headers: {} }, body, context).message).toContain(said);
+});
+
+test('a refusal repeats neither a key nor what was said, also as JSON writes it', () => {
+  const texts = ['我的银行卡密码是4711,请不要告诉别人', 'pin 4711', 'Say "please" and\nwait for the answer'];
+  const message = `Bad "\\u94f6\\u884c\\u5361\\u5bc6\\u7801", sk-secret-key, pin 4711, Say \\"please\\" and\\nwait for.${'x'.repeat(9_000)}`;
+  const confidential = { ...context.confidential, texts };
+  const told = classifyErrorResponse(
+    { status: 400, headers: {} },
+    { error: { message } },
+    { ...context, confidential },
+  );
+  expect(told.message).not.toMatch(/银行卡|u94f6|sk-secret|4711|please/);
+  expect(told.message.length).toBeLessThan(400);
+});
+
+test('no more than 4 KB of an error are looked at', () => {
+  const at = (start: number) => `${'x '.repeat(start / 2)}maximum context length`;
+  expect(answered(400, { message: at(4_000) }).kind).toBe('context-length');
+  expect(answered(400, { message: at(4_096) }).kind).toBe('bad-request');
+  expect(answered(400, { message: 'token count '.repeat(20_000) }).kind).toBe('bad-request');
 });
 
 describe('the message of a failure', () => {

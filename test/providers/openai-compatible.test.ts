@@ -1,4 +1,5 @@
 import { getEventListeners } from 'node:events';
+import { type AddressInfo, createServer, type Server, type Socket } from 'node:net';
 import { createProvider } from '../../src/providers/openai-compatible';
 import type { CompletionRequest, Provider, ProviderSettings } from '../../src/contract/provider';
 import { faults, type Fault } from '../../src/local/simulator/behaviour';
@@ -302,6 +303,96 @@ describe('a fault of the provider', () => {
       const result = await provider.complete(request({ timeoutMs: impatientMs }));
       return result.kind === 'completed';
     });
+  });
+});
+
+describe('a connection that has served before', () => {
+  const body = JSON.stringify({ choices: [{ message: { content: 'Hello.' }, finish_reason: 'stop' }] });
+  const answer = `HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: ${body.length}\r\n\r\n${body}`;
+  type Act = (socket: Socket) => void;
+  let server: Server;
+  /** What the server does with each request, in order. */
+  let acts: Act[];
+  let requestsByConnection: number[];
+  let provider: Provider;
+
+  const answers: Act = (socket) => socket.write(answer);
+  const resets: Act = (socket) => socket.resetAndDestroy();
+  const closes: Act = (socket) => socket.destroy();
+
+  beforeEach(async () => {
+    requestsByConnection = [];
+    server = createServer((socket) => {
+      const connection = requestsByConnection.push(0) - 1;
+      let received = '';
+      socket.on('error', () => socket.destroy());
+      socket.on('data', (chunk) => {
+        received += chunk.toString();
+        if (!received.endsWith('}')) return;
+        received = '';
+        requestsByConnection[connection]! += 1;
+        acts.shift()?.(socket);
+      });
+    });
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+    provider = providerAt(`http://127.0.0.1:${(server.address() as AddressInfo).port}/v1`, { maxConnections: 1 });
+  });
+  afterEach(() => {
+    jest.restoreAllMocks();
+    server.close();
+  });
+
+  test.each([
+    ['resets', resets],
+    ['closes', closes],
+  ])(
+    'and that the provider %s when the next request comes: it is sent again at once, on a new one',
+    async (_how, act) => {
+      acts = [answers, act, answers, answers];
+      await provider.complete(request());
+      expect(await provider.complete(request())).toMatchObject({ kind: 'completed', content: 'Hello.' });
+      expect(requestsByConnection).toEqual([2, 1]);
+      expect(await provider.complete(request())).toMatchObject({ kind: 'completed' });
+      expect(requestsByConnection).toEqual([2, 1, 1]);
+    },
+  );
+
+  test('and is lost, as the new one is too: a failed call after two requests', async () => {
+    acts = [answers, resets, resets, answers];
+    await provider.complete(request());
+    expect((await failed(provider)).failure).toMatchObject({ kind: 'connection', retryable: true, charge: 'unknown' });
+    expect(requestsByConnection).toEqual([2, 1]);
+  });
+
+  test('and is lost after the answer has begun: a failed call after one request', async () => {
+    acts = [answers, (socket) => socket.write(answer.slice(0, -5), () => socket.resetAndDestroy()), answers];
+    await provider.complete(request());
+    expect((await failed(provider)).failure).toMatchObject({ charge: 'unknown' });
+    expect(requestsByConnection).toEqual([2]);
+  });
+
+  test('and is lost after the provider has had time to work: a failed call after one request', async () => {
+    const now = performance.now.bind(performance);
+    const late: Act = (socket) => {
+      jest.spyOn(performance, 'now').mockImplementation(() => now() + 1_000);
+      socket.resetAndDestroy();
+    };
+    acts = [answers, late, answers];
+    await provider.complete(request());
+    expect((await failed(provider)).failure).toMatchObject({ kind: 'connection', charge: 'unknown' });
+    expect(requestsByConnection).toEqual([2]);
+  });
+
+  test('and is lost together with the time of the call: a failed call, without another request', async () => {
+    const now = performance.now.bind(performance);
+    const late: Act = (socket) => {
+      jest.spyOn(performance, 'now').mockImplementation(() => now() + 900);
+      socket.resetAndDestroy();
+    };
+    acts = [answers, late, answers];
+    await provider.complete(request());
+    await failed(provider, { timeoutMs: 900 });
+    expect(requestsByConnection).toEqual([2]);
   });
 });
 

@@ -161,6 +161,39 @@ describe('after the finish reason a stream ends', () => {
     expect(reader.ends).toEqual([hello]);
   });
 
+  test('at [DONE] and the usage that comes after it', () => {
+    const reader = opened();
+    reader.send(delta({ content: 'Hello' }) + finish + done);
+    expect(reader.ends).toEqual([]);
+    reader.send(usage);
+    expect(reader.ends).toEqual([hello]);
+  });
+
+  test('a second after [DONE], when no usage comes', () => {
+    const reader = opened();
+    reader.send(delta({ content: 'Hello' }) + done);
+    jest.advanceTimersByTime(graceMs - 1);
+    expect(reader.ends).toEqual([]);
+    passTime(1);
+    expect(reader.ends).toMatchObject([{ body: { choices: [{ message: { content: 'Hello' } }] } }]);
+  });
+
+  test('when nothing comes for as long as the next text may take, if the reason came beside text', () => {
+    const reader = opened();
+    reader.send(delta({ content: 'Hello' }, 'stop'));
+    jest.advanceTimersByTime(limits.idleMs - 1);
+    expect(reader.ends).toEqual([]);
+    passTime(1);
+    expect(reader.ends).toMatchObject([{ body: { choices: hello.body.choices } }]);
+  });
+
+  test('not by silence, if earlier reasons were followed by text', () => {
+    const reader = opened();
+    reader.send(delta({ content: 'One, ' }, 'stop') + delta({ content: 'two, ' }, 'stop'));
+    passTime(limits.idleMs);
+    expect(reader.ends).toEqual([{ kind: 'stalled', limit: 'idleMs', limitMs: 200 }]);
+  });
+
   test('when the server closes', () => {
     const reader = opened();
     reader.send(delta({ content: 'Hello' }) + finish);
@@ -269,7 +302,7 @@ describe('a stream is broken', () => {
     ['it ends before a finish reason', delta({ content: 'Hel' }), { kind: 'truncated' }],
     ['it ends within an event', delta({ content: 'Hel' }) + finish.slice(0, 20), { kind: 'truncated' }],
     ['nothing comes at all', '', { kind: 'truncated' }],
-    ['[DONE] comes before a finish reason', delta({ content: 'Hel' }) + done, { kind: 'truncated' }],
+    ['[DONE] comes before any text', delta({ role: 'assistant', content: '' }) + done, { kind: 'truncated' }],
     ['an event is no JSON', delta({ content: 'Hel' }) + 'data: {"cho\n\n' + finish, { kind: 'malformed-chunk' }],
     ['its text is no text', delta({ content: 7 }) + finish, { kind: 'malformed-chunk' }],
     ['an event is no object', `data: 7\n\n${finish}`, { kind: 'malformed-chunk' }],
@@ -351,20 +384,18 @@ describe('tool calls are put together', () => {
   ])('%s', (_case, parts) => {
     const reader = opened();
     for (const tool_calls of parts) reader.send(delta({ tool_calls }));
-    reader.send(delta({}, 'tool_calls') + done);
+    reader.send(delta({}, 'tool_calls') + usage);
     expect(reader.ends).toMatchObject([
       { body: { choices: [{ message: { content: null, tool_calls: [first, second] }, finish_reason: 'tool_calls' }] } },
     ]);
     expect(reader.heard).toEqual([]);
   });
 
-  test('with whatever else the provider put there, and an id where it gave none', () => {
+  test('with whatever else the provider put there', () => {
     const reader = opened();
     const extra = { extra_content: { google: { thought_signature: 'abc' } } };
     reader.send(delta({ tool_calls: [{ index: 0, function: { name: 'f', arguments: '{}' }, ...extra }] }));
-    reader.send(delta({}, 'tool_calls') + done);
-    expect(reader.ends).toMatchObject([
-      { body: { choices: [{ message: { tool_calls: [{ id: 'call_0', type: 'function', ...extra }] } }] } },
-    ]);
+    reader.send(delta({}, 'tool_calls') + usage);
+    expect(reader.ends).toMatchObject([{ body: { choices: [{ message: { tool_calls: [extra] } }] } }]);
   });
 });

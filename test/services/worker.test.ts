@@ -29,7 +29,7 @@ async function callBegan(service: Service): Promise<void> {
   await eventually('a call began', async () => (await service.simulator.calls()).length > 0);
 }
 
-test('a worker that is told to stop finishes its running turn first', async () => {
+test('a worker that is asked to stop finishes its running turn first', async () => {
   const service = await prepareService(slowLocalCalls(1_500));
   try {
     const worker = spawnWorker(service);
@@ -43,7 +43,7 @@ test('a worker that is told to stop finishes its running turn first', async () =
   }
 });
 
-test('a workflow task that came back because its worker stood still joins the running call instead of buying another', async () => {
+test('a workflow task that comes back because its worker stalled joins the running call instead of paying for another', async () => {
   // The server gives up a workflow task after 10 s, and the worker wakes up later than that, within its call.
   const service = await prepareService(slowLocalCalls(14_000));
   const worker = spawnWorker(service);

@@ -9,7 +9,7 @@ describeTurnStreams('streams in memory', () => {
 });
 
 describe('the memory of streams', () => {
-  it('lets a turn go when it has been silent long enough, and keeps who reads it', async () => {
+  it('drops a turn that has been silent long enough, but keeps its readers', async () => {
     const streams = new MemoryStreams({ keepMs: 20 });
     const reader = new KeepingReader(streams, 'read');
     for (const turnId of ['read', 'unread']) for (const piece of piecesOf('Once upon ')) streams.write(turnId, piece);
@@ -25,7 +25,7 @@ describe('the memory of streams', () => {
     await streams.close();
   });
 
-  it('lets go of the turn that has been silent longest when all together hold too much', async () => {
+  it('drops the turn that has been silent longest if all together take too much memory', async () => {
     const streams = new MemoryStreams({ maxTextLength: 30 });
     const text = 'ten units ';
     streams.write('one', { attempt: 1, at: 0, text });
@@ -38,7 +38,7 @@ describe('the memory of streams', () => {
     await streams.close();
   });
 
-  it('holds nothing for readers who left before anything came', async () => {
+  it('keeps nothing for readers who left before anything came', async () => {
     const streams = new MemoryStreams();
     const readers = Array.from({ length: 100 }, (_, index) => new KeepingReader(streams, `turn ${index % 10}`));
     expect(streams.turnCount).toBe(10);

@@ -40,7 +40,7 @@ const write = (streams: TurnStreams, turnId: string, pieces: readonly StreamPiec
 };
 const halves = (pieces: readonly StreamPiece[]) => [pieces.slice(0, 4), pieces.slice(4)] as const;
 
-describeWithRedis('streams over Redis', () => {
+describeWithRedis('streams through Redis', () => {
   let redis: TestRedis;
   beforeAll(async () => {
     redis = await startRedis({ password });
@@ -48,13 +48,13 @@ describeWithRedis('streams over Redis', () => {
   afterEach(closeOpened);
   afterAll(() => redis.stop());
 
-  describeTurnStreams('between two processes’ streams', () => {
+  describeTurnStreams('between the streams of two processes', () => {
     const [writing, reading] = [openTurnStreams(redis.url), openTurnStreams(redis.url)];
     const close = async () => void (await Promise.all([writing.close(), reading.close()]));
     return { writing, reading, close };
   });
 
-  it('gives every key an end', async () => {
+  it('lets every key expire', async () => {
     const [writer, gateway, client] = [open(redis.url), open(redis.url), ask(redis.url)];
     const turnId = unique('turn');
     await read(gateway, unique('turn')).leave(); // the next one has to wake up the read that waits
@@ -82,7 +82,7 @@ describeWithRedis('streams over Redis', () => {
     await eventually('three more are open', async () => (await connectionCount(client)) - before <= 3);
   });
 
-  it('joins pieces that come faster than Redis takes them', async () => {
+  it('joins pieces that arrive faster than Redis accepts them', async () => {
     const [writer, gateway] = [open(redis.url), open(redis.url)];
     const turnId = unique('turn');
     const pieces = piecesOf('word '.repeat(2_000));
@@ -91,14 +91,14 @@ describeWithRedis('streams over Redis', () => {
     expect((await gateway.pieces(turnId)).length).toBeLessThan(10);
   });
 
-  it('tells a process what it wrote itself, also before Redis has taken it', async () => {
+  it('gives a process its own pieces, even before Redis has accepted them', async () => {
     const writer = open(redis.url);
     const turnId = unique('turn');
     write(writer, turnId, piecesOf(story));
     expect(answerOf(await writer.pieces(turnId))).toBe(story);
   });
 
-  it('passes over entries that are not its own', async () => {
+  it('ignores foreign entries', async () => {
     const [writer, gateway, client] = [open(redis.url), open(redis.url), ask(redis.url)];
     const turnId = unique('turn');
     for (const value of ['no JSON', '{}', '[]', '["1",0,"text"]']) {
@@ -112,7 +112,7 @@ describeWithRedis('streams over Redis', () => {
   });
 });
 
-describeWithRedis('streams over a Redis that breaks', () => {
+describeWithRedis('streams through a Redis that fails', () => {
   let redis: TestRedis;
   beforeEach(async () => {
     redis = await startRedis({ password });
@@ -120,7 +120,7 @@ describeWithRedis('streams over a Redis that breaks', () => {
   afterEach(closeOpened);
   afterEach(() => redis.stop());
 
-  it.each(['kept', 'lost'] as const)('go on after a restart in the middle, its data %s', async (data) => {
+  it.each(['kept', 'lost'] as const)('continue after a restart in the middle, with its data %s', async (data) => {
     const logs: [string[], string[]] = [[], []];
     const [writer, gateway] = [open(redis.url, logs[0]), open(redis.url, logs[1])];
     const isToldBy = (what: RegExp) => () => logs.every((log) => what.test(log.at(-1) ?? ''));
@@ -156,7 +156,7 @@ describeWithRedis('streams over a Redis that breaks', () => {
     }
   });
 
-  it('go on with another Redis whose clock is behind that of the one before', async () => {
+  it('continue with another Redis whose clock is behind the previous one’s', async () => {
     const [writer, gateway, client] = [open(redis.url), open(redis.url), ask(redis.url)];
     const turnId = unique('turn');
     const reader = read(gateway, turnId);
@@ -182,7 +182,7 @@ describeWithRedis('streams over a Redis that breaks', () => {
     await hasPieces(gateway, turnId, story);
   });
 
-  it('do not wait for a Redis that hangs, and go on when it answers again', async () => {
+  it('do not wait for a Redis that hangs, and continue when it answers again', async () => {
     const [writer, gateway] = [open(redis.url), open(redis.url)];
     const turnId = unique('turn');
     const reader = read(gateway, turnId);
@@ -197,7 +197,7 @@ describeWithRedis('streams over a Redis that breaks', () => {
     await read(gateway, turnId).has(story);
   });
 
-  it('hold a bounded amount while Redis is away, and of more than that the newest turns', async () => {
+  it('buffer a bounded amount while Redis is down, and keep the newest turns', async () => {
     await redis.kill();
     const writer = open(redis.url);
     const turnIds = Array.from({ length: 40 }, () => unique('turn'));
@@ -212,7 +212,7 @@ describeWithRedis('streams over a Redis that breaks', () => {
     expect(kept.filter(Boolean).length).toBeGreaterThan(10);
   });
 
-  it('leave nothing open when they are closed while Redis is up, away or hangs', async () => {
+  it('leave nothing open if they are closed while Redis is up, down or hanging', async () => {
     const openSockets = () => process.getActiveResourcesInfo().filter((name) => name === 'TCPSocketWrap').length;
     const before = openSockets();
     const hinderances = [() => undefined, () => redis.kill(), () => redis.restart('kept').then(() => redis.pause())];
@@ -233,7 +233,7 @@ describeWithRedis('streams over a Redis that breaks', () => {
     }
   });
 
-  it('write what they were given before they close', async () => {
+  it('write everything before they close', async () => {
     const [writer, gateway] = [open(redis.url), open(redis.url)];
     const turnId = unique('turn');
     const [first, ...others] = piecesOf(story);

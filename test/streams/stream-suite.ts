@@ -92,14 +92,14 @@ export function describeTurnStreams(name: string, open: () => StreamSetting): vo
 
     const story = 'Once upon a midnight dreary, while I pondered, weak and weary 😀';
 
-    it('brings the pieces in order to a reader who was there first', async () => {
+    it('delivers the pieces in order to a reader who was there first', async () => {
       const turnId = unique('turn');
       const reader = read(turnId);
       write(turnId, piecesOf(story));
       await reader.has(story);
     });
 
-    it('brings what is written while it is read', async () => {
+    it('delivers what is written while it is read', async () => {
       const turnId = unique('turn');
       const reader = read(turnId);
       let written = '';
@@ -110,7 +110,7 @@ export function describeTurnStreams(name: string, open: () => StreamSetting): vo
       }
     });
 
-    it('gives a late reader everything from the start, and then what comes', async () => {
+    it('gives a late reader everything from the start, and then what follows', async () => {
       const turnId = unique('turn');
       const [first, ...others] = piecesOf(story);
       if (first) write(turnId, [first]);
@@ -127,7 +127,7 @@ export function describeTurnStreams(name: string, open: () => StreamSetting): vo
       await Promise.all(all.map((reader) => reader.has(story)));
     });
 
-    it('keeps the pieces of attempts apart, in the order they were written in', async () => {
+    it('keeps the pieces of attempts apart, in the order in which they were written', async () => {
       const turnId = unique('turn');
       const reader = read(turnId);
       write(turnId, [...piecesOf('Once upon', 1), ...piecesOf('Twice', 2), ...piecesOf('Once upon a time', 3)]);
@@ -139,14 +139,14 @@ export function describeTurnStreams(name: string, open: () => StreamSetting): vo
       expect([1, 2, 3].map((attempt) => textOf(pieces, attempt))).toEqual(['Once upon', 'Twice', 'Once upon a time']);
     });
 
-    it('knows the pieces of a turn without reading on, and none of a turn that it does not know', async () => {
+    it('returns the pieces of a turn without waiting, and none of an unknown turn', async () => {
       const turnId = unique('turn');
       write(turnId, piecesOf(story));
       await eventually('the pieces are there', async () => answerOf(await setting.reading.pieces(turnId)) === story);
       expect(await setting.reading.pieces(unique('turn'))).toEqual([]);
     });
 
-    it('keeps every code unit, also of half a character and of a text that looks like JSON', async () => {
+    it('keeps every code unit, even half a character, and text that looks like JSON', async () => {
       const turnId = unique('turn');
       const reader = read(turnId);
       const texts = ['\ud83d', '\ude00 "', '\\u0000\u0000\r\n', '$0]"}', '中'];
@@ -159,7 +159,7 @@ export function describeTurnStreams(name: string, open: () => StreamSetting): vo
       expect(textOf(reader.pieces, 1)).toBe(texts.join(''));
     });
 
-    it('ends a reader that is aborted, also one whose turn never says a word', async () => {
+    it('ends an aborted reader, even if its turn stays silent', async () => {
       const turnId = unique('turn');
       const [silent, reading] = [read(unique('turn')), read(turnId)];
       write(turnId, piecesOf('Once '));
@@ -179,7 +179,7 @@ export function describeTurnStreams(name: string, open: () => StreamSetting): vo
       expect(seen).toEqual([]);
     });
 
-    it('gives a reader that is slow what it missed, in fewer pieces', async () => {
+    it('gives a slow reader what it missed, in fewer pieces', async () => {
       const turnId = unique('turn');
       const leave = new AbortController();
       const slow = setting.reading.read(turnId, leave.signal)[Symbol.asyncIterator]();
@@ -195,7 +195,7 @@ export function describeTurnStreams(name: string, open: () => StreamSetting): vo
       expect(seen.length).toBeLessThan(pieces.length / 2);
     });
 
-    it('carries 500 turns at once, each its own', async () => {
+    it('carries 500 turns at once, separately', async () => {
       const turns = Array.from({ length: 500 }, (_, index) => ({ turnId: unique('turn'), text: `${index}: ${story}` }));
       const reading = turns.map(({ turnId, text }) => ({ reader: read(turnId), text }));
       const written = turns.map(({ turnId, text }) => ({ turnId, pieces: piecesOf(text) }));
@@ -206,7 +206,7 @@ export function describeTurnStreams(name: string, open: () => StreamSetting): vo
       await eventually('everyone has all', () => reading.every(({ reader, text }) => reader.text === text));
     });
 
-    it('ends its readers when it closes, and takes what comes after without a word', async () => {
+    it('ends its readers when it closes, and ignores later pieces', async () => {
       const reader = read(unique('turn'));
       await setting.close();
       await reader.ended;

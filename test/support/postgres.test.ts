@@ -4,8 +4,8 @@ import { eventually } from './eventually';
 import { describeOnPostgres } from './ledgers';
 import { startTypescript } from './typescript-program';
 
-describeOnPostgres('a server of the tests’ own', () => {
-  test('ends, and its directory goes, when the process that started it is killed', async () => {
+describeOnPostgres('the tests’ own server', () => {
+  test('ends and removes its directory if the process that started it is killed', async () => {
     const program = startTypescript('support/programs/start-postgres.ts');
     const url = await program.firstLine;
     const data = await ask(url, 'show data_directory');

@@ -1,11 +1,11 @@
 import { Redis } from 'ioredis';
 import { describeWithRedis, startRedis } from './redis';
 
-describeWithRedis('a Redis of the tests’ own', () => {
+describeWithRedis('the tests’ own Redis', () => {
   test.each([
     { data: 'kept', value: 'text' },
     { data: 'lost', value: null },
-  ] as const)('is at the same address again after a kill, its data $data', async ({ data, value }) => {
+  ] as const)('is at the same address after a kill, with its data $data', async ({ data, value }) => {
     const redis = await startRedis({ password: 'hunter2 %' });
     try {
       const ask = async (question: (client: Redis) => Promise<unknown>) => {

@@ -5,7 +5,7 @@ import type { sleepFor } from './workflows/timers';
 
 const hoursMs = 60 * 60 * 1000;
 
-test('72 hours of a workflow pass while the test waits a moment', async () => {
+test('72 hours of a workflow pass within a moment', async () => {
   const environment = await startTimeSkipping();
   try {
     const taskQueue = unique('timers');

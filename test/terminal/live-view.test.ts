@@ -1,8 +1,8 @@
 import { wrapWords } from '../../src/terminal/format';
 import { LiveView } from '../../src/terminal/live-view';
 
-describe('a view that is drawn again', () => {
-  it('writes each drawing at once, over the last one, and gives the cursor back', () => {
+describe('a view that is redrawn', () => {
+  it('writes each drawing at once, over the last one, and shows the cursor again', () => {
     const written: string[] = [];
     const view = new LiveView({ rows: 4, write: (text) => written.push(text) });
     view.draw(['one', 'two', 'three', 'four']);
@@ -17,13 +17,13 @@ describe('a view that is drawn again', () => {
     expect(written[2]).toContain('\u001B[?25h');
   });
 
-  it('takes a terminal that does not know its size for a usual one', () => {
+  it('assumes a usual size for a terminal that does not know its own', () => {
     const written: string[] = [];
     new LiveView({ rows: 0, write: (text) => written.push(text) }).draw(['one', 'two']);
     expect(written[0]).toContain('two');
   });
 
-  it('breaks sentences between words and lets no control character through', () => {
+  it('breaks sentences between words and lets no control characters through', () => {
     expect(wrapWords('one two three\u001B[2J four', 12, '  ', '- ')).toEqual(['- one two', '  three [2J', '  four']);
   });
 });

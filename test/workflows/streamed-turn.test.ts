@@ -1,3 +1,4 @@
+import { countTokens } from '../../src/local/simulator/tokens';
 import type { ConfigFileInput } from '../../src/config/schema';
 import type { ChatReply, Delivery } from '../../src/contract/chat';
 import type { StreamLimits } from '../../src/contract/policy';
@@ -133,9 +134,9 @@ describe.each(breaking)('a stream that %s', (_title, fault, models, limit) => {
     expect({ shown, rest }).toEqual({ shown: wholeAnswer, rest: '' });
     expect(await modelsAsked(broken)).toEqual(models);
     expect(textOf(pieces, 2)).toBe(wholeAnswer);
-    // The model was asked for the rest alone.
+    // The model was asked for the rest alone, and for the words before it.
     const [first, last] = await broken.simulator.calls();
-    expect(last?.completionTokens).toBeLessThan(first?.completionTokens ?? 0);
+    expect(last?.completionTokens).toBeLessThan(countTokens(wholeAnswer));
     expect(last?.promptTokens).toBeGreaterThan(first?.promptTokens ?? Infinity);
   });
 
@@ -157,15 +158,28 @@ test('a stream that breaks again and again is gone on with each time', async () 
   for (const [index, text] of texts.slice(1).entries()) expect(text.startsWith(texts[index] ?? '')).toBe(true);
 });
 
-test.each([
-  ['says it all again', 'ignore', wholeAnswer],
-  ['says something else', 'other', `Let me say it anew. ${wholeAnswer}`],
-] as const)('a target that is asked to go on and %s gives a whole answer', async (_title, prefill, said) => {
-  await service.simulator.setBehaviour('*', { prefill });
+test('a target that is asked to go on and says it all again gives a whole answer', async () => {
+  await service.simulator.setBehaviour('*', { prefill: 'ignore' });
   await service.simulator.queueFaults(primaryModel, [{ kind: 'cut' }]);
   const { reply, shown, rest } = await ask();
-  expect(reply.content.endsWith(said)).toBe(true);
-  expect(shown + rest).toBe(reply.content);
+  expect(reply).toMatchObject({ content: wholeAnswer, attempts: 2 });
+  expect(shown + rest).toBe(wholeAnswer);
+});
+
+test('a target that is asked to go on and says something else is asked anew, and not to go on ever again', async () => {
+  const fresh = await startService();
+  try {
+    await fresh.simulator.setBehaviour('*', { prefill: 'other' });
+    for (const attempts of [3, 2]) {
+      await fresh.simulator.clearCalls();
+      await fresh.simulator.queueFaults(primaryModel, [{ kind: 'cut' }]);
+      const { reply, shown, rest } = await ask('streamed', fresh);
+      expect(reply).toMatchObject({ content: wholeAnswer, attempts });
+      expect(shown + rest).toBe(wholeAnswer);
+    }
+  } finally {
+    await fresh.stop();
+  }
 });
 
 test.each([

@@ -99,11 +99,13 @@ describe('a provider that answers nonsense', () => {
     ['invalid JSON', { kind: 'invalid-json' }],
     ['10 MB', { kind: 'large-body', bytes: 10 * 1024 * 1024 }],
   ];
-  test.each(nonsense)('%s: the fallback answers, and the call counts as unconfirmed', async (_, fault) => {
+  test.each(nonsense)('%s: the fallback answers, and the call counts', async (_, fault) => {
     await service.simulator.queueFaults(primaryModel, [fault]);
     const reply = await ask();
     expect(reply).toMatchObject({ provider: 'holysheep-fallback', attempts: 2, success: true });
-    expect(reply.unconfirmed_usd).toBeGreaterThan(0);
+    // At what its provider claims, or else at its reservation.
+    const [row] = await service.ledger.attempts(`${reply.turn_id} in ${reply.session_id}`);
+    expect(row?.costNanoUsd).toBeGreaterThan(0);
   });
 
   test('no usage: the answer is given, at the reserved amount, as unconfirmed', async () => {

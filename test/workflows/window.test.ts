@@ -41,16 +41,16 @@ test('the model sees the system prompt and the most recent messages, 20 in all',
   expect(last.map((message) => message.content)).not.toContain('question 2');
 });
 
-test('a request carries key, turn and attempt, and the default temperature and length', async () => {
+test('a request carries key, turn and attempt, the default length, and no temperature that nobody asked for', async () => {
   const turnId = unique('turn');
   const [request] = await requestsOf(() =>
     service.client.send({ sessionId: unique('session'), turnId, content: 'Hello' }),
   );
   expect(request).toMatchObject({
-    temperature: 0.7,
     max_tokens: 1000,
     headers: { authorization: `Bearer ${testApiKey}`, 'x-request-id': `${turnId}.1` },
   });
+  expect(request).not.toHaveProperty('temperature');
 });
 
 test('what a caller asks for is passed on, tokens up to the hard cap', async () => {

@@ -2,25 +2,25 @@ import { errorMessage } from '../../contract/failures';
 
 export type CheckOutcome =
   | { readonly status: 'ok'; readonly detail: string; readonly advice?: string }
-  /** `advice`: what to do about it. */
+  /** `advice` says what to do. */
   | { readonly status: 'failed'; readonly detail: string; readonly advice: string }
   /** Not in use here. */
   | { readonly status: 'skipped'; readonly detail: string; readonly advice?: string };
 
 export interface Check {
   readonly name: string;
-  /** May throw: that is a failure with the error's message. */
+  /** If it throws, the check fails with the error's message. */
   readonly run: () => Promise<CheckOutcome> | CheckOutcome;
-  /** For what is thrown. */
+  /** What to do if `run` throws. */
   readonly advice: string;
 }
 
 export type CheckResult = CheckOutcome & { readonly name: string };
 
-/** The checks have limits of their own, of some 10 s; this one is for what they do not cover, name resolution for one. */
+/** Each check has its own limit of about 10 s; this one covers the rest, such as name resolution. */
 const timeLimitMs = 15_000;
 
-/** All at once; the results are in the order of the checks. Never rejects. */
+/** Runs all checks at once; the results are in the order of the checks. Never rejects. */
 export function runChecks(checks: readonly Check[]): Promise<readonly CheckResult[]> {
   return Promise.all(checks.map(runCheck));
 }

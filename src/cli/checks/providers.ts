@@ -5,12 +5,12 @@ import { createProvider } from '../../providers/openai-compatible';
 import type { ProviderSettings } from '../../contract/provider';
 import type { Check, CheckOutcome } from './check';
 
-/** As long as a turn's first attempt may take: a provider that needs longer for a list cannot answer turns in time. */
+/** As long as a turn's first attempt may take: a provider that needs longer to list its models cannot answer turns in time. */
 const listTimeoutMs = 10_000;
 
 export function providerChecks({ providers, policy, simulated }: Settings): readonly Check[] {
   if (simulated) {
-    const advice = 'Set HOLYSHEEP_API_KEY, in the environment or in .env, for real models.';
+    const advice = 'For real models, set HOLYSHEEP_API_KEY in the environment or in .env.';
     return [
       { name: 'Providers', advice, run: () => ({ status: 'skipped', detail: 'simulated: no API key is set', advice }) },
     ];
@@ -41,7 +41,7 @@ async function checkProvider(settings: ProviderSettings, policy: Policy): Promis
     return {
       status: 'ok',
       detail,
-      advice: `Not in its list, which may be an alias or a mistake: ${unlisted.join(', ')}`,
+      advice: `Not in the provider's list, so either an alias or a mistake: ${unlisted.join(', ')}`,
     };
   } finally {
     await provider.close();
@@ -57,12 +57,12 @@ function adviceFor({ kind }: CallFailure, { name, baseUrl }: ProviderSettings): 
   const reach = `Is ${baseUrl} right, and reachable from here (proxy, firewall, DNS)?`;
   const notAnApi = `Is ${baseUrl} the address of an OpenAI-compatible API, up to and including /v1?`;
   const advices: Record<FailureKind, string> = {
-    unauthorized: `The provider refuses the key: set ${keyVariable(name)}, whole and not expired, or the file that holds it.`,
+    unauthorized: `The provider refuses the key: check that ${keyVariable(name)} is complete and not expired.`,
     connection: reach,
     timeout: reach,
     'rate-limited':
       'The provider limits this key; turns will wait and retry. Ask for a higher limit, or try again later.',
-    'server-error': 'The provider has a fault of its own; turns will retry and fall back. Try again later.',
+    'server-error': 'The provider has an internal error; turns will retry and fall back. Try again later.',
     'bad-request': notAnApi,
     'malformed-response': notAnApi,
     'response-too-large': notAnApi,

@@ -5,16 +5,16 @@ import { LedgerNotMigratedError, openLedger } from '../../ledger/open-ledger';
 import { describeRedisFailure } from '../../streams/redis-connection';
 import type { Check, CheckOutcome } from './check';
 
-/** A database that restarts may take longer, and a check is to say so rather than to wait for it. */
+/** A restarting database may take longer; the check then reports that instead of waiting. */
 const giveUpAfterMs = 10_000;
 
-const setupAdvice = 'Run: npx bellwether setup; or start a worker, which does the same to the ledger.';
+const setupAdvice = 'Run: npx bellwether setup; or start a worker, which migrates the ledger too.';
 
-/** Opens the ledger, and changes nothing in it: what is pending is told. */
+/** Opens the ledger without changing it, and reports pending migrations. */
 export function ledgerCheck({ databaseUrl, dataDirectory }: Settings): Check {
   return {
     name: 'Ledger',
-    advice: databaseUrl ? 'Is DATABASE_URL right, and the database up?' : `May this user write in ${dataDirectory}?`,
+    advice: databaseUrl ? 'Is DATABASE_URL right? Is the database up?' : `Can this user write to ${dataDirectory}?`,
     async run() {
       checkLedgerDirectory({ databaseUrl, dataDirectory });
       try {
@@ -33,18 +33,18 @@ export function ledgerCheck({ databaseUrl, dataDirectory }: Settings): Check {
 }
 
 function notMigrated({ database, isAbsent, pending }: LedgerNotMigratedError): CheckOutcome {
-  if (isAbsent) return { status: 'skipped', detail: `${database}, made by the first start or by setup` };
-  const detail = `${database} is older than this program, pending: ${pending.join(', ')}`;
+  if (isAbsent) return { status: 'skipped', detail: `${database}: the first start or setup creates it` };
+  const detail = `${database} is older than this program; pending migrations: ${pending.join(', ')}`;
   return { status: 'failed', detail, advice: setupAdvice };
 }
 
-/** Redis answers within a millisecond. What takes longer than this is no Redis: even a machine that stands still is done then. */
+/** Redis answers within a millisecond. This leaves time for a stalled machine; what takes longer is not Redis. */
 const pingTimeoutMs = 10_000;
 
 export function redisCheck({ redisUrl }: Settings): Check {
   return {
     name: 'Redis',
-    advice: 'Is REDIS_URL right, and Redis up?',
+    advice: 'Is REDIS_URL right? Is Redis up?',
     run() {
       if (redisUrl === undefined) return { status: 'skipped', detail: 'not in use: REDIS_URL is not set' };
       return examine(redisUrl);
@@ -60,12 +60,12 @@ async function examine(redisUrl: string): Promise<CheckOutcome> {
     return { status: 'ok', detail: where };
   } catch (error) {
     if (!isRefusal(error)) throw error;
-    const advice = 'Are user and password in REDIS_URL right?';
+    const advice = 'Are the user and password in REDIS_URL right?';
     return { status: 'failed', detail: `${where} refuses: ${describeRedisFailure(error)}`, advice };
   }
 }
 
-/** One try, over a connection of its own. Rejects with the first reason that there is. */
+/** Tries once, over its own connection. Rejects with the first error. */
 async function ping(redisUrl: string): Promise<void> {
   const redis = new Redis(redisUrl, {
     lazyConnect: true,
@@ -73,7 +73,7 @@ async function ping(redisUrl: string): Promise<void> {
     disableClientInfo: true,
     enableReadyCheck: false, // INFO may be forbidden where PING is not
     retryStrategy: null,
-    disconnectTimeout: 100, // nothing is under way that would be lost
+    disconnectTimeout: 100, // no request is in flight that could be lost
   });
   let timer: NodeJS.Timeout | undefined;
   try {
@@ -88,12 +88,12 @@ async function ping(redisUrl: string): Promise<void> {
   }
 }
 
-/** Redis answered, but not with what was asked for. */
+/** Redis answered, but with an error. */
 function isRefusal(error: unknown): boolean {
   return error instanceof Error && error.name === 'ReplyError';
 }
 
-/** The keys were checked when the settings were read; here it is said what they are used for. */
+/** The keys were checked when the settings were read; this only reports how they are used. */
 export function encryptionCheck({ encryption }: Settings): Check {
   return {
     name: 'Encryption',
@@ -102,7 +102,7 @@ export function encryptionCheck({ encryption }: Settings): Check {
       if (encryption === undefined) {
         return {
           status: 'skipped',
-          detail: 'off: Temporal stores messages as they are',
+          detail: 'off: Temporal stores messages unencrypted',
           advice: 'BELLWETHER_ENCRYPTION_KEYS=my-key:$(openssl rand -base64 32) encrypts them.',
         };
       }

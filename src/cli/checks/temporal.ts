@@ -19,7 +19,7 @@ export function temporalCheck({ temporal, dataDirectory, cacheDirectory }: Setti
   if (address === undefined) {
     return {
       name: 'Temporal',
-      advice: 'Remove or update that program; `npx bellwether up` then brings one that fits.',
+      advice: 'Remove or update that program; `npx bellwether up` then installs a suitable one.',
       run: () => checkProgram(cacheDirectory),
     };
   }
@@ -27,7 +27,7 @@ export function temporalCheck({ temporal, dataDirectory, cacheDirectory }: Setti
     name: 'Temporal',
     advice: embedded
       ? 'Stop and start `npx bellwether up`.'
-      : 'Is TEMPORAL_ADDRESS right, is the server up, do TLS and key fit (TEMPORAL_TLS…, TEMPORAL_API_KEY)?',
+      : 'Is TEMPORAL_ADDRESS right? Is the server up? Are TLS and key right (TEMPORAL_TLS…, TEMPORAL_API_KEY)?',
     run: () => checkServer({ ...temporal, address }, embedded !== undefined),
   };
 }
@@ -47,48 +47,52 @@ async function checkServer(settings: TemporalSettings, isEmbedded: boolean): Pro
     const missing = await missingSearchAttributes(connection, namespace, Object.values(searchAttributeNames));
     const detail = `${where}, namespace ${namespace}`;
     if (missing.length === 0) return { status: 'ok', detail: `${detail}, search attributes registered` };
-    return { status: 'failed', detail: `${detail}: no search attribute ${missing.join(', ')}`, advice: setupAdvice };
+    return {
+      status: 'failed',
+      detail: `${detail}: missing search attributes: ${missing.join(', ')}`,
+      advice: setupAdvice,
+    };
   } finally {
     await connection.close();
   }
 }
 
-/** Embedded and not running: is the program here? Nothing is brought by a check. */
+/** Embedded and not running: is the program installed? The check itself installs nothing. */
 async function checkProgram(cacheDirectory: string): Promise<CheckOutcome> {
   const program = findOnPath('temporal', programSearchPath()) ?? findInStore(temporalStore(cacheDirectory));
   if (program === undefined) {
     return {
       status: 'skipped',
-      detail: 'embedded, not running; its program is not here yet',
-      advice: '`npx bellwether up` brings and starts it; TEMPORAL_ADDRESS names a server of your own.',
+      detail: 'embedded, not running; its program is not installed yet',
+      advice: '`npx bellwether up` installs and starts it. To use your own server, set TEMPORAL_ADDRESS.',
     };
   }
   const { server } = await readSupportedVersion(program);
   return { status: 'ok', detail: `embedded, not running: server ${server} in ${program}; npx bellwether up starts it` };
 }
 
-/** Leaves time for one more page before the check runs into its limit; `bellwether stuck` goes through all. */
+/** Leaves time for one more page before the check reaches its limit; `bellwether stuck` goes through all of them. */
 const look = { atMost: 1_000, forMs: 8_000 } as const;
 
 /** Turns and conversations that make no progress. */
 export function stuckCheck({ temporal, dataDirectory }: Settings): Check {
   return {
     name: 'Turns',
-    advice: 'See the check of Temporal.',
+    advice: 'See the Temporal check.',
     async run(): Promise<CheckOutcome> {
       const address = temporal.address ?? embeddedServerAddress(dataDirectory);
-      if (address === undefined) return { status: 'skipped', detail: 'Temporal is embedded, and not running' };
+      if (address === undefined) return { status: 'skipped', detail: 'Temporal is embedded and not running' };
       const connection = await connectToTemporal({ ...temporal, address }, '');
       try {
         const client = new Client({ connection, namespace: temporal.namespace });
         const { stuck, running, next } = await listStuck(client, temporal.taskQueue, look);
-        const of = `${running} ${next ? 'youngest' : 'running'} turns and conversations`;
+        const of = `${running} ${next ? 'newest' : 'running'} turns and conversations`;
         if (stuck.length === 0) return { status: 'ok', detail: `none of the ${of} is stuck` };
         const named = stuck.slice(0, 5).map(({ workflowId, attempt }) => `${workflowId} (attempt ${attempt})`);
         return {
           status: 'failed',
           detail: `${stuck.length} of the ${of} are stuck: ${named.join(', ')}`,
-          advice: 'npx bellwether stuck lists them and what became of their tasks; --end ends one.',
+          advice: 'npx bellwether stuck lists them and says what happened to their tasks; --end ends one.',
         };
       } finally {
         await connection.close();

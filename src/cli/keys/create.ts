@@ -24,36 +24,43 @@ interface CreateFlags {
   readonly json?: boolean;
 }
 
-/** `bellwether keys create`: makes a key and shows it, this one time. */
+/** `bellwether keys create`: makes a key and shows it once. */
 export function createCommand(): Command {
   return new Command('create')
-    .description('make an API key and show it, this one time')
+    .description('make an API key and show it once')
     .addOption(
-      new Option('--name <name>', 'what lists call it, such as the service that uses it')
+      new Option('--name <name>', 'name shown in lists, such as the service that uses the key')
         .argParser(parseName)
         .makeOptionMandatory(),
     )
     .option('--operator', "an operator's key, for those who run the service (default: a key for chat)")
     .addOption(
-      new Option('--day-usd <amount>', 'what its turns may cost in a UTC day (default: no limit)').argParser(parseUsd),
+      new Option('--day-usd <amount>', 'the most that its turns may cost per UTC day (default: no limit)').argParser(
+        parseUsd,
+      ),
     )
-    .addOption(new Option('--total-usd <amount>', 'what they may cost in all (default: no limit)').argParser(parseUsd))
+    .addOption(
+      new Option('--total-usd <amount>', 'the most that they may cost in total (default: no limit)').argParser(
+        parseUsd,
+      ),
+    )
     .addOption(new Option('--model <model...>', 'the model names it may use (default: all)').argParser(addModel))
     .addOption(
-      new Option('--requests-per-minute <number>', "how many it may send (default: the gateway's limit)").argParser(
-        parseRequestsPerMinute,
-      ),
+      new Option(
+        '--requests-per-minute <number>',
+        "requests that it may send per minute (default: the gateway's limit)",
+      ).argParser(parseRequestsPerMinute),
     )
     .addOption(
       new Option(
         '--expires <when>',
-        'after a time, as 90d, or with a UTC day, as 2027-01-31 (default: never)',
+        'after a time, such as 90d, or at the end of a UTC day, such as 2027-01-31 (default: never)',
       ).argParser((text) => parseExpiry(text, Date.now())),
     )
     .option('--json', 'print JSON, amounts in US dollars')
     .addHelpText(
       'after',
-      `\nWhat it spends counts on the session's and the service's budgets too. Only a hash of the key is kept: who loses\nit makes a new one and revokes the old one. ${exitStatusHelp}`,
+      `\nIts spending also counts against the budgets of the session and the service. Only a hash of the key is kept: if you\nlose the key, make a new one and revoke the old one. ${exitStatusHelp}`,
     )
     .action(create);
 }
@@ -67,7 +74,7 @@ async function create({ json, ...flags }: CreateFlags): Promise<void> {
     return { ledgerName: await ledger.check(), settings: loaded };
   };
   const { ledgerName, settings } = await withLedger(keep, async (_, loaded) => {
-    // A key may be the first thing that is wanted of a new service.
+    // Making a key may be the first thing that happens in a new service.
     prepareLedgerDirectory(loaded);
     const { openLedger } = await import('../../ledger/open-ledger');
     const ledger = await openLedger(loaded);
@@ -102,7 +109,7 @@ function settingsOf(flags: CreateFlags): Omit<NewApiKey, 'id' | 'secretHash' | '
   };
 }
 
-/** A note, no error: the gateway may run with another configuration than this one. */
+/** A note, not an error: the gateway may run with a different configuration. */
 function tellUnknownModels(models: readonly string[], { policy, gateway }: Settings): void {
   const known = new ModelNames(policy, gateway.aliases).allowedTo({ models: null }).map(({ id }) => id);
   for (const model of models) {
@@ -111,16 +118,16 @@ function tellUnknownModels(models: readonly string[], { policy, gateway }: Setti
   }
 }
 
-/** It is a label in lists; an account or a mail address fits. */
+/** It is a label in lists; an account name or an email address fits. */
 const maxNameLength = 64;
 
 /** Longer than the names of any provider's models. */
 const maxModelLength = 200;
 
-/** More than one process can serve: a larger number is a slip, and leaving the option out means the gateway's limit. */
+/** More than one process can serve, so a larger number is a mistake. */
 const maxRequestsPerMinute = 1_000_000;
 
-/** A longer time is a slip as well. */
+/** A longer time is a mistake too. */
 const maxDays = 3_650;
 
 const dayMs = 24 * 60 * 60 * 1000;
@@ -146,7 +153,7 @@ function parseRequestsPerMinute(text: string): number {
   const count = /^\d{1,7}$/.test(text) ? Number(text) : 0;
   if (count >= 1 && count <= maxRequestsPerMinute) return count;
   throw new InvalidArgumentError(
-    "It must be a whole number from 1 to 1,000,000; leave it out for the gateway's limit.",
+    "It must be a whole number from 1 to 1,000,000; leave it out to use the gateway's limit.",
   );
 }
 
@@ -166,13 +173,13 @@ function durationOf(text: string): number {
   try {
     return parseDuration(text);
   } catch {
-    throw new InvalidArgumentError('It must be a time from now, as 90d or 12h, or a UTC day, as 2027-01-31.');
+    throw new InvalidArgumentError('It must be a time from now, such as 90d or 12h, or a UTC day, such as 2027-01-31.');
   }
 }
 
 function lastMomentOf(day: string): number {
   const startMs = Date.parse(`${day}T00:00:00.000Z`);
-  // Not a number for a 13th month; another day for the 31st of February.
+  // NaN for month 13; a different day for 31 February.
   const isDay = !Number.isNaN(startMs) && new Date(startMs).toISOString().startsWith(day);
   if (!isDay) throw new InvalidArgumentError('There is no such day.');
   return startMs + dayMs - 1;

@@ -2,19 +2,19 @@ import { formatUsd, toUsd } from '../../domain/turn/prices';
 import type { ApiKey } from '../../contract/api-keys';
 import { formatTime } from '../../terminal/format';
 
-/** `$5.00`, with more decimals where the amount has them. */
+/** `$5.00`, with more decimals if the amount has them. */
 export function formatCap(nanoUsd: number): string {
   return formatUsd(nanoUsd).replace(/0{1,4}$/, '');
 }
 
-/** What a key may do, in a line. */
+/** What a key may do, in one line. */
 export function limitsOf(key: Omit<ApiKey, 'revokedAtMs'>): string {
   const { dayNanoUsd, totalNanoUsd, models, requestsPerMinute, expiresAtMs } = key;
   return [
-    dayNanoUsd === null ? 'no limit a day' : `${formatCap(dayNanoUsd)} a day`,
-    totalNanoUsd === null ? 'no limit in all' : `${formatCap(totalNanoUsd)} in all`,
+    dayNanoUsd === null ? 'no daily limit' : `${formatCap(dayNanoUsd)} per day`,
+    totalNanoUsd === null ? 'no total limit' : `${formatCap(totalNanoUsd)} in total`,
     models === null ? 'all models' : models.join(', '),
-    ...(requestsPerMinute === null ? [] : [`${requestsPerMinute} requests a minute`]),
+    ...(requestsPerMinute === null ? [] : [`${requestsPerMinute} requests per minute`]),
     expiresAtMs === null ? 'does not expire' : `expires ${formatTime(expiresAtMs)}`,
   ].join(', ');
 }
@@ -24,7 +24,7 @@ export function stateOf({ revokedAtMs, expiresAtMs }: ApiKey, nowMs: number): 'a
   return expiresAtMs !== null && nowMs >= expiresAtMs ? 'expired' : 'active';
 }
 
-/** Times as ISO texts, money in US dollars. */
+/** Times are ISO strings, money is in US dollars. */
 export function keyAsJson(key: ApiKey, nowMs: number): object {
   return {
     id: key.id,

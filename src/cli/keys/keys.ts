@@ -12,17 +12,17 @@ import { formatCap, keyAsJson, stateOf } from './key-words';
 
 /** `bellwether keys`: who may use the gateway, and what they may spend. */
 export function keysCommand(): Command {
-  const command = new Command('keys').description('API keys of the gateway, with budgets of their own');
+  const command = new Command('keys').description('manage API keys for the gateway');
   for (const subcommand of [createCommand(), listCommand(), revokeCommand()]) {
     command.addCommand(subcommand.exitOverride());
   }
-  return command.addHelpText('after', '\nOptions are in the help of each: bellwether keys create --help');
+  return command.addHelpText('after', '\nEach command has its own help: bellwether keys create --help');
 }
 
-/** `bellwether keys list`: every key but its secret, which is kept nowhere. */
+/** `bellwether keys list`: every key without its secret, which is stored nowhere. */
 function listCommand(): Command {
   return new Command('list')
-    .description('show all API keys: their budgets and what is spent of them, models, expiry, state')
+    .description('show all API keys with their budgets, spending, models, expiry and state')
     .option('--json', 'print JSON, amounts in US dollars')
     .addHelpText(
       'after',
@@ -48,7 +48,7 @@ function keyTable(keys: readonly ListedApiKey[], nowMs: number): string {
       { title: 'role' },
       { title: 'state' },
       { title: 'spent today', align: 'right' },
-      { title: 'spent in all', align: 'right' },
+      { title: 'spent in total', align: 'right' },
       { title: 'models' },
       { title: 'per minute', align: 'right' },
       { title: 'expires' },
@@ -76,15 +76,15 @@ function listedAsJson(key: ListedApiKey, nowMs: number): object {
   return { ...keyAsJson(key, nowMs), ...spent };
 }
 
-/** `bellwether keys revoke`: from now on nobody gets in with this key. */
+/** `bellwether keys revoke`: the gateway refuses this key from now on. */
 function revokeCommand(): Command {
   return new Command('revoke')
-    .description('let nobody in with this key any more, from within a second; turns that run are finished')
-    .argument('<id>', 'of the key, as `bellwether keys list` shows it')
+    .description('revoke a key: the gateway refuses it within a second; running turns are finished')
+    .argument('<id>', 'id of the key, as `bellwether keys list` shows it')
     .option('--json', 'print JSON')
     .addHelpText(
       'after',
-      `\nRevoking a key again changes nothing. There is no way back: make a new key. ${exitStatusHelp}`,
+      `\nRevoking a key again changes nothing. A revoked key stays revoked: make a new one. ${exitStatusHelp}`,
     )
     .action(async (text: string, { json }: { json?: boolean }) => {
       const id = readId(text);
@@ -101,17 +101,17 @@ function revokeCommand(): Command {
       const revokedAtMs = key.revokedAtMs ?? nowMs;
       if (json) writeJson(keyAsJson(key, nowMs));
       else if (revokedAtMs === nowMs) writeLines([`Key ${id} (${key.name}) is revoked.`]);
-      else writeLines([`Key ${id} (${key.name}) was revoked before, at ${formatTime(revokedAtMs)}.`]);
+      else writeLines([`Key ${id} (${key.name}) was already revoked, at ${formatTime(revokedAtMs)}.`]);
     });
 }
 
-/** The whole key is taken for its id: who has found a leaked one has just that. */
+/** Accepts the whole key in place of its id: whoever finds a leaked key has only that. */
 function readId(text: string): string {
   const id = parseApiKey(text)?.id ?? text;
   if (isApiKeyId(id)) return id;
-  // Not repeated: it may be a key, or most of one.
+  // The error does not repeat it: it may be most of a key.
   throw new UsageError(
-    'This is no id of an API key. An id has 12 characters, 0 to 9 and a to f; `bellwether keys list` shows them all.',
+    'This is not the id of an API key. An id has 12 characters, 0 to 9 and a to f; `bellwether keys list` shows them all.',
   );
 }
 

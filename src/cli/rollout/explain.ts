@@ -9,10 +9,10 @@ import { withOperator } from '../../operator/rollout-operator';
 import { readTrail, type TrailEntry } from '../../operator/trail';
 import { formatTime, oneLine } from '../../terminal/format';
 
-/** `bellwether rollout explain`: why the last decision fell as it did. */
+/** `bellwether rollout explain`: the reasons for the last decision. */
 export function explainCommand(): Command {
   return new Command('explain')
-    .description('say why the last decision fell as it did, and what is missing for the next step')
+    .description('explain the last decision, and what is missing for the next step')
     .argument('[name]', 'the rollout (default: the most recent one)')
     .option('--json', 'print JSON')
     .addHelpText('after', `\n${exitStatusHelp}`)

@@ -17,7 +17,7 @@ export function historyCommand(): Command {
   return new Command('history')
     .description('show what changed in a rollout: when, by whom and why')
     .argument('[name]', 'the rollout (default: the most recent one)')
-    .option('--all', 'also analyses that waited')
+    .option('--all', 'include analyses that waited')
     .option('--rollouts', 'list all rollouts instead')
     .option('--json', 'print JSON')
     .addHelpText('after', `\n${exitStatusHelp}`)
@@ -71,7 +71,7 @@ function historyTable(trail: readonly TrailEntry[]): string {
 async function listAll({ json }: HistoryFlags): Promise<void> {
   const rollouts = await withOperator((operator) => listRollouts(operator.rollouts));
   if (json) writeJson(rollouts);
-  else if (rollouts.length === 0) writeLines(['There was no rollout yet.']);
+  else if (rollouts.length === 0) writeLines(['There has been no rollout yet.']);
   else
     writeLines([
       renderTable(

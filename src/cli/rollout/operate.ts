@@ -21,7 +21,7 @@ interface OperateFlags {
 export function promoteCommand(): Command {
   return operate('promote', 'go to the next step, if the evidence allows it')
     .option('--full', 'skip the remaining steps')
-    .option('--force', 'although the evidence does not say so; needs a reason');
+    .option('--force', 'override the evidence; needs --reason');
 }
 
 export function pauseCommand(): Command {
@@ -29,19 +29,19 @@ export function pauseCommand(): Command {
 }
 
 export function resumeCommand(): Command {
-  return operate('resume', 'go on after a pause or, with a reason, after a hold');
+  return operate('resume', 'continue after a pause or, with --reason, after a hold');
 }
 
 export function rollbackCommand(): Command {
-  return operate('rollback', 'send all traffic back, from the next turn on; also when no workflow runs any more');
+  return operate('rollback', 'send all traffic back, from the next turn on; works even if no workflow runs any more');
 }
 
-/** The login name: commands are kept with it. */
+/** The login name, which is recorded with each command. */
 export function defaultActor(): string {
   try {
     return os.userInfo().username;
   } catch {
-    // A container may run as a user that has no name.
+    // A container may run as a user without a name.
     return `uid-${process.getuid?.() ?? 'unknown'}`;
   }
 }
@@ -76,21 +76,21 @@ function reasonOf(outcome: CommandOutcome, command: RolloutCommandName): string 
   if (outcome.kind === 'ended') return endedReason(outcome);
   if (outcome.kind !== 'no-workflow') return outcome.reason;
   const { name } = outcome.spec;
-  return `No workflow runs behind ${name} any more, so it cannot ${command}. \`bellwether rollout rollback ${name}\` ends it; \`rollout start --take-over\` begins a new one.`;
+  return `No workflow runs ${name} any more, so it cannot ${command}. \`bellwether rollout rollback ${name}\` ends it; \`rollout start --take-over\` begins a new one.`;
 }
 
 function endedReason({ spec, state }: CommandOutcome): string {
   const { name, baselineArm, canaryArm } = spec;
   const instead =
     state.phase === 'Succeeded'
-      ? `All traffic is on ${canaryArm}. To move it back: \`bellwether rollout start --from ${canaryArm} --to ${baselineArm}\`; at once: the same the other way round with --take-over, then roll that back.`
+      ? `All traffic is on ${canaryArm}. To move it back: \`bellwether rollout start --from ${canaryArm} --to ${baselineArm}\`. To move it back at once: \`bellwether rollout start --from ${baselineArm} --to ${canaryArm} --take-over\`, then roll that back.`
       : `All traffic is on ${baselineArm}. To try again: \`bellwether rollout start --from ${baselineArm} --to ${canaryArm}\`.`;
   const when = formatTime(state.endedAtMs ?? state.startedAtMs);
   return `${name} ended at ${when} (${state.phase}): ${state.message} ${instead}`;
 }
 
 const withoutWorkflowNote =
-  'No workflow answered: the rollback was written straight into the ledger, and holds from the next turn on.';
+  'No workflow answered: the rollback was written straight into the ledger and applies from the next turn on.';
 
 function tell(command: RolloutCommandName, outcome: CommandOutcome, json: boolean): number {
   const { spec, state } = outcome;

@@ -31,7 +31,9 @@ function reportLines({ spec, baseline, canary, guide, surcharge }: RolloutReport
     ...surchargeLines(spec.baselineArm, surcharge),
     '',
     ...migrationVerdict(guide),
-    pc.dim("The verdict is the guide's: 99% of what was seen so far. What decides is in `bellwether rollout status`."),
+    pc.dim(
+      "This verdict is the guide's: a success rate of 99% so far. The evidence that decides is in `bellwether rollout status`.",
+    ),
   ];
 }
 

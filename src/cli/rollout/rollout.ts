@@ -9,9 +9,9 @@ import { statusCommand } from './status';
 import { verifyCommand } from './verify';
 import { watchCommand } from './watch';
 
-/** `bellwether rollout`: moves traffic from one arm to another while the evidence holds. */
+/** `bellwether rollout`: moves traffic from one arm to another while the evidence supports it. */
 export function rolloutCommand(): Command {
-  const command = new Command('rollout').description('move traffic from one arm to another, by evidence');
+  const command = new Command('rollout').description('move traffic from one arm to another, based on evidence');
   const subcommands = [
     startCommand(),
     statusCommand(),
@@ -27,5 +27,8 @@ export function rolloutCommand(): Command {
     simulateCommand(),
   ];
   for (const subcommand of subcommands) command.addCommand(subcommand.exitOverride());
-  return command.addHelpText('after', '\nExit statuses are in the help of each: bellwether rollout watch --help');
+  return command.addHelpText(
+    'after',
+    '\nThe help of each command lists its exit statuses: bellwether rollout watch --help',
+  );
 }

@@ -26,14 +26,14 @@ interface SimulatedCase extends SimulationSummary {
   readonly successRate: number;
 }
 
-/** No figure needs more, and the sequence of random numbers is not endless. */
+/** No figure needs more, and the sequence of random numbers is finite. */
 const maxRuns = 100_000;
 const maxRequestsPerHour = 1_000_000;
 
-/** `bellwether rollout simulate`: what the rule would do, over many runs, before anybody relies on it. */
+/** `bellwether rollout simulate`: what the rules would do in many runs, before anyone relies on them. */
 export function simulateCommand(): Command {
   return new Command('simulate')
-    .description('run the rule of a rollout many times against simulated traffic')
+    .description('run the rules of a rollout many times against simulated traffic')
     .addOption(
       new Option('--success-rate <rates>', 'true success rates of the canary, 0 to 1, separated by commas')
         .argParser((text) => text.split(',').map(parseRate))
@@ -45,7 +45,7 @@ export function simulateCommand(): Command {
         .default(0.85),
     )
     .addOption(
-      new Option('--requests-per-hour <number>', 'of both arms together')
+      new Option('--requests-per-hour <number>', 'requests per hour of both arms together')
         .argParser((text) => parseCount(text, maxRequestsPerHour))
         .default(2000),
     )
@@ -58,7 +58,10 @@ export function simulateCommand(): Command {
       new Option('--plan <name>', 'steps and bakes').choices(Object.keys(rolloutPlans)).default(defaultRolloutPlan),
     )
     .addOption(
-      new Option('--interval <duration>', "from look to look; a rollout's own is 5m, which takes longer to simulate")
+      new Option(
+        '--interval <duration>',
+        "time between two analyses; a real rollout's is 5m, which takes longer to simulate",
+      )
         .argParser(parseDuration)
         .default(3_600_000, '1h'),
     )
@@ -119,12 +122,12 @@ function asText(flags: SimulateFlags, cases: readonly SimulatedCase[]): readonly
     row.promotedAfterMedianMs === null ? '' : formatDuration(row.promotedAfterMedianMs),
     row.promotedAfterP95Ms === null ? '' : formatDuration(row.promotedAfterP95Ms),
   ]);
-  const look = `a look every ${formatDuration(interval)}`;
+  const look = `an analysis every ${formatDuration(interval)}`;
   const traffic = `${requestsPerHour.toLocaleString('en-US')} requests an hour`;
   return [
     pc.bold(`Plan ${plan}, ${look}, ${traffic}, baseline at ${percentOf(baselineSuccessRate)}`),
     renderTable(columns, rows),
-    'Held: no step by itself any more, an operator decides. Late: under way when the time of the plan was over.',
+    'Held: it no longer advances by itself; an operator decides. Late: still running when the time of the plan was over.',
   ];
 }
 
@@ -152,7 +155,7 @@ function asJson(flags: SimulateFlags, cases: readonly SimulatedCase[]): object {
 function parseRate(text: string): number {
   const rate = Number(text);
   if (text.trim() === '' || !(rate >= 0 && rate <= 1)) {
-    throw new InvalidArgumentError(`'${text}' is no success rate; one is a number from 0 to 1, as 0.997.`);
+    throw new InvalidArgumentError(`'${text}' is not a success rate. Use a number from 0 to 1, such as 0.997.`);
   }
   return rate;
 }
@@ -160,7 +163,7 @@ function parseRate(text: string): number {
 function parseCount(text: string, maximum: number): number {
   const count = Number(text);
   if (!Number.isInteger(count) || count < 1 || count > maximum) {
-    throw new InvalidArgumentError(`'${text}' is no whole number from 1 to ${maximum}.`);
+    throw new InvalidArgumentError(`'${text}' is not a whole number from 1 to ${maximum}.`);
   }
   return count;
 }

@@ -29,7 +29,7 @@ const rate = z
   .union([z.number(), z.string().regex(/^\d+(\.\d+)?%$/, rateExpectation)], { error: rateExpectation })
   .transform((share) => (typeof share === 'number' ? share : percentOf(share)));
 
-/** Fields as in a rollout's spec, without the units in their names: the values have them. */
+/** The fields of a rollout's spec, without units in their names: the values have units. */
 const specFileSchema = z.strictObject({
   name: z.string().optional(),
   baselineArm: z.string().optional(),
@@ -88,7 +88,7 @@ export function readSpecFile(file: string): RolloutDraft {
   });
 }
 
-/** A field of the finished spec as the file names it: without units, which the values have. */
+/** The name that the file has for a field of the finished spec: without the unit. */
 export function nameInFile(place: ProblemPath): string {
   return formatPath(place.map((key) => fieldsOfFile.get(key) ?? key));
 }
@@ -115,7 +115,7 @@ function readContent(file: string, fileName: string): unknown {
   try {
     return document.toJS() ?? {};
   } catch (error) {
-    // An alias that leads nowhere, or thousands of them, is found only here.
+    // Only this finds unresolved aliases, or too many of them.
     throw new UsageError(`${fileName}: ${errorMessage(error)}`, { cause: error });
   }
 }
@@ -127,7 +127,7 @@ function percentOf(text: string): number {
 
 type Defined<T> = { [Key in keyof T]: Exclude<T[Key], undefined> };
 
-/** So that a field that was left out does not hide what it would win over. */
+/** So that a field that was left out does not override anything. */
 export function withoutUndefined<T extends object>(value: T): Partial<Defined<T>> {
   return Object.fromEntries(Object.entries(value).filter(([, part]) => part !== undefined)) as Partial<Defined<T>>;
 }

@@ -24,29 +24,27 @@ interface StartFlags extends Omit<SpecInput, 'file' | 'defaultActor'> {
   readonly json?: boolean;
 }
 
-/** `bellwether rollout start`: begins a rollout and returns once its first split is set. */
+/** `bellwether rollout start`: starts a rollout and returns once its first split is set. */
 export function startCommand(): Command {
   return new Command('start')
-    .description('begin a rollout')
-    .option('--name <name>', 'unique for all time (default: <from>-to-<to>-<date>)')
-    .option('--from <arm>', 'where traffic is (default: legacy)')
-    .option('--to <arm>', 'where it is to go (default: holysheep)')
+    .description('start a rollout')
+    .option('--name <name>', 'a name never used before (default: <from>-to-<to>-<date>)')
+    .option('--from <arm>', 'arm that has the traffic now (default: legacy)')
+    .option('--to <arm>', 'arm to move it to (default: holysheep)')
     .addOption(
       new Option('--plan <plan>', '72h: from 10% to 100% in 72 hours; guide: 10% for 72 hours, then gradually').choices(
         Object.keys(rolloutPlans),
       ),
     )
     .addOption(new Option('--compress <factor>', 'divide all times of the plan, to try it out').argParser(parseFactor))
-    .addOption(
-      new Option('--interval <duration>', 'from one analysis to the next (default: 5m)').argParser(parseDuration),
-    )
+    .addOption(new Option('--interval <duration>', 'time between two analyses (default: 5m)').argParser(parseDuration))
     .option('--spec <file>', 'YAML or JSON with any field of the rollout: see docs/rollout.md')
-    .option('--take-over', 'begin although traffic is elsewhere or another rollout was left unfinished')
+    .option('--take-over', 'start even if traffic is elsewhere or another rollout was left unfinished')
     .option('--actor <name>', `who you are; kept in the audit trail (default: ${defaultActor()})`)
     .option('--json', 'print JSON')
     .addHelpText(
       'after',
-      '\nExit status: 0 started, 1 refused or failed, 2 wrong usage or configuration. One that is refused leaves no trace.',
+      '\nExit status: 0 started, 1 refused or failed, 2 wrong usage or configuration. A refused rollout leaves no trace.',
     )
     .action(start);
 }
@@ -71,7 +69,7 @@ async function start({ json, spec: specFile, ...flags }: StartFlags): Promise<vo
   });
 }
 
-/** A refusal ends with what to do: an option is used, a field is set. */
+/** A refusal ends with what to do: use an option, or set a field. */
 function withOptions(error: unknown, input: SpecInput): unknown {
   if (!(error instanceof RolloutRefusedError) || error.problem === null) return error;
   return new RolloutRefusedError(refusalInWordsOf(input, error.problem), { cause: error, problem: error.problem });
@@ -97,12 +95,12 @@ function forecastLines(spec: RolloutSpec, forecast: TrafficForecast): readonly s
   const planEnd = formatDuration(spec.steps.at(-1)?.nominalEndMs ?? 0);
   const how = needed.method === 'exact' ? 'exact for these gates' : "by Wald's approximation for these gates";
   return [
-    `Traffic: ${formatCount(rate.turnsLastDay)} turns in the last 24 hours, ${formatCount(rate.turnsLastHour)} in the last hour; taken as ${formatCount(rate.turnsPerHour)} an hour (${rate.basis}).`,
-    `To show that it is above ${percentOf(minimumSuccessRate)}, a canary of ${good} needs ${formatCount(needed.mean)} requests in the mean, ${formatCount(needed.ninetyNinePercent)} in 99 of 100 cases (${how}).`,
-    `Expected: ${formatCount(forecast.byFirstStepEnd)} by the end of step 1, ${formatCount(forecast.byLatestAdvance)} by ${formatDuration(latestAdvanceMs)}, when step 1 must be over for 100% at ${planEnd}, ${formatCount(forecast.byPlanEnd)} by the end of the plan.`,
+    `Traffic: ${formatCount(rate.turnsLastDay)} turns in the last 24 hours, ${formatCount(rate.turnsLastHour)} in the last hour. The forecast assumes ${formatCount(rate.turnsPerHour)} an hour (${rate.basis}).`,
+    `To show that it is above ${percentOf(minimumSuccessRate)}, a canary at ${good} needs ${formatCount(needed.mean)} requests on average and up to ${formatCount(needed.ninetyNinePercent)} in 99 of 100 cases (${how}).`,
+    `Expected: ${formatCount(forecast.byFirstStepEnd)} by the end of step 1; ${formatCount(forecast.byLatestAdvance)} by ${formatDuration(latestAdvanceMs)}, when step 1 must end to reach 100% at ${planEnd}; ${formatCount(forecast.byPlanEnd)} by the end of the plan.`,
     forecast.isEnough
       ? `That is enough${chance(forecast)}.`
-      : `That is too little${chance(forecast)}; it takes about ${formatCount(turnsPerHourNeeded)} turns an hour. A rollout without its evidence is held, never promoted.`,
+      : `That is too little${chance(forecast)}; the rollout needs about ${formatCount(turnsPerHourNeeded)} turns an hour. A rollout without enough evidence is held, never promoted.`,
   ];
 }
 
@@ -135,7 +133,7 @@ interface SpecInput {
 }
 
 /**
- * Options win over the file, the file over the plan.
+ * Options override the file; the file overrides the plan.
  * @param unusedName makes a name of `legacy-to-holysheep` when none is given
  * @throws {UsageError} names the option or the field of the file, and the limit
  */
@@ -146,7 +144,7 @@ export async function specOf(input: SpecInput, unusedName: (arms: string) => Pro
     baselineArm: input.from,
     canaryArm: input.to,
     plan: input.plan,
-    // Steps of the file give way to a plan that was asked for by name.
+    // A plan that is chosen by name overrides the steps of the file.
     steps: input.plan && rolloutPlans[input.plan].steps,
     intervalMs: input.interval,
     takeOver: input.takeOver,
@@ -165,11 +163,11 @@ function problemInWordsOf(input: SpecInput, problem: Problem): string {
   const nameOf = namesOf(input);
   const isSameArm = problem.code === 'contradiction' && problem.path[0] === 'canaryArm';
   const baselineArm = input.from ?? input.file?.baselineArm ?? defaultArms.baselineArm;
-  const message = `must be another arm than ${nameOf(['baselineArm'])} (${baselineArm})`;
+  const message = `must be a different arm from ${nameOf(['baselineArm'])} (${baselineArm})`;
   return describeProblem(isSameArm ? { ...problem, message } : problem, nameOf);
 }
 
-/** Fields of the spec as whoever wrote it knows them: those that the file has set by their names there, others as options. */
+/** Names a field as the user wrote it: by its name in the file if the file set it, otherwise by its option. */
 function namesOf({ file, from, to, interval, ...options }: SpecInput): (path: ProblemPath) => string {
   const typed = new Map<unknown, unknown>(
     Object.entries({ ...options, baselineArm: from, canaryArm: to, intervalMs: interval }),

@@ -19,7 +19,7 @@ import {
 import { renderTable, writeJson, writeLines } from '../../terminal/output';
 import { exitStatusHelp } from '../exit-status';
 
-/** `bellwether rollout status`: how things stand, also while Temporal is away. */
+/** `bellwether rollout status`: the state of a rollout, even while Temporal is down. */
 export function statusCommand(): Command {
   return new Command('status')
     .description('show where a rollout stands: phase, split, evidence, what is missing')
@@ -35,10 +35,10 @@ async function showStatus(name: string | undefined, json: boolean | undefined): 
   else writeLines(statusLines(view));
 }
 
-/** Where lines are not on a terminal, they are not broken. */
+/** Lines are wrapped only on a terminal. */
 const endlessWidth = Number.POSITIVE_INFINITY;
 
-/** All of a status for a person; on a terminal of `columns` in lines that fit. */
+/** The whole status as text; on a terminal, wrapped to `columns`. */
 export function statusLines(
   view: RolloutView,
   isTerminal = process.stdout.isTTY,
@@ -60,7 +60,7 @@ export function statusLines(
   ];
 }
 
-/** What a person has to know: nothing when all is as it should be. */
+/** Problems that an operator must know about; empty if all is well. */
 export function warningsOf(view: RolloutView): readonly string[] {
   return [workflowProblem(view), routingProblem(view)].filter((problem) => problem !== null);
 }
@@ -68,10 +68,10 @@ export function warningsOf(view: RolloutView): readonly string[] {
 function workflowProblem({ spec: { name }, state, workflow }: RolloutView): string | null {
   if (state.endedAtMs !== null || workflow === 'running') return null;
   if (workflow === 'unreachable') {
-    return 'Temporal does not answer, so nobody knows whether the workflow runs. What follows is from the ledger.';
+    return 'Temporal does not answer, so it is not known whether the workflow runs. What follows is from the ledger.';
   }
   const how = { completed: 'has ended', failed: 'was terminated or has failed', unknown: 'is not known to Temporal' };
-  return `No workflow stands behind it: rollout/${name} ${how[workflow]}. Nothing will advance or roll back by itself; \`bellwether rollout rollback ${name}\` still works.`;
+  return `No workflow runs it: rollout/${name} ${how[workflow]}. Nothing will advance or roll back automatically; \`bellwether rollout rollback ${name}\` still works.`;
 }
 
 /** One line for logs and pipes. */
@@ -163,7 +163,7 @@ function timeLines({ spec, state, atMs }: RolloutView): readonly string[] {
     `  Next analysis  ${formatMoment(nextAnalysisAtMs(spec, state, atMs), atMs)}`,
     isLast
       ? `  Warm until     ${formatMoment(due, atMs)}: can be rolled back`
-      : `  Step lasts to  ${formatMoment(due, atMs)} at the earliest`,
+      : `  Step ends      ${formatMoment(due, atMs)} at the earliest`,
     ...(isLast ? [] : [`  Deadline       ${formatMoment(evidenceDueAtMs(spec, state), atMs)}: held without evidence`]),
   ];
 }

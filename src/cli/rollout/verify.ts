@@ -5,13 +5,16 @@ import { writeJson, writeLines } from '../../terminal/output';
 import { type AuditProblem, verifyAudit } from '../../operator/audit-chain';
 import { withOperator } from '../../operator/rollout-operator';
 
-/** `bellwether rollout verify`: whether the audit trail is whole, unaltered, and its verdicts follow from what they saw. */
+/** `bellwether rollout verify`: checks that the audit trail is complete and unaltered, and that its decisions follow from their evidence. */
 export function verifyCommand(): Command {
   return new Command('verify')
-    .description('check the audit trail: hashes, missing rows, and every verdict decided again')
-    .argument('[name]', 'decide the verdicts of this rollout alone again (default: of all); the chain is one over all')
+    .description('check the audit trail: its hashes, its rows, and every decision, which is recomputed')
+    .argument(
+      '[name]',
+      'recompute only the decisions of this rollout (default: all); the chain of hashes covers all rollouts',
+    )
     .option('--json', 'print JSON')
-    .addHelpText('after', '\nExit status: 0 all is well, 1 something is not, 2 wrong usage or configuration.')
+    .addHelpText('after', '\nExit status: 0 the audit trail is intact, 1 it is not, 2 wrong usage or configuration.')
     .action(async (name: string | undefined, { json }: { json?: boolean }) => {
       process.exitCode = await verify(name, json);
     });
@@ -23,7 +26,7 @@ async function verify(name: string | undefined, json: boolean | undefined): Prom
   else if (problem === null) {
     writeLines([
       pc.green(
-        `✓ ${rows} rows of ${rollouts} ${rollouts === 1 ? 'rollout' : 'rollouts'} are whole, and every verdict follows.`,
+        `✓ ${rows} rows of ${rollouts} ${rollouts === 1 ? 'rollout' : 'rollouts'} are intact, and every decision follows from its evidence.`,
       ),
     ]);
   } else writeLines([pc.red(`✗ ${describe(problem)}`)]);

@@ -20,13 +20,15 @@ export function watchCommand(): Command {
     .description('follow a rollout until it has all traffic, is rolled back, or needs an operator')
     .argument('[name]', 'the rollout (default: the most recent one)')
     .addOption(
-      new Option('--timeout <duration>', 'give up after this, like 1h (default: never)').argParser(parseDuration),
+      new Option('--timeout <duration>', 'give up after this time, such as 1h (default: never)').argParser(
+        parseDuration,
+      ),
     )
-    .option('--wait', 'go on watching while it is paused or held')
-    .option('--json', 'one JSON object a line, whenever something changes')
+    .option('--wait', 'keep watching while it is paused or held')
+    .option('--json', 'print one JSON object per line whenever something changes')
     .addHelpText(
       'after',
-      '\nExit status: 0 promoted (the canary has all traffic), 1 rolled back, or failed, 2 wrong usage or configuration,\n3 paused or held, or no workflow runs behind it, 4 timed out.',
+      '\nExit status: 0 promoted (the canary has all traffic), 1 rolled back or failed, 2 wrong usage or configuration,\n3 paused or held, or no workflow runs it, 4 timed out.',
     )
     .action(async (name: string | undefined, flags: WatchFlags) => {
       process.exitCode = await watch(name, flags);
@@ -60,7 +62,7 @@ const statusOfEnd: Readonly<Record<WatchEnd, number>> = {
   'rolled-back': watchStatus.rolledBack,
   'needs-operator': watchStatus.pausedOrHeld,
   'timed-out': watchStatus.timedOut,
-  // As shells give it.
+  // As shells report it.
   interrupted: 130,
 };
 
@@ -69,7 +71,7 @@ interface WatchOutput {
   end(): void;
 }
 
-/** Redrawn in place on a terminal; in a pipe, and as JSON, a line whenever something has changed. */
+/** Redraws in place on a terminal; in a pipe, or as JSON, writes a line whenever something changes. */
 function createWatchOutput(stream: Terminal & { readonly isTTY?: boolean }, json: boolean): WatchOutput {
   if (json) return new ChangedLines(stream, (view) => JSON.stringify(statusAsJson(view)));
   if (stream.isTTY !== true) return new ChangedLines(stream, (view) => textOf(view).join('\n'));
@@ -90,7 +92,7 @@ class ChangedLines implements WatchOutput {
   ) {}
 
   show(view: RolloutView): void {
-    // While it is under way, the message tells counts and times that change all the time: what they lead to is what matters.
+    // While the rollout runs, its message has counts and times that change all the time; only what follows from them counts.
     const { state, workflow } = view;
     const message = state.phase === 'Progressing' || state.phase === 'Promoting' ? null : state.message;
     const change = JSON.stringify([state.phase, state.percent, state.bake, message, workflow, routingProblem(view)]);

@@ -13,7 +13,7 @@ export interface AnsweredCallFacts {
   readonly maxImageTokens?: number;
   /** Prompt and completion together. */
   readonly text: TextMeasure;
-  /** The requested limit or the most that the target can produce, whichever is larger. */
+  /** What the call requested, with what the target may think beyond it, or the most that the target can produce, whichever is larger. */
   readonly maxCompletionTokens: number;
 }
 
@@ -29,10 +29,11 @@ type Booking = Pick<Settlement, 'state' | 'costNanoUsd' | 'usage' | 'usageNote'>
  */
 export function bookUsage(claimed: ReportedUsage | null, call: AnsweredCallFacts): Booking {
   if (claimed === null) return reservationOf(call);
-  const reason = whyImpossible(claimed, call);
+  const whole = withThinking(claimed);
+  const reason = whyImpossible(whole, call);
   if (reason !== null) return { ...reservationOf(call), usageNote: `Not believed: ${reason}.` };
 
-  const usage = claimed as TokenUsage;
+  const usage = usageOf(whole);
   const cost = exactCostNanoUsd(call.price, usage, call.text);
   if (cost > BigInt(Number.MAX_SAFE_INTEGER)) {
     return { ...reservationOf(call), usageNote: "Not believed: at the target's price it would cost over $9,000,000." };
@@ -45,6 +46,38 @@ export function bookUsage(claimed: ReportedUsage | null, call: AnsweredCallFacts
     ...booking,
     usageNote: `Over the reservation: ${tokenCounts(usage)} cost ${costs}; ${reserved} was reserved.`,
   };
+}
+
+/**
+ * The usage with all that the model produced as its completion tokens. Some providers leave what a model thought out of
+ * them and charge for it: then it is in the total, or the reasoning tokens are more than the completion tokens.
+ */
+function withThinking(claimed: ReportedUsage): ReportedUsage {
+  const { promptTokens, completionTokens, totalTokens, reasoningTokens } = claimed;
+  const isMissing = completionTokens === undefined || completionTokens === null;
+  if (!isCount(promptTokens) || !(isMissing || isCount(completionTokens))) return claimed;
+  const said = isMissing ? 0 : completionTokens;
+  const inTotal = isCount(totalTokens) ? totalTokens - promptTokens : null;
+  if (isMissing && (inTotal === null || inTotal < 0)) return claimed;
+  const thought = isCount(reasoningTokens) ? reasoningTokens : 0;
+  const apart = thought > said ? (inTotal === null ? said + thought : thought) : 0;
+  const completion = Math.max(said, inTotal ?? 0, apart);
+  const hidden = isMissing ? 0 : completion - said;
+  return { ...claimed, completionTokens: completion, reasoningTokens: Math.min(thought || hidden, completion) };
+}
+
+/** A usage that was found possible. */
+function usageOf({ promptTokens, cachedPromptTokens, completionTokens, reasoningTokens }: ReportedUsage): TokenUsage {
+  return {
+    promptTokens: promptTokens as number,
+    cachedPromptTokens,
+    completionTokens: completionTokens as number,
+    ...(isCount(reasoningTokens) && reasoningTokens > 0 && { reasoningTokens }),
+  };
+}
+
+function isCount(value: unknown): value is number {
+  return typeof value === 'number' && Number.isInteger(value) && value >= 0;
 }
 
 function reservationOf({ reservedNanoUsd }: AnsweredCallFacts): Booking {

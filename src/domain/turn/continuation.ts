@@ -7,53 +7,100 @@ export interface PlacedText {
   readonly text: string;
 }
 
+/** How a model is asked to continue a partial answer, and by what it is seen to do so. */
+export interface ContinuationPlan {
+  readonly partial: string;
+  /** The part that the model gets as its own last message; '' if the partial answer is too short to be divided. */
+  readonly prefill: string;
+  /** The rest of it, which the model is asked to write itself, and only then what follows. */
+  readonly heldBack: string;
+}
+
 /**
- * When the new text shares at least this long a prefix with the partial answer before it differs, the model has started
- * over. In UTF-8 bytes, so that four Chinese characters weigh as much as twelve letters. If this is too low, a
- * continuation that happens to start with the same words as the answer is mistaken for a restart: the caller sees an error.
- * If it is too high, a restart is sent as if it were a continuation: the caller sees a wrong text, which is worse.
+ * How much of the end of a partial answer is held back, in UTF-8 bytes: some five words, or eight Chinese characters. No
+ * answer has these at its beginning by chance; and a model that continues gets them right, because it is told them.
  */
-const restartPrefixBytes = 12;
+const heldBackBytes = 24;
+/** How far back from there a space is looked for: some APIs refuse a last message that ends with one, so it is held back, too. */
+const longestWord = 24;
 
-type Relation = 'undecided' | 'repeats' | 'restarts' | 'continues';
+/** null if the end of the partial answer is its beginning, too: then a continuation looks like a repetition. */
+export function planContinuation(partial: string): ContinuationPlan | null {
+  const start = startOfHeldBack(partial);
+  const prefill = partial.slice(0, start);
+  const heldBack = partial.slice(start);
+  if (prefill.trim() === '') return { partial, prefill: '', heldBack: partial };
+  return partial.trimStart().startsWith(heldBack.trimStart()) ? null : { partial, prefill, heldBack };
+}
+
+function startOfHeldBack(partial: string): number {
+  let start = partial.trimEnd().length;
+  let bytes = 0;
+  while (start > 0 && bytes < heldBackBytes) {
+    const size = isTrailSurrogate(partial, start - 1) && start > 1 ? 2 : 1;
+    start -= size;
+    bytes += utf8Length(partial.slice(start, start + size));
+  }
+  const searchedFrom = Math.max(0, start - longestWord);
+  const space = partial.slice(searchedFrom, start + 1).search(/\s\S*$/);
+  return partial.slice(0, space === -1 ? start : searchedFrom + space).trimEnd().length;
+}
+
+function isTrailSurrogate(text: string, index: number): boolean {
+  const unit = text.charCodeAt(index);
+  return unit >= 0xdc00 && unit <= 0xdfff;
+}
+
+type Relation = 'undecided' | 'whole' | 'continues' | 'unrelated';
 
 /**
- * Places the text of a model that was asked to continue a partial answer. Some models continue, some repeat everything,
- * some start a different answer; until it is clear which, the text is held back. The first piece is always at 0 and, if the
- * model continues, starts with the partial answer: readers that have it skip it, readers that lost it get it again.
+ * Places the text of a model that was asked to continue a partial answer. What it says is joined to the partial answer only
+ * if it is seen to continue it: it begins with the part that was held back. A model may also repeat everything, which is a
+ * whole answer. Until it is clear which, the text is held back; any other text is unrelated and never shown, because half
+ * of one answer and all of another look like a whole one. The first piece is always at 0 and starts with the partial answer:
+ * readers that have it skip it, readers that lost it get it again.
  */
 export class Continuation {
   private received = '';
-  private relation: Relation = 'undecided';
+  private relation: Relation;
   /** The answer so far, once the relation is decided. */
   private answer = '';
 
-  constructor(private readonly partial: string) {}
+  /** @param plan null: the model was asked for an answer of its own */
+  constructor(private readonly plan: ContinuationPlan | null) {
+    this.relation = plan === null ? 'whole' : 'undecided';
+  }
 
   /** Code units passed to `take` so far. */
   get takenLength(): number {
     return this.received.length;
   }
 
+  /** The text is neither a continuation nor a repetition, so there is no answer. */
+  get isUnrelated(): boolean {
+    return this.relation === 'unrelated';
+  }
+
   /** Returns the text that can be sent now, or null. */
   take(text: string): PlacedText | null {
     this.received += text;
-    if (this.relation !== 'undecided') return this.place(text);
-    return this.decide(relationOf(this.partial, this.received));
+    if (this.relation === 'undecided') return this.decide(false);
+    return this.relation === 'unrelated' ? null : this.place(text);
   }
 
-  /** The whole answer, and the part of it that was still held back. */
+  /** The whole answer, and the part of it that was still held back; call it once the model has said everything. */
   finish(): { readonly content: string; readonly rest: PlacedText | null } {
-    const rest = this.relation === 'undecided' ? this.decide(finalRelation(this.partial, this.received)) : null;
+    const rest = this.relation === 'undecided' ? this.decide(true) : null;
     return { content: this.answer, rest };
   }
 
-  private decide(relation: Relation): PlacedText | null {
-    this.relation = relation;
-    if (relation === 'undecided') return null;
-    return this.place(
-      relation === 'continues' ? this.partial + this.received : comparable(this.partial, this.received),
-    );
+  private decide(isAll: boolean): PlacedText | null {
+    if (this.plan === null) return null;
+    this.relation = relationOf(this.plan, this.received, isAll);
+    if (this.relation === 'whole') return this.place(comparable(this.plan.partial, this.received));
+    if (this.relation !== 'continues') return null;
+    const { partial, heldBack } = this.plan;
+    return this.place(partial + this.received.trimStart().slice(heldBack.trimStart().length));
   }
 
   private place(text: string): PlacedText | null {
@@ -63,16 +110,16 @@ export class Continuation {
   }
 }
 
-function relationOf(partial: string, received: string): Relation {
-  const text = comparable(partial, received);
-  if (text.startsWith(partial)) return 'repeats';
-  if (partial.startsWith(text)) return 'undecided';
-  return finalRelation(partial, received);
-}
-
-function finalRelation(partial: string, received: string): Relation {
-  const shared = commonPrefix(partial, comparable(partial, received));
-  return utf8Length(shared) >= restartPrefixBytes ? 'restarts' : 'continues';
+function relationOf({ partial, prefill, heldBack }: ContinuationPlan, received: string, isAll: boolean): Relation {
+  const repeated = comparable(partial, received);
+  if (repeated.startsWith(partial)) return 'whole';
+  // Without a prefill the model was only asked to begin with the same words: whatever it says is whole.
+  if (prefill === '') return isAll || !partial.startsWith(repeated) ? 'whole' : 'undecided';
+  // Models begin with a space or without, as they see their last message.
+  const [text, expected] = [received.trimStart(), heldBack.trimStart()];
+  if (text.startsWith(expected)) return 'continues';
+  const maybe = expected.startsWith(text) || partial.startsWith(repeated);
+  return maybe && !isAll ? 'undecided' : 'unrelated';
 }
 
 /** Models that repeat the answer often start with a line break. */
@@ -80,30 +127,36 @@ function comparable(partial: string, received: string): string {
   return /^\S/.test(partial) ? received.trimStart() : received;
 }
 
-function commonPrefix(one: string, other: string): string {
-  let length = 0;
-  while (length < one.length && one[length] === other[length]) length += 1;
-  return one.slice(0, length);
-}
-
-const instruction =
-  'Your last message below broke off while it was being sent, and the user has already read what it holds. Write only what follows it, from the very next character: repeat none of it, do not begin anew, and do not mention the interruption.';
-
 /**
- * The messages of a call that continues an interrupted answer. The partial answer comes last, as the assistant's own
- * message, for models that continue from there. The instruction is needed because many APIs treat that message as finished,
- * and the model would start a new one. It is appended to the system prompt if there is one: some models accept only one.
+ * The messages of a call that continues an interrupted answer. The partial answer, without what is held back, comes last, as
+ * the assistant's own message, for models that continue from there. The instruction is needed because many APIs treat that
+ * message as finished, and the model would start a new one. It is appended to the system prompt if there is one: some models
+ * accept only one.
  */
-export function withPrefill(messages: readonly ChatMessage[], partial: string): readonly ChatMessage[] {
+export function withPrefill(messages: readonly ChatMessage[], plan: ContinuationPlan): readonly ChatMessage[] {
   const [first, ...others] = messages;
   const system = first?.role === 'system' || first?.role === 'developer' ? first : null;
+  const instruction = instructionFor(plan);
   const instructed: ChatMessage = system
-    ? { ...system, content: withInstruction(system.content) }
+    ? { ...system, content: withInstruction(system.content, instruction) }
     : { role: 'system', content: instruction };
-  return [instructed, ...(system ? others : messages), { role: 'assistant', content: partial }];
+  const last: readonly ChatMessage[] = plan.prefill === '' ? [] : [{ role: 'assistant', content: plan.prefill }];
+  return [instructed, ...(system ? others : messages), ...last];
 }
 
-function withInstruction(content: ChatMessage['content']): ChatMessage['content'] {
+function instructionFor({ prefill, heldBack }: ContinuationPlan): string {
+  const words = `<<<${heldBack.trimStart()}>>>`;
+  if (prefill === '')
+    return `The user has already read the first words of your answer. Begin it with exactly ${words}.`;
+  return (
+    'Your last message below broke off while it was being sent, and the user has already read it and the words that follow ' +
+    `it, which are between these brackets: ${words}. Continue it: write these words first, exactly as they stand and ` +
+    'without the brackets, and then what follows them. Repeat nothing before them, do not begin anew, and do not mention ' +
+    'the interruption.'
+  );
+}
+
+function withInstruction(content: ChatMessage['content'], instruction: string): ChatMessage['content'] {
   if (content === null) return instruction;
   if (typeof content === 'string') return `${content}\n\n${instruction}`;
   return [...content, { type: 'text', text: instruction }];

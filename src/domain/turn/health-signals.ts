@@ -1,10 +1,10 @@
-import type { FailureKind } from '../../contract/failures';
+import type { CallFailure, FailureKind } from '../../contract/failures';
 
 /** What the outcome of a call says about its target's health: it works, it fails, or nothing. */
 export type HealthSignal = 'works' | 'fails' | 'nothing';
 
 /** A target that explicitly rejects a request is healthy; one that is silent, unreachable, overloaded or sends garbage is not. */
-export const healthSignals: Readonly<Record<'answered' | FailureKind, HealthSignal>> = {
+const healthSignals: Readonly<Record<'answered' | FailureKind, HealthSignal>> = {
   answered: 'works',
   unauthorized: 'works',
   'context-length': 'works',
@@ -21,3 +21,18 @@ export const healthSignals: Readonly<Record<'answered' | FailureKind, HealthSign
   'image-not-kept': 'nothing',
   'circuit-open': 'nothing',
 };
+
+/** Fields with which a caller can make any model say nothing. */
+const silencingFields = ['stop', 'logit_bias'];
+
+/** @param failure null: the target answered */
+export function healthSignal(
+  failure: CallFailure | null,
+  modelOptions: Readonly<Record<string, unknown>> = {},
+): HealthSignal {
+  if (failure === null) return healthSignals.answered;
+  // The circuit is everybody's, and must not be opened by what one caller asks for.
+  const mayBeAskedFor = silencingFields.some((field) => (modelOptions[field] ?? null) !== null);
+  if (failure.isEmptyAnswer && mayBeAskedFor) return 'nothing';
+  return healthSignals[failure.kind];
+}

@@ -53,6 +53,13 @@ export function measuredText(message: ChatMessage): string {
   return isPlain ? content : JSON.stringify({ content, ...rest });
 }
 
+/** UTF-8 bytes of the same as Temporal carries it: a control character takes six bytes there. */
+export function bytesAsJson(message: ChatMessage): number {
+  const text = measuredText(message);
+  // Without the quotation marks, of which there are two for every text.
+  return text === message.content ? utf8Length(JSON.stringify(text)) - 2 : utf8Length(text);
+}
+
 /** Number of images in a message: their token count does not depend on the length of their URLs. */
 export function imageCount({ content }: ChatMessage): number {
   return typeof content === 'string' ? 0 : (content ?? []).filter(({ type }) => type === 'image_url').length;
@@ -71,6 +78,21 @@ export function utf8Length(text: string): number {
     } else bytes += 3;
   }
   return bytes;
+}
+
+/** As much of the beginning of a text as fits, without half characters. */
+export function utf8Prefix(text: string, maxBytes: number): string {
+  // No UTF-16 unit takes more than three bytes.
+  if (text.length * 3 <= maxBytes) return text;
+  let bytes = 0;
+  let end = 0;
+  while (end < text.length) {
+    const codePoint = text.codePointAt(end) ?? 0;
+    bytes += codePoint < 0x80 ? 1 : codePoint < 0x800 ? 2 : codePoint < 0x10000 ? 3 : 4;
+    if (bytes > maxBytes) break;
+    end += codePoint > 0xffff ? 2 : 1;
+  }
+  return text.slice(0, end);
 }
 
 function isLeadSurrogate(unit: number): boolean {

@@ -172,7 +172,8 @@ export function sendMessageProblem(
     (input.messages === undefined
       ? contentProblem(['content'], input.content)
       : messagesProblem(input.messages, input.modelOptions, limits.maxMessageBytes)) ??
-    requestProblem(input)
+    requestProblem(input) ??
+    jsonSizeProblem(input)
   );
 }
 
@@ -180,7 +181,23 @@ type CheckedChatTurn = Partial<Unchecked<ChatTurnInput>> & SamplingOptions & Pic
 
 /** What is wrong with a request that brings its own history, or null. */
 export function chatTurnProblem(input: CheckedChatTurn): Problem | null {
-  return listsProblem(input) ?? modelOptionsProblem(input.modelOptions) ?? chatTurnFieldsProblem(input);
+  return (
+    listsProblem(input) ??
+    modelOptionsProblem(input.modelOptions) ??
+    chatTurnFieldsProblem(input) ??
+    jsonSizeProblem(input)
+  );
+}
+
+/** What Temporal would refuse: not part of what a workflow checks, because it is only started with less. */
+function jsonSizeProblem(input: { readonly messages?: unknown }): Problem | null {
+  const bytes = utf8Length(JSON.stringify(input));
+  return overLimit(
+    [input.messages === undefined ? 'modelOptions' : 'messages'],
+    'too-long',
+    ['have', bytes, 'bytes as JSON'],
+    limits.maxRequestJsonBytes,
+  );
 }
 
 /** The same but for lists and options, whose limits are younger: a workflow that is replayed may have begun without them. */

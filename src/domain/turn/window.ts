@@ -1,6 +1,6 @@
 import type { ChatMessage } from '../../contract/chat';
 import { limits } from '../../contract/limits';
-import { measuredText, utf8Length } from './messages';
+import { bytesAsJson } from './messages';
 
 /**
  * The messages that a model sees: the system prompt and the most recent messages, at most `maxMessages` and `maxBytes` of
@@ -41,5 +41,5 @@ function withToolResults(messages: readonly ChatMessage[]): ChatMessage[][] {
 }
 
 function bytesOf(messages: readonly ChatMessage[]): number {
-  return messages.reduce((bytes, message) => bytes + utf8Length(measuredText(message)), 0);
+  return messages.reduce((bytes, message) => bytes + bytesAsJson(message), 0);
 }

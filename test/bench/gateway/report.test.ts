@@ -21,7 +21,7 @@ function cells(table: string, title: string): string[] {
   return line.slice(title.length).trim().split(/\s+/);
 }
 
-test('a row tells both overheads, the sum of the CPU times, and which processes there are none of', () => {
+test('a row shows both overheads, the sum of the CPU times, and a dash for processes that do not exist', () => {
   expect(cells(renderGatewayRows([row]), 'Proxy')).toEqual([
     'streamed',
     '64',
@@ -42,7 +42,7 @@ test('a row tells both overheads, the sum of the CPU times, and which processes 
   ]);
 });
 
-test('memory is told for each open stream, none open or not', () => {
+test('memory is reported per open stream, even if none is open', () => {
   const memory: MemoryRow = {
     way: 'proxy',
     title: 'Proxy',

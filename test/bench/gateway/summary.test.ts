@@ -23,7 +23,7 @@ function measurement(changes: Partial<GatewayMeasurement>): GatewayMeasurement {
   };
 }
 
-test('first token and whole answer have each their median of rounds and their 99th percentile of all turns', () => {
+test('first token and whole answer each have the median of the rounds’ medians and the 99th percentile of all turns', () => {
   const disturbed = measurement({ firstTokenOverheadsMs: [500, 700], wholeOverheadsMs: [800, 900] });
   const row = summarizeGateway(way, 'streamed', 1, [measurement({}), disturbed, measurement({})]);
   expect(row.firstToken?.p50Ms).toBe(2);
@@ -37,12 +37,12 @@ test('a plain answer has no first token', () => {
   expect(row.firstToken).toBeNull();
 });
 
-test('CPU time is told per turn for the processes that the way has', () => {
+test('CPU time is reported per turn for the processes of the design', () => {
   const { cpuMsPerTurn } = summarizeGateway(way, 'streamed', 1, [measurement({})]);
   expect(cpuMsPerTurn).toEqual({ front: 4, worker: null, server: null, redis: null, simulator: 2, caller: 1 });
 });
 
-test('turns a second are the median of the rounds, and extra calls are added up', () => {
+test('turns per second are the median of the rounds, and extra calls are added up', () => {
   const rounds = [measurement({ turns: 10 }), measurement({ turns: 1, extraCalls: 1 }), measurement({ turns: 12 })];
   expect(summarizeGateway(way, 'streamed', 64, rounds)).toMatchObject({
     turns: 23,

@@ -26,7 +26,7 @@ describe('compareBills', () => {
     expect(bills.map(({ savingPercent }) => savingPercent)).toEqual([0, 50, -50]);
   });
 
-  it('saves nothing against an offer that is free', () => {
+  it('saves nothing compared with a free offer', () => {
     expect(compareBills([offer(0, 100), offer(1, 100)], 1_000_000, 0)[1]?.savingPercent).toBe(0);
   });
 

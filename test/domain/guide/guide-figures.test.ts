@@ -19,7 +19,7 @@ describe('the migration guide’s own figures', () => {
     expect(figure).toMatchObject({ holds, arithmetic: expect.stringMatching(arithmetic) });
   });
 
-  it('are all worked out here', () => {
+  it('are all checked here', () => {
     expect(checkGuideFigures()).toHaveLength(verdicts.length);
   });
 });

@@ -16,8 +16,8 @@ const old = (ageMs: number, atHours: number): Partial<Evidence> => ({
   newestCanaryAtMs: startedAtMs + atHours * hourMs - ageMs,
 });
 
-describe('an analysis when step and bake are over', () => {
-  it('advances by one step when E is reached', () => {
+describe('an analysis after both step and bake', () => {
+  it('advances by one step if E is reached', () => {
     const rollout = new Rollout();
     const { action, reason, missing, next } = rollout.look(18);
     expect({ action, missing }).toEqual({ action: 'advance', missing: [] });
@@ -43,7 +43,7 @@ describe('an analysis when step and bake are over', () => {
     expect(new Rollout().look(18, changes)).toMatchObject({ action, next: { percent } });
   });
 
-  it('says with its figures why it rolled back', () => {
+  it('gives the figures for which it rolled back', () => {
     const { reason, next } = new Rollout().look(5, { ...failing, ...goodBaseline });
     expect(reason).toBe(
       'holysheep is below 99%: holysheep 90% of 1000, legacy 99% of 9000 (D 60.2 of 6.9). ' +
@@ -61,7 +61,7 @@ describe('an analysis when step and bake are over', () => {
       { canary: arm(1000, 0, { users: 100, costNanoUsd: 12_000_000 }) },
       'holysheep costs $0.000012 per successful turn, the limit is $0.000012',
     ],
-  ])('holds when %s', (_, changes, told) => {
+  ])('holds if %s', (_, changes, told) => {
     const decision = new Rollout().look(18, changes);
     expect(decision).toMatchObject({ action: 'hold', next: { phase: 'Held', percent: 10, bake: 1 } });
     expect(decision.reason).toContain(told);
@@ -101,7 +101,7 @@ describe('what is missing for the next step', () => {
     expect(decision.next).toMatchObject({ phase: 'Progressing', message: missing.join(' '), percent: 10, bake: 1 });
   });
 
-  it('is the end of a freeze window, until the very moment of it', () => {
+  it('is the end of a freeze window, until exactly that moment', () => {
     const window = { fromMs: startedAtMs + 18 * hourMs, toMs: startedAtMs + 40 * hourMs };
     const rollout = new Rollout(specWith({ freezeWindows: [window] }));
     expect(rollout.look(18).missing).toEqual(['A freeze window ends in 22 h.']);
@@ -121,7 +121,7 @@ describe('what is missing for the next step', () => {
   });
 });
 
-describe('evidence that cannot be seen', () => {
+describe('unreadable evidence', () => {
   it.each([
     ['it cannot be read', null, /could not be read/],
     ['it is of another bake', { bake: 7 }, /could not be read/],
@@ -134,18 +134,18 @@ describe('evidence that cannot be seen', () => {
     expect(decision.missing).toEqual([decision.reason]);
   });
 
-  it('is as good as new up to the limit of its age', () => {
+  it('counts as fresh up to the limit of its age', () => {
     expect(new Rollout().look(18, old(15 * minuteMs, 18)).action).toBe('advance');
   });
 
   it.each([{ ...failing, ...goodBaseline }, failing, { canarySlowCalls: 900 }])(
-    'does nothing for want of news either',
+    'does nothing without news either',
     (changes) => {
       expect(new Rollout().look(18, { ...changes, ...old(hourMs, 18) }).action).toBe('wait');
     },
   );
 
-  it('delays, and everything goes on when sight is back', () => {
+  it('delays the rollout, which continues when the evidence can be read again', () => {
     const rollout = new Rollout();
     rollout.follow(20, (atHours) => (atHours < 18 || atHours > 19 ? {} : null));
     expect(rollout.reached).toEqual([
@@ -156,17 +156,17 @@ describe('evidence that cannot be seen', () => {
 });
 
 describe('a paused rollout', () => {
-  it('does not advance on the best evidence, and says what it waits for', () => {
+  it('does not advance even on the best evidence, and says what it waits for', () => {
     const decision = inPhase('Paused').look(18);
     expect(decision).toMatchObject({ action: 'wait', missing: ['An operator must resume.'] });
     expect(decision.next).toMatchObject({ phase: 'Paused', percent: 10, message: 'bob paused it.' });
   });
 
-  it('is rolled back on a breach that is worse', () => {
+  it('is rolled back on a breach if the canary is worse', () => {
     expect(inPhase('Paused').look(18, { ...failing, ...goodBaseline }).next.phase).toBe('RolledBack');
   });
 
-  it.each([failing, { canarySlowCalls: 900 }])('is held for a finding', (changes) => {
+  it.each([failing, { canarySlowCalls: 900 }])('is held on a finding', (changes) => {
     expect(inPhase('Paused').look(18, changes).next.phase).toBe('Held');
   });
 
@@ -177,7 +177,7 @@ describe('a paused rollout', () => {
 });
 
 describe('a held rollout', () => {
-  it.each([{}, null, failing, undecided])('waits for an operator and keeps to its finding', (changes) => {
+  it.each([{}, null, failing, undecided])('waits for an operator and keeps its finding', (changes) => {
     const rollout = inPhase('Held');
     const { message } = rollout.state;
     const decision = rollout.look(18, changes);
@@ -185,13 +185,13 @@ describe('a held rollout', () => {
     expect(message).toContain('holysheep is slower');
   });
 
-  it('is rolled back on a breach that is worse', () => {
+  it('is rolled back on a breach if the canary is worse', () => {
     expect(inPhase('Held').look(18, { ...failing, ...goodBaseline }).next.phase).toBe('RolledBack');
   });
 });
 
 describe('a rollout at 100%', () => {
-  it('keeps the baseline warm to the end of its time, and is over then', () => {
+  it('keeps the baseline warm until its time is over, and then ends', () => {
     const rollout = inPhase('Promoting');
     expect(rollout.look(25 - 1 / 3600)).toMatchObject({
       action: 'wait',
@@ -204,11 +204,11 @@ describe('a rollout at 100%', () => {
     });
   });
 
-  it('is over in time though nothing can be seen', () => {
+  it('ends in time even if no evidence can be read', () => {
     expect(inPhase('Promoting').look(25, null).next.phase).toBe('Succeeded');
   });
 
-  it('tells of a breach and leaves it to a person', () => {
+  it('reports a breach and leaves it to an operator', () => {
     const decision = inPhase('Promoting').look(5, { ...failing, baseline: arm(0, 0) });
     expect(decision).toMatchObject({ action: 'wait', next: { phase: 'Promoting', percent: 100 } });
     expect(decision.reason).toMatch(/holysheep is below 99%.*stays warm for a rollback for 20 h more/);

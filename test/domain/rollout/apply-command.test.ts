@@ -49,7 +49,7 @@ describe('a command', () => {
   });
 
   it.each(['promote', 'pause', 'resume', 'rollback'] as const)(
-    'to %s says whom it came from and why, for the audit',
+    'to %s records its actor and reason for the audit',
     (name) => {
       const rollout = inPhase(name === 'resume' ? 'Paused' : 'Progressing');
       expect(rollout.command(name, 18, { actor: 'eve', reason: 'it is time' }, {}).reason).toMatch(
@@ -58,7 +58,7 @@ describe('a command', () => {
     },
   );
 
-  it.each(['pause', 'resume', 'rollback'] as const)('to %s does no harm when it comes twice', (name) => {
+  it.each(['pause', 'resume', 'rollback'] as const)('to %s has no effect when repeated', (name) => {
     const rollout = inPhase(name === 'resume' ? 'Held' : 'Progressing');
     const once = rollout.command(name, 2, { reason: 'so' }).next;
     const twice = rollout.command(name, 2, { reason: 'so' });
@@ -67,13 +67,13 @@ describe('a command', () => {
 });
 
 describe('a promotion', () => {
-  it('goes one step, before the bake is over, when the evidence is there', () => {
+  it('goes one step, before the bake is over, if the evidence suffices', () => {
     const { reason, next } = new Rollout().command('promote', 2, {}, {});
     expect(reason).toBe('bob promoted it from 10% to 25%.');
     expect(next).toMatchObject({ percent: 25, step: 1, bake: 2, stepStartedAtMs: startedAtMs + 2 * hourMs });
   });
 
-  it('goes to 100% at once in full', () => {
+  it('goes straight to 100% with full', () => {
     expect(new Rollout().command('promote', 2, { full: true }, {}).next).toMatchObject({ percent: 100, step: 4 });
   });
 
@@ -89,14 +89,14 @@ describe('a promotion', () => {
       /fails more often/,
     ],
     ['the canary is slower', { canarySlowCalls: 900 }, /is slower/],
-  ])('is refused when %s, and what is missing told', (_, changes, told) => {
+  ])('is refused if %s, and says what is missing', (_, changes, told) => {
     const decision = new Rollout().command('promote', 18, {}, changes);
     expect(decision).toMatchObject({ action: 'refuse', next: { percent: 10 } });
     expect(decision.reason).toMatch(told);
     expect(decision.reason).toMatch(/^The evidence is not there: .* Wait, or force with a reason\.$/);
   });
 
-  it('is refused within a freeze window, and can be forced', () => {
+  it('is refused within a freeze window unless it is forced', () => {
     const freezeWindows = [{ fromMs: startedAtMs, toMs: startedAtMs + 20 * hourMs }];
     const rollout = new Rollout(specWith({ freezeWindows }));
     expect(rollout.command('promote', 18, {}, {}).reason).toBe(
@@ -105,12 +105,12 @@ describe('a promotion', () => {
     expect(rollout.command('promote', 18, force, null).action).toBe('advance');
   });
 
-  it.each([undefined, '', '  \n'])('is not forced without a reason: %j', (reason) => {
+  it.each([undefined, '', '  \n'])('cannot be forced without a reason: %j', (reason) => {
     const decision = new Rollout().command('promote', 18, { force: true, reason }, {});
     expect(decision).toMatchObject({ action: 'refuse', reason: expect.stringContaining('give a reason') });
   });
 
-  it('is forced against any evidence, and the reason stays in the list of steps', () => {
+  it('can be forced against any evidence, and the list of steps keeps the reason', () => {
     const rollout = new Rollout();
     rollout.command('promote', 3, force, { canary: arm(1000, 900) });
     expect(rollout.state.reached.at(-1)).toEqual({
@@ -120,7 +120,7 @@ describe('a promotion', () => {
     });
   });
 
-  it('moves one step when two operators who saw the same percent promote it', () => {
+  it('moves one step if two operators who saw the same percentage promote it', () => {
     const rollout = new Rollout();
     rollout.command('promote', 3, { ...force, seenPercent: 10 });
     const second = rollout.command('promote', 3, { ...force, actor: 'eve', seenPercent: 10 });
@@ -131,7 +131,7 @@ describe('a promotion', () => {
     });
   });
 
-  it('moves one step when it is forced by a signal that comes twice', () => {
+  it('moves one step if a forced signal arrives twice', () => {
     const rollout = new Rollout();
     rollout.command('promote', 3, force);
     for (const atHours of [3, 3.01, 3.02]) {
@@ -146,17 +146,17 @@ describe('a promotion', () => {
   });
 
   it.each([
-    ['of somebody else', { ...force, actor: 'eve' }, 50],
+    ['by someone else', { ...force, actor: 'eve' }, 50],
     ['for another reason', { ...force, reason: 'really' }, 50],
-    ['that says where it goes on', { ...force, seenPercent: 25 }, 50],
+    ['that says where it starts', { ...force, seenPercent: 25 }, 50],
     ['that skips the rest', { ...force, full: true }, 100],
-  ])('by force goes on from one before when it is one %s', (_, input, percent) => {
+  ])('by force goes beyond an earlier one if it is one %s', (_, input, percent) => {
     const rollout = new Rollout();
     rollout.command('promote', 3, force);
     expect(rollout.command('promote', 3, input).next.percent).toBe(percent);
   });
 
-  it('by force can come again once the step has been looked at', () => {
+  it('by force can be repeated once the step has been analysed', () => {
     const rollout = new Rollout();
     rollout.command('promote', 3, force);
     rollout.look(3.1);
@@ -164,7 +164,7 @@ describe('a promotion', () => {
   });
 });
 
-describe('a percent that the operator saw and that is no longer true', () => {
+describe('a percentage that the operator saw and that is out of date', () => {
   it.each([
     ['promote', 'Progressing', 'refuse'],
     ['resume', 'Paused', 'refuse'],
@@ -176,12 +176,12 @@ describe('a percent that the operator saw and that is no longer true', () => {
 });
 
 describe('a resumed rollout', () => {
-  it('goes on with the same bake after a pause', () => {
+  it('continues the same bake after a pause', () => {
     const rollout = inPhase('Paused');
     expect(rollout.command('resume', 5).next).toMatchObject({ bake: 1, bakeStartedAtMs: startedAtMs });
   });
 
-  it('begins a bake anew after a hold, so that the same finding does not hold it again', () => {
+  it('starts a new bake after a hold, so that the same finding does not hold it again', () => {
     const rollout = inPhase('Held');
     const { next } = rollout.command('resume', 5, { reason: 'mended' });
     expect(next).toMatchObject({ bake: 2, bakeStartedAtMs: startedAtMs + 5 * hourMs, stepStartedAtMs: startedAtMs });
@@ -189,7 +189,7 @@ describe('a resumed rollout', () => {
 });
 
 describe('a rollback', () => {
-  it.each(unfinished)('wins while %s, however the signal was typed', (phase) => {
+  it.each(unfinished)('wins while %s, however the signal was spelled', (phase) => {
     for (const input of [{}, null, 'now!', { actor: 7 }, { actor: 'ann', seenPercent: '10', force: true }]) {
       const rollout = inPhase(phase);
       const { name, actor, ...command } = readCommand('rollback', input);
@@ -199,7 +199,7 @@ describe('a rollback', () => {
     }
   });
 
-  it('is the end: no command and no evidence moves anything after it', () => {
+  it('is final: no command and no evidence changes anything after it', () => {
     const rollout = inPhase('RolledBack');
     const { sequence, ...ended } = rollout.state;
     const decisions = [
@@ -215,7 +215,7 @@ describe('a rollback', () => {
   });
 });
 
-describe('a signal of the wrong form', () => {
+describe('a malformed signal', () => {
   it.each([
     ['promote', undefined, /the command must be an object/],
     ['promote', 'ann', /the command must be an object/],
@@ -224,7 +224,7 @@ describe('a signal of the wrong form', () => {
     ['pause', { reason: 'no actor' }, /actor must say who you are/],
     ['resume', { actor: 'ann', reason: 5 }, /reason must be a text/],
     ['pause', { actor: 'ann', seenPercent: 9.5 }, /seenPercent must be a whole number, not 9.5/],
-  ] as const)('to %s is refused and kept, with what is wrong: %j', (name, input, problem) => {
+  ] as const)('to %s is refused and recorded with what is wrong: %j', (name, input, problem) => {
     const rollout = inPhase(name === 'resume' ? 'Held' : 'Progressing');
     const before = rollout.state;
     const { name: itsName, ...command } = readCommand(name, input);

@@ -18,7 +18,7 @@ describe('the next analysis', () => {
     expect(nextAnalysisAtMs(spec, state, at(nowHours))).toBe(Math.round(at(nextHours)));
   });
 
-  it('is when the step ends if that comes first, and when the plan does', () => {
+  it('is at the end of the step or of the plan if that comes first', () => {
     const late = new Rollout(specWith({ intervalMs: 7 * hourMs }));
     expect(late.follow(30).map(({ next }) => next.percent)).toEqual([10, 10, 25, 25, 25, 50]);
     expect(late.reached).toEqual([
@@ -32,7 +32,7 @@ describe('the next analysis', () => {
     expect(nextAnalysisAtMs(unproven.spec, unproven.state, at(50))).toBe(at(72));
   });
 
-  it('is always to come, aligned, and no further away than an interval', () => {
+  it('is always in the future, aligned, and at most one interval away', () => {
     const minutes = fc.integer({ min: 1, max: 20 * 24 * 60 });
     fc.assert(
       fc.property(minutes, minutes, fc.nat(4), fc.nat(400 * hourMs), (interval, stepStarted, step, nowMs) => {

@@ -21,7 +21,7 @@ describe('the evidence for advancing and for a breach', () => {
     { rate: 0.99, advances: 0.001, breaches: 0.0008, meanRequests: null },
     { rate: 0.995, advances: 0.946, breaches: 6e-9, meanRequests: 6451 },
     { rate: 0.997, advances: 1, breaches: 3e-12, meanRequests: 2025 },
-  ])('decide as computed exactly at a true success rate of $rate', ({ rate, advances, breaches, meanRequests }) => {
+  ])('decides as computed exactly at a true success rate of $rate', ({ rate, advances, breaches, meanRequests }) => {
     const exact = exactChances(rate, 20_000, verdict);
     // The figures have one or three digits.
     expect(Math.abs(exact.advances / advances - 1)).toBeLessThan(0.25);
@@ -29,17 +29,17 @@ describe('the evidence for advancing and for a breach', () => {
     if (meanRequests !== null) expect(Math.abs(exact.meanRequests - meanRequests)).toBeLessThan(1);
   });
 
-  it('keep to their bounds at the minimum, however often one looks', () => {
+  it('keeps its bounds at the minimum, however often it is checked', () => {
     const exact = exactChances(atLeast, 20_000, verdict);
     expect(exact.advances).toBeLessThanOrEqual(gates.alpha);
     expect(exact.breaches).toBeLessThanOrEqual(gates.beta);
   });
 
-  it('let 99% of canaries at 99.7% advance within 5,106 requests', () => {
+  it('lets 99% of canaries at 99.7% advance within 5,106 requests', () => {
     expect(exactChances(0.997, 20_000, verdict).advancesBy99Percent).toBe(5106);
   });
 
-  it('need 981 requests without a failure', () => {
+  it('needs 981 requests without a failure', () => {
     const clean = (requests: number) =>
       measure({ ...good, canarySuccesses: requests, canaryFailures: 0 }, gates, 10).advance;
     expect(isReached(clean(980))).toBe(false);
@@ -49,7 +49,7 @@ describe('the evidence for advancing and for a breach', () => {
     expect(cleanRequestsToGo(clean(2000), gates)).toBe(0);
   });
 
-  it('read E from all bakes and D from this one', () => {
+  it('takes E from all bakes and D from this one', () => {
     const { advance, breach } = measure(
       { ...good, canarySuccesses: 5000, canaryFailures: 10, canary: arm(100, 9) },
       gates,
@@ -60,7 +60,7 @@ describe('the evidence for advancing and for a breach', () => {
   });
 });
 
-describe("the migration guide's own rule, a success rate of 99% at some look", () => {
+describe("the migration guide's own rule, a success rate of 99% at some check", () => {
   const passes = (lookEvery: number, minimum: number) => (requests: number, failures: number) =>
     requests % lookEvery === 0 && requests >= minimum && failures * 100 <= requests ? 'advance' : null;
 
@@ -68,7 +68,7 @@ describe("the migration guide's own rule, a success rate of 99% at some look", (
     { looks: 'every request', lookEvery: 1, minimum: 1, promoted: 0.98 },
     { looks: 'every 50 requests', lookEvery: 50, minimum: 50, promoted: 0.55 },
     { looks: 'every 50 requests, 100 at least', lookEvery: 50, minimum: 100, promoted: 0.47 },
-  ])('promotes a canary at 98% in $promoted of runs when looked at $looks', ({ lookEvery, minimum, promoted }) => {
+  ])('promotes a canary at 98% in $promoted of runs if checked $looks', ({ lookEvery, minimum, promoted }) => {
     expect(exactChances(0.98, 5000, passes(lookEvery, minimum)).advances).toBeCloseTo(promoted, 2);
   });
 });

@@ -54,7 +54,7 @@ describe('the test against the baseline', () => {
     expect(countAlarms('worse', percent, 600, request(percent, rate, rate))).toBeLessThanOrEqual(mostAlarms);
   });
 
-  it('lets an incident pass that hits both arms alike', () => {
+  it('ignores an incident that hits both arms alike', () => {
     const incident = (seen: Evidence, random: () => number) => {
       const during = seen.canary.turns + seen.baseline.turns > 200;
       return request(25, during ? 0.6 : 0.01, during ? 0.6 : 0.01)(seen, random);
@@ -62,16 +62,16 @@ describe('the test against the baseline', () => {
     expect(countAlarms('worse', 25, 400, incident)).toBeLessThanOrEqual(mostAlarms);
   });
 
-  it('finds a canary that fails four times as often', () => {
+  it('detects a canary that fails four times as often', () => {
     expect(countAlarms('worse', 25, 1500, request(25, 0.2, 0.05))).toBeGreaterThan(runs * 0.99);
   });
 
-  it('says nothing without a baseline to compare with', () => {
+  it('reports nothing without a baseline to compare with', () => {
     expect(measure({ ...empty, canary: arm(500, 400) }, gates, 50).worse.value).toBe(0);
   });
 });
 
-describe('the guard of latency', () => {
+describe('the latency guard', () => {
   const timed = (slowShare: number) => (seen: Evidence, random: () => number) => ({
     ...seen,
     baseline: arm(1000, 100),
@@ -83,7 +83,7 @@ describe('the guard of latency', () => {
     expect(countAlarms('slower', 50, 800, timed(0.05))).toBeLessThanOrEqual(mostAlarms);
   });
 
-  it('finds a canary of which 15% of calls do', () => {
+  it('detects a canary of which 15% of calls do', () => {
     expect(countAlarms('slower', 50, 1000, timed(0.15))).toBeGreaterThan(runs * 0.99);
   });
 
@@ -111,7 +111,7 @@ describe('the guard of latency', () => {
     ['nobody asks for it', good, { ...gates, maxLatencyPercent: null }],
     ['the baseline has had few requests', { ...good, baseline: arm(299, 0) }, gates],
     ['no call of the baseline was timed', { ...good, baseline: arm(9000, 9000, { latencyP95Ms: null }) }, gates],
-  ])('says nothing when %s', (_, seen, itsGates) => {
+  ])('reports nothing if %s', (_, seen, itsGates) => {
     expect(measure({ ...seen, canarySlowCalls: 900 }, itsGates, 10).slower).toBeNull();
   });
 });
@@ -123,7 +123,7 @@ describe('the test of the split', () => {
     expect(countAlarms('wrongShare', percent, 500, user(percent))).toBeLessThanOrEqual(mostAlarms);
   });
 
-  it('finds a split that sends 20% of users where 10% should go', () => {
+  it('detects a split that sends 20% of users instead of 10%', () => {
     expect(countAlarms('wrongShare', 10, 1000, user(20))).toBeGreaterThan(runs * 0.99);
   });
 
@@ -150,12 +150,12 @@ describe('the test of the split', () => {
     expect(Math.abs(value - expected)).toBeLessThan(1e-10 * Math.max(1, logFactorial(canaryUsers + baselineUsers)));
   });
 
-  it('says nothing when all users are to be on one arm', () => {
+  it('reports nothing if all users should be on one arm', () => {
     expect(measure({ ...good, canary: arm(10, 0), baseline: arm(500, 0) }, gates, 100).wrongShare.value).toBe(0);
   });
 });
 
-describe('the guard of cost', () => {
+describe('the cost guard', () => {
   const costOf = (changes: Partial<Evidence>, itsGates: Partial<RolloutGates> = {}): Measures['cost'] =>
     measure({ ...good, ...changes }, { ...gates, ...itsGates }, 10).cost;
 
@@ -167,19 +167,22 @@ describe('the guard of cost', () => {
     { maxCostPercent: null, maxCostNanoUsdPerSuccess: 7000, limit: 7000 },
     { maxCostPercent: 110, maxCostNanoUsdPerSuccess: 7000, limit: 5500 },
     { maxCostPercent: 110, maxCostNanoUsdPerSuccess: 4000, limit: 4000 },
-  ])('compares cost per successful turn, retries included, with the stricter limit: %j', ({ limit, ...itsGates }) => {
-    const cost = costOf({ canary, baseline }, itsGates);
-    expect(cost?.perSuccess).toBe(10_000);
-    expect(cost?.limit).toBeCloseTo(limit, 6);
-  });
+  ])(
+    'compares the cost per successful turn, retries included, with the stricter limit: %j',
+    ({ limit, ...itsGates }) => {
+      const cost = costOf({ canary, baseline }, itsGates);
+      expect(cost?.perSuccess).toBe(10_000);
+      expect(cost?.limit).toBeCloseTo(limit, 6);
+    },
+  );
 
-  it('lets arms pass that cost the same, whichever is a little dearer by chance', () => {
+  it('accepts arms of equal cost, whichever is slightly more expensive by chance', () => {
     const slightlyDearer = arm(1000, 0, { costNanoUsd: 1_090_000 });
     const rollout = new Rollout();
     expect(rollout.look(18, { canary: slightlyDearer, baseline: arm(9000, 0) }).action).toBe('advance');
   });
 
-  it('says nothing without a limit or without 300 successful turns to go by', () => {
+  it('reports nothing without a limit or with fewer than 300 successful turns', () => {
     expect(costOf({}, { maxCostPercent: null })).toBeNull();
     expect(costOf({ canary: arm(299, 0) }, { maxCostNanoUsdPerSuccess: 1 })).toBeNull();
     expect(costOf({ baseline: arm(299, 0) })).toBeNull();

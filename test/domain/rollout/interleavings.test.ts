@@ -58,8 +58,8 @@ function isFrozen({ freezeWindows }: RolloutSpec, atMs: number): boolean {
   return freezeWindows.some(({ fromMs, toMs }) => fromMs <= atMs && atMs < toMs);
 }
 
-describe('whatever happens in whatever order', () => {
-  it('the percent moves by one step of the plan, by an operator’s full promotion, or to 0 by a rollback', () => {
+describe('whatever happens, in any order', () => {
+  it('the percentage changes only by one step of the plan, by an operator’s full promotion, or to 0 by a rollback', () => {
     everyMove(({ before, command, decision: { action, next } }, { steps }) => {
       const percents = [...steps.map(({ percent }) => percent), 100];
       if (action === 'advance') {
@@ -74,7 +74,7 @@ describe('whatever happens in whatever order', () => {
     });
   });
 
-  it('every move has its row, in the list of steps too, and each row its number', () => {
+  it('every change has a numbered row, and an entry in the list of steps', () => {
     everyMove(({ before, atMs, decision: { action, reason, next } }) => {
       expect(next.sequence).toBe(before.sequence + 1);
       const isMove = action === 'advance' || action === 'roll-back';
@@ -84,7 +84,7 @@ describe('whatever happens in whatever order', () => {
     });
   });
 
-  it('nothing advances by itself without E, 300 requests, fresh data, the bake and the time of the plan', () => {
+  it('nothing advances automatically without E, 300 requests, fresh data, the bake and the time of the plan', () => {
     everyMove((move, spec) => {
       const { before, atMs, command, decision } = move;
       if (decision.action !== 'advance' || command !== null) return;
@@ -97,7 +97,7 @@ describe('whatever happens in whatever order', () => {
     });
   });
 
-  it('an operator advances without that evidence only by force, with a reason', () => {
+  it('an operator advances without that evidence only by force and with a reason', () => {
     everyMove((move, spec) => {
       const { before, atMs, command, decision } = move;
       if (decision.action !== 'advance' || command === null) return;
@@ -112,7 +112,7 @@ describe('whatever happens in whatever order', () => {
     });
   });
 
-  it('a rollback wins, and after it, or the end, nothing moves', () => {
+  it('a rollback wins, and nothing moves after it or after the end', () => {
     everyMove(({ before, command, decision: { action, next } }) => {
       if (before.endedAtMs !== null) {
         expect(action).toBe(command === null ? 'wait' : 'refuse');
@@ -125,7 +125,7 @@ describe('whatever happens in whatever order', () => {
     });
   });
 
-  it('only an operator ends a pause or a hold upwards', () => {
+  it('only an operator moves a paused or held rollout upwards', () => {
     everyMove(({ before, command, decision: { next } }) => {
       if (before.phase !== 'Paused' && before.phase !== 'Held') return;
       const upwards = next.phase === 'Progressing' || next.phase === 'Promoting';
@@ -134,7 +134,7 @@ describe('whatever happens in whatever order', () => {
     });
   });
 
-  it('the same inputs, as themselves or as JSON, give the same decision and stay as they were', () => {
+  it('the same inputs, as objects or as JSON, give the same decision and are not changed', () => {
     everyMove(({ decision, before, ...occasion }, spec) => {
       const inputs = copied({ spec, before, occasion });
       expect(copied(advanceRollout(inputs.spec, inputs.before, inputs.occasion))).toEqual(copied(decision));
@@ -142,7 +142,7 @@ describe('whatever happens in whatever order', () => {
     });
   });
 
-  it('the trail is accepted by verification, and is not when any one decision in it is another', () => {
+  it('verification accepts the trail, and rejects it if any one decision is changed', () => {
     fc.assert(
       fc.property(specs, happenings, fc.nat(), (spec, happened, chosen) => {
         const rows = [
@@ -166,7 +166,7 @@ describe('whatever happens in whatever order', () => {
     );
   });
 
-  it('is nearly whatever there is: these moves are all among it', () => {
+  it('covers nearly everything: all of these moves occur', () => {
     const seen = new Set<string>();
     everyMove(({ before, command, decision: { action } }) => {
       seen.add(`${before.phase}: ${command?.name ?? 'analysis'}, ${action}`);

@@ -15,7 +15,7 @@ const arm = (successes: number, failures: number, latencyMeanMs: number | null) 
 });
 
 describe('the migration report', () => {
-  it('has exactly the guide’s shape', () => {
+  it('has exactly the guide’s format', () => {
     expect(JSON.stringify(migrationReport(arm(765, 135, 420), arm(100, 0, 180)))).toBe(
       '{"legacy":{"requests":900,"avg_latency_ms":420},' +
         '"canary":{"requests":100,"avg_latency_ms":180,"ready_to_promote":true},' +
@@ -33,7 +33,7 @@ describe('the migration report', () => {
     ['a legacy below a millisecond', arm(1, 0, 0.5), arm(1, 0, 0.25), 0.5, 0.25, true, 75],
     ['98.9% of success', arm(1, 0, 420), arm(989, 11, 180), 420, 180, false, 57.1],
     ['99% of success', arm(1, 0, 420), arm(99, 1, 180), 420, 180, true, 57.1],
-  ])('is the guide’s for %s', (_, legacy, canary, legacyMs, canaryMs, ready, reduction) => {
+  ])('matches the guide for %s', (_, legacy, canary, legacyMs, canaryMs, ready, reduction) => {
     expect(migrationReport(legacy, canary)).toEqual({
       legacy: { requests: legacy.successes + legacy.failures, avg_latency_ms: legacyMs },
       canary: {
@@ -45,7 +45,7 @@ describe('the migration report', () => {
     });
   });
 
-  it('claims no improvement over a legacy whose latency nobody measured', () => {
+  it('claims no improvement if nobody measured the legacy provider’s latency', () => {
     expect(migrationReport(arm(0, 5, null), arm(5, 0, 180)).improvement.latency_reduction_pct).toBe(0);
   });
 
@@ -76,7 +76,7 @@ describe('the migration report', () => {
   });
 });
 
-describe('the interval of a success rate', () => {
+describe('the confidence interval of a success rate', () => {
   // From Wilson's formula, computed with 30 digits.
   it.each([
     [0, 10, 0, 0.2775],
@@ -91,7 +91,7 @@ describe('the interval of a success rate', () => {
 
   it('is unknown without requests', () => expect(successInterval(0, 0)).toBeNull());
 
-  it('holds the rate and stays between 0 and 1', () => {
+  it('contains the rate and stays between 0 and 1', () => {
     const counts = fc.nat(100_000).chain((requests) => fc.tuple(fc.nat(requests), fc.constant(requests)));
     fc.assert(
       fc.property(counts, ([successes, requests]) => {
@@ -120,7 +120,7 @@ describe('the surcharge', () => {
     expect(surchargeNanoUsd(price, usage, 2_800_000)).toBe(0);
   });
 
-  it('is nothing where there is none, whatever the prices were', () => {
+  it('is zero if there is none, whatever the prices were', () => {
     expect(surchargeNanoUsd({ ...price, cjkMultiplierPercent: 100 }, usage, 8_400_000)).toBe(0);
   });
 });

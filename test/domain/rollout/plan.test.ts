@@ -4,8 +4,8 @@ import { hourMs, Rollout, specWith, startedAtMs } from './given';
 const nothingShown = { canarySuccesses: 900, canaryFailures: 0 };
 const from = (fromHours: number) => (atHours: number) => (atHours < fromHours ? nothingShown : {});
 
-describe('the plan of 72 hours', () => {
-  it('is kept to the minute when the evidence is there in time', () => {
+describe('the 72-hour plan', () => {
+  it('is kept to the minute if the evidence arrives in time', () => {
     const rollout = new Rollout();
     const decisions = rollout.follow(200);
     expect(rollout.reached).toEqual([
@@ -24,10 +24,10 @@ describe('the plan of 72 hours', () => {
   it.each([
     ['a little', 18.5, [18.5, 30, 60, 72]],
     ['by a step', 30, [30, 36, 60, 72]],
-    ['by more, so that two steps are as short as may be', 49, [49, 55, 67, 73]],
+    ['by more, so that two steps are as short as possible', 49, [49, 55, 67, 73]],
     ['by so much that every step is', 60, [60, 66, 78, 84]],
     ['until just before the end', 71.75, [71.75, 77.75, 89.75, 95.75]],
-  ])('is caught up with by the minimum bakes when the evidence is late %s', (_, fromHours, reachedAt) => {
+  ])('catches up with minimum bakes if the evidence is late: %s', (_, fromHours, reachedAt) => {
     const rollout = new Rollout();
     rollout.follow(200, from(fromHours));
     const percents = [25, 50, 75, 100];
@@ -38,7 +38,7 @@ describe('the plan of 72 hours', () => {
     });
   });
 
-  it('takes the bake from when the step began, not from when it was resumed', () => {
+  it('measures the bake from the start of the step, not from when it was resumed', () => {
     const rollout = new Rollout();
     rollout.look(5, { canarySlowCalls: 900 });
     rollout.command('resume', 17, { reason: 'looked at it' });
@@ -46,7 +46,7 @@ describe('the plan of 72 hours', () => {
     expect(rollout.look(18).action).toBe('advance');
   });
 
-  it('is not lengthened by hours without a worker, nor are two steps taken at once', () => {
+  it('is not prolonged by hours without a worker, and never takes two steps at once', () => {
     const rollout = new Rollout();
     expect(rollout.look(50).next).toMatchObject({ percent: 25 });
     rollout.follow(200);
@@ -74,7 +74,7 @@ describe('the plan of 72 hours', () => {
 });
 
 describe("the guide's plan", () => {
-  it('stays at 10% for 72 hours and rises gradually then', () => {
+  it('stays at 10% for 72 hours and then rises gradually', () => {
     const rollout = new Rollout(specWith(rolloutPlans.guide));
     rollout.follow(120);
     expect(rollout.reached).toEqual([
@@ -91,7 +91,7 @@ describe('the end of the plan', () => {
   it.each([
     ['evidence', nothingShown, 'E 6.3 of 6.9, about 81 clean requests to go.'],
     ['sight', null, 'The evidence could not be read. No data is never success.'],
-  ])('holds the rollout for want of %s, at that very moment, and promotes nothing', (_, changes, told) => {
+  ])('holds the rollout for lack of %s, at exactly that moment, and promotes nothing', (_, changes, told) => {
     const rollout = new Rollout();
     const decisions = rollout.follow(72, () => changes);
     expect(decisions.slice(0, -1).every(({ action }) => action === 'wait')).toBe(true);
@@ -104,7 +104,7 @@ describe('the end of the plan', () => {
     expect(rollout.reached).toEqual([[10, 0]]);
   });
 
-  it('gives a rollout that was resumed after it all the time it needs, once it has been looked at', () => {
+  it('gives a rollout that was resumed after it all the time it needs, after one analysis', () => {
     const rollout = new Rollout();
     rollout.follow(72, () => nothingShown);
     rollout.command('resume', 80, { reason: 'traffic was low' });
@@ -113,14 +113,14 @@ describe('the end of the plan', () => {
     expect(rollout.look(101).action).toBe('advance');
   });
 
-  it('holds one that was resumed before it', () => {
+  it('holds a rollout that was resumed before it', () => {
     const rollout = new Rollout();
     rollout.look(70, { canarySlowCalls: 900 });
     rollout.command('resume', 71, { reason: 'traffic was low' });
     expect(rollout.look(72, nothingShown).action).toBe('hold');
   });
 
-  it('leaves a step that began late its bake to gather evidence in', () => {
+  it('leaves a step that began late its bake to gather evidence', () => {
     const rollout = new Rollout();
     rollout.look(71);
     const decisions = rollout.follow(77, () => nothingShown);
@@ -128,7 +128,7 @@ describe('the end of the plan', () => {
     expect(rollout.state.reached).toHaveLength(2);
   });
 
-  it('does not hold what only the clock keeps waiting', () => {
+  it('does not hold a rollout that waits only for the clock', () => {
     const freezeWindows = [{ fromMs: startedAtMs + 10 * hourMs, toMs: startedAtMs + 100 * hourMs }];
     const rollout = new Rollout(specWith({ freezeWindows }));
     rollout.follow(99);

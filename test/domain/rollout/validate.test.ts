@@ -25,7 +25,7 @@ const anything = fc.anything({
 });
 
 describe('the spec of a rollout', () => {
-  it.each(Object.keys(rolloutPlans) as (keyof typeof rolloutPlans)[])('may be the plan %s', (plan) => {
+  it.each(Object.keys(rolloutPlans) as (keyof typeof rolloutPlans)[])('can be the plan %s', (plan) => {
     expect(rolloutSpecProblem(specWith(rolloutPlans[plan]))).toBeNull();
   });
 
@@ -36,7 +36,7 @@ describe('the spec of a rollout', () => {
     [7, 'the spec must be an object'],
     [[], 'name must be a non-empty string'],
     [{}, 'name must be a non-empty string'],
-  ])('is not %j', (spec, problem) => expect(problemOf(spec)).toBe(problem));
+  ])('cannot be %j', (spec, problem) => expect(problemOf(spec)).toBe(problem));
 
   it.each([
     [{ name: '' }, 'name must be a non-empty string'],
@@ -103,7 +103,7 @@ describe('the spec of a rollout', () => {
       [step(1, 5), step(2, 9, 5)],
       /^steps\[1\]\.minimumBakeMs must be at most 4 ms, .*, not 5 ms$/,
     ],
-  ])('has no steps that are %s', (_, steps, problem) => {
+  ])('cannot have steps that are %s', (_, steps, problem) => {
     expect(problemOf({ ...specWith(), steps })).toMatch(problem);
   });
 
@@ -122,19 +122,19 @@ describe('the spec of a rollout', () => {
     [{ maxCostPercent: undefined }, /^gates.maxCostPercent must be .*, not undefined; null/],
     [{ maxCostNanoUsdPerSuccess: -1 }, /^gates.maxCostNanoUsdPerSuccess must be .*, not -1; null/],
     [{ maxCostNanoUsdPerSuccess: [1] }, /^gates.maxCostNanoUsdPerSuccess must be .*, not a list; null/],
-  ])('has no gates like %j', (gates, problem) => {
+  ])('cannot have gates like %j', (gates, problem) => {
     expect(problemOf({ ...specWith(), gates: { ...defaultRolloutGates, ...gates } })).toMatch(problem);
   });
 
-  it.each(['maxLatencyPercent', 'maxCostPercent', 'maxCostNanoUsdPerSuccess'])('may go without %s', (guard) => {
+  it.each(['maxLatencyPercent', 'maxCostPercent', 'maxCostNanoUsdPerSuccess'])('can omit %s', (guard) => {
     expect(rolloutSpecProblem(specWith({}, { [guard]: null }))).toBeNull();
   });
 
-  it('is refused with a text, and never with an exception, whatever it is', () => {
+  it('is refused with a message, never with an exception, whatever it is', () => {
     fc.assert(fc.property(anything, (spec) => expect(problemOf(spec)).toEqual(expect.any(String))));
   });
 
-  it('is refused by the name of the one field that is wrong', () => {
+  it('is refused with the name of the one wrong field', () => {
     const spec = specWith();
     const places = [
       ...Object.keys(spec).map((field) => [field]),
@@ -162,7 +162,7 @@ describe('the spec of a rollout', () => {
 });
 
 describe('a command', () => {
-  it('keeps what a command has, and nothing else that a signal brought', () => {
+  it('keeps the fields of a command and nothing else that a signal brought', () => {
     const input = { actor: 'ann', reason: 'so', full: true, force: true, seenPercent: 10 };
     expect(readCommand('promote', { ...input, name: 'rollback', note: 'secret' })).toEqual({
       name: 'promote',
@@ -177,13 +177,13 @@ describe('a command', () => {
     [{ actor: '  ', reason: 'complaints' }, 'somebody', 'complaints'],
     [{ actor: 'ann', reason: 'x'.repeat(5000) }, 'ann', 'x'.repeat(1000)],
     [{ actor: { name: 'ann' }, reason: 5 }, 'somebody', undefined],
-  ])('keeps who sent it and why as far as can be told, and what is wrong: %j', (input, actor, reason) => {
+  ])('keeps who sent it and why as far as possible, and what is wrong: %j', (input, actor, reason) => {
     const problem = sentence(rolloutCommandProblem(input));
     expect(problem).toEqual(expect.any(String));
     expect(readCommand('rollback', input)).toEqual({ name: 'rollback', actor, reason, problem });
   });
 
-  it('can be read from whatever a signal brings, and is small', () => {
+  it('can be read from anything that a signal brings, and is small', () => {
     fc.assert(
       fc.property(anything, (input) => {
         const command = readCommand('rollback', input);

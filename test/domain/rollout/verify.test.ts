@@ -82,12 +82,12 @@ function forged(index: number, forge: (entry: RolloutEntry) => unknown): Audited
 }
 
 describe('the verdicts of an audit trail', () => {
-  it('follow from what they saw', () => {
+  it('follow from their evidence', () => {
     expect(trail().map(({ decision }) => decision.action)).toEqual(['start', 'wait', 'advance', 'pause', 'roll-back']);
     expect(findWrongDecision(trail().map(rowOf))).toBeNull();
   });
 
-  it('may come with their fields in any order', () => {
+  it('may have their fields in any order', () => {
     const reversed = (value: unknown): unknown =>
       typeof value === 'object' && value !== null && !Array.isArray(value)
         ? Object.fromEntries(
@@ -124,7 +124,7 @@ describe('the verdicts of an audit trail', () => {
     ],
     ['another time', (e: RolloutEntry) => ({ ...e, atMs: e.atMs - hourMs }), /give a different decision/],
     ['nothing in it', () => ({ spec, decision: {} }), /./],
-  ])('do not follow from %s, whoever made new hashes for it', (_, forge, problem) => {
+  ])('do not follow from %s, even with new hashes', (_, forge, problem) => {
     const rows = forged(2, forge);
     expect(findWrongDecision(rows)).toEqual({ sequence: 3, problem: expect.stringMatching(problem) });
   });
@@ -134,16 +134,16 @@ describe('the verdicts of an audit trail', () => {
     ['reason', 'all is well'],
     ['action', 'wait'],
     ['atMs', 1],
-  ])('are told by the column %s as the entry does', (column, value) => {
+  ])('have the same column %s as the entry', (column, value) => {
     const rows = trail().map((entry, index) => (index === 3 ? { ...rowOf(entry), [column]: value } : rowOf(entry)));
     expect(findWrongDecision(rows)).toEqual({ sequence: 4, problem: `its ${column} differs from its entry` });
   });
 
-  it('miss no row', () => {
+  it('are checked for missing rows', () => {
     expect(findWrongDecision(trail().map(rowOf).toSpliced(1, 1))).toMatchObject({ sequence: 2 });
   });
 
-  it('are not read where there is no JSON', () => {
+  it('are not read if there is no JSON', () => {
     const rows = trail().map((entry, index) => ({ ...rowOf(entry), ...(index === 1 && { entry: '{' }) }));
     expect(findWrongDecision(rows)).toEqual({ sequence: 2, problem: 'its entry is not a decision in JSON' });
   });

@@ -9,7 +9,7 @@ import {
 
 const someText = fc.string({ unit: 'binary', maxLength: 40 });
 
-test('a position is the same however the text before it came', () => {
+test('a position does not depend on how the text before it was split', () => {
   fc.assert(
     fc.property(fc.array(someText), (pieces) => {
       expect(pieces.reduce(advance, answerStart)).toEqual(advance(answerStart, pieces.join('')));
@@ -17,7 +17,7 @@ test('a position is the same however the text before it came', () => {
   );
 });
 
-test('a position is read as it was written', () => {
+test('a position survives writing and reading', () => {
   fc.assert(
     fc.property(someText, (text) => {
       const position = advance(answerStart, text);
@@ -27,13 +27,13 @@ test('a position is read as it was written', () => {
 });
 
 test.each(['', '7', '7-', '-1-811c9dc5', '7-811C9DC5', '7-811c9dc', '1.5-811c9dc5', ' 7-811c9dc5', '1e3-811c9dc5'])(
-  '%j is no position',
+  '%j is not a position',
   (text) => {
     expect(parsePosition(text)).toBeNull();
   },
 );
 
-test('a position is in the answers that begin with the text before it, and in no others', () => {
+test('a position is valid only in answers that begin with the text before it', () => {
   fc.assert(
     fc.property(someText, someText, someText, (before, rest, other) => {
       const position = advance(answerStart, before);
@@ -44,7 +44,7 @@ test('a position is in the answers that begin with the text before it, and in no
   );
 });
 
-test('answers that differ in one place never have a position behind it in common', () => {
+test('answers that differ in one place share no position after it', () => {
   fc.assert(
     fc.property(
       someText,

@@ -11,8 +11,8 @@ function take(answer: AnswerSoFar, ...pieces: readonly StreamPiece[]): readonly 
   return pieces.map((taken) => answer.take(taken));
 }
 
-describe('an attempt that goes well', () => {
-  it('is sent piece by piece, and lacks nothing at the end', () => {
+describe('an attempt without faults', () => {
+  it('is sent piece by piece, and is complete at the end', () => {
     const answer = new AnswerSoFar();
     expect(take(answer, piece(1, 0, 'Once '), piece(1, 5, 'upon'))).toEqual(['Once ', 'upon']);
     expect(answer.text).toBe('Once upon');
@@ -20,53 +20,53 @@ describe('an attempt that goes well', () => {
     expect(answer.finish('Once upon')).toEqual({ kind: 'rest', text: '' });
   });
 
-  it('is completed by the reply when its last pieces are lost', () => {
+  it('is completed by the reply if its last pieces are lost', () => {
     const answer = new AnswerSoFar();
     take(answer, piece(1, 0, 'Once '));
     expect(answer.finish('Once upon a time')).toEqual({ kind: 'rest', text: 'upon a time' });
   });
 
-  it('is not sent beyond a gap, and goes on when what was missing comes after all', () => {
+  it('is not sent beyond a gap, and continues if the missing piece arrives', () => {
     const answer = new AnswerSoFar();
     const pieces = [piece(1, 0, 'Once '), piece(1, 10, 'a time'), piece(1, 5, 'upon '), piece(1, 10, 'a time')];
     expect(take(answer, ...pieces)).toEqual(['Once ', '', 'upon ', 'a time']);
   });
 
-  it('is sent once when pieces come twice', () => {
+  it('is sent once if pieces arrive twice', () => {
     const answer = new AnswerSoFar();
     const pieces = [piece(1, 0, 'Once '), piece(1, 5, 'upon'), piece(1, 0, 'Once upon '), piece(1, 5, 'upon a')];
     expect(take(answer, ...pieces)).toEqual(['Once ', 'upon', ' ', 'a']);
   });
 });
 
-describe('an attempt after one that broke', () => {
+describe('an attempt after one that broke off', () => {
   it('counts only from its beginning, so that texts of two attempts are never joined unnoticed', () => {
     const answer = new AnswerSoFar();
     const pieces = [piece(1, 0, 'Once '), piece(2, 5, 'upon'), piece(2, 0, 'Once upon'), piece(2, 9, ' a time')];
     expect(take(answer, ...pieces)).toEqual(['Once ', '', 'upon', ' a time']);
   });
 
-  it('is swallowed while it restates what was sent, and sent from there', () => {
+  it('is dropped while it repeats what was sent, and is sent from there on', () => {
     const answer = new AnswerSoFar();
     const pieces = [piece(1, 0, 'Once '), piece(2, 0, 'On'), piece(2, 2, 'ce upon')];
     expect(take(answer, ...pieces)).toEqual(['Once ', '', 'upon']);
   });
 
-  it('is ignored from where it disagrees, also when it is longer', () => {
+  it('is ignored from where it differs, even if it is longer', () => {
     const answer = new AnswerSoFar();
     const pieces = [piece(1, 0, 'Once '), piece(2, 0, 'On'), piece(2, 2, 'e day'), piece(2, 7, ' long ago')];
     expect(take(answer, ...pieces)).toEqual(['Once ', '', '', '']);
     expect(answer.finish('One day long ago')).toEqual({ kind: 'diverged' });
   });
 
-  it('does not count beyond a gap of its own, though what was sent reaches farther', () => {
+  it('does not count beyond its own gap, even if more was sent before', () => {
     const answer = new AnswerSoFar();
     const pieces = [piece(1, 0, 'Once upon'), piece(2, 0, 'On'), piece(2, 5, 'upon midnight')];
     expect(take(answer, ...pieces)).toEqual(['Once upon', '', '']);
     expect(answer.finish('One, upon midnight')).toEqual({ kind: 'diverged' });
   });
 
-  it('leaves room for a third that agrees', () => {
+  it('leaves room for a third attempt that agrees', () => {
     const answer = new AnswerSoFar();
     const pieces = [piece(1, 0, 'Once '), piece(2, 0, 'Twice upon'), piece(3, 0, 'Once upon'), piece(2, 10, ' a')];
     expect(take(answer, ...pieces)).toEqual(['Once ', '', 'upon', '']);
@@ -78,33 +78,33 @@ describe('the end', () => {
     ['another text', 'Twice'],
     ['a shorter one', 'Onc'],
     ['none', ''],
-  ])('tells when the reply is %s', (_, content) => {
+  ])('reports that the reply is %s', (_, content) => {
     const answer = new AnswerSoFar();
     take(answer, piece(1, 0, 'Once '));
     expect(answer.finish(content)).toEqual({ kind: 'diverged' });
   });
 
-  it('gives the whole reply when no piece came', () => {
+  it('has the whole reply if no piece came', () => {
     expect(new AnswerSoFar().finish('Once')).toEqual({ kind: 'rest', text: 'Once' });
     expect(new AnswerSoFar().finish('')).toEqual({ kind: 'rest', text: '' });
   });
 });
 
-describe('a caller that comes back', () => {
-  it('is sent what it has not', () => {
+describe('a caller that rejoins', () => {
+  it('is sent only what it does not have', () => {
     const answer = new AnswerSoFar(behind('Once up'));
     expect(take(answer, piece(1, 0, 'Once '), piece(1, 5, 'upon '), piece(1, 10, 'a'))).toEqual(['', 'on ', 'a']);
     expect(answer.position).toEqual(behind('Once upon a'));
     expect(answer.finish('Once upon a time')).toEqual({ kind: 'rest', text: ' time' });
   });
 
-  it('gets the rest from the reply when the pieces are gone', () => {
+  it('gets the rest from the reply if the pieces are gone', () => {
     const answer = new AnswerSoFar(behind('Once up'));
     expect(take(answer, piece(1, 10, 'a'))).toEqual(['']);
     expect(answer.finish('Once upon a time')).toEqual({ kind: 'rest', text: 'on a time' });
   });
 
-  it('is told when the reply is not what it has the beginning of', () => {
+  it('is told if the reply differs from what it has', () => {
     expect(new AnswerSoFar(behind('Once ')).finish('Once')).toEqual({ kind: 'diverged' });
     expect(new AnswerSoFar(behind('Once ')).finish('Twice upon')).toEqual({ kind: 'diverged' });
     const answer = new AnswerSoFar(behind('Once '));
@@ -112,21 +112,21 @@ describe('a caller that comes back', () => {
     expect(answer.finish('Twice upon')).toEqual({ kind: 'diverged' });
   });
 
-  it('is sent nothing of an answer that is not its own, and the rest of its own when that comes', () => {
+  it('gets nothing of a different answer, and the rest of its own if that comes', () => {
     const answer = new AnswerSoFar(behind('Once '));
     const other = [piece(2, 0, 'Twi'), piece(2, 3, 'ce upon'), piece(2, 10, ' a time')];
     expect(take(answer, ...other, piece(3, 0, 'Once upon'))).toEqual(['', '', '', 'upon']);
     expect(answer.finish('Once upon a time')).toEqual({ kind: 'rest', text: ' a time' });
   });
 
-  it('is not told that the reply is another answer because of pieces of one', () => {
+  it('is not told that the reply differs because of pieces of another attempt', () => {
     const answer = new AnswerSoFar(behind('Once '));
     take(answer, piece(2, 0, 'Twi'));
     expect(answer.finish('Once upon')).toEqual({ kind: 'rest', text: 'upon' });
   });
 });
 
-it('keeps the first half of a character until the second comes', () => {
+it('keeps the first half of a character until the second half arrives', () => {
   const answer = new AnswerSoFar();
   expect(take(answer, piece(1, 0, 'a\ud83d'), piece(1, 2, '\ude00'), piece(1, 3, '\ud83d'))).toEqual(['a', '😀', '']);
   expect(answer.text).toBe('a😀');
@@ -204,7 +204,7 @@ function arrival(attempts: readonly Attempt[]): fc.Arbitrary<readonly StreamPiec
 /** Without half a character at either end. */
 const isWhole = (text: string) => !/^[\udc00-\udfff]|[\ud800-\udbff]$/.test(text);
 
-test('whatever comes or is lost, what is sent begins the answer of one attempt, in whole characters', () => {
+test('whatever arrives or is lost, the sent text begins the answer of one attempt, in whole characters', () => {
   const check = ({ answers, pieces }: Turn) => {
     const answer = new AnswerSoFar();
     let sent = '';
@@ -219,7 +219,7 @@ test('whatever comes or is lost, what is sent begins the answer of one attempt, 
   fc.assert(fc.property(turnArbitrary(), check), { numRuns: 2_000 });
 });
 
-test('whatever comes or is lost, at the end the caller has the reply’s content, or is told', () => {
+test('whatever arrives or is lost, the caller ends with the reply’s content or is told', () => {
   const check = ({ pieces, content }: Turn) => {
     const answer = new AnswerSoFar();
     const sent = take(answer, ...pieces).join('');
@@ -230,7 +230,7 @@ test('whatever comes or is lost, at the end the caller has the reply’s content
   fc.assert(fc.property(turnArbitrary(), check), { numRuns: 1_000 });
 });
 
-test('a caller that comes back anywhere ends with the same text as one that stayed', () => {
+test('a caller that rejoins anywhere ends with the same text as one that stayed', () => {
   const check = ({ pieces, content }: Turn, characterCount: number) => {
     const stayed = new AnswerSoFar();
     const seen = take(stayed, ...pieces).join('');
@@ -242,7 +242,7 @@ test('a caller that comes back anywhere ends with the same text as one that stay
   fc.assert(fc.property(turnArbitrary(), fc.nat(20), check), { numRuns: 1_000 });
 });
 
-test('a caller that comes back to a stream that has lost its beginning is never sent another answer’s rest', () => {
+test('a caller that rejoins a stream without its beginning never gets the rest of another answer', () => {
   const check = ({ pieces, answers, content }: Turn, characterCount: number, lost: number) => {
     const has = Array.from(take(new AnswerSoFar(), ...pieces).join(''))
       .slice(0, characterCount)

@@ -71,13 +71,6 @@ const rows: readonly Row[] = [
     outcomes: [...Array<string>(3).fill('released server-error'), 'settled answered'],
   },
   {
-    title: 'a reset before the headers',
-    once: [{ kind: 'reset' }],
-    asks: [2, 0],
-    spacingMs: [retry.baseDelayMs],
-    outcomes: ['unconfirmed connection', 'settled answered'],
-  },
-  {
     title: 'silence after the call was accepted',
     always: { kind: 'silence' },
     endedBy: 'firstByteMs',
@@ -241,6 +234,39 @@ describe.each(rows)('$title', ({ once, always, primary, endedBy, asks, spacingMs
       expect(Math.round((asked.costUsd ?? 0) * 1e9)).toBeGreaterThanOrEqual(answered.costNanoUsd - 1_000);
       expect(Math.round((asked.costUsd ?? 0) * 1e9)).toBeLessThanOrEqual(answered.costNanoUsd + 1_000);
     }
+    await setting.expectHealthy();
+  });
+});
+
+describe.each(manners)('a reset before the headers of a %s request', (manner) => {
+  beforeEach(async () => {
+    await setting.ask('plain');
+    await setting.heal();
+  });
+  const reset: Fault = { kind: 'reset' };
+
+  test('on a connection that has served before: it is sent again at once, and nothing is counted', async () => {
+    await setting.primary.queueFaults(primaryModel, [reset]);
+    const asked = await setting.ask(manner);
+    expect(asked).toMatchObject({ status: 200, content: wholeAnswer, answeredBy: 'primary', attempts: 1 });
+    expect((await setting.calls()).primary).toHaveLength(2);
+    const rows = await setting.rows(asked.turnId);
+    expect(rows.map(({ state, outcome }) => `${state} ${outcome}`)).toEqual(['settled answered']);
+    await setting.expectHealthy();
+  });
+
+  test('on the new connection, too: it is a failed call, and tried again', async () => {
+    await setting.primary.queueFaults(primaryModel, [reset, reset]);
+    const asked = await setting.ask(manner);
+    expect(asked).toMatchObject({ status: 200, content: wholeAnswer, answeredBy: 'primary', attempts: 2 });
+    const calls = (await setting.calls()).primary;
+    expect(calls).toHaveLength(3);
+    expect(calls[2]!.startedAtMs - calls[1]!.startedAtMs).toBeGreaterThanOrEqual(retry.baseDelayMs);
+    const rows = await setting.rows(asked.turnId);
+    expect(rows.map(({ state, outcome }) => `${state} ${outcome}`)).toEqual([
+      'unconfirmed connection',
+      'settled answered',
+    ]);
     await setting.expectHealthy();
   });
 });

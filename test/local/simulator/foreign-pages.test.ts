@@ -5,7 +5,7 @@ import { sendAs } from '../../support/send-as';
 test.each([
   ['whose name was pointed at this machine', { host: 'evil.example' }],
   ['of another origin', { origin: 'http://evil.example' }],
-])('a page %s neither calls the simulated provider nor steers it', async (_title, headers) => {
+])('a page %s can neither call nor control the simulated provider', async (_title, headers) => {
   const simulator = await startSimulator({ models: { m: {} } });
   const control = await startControlServer(simulator, 0);
   try {

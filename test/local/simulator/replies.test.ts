@@ -15,11 +15,11 @@ test.each(['注文はどこですか', '주문 어디 있어요?', 'คำสั
   },
 );
 
-test('an order number is repeated', () => {
+test('the answer repeats an order number', () => {
   expect(replyTo('Where is order #ORD-789456?')).toMatch(/^#ORD-789456: /);
 });
 
-test('every marker of the question is repeated', () => {
+test('the answer repeats every marker of the question', () => {
   const reply = replyTo('[ref:abc] Hello [ref:turn-7]');
   expect(reply).toContain('[ref:abc]');
   expect(reply).toContain('[ref:turn-7]');

@@ -12,13 +12,13 @@ function share(kind: string, all: ReturnType<typeof outcomes>): number {
   return all.filter(({ fault }) => fault?.kind === kind).length / all.length;
 }
 
-test('the legacy profile is silent in 15 % of its calls', () => {
+test('the legacy profile is silent in 15% of its calls', () => {
   const silent = share('silence', outcomes(legacyProfile['legacy-chat'] ?? {}, 'a'));
   expect(silent).toBeGreaterThan(0.14);
   expect(silent).toBeLessThan(0.16);
 });
 
-test('several random faults each come with their own probability', () => {
+test('each random fault has its own probability', () => {
   const all = outcomes(
     {
       randomFaults: [
@@ -32,7 +32,7 @@ test('several random faults each come with their own probability', () => {
   expect(Math.abs(share('html', all) - 0.3)).toBeLessThan(0.02);
 });
 
-test('the same seed gives the same calls, another seed others', () => {
+test('the same seed gives the same calls, and another seed gives different ones', () => {
   const behaviour = legacyProfile['legacy-chat'] ?? {};
   expect(outcomes(behaviour, 'a')).toEqual(outcomes(behaviour, 'a'));
   expect(outcomes(behaviour, 'a')).not.toEqual(outcomes(behaviour, 'b'));

@@ -44,7 +44,7 @@ function isRunning(pid: number): boolean {
   }
 }
 
-test('is steered from another process', async () => {
+test('can be controlled from another process', async () => {
   await simulator.queueFaults('m', [faults.serverError(503)]);
   expect((await ask()).status).toBe(503);
   await simulator.setApiKeys(['key']);
@@ -61,14 +61,14 @@ test('is steered from another process', async () => {
   );
 });
 
-test('can be steered while its provider is down', async () => {
+test('can be controlled while its provider is down', async () => {
   await simulator.goDown();
   await expect(ask()).rejects.toThrow();
   await simulator.comeUp();
   expect((await ask()).status).toBe(200);
 });
 
-test('loses no call when it is killed', async () => {
+test('loses no call if it is killed', async () => {
   await ask();
   await simulator.setBehaviour('m', { alwaysFault: { kind: 'silence' } });
   const broken = expect(ask()).rejects.toThrow();
@@ -87,7 +87,7 @@ test('ends with the process that started it', async () => {
   expect(isRunning(pid)).toBe(false);
 });
 
-test('that cannot start says so', async () => {
+test('says so if it cannot start', async () => {
   const taken = Number(new URL(simulator.baseUrl).port);
   await expect(startSimulatorProcess({ script, models: { m: {} }, port: taken })).rejects.toThrow(
     'The simulator exited before it was listening (status 1).',

@@ -38,7 +38,7 @@ async function errorOf(response: Response) {
   return { status: response.status, ...((await response.json()) as object) };
 }
 
-test('an answer has the form of a chat.completion and belongs to its question', async () => {
+test('an answer has the format of a chat.completion and matches its question', async () => {
   const response = await ask(await start(), 'Where is my order? [ref:q1]');
   expect(response.status).toBe(200);
   expect(await response.json()).toMatchObject({
@@ -51,7 +51,7 @@ test('an answer has the form of a chat.completion and belongs to its question', 
   });
 });
 
-test('max_tokens is obeyed, in text and in usage', async () => {
+test('max_tokens limits the text and the usage', async () => {
   const response = await ask(await start(), 'Hello', { body: { max_tokens: 3 } });
   expect(await response.json()).toMatchObject({
     choices: [{ message: { content: 'Thank you fo' }, finish_reason: 'length' }],
@@ -66,20 +66,20 @@ test('the models are listed', async () => {
   expect(data.map(({ id }) => id)).toEqual(['legacy-chat', 'deepseek-v3.2', 'gemini-2.5-flash']);
 });
 
-describe('a request that is refused', () => {
+describe('a refused request', () => {
   test.each([
     ['an unknown model', { model: 'gpt-0' }, 404, "The model 'gpt-0' does not exist."],
     ['no model', { model: undefined }, 400, "Missing required parameter: 'model'."],
     ['no messages', { messages: [] }, 400, "Missing required parameter: 'messages'."],
     ['messages that are no objects', { messages: ['hi'] }, 400, "Invalid type for 'messages': expected objects."],
     ['a limit of no tokens', { max_tokens: 0 }, 400, "Invalid 'max_tokens': expected a positive integer."],
-  ])('because of %s says so and is logged', async (_reason, body, status, message) => {
+  ])('with %s is explained and logged', async (_reason, body, status, message) => {
     const simulator = await start();
     expect(await errorOf(await ask(simulator, 'q', { body }))).toMatchObject({ status, error: { message } });
     expect(await simulator.calls()).toMatchObject([{ requestId: 'q', status, outcome: 'refused', charged: false }]);
   });
 
-  test('because of a wrong key gets a 401', async () => {
+  test('with a wrong key gets a 401', async () => {
     const simulator = await start({ apiKeys: ['right'] });
     expect((await ask(simulator, 'Hello', { key: 'wrong' })).status).toBe(401);
     expect((await ask(simulator, 'Hello')).status).toBe(401);
@@ -88,7 +88,7 @@ describe('a request that is refused', () => {
     expect((await ask(simulator, 'Hello')).status).toBe(200);
   });
 
-  test('because it is too long for the model gets context_length_exceeded', async () => {
+  test('that is too long for the model gets context_length_exceeded', async () => {
     const simulator = await start({ models: { m: { contextTokens: 10 } } });
     expect(await errorOf(await ask(simulator, 'much too long for this model'))).toMatchObject({
       status: 400,
@@ -106,7 +106,7 @@ describe('faults', () => {
     expect(responses[0]?.headers.get('retry-after')).toBe('2');
   });
 
-  test('that are always there stay until they are taken away', async () => {
+  test('that are permanent stay until they are removed', async () => {
     const simulator = await start();
     await simulator.setBehaviour('*', { alwaysFault: faults.serverError() });
     expect([(await ask(simulator)).status, (await ask(simulator)).status]).toEqual([500, 500]);
@@ -114,20 +114,20 @@ describe('faults', () => {
     expect((await ask(simulator)).status).toBe(200);
   });
 
-  test('more than certain are refused', async () => {
+  test('with a probability above 1 are refused', async () => {
     const simulator = await start();
     const fault = { fault: faults.serverError(), probability: 0.6 };
     await expect(simulator.setBehaviour('m', { randomFaults: [fault, fault] })).rejects.toThrow(/more than 1/);
   });
 
-  test('of a model that is not there are refused', async () => {
+  test('of an unknown model are refused', async () => {
     const simulator = await start();
     await expect(simulator.queueFaults('n', [])).rejects.toThrow('This simulator has no model n; it has m.');
   });
 });
 
 describe('the log', () => {
-  test('holds every call with its tokens', async () => {
+  test('contains every call with its tokens', async () => {
     const simulator = await start();
     await ask(simulator, 'abcd');
     expect(await simulator.calls()).toEqual([
@@ -153,7 +153,7 @@ describe('the log', () => {
     ['leaves a model that does not charge such calls', { chargesAborted: false }, false],
     ['leaves a silent model', { alwaysFault: { kind: 'silence' } }, false],
     ['leaves a silent model that charges', { alwaysFault: { kind: 'silence' }, chargesSilence: true }, true],
-  ] as const)('says what a client that %s is charged', async (_case, behaviour, charged) => {
+  ] as const)('shows what a client that %s is charged', async (_case, behaviour, charged) => {
     const simulator = await start({ models: { m: { latency: { kind: 'fixed', ms: 60_000 }, ...behaviour } } });
     const stop = new AbortController();
     const answer = ask(simulator, 'q', { signal: stop.signal });
@@ -165,7 +165,7 @@ describe('the log', () => {
     expect(await simulator.calls()).toMatchObject([{ outcome: 'aborted-by-client', status: null, charged }]);
   });
 
-  test('that was cleared tells nothing of the calls before, however late they end', async () => {
+  test('shows no earlier call after it was cleared, however late that call ends', async () => {
     const simulator = await start({ models: { m: { alwaysFault: { kind: 'silence' } } } });
     const stop = new AbortController();
     const before = expect(ask(simulator, 'before', { signal: stop.signal })).rejects.toThrow();
@@ -180,7 +180,7 @@ describe('the log', () => {
     expect(await simulator.calls()).toMatchObject([{ requestId: 'after', outcome: 'answered' }]);
   });
 
-  test('in a file is the same, and is added to by the next simulator', async () => {
+  test('in a file is identical, and the next simulator appends to it', async () => {
     const directory = await mkdtemp(join(tmpdir(), 'simulator-'));
     try {
       const logFile = join(directory, 'calls.jsonl');
@@ -203,7 +203,7 @@ describe('the log', () => {
   });
 });
 
-test('a provider that goes down breaks its calls, refuses connections, and comes up at the same place', async () => {
+test('a provider that goes down breaks its calls, refuses connections, and comes back at the same address', async () => {
   const simulator = await start({ models: { m: { alwaysFault: { kind: 'silence' } } } });
   const answer = ask(simulator);
   await eventually('the call has begun', async () => (await simulator.openCalls()) === 1);

@@ -104,13 +104,13 @@ describe('a streamed answer', () => {
     ]);
   });
 
-  test('has no usage when none was asked for', async () => {
+  test('has no usage unless it was requested', async () => {
     const events = await eventsOf(await ask({ stream_options: undefined }));
     expect(chunksIn(events).some((chunk) => 'usage' in chunk)).toBe(false);
     expect(events.at(-1)).toBe('[DONE]');
   });
 
-  test('waits for its first token and between its pieces as it is told', async () => {
+  test('waits before its first token and between its pieces as configured', async () => {
     await simulator.setBehaviour('m', { firstTokenMs: 60_000 });
     const response = await ask();
     expect(response.status).toBe(200);
@@ -126,8 +126,8 @@ describe('a streamed answer', () => {
   });
 });
 
-describe('a stream that the client leaves', () => {
-  test.each([true, false])('is charged for what was said, or not at all: %s', async (chargesAborted) => {
+describe('an abandoned stream', () => {
+  test.each([true, false])('is charged for the text so far, or not at all: %s', async (chargesAborted) => {
     await simulator.setBehaviour('m', { pieceGapMs: 60_000, chargesAborted });
     await leaveAfterFirstPiece();
     await eventually('the call has ended', async () => (await simulator.openCalls()) === 0);
@@ -137,7 +137,7 @@ describe('a stream that the client leaves', () => {
     expect(call?.completionTokens).toBeLessThan(20);
   });
 
-  test('because its provider goes down was reset', async () => {
+  test('is a reset if its provider goes down', async () => {
     await simulator.setBehaviour('m', { pieceGapMs: 60_000 });
     const response = await ask();
     await simulator.goDown();
@@ -156,7 +156,7 @@ describe('tools', () => {
     { id: 'call_1_1_get_time', function: { name: 'get_time', arguments: '{"zone":"CET"}' } },
   ];
 
-  test('that the user asks for are called', async () => {
+  test('are called if the user asks for them', async () => {
     const response = await ask({ tools, messages, stream: false, stream_options: undefined });
     expect(await response.json()).toMatchObject({
       choices: [{ message: { content: null, tool_calls: expected }, finish_reason: 'tool_calls' }],
@@ -188,7 +188,7 @@ describe('tools', () => {
     expect(textIn(events)).not.toBe('');
   });
 
-  test('that tool_choice names are called unasked, and their result is answered with text', async () => {
+  test('are called if tool_choice names them, and their result is answered with text', async () => {
     const forced = { type: 'function', function: { name: 'get_time' } };
     const body = { tools, tool_choice: forced, stream: false, stream_options: undefined };
     expect(await (await ask(body)).json()).toMatchObject({
@@ -219,11 +219,11 @@ test.each([
     },
     { reply: expect.stringContaining('[ref:q1]'), mood: 'calm', days: 1, tags: [expect.any(String)] },
   ],
-])('%s that was asked for is sent', async (_case, response_format, expected) => {
+])('%s is sent as requested', async (_case, response_format, expected) => {
   expect(JSON.parse(textIn(await eventsOf(await ask({ response_format }))))).toEqual(expected);
 });
 
-describe('a beginning that the assistant is given', () => {
+describe('a prefilled answer', () => {
   async function goOnFrom(beginning: string, prefill: ModelBehaviour['prefill']): Promise<string> {
     await simulator.setBehaviour('m', { prefill });
     const messages = [
@@ -233,7 +233,7 @@ describe('a beginning that the assistant is given', () => {
     return textIn(await eventsOf(await ask({ messages })));
   }
 
-  test('is gone on from', async () => {
+  test('is continued', async () => {
     const whole = await plainText();
     expect(await goOnFrom(whole.slice(0, 17), 'continue')).toBe(whole.slice(17));
     expect(await goOnFrom(whole, 'continue')).toBe('');
@@ -260,7 +260,7 @@ describe('a fault of a stream', () => {
   test.each<Fault>([
     { kind: 'reset-mid-body', afterTokens: 6 },
     { kind: 'cut', afterTokens: 6 },
-  ])('cuts it after the tokens: $kind', async (fault) => {
+  ])('cuts it off after the given tokens: $kind', async (fault) => {
     const response = await withFault(fault);
     const text = await response
       .clone()
@@ -277,13 +277,13 @@ describe('a fault of a stream', () => {
     ]);
   });
 
-  test('comes before the first token when it is told so', async () => {
+  test('comes before the first token if configured so', async () => {
     const events = await eventsOf(await withFault({ kind: 'cut', afterTokens: 0 }));
     expect(events).toMatchObject([{ choices: [{ delta: { role: 'assistant', content: '' } }] }]);
     expect(await simulator.calls()).toMatchObject([{ completionTokens: 0 }]);
   });
 
-  test('lets it stand still until the client goes', async () => {
+  test('stalls it until the client leaves', async () => {
     const response = await withFault({ kind: 'stall', afterTokens: 3 });
     const reader = response.body?.getReader();
     expect(new TextDecoder().decode((await reader?.read())?.value)).toContain('"role":"assistant"');
@@ -313,7 +313,7 @@ describe('a fault of a stream', () => {
     [{ kind: 'json-instead-of-stream' }, /^\{.*"object":"chat.completion",/],
     [{ kind: 'slow-body', bytesPerSecond: 1_000_000 }, /^data: \{.*\[DONE\]/s],
     [{ kind: 'large-body', bytes: 100_000 }, /^data: \{.{100000}.*\[DONE\]/s],
-  ])('%j is seen on the wire', async (fault, expected) => {
+  ])('%j is visible on the wire', async (fault, expected) => {
     const response = await withFault(fault);
     expect(response.status).toBe(200);
     expect(await response.text()).toMatch(expected);
@@ -332,14 +332,14 @@ describe('a fault of a stream', () => {
   });
 });
 
-describe('a fault that is meant for streams', () => {
+describe('a fault for streams', () => {
   test.each<[Fault, RegExp]>([
     [{ kind: 'error-in-body', code: 502 }, /^\{"error":\{/],
     [{ kind: 'cut' }, /^\{"id".*[^}]$/],
     [{ kind: 'no-done' }, /^\{"id".*\}$/],
     [{ kind: 'false-usage', usage: 'none' }, /^\{"id".*"usage":"none"\}$/],
     [{ kind: 'late-first-token', ms: 1 }, /^\{"id".*\}$/],
-  ])('%j has a plain form too', async (fault, expected) => {
+  ])('%j also has a plain form', async (fault, expected) => {
     const response = await withFault(fault, { stream: false, stream_options: undefined });
     expect(await response.text()).toMatch(expected);
   });

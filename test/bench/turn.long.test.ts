@@ -16,7 +16,7 @@ interface Row {
 const testTimeMs = 180_000;
 jest.setTimeout(testTimeMs);
 
-test('the benchmark of a turn measures every way at every number of callers and counts real histories', async () => {
+test('the turn benchmark measures every design at every number of callers and counts real histories', async () => {
   // The turns are the limit: so many seconds are never reached.
   const limit = ['--turns', '3', '--seconds', '600', '--rounds', '1'];
   const flags = [...limit, '--callers', '1,2', '--latency', '1', '--json'];
@@ -55,7 +55,7 @@ function expectCounted(row: Row | undefined, events: number, actions: number): v
   expect(row?.actionsPerTurn).toBeLessThanOrEqual(actions + 1 + mostTasksPerTurn);
 }
 
-test('a way that does not exist is named in the error', async () => {
+test('the error names a design that does not exist', async () => {
   const program = startTypescript('../bench/main.ts', 'turn', '--only', 'fastest');
   expect(await program.ended).toBe(1);
   expect(program.output.stderr).toContain('No way is named fastest');

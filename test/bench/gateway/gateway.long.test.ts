@@ -27,7 +27,7 @@ jest.setTimeout(240_000);
 const hasRedis = findRedisProgram() !== undefined;
 const ways = ['direct', 'proxy', 'joined', ...(hasRedis ? ['split'] : [])];
 
-test('the benchmark of the gateway measures every way, streamed and plain, and the memory of every program', async () => {
+test('the gateway benchmark measures every design, streamed and plain, and the memory of every program', async () => {
   // The turns are the limit: so many seconds are never reached.
   const counts = ['--turns', '3', '--seconds', '600', '--rounds', '1', '--callers', '1,2', '--streams', '3'];
   const provider = ['--first-token', '1', '--gap', '1', '--pieces', '10'];
@@ -60,7 +60,7 @@ test('the benchmark of the gateway measures every way, streamed and plain, and t
   expect(missing).toHaveLength(hasRedis ? 0 : 1);
 });
 
-test('a way that does not exist is named in the error', async () => {
+test('the error names a design that does not exist', async () => {
   const program = startTypescript('../bench/main.ts', 'gateway', '--only', 'fastest');
   expect(await program.ended).toBe(1);
   expect(program.output.stderr).toContain('No way is named fastest');

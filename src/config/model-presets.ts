@@ -1,0 +1,59 @@
+import type { RequestRules } from '../contract/policy';
+
+/** What is known of a model by its name: what its provider takes, and how much it thinks beyond `max_tokens`. */
+export interface ModelPreset extends RequestRules {
+  readonly maxThinkingTokens: number;
+}
+
+/**
+ * OpenAI's models that think refuse the fields that only tune an answer and that applications often send unasked. What
+ * changes the answer itself (`stop`, `logit_bias`, `logprobs`) is sent, and refused by name.
+ */
+const tuning = ['temperature', 'top_p', 'presence_penalty', 'frequency_penalty'];
+
+interface Rule {
+  readonly names: RegExp;
+  readonly preset: Partial<ModelPreset>;
+}
+
+const completionTokens = { rename: { max_tokens: 'max_completion_tokens' } } as const;
+
+/** The first rule that matches the name holds, for each field. */
+const rules: readonly Rule[] = [
+  { names: /^(o[1-9]|gpt-[5-9]|codex)(?!.*chat)/, preset: { ...completionTokens, omit: tuning, maxThinkingTokens: 0 } },
+  { names: /^gpt-[5-9]/, preset: { ...completionTokens, maxThinkingTokens: 0 } },
+  { names: /^(gpt|chatgpt|o[1-9])/, preset: { developer: 'developer' } },
+  // Its `max_completion_tokens` includes what it thinks, its `max_tokens` does not.
+  {
+    names: /^grok-(3-mini|[4-9])/,
+    preset: { ...completionTokens, omit: ['presence_penalty', 'frequency_penalty'], maxThinkingTokens: 0 },
+  },
+  { names: /^(doubao|seed)-/, preset: { ...completionTokens, maxThinkingTokens: 0 } },
+  // Anthropic counts thinking in `max_tokens`. Since Opus 4.1 its models refuse `top_p` beside `temperature`.
+  {
+    names: /claude-(opus-4[-.][1-9]\b|(sonnet|haiku)-4[-.][5-9]\b|[a-z]+-[5-9]\b)/,
+    preset: { exclusive: [['temperature', 'top_p']] },
+  },
+  { names: /claude/, preset: { maxThinkingTokens: 0 } },
+  // The largest thinking budgets that Google and Alibaba document.
+  { names: /^gemini-(2\.5|[3-9]).*flash/, preset: { maxThinkingTokens: 24_576 } },
+  { names: /^gemini-(2\.5|[3-9])/, preset: { maxThinkingTokens: 32_768 } },
+  { names: /^qwen.*(instruct|coder)/, preset: { maxThinkingTokens: 0 } },
+  { names: /^(qwen-(plus|turbo|flash|max)|qwen3|qwq|qvq)/, preset: { maxThinkingTokens: 81_920 } },
+  { names: /non-?(reasoning|thinking)/, preset: { maxThinkingTokens: 0 } },
+  // DeepSeek's limit for what a model thinks, for all that say that they do.
+  {
+    names: /(^|[-_.])(r1|qwq|magistral|reasoner|reasoning|think|thinking|deep-research)([-_.:]|$)/,
+    preset: { maxThinkingTokens: 32_768 },
+  },
+];
+
+/** OpenAI alone knows the role `developer`. */
+const unknownModel: ModelPreset = { omit: [], rename: {}, exclusive: [], developer: 'system', maxThinkingTokens: 0 };
+
+/** `openrouter/openai/o3-mini` and `o3-mini` are the same model. */
+export function presetOf(model: string): ModelPreset {
+  const name = model.slice(model.lastIndexOf('/') + 1).toLowerCase();
+  const matching = rules.filter(({ names }) => names.test(name)).map(({ preset }) => preset);
+  return [...matching].reverse().reduce<ModelPreset>((sum, preset) => ({ ...sum, ...preset }), unknownModel);
+}

@@ -1,0 +1,104 @@
+import { parseJson } from './response-schemas';
+
+export interface ReceivedEvent {
+  /** '' if the provider gave none. */
+  readonly name: string;
+  readonly data: string;
+  /** The data as JSON; undefined if it is none. */
+  readonly json: unknown;
+}
+
+/**
+ * Reads server-sent events, also from providers that divide them by a single line break or send bare JSON: data that is an
+ * object by itself is an event at once, and need not wait for the empty line.
+ */
+export class EventParser {
+  private line = '';
+  /** The last character was CR, so that LF belongs to it. */
+  private isAfterReturn = false;
+  private name = '';
+  private data: string[] = [];
+  private dataLength = 0;
+
+  constructor(
+    private readonly maxLength: number,
+    private readonly onEvent: (event: ReceivedEvent) => void,
+    private readonly onTooLong: () => void,
+  ) {}
+
+  feed(text: string): void {
+    let start = 0;
+    for (let index = 0; index < text.length; index += 1) {
+      const unit = text.charCodeAt(index);
+      if (unit !== lineFeed && unit !== carriageReturn) {
+        this.isAfterReturn = false;
+        continue;
+      }
+      if (unit === carriageReturn || !this.isAfterReturn) this.endLine(text.slice(start, index));
+      this.isAfterReturn = unit === carriageReturn;
+      start = index + 1;
+    }
+    this.line += text.slice(start);
+    if (this.line.length + this.dataLength > this.maxLength) this.onTooLong();
+  }
+
+  /** The last event may lack the end of its line, or its empty line. */
+  end(): void {
+    this.endLine('');
+    this.dispatch();
+  }
+
+  private endLine(end: string): void {
+    const line = this.line + end;
+    this.line = '';
+    if (line.trim() === '') {
+      this.dispatch();
+      this.name = '';
+    } else if (line.startsWith('{') || line === doneMark) this.takeData(line);
+    else this.takeField(line);
+  }
+
+  private takeField(line: string): void {
+    const colon = line.indexOf(':');
+    const field = colon === -1 ? line : line.slice(0, colon);
+    const value = colon === -1 ? '' : line.slice(colon + 1).replace(/^ /, '');
+    if (field === 'data') this.takeData(value);
+    else if (field === 'event') {
+      this.dispatch();
+      this.name = value.trim();
+    }
+  }
+
+  private takeData(value: string): void {
+    const isWhole = value.trim() === doneMark || value.trimStart().startsWith('{');
+    if (isWhole && !this.isWithinJson()) {
+      const json = parseJson(value);
+      if (json !== undefined || value.trim() === doneMark) {
+        this.dispatch();
+        this.onEvent({ name: this.name, data: value.trim(), json });
+        return;
+      }
+    }
+    if (this.data.length === 0 && value.trim() === '') return;
+    this.data.push(value);
+    this.dataLength += value.length;
+  }
+
+  /** Whether lines have begun that are JSON only together. */
+  private isWithinJson(): boolean {
+    return /^\s*[{[]/.test(this.data[0] ?? '');
+  }
+
+  private dispatch(): void {
+    if (this.data.length === 0) return;
+    const data = this.data.join('\n').trim();
+    this.data = [];
+    this.dataLength = 0;
+    this.onEvent({ name: this.name, data, json: parseJson(data) });
+  }
+}
+
+export const doneMark = '[DONE]';
+
+const lineFeed = 10;
+const carriageReturn = 13;

@@ -1,0 +1,74 @@
+/** What the reasons mean for which providers say that a model stopped. An unknown reason is nothing special. */
+
+/**
+ * The provider broke the answer off: DeepSeek (`insufficient_system_resource`), GLM (`network_error`), vLLM and SGLang (`abort`),
+ * OpenRouter (`error`), Gemini (a tool call that it could not read).
+ */
+const brokenOff: ReadonlySet<string> = new Set([
+  'insufficient_system_resource',
+  'network_error',
+  'abort',
+  'aborted',
+  'cancelled',
+  'canceled',
+  'error',
+  'server_error',
+  'internal_error',
+  'system_error',
+  'engine_error',
+  'engine_overloaded',
+  'overloaded',
+  'timeout',
+  'interrupted',
+  'malformed_function_call',
+  'malformed_tool_call',
+  'malformed_response',
+  'unexpected_tool_call',
+  'too_many_tool_calls',
+]);
+
+/** The limit on the answer's length was reached: OpenAI, Gemini and Anthropic, Mistral, GLM. */
+const cutByLength: ReadonlySet<string> = new Set([
+  'length',
+  'max_tokens',
+  'max_output_tokens',
+  'model_length',
+  'model_context_window_exceeded',
+]);
+
+/** The answer was withheld because of its content: OpenAI, GLM, Gemini. */
+const withheld: ReadonlySet<string> = new Set([
+  'content_filter',
+  'sensitive',
+  'safety',
+  'recitation',
+  'prohibited_content',
+  'blocklist',
+  'spii',
+]);
+
+export function isBrokenOff(reason: string | null): boolean {
+  return has(brokenOff, reason);
+}
+
+export function isCutByLength(reason: string | null): boolean {
+  return has(cutByLength, reason);
+}
+
+export function isWithheld(reason: string | null): boolean {
+  return has(withheld, reason);
+}
+
+/**
+ * The reason that clients act on: tool calls mean `tool_calls`, which many providers tell as `stop`, and none mean another
+ * reason. Whether the calls are whole depends on the reasons that remain.
+ */
+export function reasonToTell(reason: string | null, hasCalls: boolean): string | null {
+  if (hasCalls) return isCutByLength(reason) || isWithheld(reason) ? reason : 'tool_calls';
+  return reason === 'tool_calls' || reason === 'function_call' ? 'stop' : reason;
+}
+
+/** Gemini writes in capitals. */
+function has(reasons: ReadonlySet<string>, reason: string | null): boolean {
+  return reason !== null && reasons.has(reason.toLowerCase());
+}

@@ -1,0 +1,80 @@
+/** Reads the errors of providers, whatever form they have: as OpenAI, Azure, Anthropic, Google, vLLM, FastAPI and proxies write them. */
+
+export interface ProviderError {
+  /** Codes, types and statuses, the most telling first, in small letters: `context_length_exceeded`, `400`. */
+  readonly codes: readonly string[];
+  /** The first of them, as it was written. */
+  readonly code: string;
+  /** What happened, in the provider's own words, as much of it as is read. */
+  readonly words: string;
+}
+
+/** Longer words say nothing new, and every pattern and every comparison costs time for each character. */
+const maxWordsLength = 4_096;
+
+/** Codes are identifiers or numbers; anything longer is a sentence in the wrong place. */
+const codePattern = /^[\w.:/-]{1,60}$/;
+
+type Fields = Readonly<Record<string, unknown>>;
+
+/** The body of an error status; null if it says nothing. */
+export function readError(body: unknown): ProviderError | null {
+  const fields = fieldsOf(Array.isArray(body) ? (body[0] as unknown) : body);
+  if (fields === null) return typeof body === 'string' ? errorOf([], [body]) : null;
+  const { error, errors, detail } = fields;
+  const inner = fieldsOf(error) ?? fieldsOf(firstOf(errors)) ?? fieldsOf(detail) ?? {};
+  const inmost = fieldsOf(inner['innererror']) ?? {};
+  const codes = [inner['code'], inmost['code'], inner['type'], inner['status']];
+  const outerCodes = [fields['code'], fields['error_code'], fields['type'], fields['status']];
+  const words = [inner['message'], error, detail, saidOf(detail), fields['message'], fields['Message'], fields['msg']];
+  return errorOf([...codes, ...outerCodes], words);
+}
+
+/** A body that is explicitly an error, whatever its status says; null if it is none. */
+export function readStatedError(body: unknown): ProviderError | null {
+  return statesError(body) ? readError(body) : null;
+}
+
+/** Whether a body, or an event of a stream, is an error instead of an answer. */
+export function statesError(body: unknown): boolean {
+  const fields = fieldsOf(Array.isArray(body) ? (body[0] as unknown) : body);
+  if (fields === null || Array.isArray(fields['choices'])) return fields !== null && isStated(fields['error']);
+  const { error, object, type, code, message } = fields;
+  // Also as Qwen sends it in a stream: a code and a message, and nothing else.
+  const isBare = isCode(code) && typeof message === 'string';
+  return isStated(error) || object === 'error' || type === 'error' || isBare;
+}
+
+function isStated(error: unknown): boolean {
+  return (typeof error === 'string' && error !== '') || fieldsOf(error) !== null;
+}
+
+function errorOf(codes: readonly unknown[], words: readonly unknown[]): ProviderError {
+  const named = codes.filter(isCode).map(String);
+  const said = words.find((text): text is string => typeof text === 'string' && text !== '') ?? '';
+  return {
+    codes: named.map((code) => code.toLowerCase()),
+    code: named[0] ?? '',
+    words: said.slice(0, maxWordsLength),
+  };
+}
+
+function isCode(value: unknown): value is string | number {
+  return (typeof value === 'string' || typeof value === 'number') && codePattern.test(String(value));
+}
+
+/** FastAPI lists what is wrong: `[{ loc: ['body', 'temperature'], msg: 'Input should be …' }]`. */
+function saidOf(detail: unknown): string | undefined {
+  const first = fieldsOf(firstOf(detail));
+  if (first === null || typeof first['msg'] !== 'string') return undefined;
+  const place = Array.isArray(first['loc']) ? first['loc'].slice(0, 8).filter(isCode).join('.') : '';
+  return place === '' ? first['msg'] : `${place}: ${first['msg']}`;
+}
+
+function firstOf(list: unknown): unknown {
+  return Array.isArray(list) ? (list[0] as unknown) : undefined;
+}
+
+function fieldsOf(value: unknown): Fields | null {
+  return typeof value === 'object' && value !== null && !Array.isArray(value) ? (value as Fields) : null;
+}

@@ -1,0 +1,84 @@
+import type { ReportedUsage } from '../contract/provider';
+
+type Fields = Readonly<Record<string, unknown>>;
+
+/**
+ * The usage in a response or in one event of a stream: beside the choices, in the first choice (Moonshot), in `x_groq`
+ * (Groq). Undefined if there is none.
+ */
+export function usageIn(body: unknown): unknown {
+  const { usage, choices, x_groq } = fieldsOf(body);
+  const [choice] = Array.isArray(choices) ? (choices as readonly unknown[]) : [];
+  const places = [usage, fieldsOf(choice)['usage'], fieldsOf(x_groq)['usage']];
+  return places.find(countsTokens) ?? usage ?? undefined;
+}
+
+/** Whether a usage contains any counts: one without must not replace one with counts, and neither must zeros. */
+export function countsTokens(usage: unknown): boolean {
+  const { prompt, completion, total } = countsOf(fieldsOf(usage));
+  return [prompt, completion, total].some((count) => typeof count === 'number' && count !== 0);
+}
+
+/** What is known after a further usage: some providers report the prompt at first and the answer at last. */
+export function laterUsage(known: unknown, later: unknown): unknown {
+  if (later === undefined || later === null) return known;
+  if (!countsTokens(later)) return countsTokens(known) ? known : later;
+  return countsTokens(known) ? { ...fieldsOf(known), ...fieldsOf(later) } : later;
+}
+
+/**
+ * Reads a usage. Its prompt and completion are passed on as they were reported, and validated where they are booked. Whatever
+ * else can only lower the price (cached tokens) or explain it is corrected or left out here.
+ */
+export function readUsage(usage: unknown): ReportedUsage | null {
+  if (usage === null || usage === undefined) return null;
+  const fields = fieldsOf(usage);
+  const { prompt, completion, total } = countsOf(fields);
+  const reasoning = reasoningTokens(fields);
+  return {
+    promptTokens: prompt,
+    cachedPromptTokens: Math.min(cachedTokens(fields), countOrNull(prompt) ?? 0),
+    completionTokens: completion,
+    ...(countOrNull(total) !== null && { totalTokens: total }),
+    ...(reasoning !== null && { reasoningTokens: reasoning }),
+  };
+}
+
+/** OpenAI's names, and those of newer APIs. */
+function countsOf(fields: Fields): { readonly prompt: unknown; readonly completion: unknown; readonly total: unknown } {
+  return {
+    prompt: fields['prompt_tokens'] ?? fields['input_tokens'],
+    completion: fields['completion_tokens'] ?? fields['output_tokens'],
+    total: fields['total_tokens'],
+  };
+}
+
+/** As OpenAI, DeepSeek, Moonshot and newer APIs name them. */
+function cachedTokens(fields: Fields): number {
+  const places = [
+    fieldsOf(fields['prompt_tokens_details'])['cached_tokens'],
+    fieldsOf(fields['input_tokens_details'])['cached_tokens'],
+    fields['prompt_cache_hit_tokens'],
+    fields['cached_tokens'],
+  ];
+  return Math.max(0, ...places.map((place) => countOrNull(place) ?? 0));
+}
+
+/** In the details, as OpenAI has them, or beside the counts, as Perplexity has them. */
+function reasoningTokens(fields: Fields): number | null {
+  const places = [
+    fieldsOf(fields['completion_tokens_details'])['reasoning_tokens'],
+    fieldsOf(fields['output_tokens_details'])['reasoning_tokens'],
+    fields['reasoning_tokens'],
+  ];
+  return places.map(countOrNull).find((count) => count !== null) ?? null;
+}
+
+function countOrNull(value: unknown): number | null {
+  return typeof value === 'number' && Number.isSafeInteger(value) && value >= 0 ? value : null;
+}
+
+/** The fields of a value that may not be an object. */
+function fieldsOf(value: unknown): Fields {
+  return Object(value) as Fields;
+}
