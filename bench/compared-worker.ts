@@ -15,7 +15,7 @@ import type { RecordTurnInput } from '../src/contract/turn';
 import { openSqliteFile } from '../src/platform/better-sqlite3';
 import { limits } from '../src/contract/limits';
 
-/** A worker of a way that Bellwether is compared with: same ledger, same provider adapter, same tuning. */
+/** A worker of one of the compared ways: same ledger, same provider adapter, same tuning. */
 export async function startComparedWorker(
   kind: 'textbook' | 'plain',
   settings: Settings,
@@ -69,7 +69,7 @@ interface Answer extends NonNullable<RecordTurnInput['answer']> {
   readonly content: string;
 }
 
-/** Bellwether's own steps without what joins them, so that every way does the same work. */
+/** Bellwether's own steps without its orchestration, so that every way does the same work. */
 async function answer(dependencies: ActivityDependencies, question: Question): Promise<Answer> {
   const asked = await admitAndCall(dependencies, { ...question, userId: null }, Context.current().cancellationSignal);
   if (asked.kind === 'refused') throw unexpected(`Turn ${question.turnId} was refused: ${asked.scope}.`);
@@ -79,7 +79,7 @@ async function answer(dependencies: ActivityDependencies, question: Question): P
   return { target: call.target.name, content, model, settlement };
 }
 
-/** The benchmark's budgets are ample and its provider has no faults: whatever fails makes its figures worthless. */
+/** The benchmark's budgets are ample and its provider has no faults: any failure invalidates the figures. */
 function unexpected(message: string): ApplicationFailure {
   return ApplicationFailure.nonRetryable(message);
 }
@@ -117,7 +117,7 @@ function createPlainActivities(dependencies: ActivityDependencies, history: Hist
   };
 }
 
-/** The table of messages that a service without a conversation workflow keeps, on the same terms as the ledger. */
+/** The message table of a service without a conversation workflow, as durable as the ledger. */
 class HistoryStore {
   private readonly database: Database;
 

@@ -5,7 +5,7 @@ type HistoryEvent = temporal.api.history.v1.IHistoryEvent;
 
 export interface HistoryCount {
   readonly events: number;
-  /** Billable by the rules of Temporal Cloud, so far as a history shows it. */
+  /** What Temporal Cloud bills, as far as a history shows it. */
   readonly actions: number;
 }
 
@@ -16,10 +16,10 @@ export async function countHistory(client: Client, workflowId: string): Promise<
 }
 
 /**
- * Temporal Cloud's rules (docs.temporal.io/cloud/actions): an action for each workflow start, accepted update, signal,
- * started timer, search attribute upsert and attempt of an activity; all markers of one workflow task, which is where
- * local activities are recorded, are one action together. Queries and heartbeats are in no history; the benchmark makes
- * none. Upserts of the memo are not on the list.
+ * Temporal Cloud's rules (docs.temporal.io/cloud/actions): one action for each workflow start, accepted update, signal,
+ * started timer, search attribute upsert and activity attempt; all markers of one workflow task, which record its local
+ * activities, are one action together. Queries and heartbeats appear in no history, and the benchmark makes none. Memo
+ * upserts are not on the list.
  */
 export function billableActions(events: readonly HistoryEvent[]): number {
   const tasksWithMarkers = new Set<string>();

@@ -1,6 +1,6 @@
 import { InvalidArgumentError, type Command } from 'commander';
 
-/** How long and how often a benchmark measures, and with how many callers at a time. */
+/** How long, how often and with how many concurrent callers a benchmark measures. */
 export interface MeasureFlags {
   readonly seconds: number;
   readonly turns: number;
@@ -14,16 +14,16 @@ export interface MeasureFlags {
 export interface MeasureDefaults {
   readonly seconds: number;
   readonly rounds: number;
-  /** All there are. */
+  /** All available ways. */
   readonly ways: readonly string[];
 }
 
 export function addMeasureFlags(command: Command, { seconds, rounds, ways }: MeasureDefaults): Command {
   return command
     .option('--seconds <seconds>', 'time for each way at each number of callers in each round', positive, seconds)
-    .option('--turns <turns>', 'turns at most, instead of the time', positive, Infinity)
+    .option('--turns <turns>', 'maximum number of turns in that time', positive, Infinity)
     .option('--rounds <rounds>', 'rounds; every way is measured in each', positive, rounds)
-    .option('--callers <counts>', 'numbers of callers at a time', positiveList, [1, 64])
+    .option('--callers <counts>', 'numbers of concurrent callers', positiveList, [1, 64])
     .option('--only <names>', `ways: ${ways.join(', ')}`, (names: string) => names.split(','))
     .option('--profile <directory>', 'write the CPU profiles of our processes there; the profiler slows them down')
     .option('--json', 'the result as JSON');
@@ -39,7 +39,7 @@ function positiveList(text: string): number[] {
   return text.split(',').map(positive);
 }
 
-/** The ways that are wanted, all when none are named. */
+/** The selected ways; all if none are named. */
 export function chosenWays<Way extends { readonly name: string }>(
   ways: readonly Way[],
   only: readonly string[] | undefined,

@@ -23,17 +23,19 @@ export interface FoundationOptions {
   readonly tuning?: readonly string[];
 }
 
-/** What every benchmark stands on: a Temporal server and a simulated provider, each in a process of its own. */
+/** The base of every benchmark: a Temporal server and a simulated provider, each in its own process. */
 export interface Foundation {
   readonly temporalAddress: string;
   readonly serverPid: number;
   readonly simulator: Simulator;
   readonly simulatorPid: number;
-  /** For all data; goes with this process. */
+  /** For all data; removed when this process ends. */
   readonly directory: string;
 }
 
-/** Builds a stage on a foundation. What `onStop` was given is stopped in reverse, also when the building fails. */
+/**
+ * Builds a stage on a foundation. Parts registered with `onStop` are stopped in reverse order, even if building fails.
+ */
 export async function buildOnFoundation<Built extends object>(
   { models, report, tuning }: FoundationOptions,
   build: (foundation: Foundation, onStop: (stop: () => Promise<unknown>) => void) => Promise<Built>,
@@ -69,7 +71,7 @@ export async function buildOnFoundation<Built extends object>(
   }
 }
 
-/** Runs one of our programs with the profiler, when its profile is wanted. */
+/** Node options that profile a program, if a profile is wanted. */
 export function profiling(directory: string | undefined): readonly string[] {
   return directory === undefined ? [] : ['--cpu-prof', `--cpu-prof-dir=${directory}`];
 }

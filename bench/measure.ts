@@ -5,12 +5,12 @@ import { type Limit, runCallers } from './run-rounds';
 import type { Stage } from './stage';
 import type { BenchConversation, Way } from './ways';
 
-/** One way at one number of callers in one round. */
+/** One way with one number of callers in one round. */
 export interface Measurement {
   readonly turns: number;
   /** From the first turn's start to the last one's end. */
   readonly elapsedMs: number;
-  /** Of each turn: the caller's waiting time without the provider's own time for it. */
+  /** For each turn: the caller's waiting time minus the provider's own time. */
   readonly overheadsMs: readonly number[];
   /** By process, for all turns together. */
   readonly cpuMs: Readonly<Record<MeasuredProcess, number>>;
@@ -77,7 +77,7 @@ export interface FinishedConversation {
   readonly workflowIds: readonly string[];
 }
 
-/** One user after the other at one place: sends a message, waits for the answer, sends the next. */
+/** Simulates one user after another: sends a message, waits for the answer, sends the next. */
 export class Caller {
   readonly conversations: FinishedConversation[] = [];
   private current: BenchConversation;

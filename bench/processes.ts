@@ -7,17 +7,17 @@ import { platform } from 'node:os';
 
 export interface Child {
   readonly pid: number;
-  /** What it said of itself, as one line of JSON, once it was ready. */
+  /** The line of JSON that it printed once it was ready. */
   readonly ready: unknown;
-  /** What it holds once its garbage is collected; only of programs that `liveWithParent`. */
+  /** Its memory after garbage collection; only for programs that call `liveWithParent`. */
   memory(): Promise<MemoryUse>;
-  /** Asks it to stop and waits for its end. */
+  /** Asks it to stop and waits until it has ended. */
   stop(): Promise<void>;
-  /** Ends it at once, whatever it is doing. */
+  /** Kills it at once. */
   kill(): Promise<void>;
 }
 
-/** A program of ours in a process of its own; it ends by itself when its input, which is ours, does. */
+/** Starts one of our programs in its own process; it ends when its standard input does, as when this process ends. */
 export async function startChild(
   script: string,
   scriptArguments: readonly string[],
@@ -61,11 +61,11 @@ export interface MemoryUse {
   readonly heapBytes: number;
 }
 
-/** What the first collection lets go of may let go of more. */
+/** Objects that the first collection frees may release others. */
 const collections = 3;
 
 /**
- * For a program that `startChild` starts, once it is ready: says so, answers questions about its memory, and stops at the
+ * For programs that `startChild` starts: reports that it is ready, answers questions about its memory, and stops at the
  * end of its input.
  */
 export function liveWithParent(ready: unknown, stop: () => Promise<unknown>): void {
@@ -90,10 +90,13 @@ function say(line: unknown): void {
   console.log(JSON.stringify(line));
 }
 
-/** What Linux counts CPU time in; 100 a second on every machine that Node runs on. */
+/** The unit of CPU time on Linux; 100 per second on every machine that Node runs on. */
 const ticksPerSecond = 100;
 
-/** User and system time of a process with all of its threads, in milliseconds: to 10 ms on Linux, elsewhere as `ps` says. */
+/**
+ * User and system time of a process with all its threads, in milliseconds: to 10 ms on Linux, elsewhere as `ps` reports
+ * it.
+ */
 export function cpuTimeMs(pid: number): number {
   if (pid === process.pid) {
     const { user, system } = process.cpuUsage();
@@ -103,7 +106,7 @@ export function cpuTimeMs(pid: number): number {
 }
 
 function fromProc(pid: number): number {
-  // The second field is the program's name in parentheses, which may hold blanks: count from behind it.
+  // The second field is the program's name in parentheses, which may contain spaces: count from after it.
   const fields = readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ').at(-1)?.split(' ') ?? [];
   const ticks = Number(fields[11]) + Number(fields[12]);
   return (ticks * 1000) / ticksPerSecond;

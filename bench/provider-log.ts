@@ -19,7 +19,7 @@ export class ProviderLog {
     return [...this.byTurn.values()].reduce((extra, ofTurn) => extra + ofTurn.length - 1, 0);
   }
 
-  /** The provider's own time for a turn's answer, and for its beginning when it was streamed. */
+  /** The provider's own time for a turn's whole answer, and to its first token if it was streamed. */
   timesOf(turnId: string): { readonly wholeMs: number; readonly firstTokenMs: number | null } {
     const call = this.byTurn.get(turnId)?.at(-1);
     if (call === undefined || call.endedAtMs === null) {

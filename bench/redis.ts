@@ -10,8 +10,8 @@ export interface RedisServer {
 }
 
 /**
- * A Redis server's program, to be started under the name `redis-server`: by another name, as Debian's package
- * `redis-tools` has it, the same program does something else.
+ * Finds a Redis server's program. Start it under the name `redis-server`: under another name, such as that of Debian's
+ * package `redis-tools`, the same program does something else.
  */
 export function findRedisProgram(): string | undefined {
   const path = process.env['PATH'] ?? '';
@@ -20,7 +20,7 @@ export function findRedisProgram(): string | undefined {
     .find((program) => program !== undefined && isRedisServer(program));
 }
 
-/** One that keeps everything in memory, as is enough for streams, on a free port. @throws Error when it does not start */
+/** Starts an in-memory Redis, which is enough for streams, on a free port. @throws Error if it does not start */
 export async function startRedis(program: string, directory: string): Promise<RedisServer> {
   const port = String(await findFreePort('127.0.0.1'));
   const place = ['--bind', '127.0.0.1', '--port', port, '--dir', directory];

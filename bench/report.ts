@@ -5,16 +5,16 @@ import type { Reporter } from '../src/terminal/reporter';
 import { type MeasuredProcess, measuredProcesses, type Measurement } from './measure';
 import type { Way } from './ways';
 
-/** One line of the result: a way at a number of callers, over all rounds. */
+/** One row of the result: a way with a number of callers, over all rounds. */
 export interface Row {
   readonly way: string;
   readonly title: string;
   readonly callers: number;
-  /** Measured turns in all rounds; warm-up is not among them. */
+  /** Measured turns in all rounds, without the warm-up. */
   readonly turns: number;
   /** Median of the rounds' medians. */
   readonly p50OverheadMs: number;
-  /** Of the turns of all rounds together: one round has too few of them. */
+  /** Over the turns of all rounds: a single round has too few of them. */
   readonly p99OverheadMs: number;
   /** Median of the rounds. */
   readonly turnsPerSecond: number;
@@ -69,7 +69,7 @@ export function sum(values: readonly number[]): number {
   return values.reduce((total, value) => total + value, 0);
 }
 
-/** Above this share of a core, the processes that should be idle are not, and the other figures are in doubt. */
+/** Above this share of a core, the processes that should be idle are not, and the other figures are doubtful. */
 const idlePercentLimit = 2;
 
 export interface Comparison {
@@ -79,7 +79,7 @@ export interface Comparison {
   readonly reached: boolean;
 }
 
-/** The figures that Bellwether is measured by; those whose rows were not measured are left out. */
+/** Compares Bellwether's figures with their goals; omits those whose rows were not measured. */
 export function compare(rows: readonly Row[]): Comparison[] {
   const find = (way: string, callers: number): Row | undefined =>
     rows.find((row) => row.way === way && row.callers === callers);
@@ -105,7 +105,7 @@ export function compare(rows: readonly Row[]): Comparison[] {
   return comparisons;
 }
 
-/** Asked for before anything is measured: the load is then that of others, and figures from a busy machine are told apart. */
+/** Call it before measuring: the load then comes from other programs, and shows whether the machine was busy. */
 export function describeMachine(): string {
   const [processor] = cpus();
   const load = loadavg()[0]?.toFixed(1) ?? 'unknown';
@@ -161,13 +161,13 @@ interface JudgedRow {
   readonly idlePercent: number;
 }
 
-/** What must not be overlooked; the first kind breaks a promise, the second one puts the figures in doubt. */
+/** Problems that must not be overlooked: `broken` ones break a promise, `doubtful` ones put the figures in doubt. */
 export function findProblems(rows: readonly JudgedRow[], oneCallWays: ReadonlySet<string>) {
   const broken = rows
     .filter(({ way, extraCalls }) => oneCallWays.has(way) && extraCalls > 0)
     .map(
       ({ title, callers, turns, extraCalls }) =>
-        `${title}, ${callers} callers: the provider got ${extraCalls} calls more than the ${turns} turns there were.`,
+        `${title}, ${callers} callers: the provider got ${extraCalls} more calls than the ${turns} turns.`,
     );
   const doubtful = rows
     .filter(({ idlePercent }) => idlePercent > idlePercentLimit)

@@ -2,7 +2,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import type { ReportedTask } from '../src/terminal/reporter';
 
 export interface RoundsPlan {
-  /** Of one measurement: each entry has one in each round. */
+  /** Of one measurement; each entry is measured once per round. */
   readonly limit: Limit;
   readonly rounds: number;
 }
@@ -17,7 +17,9 @@ export interface Entry<Measured> {
 /** Compilers and connection pools are warm after this. */
 const warmUpSeconds = 4;
 
-/** All entries in every round, beginning with another one each time, so that what else the machine does hits all alike. */
+/**
+ * Measures all entries in every round, starting with a different one each time, so that other load affects all equally.
+ */
 export async function runRounds<Measured>(
   entries: readonly Entry<Measured>[],
   { limit, rounds }: RoundsPlan,
@@ -40,7 +42,7 @@ export function callersLabel(count: number): string {
   return `${count} ${count === 1 ? 'caller' : 'callers'}`;
 }
 
-/** How long one measurement goes on: no turn is begun after whichever comes first. */
+/** How long one measurement runs: no turn starts once either limit is reached. */
 export interface Limit {
   readonly seconds: number;
   readonly turns: number;
@@ -57,8 +59,8 @@ interface TakenTurns<Turn> {
 }
 
 /**
- * Every caller sends its turns one after the other until the limit; all turns that were begun are waited for. Callers do
- * not come in step: their first turns are spread over `spreadMs`, one answer of the provider.
+ * Each caller sends its turns one after another until the limit; all started turns are awaited. So that callers do not
+ * run in step, their first turns are spread over `spreadMs`, the time of one provider answer.
  */
 export async function runCallers<Turn>(
   callers: readonly TurnTaker<Turn>[],

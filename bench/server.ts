@@ -14,12 +14,12 @@ interface Setting {
 
 const [writeAheadLog = '', quickPolling = ''] = devServerTuning;
 
-/** Each is measured by itself; what a setting brings shows beside the others. */
+/** Each is measured separately, to compare its effect with the others. */
 const settings: readonly Setting[] = [
-  { title: 'as it comes', tuning: [] },
+  { title: 'defaults', tuning: [] },
   { title: 'WAL', tuning: [writeAheadLog] },
   { title: 'quick polling', tuning: [quickPolling] },
-  { title: 'both: what we set', tuning: devServerTuning },
+  { title: 'both: our settings', tuning: devServerTuning },
   { title: 'both, synchronous=off', tuning: [...devServerTuning, '--sqlite-pragma=synchronous=off'] },
   {
     title: 'both, history cache of 32 workflows',
@@ -31,10 +31,10 @@ const settings: readonly Setting[] = [
 const way = 'send';
 const callerCounts = [1, 64];
 
-/** `npm run bench -- server`: what each setting of the development server and of the worker's cache is worth. */
+/** `npm run bench -- server`: the effect of each setting of the development server and of the worker's cache. */
 export function serverCommand(): Command {
   return new Command('server')
-    .description('what each setting of the Temporal server is worth to a turn of a conversation')
+    .description('the effect of each Temporal server setting on a turn of a conversation')
     .option('--seconds <seconds>', 'time for each setting at each number of callers in each round', Number, 5)
     .option('--rounds <rounds>', 'rounds', Number, 2)
     .option('--json', 'the result as JSON')

@@ -27,7 +27,7 @@ export interface Stage extends Foundation {
 }
 
 export interface StageOptions extends Omit<FoundationOptions, 'models'> {
-  /** Names of the ways that are wanted; undefined: all. */
+  /** Names of the selected ways; undefined: all. */
   readonly only: readonly string[] | undefined;
   readonly providerLatencyMs: number;
   /** Where the workers' CPU profiles go. */

@@ -27,7 +27,7 @@ const ways = ['send', 'complete', 'direct', 'textbook', 'plain'];
 
 export function turnCommand(): Command {
   const command = new Command('turn')
-    .description('what a durable turn costs, beside a direct call and two other ways to make it durable')
+    .description('what a durable turn costs, compared with a direct call and two other ways to make it durable')
     .option('--latency <milliseconds>', "the simulated provider's time for an answer", positive, 50);
   return addMeasureFlags(command, { seconds: 5, rounds: 5, ways }).action(run);
 }
@@ -73,7 +73,7 @@ interface TurnBenchmark extends RoundsPlan {
   readonly callerCounts: readonly number[];
 }
 
-/** Histories read per way and number of callers; conversations are alike. */
+/** Turns whose histories are counted per way and number of callers; conversations are alike. */
 const countedTurns = 200;
 
 /** All ways at all numbers of callers. */
@@ -98,7 +98,7 @@ export async function runTurnBenchmark(stage: Stage, benchmark: TurnBenchmark, t
   return rows;
 }
 
-/** Of the longest conversations first: a start is then spread over as many turns as a whole conversation has. */
+/** Counts the longest conversations first, so that a start is spread over the turns of a whole conversation. */
 async function countPerTurn(stage: Stage, callers: readonly Caller[]): Promise<HistoryPerTurn | null> {
   for (const caller of callers) caller.endConversation();
   const conversations = callers

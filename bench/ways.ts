@@ -16,7 +16,7 @@ export interface BenchConversation {
   workflowIds(): readonly string[];
 }
 
-/** One way to carry a turn. */
+/** One way to run a turn. */
 export interface Way {
   readonly name: string;
   readonly title: string;
@@ -55,7 +55,7 @@ function bellwetherConversation(client: BellwetherClient): Way {
   };
 }
 
-/** Bellwether's turn for a request that brings its whole history, as the caller keeps it. */
+/** Bellwether's turn for a request that carries its whole history, which the caller keeps. */
 function bellwetherOneShot(client: BellwetherClient): Way {
   return {
     name: 'complete',
@@ -87,7 +87,7 @@ function requireAnswer(reply: ChatReply): string {
 /** The first timeout of the retry schedule; the benchmark's provider never takes that long. */
 const timeoutMs = 10_000;
 
-/** The provider, called by the caller itself: nothing survives anything. */
+/** Calls the provider directly: nothing survives a failure. */
 function directCall(provider: Provider, model: string): Way {
   return {
     name: 'direct',

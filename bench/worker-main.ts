@@ -1,4 +1,6 @@
-/** One way's worker as a process: `BenchWorkerOptions` as JSON, one line of JSON once it polls, ends with its stdin. */
+/**
+ * A worker process. Argument: `BenchWorkerOptions` as JSON. Prints a line of JSON once it polls; ends with its stdin.
+ */
 import { installLogging } from '../src/services/logging';
 import { startWorker, type RunningWorker } from '../src/services/worker';
 import { startComparedWorker } from './compared-worker';

@@ -6,12 +6,12 @@ import { type Child, startChild } from './processes';
 /** Which workflows and activities a worker process serves. */
 export type WorkerKind = 'bellwether' | 'textbook' | 'plain';
 
-/** Where one of our programs finds what it works with. */
+/** Where one of our programs finds its services and files. */
 export interface BenchPlace {
   readonly temporalAddress: string;
   readonly namespace: string;
   readonly providerUrl: string;
-  /** Holds the ledger: each kind has one of its own, of the same make. */
+  /** Contains the ledger; each kind has its own. */
   readonly dataDirectory: string;
   /** Default: the service's own configuration. */
   readonly configFile?: string | undefined;
@@ -31,7 +31,7 @@ export function startWorkerProcess(options: BenchWorkerOptions, nodeOptions: rea
   return startChild(require.resolve('./worker-main'), [JSON.stringify(options)], nodeOptions);
 }
 
-/** The simulated provider behind the configuration; nothing of this machine's environment. */
+/** Settings that use the simulated provider and ignore this machine's environment. */
 export function benchSettings(place: BenchPlace, taskQueue: string): Settings {
   const { temporalAddress: address, namespace, providerUrl, dataDirectory, configFile, redisUrl } = place;
   const environment = {

@@ -15,7 +15,7 @@ interface PlainTurnInput {
   readonly content: string;
 }
 
-/** A turn as most teams write it first: a workflow per turn, an activity for each of its steps. */
+/** A turn as most teams write it first: a workflow per turn, an activity per step. */
 export async function plainTurn({ turnId, sessionId, content }: PlainTurnInput): Promise<string> {
   const question: ChatMessage = { role: 'user', content };
   const history = await loadHistory(sessionId);

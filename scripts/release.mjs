@@ -1,6 +1,6 @@
 /**
- * `npm run release -- --dry-run`: says whether this commit can be released, and leaves nothing but the tarball. Without
- * `--dry-run` it also tags the commit. It publishes nothing: it prints the commands that do.
+ * `npm run release -- --dry-run`: checks whether this commit can be released, and leaves only the tarball. Without
+ * `--dry-run` it also tags the commit. It does not publish, but prints the commands for that.
  */
 import { execFileSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
@@ -28,7 +28,9 @@ function run(what, command, ...args) {
 if (git('status', '--porcelain') !== '') refuse('the working tree has changes. Commit or stash them.');
 if (git('tag', '--list', tag) !== '') refuse(`${tag} is already tagged. Raise the version in package.json.`);
 if (!readFileSync('CHANGELOG.md', 'utf8').includes(`\n## [${version}] - `)) {
-  refuse(`CHANGELOG.md has no entry "## [${version}] - YYYY-MM-DD". Give what stands under Unreleased that heading.`);
+  refuse(
+    `CHANGELOG.md has no entry "## [${version}] - YYYY-MM-DD". Move the entries under Unreleased to that heading.`,
+  );
 }
 
 run('Build', 'npm', 'run', 'build');

@@ -1,4 +1,4 @@
-/** `npm run schema`: run it after a change of the configuration's schema; a test fails while the file is stale. */
+/** `npm run schema`: run it after changing the configuration's schema; a test fails while the file is stale. */
 import { writeFileSync } from 'node:fs';
 import schema from '../dist/config/schema.js';
 

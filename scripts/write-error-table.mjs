@@ -1,4 +1,6 @@
-/** `npm run docs:errors`, after a build: run it after a change of the errors' catalogue; a test fails while the table is stale. */
+/**
+ * `npm run docs:errors`: run it after a build that changes the error catalogue; a test fails while the table is stale.
+ */
 import { readFileSync, writeFileSync } from 'node:fs';
 import { format } from 'prettier';
 import catalogue from '../dist/gateway/error-codes.js';

@@ -2,14 +2,17 @@ import { join } from 'node:path';
 import { bundleWorkflowCode, DefaultLogger } from '@temporalio/worker';
 import { workflowBundle } from './support/temporal';
 
-/** What the sandbox may hold: the workflows, the rules they share with everyone, and Temporal's own workflow side. */
+/**
+ * What the sandbox may contain: the workflows, the rules that they share with other code, and Temporal's workflow
+ * library.
+ */
 const allowed = [
   /\/src\/(workflows|contract|domain)\//,
   /\/node_modules\/@temporalio\/(common|workflow)\//,
   /\/node_modules\/(long|ms|nexus-rpc)\//,
 ];
 
-/** Among them everything with a network, a disk or a clock of its own. */
+/** Includes everything with its own network, disk or clock access. */
 const forbidden = [
   ...['undici', 'zod', 'kysely', 'pg', 'better-sqlite3', 'pino', 'fastify', 'protobufjs'],
   ...['@temporalio/client', '@temporalio/worker', '@temporalio/activity'],
@@ -55,7 +58,7 @@ function isForeign(file: string): boolean {
 /** The files that the bundle was made of, as its source map names them. */
 function filesOf(code: string): readonly string[] {
   const encoded = code.split('sourceMappingURL=data:application/json;charset=utf-8;base64,')[1];
-  if (encoded === undefined) throw new Error('The bundle has no source map: what it is made of cannot be told.');
+  if (encoded === undefined) throw new Error('The bundle has no source map, so its contents are unknown.');
   const { sources } = JSON.parse(Buffer.from(encoded, 'base64').toString()) as { readonly sources: string[] };
   return sources.filter((source) => !isMadeByBundler(source));
 }

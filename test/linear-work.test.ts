@@ -13,16 +13,16 @@ const result = (id: string): ChatMessage => ({ role: 'tool', content: 'found', t
 const ids = (count: number) => Array.from({ length: count }, (_, index) => `call_${index}`);
 const calls = (count: number): ChatMessage => ({ role: 'assistant', content: null, tool_calls: ids(count).map(call) });
 
-/** Messages of which there is a larger one for every size. */
+/** Messages in any size. */
 const shapes: Readonly<Record<string, (size: number) => ChatMessage[]>> = {
-  'messages of a letter': (size) => Array.from({ length: size }, () => ({ role: 'user', content: 'a' })),
-  'results of no call': (size) => ids(size).map(result),
+  'one-letter messages': (size) => Array.from({ length: size }, () => ({ role: 'user', content: 'a' })),
+  'results without a call': (size) => ids(size).map(result),
   'rounds of one call': (size) => ids(size).flatMap((id) => [{ ...calls(0), tool_calls: [call(id)] }, result(id)]),
   'one round of many calls': (size) => [calls(size), ...ids(size).map(result)],
   'one round in the other order': (size) => [calls(size), ...ids(size).toReversed().map(result)],
   'many results of one call': (size) => [calls(1), ...ids(size).map(() => result('call_0'))],
-  'calls that nobody answers': (size) => [calls(size), ...ids(size).map((id) => result(`other_${id}`))],
-  'calls that come again': (size) => [calls(size), { ...calls(size) }, ...ids(size).map(result)],
+  'unanswered calls': (size) => [calls(size), ...ids(size).map((id) => result(`other_${id}`))],
+  'repeated calls': (size) => [calls(size), { ...calls(size) }, ...ids(size).map(result)],
   parts: (size) => [{ role: 'user', content: ids(size).map((text) => ({ type: 'text', text })) }],
 };
 
@@ -46,7 +46,7 @@ const works: Readonly<Record<string, (messages: ChatMessage[]) => unknown>> = {
 
 const cases = Object.keys(works).flatMap((work) => Object.keys(shapes).map((shape) => [work, shape] as const));
 
-/** Small, so that Proxies stay quick; with a square in it, twice the size is near to four times the work. */
+/** Small, so that Proxies stay fast; quadratic work would be about four times as much at twice the size. */
 const size = 200;
 
 test.each(cases)('%s does at most twice the work for twice the input: %s', (work, shape) => {

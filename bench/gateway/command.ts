@@ -18,16 +18,16 @@ interface GatewayFlags extends MeasureFlags {
   readonly streams: number;
 }
 
-/** `npm run bench -- gateway`: what the gateway adds to a call of the provider, beside a proxy that does nothing. */
+/** `npm run bench -- gateway`: what the gateway adds to a provider call, compared with a proxy that does nothing. */
 export function gatewayCommand(): Command {
   const command = new Command('gateway')
-    .description('what the gateway adds to a call, beside the direct call and a pass-through proxy')
+    .description('what the gateway adds to a call, compared with a direct call and a pass-through proxy')
     .option('--first-token <milliseconds>', "the simulated provider's time to its first token", positive, 50)
     .option('--gap <milliseconds>', 'its time between two pieces of a stream', positive, 3)
-    .option('--pieces <number>', 'about how many pieces make an answer', positive, 40)
+    .option('--pieces <number>', 'approximate number of pieces per answer', positive, 40)
     .option(
       '--streams <number>',
-      'streams open while memory is measured; 0: it is not. Nor with --profile',
+      'open streams while memory is measured; with 0 or --profile, it is not measured',
       wholeNumber,
       1_000,
     );
@@ -51,7 +51,7 @@ async function run(flags: GatewayFlags): Promise<void> {
   try {
     const benchmark = { limit: { seconds, turns }, rounds, callerCounts: callers, timing };
     const rows = await runGatewayBenchmark(stage, benchmark, task);
-    // The profiler writes when a program ends in order, and would be measured too.
+    // The profiler writes its file on a clean exit, and its memory would be measured, too.
     const measuresMemory = streams > 0 && profile === undefined;
     const memory = measuresMemory ? await runMemoryBenchmark(stage, benchmark, streams, task) : [];
     task.succeed(`Measured on ${machine}`);
@@ -113,7 +113,7 @@ async function runGatewayBenchmark(
   }
 }
 
-/** One way after the other. Its programs are ended then: they would go on with the streams that nobody reads. */
+/** Measures one way at a time, then kills its programs: they would continue with streams that are no longer read. */
 async function runMemoryBenchmark(
   { ways }: GatewayStage,
   { timing }: GatewayBenchmark,

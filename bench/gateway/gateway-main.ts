@@ -1,4 +1,6 @@
-/** A gateway as a process, with a worker in it as `bellwether up` has it, or without: `BenchGatewayOptions` as JSON. */
+/**
+ * A gateway process, with or without a worker inside, as in `bellwether up`. Argument: `BenchGatewayOptions` as JSON.
+ */
 import { localKey } from '../../src/access/local-key';
 import { installLogging } from '../../src/services/logging';
 import { serveGateway } from '../../src/services/gateway';
@@ -9,7 +11,7 @@ import { benchSettings, type BenchPlace } from '../worker-process';
 
 export interface BenchGatewayOptions extends BenchPlace {
   readonly taskQueue: string;
-  /** Of a worker in the same process; left out: there is none. */
+  /** For a worker in the same process; omitted: no worker. */
   readonly workflowBundle?: string | undefined;
 }
 

@@ -6,17 +6,17 @@ import { type Limit, runCallers } from '../run-rounds';
 import type { GatewayStage } from './stage';
 import { type AnswerDelivery, type GatewayWay, type MeasuredProcess, measuredProcesses } from './way';
 
-/** One way at one number of callers in one round. */
+/** One way with one number of callers in one round. */
 export interface GatewayMeasurement {
   readonly turns: number;
   readonly elapsedMs: number;
-  /** Of each stream: waiting time to its first text without the provider's own; none for plain answers. */
+  /** For each stream: the time to its first text minus the provider's own; empty for plain answers. */
   readonly firstTokenOverheadsMs: readonly number[];
-  /** Of each turn: waiting time to its whole answer without the provider's own. */
+  /** For each turn: the time to its whole answer minus the provider's own. */
   readonly wholeOverheadsMs: readonly number[];
   /** By process, for all turns together; 0 where a way has no such process. */
   readonly cpuMs: Readonly<Record<MeasuredProcess, number>>;
-  /** Of what works for other ways only. */
+  /** Of processes that serve only other ways. */
   readonly idleCpuMs: number;
   /** Calls in the provider's log beyond one per turn. */
   readonly extraCalls: number;
@@ -75,10 +75,10 @@ interface CallerOptions {
   readonly question: string;
 }
 
-/** The first delta of a stream holds an empty text. */
+/** The first delta of a stream contains an empty text. */
 const firstText = /"content":"[^"]/;
 
-/** What every OpenAI client does, and as little more as can be: the caller's own time counts for all ways alike. */
+/** Does what every OpenAI client does and little more: the caller's own time counts equally in all ways. */
 export class HttpCaller {
   private readonly url: string;
   private readonly body: string;
@@ -133,7 +133,7 @@ function post(
   return dispatcher.request({ origin, path: pathname, method: 'POST', headers, body });
 }
 
-/** What one program holds, at rest and with streams open. */
+/** The memory of one program, at rest and with open streams. */
 export interface MemoryRow {
   readonly way: string;
   readonly title: string;
@@ -144,16 +144,16 @@ export interface MemoryRow {
   readonly withStreams: MemoryUse;
 }
 
-/** Streams are opened by so many at a time, each waiting for its first text. */
+/** How many streams are opened at a time, each waiting for its first text. */
 const openers = 64;
 
-/** The first streams end after 100 s; all that could be opened until then are enough to divide by. */
+/** The first streams end after 100 s. Those opened within this time are enough for an average. */
 const openingSeconds = 60;
 
-/** The first text stands in the first kilobyte. */
+/** The first text is in the first kilobyte. */
 const maxBeginning = 4_096;
 
-/** Opens `count` streams that stay open, and measures the way's programs before and meanwhile. */
+/** Measures the memory of the way's programs before and after opening `count` streams that stay open. */
 export async function measureOpenStreams(way: GatewayWay, question: string, count: number): Promise<MemoryRow[]> {
   const dispatcher = new Agent({ bodyTimeout: 0 });
   try {
@@ -186,7 +186,7 @@ async function memoryOf({ programs }: GatewayWay) {
   return uses;
 }
 
-/** Resolves with the first text; what comes later is read and thrown away. */
+/** Resolves at the first text; later text is read and discarded. */
 async function openStream({ endpoint, title }: GatewayWay, question: string, dispatcher: Agent) {
   const url = `${endpoint.baseUrl}/chat/completions`;
   const body = completionBody(endpoint.models.long, question, true);

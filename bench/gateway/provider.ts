@@ -1,21 +1,21 @@
-/** The simulated provider as this benchmark sets it up: models by what they are asked for. */
+/** The simulated provider of this benchmark: one model for each purpose. */
 import type { SimulatedModels } from '../../src/local/simulator/behaviour';
 
 export interface ProviderTiming {
   readonly firstTokenMs: number;
   readonly pieceGapMs: number;
-  /** About so many make an answer. */
+  /** Approximate number of pieces per answer. */
   readonly pieces: number;
 }
 
 /** Names that the default configuration has a price for. */
 export const streamingModel = 'deepseek-v3.2';
-/** Asked for whole answers by whoever asks so; the gateway asks for streams always. */
+/** For whole answers, without or through the proxy; the gateway always requests streams. */
 export const wholeModel = 'gpt-4.1';
 /** For streams that stay open. */
 export const longModel = 'gemini-2.5-flash';
 
-/** The whole of it takes a hundred seconds, less than the 120 s after which an answer is broken off. */
+/** A whole answer takes 100 s, less than the 120 s after which it is aborted. */
 const longAnswerMs = 100_000;
 
 export function providerModels({ firstTokenMs, pieceGapMs, pieces }: ProviderTiming): SimulatedModels {
@@ -34,12 +34,12 @@ export function answerMs({ firstTokenMs, pieceGapMs, pieces }: ProviderTiming): 
   return firstTokenMs + pieceGapMs * pieces;
 }
 
-/** A call that was broken off because a process was held up would be another one, and make the figures worthless. */
+/** A call that is aborted because a process was delayed would cause another one and invalidate the figures. */
 const patienceMs = longAnswerMs;
 
 /**
- * Of the gateway and its worker: the default, a rate that never limits, the model of long answers known as such, and
- * patience with the provider.
+ * The configuration of the gateway and its worker: the default, with a rate that never limits, a target for long
+ * answers, and long timeouts.
  */
 export function benchConfiguration() {
   const provider = 'holysheep';
@@ -58,7 +58,7 @@ export function benchConfiguration() {
   };
 }
 
-/** The simulator's answer to this is 10 pieces long, and 16 longer for each mark, which it repeats. */
+/** The simulator answers with 10 pieces, plus 16 for each mark, which it repeats. */
 const [unmarkedPieces, piecesPerMark] = [10, 16];
 const mark = `[ref:${'x'.repeat(185)}]`;
 

@@ -1,14 +1,14 @@
-/** A pass-through proxy as a process: the provider's base URL as argument. It reads nothing of what it passes on. */
+/** A pass-through proxy process. Argument: the provider's base URL. It does not parse what it forwards. */
 import fastify, { type FastifyReply, type FastifyRequest } from 'fastify';
 import { Pool, type Dispatcher } from 'undici';
 import { liveWithParent } from '../processes';
 
-/** They belong to one connection, not to what is passed on. */
+/** Headers of one connection, which are not forwarded. */
 const ofOneConnection = new Set(['connection', 'keep-alive', 'transfer-encoding', 'host']);
 
 async function main(): Promise<void> {
   const { origin } = new URL(process.argv[2] ?? '');
-  // Without limits of its own: streams may stay open for long.
+  // No timeouts: streams may stay open for a long time.
   const pool = new Pool(origin, { headersTimeout: 0, bodyTimeout: 0 });
   const server = fastify();
   server.removeAllContentTypeParsers();

@@ -7,22 +7,22 @@ import { type AnswerDelivery, type GatewayWay, type MeasuredProcess, measuredPro
 interface Overhead {
   /** Median of the rounds' medians. */
   readonly p50Ms: number;
-  /** Of the turns of all rounds together: one round has too few of them. */
+  /** Over the turns of all rounds: a single round has too few of them. */
   readonly p99Ms: number;
 }
 
-/** One line of the result: a way with one kind of answer at a number of callers, over all rounds. */
+/** One row of the result: one way, kind of answer and number of callers, over all rounds. */
 export interface GatewayRow {
   readonly way: string;
   readonly title: string;
   readonly delivery: AnswerDelivery;
   readonly callers: number;
-  /** Measured turns in all rounds; warm-up is not among them. */
+  /** Measured turns in all rounds, without the warm-up. */
   readonly turns: number;
   /** Null for plain answers. */
   readonly firstToken: Overhead | null;
   readonly whole: Overhead;
-  /** Median of the rounds. Of streamed answers: streams a second. */
+  /** Median of the rounds. For streamed answers: streams per second. */
   readonly turnsPerSecond: number;
   /** Null where the way has no such process. */
   readonly cpuMsPerTurn: Readonly<Record<MeasuredProcess, number | null>>;

@@ -21,7 +21,7 @@ import { wayTitles, type Endpoint, type GatewayWay, type WayName } from './way';
 export interface GatewayStage {
   readonly simulator: Simulator;
   readonly ways: readonly GatewayWay[];
-  /** Everything that could be busy, by process id. */
+  /** The ids of all processes that could be busy. */
   readonly pids: readonly number[];
   stop(): Promise<void>;
 }
@@ -111,7 +111,7 @@ async function placeOf(name: 'joined' | 'split', { temporalAddress, simulator, d
     providerUrl: simulator.baseUrl,
     dataDirectory,
     configFile,
-    // The worker process that stands apart is of this kind, and each kind has a task queue of its name.
+    // The separate worker process is of this kind, and each kind's task queue is named after it.
     taskQueue: name === 'split' ? 'bellwether' : name,
     workflowBundle: await bundleFor('bellwether', dataDirectory),
   };
@@ -125,13 +125,13 @@ function everyWaysPids({ simulatorPid }: Foundation) {
   return { simulator: simulatorPid, caller: process.pid };
 }
 
-/** The provider's own names, also through the proxy. */
+/** The provider's own model names, also through the proxy. */
 function providerEndpoint(baseUrl: string): Endpoint {
   const models = { streamed: streamingModel, plain: wholeModel, long: longModel };
   return { baseUrl, apiKey: 'benchmark', models };
 }
 
-/** Routing decides, but for the long answers; plain answers are streams of the provider's too. */
+/** Routing chooses the model, except for long answers; plain answers also use streams of the provider. */
 function gatewayEndpoint({ ready }: Child): Endpoint {
   const models = { streamed: 'bellwether', plain: 'bellwether', long: longModel };
   return { ...(ready as BenchGatewayReady), models };

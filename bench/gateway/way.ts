@@ -9,11 +9,11 @@ export interface Endpoint {
   /** Up to and including `/v1`. */
   readonly baseUrl: string;
   readonly apiKey: string;
-  /** What the request's body calls the model. */
+  /** Model names for the request body. */
   readonly models: Readonly<Record<AnswerDelivery | 'long', string>>;
 }
 
-/** Processes whose CPU time is told apart: `front` is the one that callers speak to. */
+/** Processes whose CPU time is reported separately; callers connect to `front`. */
 export const measuredProcesses = ['front', 'worker', 'server', 'redis', 'simulator', 'caller'] as const;
 export type MeasuredProcess = (typeof measuredProcesses)[number];
 
@@ -22,9 +22,9 @@ export interface GatewayWay {
   readonly name: string;
   readonly title: string;
   readonly endpoint: Endpoint;
-  /** What works for it, by process id. */
+  /** The ids of its processes. */
   readonly pids: Partial<Readonly<Record<MeasuredProcess, number>>>;
-  /** Its own programs by name, whose memory is measured; the direct call has none. */
+  /** Its own programs by name, whose memory is measured; empty for the direct call. */
   readonly programs: Readonly<Record<string, Child>>;
 }
 

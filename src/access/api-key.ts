@@ -50,7 +50,7 @@ export function hashSecret(secret: string): Buffer {
   return createHash('sha256').update(secret).digest();
 }
 
-/** In a time that tells nothing of where two texts differ, nor of their lengths. */
+/** Takes a time that reveals neither where two texts differ nor their lengths. */
 export function isSameSecret(one: string, other: string): boolean {
   return timingSafeEqual(hashSecret(one), hashSecret(other));
 }

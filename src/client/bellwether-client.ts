@@ -34,23 +34,26 @@ import { joinTurn, TurnWatch } from './turn-watch';
 import { SessionQueues } from './session-queues';
 import { waitOut } from './wait-out';
 
-/** The longest turn that the default policy allows takes 180 s; a worker that dies on the way costs some 10 s more. */
+/** The default policy's longest turn takes 180 s; a worker that dies meanwhile costs about 10 s more. */
 const defaultDeadlineMs = 200_000;
 
-/** By a worker's connection, which tries again by itself and heeds nothing but a deadline: a start takes milliseconds. */
+/**
+ * For a start over a worker's connection, which retries by itself and stops only at a deadline. A start takes
+ * milliseconds.
+ */
 const startTimeoutMs = 5_000;
 
 /**
- * The longest turn that a configuration allows takes an hour, and its recording another one while the ledger is away. What
- * is not over by then, such as a turn whose task fails again and again, would never be.
+ * The longest turn that a configuration allows takes an hour, and recording it another hour while the ledger is
+ * unavailable. A turn that has not ended by then, such as one whose task keeps failing, never would.
  */
 const turnExecutionTimeout = '3 hours';
 
-/** A few megabytes at most; a session that was forgotten costs its next turn two milliseconds. */
+/** A few megabytes at most. A forgotten session costs its next turn two milliseconds. */
 const rememberedSessions = 10_000;
 
 export interface SendOptions extends Omit<SendMessageInput, 'turnId'>, Omit<ConversationInput, 'carried'> {
-  /** Names the turn: the same id again gets the same answer, whatever broke in between. Made up when left out. */
+  /** Identifies the turn: the same id returns the same answer, whatever failed in between. Generated when omitted. */
   readonly turnId?: string;
   /** Milliseconds to wait for the answer. Default 200,000. */
   readonly deadlineMs?: number;
@@ -69,17 +72,18 @@ export interface JoinOptions {
   readonly deadlineMs?: number;
 }
 
-/** Chat turns that survive what breaks: one object per process, shared by all callers. */
+/** Sends chat turns that survive failures. Create one per process and share it between all callers. */
 export class BellwetherClient {
   private readonly openSessions = new LRUCache<string, true>({ max: rememberedSessions });
   private readonly sessionQueues = new SessionQueues();
-  /** Calls that somebody waits for, each with what ends the waiting. */
+  /** The abort controllers of all calls in progress. */
   private readonly waiting = new Set<AbortController>();
   private isDisconnected = false;
 
   /**
-   * @param starter over the connection of a worker of the task queue in this process. It gets the turns that `complete`
-   * begins with the answer to their start: that spares the server from looking for a worker, and the caller the wait.
+   * @param starter uses the connection of a worker in this process, on the same task queue. That worker receives the
+   * turns that `complete` starts in the response to the start: the server need not look for a worker, and the caller
+   * waits less.
    */
   constructor(
     private readonly temporal: Client,
@@ -90,14 +94,15 @@ export class BellwetherClient {
   /**
    * Sends one message of a session and waits for its answer. Turns of a session are answered in order.
    *
-   * A chain of models that failed as a whole still answers: `success` is false and `content` apologises.
-   * @throws {InvalidInputError} names the field and the limit; also for a turn id that another request of the session had
+   * When every model of the chain fails, the reply still arrives: `success` is false and `content` apologises.
+   * @throws {InvalidInputError} names the field and the limit; also when another request of the session used the turn
+   * id
    * @throws {BudgetRefusedError} a budget is used up; its `reply` can be shown to the user
    * @throws {QueueFullError} the session has too many unfinished turns
    * @throws {ConversationClosedError} the session was closed
    * @throws {DeadlineExceededError} no answer in time; the turn goes on, the same turn id joins it
    * @throws {TurnNotSentError} it waited for earlier turns of its session until its deadline
-   * @throws {TurnHopelessError} no worker survived the turn, and it was ended
+   * @throws {TurnHopelessError} no worker survived the turn, so it was ended
    * @throws {TemporalUnreachableError}
    */
   async send(options: SendOptions): Promise<ChatReply> {
@@ -106,7 +111,7 @@ export class BellwetherClient {
     return this.sendChecked(named);
   }
 
-  /** As `send`, of options in which the caller has already looked for problems, as the gateway has. */
+  /** Like `send`, for options that the caller, such as the gateway, has already validated. */
   async sendChecked(options: Named<SendOptions>): Promise<ChatReply> {
     const { sessionId, systemPrompt, history, idleTimeoutMs, deadlineMs = defaultDeadlineMs, ...rest } = options;
     const { turnId } = rest;
@@ -127,7 +132,7 @@ export class BellwetherClient {
   }
 
   /**
-   * Answers one request that brings its whole history. Throws as `send` does, without the errors of sessions.
+   * Answers one request that carries its whole history. Throws what `send` throws, except the errors of sessions.
    */
   async complete(options: CompleteOptions): Promise<ChatReply> {
     const named = { ...options, turnId: options.turnId ?? randomUUID() };
@@ -135,7 +140,7 @@ export class BellwetherClient {
     return this.completeChecked(named);
   }
 
-  /** As `complete`, of options in which the caller has already looked for problems, as the gateway has. */
+  /** Like `complete`, for options that the caller, such as the gateway, has already validated. */
   async completeChecked(options: Named<CompleteOptions>): Promise<ChatReply> {
     const { deadlineMs = defaultDeadlineMs, ...rest } = options;
     const { turnId } = rest;
@@ -156,9 +161,9 @@ export class BellwetherClient {
   }
 
   /**
-   * Waits for a turn that was begun before, here or elsewhere, and returns its reply, also one that a budget refused.
-   * `sessionId` is the one that the turn was sent to, or whose budget a one-shot turn counts on. The text of a session's
-   * turn is kept as long as the transcript has it.
+   * Waits for a turn that was started earlier, here or elsewhere, and returns its reply, even if a budget refused it.
+   * `sessionId` is the session that the turn was sent to, or whose budget a one-shot turn uses. The text of a session's
+   * turn is kept as long as the transcript holds it.
    * @throws {TurnNotFoundError}
    * @throws {TurnFailedError} it was cancelled or terminated
    * @throws {DeadlineExceededError} it has no answer yet
@@ -188,7 +193,8 @@ export class BellwetherClient {
   }
 
   /**
-   * Closes the session once the turns that Temporal has taken are answered; those that still wait here are refused.
+   * Closes the session once the turns that Temporal has accepted are answered. Turns still waiting in this client are
+   * refused.
    * @throws {ConversationNotFoundError}
    */
   async close(sessionId: string, reason?: string): Promise<void> {
@@ -204,9 +210,9 @@ export class BellwetherClient {
     });
   }
 
-  /** Ends all waiting, and the connection. Turns under way go on without it. */
+  /** Aborts all waiting calls and closes the connection. Turns in progress continue. */
   async disconnect(): Promise<void> {
-    // A call on a closed connection would be tried again by Temporal's client, from a timer, where nobody catches its error.
+    // Temporal's client would retry a call on a closed connection from a timer, where nothing catches its error.
     this.isDisconnected = true;
     for (const call of this.waiting) call.abort();
     await this.temporal.connection.close();
@@ -237,7 +243,7 @@ export class BellwetherClient {
     await starter.connection.withDeadline(startByMs, () => start(starter));
   }
 
-  /** A conversation that was open a moment ago is only updated, which is cheaper than an update that could also start it. */
+  /** Only updates a recently open conversation: that is cheaper than an update that could also start it. */
   private async update(
     sessionId: string,
     message: SendMessageInput,
@@ -274,7 +280,7 @@ export class BellwetherClient {
     return reply;
   }
 
-  /** Waits for a turn that was sent, whoever still wants its answer; no longer than any turn takes. */
+  /** Waits until a sent turn is over, even if its caller has left, but no longer than any turn takes. */
   private async untilOver(sessionId: string, turnId: string): Promise<void> {
     const conversation = this.temporal.workflow.getHandle(names.conversationWorkflowId(sessionId));
     const poll = () => conversation.getUpdateHandle(turnId).result();
@@ -290,20 +296,20 @@ export class BellwetherClient {
     return this.persist(() => question(handle), `Session ${sessionId}`, questionDeadlineMs);
   }
 
-  /** Repeats a call until it is answered for good or the deadline has passed. Every call here may be repeated. */
+  /** Repeats a call until it gets a final answer or the deadline passes. Every call here is safe to repeat. */
   private async persist<Answer>(
     call: () => Promise<Answer>,
     subject: string,
     deadlineMs: number,
     mayTryAgain = isPassing,
   ): Promise<Answer> {
-    // A turn that waited for others, or what is left to do for one whose caller has gone.
+    // For example a turn that waited for others, or `untilOver` for a caller that has left.
     if (this.isDisconnected) throw disconnected(undefined, subject);
     const deadlineAtMs = Date.now() + deadlineMs;
     const { connection } = this.temporal;
     const waiting = new AbortController();
     const { signal } = waiting;
-    // Temporal's client adds a listener for every request that the call takes, and a long wait takes many.
+    // Temporal's client adds a listener for every request of the call, and a long wait makes many requests.
     setMaxListeners(0, signal);
     this.waiting.add(waiting);
     const bounded = () => connection.withAbortSignal(signal, () => connection.withDeadline(deadlineAtMs, call));
@@ -322,14 +328,14 @@ export class BellwetherClient {
 const questionDeadlineMs = 30_000;
 
 function disconnected(cause: unknown, subject: string): Error {
-  const message = `${subject} has no answer yet, and this client was disconnected. If it was accepted it goes on.`;
+  const message = `${subject} has no answer yet, and this client was disconnected. If Temporal accepted it, it goes on.`;
   return new DeadlineExceededError(message, { cause });
 }
 
 function outOfTime(error: unknown, subject: string, deadlineMs: number): Error {
   if (isUnreachable(error)) return translateError(error, subject);
   return new DeadlineExceededError(
-    `${subject} has no answer after ${deadlineMs} ms. If it was accepted it goes on, and the same call with the same turn id joins it.`,
+    `${subject} has no answer after ${deadlineMs} ms. If Temporal accepted it, it goes on, and the same call with the same turn id joins it.`,
     { cause: error },
   );
 }
@@ -338,14 +344,14 @@ function refuseInvalid(problem: Problem | null): void {
   if (problem) throw new InvalidInputError([problem]);
 }
 
-/** Delivery is how an answer comes, and not what is asked. */
+/** `delivery` says how the answer is returned, not what is asked. */
 function requestHashOf({ delivery: _delivery, ...request }: RequestOptions & { readonly turnId?: string }): string {
   return sha256(canonicalJson(request));
 }
 
-/** The reply, if it is one to this very request. */
+/** The reply, if it belongs to this exact request. */
 function answerTo({ turnId, requestHash }: RequestOptions & { readonly turnId: string }, reply: ChatReply): ChatReply {
-  // Turns from before requests were told apart have none.
+  // Turns that older versions recorded have no request hash.
   if (reply.request_hash !== undefined && reply.request_hash !== requestHash) {
     const message = `${turnId} was used before, with another request. Use a new turn id for each message`;
     throw new InvalidInputError([{ path: ['turnId'], code: 'already-used', message }]);

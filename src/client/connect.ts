@@ -11,10 +11,10 @@ import { RolloutClient } from './rollout-client';
 /** Long enough for a TLS handshake over a slow line, short enough for a service's start-up probe. */
 const defaultConnectTimeoutMs = 10_000;
 
-/** What is left out is read from the environment, `.env` and `temporal.toml`, as the worker reads it. */
+/** Omitted options are read from the environment, `.env` and `temporal.toml`, as in the worker. */
 export interface ConnectOptions {
   readonly temporal?: Partial<TemporalSettings>;
-  /** null: none, whatever the environment says. */
+  /** null: no encryption, even if the environment configures it. */
   readonly encryption?: EncryptionSettings | null;
   /** How long to wait for Temporal's first answer, in milliseconds. Default 10,000. */
   readonly connectTimeoutMs?: number;
@@ -30,8 +30,8 @@ export async function connect(options: ConnectOptions = {}): Promise<BellwetherC
 }
 
 /**
- * The same beside a worker in this process, by whose connection turns are started and handed to it at once. That
- * connection is not closed with the client.
+ * Like `connect`, for a process that also runs a worker: turns start over the worker's connection and go straight to
+ * that worker. Disconnecting the client leaves that connection open.
  * @throws {TemporalUnreachableError}
  */
 export async function connectBesideWorker(
@@ -48,7 +48,7 @@ export interface OperatorOptions extends ConnectOptions {
 }
 
 /**
- * The same for those who operate rollouts.
+ * Like `connect`, for operating rollouts.
  * @throws {TemporalUnreachableError}
  */
 export async function connectOperator(options: OperatorOptions = {}): Promise<RolloutClient> {
@@ -69,7 +69,7 @@ async function connectToTemporal(options: ConnectOptions) {
 const whatToDo = '. Start it (`bellwether up` starts one), or set TEMPORAL_ADDRESS.';
 
 /**
- * A connection of one's own, to be closed. The error says where nobody answered and why, and then `advice`.
+ * Opens a connection that the caller must close. The error names the address and the cause, followed by `advice`.
  * @throws {TemporalUnreachableError}
  */
 export async function openConnection(

@@ -11,7 +11,7 @@ import type { ChatReply } from '../contract/chat';
 import { errorMessage, failureTypes } from '../contract/failures';
 import { describeProblem, type Problem, problemIn, type ProblemPath } from '../contract/problem';
 
-/** Everything that this client throws on purpose. `code` is stable; messages are for people. */
+/** Base class of every error that this client throws deliberately. `code` is stable; messages are for people. */
 export abstract class BellwetherError extends Error {
   abstract readonly code: string;
 
@@ -21,7 +21,7 @@ export abstract class BellwetherError extends Error {
   }
 }
 
-/** A budget refused the turn before any model was called; `reply` holds what to show to the user. */
+/** A budget refused the turn before any model was called; `reply` holds what to show the user. */
 export class BudgetRefusedError extends BellwetherError {
   readonly code = 'budget-refused';
 
@@ -30,7 +30,7 @@ export class BudgetRefusedError extends BellwetherError {
   }
 }
 
-/** The session has as many unfinished turns as it may have. Wait for an answer, then send again. */
+/** The session has reached its limit of unfinished turns. Wait for an answer, then send again. */
 export class QueueFullError extends BellwetherError {
   readonly code = 'queue-full';
 }
@@ -40,19 +40,19 @@ export class ConversationClosedError extends BellwetherError {
   readonly code = 'conversation-closed';
 }
 
-/** Nobody has ever written in this session, or Temporal no longer keeps it. */
+/** No message was ever sent to this session, or Temporal no longer keeps it. */
 export class ConversationNotFoundError extends BellwetherError {
   readonly code = 'conversation-not-found';
 }
 
-/** There is no such turn, or Temporal no longer keeps it. A turn that was begun a moment ago may not be there yet. */
+/** There is no such turn, or Temporal no longer keeps it. A turn that started a moment ago may not be visible yet. */
 export class TurnNotFoundError extends BellwetherError {
   readonly code = 'turn-not-found';
 }
 
 /**
- * Something in the input is wrong, and nothing was started. `message` names the field and its limit; `problems` says the
- * same to programs.
+ * The input is invalid, and nothing was started. `message` names the field and its limit; `problems` holds the same for
+ * programs.
  */
 export class InvalidInputError extends BellwetherError {
   readonly code = 'invalid-input';
@@ -81,25 +81,30 @@ export class DeadlineExceededError extends BellwetherError {
   readonly code = 'deadline-exceeded';
 }
 
-/** The turn waited for earlier ones of its session and was never sent: nothing was begun or paid. Send it again. */
+/**
+ * The turn waited for earlier turns of its session and was never sent: nothing was started or charged. Send it again.
+ */
 export class TurnNotSentError extends BellwetherError {
   readonly code = 'turn-not-sent';
 }
 
-/** The turn failed in a way that is not an answer: it was cancelled, or its workflow was terminated. */
+/** The turn ended without an answer: it was cancelled, or its workflow was terminated. */
 export class TurnFailedError extends BellwetherError {
   readonly code: string = 'turn-failed';
 }
 
-/** No worker survived the turn, so it was ended. The same message again would take down the next ones. */
+/** No worker survived the turn, so it was ended. Sending the same message again would take down more workers. */
 export class TurnHopelessError extends TurnFailedError {
   override readonly code = 'turn-hopeless';
 }
 
-/** The rollout was not started, or can decide nothing any more; the message names the field of the spec and what to do. */
+/**
+ * The rollout was not started, or can no longer decide anything. The message names the field of the spec and what to
+ * do.
+ */
 export class RolloutRefusedError extends BellwetherError {
   readonly code = 'rollout-refused';
-  /** What of the spec is in the way; null when it is nothing of the spec, or a worker is too old to say. */
+  /** What is wrong with the spec; null when the spec is not the cause, or the worker is too old to say. */
   readonly problem: Problem | null;
 
   constructor(
@@ -121,7 +126,7 @@ export class RolloutEndedError extends BellwetherError {
   readonly code = 'rollout-ended';
 }
 
-/** Statuses after which the same call may be sent again: the server is away, restarting, or lost what was in flight. */
+/** Statuses after which a call may be repeated: the server is unavailable, restarting, or lost requests in flight. */
 const passingStatuses: ReadonlySet<grpcStatus> = new Set([
   grpcStatus.UNAVAILABLE,
   grpcStatus.ABORTED,
@@ -130,37 +135,40 @@ const passingStatuses: ReadonlySet<grpcStatus> = new Set([
   grpcStatus.RESOURCE_EXHAUSTED,
   grpcStatus.INTERNAL,
   grpcStatus.UNKNOWN,
-  // The workflow's task failed or timed out several times, as when workers die; the next one that succeeds ends this.
+  // The workflow task failed or timed out several times, for example because workers died. The next success ends this.
   grpcStatus.FAILED_PRECONDITION,
 ]);
 
-/** Whether the same call, with the same turn id, is worth another try. */
+/** Whether repeating the same call, with the same turn id, may succeed. */
 export function isPassing(error: unknown): boolean {
   if (error instanceof WorkflowUpdateRPCTimeoutOrCancelledError || isUnprocessedUpdate(error)) return true;
   const cause = grpcCauseOf(error);
   return cause !== undefined && passingStatuses.has(cause.code);
 }
 
-/** A worker ended its task without a word about the update, as when the server took the task from it. Nothing was accepted. */
+/**
+ * The worker ended its task without answering the update, for example because the server took the task away. The update
+ * was not accepted.
+ */
 export function isUnprocessedUpdate(error: unknown): boolean {
   if (!(error instanceof WorkflowUpdateFailedError)) return false;
   return error.cause instanceof ApplicationFailure && error.cause.type === 'UnprocessedUpdate';
 }
 
 /**
- * The same for an update that starts what it does not find. An update is durable only once accepted: one that a
- * restarting server forgot, or whose workflow closed before it got there, is not found and has to be sent again.
+ * The same for update-with-start. An update is durable only once accepted: if a restarting server forgot it, or its
+ * workflow closed first, it is not found and must be sent again.
  */
 export function isPassingForUpdateWithStart(error: unknown): boolean {
   return isPassing(error) || isNotFound(error);
 }
 
-/** Whether Temporal itself is away, as against slow to answer. */
+/** Whether Temporal is unreachable, as opposed to slow. */
 export function isUnreachable(error: unknown): boolean {
   return grpcCauseOf(error)?.code === grpcStatus.UNAVAILABLE;
 }
 
-/** What a caller should see for an error of the Temporal client. */
+/** Translates an error of Temporal's client into one for the caller. */
 export function translateError(error: unknown, subject: string): BellwetherError {
   if (error instanceof BellwetherError) return error;
   if (error instanceof WorkflowUpdateFailedError || error instanceof WorkflowFailedError) {
@@ -171,17 +179,17 @@ export function translateError(error: unknown, subject: string): BellwetherError
   }
   const cause = grpcCauseOf(error);
   return new TemporalUnreachableError(
-    `Temporal did not carry out the call for ${subject}: ${cause?.details || errorMessage(error)}. Is it running, and are address and namespace right?`,
+    `The call to Temporal for ${subject} failed: ${cause?.details || errorMessage(error)}. Is Temporal running? Are the address and namespace right?`,
     { cause: error },
   );
 }
 
-/** The client gives some of these a class of their own, and hands on others as they came. */
+/** Temporal's client wraps some of these in its own error class and passes others on unchanged. */
 export function isNotFound(error: unknown): boolean {
   return error instanceof WorkflowNotFoundError || grpcCauseOf(error)?.code === grpcStatus.NOT_FOUND;
 }
 
-/** As Temporal Cloud answers to what its own web page is for. */
+/** Temporal Cloud's answer to calls that it allows only in its own web UI. */
 export function isNotAllowed(error: unknown): boolean {
   const code = grpcCauseOf(error)?.code;
   return code === grpcStatus.PERMISSION_DENIED || code === grpcStatus.UNIMPLEMENTED;
@@ -202,7 +210,7 @@ function fromFailure(failure: unknown, subject: string): BellwetherError {
   }
 }
 
-/** Older workers say it in a sentence alone. */
+/** Older workers send only a sentence. */
 function problemOf(failure: unknown): Problem {
   const details = failure instanceof ApplicationFailure ? failure.details : null;
   return problemIn(details) ?? { path: [], code: 'unspecified', message: errorMessage(failure) };

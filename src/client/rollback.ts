@@ -5,19 +5,19 @@ import { readCommand, rolloutCommandProblem } from '../domain/rollout/validate';
 import { entryOf } from '../domain/rollout/verify';
 import { InvalidInputError, RolloutEndedError, RolloutNotFoundError } from './errors';
 
-/** What became of a rollback. */
+/** The result of a rollback. */
 export interface RollbackAnswer extends RolloutAnswer {
-  /** True when no workflow answered and the rollback was written straight into the ledger. */
+  /** True when no workflow answered, so the rollback was written directly to the ledger. */
   readonly withoutWorkflow: boolean;
 }
 
-/** The workflow writes a row at each analysis and each command; it does not do so five times in a row by chance. */
+/** The workflow writes one row per analysis and command; more than five conflicts in a row are no coincidence. */
 const maxConflicts = 5;
 
 /**
- * The rollback that needs neither workflow nor Temporal: it is written where turns are routed from, with its row of the
- * audit trail, and holds from the next turn on. A workflow that still runs finds it there and ends. Once more for a rollout
- * that is rolled back changes nothing and answers as the first time.
+ * Rolls back without a workflow or Temporal: it changes the traffic split and adds the audit row, and takes effect from
+ * the next turn. A workflow that is still running sees the change and ends. Repeating a rollback changes nothing and
+ * returns the same answer.
  * @throws {InvalidInputError} names the field and the limit
  * @throws {RolloutNotFoundError} the ledger has no rollout of this name
  * @throws {RolloutEndedError} it has succeeded, or another rollout has taken over: there is nothing left to roll back
@@ -40,14 +40,14 @@ export async function rollBackInLedger(
     const occasion = { atMs: Date.now(), evidence: null, command };
     const decision = advanceRollout(spec, state, occasion);
     try {
-      // The default arm matters to the first entry of a rollout alone.
+      // The default arm matters only for a rollout's first entry.
       await rollouts.record({ spec, decision, ...occasion }, spec.baselineArm);
       return { accepted: true, reason: decision.reason, state: decision.next, withoutWorkflow: true };
     } catch (error) {
       if (!(error instanceof RolloutConflictError)) throw error;
       const isTakenOver = (await rollouts.split())?.rollout !== name;
       if (isTakenOver) throw new RolloutEndedError(error.message, { cause: error });
-      // The workflow decides something else at this very moment: the rollback follows it.
+      // The workflow recorded another decision in between: decide again on top of it.
       if (conflicts >= maxConflicts) throw error;
     }
   }

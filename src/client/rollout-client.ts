@@ -34,16 +34,16 @@ import {
 import { type RollbackAnswer, rollBackInLedger } from './rollback';
 import { waitOut } from './wait-out';
 
-/** An operator waits; a worker that takes over from a dead one needs some 10 s. */
+/** An operator is waiting, but a worker needs about 10 s to take over from a dead one. */
 const defaultDeadlineMs = 60_000;
 
-/** Whoever rolls back cannot wait for much more than the 10 s in which a worker takes over from a dead one. */
+/** A rollback is urgent: little more than the 10 s that a worker needs to take over from a dead one. */
 const rollbackDeadlineMs = 15_000;
 
 /** The server's name for the failure of an update whose workflow ended before its answer. */
 const endedBeforeAnswer = 'AcceptedUpdateCompletedWorkflow';
 
-/** What an operator does with rollouts, from any process that reaches Temporal. */
+/** Operates rollouts from any process that can reach Temporal. */
 export class RolloutClient {
   constructor(
     private readonly temporal: Client,
@@ -54,7 +54,7 @@ export class RolloutClient {
   /**
    * Starts a rollout and returns once its split is set.
    * @throws {InvalidInputError} names the field of the spec and the limit
-   * @throws {RolloutRefusedError} another one is under way, the name was used, an arm is unknown, …
+   * @throws {RolloutRefusedError} another rollout is active, the name is taken, an arm is unknown, …
    * @throws {TemporalUnreachableError}
    */
   async start(spec: RolloutSpec): Promise<RolloutStatus> {
@@ -67,7 +67,7 @@ export class RolloutClient {
         startWorkflowOperation: new WithStartWorkflowOperation(names.canaryRolloutWorkflowType, {
           workflowId: names.rolloutWorkflowId(spec.name),
           taskQueue: this.taskQueue,
-          // One that was refused may be tried again; the ledger refuses the name of one that began.
+          // A refused rollout may be retried; the ledger refuses the name of one that started.
           workflowIdReusePolicy: 'ALLOW_DUPLICATE_FAILED_ONLY',
           workflowIdConflictPolicy: 'FAIL',
           args: [input],
@@ -81,22 +81,22 @@ export class RolloutClient {
         return untilProcessed(begun, deadlineAtMs).catch((lastError: unknown) => {
           if (!isUnprocessedUpdate(lastError)) throw lastError;
           const advice =
-            'It was started, and may still take the traffic. Are its workers well? `rollout status` tells where it stands.';
+            'It was started and may still receive traffic. Are its workers healthy? `rollout status` shows its state.';
           throw this.unanswered(advice, spec.name, lastError);
         });
       }),
     );
   }
 
-  /** @throws {RolloutNotFoundError} when Temporal does not know it (any longer) */
+  /** @throws {RolloutNotFoundError} when Temporal does not know it, or no longer does */
   async status(name: string): Promise<RolloutStatus> {
     return this.ask(name, () => this.handle(name).query<RolloutStatus>(names.statusQuery));
   }
 
   /**
-   * Sends a command and returns what became of it; one that was refused says why in `reason`.
+   * Sends a command and returns the result; `reason` says why a command was refused.
    * @throws {InvalidInputError} names the field and the limit
-   * @throws {RolloutEndedError} there is nothing left to command
+   * @throws {RolloutEndedError} it takes no more commands
    * @throws {RolloutNotFoundError}
    */
   async command(name: string, command: RolloutCommandName, input: RolloutCommandInput): Promise<RolloutAnswer> {
@@ -108,8 +108,8 @@ export class RolloutClient {
   }
 
   /**
-   * Rolls back whatever has become of the workflow: when none runs, or none answers within 15 s, the rollback is written
-   * straight into the ledger, from which turns are routed. Once more changes nothing.
+   * Rolls back, whatever the workflow's state: when none is running, or none answers within 15 s, the rollback is
+   * written directly to the ledger, which routes turns. Repeating a rollback changes nothing.
    * @param rollouts the ledger that the service's workers use: `openOperator` opens it
    * @throws {InvalidInputError} names the field and the limit
    * @throws {RolloutNotFoundError} the ledger has no rollout of this name
@@ -124,12 +124,12 @@ export class RolloutClient {
       }
     } catch (error) {
       if (error instanceof InvalidInputError) throw error;
-      // Whatever else keeps the workflow from answering: the ledger knows how the rollout stands.
+      // Whatever kept the workflow from answering, the ledger knows the rollout's state.
     }
     return rollBackInLedger(rollouts, name, input);
   }
 
-  /** Whether a workflow stands behind the rollout: `running`, how it ended, or `unknown` to Temporal. */
+  /** The state of the rollout's workflow: `running`, how it ended, or `unknown` if Temporal does not know it. */
   async execution(name: string): Promise<'running' | 'completed' | 'failed' | 'unknown'> {
     try {
       const { status } = await this.withDeadline(() => this.handle(name).describe());
@@ -181,9 +181,9 @@ export class RolloutClient {
       if (type === endedBeforeAnswer) return ended(name, error);
     }
     if (isUnprocessedUpdate(error)) {
-      return this.unanswered('Nothing was done. Are its workers well? The same command again is safe.', name, error);
+      return this.unanswered('Nothing was done. Are its workers healthy? Repeating the command is safe.', name, error);
     }
-    // What Temporal says of any query that fails.
+    // Temporal reports every failed query this way.
     if (error instanceof QueryNotRegisteredError) return new RolloutRefusedError(error.message, { cause: error });
     if (error instanceof WorkflowNotFoundError) {
       const execution = await this.execution(name);
@@ -196,7 +196,9 @@ export class RolloutClient {
   }
 }
 
-/** Sends an update until a worker has looked at it: one that stood still may lose its workflow task, and the update with it. */
+/**
+ * Repeats an update until a worker processes it: a stalled worker may lose its workflow task, and the update with it.
+ */
 function untilProcessed<Answer>(update: () => Promise<Answer>, deadlineAtMs: number): Promise<Answer> {
   return waitOut(update, { isPassing: isUnprocessedUpdate, deadlineAtMs });
 }

@@ -7,27 +7,27 @@ const longestTimerMs = 2 ** 31 - 1;
 export interface QueuedTurn<Answer> {
   readonly sessionId: string;
   readonly turnId: string;
-  /** From now, the waiting included. */
+  /** From now, including the wait for earlier turns. */
   readonly deadlineMs: number;
-  /** Is given what is left of the deadline. */
+  /** `leftMs` is the time left until the deadline. */
   send(leftMs: number): Promise<Answer>;
-  /** Of a turn that has passed its deadline after it was sent: resolves once it is over. Never rejects. */
+  /** For a turn that missed its deadline after it was sent: resolves once it is over. Never rejects. */
   untilOver(): Promise<void>;
 }
 
 interface SessionQueue {
   unfinished: number;
-  /** Resolves when the turn that came last is over. */
+  /** Resolves when the newest turn is over. */
   last: Promise<void>;
-  /** By turn id: resolves to true once the turn is sent, to false when it was given up before that. */
+  /** By turn id: resolves to true once the turn is sent, or to false if it gives up first. */
   readonly sent: Map<string, Promise<boolean>>;
 }
 
 /**
- * Sends one turn of a session to Temporal at a time, as a conversation answers them one at a time; those that come
- * meanwhile wait here. Temporal takes ten updates of a workflow at once, and an eleventh costs all of them their workflow
- * task, whose work is then done again. So the limit on unfinished turns holds before Temporal is asked, and what is
- * refused here was never sent.
+ * Sends the turns of a session to Temporal one at a time, as a conversation answers them one at a time; later turns
+ * wait here. Temporal admits ten updates of a workflow at once. An eleventh makes all of them lose their workflow task,
+ * whose work is then repeated. So the limit on unfinished turns is checked before Temporal is asked, and a turn refused
+ * here was never sent.
  */
 export class SessionQueues {
   private readonly queues = new Map<string, SessionQueue>();
@@ -38,9 +38,9 @@ export class SessionQueues {
   }
 
   /**
-   * A turn that is unfinished here already is joined and takes no place of its own: Temporal knows it by its id.
-   * @throws {QueueFullError} as many turns of the session as there may be are unfinished
-   * @throws {TurnNotSentError} the turns before it took until its deadline
+   * Joins a turn that is already unfinished here, without taking another place: Temporal recognises its id.
+   * @throws {QueueFullError} the session has reached its limit of unfinished turns
+   * @throws {TurnNotSentError} earlier turns took until its deadline
    */
   async answer<Answer>(turn: QueuedTurn<Answer>): Promise<Answer> {
     const deadlineAtMs = performance.now() + turn.deadlineMs;
@@ -96,7 +96,7 @@ export class SessionQueues {
     const queue = this.queues.get(sessionId) ?? { unfinished: 0, last: Promise.resolve(), sent: new Map() };
     if (queue.unfinished >= limits.maxQueuedTurns) {
       throw new QueueFullError(
-        `Session ${sessionId} has ${queue.unfinished} unfinished turns, the limit is ${limits.maxQueuedTurns}. Wait for an answer before sending more.`,
+        `Session ${sessionId} has ${queue.unfinished} unfinished turns; the limit is ${limits.maxQueuedTurns}. Wait for an answer before sending more.`,
       );
     }
     this.queues.set(sessionId, queue);

@@ -4,43 +4,45 @@ import * as names from '../contract/names';
 import { isNotFound } from './errors';
 
 /**
- * A turn or a conversation whose workflow task is tried again and again. A task that workers do not survive comes back when
- * it has timed out and takes down the next one, and everything else that runs there: it is ended. A task that only fails, as
- * after a release that does not fit its history, harms nobody else and goes on once the code is put right: it is left alone.
+ * A turn or conversation whose workflow task is retried again and again. A task that kills its worker returns after its
+ * timeout and kills the next one, with everything else that runs there: it is ended. A task that only fails, for
+ * example after a release that does not fit its history, harms nothing else and continues once the code is fixed: it is
+ * left alone.
  *
- * Temporal shows no difference between the two after a first attempt: workers do not report later failures but let them
- * time out, and neither Temporal's description of a workflow nor its history says who holds such an attempt or how it ended.
- * Any new event makes Temporal begin to count anew, and a first attempt's end is always recorded, either as failed or as timed
- * out. So a workflow under suspicion is sent a signal that nobody handles (`askAgain`), and is ended only when attempts that
- * were asked for in this way were lost, too.
+ * After the first attempt Temporal shows no difference between the two: workers do not report later failures but let
+ * them time out, and neither the workflow's description nor its history says who holds such an attempt or how it ended.
+ * But any new event resets the attempt count, and Temporal always records how a first attempt ended: failed or timed
+ * out. So a suspect workflow is sent a signal without a handler (`askAgain`), and is ended only when attempts requested
+ * this way are lost as well.
  */
 export interface StuckWorkflow {
   readonly workflowId: string;
   readonly runId: string;
-  /** Of its workflow task, from 1; begins anew with each event, as with `askAgain`. */
+  /** Attempt of its workflow task, from 1. Any event resets it, including `askAgain`. */
   readonly attempt: number;
   /** When the first attempt ended without success, in milliseconds since 1970. */
   readonly sinceMs: number;
-  /** How the latest attempt of which Temporal tells ended: its worker did not answer in time, or said that the task failed. */
+  /** How the latest recorded attempt ended: its worker did not answer in time, or reported that the task failed. */
   readonly because: 'worker-lost' | 'task-failed';
-  /** How many attempts in a row were lost that `askAgain` had recorded. */
+  /** How many attempts requested by `askAgain` were lost in a row. */
   readonly lostWhenAsked: number;
-  /** Of the event that says `because`. */
+  /** Id of the event behind `because`. */
   readonly endEventId: string;
 }
 
-/** One is an accident, two are a bad day: from the third attempt on an operator should know of it. */
+/** One or two lost attempts can be bad luck; from the third attempt on an operator should know. */
 const toldFromAttempt = 3;
 
 /**
- * Then five attempts were lost or failed. A worker that is killed or replaced, or dies of another task, costs a task one
- * attempt; a turn was seen to lose five in a drill that killed eight. This one begins some 65 s after the first.
+ * By then five attempts were lost or failed. A worker that is killed, replaced, or dies of another task costs a task
+ * one attempt; in a drill that killed eight workers, a turn lost five. This attempt begins about 65 s after the first.
  */
 const suspectFromAttempt = 6;
 
 /**
- * By then a task was lost in seven attempts or more. A task that only fails is reported within milliseconds: to look like this
- * it must lose its worker in just those, twice in a row. A caller still waits: this is some 140 s after the first attempt.
+ * By then at least seven attempts were lost. A task that only fails is reported within milliseconds: to look hopeless,
+ * it would have to lose its worker in those milliseconds, twice in a row. The caller is still waiting: this is about
+ * 140 s after the first attempt.
  */
 const hopelessWhenLost = 2;
 
@@ -48,26 +50,27 @@ const askAgainSignal = 'recordNextAttempt';
 
 const stuckWord = 'Stuck';
 
-/** What Temporal lists and describes at once: a fraction of a second of its time. */
+/** Workflows that Temporal lists and describes at once: a fraction of a second of its time. */
 const pageSize = 50;
 
-/** Far more than a stuck workflow has after its last success; of a longer tail the newest part is enough. */
+/** Far more events than a stuck workflow has after its last success; the newest part of a longer tail suffices. */
 const tailEvents = 50;
 
 const { EventType, TimeoutType, WorkflowExecutionStatus } = temporal.api.enums.v1;
 
-/** What whoever waits is told, and the Temporal UI. */
+/** The reason that the waiting caller and the Temporal UI show. */
 export function endedBecause({ sinceMs, because }: StuckWorkflow): string {
-  const what = because === 'worker-lost' ? 'no worker survived its workflow task' : 'its workflow task failed';
-  return `${stuckWord}: ${what}, again and again since ${new Date(sinceMs).toISOString()}.`;
+  const what =
+    because === 'worker-lost' ? 'no worker has survived its workflow task' : 'its workflow task has kept failing';
+  return `${stuckWord}: ${what} since ${new Date(sinceMs).toISOString()}.`;
 }
 
-/** Whether the reason of a termination is one of those given here. */
+/** Whether a termination has a reason that is given here. */
 export function isEndedStuck(reason: string): boolean {
   return reason.startsWith(stuckWord);
 }
 
-/** What is known of one workflow: null when it is not stuck, or not running. Of its current run unless `runId` names one. */
+/** Null when the workflow is not stuck or not running. Looks at its current run unless `runId` names another. */
 export async function findStuck(client: Client, workflowId: string, runId?: string): Promise<StuckWorkflow | null> {
   const { pendingWorkflowTask, workflowExecutionInfo } = await client.workflowService.describeWorkflowExecution({
     namespace: client.options.namespace,
@@ -81,7 +84,7 @@ export async function findStuck(client: Client, workflowId: string, runId?: stri
   return attempt >= toldFromAttempt || stuck.lostWhenAsked > 0 ? stuck : null;
 }
 
-/** What history tells of the attempts since the last task that succeeded. */
+/** What the history says about the attempts since the last successful task. */
 async function readTail(client: Client, workflowId: string, runId: string) {
   let sinceMs = 0;
   let because: StuckWorkflow['because'] = 'task-failed';
@@ -118,7 +121,7 @@ async function readNewest(
   return history?.events ?? [];
 }
 
-/** Ends what no worker survives, and has Temporal record the next attempt of what may be such. True when it was ended here. */
+/** Ends a workflow that no worker survives, and asks suspects for a recorded attempt. True when it was ended here. */
 export async function endIfHopeless(client: Client, stuck: StuckWorkflow): Promise<boolean> {
   const { because, attempt, lostWhenAsked } = stuck;
   if (lostWhenAsked >= hopelessWhenLost) return endStuck(client, stuck);
@@ -127,8 +130,9 @@ export async function endIfHopeless(client: Client, stuck: StuckWorkflow): Promi
 }
 
 /**
- * Only once for each recorded end, however many ask. A worker that does survive and completes a turn in just this attempt has
- * to do so once more, as Temporal refuses an end that has not seen the signal: the price of never ending what only fails.
+ * Sent only once per recorded end, however many callers ask. If a worker survives and completes a turn in this very
+ * attempt, it must do so again, as Temporal refuses a completion that has not seen the signal: the price of never
+ * ending a task that only fails.
  */
 async function askAgain({ workflowService, options }: Client, stuck: StuckWorkflow): Promise<void> {
   const { workflowId, runId, endEventId } = stuck;
@@ -142,22 +146,22 @@ async function askAgain({ workflowService, options }: Client, stuck: StuckWorkfl
 
 export interface StuckList {
   readonly stuck: readonly StuckWorkflow[];
-  /** Workflows that were looked at. */
+  /** How many workflows were checked. */
   readonly running: number;
-  /** Where the rest begins; undefined when all were looked at. */
+  /** Page token of the rest; undefined when all were checked. */
   readonly next: Uint8Array | undefined;
 }
 
 export interface LookOptions {
-  /** How many workflows to look at, rounded up to whole pages. */
+  /** How many workflows to check, rounded up to whole pages. */
   readonly atMost?: number;
-  /** After so long no further page is begun. The first one always is. */
+  /** No new page is requested after this long. The first page always is. */
   readonly forMs?: number;
-  /** What an earlier look returned. */
+  /** `next` of an earlier result. */
   readonly next?: Uint8Array | undefined;
 }
 
-/** Those among the turns and conversations that run on a task queue, the youngest first. */
+/** Stuck turns and conversations among those running on a task queue, newest first. */
 export async function listStuck(
   client: Client,
   taskQueue: string,
@@ -185,7 +189,7 @@ export async function listStuck(
   return { stuck, running, next };
 }
 
-/** Ends this very run; a newer one of the same conversation goes on. False when it has ended by itself meanwhile. */
+/** Terminates this run; a newer run of the same conversation continues. False when it has already ended by itself. */
 export async function endStuck(client: Client, stuck: StuckWorkflow, operatorReason?: string): Promise<boolean> {
   const { workflowId, runId } = stuck;
   const reason =
@@ -199,7 +203,7 @@ export async function endStuck(client: Client, stuck: StuckWorkflow, operatorRea
   }
 }
 
-/** Whether a run was ended for being stuck, here or elsewhere. */
+/** The reason if a run was ended for being stuck, here or elsewhere; otherwise null. */
 export async function wasEndedStuck(client: Client, workflowId: string, runId: string): Promise<string | null> {
   const [last] = await readNewest(client, workflowId, runId, 1);
   const reason = last?.workflowExecutionTerminatedEventAttributes?.reason;

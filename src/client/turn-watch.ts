@@ -5,14 +5,14 @@ import * as names from '../contract/names';
 import { isNotFound, TurnHopelessError, TurnNotFoundError } from './errors';
 import { endedBecause, endIfHopeless, findStuck, isEndedStuck, wasEndedStuck } from './stuck-workflows';
 
-/** Most turns are answered by then; of the others one look in so long costs Temporal nothing to speak of. */
+/** Most turns are answered by then; for the rest, one check at this interval costs Temporal almost nothing. */
 const lookEveryMs = 20_000;
 
-/** Looks after the workflow that somebody waits for: one that takes down every worker is ended, and its caller is told. */
+/** Watches the workflow behind a waiting call: ends it if it takes down every worker, and tells the caller. */
 export class TurnWatch {
-  /** Of the workflow as it was last seen. */
+  /** Of the workflow when it was last checked. */
   private runId: string | undefined;
-  /** Over all tries of a call, of which each may be short. */
+  /** Kept across all tries of a call, since each may be short. */
   private nextLookAtMs = Date.now() + lookEveryMs;
 
   constructor(
@@ -21,7 +21,7 @@ export class TurnWatch {
     private readonly subject: string,
   ) {}
 
-  /** @throws {TurnHopelessError} and whatever `call` throws */
+  /** @throws {TurnHopelessError} and anything that `call` throws */
   async over<Answer>(call: () => Promise<Answer>): Promise<Answer> {
     await this.refuseEnded();
     let timer: NodeJS.Timeout | undefined;
@@ -30,7 +30,8 @@ export class TurnWatch {
       const lookWhenDue = (): void => {
         if (isOver) return;
         timer = setTimeout(() => {
-          // A look that fails says nothing of the turn: the call itself meets what is wrong, and the next look is near.
+          // A failed check says nothing about the turn: the call itself meets the same problem, and the next check is
+          // soon.
           this.look().then(lookWhenDue, (error: unknown) => {
             if (error instanceof TurnHopelessError) reject(error);
             else lookWhenDue();
@@ -42,7 +43,7 @@ export class TurnWatch {
     try {
       return await Promise.race([call(), hopeless]);
     } catch (error) {
-      // A worker may have found it first.
+      // A worker may have ended it first.
       const reason =
         error instanceof WorkflowFailedError && error.cause instanceof TerminatedFailure && error.cause.message;
       throw reason && isEndedStuck(reason) ? this.hopeless(reason) : error;
@@ -53,7 +54,7 @@ export class TurnWatch {
   }
 
   /**
-   * For whoever would begin a conversation anew: the message that ended it would end it again. @throws {TurnHopelessError}
+   * Call before restarting a conversation: the message that ended it would end it again. @throws {TurnHopelessError}
    */
   async refuseEnded(): Promise<void> {
     if (this.runId === undefined) return;
@@ -80,7 +81,9 @@ export class TurnWatch {
   }
 }
 
-/** Waits for the reply of a turn that was begun before, also beside a session's conversation. @throws {TurnNotFoundError} */
+/**
+ * Waits for the reply of a turn started earlier; also finds one-shot turns of a session. @throws {TurnNotFoundError}
+ */
 export async function joinTurn(temporal: Client, turnId: string, sessionId: string | undefined): Promise<ChatReply> {
   try {
     if (sessionId === undefined) return await joinOneShotTurn(temporal, turnId, null);
@@ -106,7 +109,7 @@ async function joinSessionTurn(temporal: Client, turnId: string, sessionId: stri
     return await conversation.getUpdateHandle<ChatReply>(turnId).result();
   } catch (error) {
     if (!isNotFound(error)) throw error;
-    // Updates are known by run. A conversation that has continued as new carries its recent turns along.
+    // Temporal keeps updates per run, but a conversation that continued as new keeps its recent turns.
     const { turns } = await conversation.query<Transcript>(names.transcriptQuery);
     const turn = turns.findLast((each) => each.turnId === turnId);
     if (!turn) throw error;

@@ -1,19 +1,19 @@
 import { once } from 'node:events';
 import { handleWhen, IterableBackoff, retry } from 'cockatiel';
 
-/** Between tries of a call that a restarting server or worker lost: short at first, because most restarts are. */
+/** Delays between tries of a call that a restarting server or worker lost: short at first, as most restarts are. */
 const retryDelaysMs = [50, 200, 500, 1_000, 2_000];
 
 interface WaitOutOptions {
-  /** Whether the call may succeed when it is made again, and making it again does no harm. */
+  /** Whether repeating the call may succeed and does no harm. */
   readonly isPassing: (error: unknown) => boolean;
-  /** No delay reaches beyond it. The call itself has to heed it, too. */
+  /** No delay extends past it. The call itself must respect it too. */
   readonly deadlineAtMs: number;
   /** Ends the waiting at once; rejects with its reason. */
   readonly signal?: AbortSignal;
 }
 
-/** Repeats a call while Temporal has a passing fault, until the deadline. @throws what the last try threw */
+/** Repeats a call while its errors are transient, until the deadline. @throws the last error */
 export async function waitOut<Answer>(
   call: () => Promise<Answer>,
   { isPassing, deadlineAtMs, signal }: WaitOutOptions,
@@ -27,7 +27,7 @@ export async function waitOut<Answer>(
     { maxAttempts: Number.MAX_SAFE_INTEGER, backoff: new IterableBackoff(retryDelaysMs) },
   );
   const answer = policy.execute(() => {
-    // An abort does not end a delay, and a call after it could find the connection closed.
+    // An abort does not cut a delay short, and a call after it might find the connection closed.
     signal?.throwIfAborted();
     tries += 1;
     return call();

@@ -1,5 +1,5 @@
 /**
- * What can go wrong with one model call, decided once, at the provider's edge.
+ * The kinds of failure of one model call, classified once, in the provider adapter.
  */
 export const failureKinds = [
   'timeout', // no complete answer within the attempt's limit; of a stream: no first byte, no first token, or a pause
@@ -10,12 +10,12 @@ export const failureKinds = [
   'context-length', // 400, the messages do not fit the model
   'content-filter', // 400, the provider refuses the content
   'bad-request', // any other 4xx
-  'malformed-response', // 2xx that is no chat completion
-  'response-too-large', // the body passed the limit
+  'malformed-response', // 2xx that is not a chat completion
+  'response-too-large', // the body exceeded the limit
   'cancelled', // the turn was cancelled
   'budget', // no budget left for a further attempt
   'image-not-kept', // a picture of the request has expired
-  'circuit-open', // the target failed so often of late that it was not asked
+  'circuit-open', // the target failed too often recently, so it was not called
 ] as const;
 
 export type FailureKind = (typeof failureKinds)[number];
@@ -27,7 +27,7 @@ export type ChargeCertainty = 'not-charged' | 'unknown';
 export interface CallFailure {
   readonly kind: FailureKind;
   readonly message: string;
-  /** The answer was a complete one, but nothing was in it: so may a caller have asked for it, with `stop` for example. */
+  /** The answer was complete but empty, which the caller may have caused, for example with `stop`. */
   readonly isEmptyAnswer?: true;
   /** Whether the same target may be asked again (the migration guide: 429, 5xx, timeout, reset). */
   readonly retryable: boolean;
@@ -37,7 +37,7 @@ export interface CallFailure {
   readonly retryAfterMs: number | null;
 }
 
-/** `type` of the ApplicationFailures that cross Temporal. */
+/** `type` of the ApplicationFailures that pass through Temporal. */
 export const failureTypes = {
   modelCall: 'ModelCallFailed',
   invalidInput: 'InvalidInput',
@@ -47,8 +47,8 @@ export const failureTypes = {
 } as const;
 
 /**
- * An error's message; for errors that hold several (a host with two addresses that both refuse), the first one's; where
- * there is none, its code.
+ * An error's message; for an error that contains several (a host with two addresses that both refuse), the first one's;
+ * without a message, its code.
  */
 export function errorMessage(error: unknown): string {
   if (typeof error !== 'object' || error === null) return String(error);

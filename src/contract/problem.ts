@@ -1,20 +1,20 @@
 /**
- * What is wrong with an input, as data: whoever shows it names the path in words of its own, and programs need not read
- * sentences. It travels over Temporal as the first detail of an `InvalidInput` or `RolloutRefused` failure.
+ * A problem with an input, as data: each user interface names the path in its own words, and programs need not parse
+ * sentences. Temporal carries it as the first detail of an `InvalidInput` or `RolloutRefused` failure.
  */
 export interface Problem {
   /** Names of fields and indexes of lists, from the outside in. Empty: the input as a whole. */
   readonly path: ProblemPath;
   readonly code: ProblemCode;
-  /** What is wrong at the path, which it does not name; a whole sentence where the path is empty. */
+  /** What is wrong, without naming the path; a whole sentence if the path is empty. */
   readonly message: string;
-  /** The limit that was passed, where it is a number. */
+  /** The limit that was exceeded, if it is a number. */
   readonly limit?: number;
 }
 
 export type ProblemPath = readonly (string | number)[];
 
-/** Stable, for programs. What comes from a newer worker may have a code that is not here. */
+/** Stable, for programs. A newer worker may send a code that is not listed here. */
 export type ProblemCode =
   | 'missing'
   | 'wrong-type'
@@ -27,7 +27,7 @@ export type ProblemCode =
   | 'unknown-field'
   /** It contradicts another field of the input. */
   | 'contradiction'
-  /** It names what is not there: a provider, an arm, a tool call that the session does not remember. */
+  /** It refers to something that does not exist: a provider, an arm, a tool call that the session does not remember. */
   | 'unknown-reference'
   /** It was used before, for something else. */
   | 'already-used'
@@ -35,7 +35,7 @@ export type ProblemCode =
   | 'rollout-active'
   /** Of a rollout: traffic is not at its baseline. */
   | 'traffic-elsewhere'
-  /** Said by a worker that is too old to say more. */
+  /** From a worker that is too old to report more. */
   | 'unspecified';
 
 /** `arms.holysheep.targets[1].provider`, `models["gpt-4.1"].price`. */
@@ -49,7 +49,7 @@ export function formatPath(path: ProblemPath): string {
     .join('');
 }
 
-/** `messages[0].content must be a non-empty string`, the path in the reader's own words. */
+/** `messages[0].content must be a non-empty string`, with the path in the reader's own words. */
 export function describeProblem(
   { path, message }: Pick<Problem, 'path' | 'message'>,
   nameOf: (path: ProblemPath) => string = formatPath,
@@ -57,7 +57,7 @@ export function describeProblem(
   return path.length === 0 ? message : `${nameOf(path)} ${message}`;
 }
 
-/** The problem that a failure's details bring; null when there is none, as from an older worker. */
+/** The problem in a failure's details; null if there is none, as from an older worker. */
 export function problemIn(details: readonly unknown[] | null | undefined): Problem | null {
   const found = details?.[0] as Partial<Problem> | null | undefined;
   const isPath = Array.isArray(found?.path) && found.path.every((key) => ['string', 'number'].includes(typeof key));

@@ -38,7 +38,7 @@ export function openPostgres(databaseUrl: string): LedgerDatabase {
 }
 
 function ignoreBrokenConnection(): void {
-  // The failing query reports it; if the connection was idle, nobody needs to know.
+  // The failing query reports it; for an idle connection, no report is needed.
 }
 
 /**

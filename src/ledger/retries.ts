@@ -11,7 +11,7 @@ export const defaultGiveUpAfterMs = 30_000;
 type DatabaseError =
   /** Worth a retry. */
   | { readonly kind: 'transient' }
-  /** Persists until somebody follows `advice`. */
+  /** Persists until an operator follows `advice`. */
   | { readonly kind: 'permanent'; readonly advice: string }
   /** Unrelated to the database's availability. */
   | { readonly kind: 'other' };

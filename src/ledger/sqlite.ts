@@ -73,7 +73,7 @@ class TransactionalSqliteAdapter extends SqliteAdapter {
 class SharedSqliteDriver extends SqliteDriver {
   /**
    * Waits for the write lock without blocking the event loop. At most 5 ms between tries, because a commit takes about one;
-   * after some 5 s in all, the ledger's own retries take over.
+   * after about 5 s in total, the ledger's own retries take over.
    */
   private readonly whileBusy = retry(
     handleWhen((error) => errorCode(error) === 'SQLITE_BUSY'),

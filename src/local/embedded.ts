@@ -31,21 +31,21 @@ export interface EmbeddedOptions {
 
 interface EmbeddedGateway {
   readonly url: string;
-  /** Null where the ledger is a shared one: it would be a key to all gateways there. */
+  /** Null if the ledger is shared: the key would be valid at all of its gateways. */
   readonly localKey: string | null;
 }
 
-/** Everything in one place: what runs where. */
+/** The parts of an embedded service, and where they run. */
 export interface Embedded {
-  /** The settings that the parts really run with. */
+  /** The settings that the parts actually use. */
   readonly settings: Settings;
-  /** Undefined when a Temporal of one's own is configured. */
+  /** Undefined if another Temporal server is configured. */
   readonly server: DevServer | undefined;
-  /** Undefined where the server's UI cannot be kept from web pages, or there is no server of ours. */
+  /** Undefined without a server of our own, or if its UI cannot be hidden from web pages. */
   readonly uiLink: string | undefined;
   readonly worker: RunningWorker;
   readonly gateway: EmbeddedGateway;
-  /** Ends everything in the order in which nothing is lost. */
+  /** Stops everything in an order that loses nothing. */
   stop(): Promise<void>;
 }
 
@@ -85,7 +85,7 @@ export async function startEmbedded(options: EmbeddedOptions): Promise<Embedded>
   }
 }
 
-/** Loopback: what is tried out here is for nobody else. */
+/** Loopback only: this is a local trial. */
 function gatewayPlace({ gatewayPort, logger }: EmbeddedOptions) {
   return { host: '127.0.0.1', port: gatewayPort, logger, openMetrics: true };
 }

@@ -4,16 +4,16 @@ import { auditHash, noHash } from '../ledger/audit-hash';
 import type { AuditRow, Rollouts } from '../contract/rollout-ledger';
 import { findRollout } from './trail';
 
-/** All that can be checked against each other, as of one moment. */
+/** The audit trail, its head and the traffic split, read at one moment. */
 export interface Audit {
   readonly rows: readonly AuditRow[];
   readonly head: { readonly position: number; readonly hash: string } | null;
   readonly split: TrafficSplit | null;
 }
 
-/** What is wrong first, in words that name the row. */
+/** The first problem that was found, with its row. */
 export interface AuditProblem {
-  /** Of the trail over all rollouts; null when it is no row's. */
+  /** Position in the trail of all rollouts; null if the problem belongs to no row. */
   readonly position: number | null;
   readonly rollout: string | null;
   readonly sequence: number | null;
@@ -27,12 +27,12 @@ export interface AuditReport {
 }
 
 /**
- * Checks the whole trail, which is one over all rollouts, and decides the verdicts of the named one again, or of all.
- * @throws when the trail is whole and there is no rollout of this name
+ * Checks the whole trail, which covers all rollouts, and recomputes the decisions of the named rollout, or of all.
+ * @throws if the trail is intact and there is no rollout with this name
  */
 export async function verifyAudit(rollouts: Rollouts, name: string | undefined): Promise<AuditReport> {
   const audit = await readAudit(rollouts);
-  // After deleting all rows of a rollout its name is unknown; the chain tells more about that.
+  // If all rows of a rollout were deleted, its name is unknown; the broken chain explains more.
   if (name !== undefined && findAuditProblem(audit) === null) await findRollout(rollouts, name);
   return {
     problem: findAuditProblem(audit, name),
@@ -43,7 +43,7 @@ export async function verifyAudit(rollouts: Rollouts, name: string | undefined):
 
 const maxReadings = 20;
 
-/** Reads trail and head as of one moment, also while a rollout goes on. */
+/** Reads a consistent trail and head, even while a rollout is running. */
 export async function readAudit(rollouts: Rollouts): Promise<Audit> {
   for (let reading = 1; ; reading += 1) {
     const [before, splitBefore] = [await rollouts.auditHead(), await rollouts.split()];
@@ -55,7 +55,7 @@ export async function readAudit(rollouts: Rollouts): Promise<Audit> {
   }
 }
 
-/** Null when every row is as it was written, none is missing, and every verdict follows from what it saw. */
+/** Null if every row is unchanged, none is missing, and every decision follows from its evidence. */
 export function findAuditProblem(audit: Audit, rollout?: string): AuditProblem | null {
   return chainProblem(audit.rows) ?? headProblem(audit) ?? verdictProblem(audit.rows, rollout) ?? splitProblem(audit);
 }
@@ -65,10 +65,10 @@ function chainProblem(rows: readonly AuditRow[]): AuditProblem | null {
   for (const [index, row] of rows.entries()) {
     const { hash, ...unhashed } = row;
     if (row.position !== index + 1) {
-      return problemOf(row, `row ${index + 1} is missing, or was moved: row ${row.position} stands in its place`);
+      return problemOf(row, `row ${index + 1} is missing or was moved: row ${row.position} is in its place`);
     }
     if (row.previousHash !== previousHash) return problemOf(row, 'it does not follow the row before');
-    if (auditHash(unhashed) !== hash) return problemOf(row, 'it was altered: its hash is not that of its columns');
+    if (auditHash(unhashed) !== hash) return problemOf(row, 'it was altered: its hash does not match its columns');
     previousHash = hash;
   }
   return null;
@@ -79,11 +79,11 @@ function headProblem({ rows, head }: Audit): AuditProblem | null {
   if (last === undefined) {
     return head === null ? null : noRow(`all ${head.position} rows are missing`);
   }
-  if (head === null) return problemOf(last, 'the split knows of no row at all');
+  if (head === null) return problemOf(last, 'the split refers to no row');
   if (head.position > last.position)
     return problemOf(last, `rows ${last.position + 1} to ${head.position} after it are missing`);
   if (head.position === last.position && head.hash === last.hash) return null;
-  return problemOf(last, `it is not the last row that the split knows of (${head.position})`);
+  return problemOf(last, `the split refers to a different last row (${head.position})`);
 }
 
 function verdictProblem(rows: readonly AuditRow[], only: string | undefined): AuditProblem | null {
@@ -97,7 +97,7 @@ function verdictProblem(rows: readonly AuditRow[], only: string | undefined): Au
   return null;
 }
 
-/** The split that routes turns is what the last row made it. */
+/** Checks that the split that routes turns matches the last row. */
 function splitProblem({ rows, split }: Audit): AuditProblem | null {
   const last = rows.at(-1);
   if (last === undefined || split === null) return null;

@@ -5,30 +5,31 @@ import { readConnectionSettings } from '../config/connection-settings';
 import type { TemporalSettings } from '../config/settings';
 
 /**
- * A connection of one's own, to be closed, with the patience of somebody who waits for a command. `advice` ends the error's
- * message; left out, it says how to start Temporal.
+ * Opens a connection that the caller must close, with a timeout for a user who waits for a command. `advice` ends the
+ * error message; by default it says how to start Temporal.
  * @throws {TemporalUnreachableError}
  */
 export async function connectToTemporal(temporal: TemporalSettings, advice?: string): Promise<Connection> {
   return openConnection(temporal, await connectPatienceMs(temporal.address), advice);
 }
 
-/** A TLS handshake over a slow line takes a second or two, and a busy machine may stand still for some more. */
+/** A TLS handshake over a slow connection takes a second or two, and a busy machine may stall for a few more. */
 const patienceMs = 10_000;
 
-/** A person is waiting, but gRPC may know a way round, such as a proxy: enough for one handshake. */
+/**
+ * Short, because a user is waiting, but enough for one handshake: gRPC may get through another way, such as a proxy.
+ */
 const patienceForNobodyMs = 3_000;
 
 const maxPort = 65_535;
 
 /**
- * How long a command waits for Temporal's first answer, in milliseconds: not for long where nobody listens, which is an
- * address that refuses, is unknown or has been silent for as long as anybody is waited for. Default: at the configured
- * address.
+ * How long a command waits for Temporal's first answer, in milliseconds: shorter if nothing listens there, that is, if
+ * the address refuses, is unknown or stays silent for the longer time. Default: at the configured address.
  */
 export async function connectPatienceMs(address = readConnectionSettings().temporal.address): Promise<number> {
   const [, host, port] = address?.match(/^\[?([\w.:-]+?)\]?:(\d+)$/) ?? [];
-  // Whatever else gRPC takes for an address, or refuses in its own words.
+  // Another kind of address, which gRPC accepts or refuses itself.
   if (host === undefined || Number(port) > maxPort) return patienceMs;
   const socket = connect({ host, port: Number(port), timeout: patienceMs });
   const isNobodyThere = await new Promise<boolean>((resolve) => {

@@ -4,15 +4,15 @@ import type { CostDimension, CostRow, CostTotals, Ledger } from '../contract/led
 export interface CostSummary {
   readonly totals: CostTotals;
   readonly dayCapNanoUsd: number;
-  /** What the cap leaves today, once unconfirmed attempts are counted as spent; reservations are not counted. */
+  /** What is left of today's cap, counting unconfirmed attempts as spent and ignoring reservations. */
   readonly remainingTodayNanoUsd: number;
-  /** The mean of days on which anything was spent, times 30. */
+  /** The mean of the days with any spending, times 30. */
   readonly monthlyNanoUsd: number;
-  /** The migration guide's estimate: the total times 30, right only while the total is one day's. */
+  /** The migration guide's estimate: the total times 30, correct only if the total is one day's. */
   readonly guideMonthlyNanoUsd: number;
 }
 
-/** What the ledger knows of spending, as a whole and by one dimension. */
+/** The ledger's spending, in total and by one dimension. */
 export interface Costs {
   /** The ledger's name: `SQLite /path/ledger.db`. */
   readonly ledger: string;
@@ -20,7 +20,7 @@ export interface Costs {
   readonly rows: readonly CostRow[];
 }
 
-/** @param maxRows the most rows by `by`; the first are the newest days, or what cost the most */
+/** @param maxRows the maximum number of rows; the newest days, or the highest costs, come first */
 export async function readCosts(
   ledger: Ledger,
   dayCapNanoUsd: number,
@@ -30,14 +30,14 @@ export async function readCosts(
   const [name, totals, days, rows] = await Promise.all([
     ledger.check(),
     ledger.costTotals(),
-    // Today's row is the first, or the second when another process is past midnight already.
+    // Today's row is the first, or the second if another process is already past midnight.
     ledger.costsBy('day', 2),
     ledger.costsBy(by, maxRows),
   ]);
   return { ledger: name, summary: summarise(totals, days, dayCapNanoUsd, Date.now()), rows };
 }
 
-/** Where there is no ledger yet, nothing was spent. */
+/** Without a ledger, nothing was spent. */
 export function noCostsYet(dayCapNanoUsd: number): CostSummary {
   return summarise(undefined, [], dayCapNanoUsd, Date.now());
 }
@@ -56,7 +56,7 @@ const noCosts: CostTotals = {
   days: 0,
 };
 
-/** `days` are rows by day, among them today's if there is one; days are UTC days. */
+/** `days` are rows by UTC day, including today's if there is one. */
 export function summarise(
   totals: CostTotals | undefined,
   days: readonly CostRow[],

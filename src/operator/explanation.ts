@@ -5,10 +5,10 @@ import { toUsd } from '../domain/turn/prices';
 import type { TrailEntry } from './trail';
 import { isoTime } from './view';
 
-/** One thing that the rule looks at. */
+/** One measure that the rule uses. */
 export interface Measured {
   readonly measure: string;
-  /** What it means when it is reached. */
+  /** What it means if it is reached. */
   readonly meaning: string;
   readonly unit: 'evidence' | 'nano-usd';
   /** Null without a guard, or with too little data. */
@@ -23,11 +23,11 @@ export interface Explanation {
   readonly seen: TrailEntry | null;
   readonly measures: readonly Measured[];
   readonly findings: readonly string[];
-  /** What the last analysis found missing for the next step, as far as that still holds. */
+  /** What the last analysis found missing for the next step, if that still applies. */
   readonly missing: readonly string[];
 }
 
-/** Why the last decision of a trail fell as it did. */
+/** Explains the last decision of a trail. */
 export function explain(trail: readonly TrailEntry[]): Explanation {
   const entry = trail.at(-1);
   if (entry === undefined) throw new Error('A rollout has at least one entry.');
@@ -39,7 +39,7 @@ export function explain(trail: readonly TrailEntry[]): Explanation {
   return { entry, seen, measures: measuresOf(seen.spec, seen.before, seen.evidence), findings, missing };
 }
 
-/** Commands say nothing of it; one that led to another bake or phase has made an end of what was missing before. */
+/** Commands do not say what is missing; once one has changed the bake or phase, the earlier list no longer applies. */
 function missingNow(trail: readonly TrailEntry[], { endedAtMs, bake, phase }: RolloutState): readonly string[] {
   const analysis = trail.findLast(({ command, before }) => command === null && before !== null)?.decision;
   const holds = endedAtMs === null && analysis?.next.bake === bake && analysis.next.phase === phase;
@@ -51,13 +51,13 @@ function measuresOf(spec: RolloutSpec, before: RolloutState, evidence: Evidence)
   const { advance, breach, worse, slower, wrongShare, cost } = measure(evidence, gates, before.percent);
   return [
     tested('E, to advance', `${canaryArm} is as good as expected`, advance),
-    tested('D, breach', `${canaryArm} fails more than it may`, breach),
-    tested('worse', `${canaryArm} fails more than ${baselineArm}`, worse),
+    tested('D, breach', `${canaryArm} fails more often than allowed`, breach),
+    tested('worse', `${canaryArm} fails more often than ${baselineArm}`, worse),
     tested('slower', `${canaryArm} is slower than ${gates.maxLatencyPercent ?? '–'}% of ${baselineArm}`, slower),
-    tested('wrong share', 'users are not split as told', wrongShare),
+    tested('wrong share', 'users are not split as configured', wrongShare),
     {
       measure: 'cost',
-      meaning: `a successful turn of ${canaryArm} costs more than it may`,
+      meaning: `a successful turn of ${canaryArm} costs more than allowed`,
       unit: 'nano-usd',
       value: cost === null ? null : Math.round(cost.perSuccess),
       needed: cost === null ? null : Math.round(cost.limit),

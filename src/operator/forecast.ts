@@ -3,26 +3,26 @@ import type { Rollouts } from '../contract/rollout-ledger';
 
 const hourMs = 60 * 60 * 1000;
 
-/** How much traffic there is, as far as the ledger can tell. */
+/** The traffic rate, as far as the ledger shows it. */
 export interface TrafficRate {
   readonly turnsLastDay: number;
   readonly turnsLastHour: number;
   readonly turnsPerHour: number;
-  /** What `turnsPerHour` is the mean of. */
+  /** The period over which `turnsPerHour` is the mean. */
   readonly basis: (typeof windows)[number]['basis'];
 }
 
-/** Whether the traffic suffices to decide in time. All counts are of canary requests. */
+/** Whether there is enough traffic to decide in time. All counts are of canary requests. */
 export interface TrafficForecast {
   readonly rate: TrafficRate;
   readonly needed: RequestsNeeded;
   readonly byFirstStepEnd: number;
-  /** By the time at which the first step must be over for the plan to end in time, every later step at its minimum bake. */
+  /** By the latest end of the first step for the plan to end in time, with every later step at its minimum bake. */
   readonly byLatestAdvance: number;
   readonly latestAdvanceMs: number;
   /** When every step ends as planned. */
   readonly byPlanEnd: number;
-  /** Turns an hour at which 99.5 % of rollouts of a good canary end in time; the steps' minimum requests included. */
+  /** Turns per hour at which 99.5 % of rollouts of a good canary end in time, including the steps' minimum requests. */
   readonly turnsPerHourNeeded: number;
   /** Share of rollouts of a good canary that are decided by `latestAdvanceMs`; null when only approximated. */
   readonly decidesInTime: number | null;
@@ -36,7 +36,7 @@ const windows = [
   { basis: 'last 10 seconds', ms: 10_000 },
 ] as const;
 
-/** The mean of a day; of a service that is younger than half of one, of its last hour, minute or seconds. */
+/** The mean of the last day; for a service younger than half a day, of its last hour, minute or seconds. */
 export async function readTrafficRate(rollouts: Rollouts, atMs: number): Promise<TrafficRate> {
   const turnsOfLast = async (ms: number): Promise<number> => {
     const arms = await rollouts.traffic(atMs - ms);
@@ -53,7 +53,7 @@ export async function readTrafficRate(rollouts: Rollouts, atMs: number): Promise
   return { ...counts, turnsPerHour: turnsLastHour, basis: 'last hour' };
 }
 
-/** Of the rollouts of a good canary. */
+/** Share of the rollouts of a good canary that should end in time. */
 const wantedShare = 0.995;
 
 export function forecastTraffic(spec: RolloutSpec, rate: TrafficRate): TrafficForecast {
@@ -117,23 +117,25 @@ export function forecastAsJson({ rate, needed, ...forecast }: TrafficForecast): 
   };
 }
 
-/** How many canary requests it takes until the evidence for advancing is there. */
+/** How many canary requests it takes to gather the evidence for advancing. */
 interface RequestsNeeded {
   readonly mean: number;
   /** Enough in 99 of 100 rollouts. */
   readonly ninetyNinePercent: number;
-  /** Probability that so many requests suffice; null when only approximated. */
+  /** Probability that this many requests suffice; null if only approximated. */
   readonly sufficient: ((requests: number) => number) | null;
   /** `exact`: the rule followed request by request; `approximate`: Wald's approximation, for gates that need very many. */
   readonly method: 'exact' | 'approximate';
 }
 
-/** Up to this mean every request is followed: a second at most, a twentieth for the default gates. */
+/**
+ * Up to this mean, the rule is followed request by request: a second at most, a twentieth of one for the default gates.
+ */
 const maxExactMean = 20_000;
-/** What is left of all rollouts when following them ends. */
+/** Following ends when this share of rollouts is still undecided. */
 const negligible = 1e-6;
 
-/** For a canary whose true success rate is the gates' expected one, looked at after every request. */
+/** For a canary whose true success rate is the gates' expected one, evaluated after every request. */
 export function requestsNeeded(gates: RolloutGates): RequestsNeeded {
   const { alpha, minimumSuccessRate, expectedSuccessRate } = gates;
   const gain = Math.log(expectedSuccessRate / minimumSuccessRate);
@@ -142,7 +144,7 @@ export function requestsNeeded(gates: RolloutGates): RequestsNeeded {
   const drift = expectedSuccessRate * gain - (1 - expectedSuccessRate) * loss;
   const waldMean = needed / drift;
   if (waldMean > maxExactMean) return approximation(waldMean);
-  // A failure at the beginning has to be made good as well: where little evidence is needed, that takes the longest.
+  // A failure at the beginning must be made up for, too: if little evidence is needed, that takes the longest.
   const maxRequests = Math.ceil(((needed + loss) / drift) * 20);
   return follow({ gain, loss, needed, failureRate: 1 - expectedSuccessRate, maxRequests });
 }
@@ -157,8 +159,8 @@ interface Walk {
 }
 
 /**
- * After n requests the evidence is there once there were few enough failures. `undecided[f]` is the probability of f
- * failures with the evidence never there so far.
+ * After n requests, the evidence suffices if there were few enough failures. `undecided[f]` is the probability of f
+ * failures without sufficient evidence so far.
  */
 function follow({ gain, loss, needed, failureRate, maxRequests }: Walk): RequestsNeeded {
   const decidedBy: number[] = [0];
@@ -190,7 +192,7 @@ function follow({ gain, loss, needed, failureRate, maxRequests }: Walk): Request
   };
 }
 
-/** The time to decide is skewed: its 99 % quantile lies near 2.5 times its mean. */
+/** The time to decide is skewed: its 99 % quantile is about 2.5 times its mean. */
 function approximation(mean: number): RequestsNeeded {
   return { mean, ninetyNinePercent: 2.5 * mean, sufficient: null, method: 'approximate' };
 }

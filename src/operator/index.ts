@@ -1,4 +1,4 @@
-/** What an operator's program imports as `bellwether/operator`: it opens the ledger, which `bellwether` alone does not. */
+/** The API for operators' programs, imported as `bellwether/operator`. Unlike `bellwether`, it opens the ledger. */
 export { openOperator } from './rollout-operator';
 export type { CommandOutcome, RolloutOperator } from './rollout-operator';
 export type { Liveness, RolloutView } from './view';

@@ -4,12 +4,12 @@ import type { ArmTotals, Rollouts, Spending } from '../contract/rollout-ledger';
 import { migrationReport, type MigrationReport, surchargeNanoUsd } from '../domain/rollout/migration-report';
 import { findRollout } from './trail';
 
-/** What the ledger knows of both arms of a rollout. */
+/** The ledger's figures for both arms of a rollout. */
 export interface RolloutReport {
   readonly spec: RolloutSpec;
   readonly baseline: ArmTotals;
   readonly canary: ArmTotals;
-  /** The migration guide's own, in its names. */
+  /** The migration guide's own report, with its field names. */
   readonly guide: MigrationReport;
   readonly surcharge: Surcharge;
 }
@@ -17,13 +17,13 @@ export interface RolloutReport {
 /** What the baseline's providers charged beyond the plain price of the tokens. */
 export interface Surcharge {
   readonly nanoUsd: number;
-  /** All that they charged. */
+  /** The total that they charged. */
   readonly ofNanoUsd: number;
-  /** Targets that the configuration has no price for: their surcharge is not known. */
+  /** Targets without a price in the configuration: their surcharge is unknown. */
   readonly unpricedTargets: readonly string[];
 }
 
-/** @param policy holds the prices that hold now */
+/** @param policy contains the current prices */
 export async function readReport(rollouts: Rollouts, name: string | undefined, policy: Policy): Promise<RolloutReport> {
   const { spec } = await findRollout(rollouts, name);
   const [totals, spending] = await Promise.all([rollouts.armTotals(spec.name), rollouts.spending(spec.name)]);

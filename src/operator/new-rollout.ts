@@ -5,7 +5,7 @@ import { defaultRolloutGates, defaultRolloutPlan, type RolloutPlanName, rolloutP
 import { rolloutSpecProblem } from '../domain/rollout/validate';
 import { isoTime } from './view';
 
-/** What somebody says of a new rollout; the rest is as in the plan, or as by default. */
+/** The given parts of a new rollout; the rest comes from the plan or the defaults. */
 export interface RolloutDraft extends Partial<Omit<RolloutSpec, 'gates'>> {
   readonly plan?: RolloutPlanName | undefined;
   readonly gates?: Partial<RolloutGates>;
@@ -16,7 +16,7 @@ export const defaultArms = { baselineArm: 'legacy', canaryArm: 'holysheep' };
 export interface SpecOptions {
   /** Divides all times of the plan, to try it out. Default 1. */
   readonly compression?: number | undefined;
-  /** Makes a name of `legacy-to-holysheep` when the draft has none. */
+  /** Makes a name from `legacy-to-holysheep` if the draft has none. */
   readonly unusedName: (arms: string) => Promise<string>;
 }
 
@@ -46,7 +46,7 @@ export async function buildSpec(
   return spec;
 }
 
-/** `legacy-to-holysheep-2026-11-24`, with -2, -3 when there was one. */
+/** `legacy-to-holysheep-2026-11-24`, with -2, -3 appended if the name is taken. */
 export async function findUnusedName(rollouts: Rollouts, arms: string): Promise<string> {
   const base = `${arms}-${isoTime(Date.now()).slice(0, 10)}`;
   for (let number = 1; ; number += 1) {
@@ -55,14 +55,14 @@ export async function findUnusedName(rollouts: Rollouts, arms: string): Promise<
   }
 }
 
-/** Data must not be too old before the next look at it: three intervals, as by default, where they are longer. */
+/** Data must not become too old between two analyses: three intervals, if that is longer than the default. */
 function freshnessFor(intervalMs: number): number {
   return Math.max(defaultRolloutGates.freshnessMs, 3 * intervalMs);
 }
 
 /** The shortest interval that a rollout may have. */
 const shortestIntervalMs = 100;
-/** Requests do not come faster for the plan being shorter. */
+/** A shorter plan does not make requests arrive faster. */
 const shortestFreshnessMs = 5_000;
 
 function compress(spec: RolloutSpec, factor: number): RolloutSpec {

@@ -5,8 +5,8 @@ import type { Ledger } from '../contract/ledger';
 import { LedgerNotMigratedError, openLedger } from '../ledger/open-ledger';
 
 /**
- * Opens the ledger as it is: an older one is not migrated, which is for workers and `bellwether setup`; and where there is
- * none, none is made: `whenAbsent` says what to do then, and gets the database's name.
+ * Opens the ledger without migrating or creating it; workers and `bellwether setup` do that. If there is no ledger,
+ * calls `whenAbsent` with the database's name.
  */
 export async function openLedgerIfAny<Absent>(
   settings: Settings,
@@ -21,7 +21,7 @@ export async function openLedgerIfAny<Absent>(
   }
 }
 
-/** Opens the ledger for one piece of work; see `openLedgerIfAny`. */
+/** Opens the ledger, runs `work` and closes it; see `openLedgerIfAny`. */
 export async function withLedger<T, Absent>(
   work: (ledger: Ledger, settings: Settings) => Promise<T>,
   whenAbsent: (database: string, settings: Settings) => Absent | Promise<Absent>,

@@ -21,27 +21,27 @@ import { findRollout } from './trail';
 import { livenessOf, readView, type RolloutView } from './view';
 import { type WatchEnd, type WatchOptions, watchRollout } from './watch';
 
-/** What became of a command, and how the rollout stands since. */
+/** The result of a command, and the rollout's state after it. */
 export type CommandOutcome = { readonly spec: RolloutSpec; readonly state: RolloutState } & (
   | {
       readonly kind: 'accepted';
       readonly reason: string;
-      /** The rollback was written straight into the ledger, as no workflow answered. */
+      /** The rollback was written directly to the ledger, because no workflow answered. */
       readonly withoutWorkflow: boolean;
     }
   | { readonly kind: 'refused'; readonly reason: string }
-  /** The rollout has ended, so there is nothing left to command. */
+  /** The rollout has ended and takes no more commands. */
   | { readonly kind: 'ended' }
-  /** No workflow runs behind the rollout; all that is left is a rollback. */
+  /** The rollout has no running workflow; only a rollback is possible. */
   | { readonly kind: 'no-workflow' }
 );
 
-/** Whoever rolls back waits no longer than this for a Temporal that may be away. */
+/** A rollback waits no longer than this for a Temporal that may be down. */
 const rollbackConnectTimeoutMs = 5_000;
 
 /**
- * What an operator does with the rollouts of one service. The ledger is open; Temporal is connected to when it is first
- * needed, which is for neither reading nor a rollback.
+ * Operates the rollouts of one service. The ledger is open; Temporal is connected on first use. Reading and rollbacks
+ * also work without it.
  */
 export class RolloutOperator {
   readonly rollouts: Rollouts;
@@ -61,10 +61,10 @@ export class RolloutOperator {
   }
 
   /**
-   * Carries out a command on the named rollout, or on the most recent one. A promotion is meant at the percent that the
-   * input says was seen, else at the ledger's: two operators who both saw 10 % do not promote by two steps.
+   * Runs a command on the named rollout, or the most recent one. A promotion applies to the percentage that the input
+   * says was seen, or else to the ledger's: two operators who both saw 10 % do not promote by two steps.
    * @throws {InvalidInputError} names the field and the limit
-   * @throws {TemporalUnreachableError} not for a rollback
+   * @throws {TemporalUnreachableError} except for a rollback
    */
   async command(
     name: string | undefined,
@@ -93,7 +93,7 @@ export class RolloutOperator {
     }
   }
 
-  /** How the named rollout stands, or the most recent one; also while Temporal is away. */
+  /** The current state of the named rollout, or the most recent one; works without Temporal, too. */
   async view(name: string | undefined): Promise<RolloutView> {
     const known = await findRollout(this.rollouts, name);
     const workflow = await livenessOf(await this.clientIfAny(), known.spec.name);
@@ -116,12 +116,12 @@ export class RolloutOperator {
   }
 
   private async rollBack(name: string, input: RolloutCommandInput): Promise<RollbackAnswer> {
-    // Whatever keeps Temporal from answering: users must not wait for it.
+    // Whatever the reason, users must not wait for Temporal.
     const client = await this.client(rollbackConnectTimeoutMs).catch(() => null);
     return client === null ? rollBackInLedger(this.rollouts, name, input) : client.rollBack(name, input, this.rollouts);
   }
 
-  /** The same for all calls; a connection that failed is tried again by the next call. */
+  /** Shared by all calls; a failed connection is retried by the next call. */
   private client(connectTimeoutMs?: number): Promise<RolloutClient> {
     this.connecting ??= this.connect(connectTimeoutMs).catch((error: unknown) => {
       this.connecting = undefined;
@@ -140,14 +140,14 @@ export class RolloutOperator {
 }
 
 /**
- * Opens the ledger that the service's workers use, found as they find it; to be closed.
- * @throws {SettingsError} and when there is no ledger yet
+ * Opens the ledger that the service's workers use, with the same settings. The caller must close the operator.
+ * @throws {SettingsError}, or an error if there is no ledger yet
  */
 export function openOperator(options: LoadSettingsOptions = {}): Promise<RolloutOperator> {
   return operatorWith(loadSettings({ callsProviders: false, ...options }));
 }
 
-/** Opens what an operator needs for one piece of work. @throws when there is no ledger yet, as there is no rollout then */
+/** Runs `work` with an operator and closes it. @throws if there is no ledger yet, and so no rollout */
 export async function withOperator<T>(work: (operator: RolloutOperator, settings: Settings) => Promise<T>): Promise<T> {
   const settings = loadSettings();
   const operator = await operatorWith(settings);
@@ -161,7 +161,7 @@ export async function withOperator<T>(work: (operator: RolloutOperator, settings
 async function operatorWith(settings: Settings): Promise<RolloutOperator> {
   const ledger = await openLedgerIfAny(settings, (database): never => {
     throw new Error(
-      `There is no ledger yet in ${database}, and no rollout. \`bellwether up\` or a worker makes it; set BELLWETHER_DATA_DIR or DATABASE_URL if it is elsewhere.`,
+      `There is no ledger yet in ${database}, so there is no rollout. \`bellwether up\` or a worker creates it; set BELLWETHER_DATA_DIR or DATABASE_URL if it is elsewhere.`,
     );
   });
   return new RolloutOperator(ledger, async (connectTimeoutMs) => {

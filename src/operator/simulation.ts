@@ -5,7 +5,7 @@ import { seededRandom } from '../domain/random';
 import { defaultRolloutGates, type RolloutPlanName, rolloutPlans } from '../domain/rollout/plans';
 import { type SimulatedRollout, simulateRollout, type SimulationOptions } from '../domain/rollout/simulate';
 
-/** A plan with the default gates, as far as a simulation has what they look at: its arms are equally fast and cost nothing. */
+/** A plan with the default gates except latency and cost: simulated arms are equally fast and cost nothing. */
 export function simulatedSpec(plan: RolloutPlanName, intervalMs: number): RolloutSpec {
   const { steps, warmMs } = rolloutPlans[plan];
   return {
@@ -22,12 +22,12 @@ export function simulatedSpec(plan: RolloutPlanName, intervalMs: number): Rollou
   };
 }
 
-/** So long may a stretch of runs keep everything else waiting: the bar moves, and Ctrl-C works. */
+/** How long runs may block the event loop, so that the progress bar moves and Ctrl-C works. */
 const stretchMs = 50;
 
 /**
  * Many runs from one seed. They share one sequence of random numbers: sequences of several seeds could overlap, and the
- * runs would no longer be independent. `onProgress` is told the share of runs that are done.
+ * runs would no longer be independent. `onProgress` receives the share of finished runs.
  */
 export async function simulateRuns(
   options: SimulationOptions,
@@ -48,14 +48,14 @@ export async function simulateRuns(
   return summariseRuns(outcomes);
 }
 
-/** What many runs under the same conditions came to. Shares are of all runs, 0 to 1. */
+/** The results of many runs under the same conditions. Shares are of all runs, 0 to 1. */
 export interface SimulationSummary {
   readonly runs: number;
   readonly promoted: number;
   readonly rolledBack: number;
   readonly held: number;
   readonly late: number;
-  /** Left the first step upwards, whatever came of it. */
+  /** Advanced past the first step, whatever happened later. */
   readonly everAdvanced: number;
   /** Of the runs that were promoted: milliseconds from the start to all traffic; null when none was. */
   readonly promotedAfterMedianMs: number | null;

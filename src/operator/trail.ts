@@ -3,14 +3,14 @@ import type { AuditRow, Rollouts } from '../contract/rollout-ledger';
 import { entryOf } from '../domain/rollout/verify';
 import { isoTime } from './view';
 
-/** A rollout as the audit trail tells it: works whatever has become of its workflow. */
+/** A rollout as the audit trail records it, whatever the state of its workflow. */
 export interface KnownRollout {
   readonly spec: RolloutSpec;
   readonly state: RolloutState;
   readonly last: RolloutEntry;
 }
 
-/** One decision of the trail, with the state that it was taken in. */
+/** One decision of the trail, with the state before it. */
 export interface TrailEntry extends RolloutEntry {
   readonly row: AuditRow;
   /** Null before the first. */
@@ -55,7 +55,7 @@ export function trailEntryAsJson({ row, before, decision, command }: TrailEntry)
   };
 }
 
-/** One line of the list of rollouts, in the words of the JSON that scripts get. */
+/** One row of the list of rollouts, with the field names of the JSON output. */
 export interface ListedRollout {
   readonly rollout: string;
   readonly from: string;
@@ -67,7 +67,7 @@ export interface ListedRollout {
   readonly started_by: string;
 }
 
-/** All that ever began, oldest first. */
+/** All rollouts that ever started, oldest first. */
 export async function listRollouts(rollouts: Rollouts): Promise<readonly ListedRollout[]> {
   const listed = new Map<string, { readonly first: RolloutEntry; readonly last: RolloutEntry }>();
   for (const row of await rollouts.auditTrail()) {
@@ -88,7 +88,7 @@ export async function listRollouts(rollouts: Rollouts): Promise<readonly ListedR
 
 function noRolloutYet(): Error {
   return new Error(
-    'There is no rollout in this ledger. `bellwether rollout start` begins one, with a worker running; set BELLWETHER_DATA_DIR or DATABASE_URL if its ledger is elsewhere.',
+    'There is no rollout in this ledger. Start one with `bellwether rollout start` while a worker is running; set BELLWETHER_DATA_DIR or DATABASE_URL if its ledger is elsewhere.',
   );
 }
 

@@ -15,25 +15,25 @@ import { cleanRequestsToGo, measure, requestsOf } from '../domain/rollout/eviden
 import { successInterval } from '../domain/rollout/migration-report';
 import { toUsd } from '../domain/turn/prices';
 
-/** Whether a workflow stands behind a rollout; `unreachable` when Temporal does not answer. */
+/** The state of a rollout's workflow; `unreachable` if Temporal does not answer. */
 export type Liveness = Awaited<ReturnType<RolloutClient['execution']>> | 'unreachable';
 
-/** Long enough for a share to mean something, short enough to be now. */
+/** Long enough for a meaningful share, short enough to be current. */
 const trafficWindowMs = 5 * 60 * 1000;
 
-/** What is true of a rollout now, whatever its own record says. */
+/** The current state of a rollout, as observed and not only as recorded. */
 export interface RolloutView {
   readonly atMs: number;
   readonly spec: RolloutSpec;
   readonly state: RolloutState;
-  /** The row that routes turns; another rollout's when that has begun since. */
+  /** The split that routes turns; another rollout's if that has started since. */
   readonly split: TrafficSplit | null;
-  /** Turns of the last minutes, though not from before this split, by arm. */
+  /** Turns of the last few minutes by arm, but none from before this split. */
   readonly traffic: readonly ObservedTraffic[];
   readonly trafficSinceMs: number;
-  /** Of this bake, read now; null when the rollout has ended. */
+  /** Of this bake, read now; null if the rollout has ended. */
   readonly evidence: Evidence | null;
-  /** What an analysis now would come to; null when the rollout has ended. */
+  /** What an analysis would decide now; null if the rollout has ended. */
   readonly outlook: RolloutDecision | null;
   readonly workflow: Liveness;
 }
@@ -71,14 +71,14 @@ function readEvidence(rollouts: Rollouts, spec: RolloutSpec, state: RolloutState
   return rollouts.evidence({ rollout, bake, baselineArm, canaryArm, maxRequestsPerUser, maxLatencyPercent, atMs });
 }
 
-/** Whether turns are routed as this rollout says; a sentence when they are not. */
+/** A sentence if turns are not routed as this rollout says; null if they are. */
 export function routingProblem({ spec, state, split }: Pick<RolloutView, 'spec' | 'state' | 'split'>): string | null {
   if (split === null) return 'No split is set: turns go to the default arm.';
   if (split.rollout !== spec.name) {
-    return `Rollout ${split.rollout} has taken over since: it routes turns now, with ${split.percent}% on ${split.canaryArm}.`;
+    return `Rollout ${split.rollout} has taken over and now routes turns, with ${split.percent}% on ${split.canaryArm}.`;
   }
   if (split.percent === state.percent) return null;
-  return `The split that routes turns says ${split.percent}%, the audit trail ${state.percent}%: somebody has changed it by hand.`;
+  return `The split that routes turns says ${split.percent}%, the audit trail ${state.percent}%: it was changed by hand.`;
 }
 
 /** Share of the recent turns that the canary arm got; null without turns. */

@@ -5,13 +5,13 @@ import type { Rollouts } from '../contract/rollout-ledger';
 import { findRollout } from './trail';
 import { type Liveness, livenessOf, readView, type RolloutView } from './view';
 
-/** Why a watch is over. `needs-operator`: paused or held, or nothing stands behind the rollout any more. */
+/** Why a watch ended. `needs-operator`: the rollout is paused, held or abandoned. */
 export type WatchEnd = 'promoted' | 'rolled-back' | 'needs-operator' | 'timed-out' | 'interrupted';
 
 export interface WatchOptions {
   /** Called about once a second. */
   readonly onView: (view: RolloutView) => void;
-  /** Goes on while the rollout is paused or held. */
+  /** Whether to keep watching while the rollout is paused or held. Default: false. */
   readonly waitsForOperator?: boolean;
   /** Default: as long as it takes. */
   readonly timeoutMs?: number | undefined;
@@ -61,14 +61,14 @@ const endOfPhase: Readonly<Record<RolloutPhase, WatchEnd | null>> = {
   RolledBack: 'rolled-back',
 };
 
-/** What a watch ends with; null when it goes on. */
+/** How a watch ends; null if it continues. */
 export function watchEnd(
   { state, workflow, split, spec }: Pick<RolloutView, 'state' | 'workflow' | 'split' | 'spec'>,
   waitsForOperator: boolean,
 ): WatchEnd | null {
   const end = endOfPhase[state.phase];
   if (state.endedAtMs !== null) return end;
-  // Without its workflow, or with another rollout in its place, nothing will happen any more.
+  // Without its workflow, or with another rollout in its place, nothing more will happen.
   const isAbandoned = (workflow !== 'running' && workflow !== 'unreachable') || split?.rollout !== spec.name;
   if (isAbandoned) return 'needs-operator';
   return waitsForOperator && end === 'needs-operator' ? null : end;

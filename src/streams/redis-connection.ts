@@ -10,7 +10,7 @@ export interface StreamLogger {
 /** Redis responds within a millisecond. A connection that is silent for this long hangs, and is replaced. */
 export const responseTimeoutMs = 5_000;
 
-/** A working Redis closes the connection within milliseconds, and nobody is waiting for anything that this cuts off. */
+/** A working Redis closes the connection within milliseconds, and this cuts off nothing that is still needed. */
 const disconnectTimeoutMs = 200;
 
 /**

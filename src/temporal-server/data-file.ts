@@ -7,19 +7,19 @@ import { z } from 'zod';
 import { makePrivateDirectory } from '../platform/private-directory';
 import { tryLockFile } from './file-lock';
 
-/** A left-over server stops within a second; after this it is killed. */
+/** A leftover server stops within a second; after this timeout it is killed. */
 const leftOverStopTimeoutMs = 10_000;
 const pollIntervalMs = 50;
 
 const runningServer = z.object({ pid: z.number(), address: z.string() });
 type RunningServer = z.infer<typeof runningServer>;
 
-/** Where the embedded server keeps everything that turns are doing. */
+/** The embedded server's database, which holds the state of all turns. */
 export function embeddedDataFile(dataDirectory: string): string {
   return join(dataDirectory, 'temporal.db');
 }
 
-/** `host:port` of the server that `up` runs on this data directory, for the commands beside it. */
+/** `host:port` of the server that `up` runs on this data directory, for other commands. */
 export function embeddedServerAddress(dataDirectory: string): string | undefined {
   return readRunningServer(`${embeddedDataFile(dataDirectory)}.server.json`)?.address;
 }
@@ -32,7 +32,7 @@ export interface DataFileClaim {
   release(): void;
 }
 
-/** Somebody else runs a server on this file. */
+/** Another process runs a server on this file. */
 export class DataFileInUseError extends Error {
   override readonly name = 'DataFileInUseError';
 
@@ -47,8 +47,8 @@ export class DataFileInUseError extends Error {
 }
 
 /**
- * Makes sure that only one server runs on the file, which SQLite alone would not refuse. A server whose owner died
- * without stopping it is stopped; a file whose very first start was cut off has half a schema and is removed.
+ * Ensures that only one server uses the file; SQLite alone would allow several. Stops a server whose owner died, and
+ * removes a file whose first start was interrupted, because its schema is incomplete.
  */
 export async function claimDataFile(dataFile: string, log?: (message: string) => void): Promise<DataFileClaim> {
   if (/[?#%]/.test(dataFile)) {
@@ -73,7 +73,7 @@ export async function claimDataFile(dataFile: string, log?: (message: string) =>
   }
   return {
     recordServer({ pid, address }) {
-      // By a rename, so that no reader ever sees a half of it.
+      // Renamed into place, so that no reader sees a partial file.
       writeFileSync(`${serverFile}.new`, JSON.stringify({ pid, address }));
       renameSync(`${serverFile}.new`, serverFile);
     },
@@ -87,7 +87,7 @@ export async function claimDataFile(dataFile: string, log?: (message: string) =>
   };
 }
 
-/** The server that was last started on the file; it may have died since, without its owner. */
+/** The server last started on the file; it may have died since. */
 function readRunningServer(serverFile: string): RunningServer | undefined {
   return existsSync(serverFile) ? runningServer.parse(JSON.parse(readFileSync(serverFile, 'utf8'))) : undefined;
 }
@@ -96,7 +96,7 @@ function removeDatabase(dataFile: string): void {
   for (const suffix of ['', '-wal', '-shm', '-journal']) rmSync(dataFile + suffix, { force: true });
 }
 
-/** By its command line, because a process id may have been given to another program since. */
+/** Checks the command line, because the process id may have been reused. */
 async function isServerOn(pid: number, dataFile: string): Promise<boolean> {
   return promisify(execFile)('ps', ['-ww', '-o', 'command=', '-p', String(pid)]).then(
     ({ stdout }) => stdout.includes('start-dev') && stdout.includes(dataFile),

@@ -4,9 +4,9 @@ import { closeSync, fstatSync, openSync, readSync, renameSync, statSync } from '
 import { Socket } from 'node:net';
 import { homedir, tmpdir } from 'node:os';
 
-/** It stops within a second; one that does not is stuck and is killed, which its data survives. */
+/** A server stops within a second. One that does not is stuck and is killed; its data survives that. */
 const stopTimeoutMs = 10_000;
-/** Of the log, for an error message. */
+/** How much of the log is read for an error message. */
 const tailBytes = 8 * 1024;
 
 interface DevServerExit {
@@ -18,13 +18,13 @@ export interface DevServerProcess {
   readonly pid: number;
   /** Resolves when the process is gone, for whatever reason. */
   readonly exited: Promise<DevServerExit>;
-  /** Stops it cleanly, with SIGKILL when it is stuck. */
+  /** Stops it cleanly, or with SIGKILL if it is stuck. */
   stop(): Promise<void>;
   /** SIGKILL, for tests and demonstrations of a crash. */
   kill(): Promise<void>;
 }
 
-/** Starts the program in a process group of its own, its output going to the log file. */
+/** Starts the program in its own process group and writes its output to the log file. */
 export async function spawnDevServer(
   binary: string,
   programArguments: readonly string[],
@@ -34,7 +34,7 @@ export async function spawnDevServer(
   const child = spawn(binary, programArguments, {
     detached: true,
     stdio: ['ignore', logDescriptor, logDescriptor],
-    // Not our own environment: it holds keys, and TEMPORAL_* settings that are not meant for this server.
+    // Not our own environment: it contains keys, and TEMPORAL_* settings that are not meant for this server.
     env: { HOME: homedir(), TMPDIR: tmpdir() },
   });
   closeSync(logDescriptor);
@@ -65,8 +65,8 @@ export async function spawnDevServer(
 }
 
 /**
- * A shell that waits for the end of its input, which is ours: however this process ends (SIGKILL too), the server is told
- * to stop and is not left behind.
+ * Starts a shell that waits for the end of its input, a pipe from this process. However this process ends, even by
+ * SIGKILL, the shell then stops the server.
  */
 function stopWhenWeEnd(pid: number): ChildProcess {
   const watcher = spawn('sh', ['-c', `read -r _; kill -TERM ${pid}`], {
@@ -78,7 +78,7 @@ function stopWhenWeEnd(pid: number): ChildProcess {
   return watcher;
 }
 
-/** Opens the log for a new run; the log of the run before stays beside it as `….previous`. Returns a file descriptor. */
+/** Opens the log for a new run and returns its file descriptor. Keeps the previous run's log as `….previous`. */
 function openRunLog(path: string): number {
   if ((statSync(path, { throwIfNoEntry: false })?.size ?? 0) > 0) renameSync(path, `${path}.previous`);
   return openSync(path, 'w');

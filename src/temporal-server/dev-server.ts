@@ -8,67 +8,70 @@ import { lastLogLines, spawnDevServer, type DevServerProcess } from './dev-serve
 import { waitUntilReady } from './namespace';
 import { assertPortFree, findFreePort, findHiddenAddress } from './ports';
 
-/** Starts when somebody takes the port that we chose before the server listens on it: once is rare, three times is no accident. */
+/** How often to start if another program takes the chosen port first: once is rare, three times is no accident. */
 const maxStarts = 3;
 
-/** What makes the dev server fast; `npm run bench -- server` measures what each is worth. */
+/** Settings that make the dev server fast; `npm run bench -- server` measures the effect of each. */
 export const devServerTuning: readonly string[] = [
   // A commit is one append to the log instead of a rewritten file and a journal.
   '--sqlite-pragma=journal_mode=wal',
-  // The queue that hands tasks to workers polls the database at 20 a second as it comes: a turn waits for that poll.
+  // By default, the queue that hands tasks to workers polls the database 20 times a second, and a turn waits for that
+  // poll.
   '--dynamic-config-value=history.transferProcessorMaxPollRPS=5000',
 ];
 
 /**
- * The server opens an HTTP API at a port of its own choice. It cannot be kept from listening there, and it answers a web
- * page as it answers anybody. We speak gRPC, which no page can.
+ * The server opens an HTTP API on a port of its own choice. That cannot be turned off, and the API answers any web
+ * page. We use gRPC, which web pages cannot.
  */
 const closedHttpApi: readonly string[] = [
-  // No `Host` may hold a slash, so every request is refused.
+  // A `Host` never contains a slash, so every request is refused.
   '--dynamic-config-value=frontend.httpAllowedHosts=["/"]',
-  // Nexus has routes at the same port that this list does not cover. Server 1.32 ignores the setting: there, an order waits
-  // for a worker that serves Nexus, of which there is none.
+  // Nexus has routes on the same port that this list does not cover. Server 1.32 ignores the setting; there, a Nexus
+  // request waits for a Nexus worker, and there is none.
   '--dynamic-config-value=system.enableNexus=false',
 ];
 
 export interface DevServerOptions {
   /** The `temporal` program. */
   readonly binary: string;
-  /** Undefined: in memory, gone when the server stops. */
+  /** Undefined: in memory, lost when the server stops. */
   readonly dataFile: string | undefined;
   readonly namespace: string;
   /** Default 127.0.0.1. */
   readonly ip?: string;
   /** 0, the default: any free port. */
   readonly port?: number;
-  /** With Temporal's UI, at a hidden address. Default: false. */
+  /** Whether to run Temporal's UI, at a hidden address. Default: false. */
   readonly ui?: boolean;
   /** Names, registered as Keyword. */
   readonly searchAttributes: readonly string[];
-  /** Further arguments. Default: what makes it fast. */
+  /** Further arguments. Default: `devServerTuning`. */
   readonly tuning?: readonly string[];
-  /** Default: `temporal-server.log` beside the data file; in memory, a temporary file that goes with the server. */
+  /**
+   * Default: `temporal-server.log` beside the data file; in memory, a temporary file that is removed with the server.
+   */
   readonly logFile?: string;
-  /** Told what is out of the ordinary. */
+  /** Receives messages about unusual events. */
   readonly log?: (message: string) => void;
 }
 
 export interface DevServer extends DevServerProcess {
   /** `host:port` for clients and workers. */
   readonly address: string;
-  /** Where the UI listens, for the guard in front of it. Undefined when none was asked for, or it cannot be hidden here. */
+  /** Where the UI listens, for the guard in front of it. Undefined without a UI, or where it cannot be hidden. */
   readonly hiddenUiUrl: string | undefined;
   readonly logFile: string;
 }
 
-/** The server did not come up. The message carries the last lines of its log. */
+/** The server did not start. The message contains the last lines of its log. */
 class DevServerStartError extends Error {
   override readonly name = 'DevServerStartError';
 }
 
 /**
- * Starts Temporal's development server and returns once it can be used. It runs in a process group of its own, so that a
- * Ctrl-C at the terminal reaches only our process, which stops it after its worker has drained.
+ * Starts Temporal's development server and returns once it is ready. It runs in its own process group, so that Ctrl-C
+ * at the terminal reaches only our process, which stops the server after its worker has drained.
  * @throws DataFileInUseError when another process runs a server on the data file
  * @throws DevServerStartError
  */
@@ -86,7 +89,7 @@ export async function startDevServer(options: DevServerOptions): Promise<DevServ
         claim?.release();
         throw error;
       }
-      options.log?.('A free port was taken before the Temporal server could listen on it; starting with others.');
+      options.log?.('A free port was taken before the Temporal server could listen on it; trying other ports.');
     }
   }
 }
@@ -121,7 +124,7 @@ async function startOnce(options: DevServerOptions, claim: DataFileClaim | undef
   return { ...server, address, hiddenUiUrl, logFile };
 }
 
-/** A named port is tried first: whoever listens there could be taken for our server. */
+/** Checks a requested port first: a program that listens there could be mistaken for our server. */
 async function choosePort(ip: string, wanted: number): Promise<number> {
   if (wanted === 0) return findFreePort(ip);
   await assertPortFree(ip, wanted).catch((error: unknown) => {

@@ -15,8 +15,8 @@ export interface DownloadSource {
 }
 
 /**
- * Temporal's own mirror of the CLI's GitHub releases. The checksums are those of the release as other projects quote
- * them; an archive that does not match is refused, and the next way is taken.
+ * Temporal's own mirror of the CLI's GitHub releases. The checksums are the release's, as other projects publish them;
+ * an archive that does not match is rejected, and the next method is tried.
  */
 export const officialDownload: DownloadSource = {
   baseUrl: 'https://temporal.download',
@@ -28,17 +28,17 @@ export const officialDownload: DownloadSource = {
   },
 };
 
-/** Whoever is behind a firewall that drops packets should not wait long for the next way. */
+/** Behind a firewall that drops packets, users should not wait long for the next method. */
 const connectTimeoutMs = 5_000;
 /** The service looks the archive up before it answers. */
 const headersTimeoutMs = 20_000;
-/** A transfer that stands still this long will not go on. */
+/** A transfer that stalls for this long will not recover. */
 const bodyTimeoutMs = 30_000;
 
 /**
  * Downloads and unpacks the pinned CLI into `directory`, through the environment's proxy if it names one.
  * @returns the program's path
- * @throws Error that says in one line why it did not work
+ * @throws Error with a one-line reason
  */
 export async function downloadTemporal(options: {
   readonly source: DownloadSource;

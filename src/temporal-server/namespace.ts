@@ -5,18 +5,18 @@ import { temporal } from '@temporalio/proto';
 const { INDEXED_VALUE_TYPE_KEYWORD } = temporal.api.enums.v1.IndexedValueType;
 
 /**
- * A first start creates the schema, in under a second on a quiet machine. A server that fails ends, which is noticed at
- * once: only one that hangs is waited for so long.
+ * The first start creates the schema, in under a second on an idle machine. A server that fails exits, which is noticed
+ * at once; only one that hangs takes this long.
  */
 const readyTimeoutMs = 5 * 60_000;
-/** Short against the 0.4 s that a start takes; gRPC by itself waits a second before it connects again. */
+/** Short compared with the 0.4 s of a start; by default, gRPC waits a second before it reconnects. */
 const pollIntervalMs = 50;
-/** A server that listens but does not answer is asked again, and given twice as long: a busy machine may need it. */
+/** A server that listens but does not answer is asked again with twice the timeout: a busy machine may need it. */
 const firstRequestTimeoutMs = 5_000;
 
 /**
- * Returns when the server answers for the namespace and its search attributes can be used. A data file from an earlier
- * version may lack attributes: they are added. `signal` ends the wait, by throwing its reason.
+ * Returns when the namespace and its search attributes are ready. Adds attributes that a data file from an earlier
+ * version lacks. Aborting `signal` ends the wait and throws its reason.
  */
 export async function waitUntilReady(options: {
   readonly address: string;
@@ -57,7 +57,7 @@ async function prepareNamespace(connection: Connection, namespace: string, searc
   if (missing.length > 0) throw new Error(`search attributes are not registered yet: ${missing.join(', ')}`);
 }
 
-/** Names of those wanted that the namespace does not have yet. */
+/** The wanted search attributes that the namespace lacks. */
 export async function missingSearchAttributes(
   connection: Connection,
   namespace: string,
@@ -79,7 +79,7 @@ export async function addSearchAttributes(
   });
 }
 
-/** Registers what is missing. Returns the names that were added; may be called again at any time. */
+/** Registers the missing search attributes and returns their names. Safe to repeat. */
 export async function addMissingSearchAttributes(
   connection: Connection,
   namespace: string,

@@ -3,9 +3,10 @@ import { once } from 'node:events';
 import { connect, createServer } from 'node:net';
 
 /**
- * A TCP port that nobody listens on. One connection is made to it and closed from the listening side, which leaves the
- * port in TIME_WAIT: for about a minute the system gives it to no other `listen(0)`, while a server that names the port
- * (with SO_REUSEADDR, as Go's do) may still take it. So two processes that look for ports at once do not get the same.
+ * Finds a free TCP port. It accepts one connection on the port and closes it from the listening side, which leaves the
+ * port in TIME_WAIT: for about a minute the system assigns it to no other `listen(0)`, but a server that requests it by
+ * number (with SO_REUSEADDR, as Go does) can still use it. So two processes that search at the same time get different
+ * ports.
  */
 export async function findFreePort(host: string): Promise<number> {
   const server = createServer((socket) => socket.end());
@@ -20,7 +21,7 @@ export async function findFreePort(host: string): Promise<number> {
   return address.port;
 }
 
-/** @throws Error when somebody listens on the port, or nobody may */
+/** @throws Error if the port is in use or not permitted */
 export async function assertPortFree(host: string, port: number): Promise<void> {
   const server = createServer().listen(port, host);
   await once(server, 'listening');
@@ -29,13 +30,14 @@ export async function assertPortFree(host: string, port: number): Promise<void> 
 }
 
 /**
- * A loopback address and port that nobody finds by trying: Temporal's UI answers whoever reaches it, under any name of a
- * host, and can listen on TCP alone. Linux has all of 127.0.0.0/8. With the port that makes some 2^38 places, of which a
- * web page that scans from a browser gets through a few thousand in a second: about a year on average, and each start of the server chooses anew.
- * @returns undefined where 127.0.0.1 is the only such address, as on macOS: its ports are scanned in a minute
+ * A loopback address and port that cannot be found by scanning: Temporal's UI answers anyone who reaches it, under any
+ * host name, and can only listen on TCP. Linux has all of 127.0.0.0/8: with the port, about 2^38 combinations. A web
+ * page that scans a few thousand of them per second needs about a year on average, and every start of the server
+ * chooses a new one.
+ * @returns undefined where 127.0.0.1 is the only such address, as on macOS: its ports can be scanned in a minute
  */
 export async function findHiddenAddress(): Promise<{ readonly ip: string; readonly port: number } | undefined> {
-  // Not 127.0.x.y: what somebody set up by hand is there.
+  // Not 127.0.x.y, which users may have assigned by hand.
   const ip = `127.${randomInt(1, 255)}.${randomInt(0, 256)}.${randomInt(1, 255)}`;
   try {
     return { ip, port: await findFreePort(ip) };

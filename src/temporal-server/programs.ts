@@ -3,7 +3,7 @@ import { basename, delimiter, join } from 'node:path';
 import { errorMessage } from '../contract/failures';
 import type { ReportedTask, Reporter } from '../terminal/reporter';
 
-/** Names of the directories in which a download or a build is under way. */
+/** Prefix of directories with an unfinished download or build. */
 const unfinishedPrefix = 'unfinished-';
 
 /** The first executable file of that name in the directories of a PATH variable. */
@@ -26,19 +26,19 @@ export function isExecutableFile(file: string): boolean {
 }
 
 /**
- * Brings a program, or a directory with one, to `destination`: `make` puts it into a directory in `store`, `check` tries
- * it there, and one rename puts it in place, so that nobody ever sees a half of it. The caller holds the store's lock:
- * what is unfinished was left behind by a process that died, and is removed.
+ * Installs a program, or a directory with one, at `destination`: `make` puts it into a directory in `store`, `check`
+ * tests it there, and one rename moves it into place, so that no process sees a partial installation. The caller holds
+ * the store's lock, so anything unfinished was left by a process that died, and is removed.
  */
 export async function bringProgram<T>(options: {
   readonly title: string;
   /** On the same file system as the destination. */
   readonly store: string;
-  /** In a directory that exists. */
+  /** Its parent directory must exist. */
   readonly destination: string;
   readonly report: Reporter;
   readonly make: (directory: string, task: ReportedTask) => Promise<string>;
-  /** @throws Error when the program is not what was asked for */
+  /** @throws Error if the program is not the expected one */
   readonly check: (program: string) => Promise<T>;
 }): Promise<T> {
   const { title, store, destination, report, make, check } = options;

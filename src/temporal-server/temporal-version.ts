@@ -3,25 +3,28 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { isExecutableFile } from './programs';
 
-/** What `temporal --version` says of itself. A program built by `go install` names its own version 0.0.0-DEV. */
+/** The versions that `temporal --version` prints. A program built by `go install` reports 0.0.0-DEV as its own. */
 export interface TemporalVersion {
   readonly cli: string;
   readonly server: string;
 }
 
-/** The version that is brought when none is found. */
+/** The version that is installed if none is found. */
 export const pinnedVersion: TemporalVersion = { cli: '1.9.1', server: '1.32.0' };
 
 /** The last version that can be `go install`ed: the `go.mod` of later ones has a replace directive, which Go refuses. */
 export const goVersion: TemporalVersion = { cli: '1.5.1', server: '1.29.1' };
 
-/** Update-with-Start is on by default from this server on (CLI 1.4); an older one refuses a conversation's first message. */
+/**
+ * Update-with-Start is on by default from this server version on (CLI 1.4); older ones refuse a conversation's first
+ * message.
+ */
 export const minimumServerVersion = '1.28.0';
 
-/** It answers in 0.1 s; some systems check a new program's signature first, and a busy one takes its time. */
+/** Normally 0.1 s; some systems check a new program's signature first, and a busy machine is slow. */
 const versionTimeoutMs = 60_000;
 
-/** Where the cache keeps what was brought. */
+/** The cache's directory of Temporal programs. */
 export function temporalStore(cacheDirectory: string): string {
   return join(cacheDirectory, 'temporal');
 }
@@ -37,7 +40,7 @@ export function findInStore(store: string): string | undefined {
 
 /**
  * Runs `<program> --version`.
- * @throws Error when it cannot be run or is something else
+ * @throws Error if it cannot be run or is another program
  */
 async function readTemporalVersion(program: string): Promise<TemporalVersion> {
   const { stdout } = await promisify(execFile)(program, ['--version'], { timeout: versionTimeoutMs });
@@ -49,20 +52,20 @@ async function readTemporalVersion(program: string): Promise<TemporalVersion> {
   return { cli, server };
 }
 
-/** @throws Error when the program on the user's PATH, or an old cache, cannot do what we need */
+/** @throws Error if the program, from the user's PATH or an old cache, cannot be used */
 export async function readSupportedVersion(program: string): Promise<TemporalVersion> {
   const version = await readTemporalVersion(program);
   if (version.server.localeCompare(minimumServerVersion, 'en', { numeric: true }) < 0) {
-    throw new Error(`its server is ${version.server}, at least ${minimumServerVersion} (CLI 1.4) is needed`);
+    throw new Error(`its server is ${version.server}, but at least ${minimumServerVersion} (CLI 1.4) is needed`);
   }
   return version;
 }
 
-/** @throws Error when what was just brought is not what was asked for */
+/** @throws Error if a newly installed program has an unexpected version */
 export async function readExpectedVersion(program: string, expected: TemporalVersion): Promise<TemporalVersion> {
   const version = await readTemporalVersion(program);
   if (version.server !== expected.server) {
-    throw new Error(`it brought server ${version.server} instead of ${expected.server}`);
+    throw new Error(`it contains server ${version.server} instead of ${expected.server}`);
   }
   return version;
 }

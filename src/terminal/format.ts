@@ -45,21 +45,21 @@ export function formatCount(count: number): string {
   return Math.round(count).toLocaleString('en-US');
 }
 
-/** What an operator wrote, as one line without control characters: it must not steer anybody's terminal. */
+/** An operator's text as one line without control characters, so that it cannot control anyone's terminal. */
 export function oneLine(text: string): string {
   return text.replaceAll(/\p{Cc}+/gu, ' ');
 }
 
 /**
- * Broken into lines that take at most `width` columns of a terminal, each after `indent`: between words, and within a word
- * that is longer than a line, as Chinese and Japanese sentences are.
+ * Breaks text into lines of at most `width` terminal columns, each starting with `indent`: between words, and inside
+ * words that are longer than a line, such as Chinese and Japanese sentences.
  */
 export function wrapWords(text: string, width: number, indent: string, firstIndent = indent): readonly string[] {
   const lines = wrapAnsi(oneLine(text), Math.max(1, width - indent.length), { hard: true }).split('\n');
   return lines.map((line, index) => (index === 0 ? firstIndent : indent) + line);
 }
 
-/** As much of a line as fits into `columns` of a terminal. */
+/** Cuts a line to `columns` terminal columns. */
 export function cutLine(line: string, columns: number): string {
   const fitting = (width: number): string => {
     const [first = ''] = wrapAnsi(line, Math.max(1, width), { hard: true, trim: false, wordWrap: false }).split('\n');
@@ -68,7 +68,7 @@ export function cutLine(line: string, columns: number): string {
   return fitting(columns) === line ? line : `${fitting(columns - 1)}…`;
 }
 
-/** One line that says who answered and what it took. */
+/** One line: who answered, how long it took and what it cost. */
 export function footer(reply: ChatReply): string {
   const parts = [
     reply.model ? `${reply.provider} (${reply.model})` : reply.provider,

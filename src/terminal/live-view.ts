@@ -1,4 +1,4 @@
-/** What a view needs of a terminal. */
+/** The parts of a terminal that a view needs. */
 export interface Terminal {
   readonly rows?: number;
   write(text: string): unknown;
@@ -6,17 +6,16 @@ export interface Terminal {
 
 const hideCursor = '\u001B[?25l';
 const showCursor = '\u001B[?25h';
-// The terminal cuts lines that are too long, by its own idea of each character's width: wrapped ones would be more than
-// were counted.
+// The terminal cuts long lines by its own character widths; wrapped lines would break the line count.
 const noWrap = '\u001B[?7l';
 const wrap = '\u001B[?7h';
 const eraseToEndOfLine = '\u001B[K';
 const eraseBelow = '\u001B[J';
 
-/** Where a terminal does not say, or says 0, as some do. */
+/** For terminals that do not report their size, or report 0. */
 const usualRows = 24;
 
-/** Lines that are drawn over again in place: each time in one write, over what is there, so that nothing flickers. */
+/** Redraws lines in place, in one write over the old ones, so that nothing flickers. */
 export class LiveView {
   private drawnLines = 0;
 
@@ -31,7 +30,7 @@ export class LiveView {
     this.drawnLines = fitting.length;
   }
 
-  /** Leaves the last drawing where it is and gives the cursor back. */
+  /** Leaves the last drawing in place and restores the cursor. */
   end(): void {
     this.terminal.write(`${wrap}${showCursor}`);
   }

@@ -1,24 +1,24 @@
 import { createSpinner } from 'nanospinner';
 import { cutLine } from './format';
 
-/** Tells a person what takes long. */
+/** Tells the user about tasks that take long. */
 export interface Reporter {
-  /** Something that can take a while begins: "Downloading Temporal". */
+  /** Reports the start of a task that may take a while: "Downloading Temporal". */
   begin(task: string): ReportedTask;
   note(message: string): void;
 }
 
 export interface ReportedTask {
-  /** What is being done right now: a percentage, a package's name. */
+  /** The current detail: a percentage, a package's name. */
   progress(detail: string): void;
   succeed(message: string): void;
   fail(message: string): void;
 }
 
-/** One line every 15 s says that it goes on without filling a build log. */
+/** One line every 15 s shows progress without filling a build log. */
 const plainIntervalMs = 15_000;
 
-/** A spinner on a terminal, calm lines in a pipe. Pass standard error: standard output belongs to the command's result. */
+/** A spinner on a terminal, plain lines in a pipe. Pass standard error: standard output is for the command's result. */
 export function createReporter(stream: NodeJS.WriteStream, intervalMs = plainIntervalMs): Reporter {
   return {
     begin: (task) => (stream.isTTY ? beginSpinner(stream, task) : beginPlain(stream, task, intervalMs)),
@@ -26,7 +26,7 @@ export function createReporter(stream: NodeJS.WriteStream, intervalMs = plainInt
   };
 }
 
-/** For callers who want to hear nothing. */
+/** Reports nothing. */
 export const silentReporter: Reporter = {
   begin: () => ({ progress() {}, succeed() {}, fail() {} }),
   note() {},
@@ -74,7 +74,7 @@ function startClock(): () => string {
   };
 }
 
-/** One line, cut to the terminal's width so that the spinner, which stands before it, can overwrite it. */
+/** One line, cut to the terminal's width so that the spinner in front of it can overwrite it. */
 function describe(task: string, elapsed: string, detail: string, columns?: number): string {
   return cutLine(`${task} (${elapsed})${detail === '' ? '' : `: ${detail}`}`, (columns || Infinity) - 4);
 }

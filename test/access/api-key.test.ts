@@ -23,7 +23,7 @@ describe('an API key', () => {
   test.each([
     ['nothing', ''],
     ['another service’s key', 'sk-proj-0123456789'],
-    ['a cut one', text.slice(0, -1)],
+    ['a truncated one', text.slice(0, -1)],
     ['a longer one', `${text}a`],
     ['one with a line break', `${text}\n`],
     ['one with a space before it', ` ${text}`],

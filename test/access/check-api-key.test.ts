@@ -25,7 +25,7 @@ async function createdKey(over: Partial<NewApiKey> = {}): Promise<{ readonly id:
 }
 
 describe('checking an API key', () => {
-  test('admits a key and says whose it is, without its secret', async () => {
+  test('accepts a valid key and returns its details without the secret', async () => {
     const { id, text } = await createdKey({ dayNanoUsd: 5 });
     const { secretHash: _secretHash, ...key } = newKey(id, { dayNanoUsd: 5 });
     expect(await checkApiKey(ledger.keys, text, noonMs)).toEqual({ kind: 'valid', key: { ...key, revokedAtMs: null } });

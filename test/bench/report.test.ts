@@ -42,7 +42,7 @@ test('a missed aim is reported as missed', () => {
 test('a second call of a turn breaks a promise only for designs that make this promise', () => {
   const rows = [row({ extraCalls: 2 }), row({ way: 'textbook', extraCalls: 3 })];
   const { broken } = findProblems(rows, new Set(['send']));
-  expect(broken).toEqual([expect.stringContaining('2 calls more than the 100 turns')]);
+  expect(broken).toEqual([expect.stringContaining('2 more calls than the 100 turns')]);
 });
 
 test('idle workers that use CPU put the figures in doubt', () => {

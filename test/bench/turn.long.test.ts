@@ -17,7 +17,7 @@ const testTimeMs = 180_000;
 jest.setTimeout(testTimeMs);
 
 test('the turn benchmark measures every design at every number of callers and counts real histories', async () => {
-  // The turns are the limit: so many seconds are never reached.
+  // The number of turns is the limit: this time is never reached.
   const limit = ['--turns', '3', '--seconds', '600', '--rounds', '1'];
   const flags = [...limit, '--callers', '1,2', '--latency', '1', '--json'];
   const program = startTypescript('../bench/main.ts', 'turn', ...flags);
@@ -43,9 +43,9 @@ test('the turn benchmark measures every design at every number of callers and co
 });
 
 /**
- * A process that is held up for the 8 s after which a workflow task tells that it lives adds tasks to a history, each of three
- * events, and in the warm-up it leaves fewer turns to share a start. So more than the figures is possible, as far as the
- * test's time and its three turns go; less never is.
+ * If a process is delayed for 8 s, after which a workflow task sends a heartbeat, the history gets extra tasks of three
+ * events each; in the warm-up, fewer turns then share a start. So the figures may be higher, as far as the test's time
+ * and its three turns allow, but never lower.
  */
 function expectCounted(row: Row | undefined, events: number, actions: number): void {
   const mostTasksPerTurn = testTimeMs / 8_000 / 3;

@@ -22,7 +22,7 @@ afterAll(async () => {
 
 const messages = [{ role: 'user', content: 'Where is my order?' }] as const;
 
-test('a turn that starts in its worker’s process gets its first task with the answer to its start', async () => {
+test('a turn that starts in its worker’s process gets its first task with the response to its start', async () => {
   const turnId = unique('turn');
   await expect(client.complete({ turnId, messages })).resolves.toMatchObject({ turn_id: turnId, success: true });
 

@@ -15,19 +15,19 @@ import { eventually } from '../support/eventually';
 import { prepareService, type Service } from '../support/service';
 import { unique } from '../support/temporal';
 
-/** For a server that is there: half of what a test may take. */
+/** For a server that is already running: half of a test's time limit. */
 const patienceMs = 60_000;
 
 let service: Service;
 beforeAll(async () => {
-  // No worker runs: what is refused here is refused at the edge.
+  // No worker is running: whatever is refused here, the client refuses.
   service = await prepareService();
 });
 afterAll(() => service.stop());
 
 const bad: readonly [string, Partial<SendOptions>, string][] = [
   ['an empty message', { content: '' }, 'content must be a non-empty string'],
-  ['a message of blanks', { content: ' \n ' }, 'content must be a non-empty string'],
+  ['a message of whitespace', { content: ' \n ' }, 'content must be a non-empty string'],
   [
     'a message of 1 MB',
     { content: 'x'.repeat(1_048_576) },
@@ -104,7 +104,7 @@ test('a client that disconnects also stops waiting for queued turns of the sessi
 test('a message whose conversation ended before taking it starts a new conversation', async () => {
   const sessionId = unique('session');
   const reply = service.client.send({ sessionId, content: 'Hello' });
-  // Without a worker the message stays what the server has in hand and nobody has accepted.
+  // Without a worker, the server holds the message, but no workflow has accepted it.
   const conversation = service.temporal.workflow.getHandle(conversationWorkflowId(sessionId));
   await eventually('the conversation is open', async () => isOpen(conversation));
   const { runId } = await conversation.describe();
@@ -132,7 +132,7 @@ test('a missing namespace is reported at once', async () => {
   await client.disconnect();
 });
 
-/** Whether a workflow is there and runs. */
+/** Whether a workflow exists and is running. */
 async function isOpen(handle: WorkflowHandle): Promise<boolean> {
   try {
     return (await handle.describe()).status.name === 'RUNNING';

@@ -8,13 +8,13 @@ import { unhurriedRolloutSpec } from '../support/rollout-spec';
 
 const rollouts = eachTestWithRollouts();
 
-/** As Temporal answers when a worker stood still and its workflow task, with the update in it, was taken away. */
+/** Temporal's answer if a worker stalled and lost its workflow task, with the update in it. */
 function unprocessed(): WorkflowUpdateFailedError {
   const cause = ApplicationFailure.nonRetryable('Workflow Update was not processed.', 'UnprocessedUpdate');
   return new WorkflowUpdateFailedError('Workflow Update failed', cause);
 }
 
-/** An operator whose every other try ends so, the first among them; a workflow that was to be started has started. */
+/** An operator whose every other try fails like this, starting with the first; workflows start nevertheless. */
 function unluckyOperator(): RolloutClient {
   const { connection, options, workflow } = rollouts.service.temporal;
   let tries = 0;
@@ -79,11 +79,11 @@ describe('a rollback through the client', () => {
     });
   });
 
-  it('follows what the workflow decides at the same moment', async () => {
+  it('follows a decision that the workflow records at the same moment', async () => {
     const { rollouts: operator, ledger } = rollouts.service;
     const spec = unhurriedRolloutSpec();
     const workflow = await rollouts.begin(spec);
-    // Written by the workflow between the reading of its last row and the rollback's own.
+    // The workflow writes this between the rollback's reading of the last row and its own write.
     const meanwhile: Rollouts = Object.assign(Object.create(ledger.rollouts) as Rollouts, {
       record: async (...args: Parameters<Rollouts['record']>) => {
         meanwhile.record = (...again) => ledger.rollouts.record(...again);

@@ -60,7 +60,7 @@ test('one turn too many is refused without being sent, until one has ended', asy
   const answers = turns.map(({ turn }) => queues.answer(turn));
   const refused = heldTurn();
   await expect(queues.answer(refused.turn)).rejects.toThrow(QueueFullError);
-  await expect(queues.answer(refused.turn)).rejects.toThrow('Session s has 8 unfinished turns, the limit is 8.');
+  await expect(queues.answer(refused.turn)).rejects.toThrow('Session s has 8 unfinished turns; the limit is 8.');
   turns[0]!.answer('1');
   await answers[0];
   await settled();
@@ -136,7 +136,7 @@ test('a turn sent again while unfinished takes no new place: it waits until it i
   await Promise.all(answers);
 });
 
-test('a turn sent again after it was given up before sending is sent in its turn', async () => {
+test('a turn that gave up before it was sent is queued like any other when it is sent again', async () => {
   const queues = new SessionQueues();
   const [first, late] = [heldTurn(), heldTurn('s', 1)];
   const answered = queues.answer(first.turn);

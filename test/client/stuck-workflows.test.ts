@@ -16,9 +16,12 @@ import { eventually } from '../support/eventually';
 import { prepareService, type Service } from '../support/service';
 import { startOwnTemporal, unique } from '../support/temporal';
 
-/** Temporal's own ten would make the attempts take over a minute more; from the third on this server adds a second. */
+/**
+ * Temporal's default of ten would add over a minute to the attempts; from the third attempt on, this server adds a
+ * second.
+ */
 const shortTask = '1 second';
-/** For a worker that has to answer within it, on a machine that may stand still for some seconds. */
+/** For a worker that must answer in time, on a machine that may stall for some seconds. */
 const patientTask = '5 seconds';
 const patienceMs = 170_000;
 
@@ -85,7 +88,10 @@ test('a turn that no worker survives is ended and its caller is told; its sessio
   await startConversation(sessionId);
   const one = service.client.complete({ turnId, messages });
   const other = service.client.send({ sessionId, content: 'Hello' });
-  const ended = [expect(one).rejects.toThrow(TurnHopelessError), expect(other).rejects.toThrow(/no worker survived/)];
+  const ended = [
+    expect(one).rejects.toThrow(TurnHopelessError),
+    expect(other).rejects.toThrow(/no worker has survived/),
+  ];
   await Promise.all(ended);
   await expect(service.client.complete({ turnId, messages })).rejects.toThrow(TurnHopelessError);
 
@@ -104,7 +110,7 @@ test('before its first task, a worker ends what no worker survived, and nothing 
   const { taskQueue } = service.settings.temporal;
   const { stuck } = await listStuck(service.temporal, taskQueue);
   expect(stuck).toHaveLength(2);
-  // What the sweeps of workers do that died of it, until the one is left that ends it.
+  // Does what the sweeps of workers that died would have done, up to the last one, which ends it.
   const lostWhenAsked = async (): Promise<boolean> => {
     const found = await findStuck(service.temporal, hopelessId);
     if (found === null) return false;

@@ -93,7 +93,7 @@ test.each(others)('reusing a turn id with %s is refused, and does not return the
   expect(await callCount()).toBe(2);
 });
 
-test('the same request with another way of answering is the same turn', async () => {
+test('the same request with another delivery is the same turn', async () => {
   const request = { turnId: unique('turn'), sessionId: unique('session'), content: 'Where is my order?' };
   const first = await service.client.send({ ...request, modelOptions: { seed: 1, top_p: 1 } });
   const again = await service.client.send({ ...request, delivery: 'streamed', modelOptions: { top_p: 1, seed: 1 } });

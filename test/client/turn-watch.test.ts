@@ -71,8 +71,8 @@ test('an unknown turn is not found: without a session, in a session and in an un
   await expect(service.client.turn(turnId)).rejects.toMatchObject({ code: 'turn-not-found' });
 });
 
-test('a turn that outlasts its caller’s wait goes on, and a cancelled turn has failed', async () => {
-  // Every call: a turn whose first one is given up is answered by the next otherwise.
+test('a turn that outlasts its caller’s wait continues, and a cancelled turn has failed', async () => {
+  // Every call is silent: otherwise the next attempt would answer the turn.
   await service.simulator.setBehaviour('*', { alwaysFault: { kind: 'silence' } });
   const turnId = unique('turn');
   const answer = service.client.complete({ turnId, messages });

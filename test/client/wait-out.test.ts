@@ -5,7 +5,7 @@ class Lasting extends Error {}
 
 const isPassing = (error: unknown): boolean => error instanceof Passing;
 
-/** A call that fails with `faults` in turn, and then answers. */
+/** A call that fails with each of `faults` in order, and then answers. */
 function failing(...faults: readonly Error[]) {
   const left = [...faults];
   return jest.fn(async () => {
@@ -38,7 +38,7 @@ test('a permanent fault is thrown at once', async () => {
 
 test('the last fault is thrown if the next try would be after the deadline', async () => {
   const faults = [new Passing('first'), new Passing('second'), new Passing('third')];
-  // Tries begin after 0, 50 and 250 ms.
+  // Tries start after 0, 50 and 250 ms.
   expect(await ended(waitOut(failing(...faults), { isPassing, deadlineAtMs: Date.now() + 250 }))).toBe(faults[1]);
   expect(await ended(waitOut(failing(...faults), { isPassing, deadlineAtMs: Date.now() + 251 }))).toBe(faults[2]);
 });

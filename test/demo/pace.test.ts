@@ -6,14 +6,14 @@ test('72 hours take a minute on a machine that handles at least 250 turns a seco
   for (const turnsPerSecond of [250, 300, 1_000]) expect(planSeconds / compressionFor(turnsPerSecond)).toBe(60);
 });
 
-test('a slower machine gets the time for as many turns as decide elsewhere', () => {
+test('a slower machine gets enough time for the same number of turns', () => {
   for (const turnsPerSecond of [249, 100, 30, 5]) {
     const turns = (turnsPerSecond * planSeconds) / compressionFor(turnsPerSecond);
     expect(turns / (250 * 60)).toBeCloseTo(1, 1);
   }
 });
 
-/** As if every answer had taken that many times as long as usual. */
+/** As if every answer had taken this many times the usual time. */
 function paceAfter(slowdown: number, adjustments: number, pace = new Pace()): Pace {
   for (let adjustment = 0; adjustment < adjustments; adjustment += 1) {
     for (let answer = 0; answer < 10; answer += 1) pace.answered(slowdown);
@@ -22,7 +22,7 @@ function paceAfter(slowdown: number, adjustments: number, pace = new Pace()): Pa
   return pace;
 }
 
-test('users send less while answers are slow, but never nothing, and more again afterwards', () => {
+test('users send fewer turns while answers are slow, but never stop, and send more again afterwards', () => {
   const pace = paceAfter(10, 100);
   expect(pace).toMatchObject({ concurrentTurns: 8, concurrentWorkflows: 1 });
   paceAfter(1, 100, pace);

@@ -71,8 +71,8 @@ describe("Temporal's remote codec protocol", () => {
   test.each([
     ['no JSON', '{"payloads": ['],
     ['no payloads', {}],
-    ['payloads that are no list', { payloads: 'x' }],
-    ['payloads that are no objects', { payloads: ['x'] }],
+    ['payloads that are not a list', { payloads: 'x' }],
+    ['payloads that are not objects', { payloads: ['x'] }],
     ['metadata of another type', { payloads: [{ metadata: 'secret words' }] }],
     ['data of another type', { payloads: [{ data: { secret: 'words' } }] }],
   ])('%s gets 400 without quoting the body', async (_name, body) => {

@@ -57,7 +57,7 @@ describeOnEachDatabase('API keys in the ledger', (databases) => {
     expect(await ledger.keys.revoke('ccc', noonMs)).toBe(false);
   });
 
-  test.each(['dayNanoUsd', 'totalNanoUsd'])('cannot have a %s that is no amount of money', async (field) => {
+  test.each(['dayNanoUsd', 'totalNanoUsd'])('cannot have a %s that is not an amount of money', async (field) => {
     await expect(ledger.keys.create(newKey('aaa', { [field]: 0.5 }))).rejects.toThrow(`${field} is 0.5`);
   });
 });

@@ -11,14 +11,14 @@ import { startTypescript } from '../support/typescript-program';
 import type { RunTurns } from './programs/run-turns';
 import { admitRequest, newKey, settled, turnRecord, wideCaps } from './requests';
 
-/** Looks at a budget again and again while something runs; returns the highest spent + reserved it saw. */
+/** Reads a budget repeatedly while something runs; returns the highest spent + reserved that it saw. */
 async function highestWhile(
   database: TestDatabase,
   running: Promise<unknown>,
   scope = 'day:2026-11-23',
 ): Promise<number> {
   const ended = new AbortController();
-  // Whoever waits for it hears of its failure.
+  // Its failure is reported where it is awaited.
   const end = (): void => ended.abort();
   void running.then(end, end);
   let highest = 0;
@@ -64,7 +64,7 @@ describeOnEachDatabase('many concurrent callers', (databases) => {
     ['day', 'key:key/day:2026-11-23', { dayNanoUsd: 50 * 400 + 399 }],
   ])('admit exactly as many turns as the %s cap of their API key pays for', async (_title, scope, caps) => {
     await opened.ledger.keys.create(newKey('key', caps));
-    // Sessions and days are shared with turns of another key and with turns of none, so that their locks meet.
+    // Sessions and days are shared with turns of another key and turns without one, so that they compete for locks.
     const keyIds = ['key', 'key', 'key', 'unknown', null];
     const turns = Array.from({ length: 150 }, (_, index) => ({
       keyId: keyIds[index % keyIds.length]!,
@@ -75,7 +75,7 @@ describeOnEachDatabase('many concurrent callers', (databases) => {
       turns.map(async ({ turnId, ...over }, index) => {
         const admission = await ledgers[index % 3]!.admit(admitRequest(turnId, 400, over));
         if (admission.kind === 'refused') return `${over.keyId} refused by ${admission.scope}`;
-        // Half of them end at once, at the whole price, so that endings and reservations meet.
+        // Half of them end at once, at the full price, so that endings and reservations compete.
         if (index % 2 === 0) await ledgers[(index + 1) % 3]!.recordTurn(turnRecord(turnId, [settled(1, 400)]));
         return `${over.keyId} admitted`;
       }),
@@ -95,7 +95,7 @@ describeOnEachDatabase('many concurrent callers', (databases) => {
 
   test('of one turn get numbers 1 to n, with one attempt left open', async () => {
     const requests = Array.from({ length: 30 }, () => admitRequest('turn', 400));
-    // Each request is made twice, as after a lost answer.
+    // Each request is sent twice, as after a lost answer.
     const admissions = await Promise.all(
       [...requests, ...requests].map((request, index) => ledgers[index % 3]!.admit(request)),
     );
@@ -138,8 +138,8 @@ describeOnEachDatabase('many concurrent callers', (databases) => {
       costNanoUsd: count('admitted') * 500,
       reservedNanoUsd: 0,
     });
-    // A refusal means that less than a worst case was left beside what the other callers had reserved: what those gave
-    // back when they ended is still there, and nothing else.
+    // A refusal means that less than one worst case was left while other callers held reservations: what they released
+    // later is still available, and nothing else.
     expect(count('refused')).toBeGreaterThan(0);
     const othersMostNanoUsd = (3 * run.callers - 1) * (run.worstCaseNanoUsd - run.costNanoUsd);
     expect(totals.costNanoUsd).toBeGreaterThan(dayCapNanoUsd - run.worstCaseNanoUsd - othersMostNanoUsd);

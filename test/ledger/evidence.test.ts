@@ -21,7 +21,7 @@ const outcomes = [
 const callEnd = fc.record({
   outcome: fc.constantFrom(...outcomes),
   isUsageKnown: fc.boolean(),
-  // Few values, so that calls share them.
+  // Few values, so that calls share latencies.
   latencyMs: fc.constantFrom(0, 100, 101, 180, 420, 10_000),
   costNanoUsd: fc.integer({ min: 0, max: worstCaseNanoUsd }),
   promptTokens: fc.integer({ min: 0, max: 50 }),
@@ -34,7 +34,7 @@ const story = fc.record({
   bake: fc.constantFrom(1, 1, 2, null),
   isRefused: fc.integer({ min: 0, max: 9 }).map((number) => number === 0),
   startsAfterMs: fc.integer({ min: 0, max: 5 }),
-  /** Null: the call is open, or its process died when another one follows. */
+  /** Null: the call is open, or, if another one follows, its process died. */
   first: fc.option(callEnd),
   second: fc.option(callEnd),
   recorded: fc.constantFrom('answered', 'degraded', null),
@@ -65,7 +65,7 @@ function knownCall(target: string, startedAtMs: number, settlement: Settlement):
   return { ...known, costNanoUsd: costs[state], ...tokens };
 }
 
-/** Plays a turn on the ledger, and says what is to be known of it afterwards. */
+/** Plays a turn on the ledger, and returns what should be known of it afterwards. */
 async function play(ledger: Ledger, rollout: string, turnId: string, told: Story): Promise<KnownTurn> {
   const { arm, bake, first, second, recorded } = told;
   const startedAtMs = noonMs + told.startsAfterMs;
@@ -132,11 +132,11 @@ describeOnEachDatabase('evidence', (databases) => {
       maxRequestsPerUser: fc.integer({ min: 1, max: 4 }),
       maxLatencyPercent: fc.constantFrom(null, 50, 100, 110),
     });
-    // Many turns of few users, so that caps, ties and shared latencies occur in nearly every run.
+    // Many turns of few users, so that caps, ties and shared latencies occur in almost every run.
     const stories = fc.array(story, { minLength: 10, maxLength: 60, size: 'max' });
     const property = fc.asyncProperty(stories, asked, async (told, over) => {
       const rollout = `run ${(runs += 1)}`;
-      // Ids in another order than the turns were made, as ids are random.
+      // Ids in a different order than the turns, as real ids are random.
       const turns = await Promise.all(
         told.map((one, index) => play(ledger, rollout, `${rollout} ${(index * 7) % 61}`, one)),
       );
@@ -222,7 +222,7 @@ describeOnEachDatabase('evidence', (databases) => {
   });
 });
 
-/** Means are sums in another order: their last digits may differ. */
+/** Means are summed in a different order, so their last digits may differ. */
 function rounded(value: unknown): unknown {
   return JSON.parse(JSON.stringify(value, (_key, part: unknown) => (typeof part === 'number' ? round(part) : part)));
 }

@@ -25,7 +25,7 @@ describeOnEachDatabase('budgets of API keys', (databases) => {
 
   const today = 'key:abc/day:2026-11-23';
 
-  /** Spent and reserved by scope, of keys alone. */
+  /** Spent and reserved by scope, for keys only. */
   async function keyBudgets(): Promise<Record<string, readonly [number, number]>> {
     const rows = await database.query<{ scope: string; spent: string; reserved: string }>(
       "select scope, spent_nano_usd as spent, reserved_nano_usd as reserved from budgets where scope like 'key:%'",

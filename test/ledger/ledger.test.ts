@@ -254,7 +254,7 @@ describeOnEachDatabase('the ledger', (databases) => {
   });
 
   describe('recordTurn', () => {
-    test('ends the given attempts and adds up the turn', async () => {
+    test('ends the given attempts and returns the totals of the turn', async () => {
       await ledger.admit(admitRequest('turn', 400));
       await ledger.settleAttempt('turn', unconfirmed(1));
       await ledger.reserveAttempt(reserveRequest('turn', 250));
@@ -277,7 +277,7 @@ describeOnEachDatabase('the ledger', (databases) => {
       expect(await ledger.recordTurn(turnRecord('turn', [settled(1, 120)], { atMs: noonMs + 9_000 }))).toEqual(first);
     });
 
-    test('a reservation that was returned before any call is not an attempt', async () => {
+    test('a reservation that was released before any call is not an attempt', async () => {
       await ledger.admit(admitRequest('turn', 400));
       await ledger.settleAttempt('turn', { ...released(1), outcome: 'circuit-open' });
       await ledger.reserveAttempt(reserveRequest('turn', 400));
@@ -293,7 +293,7 @@ describeOnEachDatabase('the ledger', (databases) => {
       expect(await outcomeOf('turn')).toBe('answered');
     });
 
-    test('the remaining budget is of the day of the record, and latency is never negative', async () => {
+    test('the remaining budget is that of the day of recording, and latency is never negative', async () => {
       await ledger.admit(admitRequest('turn', 400));
       const nextDay = turnRecord('turn', [settled(1, 400)], { dayCapNanoUsd: 1_000, atMs: noonMs + dayMs });
       expect(await ledger.recordTurn(nextDay)).toMatchObject({ remainingNanoUsd: 1_000, latencyMs: dayMs });

@@ -23,11 +23,11 @@ export interface KnownTurn {
   readonly bake: number | null;
   readonly isAdmitted: boolean;
   readonly isAnswered: boolean;
-  /** In the order they were made. */
+  /** In the order in which they were made. */
   readonly calls: readonly KnownCall[];
 }
 
-/** What the ledger must count, computed as plainly as can be from all turns of one rollout. */
+/** What the ledger must count, computed as simply as possible from all turns of one rollout. */
 export function naiveEvidence(turns: readonly KnownTurn[], request: EvidenceRequest): Evidence {
   const { atMs, bake, baselineArm, canaryArm, maxRequestsPerUser: cap, maxLatencyPercent } = request;
   const of = (arm: string, ofBake: number) => turns.filter((turn) => turn.arm === arm && turn.bake === ofBake);
@@ -100,7 +100,7 @@ export function naiveSpending(turns: readonly KnownTurn[]): readonly Spending[] 
   return [...rows].toSorted(([a], [b]) => (a < b ? -1 : 1)).map(([, row]) => row);
 }
 
-/** A user's calls have their places before it is known what became of them. */
+/** A user's calls are ranked before their outcome is known. */
 function countRequests(turns: readonly KnownTurn[], cap: number) {
   const counted: KnownCall[] = [];
   for (const user of new Set(turns.map((turn) => turn.user))) {

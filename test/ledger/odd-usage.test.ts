@@ -1,4 +1,4 @@
-/** What settles a call may be odd; the call was made all the same. */
+/** A settlement may be unusual, but its call was made all the same. */
 import type { Settlement } from '../../src/contract/turn';
 import type { Ledger } from '../../src/contract/ledger';
 import { describeOnEachDatabase, openTestLedger, type TestLedger } from '../support/ledgers';
@@ -29,7 +29,7 @@ describeOnEachDatabase('unusual usage', (databases) => {
     expect(totals).toMatchObject({ promptTokens: 3e9, completionTokens: 4e9 });
     expect(await ledger.attempts('turn')).toMatchObject([{ promptTokens: 3e9, completionTokens: 4e9 }]);
     expect(await ledger.costTotals()).toMatchObject({ tokens: 7e9 });
-    // Read again to be added up.
+    // Read again for the totals.
     await ledger.settleAttempt('turn', unconfirmed(1));
     expect(await ledger.recordTurn(turnRecord('turn', []))).toMatchObject({ promptTokens: 3e9, completionTokens: 4e9 });
   });

@@ -122,7 +122,7 @@ describe('DATABASE_URL', () => {
   });
 
   test('for an unreachable server is retried for the given time, and then reported without its password', async () => {
-    // Nobody listens on port 1, and nobody is given it.
+    // Nothing listens on port 1, and the system never assigns it.
     const databaseUrl = 'postgresql://user:secret@127.0.0.1:1/db';
     const opening = openLedger({ databaseUrl, dataDirectory, giveUpAfterMs: 100 });
     await expect(opening).rejects.toThrow(LedgerUnavailableError);

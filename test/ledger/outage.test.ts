@@ -4,7 +4,7 @@ import { describeOnPostgres } from '../support/ledgers';
 import { startPostgres } from '../support/postgres';
 import { admitRequest, settled, turnRecord, wideCaps } from './requests';
 
-/** A busy machine may take longer to start a killed database again than a turn has patience for. */
+/** A busy machine may take longer to restart a killed database than a turn would wait. */
 const giveUpAfterMs = 120_000;
 const testTimeoutMs = 180_000;
 

@@ -14,16 +14,18 @@ import {
   unconfirmed,
 } from './requests';
 
-/** A small world, so that operations meet: few turns, sessions, keys and days, and caps that a few attempts fill. */
+/**
+ * A small world, so that operations interact: few turns, sessions, keys and days, and caps that a few attempts exhaust.
+ */
 const caps = { sessionNanoUsd: 1_200, dayNanoUsd: 1_500 };
 const sessions: Record<string, string | null> = { a: 'one', b: 'one', c: 'two', d: 'two', e: null };
 const keyCaps = { totalNanoUsd: 1_300, dayNanoUsd: 900 };
-/** `ghost` is a key that nobody knows: it has no cap, and its turns are counted all the same. */
+/** `ghost` is an unknown key: it has no cap, but its turns are counted all the same. */
 const keys: Record<string, string | null> = { a: 'known', b: null, c: 'known', d: 'ghost', e: 'known' };
 
 /**
- * One run's own part of a ledger: names with its number in front, and days before those of all earlier runs, so that
- * what it abandons is its own.
+ * One run's own part of a ledger: names that start with its number, and days before those of all earlier runs, so that
+ * it abandons only its own reservations.
  */
 class World {
   constructor(private readonly run: number) {}
@@ -55,7 +57,7 @@ const turn = fc.constantFrom(...Object.keys(sessions));
 const day = fc.integer({ min: 0, max: 1 });
 const worstCase = fc.integer({ min: 100, max: 600 });
 const attempt = fc.integer({ min: 1, max: 4 });
-// A provider that asks for more than was reserved is outside what a cap can hold.
+// A cap cannot hold if a provider charges more than was reserved.
 const ending = fc.oneof(
   fc.record({ attempt, cost: fc.integer({ min: 0, max: 100 }) }).map((it) => settled(it.attempt, it.cost)),
   attempt.map(released),
@@ -63,7 +65,7 @@ const ending = fc.oneof(
 );
 
 type Answer = AdmitResult | ReserveResult;
-/** Done once or again; admit and reserve return their answer. */
+/** Runs the operation, once or again; admit and reserve return their answer. */
 interface Operation {
   /** How fast-check shows it in a counterexample. */
   readonly [fc.toStringMethod]: () => string;
@@ -91,7 +93,7 @@ function admitting(it: Asked): Operation {
   };
 }
 
-/** Where nothing but the key's day has too little left. */
+/** Only the key's day has too little left. */
 const refusedByKeyAlone: Operation[][] = [
   [admitting({ turn: 'a', worstCase: 600, day: 0, id: 'first' })],
   [admitting({ turn: 'c', worstCase: 400, day: 0, id: 'second' })],
@@ -125,7 +127,7 @@ const operation: fc.Arbitrary<Operation> = fc.oneof(
   })),
 );
 
-/** Operations on what does not exist are part of the world: they must fail, and change nothing. */
+/** Operations on things that do not exist are included: they must fail and change nothing. */
 async function attempted(one: Operation, ledger: Ledger, world: World): Promise<Answer | void> {
   try {
     return await one.run(ledger, world);
@@ -157,7 +159,7 @@ function keyScopesOf(row: AttemptRow): readonly string[] {
   return [`key:${row.keyId}`, `key:${row.keyId}/day:${row.day}`];
 }
 
-/** null: none. */
+/** null: no cap. */
 function capOf(scope: string, world: World): number | null {
   const [kind, name = ''] = scope.split(':', 2);
   if (kind === 'day') return caps.dayNanoUsd;
@@ -225,8 +227,8 @@ describeOnEachDatabase('any operations in any order', (databases) => {
       expect(await readBooks(opened, world)).toEqual(books);
       grantedInAll += granted.length;
     });
-    // The example makes sure of what is expected below; one in three random stories has it.
-    // The limit ends the search for a simpler counterexample before Jest ends the test without any.
+    // The example guarantees what is expected below; one in three random runs has it, too.
+    // The limit ends the search for a simpler counterexample before Jest's timeout, which would show none.
     const examples: [Operation[][]][] = [[refusedByKeyAlone]];
     await fc.assert(property, { numRuns: 30, interruptAfterTimeLimit: 40_000, examples });
     expect(grantedInAll).toBeGreaterThan(0);

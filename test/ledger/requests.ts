@@ -10,7 +10,7 @@ import type {
   TurnRecord,
 } from '../../src/contract/ledger';
 
-/** Noon of a UTC day, so that tests move by whole days with `dayMs`. */
+/** Noon of a UTC day, so that `dayMs` moves tests by whole days. */
 export const noonMs = Date.UTC(2026, 10, 23, 12);
 export const dayMs = 24 * 60 * 60 * 1000;
 

@@ -41,7 +41,7 @@ type EntryOver = Partial<Omit<RolloutEntry, 'decision' | 'spec'>> &
     readonly reason?: string;
   };
 
-/** An entry with what the ledger looks at; whether it makes sense as a decision is not the ledger's business. */
+/** An entry with the fields that the ledger uses; the ledger does not care whether it makes sense as a decision. */
 export function entry(sequence: number, over: EntryOver = {}): RolloutEntry {
   const { percent = 10, bake = 1, endedAtMs = null, action = sequence === 1 ? 'start' : 'wait', reason = 'so' } = over;
   const atMs = over.atMs ?? noonMs + sequence * hourMs;

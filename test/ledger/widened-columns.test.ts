@@ -1,4 +1,4 @@
-/** A ledger from before token counts had 64 bits, with what it holds and who works on it. */
+/** A ledger from before token counts had 64 bits, with its data and its workers. */
 import { Migrator } from 'kysely';
 import { withRetries } from '../../src/ledger/retries';
 import { migrations } from '../../src/ledger/migrations';
@@ -59,7 +59,7 @@ describeOnEachDatabase('a ledger from before its token counts had 64 bits', (dat
     await database.remove();
   });
 
-  /** As an older worker does all its work: prepared once on its connection, and again when that is lost. */
+  /** Like an older worker: prepares a statement once per connection, and again when the connection is lost. */
   function asBefore<T>(work: (db: LedgerDatabase) => Promise<T>): Promise<T> {
     return withRetries({ database: databases.name, giveUpAfterMs: 50_000 }, () => work(old));
   }

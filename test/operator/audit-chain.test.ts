@@ -13,7 +13,7 @@ function specNamed(name: string): RolloutSpec {
   return { name, ...arms, ...plan, actor: 'ann' };
 }
 
-/** Two rollouts, one after the other: six rows, with text of more than one byte a character. */
+/** Two rollouts, one after the other: six rows, with multi-byte text. */
 async function recordRollouts({ ledger }: TestLedger): Promise<void> {
   for (const [index, name] of ['october', 'november'].entries()) {
     let state: RolloutState | null = null;
@@ -32,7 +32,7 @@ async function recordRollouts({ ledger }: TestLedger): Promise<void> {
   }
 }
 
-/** One bit of the column, as bytes of its text, is another one. */
+/** Flips one bit of the column's text. */
 function flipped(row: AuditRow, column: keyof AuditRow, byte: number, bit: number): AuditRow {
   const bytes = Buffer.from(String(row[column]), 'utf8');
   const at = byte % bytes.length;
@@ -71,7 +71,7 @@ describeOnEachDatabase('the audit trail of rollouts', (databases) => {
     fc.assert(
       fc.property(place, ([index, column, byte, bit]) => {
         const changed = flipped(audit.rows[index]!, column, byte, bit);
-        // A number that reads the same, as 1e3 and 1000 would, is no change.
+        // A number with the same value, such as 1e3 for 1000, is not a change.
         fc.pre(!Object.is(changed[column], audit.rows[index]![column]));
         const problem = problemOf((rows) => rows.with(index, changed));
         expect(problem).toMatchObject({ position: changed.position, rollout: changed.rollout });
@@ -122,7 +122,7 @@ describeOnEachDatabase('the audit trail of rollouts', (databases) => {
     const after = await workspace.run(['rollout', 'verify', 'november'], environment);
     expect(after).toMatchObject({
       status: 1,
-      stdout: '✗ Row 5 (decision 2 of november): it was altered: its hash is not that of its columns.\n',
+      stdout: '✗ Row 5 (decision 2 of november): it was altered: its hash does not match its columns.\n',
     });
   });
 });

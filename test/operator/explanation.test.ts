@@ -5,7 +5,7 @@ import type { TrailEntry } from '../../src/operator/trail';
 import { advanceRollout } from '../../src/domain/rollout/advance-rollout';
 import { arm, hourMs, provenAt, specWith, startedAtMs } from '../domain/rollout/given';
 
-/** The trail of a rollout, told in hours after its start. */
+/** The trail of a rollout, with times in hours after its start. */
 class Trail {
   readonly entries: TrailEntry[] = [];
 

@@ -17,7 +17,7 @@ describe('the forecast of a rollout', () => {
     expect(Math.round(mean)).toBe(2025);
     expect(ninetyNinePercent).toBe(5106);
     expect(method).toBe('exact');
-    // The shortest way: clean requests alone.
+    // The shortest path: clean requests only.
     expect([sufficient?.(980), sufficient?.(981)]).toEqual([0, expect.closeTo(0.997 ** 981, 6)]);
   });
 

@@ -17,7 +17,7 @@ beforeEach(() => {
 });
 afterEach(() => operator.close());
 
-/** The ledger is the service's, which closes it. */
+/** Uses the service's ledger, which the service closes. */
 function operatorWith(
   connect: ConstructorParameters<typeof RolloutOperator>[1],
   ledger: RolloutOperator['rollouts'],
@@ -25,7 +25,7 @@ function operatorWith(
   return new RolloutOperator({ rollouts: ledger, close: () => Promise.resolve() }, connect);
 }
 
-/** A rollout that was begun, and whose workflow is gone. */
+/** A rollout that has started and lost its workflow. */
 async function abandoned(): Promise<RolloutSpec> {
   const spec = unhurriedRolloutSpec();
   const workflow = await rollouts.begin(spec);
@@ -55,7 +55,7 @@ describe('a rollback', () => {
     await expectRolledBack(spec);
   });
 
-  it('is written straight into the ledger if the workflow is gone, once', async () => {
+  it('is written directly to the ledger if the workflow is gone, once', async () => {
     const spec = await abandoned();
     expect(await operator.command(spec.name, 'rollback', ann)).toMatchObject({
       kind: 'accepted',

@@ -1,6 +1,6 @@
 import { closeAll, closeAllAndThrow, type Closing } from '../../src/platform/close-all';
 
-/** Closings that note their names in `closed`; those in `failing` throw afterwards. */
+/** Closings that record their names in `closed`; those in `failing` then throw. */
 function parts(closed: string[], names: readonly string[], failing: readonly string[] = []): Closing[] {
   return names.map((name) => async () => {
     closed.push(name);

@@ -14,14 +14,14 @@ beforeAll(async () => {
 });
 afterAll(() => service.stop());
 
-/** The service's settings, with a ledger that nobody else has open. */
+/** The service's settings, with a ledger that no one else has open. */
 function settingsWith(name: string, address: string): Settings {
   const { settings, directory } = service;
   const temporal = { ...settings.temporal, address, connectionOptions: { address } };
   return { ...settings, temporal, dataDirectory: join(directory, name) };
 }
 
-/** SQLite removes the log beside its file when the last one who has it open closes it. */
+/** SQLite removes the log beside its file when the last user closes it. */
 function isClosed(settings: Settings): boolean {
   const file = sqliteFile(settings.dataDirectory);
   return existsSync(file) && !existsSync(`${file}-wal`);
@@ -47,7 +47,7 @@ test('a worker whose workflow bundle is missing closes its ledger and its connec
   }
 });
 
-/** Hands every connection on to another address, and counts them. */
+/** Forwards every connection to another address, and counts them. */
 async function startRelay(target: string) {
   const [host, port] = target.split(':');
   const open = new Set<Socket>();

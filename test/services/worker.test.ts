@@ -5,7 +5,7 @@ import { fallbackModel, prepareService, primaryModel, type Service } from '../su
 import { unique } from '../support/temporal';
 import { spawnWorker } from '../support/worker-process';
 
-/** Slow calls in the workflow task, where everything that happens to the task happens to the call. */
+/** Slow calls inside the workflow task, so that whatever happens to the task happens to the call. */
 function slowLocalCalls(latencyMs: number) {
   const target = { provider: 'holysheep', firstAttempt: 'local' } as const;
   return {
@@ -44,7 +44,7 @@ test('a worker that is asked to stop finishes its running turn first', async () 
 });
 
 test('a workflow task that comes back because its worker stalled joins the running call instead of paying for another', async () => {
-  // The server gives up a workflow task after 10 s, and the worker wakes up later than that, within its call.
+  // The server takes a workflow task away after 10 s; the worker wakes up later than that, during its call.
   const service = await prepareService(slowLocalCalls(14_000));
   const worker = spawnWorker(service);
   try {

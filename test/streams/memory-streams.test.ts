@@ -38,7 +38,7 @@ describe('the memory of streams', () => {
     await streams.close();
   });
 
-  it('keeps nothing for readers who left before anything came', async () => {
+  it('keeps nothing for readers that left before any piece arrived', async () => {
     const streams = new MemoryStreams();
     const readers = Array.from({ length: 100 }, (_, index) => new KeepingReader(streams, `turn ${index % 10}`));
     expect(streams.turnCount).toBe(10);

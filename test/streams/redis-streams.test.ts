@@ -9,7 +9,7 @@ import { answerOf, describeTurnStreams, KeepingReader, piecesOf } from './stream
 const password = 'hunter2-%/@:';
 const story = 'Once upon a midnight dreary, while I pondered, weak and weary';
 
-/** Everything opened for a test, closed after it. */
+/** Everything that a test opens; closed after the test. */
 let opened: (TurnStreams | Redis | KeepingReader)[] = [];
 const closeOpened = async () => {
   const closing = opened;
@@ -78,7 +78,7 @@ describeWithRedis('streams through Redis', () => {
     const readers = [...turnIds, ...turnIds].map((turnId) => read(gateway, turnId));
     for (const turnId of turnIds) write(writer, turnId, piecesOf(story));
     await Promise.all(readers.map((reader) => reader.has(story)));
-    // One that was replaced is counted until Redis has noticed.
+    // A connection that was replaced counts until Redis notices.
     await eventually('three more are open', async () => (await connectionCount(client)) - before <= 3);
   });
 
@@ -146,7 +146,7 @@ describeWithRedis('streams through a Redis that fails', () => {
     expect(late.text).toBe(data === 'kept' ? story : '');
     await eventually('it is told', isToldBy(/is back/));
     for (const log of logs.map((lines) => lines.join('\n'))) {
-      // Once when it goes and once when it is back; a pause of the machine may make it go twice.
+      // Once when Redis goes down and once when it is back; if the machine stalls, it may go down twice.
       expect(log).toMatch(
         /^(Redis at 127\.0\.0\.1:\d+ is unavailable \(\w+\)\. Until it is back, answers arrive in one piece.*\n.*is back.*\n?)+$/,
       );
@@ -228,7 +228,7 @@ describeWithRedis('streams through a Redis that fails', () => {
       const readerOfFirst = read(first, unique('turn'));
       await Promise.all([first, ...others].map((streams) => streams.close()));
       await Promise.all([reader.ended, readerOfFirst.ended]);
-      // Less when one of before had not gone yet.
+      // Fewer if an earlier connection had not closed yet.
       expect(openSockets()).toBeLessThanOrEqual(before);
     }
   });
@@ -243,12 +243,12 @@ describeWithRedis('streams through a Redis that fails', () => {
     write(writer, turnId, others);
     const startedAtMs = performance.now();
     await writer.close();
-    // For a second at most: for a Redis, or a machine, that stands still it does not wait longer.
+    // For a second at most: closing does not wait longer for a stalled Redis or machine.
     if (performance.now() - startedAtMs < 900) await reader.has(story);
   });
 });
 
-/** `pieces` waits for an answer of Redis only so long; who was asked too early asks again. */
+/** `pieces` waits only a short time for Redis, so this asks again. */
 async function hasPieces(streams: TurnStreams, turnId: string, text: string): Promise<void> {
   await eventually('the pieces are there', async () => answerOf(await streams.pieces(turnId)) === text);
 }
@@ -258,7 +258,7 @@ async function connectionCount(client: Redis): Promise<number> {
   return list.trimEnd().split('\n').length;
 }
 
-/** Up to where in the answer the pieces reach. */
+/** How far into the answer the pieces reach. */
 function endOf(pieces: readonly StreamPiece[]): number {
   return Math.max(0, ...pieces.map(({ at, text }) => at + text.length));
 }

@@ -22,7 +22,7 @@ export function answerOf(pieces: readonly StreamPiece[]): string {
   return pieces.map((piece) => answer.take(piece)).join('');
 }
 
-/** The text of one attempt, each piece in its place: after a break of Redis all may be read again. */
+/** The text of one attempt, with each piece in its place: after an interruption of Redis, all may be read again. */
 function textOf(pieces: readonly StreamPiece[], attempt: number): string {
   const own = pieces.filter((piece) => piece.attempt === attempt);
   return own.reduce(
@@ -92,7 +92,7 @@ export function describeTurnStreams(name: string, open: () => StreamSetting): vo
 
     const story = 'Once upon a midnight dreary, while I pondered, weak and weary 😀';
 
-    it('delivers the pieces in order to a reader who was there first', async () => {
+    it('delivers the pieces in order to a reader that started first', async () => {
       const turnId = unique('turn');
       const reader = read(turnId);
       write(turnId, piecesOf(story));
@@ -195,7 +195,7 @@ export function describeTurnStreams(name: string, open: () => StreamSetting): vo
       expect(seen.length).toBeLessThan(pieces.length / 2);
     });
 
-    it('carries 500 turns at once, separately', async () => {
+    it('keeps 500 concurrent turns apart', async () => {
       const turns = Array.from({ length: 500 }, (_, index) => ({ turnId: unique('turn'), text: `${index}: ${story}` }));
       const reading = turns.map(({ turnId, text }) => ({ reader: read(turnId), text }));
       const written = turns.map(({ turnId, text }) => ({ turnId, pieces: piecesOf(text) }));

@@ -3,9 +3,9 @@ import type { AttemptRow } from '../../src/contract/ledger';
 import type { SimulatedCall } from '../../src/local/simulator/call-log';
 
 /**
- * Where a ledger and a provider's own log disagree, one line each; empty when they agree. A call and its row have the
- * same id, `{turnId}.{attempt}`. Only a row that the ledger itself calls unconfirmed or released may be without a call,
- * and only an unconfirmed one may be without the call's tokens.
+ * Returns one line for each difference between a ledger and the provider's own log; empty if they agree. A call and its
+ * row have the same id, `{turnId}.{attempt}`. Only a row that the ledger calls unconfirmed or released may lack a call,
+ * and only an unconfirmed one may lack the call's tokens.
  */
 export function disagreements(rows: readonly AttemptRow[], calls: readonly SimulatedCall[]): readonly string[] {
   const found: string[] = [];
@@ -31,7 +31,7 @@ function differenceOf(row: AttemptRow, call: SimulatedCall | undefined): string 
     case 'unconfirmed':
       return null;
     case 'released':
-      return call?.charged ? 'is free, and its call was charged' : null;
+      return call?.charged ? 'is free, but its call was charged' : null;
     case 'settled':
       break;
   }
@@ -44,7 +44,7 @@ function differenceOf(row: AttemptRow, call: SimulatedCall | undefined): string 
   return isSame ? null : `is not what was charged: ${JSON.stringify({ row, call })}`;
 }
 
-/** What the provider's bill says, in nano-dollars: whole tokens at the price of their side, no CJK surcharge. */
+/** The provider's bill in nano-dollars: whole tokens at the price of their side, without CJK surcharge. */
 export function billedNanoUsd(calls: readonly SimulatedCall[], price: ModelPrice): number {
   return calls
     .filter((call) => call.charged)

@@ -9,7 +9,7 @@ import { prepareService, type Service, type ServiceOptions } from './service';
 import { spawnWorker, type WorkerProcess } from './worker-process';
 
 export interface AuditedService extends Service {
-  /** What the provider has in its own log so far. */
+  /** The provider's own log so far. */
   calls(): readonly SimulatedCall[];
   /** Another worker process, once it polls. */
   addWorker(): Promise<WorkerProcess>;
@@ -18,12 +18,11 @@ export interface AuditedService extends Service {
 type AuditedServiceOptions = Omit<ServiceOptions, 'simulator'> & { readonly models: SimulatedModels };
 
 /**
- * What is killed in these tests are workers, servers and databases, and every call that is made twice is counted: a provider
- * whose process stands still is waited for.
+ * These tests kill workers, servers and databases, and count every repeated call; so they wait for a stalled provider.
  */
 const patientRetry = { baseTimeoutMs: 40_000 } as const;
 
-/** A service whose provider and workers are processes of their own, and whose provider keeps a log of every call. */
+/** A service with its provider and workers in their own processes, whose provider logs every call. */
 export async function prepareAuditedService(options: AuditedServiceOptions): Promise<AuditedService> {
   const directory = mkdtempSync(join(tmpdir(), 'bellwether-calls-'));
   const logFile = join(directory, 'calls.jsonl');

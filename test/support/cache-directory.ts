@@ -1,4 +1,4 @@
 import envPaths from 'env-paths';
 
-/** The one that users have too: what was brought for `bellwether up` serves the tests, and the other way round. */
+/** The users' own cache: what `bellwether up` installed serves the tests, and vice versa. */
 export const cacheDirectory = envPaths('bellwether', { suffix: '' }).cache;

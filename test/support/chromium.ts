@@ -11,14 +11,14 @@ export const chromiumEnvironment = {
 
 /**
  * Returns Chromium's program: the one on PATH, or else Debian's.
- * @throws Error when there is none and none can be installed: that needs root and apt-get
+ * @throws Error if there is none and none can be installed, which requires root and apt-get
  */
 export function bringChromium(report: Reporter): Promise<string> {
   const find = () => findOnPath('chromium', process.env['PATH'] ?? '');
   return bringDebianProgram({ title: 'Chromium', packageName: 'chromium', find }, report);
 }
 
-/** As `describe`, where a browser can be had; skipped with the reason where not, which in CI is a failure. */
+/** Like `describe`, if there is a browser; otherwise skipped with the reason, but in CI it fails. */
 export function describeWithChromium(title: string, suite: () => void): void {
   const reason = process.env[chromiumEnvironment.missing];
   if (reason === undefined) {
@@ -32,15 +32,15 @@ export function describeWithChromium(title: string, suite: () => void): void {
   }
 }
 
-/** A browser for which every name is this machine's, as for one whose attacker's DNS says 127.0.0.1. */
+/** A browser that resolves every name to this machine, as if an attacker's DNS answered 127.0.0.1. */
 export function startChromium(): Promise<Browser> {
   return chromium.launch({
     executablePath: process.env[chromiumEnvironment.program],
-    // A sandbox cannot be had by root, who runs the tests in containers.
+    // Root, who runs the tests in containers, cannot use the sandbox.
     chromiumSandbox: false,
     args: [
       '--host-resolver-rules=MAP * 127.0.0.1',
-      // Chromium asks before a page from elsewhere reaches loopback. Other browsers do not, and nobody should count on it.
+      // Chromium asks before a foreign page reaches loopback. Other browsers do not, so we must not rely on it.
       '--disable-features=LocalNetworkAccessChecks',
     ],
   });

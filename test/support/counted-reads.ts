@@ -1,4 +1,6 @@
-/** How often `work` reads a field or an entry of a value, at any depth: a measure of its work that no machine changes. */
+/**
+ * How often `work` reads a field or an entry of a value, at any depth: a measure that does not depend on the machine.
+ */
 export function readsOf<Value extends object>(value: Value, work: (value: Value) => unknown): number {
   let reads = 0;
   const watched = <Inner extends object>(target: Inner): Inner =>

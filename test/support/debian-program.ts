@@ -7,43 +7,43 @@ import { findOnPath } from '../../src/temporal-server/programs';
 import type { Reporter } from '../../src/terminal/reporter';
 import { cacheDirectory } from './cache-directory';
 
-/** A browser is some hundred megabytes; a slow line needs minutes, a stuck one is given up. */
+/** A browser has some hundred megabytes; a slow connection takes minutes, a stuck one is aborted. */
 const installTimeoutMs = 10 * 60_000;
 
 export interface DebianProgram {
-  /** As people call it: `a Redis server`. */
+  /** Its common name: `a Redis server`. */
   readonly title: string;
-  /** Debian's package that brings it. */
+  /** Debian's package that contains it. */
   readonly packageName: string;
-  /** Returns its path where it is there already. */
+  /** Returns its path if it is already installed. */
   readonly find: () => string | undefined;
 }
 
 /**
- * Returns a program's path: of the one that is there, or else of Debian's, which is installed.
- * @throws Error when there is none and none can be installed: that needs root and apt-get
+ * Returns a program's path, after installing Debian's package if necessary.
+ * @throws Error if there is none and none can be installed, which requires root and apt-get
  */
 export async function bringDebianProgram(program: DebianProgram, report: Reporter): Promise<string> {
   const { title, packageName, find } = program;
   const present = find();
   if (present !== undefined) return present;
   mkdirSync(cacheDirectory, { recursive: true });
-  // One for all: apt-get runs once at a time.
+  // One lock for all packages: apt-get cannot run concurrently.
   const lock = await lockFile(join(cacheDirectory, 'apt-get.lock'), () =>
-    report.note(`Another process installs packages; ${title} comes behind it.`),
+    report.note(`Another process is installing packages; ${title} is next.`),
   );
   try {
     const broughtMeanwhile = find();
     if (broughtMeanwhile !== undefined) return broughtMeanwhile;
     if (process.getuid?.() !== 0 || findOnPath('apt-get', process.env['PATH'] ?? '') === undefined) {
-      throw new Error(`there is no ${title} here, and installing it takes root and apt-get`);
+      throw new Error(`there is no ${title} here, and installing it requires root and apt-get`);
     }
     await install(program, report);
   } finally {
     lock.release();
   }
   const installed = find();
-  if (installed === undefined) throw new Error(`the package ${packageName} was installed, but brought no ${title}`);
+  if (installed === undefined) throw new Error(`the package ${packageName} was installed, but contains no ${title}`);
   return installed;
 }
 
@@ -53,7 +53,7 @@ async function install({ title, packageName }: DebianProgram, report: Reporter):
     try {
       await aptGet('install', '--yes', '--no-install-recommends', packageName);
     } catch {
-      // The lists of packages are missing or older than the packages.
+      // The package lists are missing or outdated.
       await aptGet('update');
       await aptGet('install', '--yes', '--no-install-recommends', packageName);
     }
@@ -66,12 +66,12 @@ async function install({ title, packageName }: DebianProgram, report: Reporter):
 }
 
 async function aptGet(...args: readonly string[]): Promise<void> {
-  // One try of a few seconds for a mirror that cannot be reached; a minute for another apt-get to end.
+  // One short attempt at an unreachable mirror; a minute for another apt-get to end.
   const limits = ['Acquire::Retries=0', 'Acquire::http::Timeout=10', 'DPkg::Lock::Timeout=60'];
   await promisify(execFile)('apt-get', [...limits.flatMap((limit) => ['-o', limit]), ...args], {
     env: { ...process.env, DEBIAN_FRONTEND: 'noninteractive' },
     timeout: installTimeoutMs,
-    // Of each package that it unpacks it tells; a browser has many.
+    // It reports every package that it unpacks, and a browser has many.
     maxBuffer: 64 * 1024 * 1024,
   });
 }

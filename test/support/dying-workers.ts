@@ -3,17 +3,17 @@ import type { Connection } from '@temporalio/client';
 import { temporal } from '@temporalio/proto';
 import { unique } from './temporal';
 
-/** Longer than Temporal holds a poll that brings nothing. */
+/** Longer than Temporal holds an empty poll. */
 const pollDeadlineMs = 90_000;
 
 const { TASK_QUEUE_KIND_NORMAL } = temporal.api.enums.v1.TaskQueueKind;
 
 /**
- * Takes every workflow task of a queue and never answers, which to Temporal is a worker that died.
+ * Takes every workflow task of a queue and never answers; to Temporal, such a worker is dead.
  */
 export function dyingWorkers(connection: Connection, namespace: string, taskQueue: string): { stop(): void } {
   const over = new AbortController();
-  // The client adds one for every request.
+  // The client adds a listener for every request.
   setMaxListeners(0, over.signal);
   const identity = unique('dying');
   const poll = () =>

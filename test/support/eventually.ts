@@ -1,9 +1,9 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 
-/** A round that took longer is one in which this process stood still, mostly with the others: that is no time they had. */
+/** In a longer round, this process was stalled, mostly with all others: that time does not count. */
 const longestRoundMs = 5_000;
 
-/** Waits for what another process does. Fails after `timeoutMs`, which is no measure of speed but an end of patience. */
+/** Waits for another process. Fails after `timeoutMs`, which is a limit of patience, not a measure of speed. */
 export async function eventually(
   what: string,
   isTrue: () => boolean | Promise<boolean>,
@@ -12,7 +12,7 @@ export async function eventually(
   let waitedMs = 0;
   let roundBeganAtMs = performance.now();
   while (!(await isTrue())) {
-    if (waitedMs > timeoutMs) throw new Error(`Waited ${timeoutMs} ms in vain: ${what}`);
+    if (waitedMs > timeoutMs) throw new Error(`Not true within ${timeoutMs} ms: ${what}`);
     await sleep(20);
     const nowMs = performance.now();
     waitedMs += Math.min(nowMs - roundBeganAtMs, longestRoundMs);

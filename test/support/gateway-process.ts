@@ -3,17 +3,17 @@ import { once } from 'node:events';
 import { join } from 'node:path';
 import type { Service } from './service';
 
-/** The built `bellwether gateway` in a process of its own, so that it can be killed. */
+/** The built `bellwether gateway` in its own process, so that it can be killed. */
 export interface GatewayProcess {
   readonly url: string;
   readonly output: () => string;
-  /** SIGKILL: whoever it serves hears nothing more of it. */
+  /** SIGKILL: its clients hear nothing more. */
   kill(): Promise<void>;
-  /** SIGTERM: it answers its running requests. Resolves with the exit status. */
+  /** SIGTERM: it finishes its running requests. Resolves with the exit status. */
   stop(): Promise<number | null>;
 }
 
-/** Resolves once it listens. */
+/** Resolves once it is listening. */
 export async function spawnGateway(service: Pick<Service, 'environment' | 'directory'>): Promise<GatewayProcess> {
   const program = join(__dirname, '../../dist/cli/main.js');
   const child = spawn(process.execPath, [program, 'gateway', '--port', '0', '--json'], {

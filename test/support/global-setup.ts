@@ -33,7 +33,7 @@ export default async function globalSetup(): Promise<void> {
   ]);
 }
 
-/** A workflow that is deleted goes once the queue's position is behind its end, which the server keeps every 30 s by itself. */
+/** A deleted workflow disappears once the queue's position, by default saved every 30 s, has passed its end. */
 const forgetsAtOnce = '--dynamic-config-value=history.transferProcessorUpdateAckInterval="1s"';
 
 async function startSharedTemporal(): Promise<void> {
@@ -60,7 +60,7 @@ async function startSharedPostgres(): Promise<void> {
   process.env[postgresEnvironment.url] = server.url;
 }
 
-/** Tests that need it tell why they are skipped, or fail in CI, when it cannot be had. */
+/** If there is none, the tests that need it are skipped with the reason; in CI they fail. */
 async function findProgram(
   bring: (report: Reporter) => Promise<string>,
   environment: { readonly program: string; readonly missing: string },
@@ -81,7 +81,7 @@ async function findPythonClient(): Promise<void> {
   }
 }
 
-/** A bundle that cannot be built fails the tests that ask for it, not those of other parts. */
+/** If the bundle cannot be built, only the tests that use it fail. */
 async function bundleWorkflows(bundleFile: string): Promise<void> {
   const workflowsPath = join(__dirname, '../../src/workflows/index.ts');
   if (!existsSync(workflowsPath)) return;

@@ -7,7 +7,7 @@ const times = <Value>(count: number, make: (index: number) => Value): Value[] =>
   Array.from({ length: count }, (_, index) => make(index));
 const user = (content: ChatMessage['content']): ChatMessage => ({ role: 'user', content });
 
-/** As many times as fit a body of 1 MiB beside its other fields. */
+/** As often as it fits into a body of 1 MiB besides the other fields. */
 const filling = (text: string, bytes = Buffer.byteLength(JSON.stringify(text)) - 2): string =>
   text.repeat(Math.floor((1024 * 1024 - 500) / bytes));
 
@@ -19,9 +19,9 @@ interface HeavyRequest {
   readonly [field: string]: unknown;
 }
 
-/** The worst that is taken, each of its kind: at the limits of the count, or of the bytes. */
+/** The heaviest accepted requests, one of each kind: at the limits of counts or bytes. */
 export const heaviestTaken: Readonly<Record<string, HeavyRequest>> = {
-  'messages of a letter': { messages: times(limits.maxMessages, () => user('a')) },
+  'one-letter messages': { messages: times(limits.maxMessages, () => user('a')) },
   'rounds of tools': {
     messages: times(limits.maxMessages / 2, (index) => [
       { role: 'assistant' as const, content: null, tool_calls: [call(`c${index}`)] },
@@ -46,19 +46,19 @@ export const heaviestTaken: Readonly<Record<string, HeavyRequest>> = {
   'marks on letters': { messages: [user(`a${filling('\u0301\u0323')}`)] },
 };
 
-/** What is refused, and was the worst before. */
+/** Refused requests that used to be the heaviest. */
 export const heaviestRefused: Readonly<Record<string, Readonly<Record<string, unknown>>>> = {
-  '34,000 messages of a letter': { messages: times(33_000, () => user('a')) },
-  'half a million messages that are nothing': { messages: times(340_000, () => ({})) },
-  'parts without their text': {
+  '34,000 one-letter messages': { messages: times(33_000, () => user('a')) },
+  'half a million messages without fields': { messages: times(340_000, () => ({})) },
+  'parts without text': {
     messages: times(10, () => ({ role: 'user', content: times(4_000, () => ({ type: 'text' })) })),
   },
-  'biases that are no numbers': {
+  'biases that are not numbers': {
     messages: [user('a')],
     logit_bias: Object.fromEntries(times(49_000, (index) => [`k${index}`, ''])),
   },
   'a wide object': { messages: [user('a')], metadata: Object.fromEntries(times(90_000, (index) => [`k${index}`, 1])) },
-  'a deep one': {
+  'a deep object': {
     messages: [user('a')],
     metadata: times(1, () => JSON.parse('['.repeat(200) + ']'.repeat(200)) as unknown),
   },

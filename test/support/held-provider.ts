@@ -5,14 +5,14 @@ import type { ChatMessage } from '../../src/contract/chat';
 import { keepAliveTimeoutMs } from '../../src/local/simulator/simulator';
 
 /**
- * A provider that answers nobody until it is told to: what a test does meanwhile, it does before the answer for certain. For a
- * whole service and in plain JSON; one whose streams are held piece by piece, for a single user, is the gateway's held model.
+ * A provider that answers no call until the test releases them, so that the test can act before the answers for
+ * certain. For a whole service, in plain JSON; the gateway's held model holds a single user's stream piece by piece.
  */
 export interface HeldProvider {
   readonly baseUrl: string;
-  /** The `x-request-id` of every call, in the order in which they came. */
+  /** The `x-request-id` of every call, in order of arrival. */
   readonly requestIds: readonly string[];
-  /** Answers all calls, from now on at once, by repeating what was said last. */
+  /** Answers all held calls, and later ones at once, by repeating their last message. */
   letGo(): void;
   close(): Promise<void>;
 }

@@ -6,17 +6,17 @@ interface StartedTimer {
 }
 
 /**
- * Limits that a test lets pass by hand, once what comes before them has come: so they are too long to be passed by chance,
- * however slow the machine is, and nothing waits for them. Watches the timers of the code under test, and what comes from
+ * Timeouts that a test triggers by hand, once everything before them has happened: so they can be too long to expire by
+ * chance on a slow machine, and no test waits for them. Watches the timers of the tested code and the responses of
  * servers.
  */
 export interface HeldTimers {
-  /** Lets all running timers of this length be due now. */
+  /** Makes all running timers of this length expire now. */
   pass(ms: number): void;
   isRunning(ms: number): boolean;
-  /** Of the running timers. */
+  /** The lengths of the running timers. */
   lengths(): readonly number[];
-  /** Responses of which undici has read the head. */
+  /** The number of responses whose head undici has read. */
   heads(): number;
   release(): void;
 }

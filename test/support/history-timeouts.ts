@@ -3,7 +3,9 @@ import { temporal } from '@temporalio/proto';
 
 const { EventType, TimeoutType } = temporal.api.enums.v1;
 
-/** Which of Temporal's timeouts a workflow had to wait for, as its history tells; only the first of a row is an event. */
+/**
+ * The Temporal timeouts that a workflow waited for, from its history, which records only the first of several in a row.
+ */
 export async function timeoutsOf(client: Client, workflowId: string): Promise<string> {
   const { events } = await client.workflow.getHandle(workflowId).fetchHistory();
   const causes = (events ?? []).flatMap((event) => {

@@ -15,14 +15,15 @@ export interface CliSetting {
 
 type Output = Record<'stdout' | 'stderr', string>;
 
-/** What a command writes is its own; what the test's servers and workers write meanwhile goes where it always does. */
+/** Captures only the command's own output; that of the test's servers and workers goes where it always does. */
 const outputs = new AsyncLocalStorage<Output>();
 
 let last: Promise<unknown> = Promise.resolve();
 
 /**
- * Runs a command line in this process, which takes a tenth of what a process of its own does. Environment, working directory
- * and exit status are the process's, so one runs after the other: a command that ends only when told to needs a process.
+ * Runs a command line in this process, in a tenth of the time of a separate one. Environment, working directory and
+ * exit status belong to the process, so commands run one after another; a command that runs until it is stopped needs
+ * its own process.
  */
 export function runInProcess(args: readonly string[], setting: CliSetting): Promise<CliResult> {
   const result = last.then(() => runAlone(args, setting));
@@ -40,7 +41,7 @@ async function runAlone(args: readonly string[], { directory, env }: CliSetting)
   try {
     await outputs.run(output, () => runCommandLine(args));
     const status = exitStatusOf(process);
-    // A tester's terminal may make colours, which a pipe would not have had.
+    // Colours, as on a tester's terminal, would not appear in a pipe.
     return {
       status,
       stdout: stripVTControlCharacters(output.stdout),
@@ -56,7 +57,7 @@ async function runAlone(args: readonly string[], { directory, env }: CliSetting)
 
 const exitStatusOf = ({ exitCode }: NodeJS.Process): number => Number(exitCode ?? 0);
 
-/** Also takes away that it is a terminal. Returns how to undo both. */
+/** Also pretends that it is not a terminal. Returns a function that undoes both. */
 function capture(name: keyof Output): () => void {
   const stream = process[name];
   const terminal = Object.getOwnPropertyDescriptor(stream, 'isTTY');

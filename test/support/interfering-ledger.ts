@@ -1,14 +1,14 @@
 import type { Ledger } from '../../src/contract/ledger';
 import type { Rollouts } from '../../src/contract/rollout-ledger';
 
-/** What happens to a worker in the moments before and after it reads or writes for a rollout. */
+/** What happens to a worker just before and after it reads or writes for a rollout. */
 export interface Interference {
   before?: ((step: 'evidence' | 'record') => Promise<void> | void) | undefined;
-  /** The ledger has done it, nobody knows yet. */
+  /** The ledger has done it, but the worker does not know yet. */
   after?: ((step: 'evidence' | 'record') => Promise<void> | void) | undefined;
 }
 
-/** A real ledger, with something in its way. */
+/** A real ledger with hooks before and after its steps. */
 export function interferingLedger(ledger: Ledger, { before, after }: Interference): Ledger {
   const around = async <T>(step: 'evidence' | 'record', work: () => Promise<T>): Promise<T> => {
     await before?.(step);

@@ -9,13 +9,13 @@ import type { Ledger } from '../../src/contract/ledger';
 import { type LedgerLocation, openLedger } from '../../src/ledger/open-ledger';
 import { postgresUnavailable, sharedPostgresUrl } from './postgres';
 
-/** Much of a test's time: how long a turn has patience is another matter than how long the machine stands still. */
+/** Much of a test's time: a machine may stall for longer than a turn would wait. */
 const giveUpAfterMs = 50_000;
 
-/** An empty place for a ledger, with a way to look at its tables beside the ledger. */
+/** An empty database for a ledger, with access to its tables. */
 export interface TestDatabase {
   readonly location: LedgerLocation;
-  /** Rows of one statement. Integers that the statement does not cast come as the database's client gives them. */
+  /** The rows of one statement. Integers without a cast have the type that the database's client returns. */
   query<Row>(statement: string): Promise<Row[]>;
   remove(): Promise<void>;
 }
@@ -33,7 +33,7 @@ class SqliteDatabases implements TestDatabases {
     const dataDirectory = mkdtempSync(join(tmpdir(), 'bellwether-ledger-'));
     let reader: Database | undefined;
     return Promise.resolve({
-      // No test cuts the power.
+      // No test simulates a power failure.
       location: { dataDirectory, giveUpAfterMs, survivesPowerLoss: false },
       async query<Row>(statement: string) {
         reader ??= openSqliteFile(join(dataDirectory, 'ledger.db'));
@@ -77,15 +77,15 @@ async function administer(url: string, statement: string): Promise<void> {
 }
 
 /**
- * Runs one suite against SQLite and against a real PostgreSQL. Where no PostgreSQL can be had its half is reported as
- * skipped, with the reason; in CI it fails.
+ * Runs one suite against SQLite and against a real PostgreSQL. Without PostgreSQL, its half is reported as skipped,
+ * with the reason; in CI it fails.
  */
 export function describeOnEachDatabase(title: string, suite: (databases: TestDatabases) => void): void {
   describe(`${title} (SQLite)`, () => suite(new SqliteDatabases()));
   describeOnPostgres(title, () => suite(new PostgresDatabases()));
 }
 
-/** As `describe`, where a PostgreSQL can be had. */
+/** Like `describe`, if there is a PostgreSQL. */
 export function describeOnPostgres(title: string, suite: () => void): void {
   const reason = postgresUnavailable();
   if (reason === null) {
@@ -106,7 +106,7 @@ export interface TestLedger {
   close(): Promise<void>;
 }
 
-/** Makes a ledger look like one of the version before. */
+/** Makes a ledger look like one of the previous version. */
 export async function forgetLastMigration(database: TestDatabase): Promise<void> {
   const last = 'select max(name) from kysely_migration';
   await database.query(`delete from kysely_migration where name = (${last}) returning name`);

@@ -10,7 +10,7 @@ export interface Listener {
 
 const listening = '0A';
 
-/** Every TCP listener of a process and those that it started, as Linux tells them in /proc. */
+/** Every TCP listener of a process and its children, as listed in /proc on Linux. */
 export async function listenersOf(pid: number): Promise<readonly Listener[]> {
   const sockets = (await Promise.all((await withChildren(pid)).map(socketsOf))).flat();
   const table = (await readFile(`/proc/${pid}/net/tcp`, 'utf8')).trim().split('\n').slice(1);
@@ -18,7 +18,7 @@ export async function listenersOf(pid: number): Promise<readonly Listener[]> {
     const [, local = '', , state, , , , , , inode = ''] = line.trim().split(/\s+/);
     if (state !== listening || !sockets.includes(`socket:[${inode}]`)) return [];
     const [address = '', port = ''] = local.split(':');
-    // The address is in the byte order of the machine, which has the last part first.
+    // The address is in the machine's byte order, with the last part first.
     const parts = Buffer.from(address, 'hex').toReversed();
     return [{ address: parts.join('.'), port: Number.parseInt(port, 16) }];
   });

@@ -1,8 +1,8 @@
 const { default: Sequencer } = require('@jest/test-sequencer');
 
 /**
- * What takes longest begins first, so that nothing long is left alone at the end. The demonstration needs a core for itself;
- * beside it runs what mostly waits.
+ * The longest tests start first, so that none runs alone at the end. The demonstration needs a core for itself; tests
+ * that mostly wait run beside it.
  */
 const first = [
   'cli/demo.long',

@@ -11,7 +11,10 @@ export interface MisbehavingServer {
   close(): Promise<void>;
 }
 
-/** A TCP server that says what it is told once it has received a whole HTTP head: what no HTTP library would send. */
+/**
+ * A TCP server that sends given bytes once it has received a complete HTTP head: answers that no HTTP library would
+ * send.
+ */
 export async function startMisbehavingServer(onRequest: (socket: Socket) => void): Promise<MisbehavingServer> {
   const sockets = new Set<Socket>();
   const callers = new Set<Socket>();
@@ -22,7 +25,7 @@ export async function startMisbehavingServer(onRequest: (socket: Socket) => void
       sockets.delete(socket);
       callers.delete(socket);
     });
-    // A client that breaks off resets the connection: that is what these tests are about.
+    // A client that aborts resets the connection, which is what these tests are about.
     socket.on('error', () => socket.destroy());
     socket.on('data', (chunk) => {
       received += chunk.toString();

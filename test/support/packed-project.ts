@@ -22,7 +22,7 @@ export async function ask(content: string): Promise<string> {
   try {
     const reply: ChatReply = await client.send({ sessionId: 's-1', turnId: 't-1', content, delivery: 'streamed' });
     const cost: number = reply.cost_usd;
-    // @ts-expect-error Types are there: a reply has no such field.
+    // @ts-expect-error The types are found: a reply has no such field.
     reply.costs;
     return \`\${reply.content} (\${cost})\`;
   } catch (error) {
@@ -40,7 +40,7 @@ export async function rollBack(): Promise<RolloutStatus> {
 
 export async function whatHappensWithoutTemporal(): Promise<string> {
   try {
-    // Nothing listens there: the first port is for a protocol that nobody runs.
+    // Nothing listens on port 1, which belongs to a protocol that is no longer used.
     await connect({ temporal: { address: '127.0.0.1:1' }, encryption: null, connectTimeoutMs: 5_000 });
     return 'connected';
   } catch (error) {
@@ -60,7 +60,7 @@ export interface Pack {
   readonly files: readonly PackedFile[];
 }
 
-/** What `npm publish` would send, of the project as it is built. */
+/** The tarball that `npm publish` would send for the built project. */
 export function pack(directory: string): Pack {
   const args = ['pack', '--ignore-scripts', '--json', '--pack-destination', directory];
   const output = execFileSync('npm', args, { cwd: projectDirectory, encoding: 'utf8' });
@@ -73,7 +73,7 @@ export function pack(directory: string): Pack {
 
 export const moduleKinds = ['commonjs', 'nodenext'] as const;
 
-/** An empty project of a user of the package, who has no more than what the package brings. */
+/** An empty project of a package user, with nothing but what the package contains. */
 export class EmptyProject {
   readonly directory = mkdtempSync(join(tmpdir(), 'bellwether-package-'));
 
@@ -81,7 +81,7 @@ export class EmptyProject {
     writeFileSync(join(this.directory, 'package.json'), JSON.stringify({ name: 'service', private: true }));
   }
 
-  /** Compiles the service for this kind of modules. Returns what the compiler finds wrong outside of other packages. */
+  /** Compiles the service for this module kind. Returns the compiler's problems outside of other packages. */
   compile(kind: (typeof moduleKinds)[number]): readonly string[] {
     const folder = join(this.directory, kind);
     mkdirSync(folder);

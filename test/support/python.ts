@@ -3,13 +3,13 @@ import { once } from 'node:events';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 
-/** Set by global-setup: the directory with OpenAI's Python client, or why there is none. */
+/** Set by global-setup: the directory with OpenAI's Python client, or the reason why there is none. */
 export const pythonEnvironment = {
   packages: 'BELLWETHER_TEST_PYTHON_OPENAI',
   missing: 'BELLWETHER_TEST_PYTHON_OPENAI_MISSING',
 } as const;
 
-/** As `describe`, where OpenAI's Python client can be had; skipped with the reason where not, which in CI is a failure. */
+/** Like `describe`, if there is OpenAI's Python client; otherwise skipped with the reason, but in CI it fails. */
 export function describeWithPython(title: string, suite: () => void): void {
   const reason = process.env[pythonEnvironment.missing];
   if (reason === undefined) {
@@ -25,7 +25,7 @@ export function describeWithPython(title: string, suite: () => void): void {
 
 /** A Python program that answers every line of JSON with another one. */
 export interface PythonProgram {
-  /** Orders are answered one after the other. */
+  /** Commands are answered one after another. */
   ask(order: unknown): Promise<unknown>;
   stop(): Promise<void>;
 }
@@ -50,7 +50,7 @@ export function startPython(file: string): PythonProgram {
       return JSON.parse(value) as unknown;
     },
     stop: async () => {
-      // It ends with its input.
+      // It ends when its input ends.
       child.stdin.end();
       await ended;
     },

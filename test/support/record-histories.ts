@@ -1,7 +1,7 @@
 /**
- * Records the histories that test/replay.test.ts replays, through a real service. Run by hand. It writes only
- * files that are missing: what was recorded with older code is what shows that newer code still runs it. Whoever changes
- * what the workflows do on purpose, before any release, removes the files first.
+ * Records the histories that test/replay.test.ts replays, through a real service. Run it by hand. It writes only
+ * missing files: histories recorded with older code prove that newer code still replays them. To change what the
+ * workflows do before the first release, remove the files first.
  *
  *     node --require ./test/support/register-typescript.js test/support/record-histories.ts
  */
@@ -31,10 +31,10 @@ import { temporalBinary, testNamespace } from './temporal';
 const directory = join(__dirname, '../histories');
 
 interface Recording {
-  /** One for each history that `record` gives. */
+  /** One for each history that `record` returns. */
   readonly files: readonly string[];
   readonly configuration?: ServiceOptions['configuration'];
-  /** All traffic begins at a legacy arm. */
+  /** All traffic starts on a legacy arm. */
   readonly legacyArm?: boolean;
   /** Default: the server of global-setup. */
   readonly startTemporal?: () => Promise<OwnTemporal>;
@@ -50,7 +50,7 @@ const recordings: readonly Recording[] = [
   { files: ['two-plain-turns.json'], record: twoPlainTurns },
   {
     files: ['failing-targets.json'],
-    // Small delays, so that a recording of retries takes no minute.
+    // Short delays, so that recording retries does not take minutes.
     configuration: { retry: { maxAttemptsPerTarget: 2, baseDelayMs: 20, delayJitterMs: 10 } },
     record: failingTargets,
   },
@@ -128,7 +128,7 @@ async function twoPlainTurns({ client, temporal }: Service): Promise<readonly un
   return [await fetchHistory(temporal, conversationWorkflowId(sessionId))];
 }
 
-/** The primary fails once and answers; then only the fallback answers; then nobody does. */
+/** The primary fails once and then answers; then only the fallback answers; then no target does. */
 async function failingTargets({ client, temporal, simulator }: Service): Promise<readonly unknown[]> {
   const sessionId = 'failing-targets';
   await simulator.queueFaults(primaryModel, [unavailable]);
@@ -143,7 +143,7 @@ async function failingTargets({ client, temporal, simulator }: Service): Promise
   return [await fetchHistory(temporal, conversationWorkflowId(sessionId))];
 }
 
-/** Four turns of a session at once, of which the second one fails: each begins when the one before has ended. */
+/** Four concurrent turns of a session, of which the second fails: each starts when the previous one has ended. */
 async function waitingTurns({ client, temporal, simulator }: Service): Promise<readonly unknown[]> {
   const sessionId = 'waiting-turns';
   await simulator.setBehaviour(primaryModel, { latency: { kind: 'fixed', ms: 400 } });
@@ -155,7 +155,7 @@ async function waitingTurns({ client, temporal, simulator }: Service): Promise<r
       { turnId: 'after-a-failure', content: 'And when does it arrive?' },
       { turnId: 'last', content: 'Thank you.' },
     ].map(async (message, index) => {
-      // In this order, and all while the first one's model takes its time.
+      // In this order, and all while the first turn's model call is running.
       await sleep(index * 80);
       return client.send({ sessionId, ...message });
     }),
@@ -181,7 +181,7 @@ async function refusedTurn({ client, temporal }: Service): Promise<readonly unkn
   return [await fetchHistory(temporal, conversationWorkflowId(sessionId))];
 }
 
-/** Targets that are slow answer by a regular activity from the beginning; the second turn's is tried again. */
+/** Slow targets answer in a regular activity from the start; the second turn's call is retried. */
 async function regularFirstAttempt({ client, temporal, simulator }: Service): Promise<readonly unknown[]> {
   const sessionId = 'regular-first-attempt';
   await client.send({ sessionId, turnId: 'answered', content: 'Where is my order?' });
@@ -194,7 +194,7 @@ async function regularFirstAttempt({ client, temporal, simulator }: Service): Pr
   return [await fetchHistory(temporal, conversationWorkflowId(sessionId))];
 }
 
-/** A run that ended because its history was long, and the next one, which knows what the first one answered. */
+/** A run that ended because its history was long, and the following run, which knows the first one's answers. */
 async function continuedConversation({ client, temporal }: Service): Promise<readonly unknown[]> {
   const sessionId = 'continued';
   const workflowId = conversationWorkflowId(sessionId);
@@ -203,7 +203,7 @@ async function continuedConversation({ client, temporal }: Service): Promise<rea
   const firstRun = await currentRun();
   for (let turn = 2; (await currentRun()) === firstRun; turn += 1) {
     await client.send({ sessionId, turnId: `turn-${turn}`, content: 'And when does it arrive?' });
-    // The update is answered before its task's end has made the next run.
+    // The update is answered before the end of its task creates the next run.
     await temporal.workflow.getHandle(workflowId).query(spendQuery);
   }
   await client.send({ sessionId, turnId: 'turn-1', content: 'Where is my order?' });
@@ -214,7 +214,7 @@ async function continuedConversation({ client, temporal }: Service): Promise<rea
   return [await fetchHistory(temporal, workflowId, firstRun), await fetchHistory(temporal, workflowId, secondRun)];
 }
 
-/** Two steps by the evidence, with operators in between, and the end. */
+/** Two steps decided by the evidence, with operators in between, and the end. */
 async function rolloutToTheEnd({ client, temporal, settings }: Service): Promise<readonly unknown[]> {
   const spec = shortRolloutSpec({
     name: 'to-the-end',
@@ -239,7 +239,7 @@ async function rolloutToTheEnd({ client, temporal, settings }: Service): Promise
   return [await fetchHistory(temporal, workflow.workflowId)];
 }
 
-/** A promotion that waits while a rollback overtakes it, and is refused after it. */
+/** A promotion that waits while a rollback overtakes it, and is then refused. */
 async function rolloutPromotedAfterItsEnd({ temporal, settings }: Service): Promise<readonly unknown[]> {
   const spec = unhurriedRolloutSpec({ name: 'promoted-after-its-end', intervalMs: 3_600_000 });
   const workflow = await temporal.workflow.signalWithStart(canaryRolloutWorkflowType, {
@@ -254,7 +254,7 @@ async function rolloutPromotedAfterItsEnd({ temporal, settings }: Service): Prom
   return [await fetchHistory(temporal, workflow.workflowId)];
 }
 
-/** Temporal suggests to continue as new after 4,096 events, which would be megabytes to keep. */
+/** Temporal suggests continuing as new after 4,096 events, which would be megabytes to keep. */
 async function startTemporalWithShortRuns(): Promise<OwnTemporal> {
   const searchAttributes = Object.values(searchAttributeNames).map((name) =>
     defineSearchAttributeKey(name, SearchAttributeType.KEYWORD),
@@ -278,7 +278,10 @@ async function fetchHistory(temporal: Service['temporal'], workflowId: string, r
   return withoutIdentities(JSON.parse(historyToJSON(history)));
 }
 
-/** Identities, sticky queues, stack traces and the owners in tickets name the recording machine; nothing of a replay depends on them. */
+/**
+ * Identities, sticky queues, stack traces and the owners in tickets name the recording machine; replays do not depend
+ * on them.
+ */
 function withoutIdentities(value: unknown, key = ''): unknown {
   if (Array.isArray(value)) return value.map((inner) => withoutIdentities(inner));
   if (typeof value === 'string') return withoutIdentity(key, value);

@@ -12,14 +12,14 @@ export interface RecordedRequest {
   readonly headers: IncomingHttpHeaders;
 }
 
-/** A provider that keeps what it was asked: the simulator counts tokens, this one remembers words. */
+/** A provider that keeps its requests: the simulator counts tokens, this one remembers the text. */
 export interface RecordingProvider {
   readonly baseUrl: string;
   readonly requests: readonly RecordedRequest[];
   close(): Promise<void>;
 }
 
-/** `statusOf` may refuse a request with another status than 200. */
+/** `statusOf` may return a status other than 200 to refuse a request. */
 export async function startRecordingProvider(
   statusOf: (request: RecordedRequest) => number = () => 200,
 ): Promise<RecordingProvider> {

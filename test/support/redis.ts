@@ -6,32 +6,32 @@ import { join } from 'node:path';
 import { findFreePort } from '../../src/temporal-server/ports';
 import { end, endWithUs } from './server-process';
 
-/** Set by global-setup: the program, or why there is none. */
+/** Set by global-setup: the program, or the reason why there is none. */
 export const redisEnvironment = {
   program: 'BELLWETHER_TEST_REDIS',
   missing: 'BELLWETHER_TEST_REDIS_MISSING',
 } as const;
 
-/** A Redis of the tests' own, in a temporary directory. */
+/** A Redis for tests, in a temporary directory. */
 export interface TestRedis {
   readonly url: string;
-  /** Ends it in order and removes its directory. */
+  /** Stops it cleanly and removes its directory. */
   stop(): Promise<void>;
   /** SIGKILL to the server. */
   kill(): Promise<void>;
-  /** Starts it again after `kill`, with the same URL; what it held is kept, or lost as by a cache that is only memory. */
+  /** Starts it again after `kill`, with the same URL. Its data is kept, or lost as in a purely in-memory cache. */
   restart(data: 'kept' | 'lost'): Promise<void>;
-  /** Lets it hang: connections stay open, nothing is answered. `resume` ends that. */
+  /** Suspends it: connections stay open, but nothing is answered. `resume` ends that. */
   pause(): void;
   resume(): void;
 }
 
 export interface RedisOptions {
-  /** What clients must name; it is in `url`. */
+  /** The password that clients need; it is in `url`. */
   readonly password?: string;
 }
 
-/** As `describe`, where a Redis can be had; skipped with the reason where not, which in CI is a failure. */
+/** Like `describe`, if there is a Redis; otherwise skipped with the reason, but in CI it fails. */
 export function describeWithRedis(title: string, suite: () => void): void {
   const reason = process.env[redisEnvironment.missing];
   if (reason === undefined) {
@@ -78,14 +78,14 @@ export async function startRedis({ password }: RedisOptions = {}): Promise<TestR
 }
 
 interface ServerPlace {
-  /** Holds all that the server needs and has. */
+  /** Contains everything that the server needs. */
   readonly directory: string;
   readonly data: string;
   readonly port: number;
   readonly password: string | undefined;
 }
 
-/** The port was free only when it was asked for: connections of before may hold it for a moment. */
+/** The port may have been taken since it was checked: earlier connections may hold it for a moment. */
 async function startServer(place: ServerPlace): Promise<ChildProcess> {
   const giveUpAtMs = performance.now() + 40_000;
   for (;;) {
@@ -99,7 +99,7 @@ async function startServer(place: ServerPlace): Promise<ChildProcess> {
 function tryStart({ directory, data, port, password }: ServerPlace) {
   const program = process.env[redisEnvironment.program];
   if (program === undefined) throw new Error('There is no Redis here; use describeWithRedis.');
-  // Every command is in the file before it is answered; it need not survive the machine, so the disk is not waited for.
+  // Every command is in the file before it is answered. It need not survive a power failure, so there is no fsync.
   const keeping = ['--appendonly', 'yes', '--appendfsync', 'no', '--save', ''];
   const access = password === undefined ? [] : ['--requirepass', password];
   const place = ['--bind', '127.0.0.1', '--port', String(port), '--dir', data];

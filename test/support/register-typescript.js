@@ -1,4 +1,4 @@
-/** `node --require` this to run TypeScript in a process of its own, with Jest's settings. */
+/** `node --require` this file to run TypeScript in a separate process, with Jest's settings. */
 const { readFileSync } = require('node:fs');
 const { transformSync } = require('@swc/core');
 const jestConfig = require('../../jest.config.js');

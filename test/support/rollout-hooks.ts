@@ -6,7 +6,7 @@ import type { Interference } from './interfering-ledger';
 import { prepareRolloutService, type RolloutService, startInterferedWorker } from './rollout-service';
 import { unhurriedRolloutSpec } from './rollout-spec';
 
-/** A service and a worker for each test, and ways to stand in the worker's way. */
+/** A service and a worker for each test, and ways to stop the worker between steps. */
 export class RolloutSetting {
   service!: RolloutService;
   private stopWorker!: () => Promise<void>;
@@ -23,8 +23,8 @@ export class RolloutSetting {
   }
 
   /**
-   * As `begin`, with the evidence of 40 turns at its first analysis, however long they take: one that saw a part of the users
-   * alone could take the split for broken, or the time of a short plan for over.
+   * Like `begin`, but the first analysis sees the evidence of 40 turns, however long they take. With only some of the
+   * users, it could conclude that the split is broken, or that a short plan's time has ended.
    */
   async beginWithEvidence(spec: RolloutSpec): Promise<WorkflowHandle> {
     const { goOn } = this.stopBefore('evidence');
@@ -34,12 +34,12 @@ export class RolloutSetting {
     return handle;
   }
 
-  /** Who did what, without the regular analyses: `pause by ann`. */
+  /** The actions with their actors, without regular analyses: `pause by ann`. */
   async eventsOf({ name }: RolloutSpec): Promise<string[]> {
     return (await this.service.actions(name)).filter(([action]) => action !== 'wait').map((one) => one.join(' by '));
   }
 
-  /** Waits for the next events, and tells them all. */
+  /** Waits for the next events and returns all of them. */
   async untilEvents(spec: RolloutSpec, count: number): Promise<string[]> {
     await eventually(`${count} events`, async () => (await this.eventsOf(spec)).length >= count);
     return this.eventsOf(spec);
@@ -72,7 +72,7 @@ export class RolloutSetting {
     });
   }
 
-  /** Whatever became of the test: a worker does not stop while somebody stands in its way. */
+  /** Releases stopped steps, even after a failed test: they would keep the worker from stopping. */
   async tearDown(): Promise<void> {
     for (const exit of this.exits.splice(0)) exit();
     this.interference.after = undefined;
@@ -81,7 +81,7 @@ export class RolloutSetting {
   }
 }
 
-/** To be called at the top of a test file. */
+/** Call it at the top of a test file. */
 export function eachTestWithRollouts(): RolloutSetting {
   const setting = new RolloutSetting();
   beforeEach(() => setting.setUp());
@@ -93,7 +93,7 @@ export async function resultOf(handle: WorkflowHandle): Promise<RolloutResult> {
   return (await handle.result()) as RolloutResult;
 }
 
-/** Waits until the workflow has so many updates before it, `begun` among them: their senders wait for an answer. */
+/** Waits until the workflow has this many pending updates, `begun` included: their senders wait for an answer. */
 export function untilAccepted(handle: WorkflowHandle, updates: number): Promise<void> {
   return eventually(`${updates} updates are accepted`, async () => {
     const { events } = await handle.fetchHistory();

@@ -13,15 +13,17 @@ import { unique, workflowBundle } from './temporal';
 
 export interface RolloutService extends Service {
   readonly rollouts: RolloutClient;
-  /** Of users on both sides of every split. */
+  /** Sends turns of users on both sides of every split. */
   sendTurns(count: number): Promise<void>;
-  /** What the audit trail says of a rollout: `start`, `advance`, … and `bellwether` for what the evidence decided. */
+  /**
+   * The actions in a rollout's audit trail: `start`, `advance`, …, with `bellwether` as the actor of automatic ones.
+   */
   actions(rollout: string): Promise<readonly (readonly [action: string, actor: string])[]>;
-  /** As `bellwether rollout verify` finds it; null when all is well. */
+  /** The result of `bellwether rollout verify`; null if all is well. */
   auditProblem(): Promise<string | null>;
 }
 
-/** A service with a legacy arm, where all traffic is, and no worker. */
+/** A service with all its traffic on a legacy arm, and no worker. */
 export async function prepareRolloutService(options: ServiceOptions = {}): Promise<RolloutService> {
   const simulator = options.simulator ?? (await startSimulator({ models: { [primaryModel]: {}, 'legacy-chat': {} } }));
   const service = await prepareService({
@@ -48,7 +50,7 @@ export async function prepareRolloutService(options: ServiceOptions = {}): Promi
   };
 }
 
-/** A worker of the service in this process, whose ledger somebody interferes with. Returns how to stop it. */
+/** A worker of the service in this process, with hooks in its ledger. Returns a function that stops it. */
 export async function startInterferedWorker(
   service: Service,
   interference: Interference,

@@ -2,7 +2,7 @@ import type { RolloutSpec } from '../../src/contract/rollout';
 import { defaultRolloutGates, rolloutPlans } from '../../src/domain/rollout/plans';
 import { unique } from './temporal';
 
-/** The default plan, from legacy to holysheep, under a name of its own. */
+/** The default plan, from legacy to holysheep, with a unique name. */
 export function rolloutSpec(changes: Partial<RolloutSpec> = {}): RolloutSpec {
   return {
     name: unique('rollout'),
@@ -17,7 +17,7 @@ export function rolloutSpec(changes: Partial<RolloutSpec> = {}): RolloutSpec {
   };
 }
 
-/** A few requests decide it, most of which must succeed: one step of 50 %, looked at three times a second. */
+/** Decided by a few requests, most of which must succeed: one step of 50 %, analysed three times a second. */
 export function shortRolloutSpec(changes: Partial<RolloutSpec> = {}): RolloutSpec {
   return rolloutSpec({
     steps: [{ percent: 50, nominalEndMs: 1_000, minimumBakeMs: 1_000 }],
@@ -28,7 +28,7 @@ export function shortRolloutSpec(changes: Partial<RolloutSpec> = {}): RolloutSpe
   });
 }
 
-/** The same, and nothing moves by itself for an hour. */
+/** The same, but nothing changes by itself for an hour. */
 export function unhurriedRolloutSpec(changes: Partial<RolloutSpec> = {}): RolloutSpec {
   const hourMs = 60 * 60 * 1000;
   return shortRolloutSpec({

@@ -7,7 +7,7 @@ export interface Answered {
   readonly body: string;
 }
 
-/** A request whose `Host` is as given, which `fetch` would not send. */
+/** Sends a request with the given `Host`, which `fetch` would not send. */
 export function sendAs(
   url: string,
   headers: Readonly<Record<string, string>>,

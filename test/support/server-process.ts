@@ -1,7 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { Socket } from 'node:net';
 
-/** Sends the signal and waits until the process has ended; nothing to do when it has already. */
+/** Sends the signal and waits until the process has ended; does nothing if it has already ended. */
 export async function end(server: ChildProcess, signal: NodeJS.Signals): Promise<void> {
   if (server.exitCode !== null || server.signalCode !== null) return;
   const ended = new Promise((resolve) => server.once('exit', resolve));
@@ -10,8 +10,8 @@ export async function end(server: ChildProcess, signal: NodeJS.Signals): Promise
 }
 
 /**
- * A shell that waits for the end of its input, which is ours: however this process ends (SIGKILL too), the server is
- * stopped, within 10 s or by SIGKILL, and its directory removed. The shell ends with the server.
+ * Starts a shell that waits for the end of its input, a pipe from this process: however this process ends (SIGKILL,
+ * too), the shell stops the server, within 10 s or by SIGKILL, and removes its directory. It ends with the server.
  */
 export function endWithUs(server: ChildProcess, directory: string): void {
   if (server.pid === undefined) return;

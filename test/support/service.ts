@@ -18,40 +18,40 @@ import { openTurnStreams } from '../../src/streams/open-streams';
 import { type RunningWorker, startWorker } from '../../src/services/worker';
 import { sharedTemporal, testEnvironment, unique } from './temporal';
 
-// What workers tell in passing is no news for who reads a test's output.
+// The workers' routine logs would only clutter a test's output.
 Runtime.install({ logger: new DefaultLogger('ERROR') });
 
 export const primaryModel = 'deepseek-v3.2';
 export const fallbackModel = 'gemini-2.5-flash';
 
-/** The key that services get; it must never be found in any history, log or ledger. */
+/** The key that services use; it must never appear in any history, log or ledger. */
 export const testApiKey = 'sk-test-d41d8cd98f00b204';
 
 export interface ServiceOptions {
-  /** Default: both models of the chain, at once and without fault. */
+  /** Default: both models of the chain, with immediate answers and no faults. */
   readonly models?: SimulatedModels;
-  /** Another simulator than one in this process. */
+  /** A simulator other than one in this process. */
   readonly simulator?: Simulator;
-  /** What a user would write into the configuration file. */
+  /** The content of the user's configuration file. */
   readonly configuration?: ConfigFileInput;
   readonly environment?: Readonly<Record<string, string>>;
   /** Default: the server that all test files share. */
   readonly temporal?: { readonly address: string; readonly namespace: string };
 }
 
-/** A whole service but for its workers: providers, ledger, settings and a client, with a task queue of its own. */
+/** A whole service without workers: providers, ledger, settings and a client, with its own task queue. */
 export interface Service {
   readonly settings: Settings;
-  /** All that a worker in a process of its own has to know. */
+  /** Everything that a worker in its own process needs to know. */
   readonly environment: Readonly<Record<string, string>>;
   readonly directory: string;
   readonly simulator: Simulator;
   readonly client: BellwetherClient;
   /** Temporal's own client, with the service's data converter. */
   readonly temporal: Client;
-  /** For reading; workers have ledgers of their own on the same database. */
+  /** For reading; workers have their own ledgers on the same database. */
   readonly ledger: Ledger;
-  /** What the workers of this process write their streamed turns to. */
+  /** The streams to which the workers of this process write. */
   readonly streams: TurnStreams;
   startWorker(): Promise<RunningWorker>;
   /** Stops the workers of this process, then everything else. */
@@ -65,7 +65,7 @@ export async function prepareService(options: ServiceOptions = {}): Promise<Serv
     (await startSimulator({ models: options.models ?? { [primaryModel]: {}, [fallbackModel]: {} } }));
   const environment = environmentOf(directory, simulator, options);
   const settings = loadSettings({ environment, workingDirectory: directory });
-  // Half of what a test may take: the server is there.
+  // Half of a test's time limit: the server is already running.
   const connection = await Connection.connect({ address: settings.temporal.address, connectTimeout: '60 seconds' });
   const temporal = new Client({
     connection,

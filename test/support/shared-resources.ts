@@ -1,2 +1,2 @@
-/** What global-setup made and global-teardown must end; both run in Jest's main process. */
+/** What global-setup starts and global-teardown must stop; both run in Jest's main process. */
 export const endings: (() => Promise<void>)[] = [];

@@ -1,6 +1,6 @@
 import { readEvents, type ReceivedEvent } from '../gateway/read-stream';
 
-/** A client that reads one turn's stream, and comes back with what it has when its connection breaks. */
+/** A client that reads one turn's stream, and keeps what it has read if its connection breaks. */
 export class StreamReader {
   turnId = '';
   text = '';

@@ -7,13 +7,13 @@ export const testEnvironment = {
   binary: 'BELLWETHER_TEST_TEMPORAL_BINARY',
   address: 'BELLWETHER_TEST_TEMPORAL_ADDRESS',
   workflowBundle: 'BELLWETHER_TEST_WORKFLOW_BUNDLE',
-  /** Not by global-setup: `off` for a worker process that keeps no workflow in memory. */
+  /** Not set by global-setup: `off` for a worker process that keeps no workflow in memory. */
   workflowCache: 'BELLWETHER_TEST_WORKFLOW_CACHE',
 } as const;
 
 export const testNamespace = 'bellwether';
 
-/** The server that all test files share: never stop it, and give each test a task queue and ids of its own. */
+/** The server that all test files share: never stop it, and give each test its own task queue and ids. */
 export function sharedTemporal(): { readonly address: string; readonly namespace: string } {
   return { address: fromGlobalSetup('address'), namespace: testNamespace };
 }
@@ -26,13 +26,13 @@ export function temporalBinary(): string {
 interface OwnTemporalOptions {
   readonly dataFile?: string;
   readonly port?: number;
-  /** When the server suggests to continue as new. Default: Temporal's own 4,096. */
+  /** The number of events after which the server suggests continuing as new. Default: Temporal's own 4,096. */
   readonly historyEventsPerRun?: number;
   /** How long a workflow task's worker may be silent before another gets the task. Default: Temporal's own 10 s. */
   readonly workflowTaskTimeoutSeconds?: number;
   /**
-   * From the third attempt on Temporal gives a workflow task more time than it asks for, five seconds at first and then twice as
-   * much each time, which is what a worker on a busy machine needs. With this it is one second, for tasks that no worker survives.
+   * From the third attempt on, Temporal adds time to a workflow task's timeout, five seconds at first and then twice as
+   * much each time, as a worker on a busy machine needs. This makes it one second, for tasks that no worker survives.
    */
   readonly triesLostTasksAgainSoon?: boolean;
 }
@@ -69,7 +69,7 @@ export function workflowBundle(): { readonly code: string } {
   return { code: readFileSync(fromGlobalSetup('workflowBundle'), 'utf8') };
 }
 
-/** Names and ids that no other test of any run has: `conversation-3f2a9c01`. */
+/** Names and ids that no other test in any run has: `conversation-3f2a9c01`. */
 export function unique(name: string): string {
   return `${name}-${crypto.randomUUID().slice(0, 8)}`;
 }

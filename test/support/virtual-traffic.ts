@@ -2,7 +2,7 @@ import type { ArmEvidence, Evidence } from '../../src/contract/rollout';
 import { seededRandom } from '../../src/domain/random';
 
 export interface TrafficRates {
-  /** Of both arms together, in each virtual hour. */
+  /** Turns of both arms together per virtual hour. */
   readonly requestsPerHour: number;
   readonly canarySuccessRate: number;
   readonly baselineSuccessRate: number;
@@ -16,7 +16,7 @@ interface Tally {
 
 const hourMs = 60 * 60 * 1000;
 
-/** What users would have sent in virtual time, told as the ledger would tell it. */
+/** The traffic that users would have sent in virtual time, as the ledger would report it. */
 export class VirtualTraffic {
   private readonly random: () => number;
   private readonly total: Tally = { turns: 0, successes: 0 };
@@ -37,8 +37,8 @@ export class VirtualTraffic {
       this.baseline = { turns: 0, successes: 0 };
     }
     const { requestsPerHour, canarySuccessRate, baselineSuccessRate } = this.rates;
-    // Whole hours, so that an analysis that comes seconds late sees what it would have seen in time: the same seed tells the
-    // same story on any machine.
+    // Whole hours, so that an analysis that is seconds late sees the same as one on time: the same seed gives the same
+    // result on any machine.
     const requests = Math.round((atMs - (this.lastAtMs ?? atMs)) / hourMs) * requestsPerHour;
     this.lastAtMs = atMs;
     for (let request = 0; request < requests; request += 1) {

@@ -1,4 +1,4 @@
-/** A worker as `bellwether worker` runs it, with the workflow bundle of the tests. */
+/** A worker like that of `bellwether worker`, with the tests' workflow bundle. */
 import type { Socket } from 'node:net';
 import { loadSettings } from '../../src/config/load-settings';
 import { untilStopped } from '../../src/cli/stop-signals';

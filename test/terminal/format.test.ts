@@ -1,7 +1,7 @@
 import { cutLine, wrapWords } from '../../src/terminal/format';
 import { LiveView } from '../../src/terminal/live-view';
 
-/** Columns of a terminal, for texts in which everything beyond Latin is a wide character. */
+/** The terminal columns of a text in which every non-Latin character is wide. */
 function columnsOf(text: string): number {
   return Array.from(text).reduce((columns, character) => columns + (character > '\u{2E80}' ? 2 : 1), 0);
 }

@@ -12,7 +12,7 @@ describe('a view that is redrawn', () => {
     expect(written[0]).toContain('one\u001B[K\ntwo\u001B[K\nthree\u001B[K\n\u001B[J');
     expect(written[0]).not.toContain('four');
     expect(written[1]).toContain('\u001B[3Afive\u001B[K\n\u001B[J');
-    // No clearing of the screen: that is what flickers.
+    // The screen is not cleared, which would flicker.
     expect(written.join('')).not.toContain('\u001B[2J');
     expect(written[2]).toContain('\u001B[?25h');
   });

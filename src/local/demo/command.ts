@@ -7,11 +7,11 @@ export interface CommandOptions {
   readonly words: readonly string[];
   readonly environment: NodeJS.ProcessEnv;
   readonly workingDirectory: string;
-  /** Ends the command. */
+  /** Aborts the command. */
   readonly signal: AbortSignal;
 }
 
-/** Runs a `bellwether` command as an operator would, on this terminal; returns what it ended with. */
+/** Runs a `bellwether` command as an operator would, on this terminal; returns its exit status. */
 export async function runCommand(options: CommandOptions): Promise<number> {
   const { program, words, environment, workingDirectory, signal } = options;
   const child = spawn(process.execPath, [program, ...words], {

@@ -19,24 +19,24 @@ import { longestStandstillMs, whileMoving, withPatience } from './patience';
 import { demoBreakerFailures, type Stage } from './stage';
 import { Traffic } from './traffic';
 
-/** Long enough to know how many turns a second this machine carries. */
+/** Long enough to measure how many turns per second this machine can handle. */
 const beforeStart = { durationMs: 6_000, turns: 200 };
-/** A tenth of them are the canary's, and make the report. */
+/** A tenth of them go to the canary and fill the report. */
 const beforeReport = { durationMs: 8_000, turns: 2_000 };
-/** Each step is held at most once because the plan's time was over before the evidence was there. */
+/** Each step is held at most once because the plan's time ended before there was enough evidence. */
 const maxResumes = rolloutPlans[defaultRolloutPlan].steps.length;
 const taskQueue = 'demo-migration';
 
 /**
- * A timeout is compressed as well, to 2 s; on a machine with far more to do than cores to do it, answers take so long by
- * themselves, and would count as the providers' timeouts.
+ * Timeouts are compressed as well, to 2 s. On an overloaded machine, answers themselves take that long and would count
+ * as the providers' timeouts.
  */
 function compressedTimeoutMs(): number {
   const [runningPrograms = 0] = loadavg();
   return runningPrograms > 2 * availableParallelism() ? 6_000 : 2_000;
 }
 
-/** Arms of the migration, and a third one that sounds too good. */
+/** The arms of the migration, and a third one that is too good to be true. */
 const configurationWith = (baseTimeoutMs: number): string => `defaultArm: legacy
 models:
   bargain-chat: { price: '0.20' }
@@ -48,13 +48,15 @@ retry: { baseTimeoutMs: ${baseTimeoutMs}, timeoutJitterMs: 0 }
 breaker: { failures: ${demoBreakerFailures} }
 `;
 
-/** α is 0.001 by default; a minute of traffic decides at 0.01. */
+/** α is 0.001 by default; a minute of traffic is enough for 0.01. */
 const rolloutFile = `interval: 1h
 warm: 2h
 gates: { alpha: 0.01 }
 `;
 
-/** The guide's migration, and a candidate that must not get through. Throws when one does not end as it should. */
+/**
+ * Plays the guide's migration, then a candidate that must be rolled back. Throws if either does not end as expected.
+ */
 export async function playMigration(stage: Stage, narrator: Narrator, report: Reporter): Promise<void> {
   const closings: Closing[] = [];
   try {
@@ -65,7 +67,7 @@ export async function playMigration(stage: Stage, narrator: Narrator, report: Re
   await closeAll(closings);
 }
 
-/** What the scenes of the migration are played with. */
+/** What the migration's scenes need. */
 interface Migration {
   /** Aborted when the demonstration ends early. */
   readonly signal: AbortSignal;
@@ -73,11 +75,11 @@ interface Migration {
   readonly traffic: Traffic;
   readonly timeoutMs: number;
   readonly statuses: Stage['commandLine']['watchStatus'];
-  /** Runs `bellwether rollout` with these words; returns what it ended with. */
+  /** Runs `bellwether rollout` with these words; returns its exit status. */
   rollout(words: readonly string[]): Promise<number>;
 }
 
-/** Adds how to close each part as soon as it is open. */
+/** Registers each part in `closings` as soon as it is open. */
 async function setMigration(stage: Stage, report: Reporter, closings: Closing[]): Promise<Migration> {
   const { simulator, signal } = stage;
   const { program, watchStatus: statuses } = stage.commandLine;
@@ -95,7 +97,7 @@ async function setMigration(stage: Stage, report: Reporter, closings: Closing[])
   const starting = stage.startWorker(environment);
   await withPatience(report, 'starting a worker for the migration', starting, ({ pid }) => `worker ${pid} runs`);
   const settings = loadSettings({ environment, workingDirectory });
-  // Hundreds of turns a second in this one process, which would spend most of its time waiting for the disk.
+  // This one process handles hundreds of turns per second and would spend most of its time waiting for the disk.
   const ledger = await openLedger({ ...settings, survivesPowerLoss: false });
   closings.push(() => ledger.close());
   const { address } = stage.server;
@@ -122,7 +124,7 @@ async function playScenes(migration: Migration, narrator: Narrator, report: Repo
     });
     if (expected.includes(status)) return status;
     throw new Error(
-      `The demonstration did not show what it promised: \`bellwether rollout ${words[0]}\` ended with ${status}, not ${expected.join(' or ')}. What it wrote above says why.`,
+      `The demonstration did not show what it promised: \`bellwether rollout ${words[0]}\` ended with ${status}, not ${expected.join(' or ')}. Its output above says why.`,
     );
   };
 
@@ -143,7 +145,8 @@ async function playScenes(migration: Migration, narrator: Narrator, report: Repo
   for (let resumes = 0; ; resumes += 1) {
     const mayBeHeld = resumes < maxResumes ? [statuses.pausedOrHeld] : [];
     if ((await command(['watch'], statuses.promoted, ...mayBeHeld)) === statuses.promoted) break;
-    // On a machine that has become slow, or with bad luck, the plan is over before the evidence is there: an operator decides.
+    // On a machine that slows down, or with bad luck, the plan ends before there is enough evidence: an operator
+    // decides.
     await command(['resume', '--reason', 'there was too little traffic to decide, gather more'], 0);
   }
   await command(['history'], 0);
@@ -156,12 +159,12 @@ async function playScenes(migration: Migration, narrator: Narrator, report: Repo
 
   narrator.scene(
     'A second candidate, at half the price, which fails every fifth time',
-    'Nobody is at the keyboard: the evidence rolls it back.',
+    'No operator intervenes: the evidence rolls it back.',
   );
   await command(['start', '--from', 'holysheep', '--to', 'bargain', ...plan], 0);
   await command(['watch', '--wait'], statuses.rolledBack);
   await command(['verify'], 0);
-  narrator.say(`   ${traffic.turns} turns were admitted, called and recorded meanwhile.`);
+  narrator.say(`   ${traffic.turns} turns were admitted, called and recorded in the meantime.`);
 }
 
 function migrationEnvironment({ environment }: Stage, directory: string): NodeJS.ProcessEnv {
@@ -179,7 +182,7 @@ function migrationEnvironment({ environment }: Stage, directory: string): NodeJS
   };
 }
 
-/** Returns once there were so many turns, and so much time has passed; with the turns a second of the latter half. */
+/** Waits for at least this many turns and this much time. Returns the turns per second of the second half. */
 async function gather(
   { traffic, signal }: Migration,
   { durationMs, turns }: { readonly durationMs: number; readonly turns: number },
@@ -205,8 +208,8 @@ async function gather(
 function tellCompression(compression: number, turnsPerSecond: number, narrator: Narrator): void {
   if (compression === usualCompression) return;
   narrator.say(
-    `   This machine is slow or busy: it carries ${Math.round(turnsPerSecond)} turns a second, and a minute decides from ${usualTurnsPerSecond} on.`,
-    `   So that there is as much evidence, the 72 hours take ${formatDuration(planMs / compression)} here.`,
+    `   This machine is slow or busy: it handles ${Math.round(turnsPerSecond)} turns per second; to decide within a minute takes ${usualTurnsPerSecond}.`,
+    `   To gather the same evidence, the 72 hours take ${formatDuration(planMs / compression)} here.`,
   );
 }
 

@@ -8,7 +8,7 @@ import type { Stage } from './stage';
 /** Longer messages of the story are cut where they are printed. */
 const maxShownCharacters = 80;
 
-/** Tells the story on standard output: scenes, messages, answers and what they took. */
+/** Tells the story on standard output: scenes, messages, and answers with their time and cost. */
 export class Narrator {
   private scenes = 0;
 
@@ -22,7 +22,7 @@ export class Narrator {
     this.say('', pc.bold(`${this.scenes}. ${title}`), ...explanation.map((line) => pc.dim(`   ${line}`)));
   }
 
-  /** A command of the operator's, before it runs. */
+  /** Prints an operator's command before it runs. */
   command(words: readonly string[]): void {
     this.say('', `   ${pc.green('$')} bellwether rollout ${words.map(shellQuoted).join(' ')}`);
   }

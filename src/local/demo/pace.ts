@@ -1,35 +1,35 @@
 /** 72 hours in 60 seconds: an hour is 833 ms. */
 export const planMs = 72 * 60 * 60 * 1_000;
 export const usualCompression = planMs / 60_000;
-/** So many turns a second decide within that minute. */
+/** This many turns per second are enough to decide within that minute. */
 export const usualTurnsPerSecond = 250;
 
-/** By how much the plan is compressed: a machine that carries fewer turns a second needs longer for as much evidence. */
+/** How much to compress the plan: a machine that handles fewer turns per second needs longer for the same evidence. */
 export function compressionFor(turnsPerSecond: number): number {
   const share = Math.min(1, turnsPerSecond / usualTurnsPerSecond);
   return Math.max(1, Math.round(usualCompression * share));
 }
 
-/** What two idle cores carry beside a Temporal server, a worker and the simulated models. */
+/** What two idle cores can handle besides a Temporal server, a worker and the simulated models. */
 const mostTurns = 350;
-/** Enough for the story to go on, however slow the machine is. */
+/** Enough to continue, however slow the machine is. */
 const leastTurns = 8;
-/** The simulated models answer in their usual time, whatever fails; answers that take far longer wait for the machine. */
+/** The simulated models answer in their usual time, whatever fails; much slower answers are due to the machine. */
 const slowdownThatIsTheMachine = 1.4;
 /**
- * A machine that is slow with so few turns is so for other reasons than their number: then going on counts for more than
- * latencies, as long as answers are far from their timeout, which is eleven times the usual or more.
+ * With this few turns, their number is not what slows the machine. Then continuing matters more than latencies, as long
+ * as answers stay far from their timeout, which is at least eleven times the usual latency.
  */
 const fewTurns = 60;
 const slowdownOfFewTurns = 3;
-/** Fewer say more of themselves than of the machine. */
+/** Fewer answers say too little about the machine. */
 const leastAnswers = 5;
-/** Of all turns that are under way; the development server carries no more of them at this pace. */
+/** Of all turns in progress; the development server cannot handle more of them at this pace. */
 const shareOfWorkflows = 1 / 80;
 
 /**
- * How many turns may be under way at once. A machine that others use as well answers late, and answers that are late count
- * as timeouts: the demonstration would show the machine's trouble as the providers'.
+ * Decides how many turns may run concurrently. A machine that is busy with other work answers late, and late answers
+ * count as timeouts: the demonstration would blame the providers for the machine.
  */
 export class Pace {
   concurrentTurns = 40;
@@ -42,7 +42,7 @@ export class Pace {
     this.slowdowns += slowdown;
   }
 
-  /** To be called from time to time. */
+  /** Call it periodically. */
   adjust(): void {
     if (this.answers < leastAnswers) return;
     const limit = this.concurrentTurns > fewTurns ? slowdownThatIsTheMachine : slowdownOfFewTurns;
@@ -53,7 +53,7 @@ export class Pace {
     this.slowdowns = 0;
   }
 
-  /** How many of them are turns of the real client through Temporal, each of which costs as much as ten others. */
+  /** How many of them go through the real client and Temporal; each costs as much as ten others. */
   get concurrentWorkflows(): number {
     return Math.ceil(this.concurrentTurns * shareOfWorkflows);
   }

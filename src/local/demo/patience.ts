@@ -1,18 +1,18 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Reporter } from '../../terminal/reporter';
 
-/** No single step takes longer on a quiet machine. */
+/** No single step takes longer on an idle machine. */
 const usualMs = 20_000;
 
 /**
- * No machine that works is this slow: what has not moved for so long hangs. A process that dies is noticed at once, so
- * nobody waits this long for one.
+ * No working machine is this slow: a step that makes no progress for this long hangs. A process that dies is noticed at
+ * once.
  */
 export const longestStandstillMs = 10 * 60_000;
 
 const usualWatch = { standstillMs: longestStandstillMs, lookEveryMs: 500 };
 
-/** Waits for a step under its title, and says so when it takes long. @throws when it hangs */
+/** Waits for a step and reports it, also when it takes long. @throws if it hangs */
 export async function withPatience<T>(
   report: Reporter,
   title: string,
@@ -22,7 +22,7 @@ export async function withPatience<T>(
   const task = report.begin(title);
   const slow = setTimeout(() => task.progress('this machine is slow or busy; the demonstration waits'), usualMs);
   try {
-    // Nothing can be seen of it until it is done.
+    // A step shows no progress until it is done.
     const result = await whileMoving(work, { [title.trim()]: () => 'not done' });
     task.succeed(describe(result));
     return result;
@@ -35,9 +35,9 @@ export async function withPatience<T>(
 }
 
 /**
- * Waits for as long as every sign changes from time to time: for a slow machine, but not for a part that hangs. Signs are
- * named after what they tell of.
- * @throws naming the one that stands still
+ * Waits while every sign of progress keeps changing: for a slow machine, but not for a part that hangs. The name of a
+ * sign says what it measures.
+ * @throws naming the sign that stopped changing
  */
 export async function whileMoving<T>(
   work: Promise<T>,
@@ -61,7 +61,7 @@ async function standstillOf(
   signal: AbortSignal,
 ): Promise<never> {
   let seen = await read();
-  // Looks are counted rather than time: while this process stood still, nothing else had to move.
+  // Counts checks instead of time: while this process was suspended, nothing else had to make progress.
   let unchangedMs = 0;
   while (unchangedMs < standstillMs) {
     await delay(lookEveryMs, undefined, { signal });
@@ -70,6 +70,6 @@ async function standstillOf(
     seen = now;
   }
   throw new Error(
-    `Nothing has moved for ${standstillMs / 60_000} minutes: ${what}. That is no slow machine; a part of the demonstration hangs. Run it again; if it hangs again, look into the logs in its data directory.`,
+    `No progress for ${standstillMs / 60_000} minutes: ${what}. This is not just a slow machine: a part of the demonstration hangs. Run it again; if it hangs again, look at the logs in its data directory.`,
   );
 }

@@ -15,7 +15,7 @@ import type { WorkerProcess } from './worker-process';
 const primary = 'deepseek-v3.2';
 const fallback = 'gemini-2.5-flash';
 
-/** More than the session's budget can pay. */
+/** More than the session's budget can pay for. */
 const maxPages = 10;
 
 interface Demonstration {
@@ -27,8 +27,9 @@ interface Demonstration {
 }
 
 /**
- * Shows everything, or as much as the reader wants. By then all processes that it started have ended.
- * @throws what a scene did not show, or what part was lost
+ * Plays the demonstration, or as much of it as the reader wants. When it returns, all processes that it started have
+ * ended.
+ * @throws if a scene does not show what it promises, or a part is lost
  */
 export async function demonstrate({ stopped, report, ...given }: Demonstration): Promise<'shown' | 'stopped'> {
   const ending = new AbortController();
@@ -43,7 +44,7 @@ export async function demonstrate({ stopped, report, ...given }: Demonstration):
     await Promise.race([playing, endedEarly]);
   } catch (error) {
     ending.abort(error);
-    // What failed first is the news.
+    // Report only the first failure.
     await closeAll(closings).catch(() => undefined);
     if (ending.signal.reason === noMore) return 'stopped';
     throw error;
@@ -52,7 +53,7 @@ export async function demonstrate({ stopped, report, ...given }: Demonstration):
   return 'shown';
 }
 
-/** Plays the scenes one after another. Throws when one of them does not show what it promises. */
+/** Plays the scenes one after another. Throws if one of them does not show what it promises. */
 async function play(stage: Stage, report: Reporter): Promise<void> {
   const narrator = new Narrator(stage, report);
   const starting = stage.startWorker();
@@ -78,7 +79,7 @@ async function conversation(narrator: Narrator): Promise<void> {
 async function slowPrimary({ simulator }: Stage, narrator: Narrator): Promise<void> {
   narrator.scene(
     'The primary model goes silent once',
-    'The first attempt may take 10 to 11 s, a second one would have 20 to 21 s. Nobody has to press a button.',
+    'The first attempt may take 10 to 11 s, a second one would have 20 to 21 s. No operator has to intervene.',
   );
   await simulator.queueFaults(primary, [{ kind: 'silence' }]);
   const reply = await narrator.send(
@@ -112,7 +113,7 @@ async function everythingDown({ simulator }: Stage, narrator: Narrator): Promise
 async function spentSession(narrator: Narrator): Promise<void> {
   narrator.scene(
     'A session reaches its limit',
-    `The limit is $0.50; for this demonstration it is $${demoSessionBudgetUsd}. What a turn may cost at worst is reserved first,`,
+    `The limit is $0.50; for this demonstration it is $${demoSessionBudgetUsd}. The worst-case cost of a turn is reserved first,`,
     'so that the limit holds at every instant, however many turns run at once.',
   );
   const order = 'One blue shirt, size M, delivered. ';
@@ -130,7 +131,7 @@ async function killedWorker(stage: Stage, narrator: Narrator, worker: WorkerProc
   narrator.scene(
     'A worker is killed in the middle of a turn',
     'The model is silent when its caller dies. Temporal notices the dead worker when its workflow task times out, 10 s after',
-    'it began; then another worker makes the call again. The first call is kept in the ledger as what it may have cost.',
+    'it began; then another worker repeats the call. The ledger keeps the first call at its worst-case cost.',
   );
   const { simulator } = stage;
   await simulator.clearCalls();
@@ -156,7 +157,7 @@ async function untilCalled({ simulator, signal }: Stage): Promise<void> {
 async function costs(stage: Stage, narrator: Narrator): Promise<void> {
   narrator.scene(
     'What it all cost',
-    'From the ledger, with `bellwether costs`. Unconfirmed: attempts of which nobody knows whether they were charged.',
+    'From the ledger, with `bellwether costs`. Unconfirmed: attempts that may or may not have been charged.',
   );
   const { environment, dataDirectory, commandLine, signal } = stage;
   const words = ['costs', '--by', 'model'];
@@ -167,7 +168,7 @@ async function costs(stage: Stage, narrator: Narrator): Promise<void> {
 function whereToLook({ dataDirectory }: Stage, narrator: Narrator): void {
   narrator.scene(
     'Where to look',
-    'The demonstration ends its server; its data stays. To see every turn in the Temporal UI:',
+    'The demonstration stops its server; its data remains. To see every turn in the Temporal UI:',
   );
   narrator.say(
     `   BELLWETHER_DATA_DIR=${shellQuoted(dataDirectory)} npx bellwether up`,

@@ -19,16 +19,16 @@ import { spawnWorker, type WorkerProcess } from './worker-process';
 /** The guide's $0.50 would take hundreds of turns to spend; this much takes three long ones. */
 export const demoSessionBudgetUsd = 0.005;
 
-/** Models fail often here, and scenes that follow each other at once begin with them well: none is left alone for it. */
+/** Models fail often here, and each scene starts right after the last one: no circuit may open. */
 export const demoBreakerFailures = 1_000;
 
-/** What the demonstration uses of the command line, which starts it. */
+/** The parts of the command line that the demonstration uses. */
 export interface CommandLine {
   /** The compiled program, for the commands and workers that the demonstration runs. */
   readonly program: string;
-  /** One line about who answered and what it took. */
+  /** One line: who answered, how long it took and what it cost. */
   readonly footer: (reply: ChatReply) => string;
-  /** What `rollout watch` ends with. */
+  /** Exit statuses of `rollout watch`. */
   readonly watchStatus: { readonly promoted: number; readonly rolledBack: number; readonly pausedOrHeld: number };
 }
 
@@ -36,30 +36,30 @@ export interface StageOptions {
   readonly settings: Settings;
   readonly commandLine: CommandLine;
   readonly report: Reporter;
-  /** Aborted by whoever ends the demonstration early, and by the stage itself when one of its parts is lost. */
+  /** Aborted to end the demonstration early, and by the stage itself if one of its parts is lost. */
   readonly ending: AbortController;
-  /** Gets, for each part, how to close it, as soon as it is there. */
+  /** Each part is registered here as soon as it is open. */
   readonly closings: Closing[];
 }
 
-/** Everything the demonstration plays on: all of it real but for the models. */
+/** Everything that the demonstration runs on; all of it is real except the models. */
 export interface Stage {
   readonly client: BellwetherClient;
   readonly simulator: Simulator;
   readonly server: DevServer;
   readonly dataDirectory: string;
   readonly commandLine: CommandLine;
-  /** What a command or worker beside this process needs to find the stage. */
+  /** The environment in which a command or worker process finds the stage. */
   readonly environment: NodeJS.ProcessEnv;
   /** Aborted when the demonstration ends early. */
   readonly signal: AbortSignal;
-  /** Ends the demonstration, which cannot go on after this error. */
+  /** Ends the demonstration, which cannot continue after this error. */
   lose(error: unknown): void;
   /** Returns once it polls. Default: in the stage's own environment. */
   startWorker(environment?: NodeJS.ProcessEnv): Promise<WorkerProcess>;
 }
 
-/** Sets up an own Temporal server, simulated providers in an own process, and the client. */
+/** Sets up a separate Temporal server, simulated providers in their own process, and the client. */
 export async function setStage({ settings, commandLine, report, ending, closings }: StageOptions): Promise<Stage> {
   const { signal } = ending;
   const lose = (error: unknown): void => ending.abort(error);
@@ -91,7 +91,7 @@ export async function setStage({ settings, commandLine, report, ending, closings
   const environment = demoEnvironment(dataDirectory, address, simulator.baseUrl);
   const startWorker = async (workerEnvironment = environment): Promise<WorkerProcess> => {
     const worker = spawnWorker(commandLine.program, workerEnvironment);
-    // Who ends the demonstration early does not wait for turns that nobody wants any more.
+    // If the demonstration ends early, it does not wait for turns whose answers are no longer needed.
     closings.push(() => (signal.aborted ? worker.kill() : worker.stop()));
     worker.lost.catch(lose);
     await worker.started;
@@ -104,7 +104,7 @@ function lost(part: string, pid: number, help: string): Error {
   return new Error(`The ${part} (process ${pid}) ended, and the demonstration cannot go on without it. ${help}`);
 }
 
-/** An earlier demonstration's files go, unless it is still running: the claim says so. */
+/** Removes the files of an earlier demonstration; the claim throws if that is still running. */
 async function clear(dataDirectory: string): Promise<void> {
   const claim = await claimDataFile(embeddedDataFile(dataDirectory));
   claim.release();
@@ -120,14 +120,14 @@ function configFileOf(dataDirectory: string): string {
   return join(dataDirectory, 'bellwether.config.yaml');
 }
 
-/** Latencies as in the guide; faults come only where the story wants them. */
+/** Latencies as in the guide, but faults only where the scenes inject them. */
 function withoutAccidents() {
   return Object.fromEntries(
     Object.entries(holysheepProfile).map(([model, behaviour]) => [model, { ...behaviour, randomFaults: [] }]),
   );
 }
 
-/** Of this process's environment only what programs need to run, so that no setting of the user's own leaks in. */
+/** Passes on only what programs need to run, so that no user settings leak in. */
 function demoEnvironment(dataDirectory: string, address: string, baseUrl: string): NodeJS.ProcessEnv {
   const { PATH, HOME, TMPDIR, TERM, NO_COLOR } = process.env;
   return {

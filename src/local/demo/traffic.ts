@@ -24,8 +24,8 @@ const questions = [
 ];
 
 /**
- * The demonstration's thousand users. Most turns leave out Temporal, which on one machine carries some fifty a second:
- * they pass the same admission, the same provider adapter and the same ledger, with one call each.
+ * The demonstration's thousand users. Most turns bypass Temporal, which handles about fifty per second on one machine:
+ * they use the same admission, provider adapter and ledger, with one call each.
  */
 export class Traffic {
   turns = 0;
@@ -38,7 +38,10 @@ export class Traffic {
     private readonly client: BellwetherClient,
   ) {}
 
-  /** Disconnects the client when it stops. `onError` hears of the turn that could not be had at all, which stops it. */
+  /**
+   * Disconnects the client when it stops. `onError` receives the error of a turn that could not run, which stops the
+   * traffic.
+   */
   static start(
     settings: Settings,
     ledger: Ledger,
@@ -55,7 +58,7 @@ export class Traffic {
     return traffic;
   }
 
-  /** Workflows whose turns are under way go on without anybody waiting for them. */
+  /** Workflows with turns in progress continue in the background. */
   async stop(): Promise<void> {
     this.stopped = true;
     await this.client.disconnect();
@@ -74,7 +77,7 @@ export class Traffic {
     await Promise.all(
       Array.from({ length: this.pace.maximum }, (_, index) =>
         chat(index).catch((error: unknown) => {
-          // Those that stop no longer waits for have failed, but not by themselves.
+          // After `stop`, turns fail because the client was disconnected.
           if (!this.stopped) onError(error);
           this.stopped = true;
         }),

@@ -6,9 +6,9 @@ import { createInterface } from 'node:readline';
 
 export interface WorkerProcess {
   readonly pid: number;
-  /** Resolves once it polls; rejects when it ended before that. */
+  /** Resolves once it polls; rejects if it ends before that. */
   readonly started: Promise<void>;
-  /** Rejects when it ends without having been told to; pending otherwise. */
+  /** Rejects if it ends unexpectedly; pending otherwise. */
   readonly lost: Promise<never>;
   /** SIGKILL: nothing gets a chance to clean up. */
   kill(): Promise<void>;
@@ -30,7 +30,8 @@ export function spawnWorker(program: string, environment: NodeJS.ProcessEnv): Wo
   child.stderr.pipe(createWriteStream(logFile, { flags: 'a' }));
   const lines = createInterface({ input: child.stderr });
 
-  // However this process ends, its worker does not go on alone: a second Ctrl-C, or the spinner's, ends it at once.
+  // However this process ends, its worker must not outlive it: a second Ctrl-C, or the spinner's, ends this process at
+  // once.
   const endWithUs = (): void => void child.kill('SIGKILL');
   process.once('exit', endWithUs);
   const hasExited = (): void => void process.off('exit', endWithUs);

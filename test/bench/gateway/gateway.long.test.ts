@@ -28,7 +28,7 @@ const hasRedis = findRedisProgram() !== undefined;
 const ways = ['direct', 'proxy', 'joined', ...(hasRedis ? ['split'] : [])];
 
 test('the gateway benchmark measures every design, streamed and plain, and the memory of every program', async () => {
-  // The turns are the limit: so many seconds are never reached.
+  // The number of turns is the limit: this time is never reached.
   const counts = ['--turns', '3', '--seconds', '600', '--rounds', '1', '--callers', '1,2', '--streams', '3'];
   const provider = ['--first-token', '1', '--gap', '1', '--pieces', '10'];
   const program = startTypescript('../bench/main.ts', 'gateway', ...counts, ...provider, '--json');

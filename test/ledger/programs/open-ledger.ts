@@ -1,6 +1,6 @@
 import { type LedgerLocation, migrateLedger } from '../../../src/ledger/open-ledger';
 
-/** Opens and migrates the ledger at the time given, so that several of these do it at once; says what it applied. */
+/** Opens and migrates the ledger at the given time, so that several processes do it at once; prints what it applied. */
 async function main(): Promise<void> {
   const location = JSON.parse(process.argv[2] ?? '') as LedgerLocation;
   const startAtMs = Number(process.argv[3]);

@@ -5,7 +5,7 @@ export interface RunTurns {
   readonly location: LedgerLocation;
   readonly name: string;
   readonly turns: number;
-  /** Turns that run at once. */
+  /** Turns that run concurrently. */
   readonly callers: number;
   readonly worstCaseNanoUsd: number;
   readonly costNanoUsd: number;

@@ -30,7 +30,7 @@ async function ask(): Promise<Response> {
     method: 'POST',
     body: JSON.stringify({ model: 'm', messages: [{ role: 'user', content: 'Hello' }] }),
   });
-  // One that nobody reads holds its connection until the garbage collector breaks it.
+  // An unread response holds its connection until the garbage collector closes it.
   await response.text();
   return response;
 }

@@ -71,8 +71,8 @@ describe('a refused request', () => {
     ['an unknown model', { model: 'gpt-0' }, 404, "The model 'gpt-0' does not exist."],
     ['no model', { model: undefined }, 400, "Missing required parameter: 'model'."],
     ['no messages', { messages: [] }, 400, "Missing required parameter: 'messages'."],
-    ['messages that are no objects', { messages: ['hi'] }, 400, "Invalid type for 'messages': expected objects."],
-    ['a limit of no tokens', { max_tokens: 0 }, 400, "Invalid 'max_tokens': expected a positive integer."],
+    ['messages that are not objects', { messages: ['hi'] }, 400, "Invalid type for 'messages': expected objects."],
+    ['a limit of 0 tokens', { max_tokens: 0 }, 400, "Invalid 'max_tokens': expected a positive integer."],
   ])('with %s is explained and logged', async (_reason, body, status, message) => {
     const simulator = await start();
     expect(await errorOf(await ask(simulator, 'q', { body }))).toMatchObject({ status, error: { message } });

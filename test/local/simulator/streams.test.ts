@@ -37,7 +37,7 @@ function ask(body: object = {}, signal?: AbortSignal): Promise<Response> {
   });
 }
 
-/** The events of a whole stream, parsed, but for `[DONE]` and what is no JSON. */
+/** The parsed events of a whole stream, without `[DONE]` and invalid JSON. */
 async function eventsOf(response: Response): Promise<readonly (Chunk | string)[]> {
   const events = (await response.text()).split('\n\n').filter((event) => event.trim() !== '');
   return events.map((event) => {
@@ -66,7 +66,7 @@ async function plainText(): Promise<string> {
   return body.choices[0]?.message.content ?? '';
 }
 
-/** Reads until the first piece of text came, and leaves. */
+/** Reads until the first piece of text, then disconnects. */
 async function leaveAfterFirstPiece(): Promise<void> {
   const stop = new AbortController();
   const response = await ask({}, stop.signal);
@@ -74,7 +74,7 @@ async function leaveAfterFirstPiece(): Promise<void> {
   const decoder = new TextDecoder();
   for await (const bytes of response.body ?? []) {
     received += decoder.decode(bytes as Uint8Array, { stream: true });
-    // The role comes with an empty one.
+    // The chunk with the role has empty text.
     if (received.split('"content"').length > 2) break;
   }
   stop.abort();

@@ -1,6 +1,6 @@
 import { startPostgres } from '../postgres';
 
-/** Starts a PostgreSQL, says its URL, and stays until it is killed. */
+/** Starts a PostgreSQL, prints its URL, and keeps running until it is killed. */
 async function main(): Promise<void> {
   const { url } = await startPostgres();
   console.log(url);

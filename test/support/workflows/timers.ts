@@ -1,6 +1,6 @@
 import { sleep } from '@temporalio/workflow';
 
-/** Sleeps and returns how long that was by the workflow's clock. */
+/** Sleeps and returns how long that took by the workflow's clock. */
 export async function sleepFor(milliseconds: number): Promise<number> {
   const startedAtMs = Date.now();
   await sleep(milliseconds);

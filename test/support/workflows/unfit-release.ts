@@ -1,6 +1,6 @@
-/** A release whose code fails the workflow tasks of all turns and conversations, and does its worker no harm. */
+/** A release whose code fails the workflow tasks of all turns and conversations, without harming its worker. */
 export function chatTurn(): never {
-  // Anything but a failure of Temporal's own fails the task and not the workflow.
+  // Any error other than a Temporal failure fails the task, not the workflow.
   throw new Error('this release does not fit');
 }
 

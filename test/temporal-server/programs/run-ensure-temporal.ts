@@ -1,7 +1,7 @@
 import { ensureTemporalBinary } from '../../../src/temporal-server/ensure-temporal';
 import { createReporter } from '../../../src/terminal/reporter';
 
-/** Arguments: cache directory, PATH, base URL of the download. Writes what it found as JSON. */
+/** Arguments: cache directory, PATH, base URL of the download. Prints the program that it found as JSON. */
 const [cacheDirectory = '', path = '', baseUrl = ''] = process.argv.slice(2);
 void ensureTemporalBinary({
   cacheDirectory,

@@ -1,4 +1,4 @@
-/** Starts a simulator in a process of its own, prints that one's id, and waits to be killed. */
+/** Starts a simulator in its own process, prints its process id, and waits to be killed. */
 import { join } from 'node:path';
 import { startSimulatorProcess } from '../../../../src/local/simulator/simulator-process';
 
