@@ -260,14 +260,14 @@ const errorCatalogue = {
     status: 503,
     repeat: 'never',
     meaning: 'No model answered, and the last one failed or could not be reached.',
-    advice: 'Show `degraded_reply`; try again later.',
+    advice: 'Show `degraded_reply`; try again later, after `retry-after` if there is one.',
   },
   provider_rate_limited: {
     ...failed,
     status: 503,
     repeat: 'never',
-    meaning: 'No model answered, and the last provider limits the rate of the service.',
-    advice: 'Show `degraded_reply`; try again later.',
+    meaning: "No model answered; the last provider limits the service's rate, or its account there is empty.",
+    advice: 'Show `degraded_reply`; try again later, after `retry-after` if there is one.',
   },
   ledger_unavailable: {
     ...failed,

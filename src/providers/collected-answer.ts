@@ -50,7 +50,8 @@ export class CollectedAnswer {
       return { text: '', isProgress: false, isFinish: false, isUsageAlone: this.endsWithUsage };
     }
     this.hasChoice = true;
-    const { text = null, refusal = '', toolCalls = [], thoughts = null } = choice.delta ?? {};
+    const said = choice.delta ?? (this.hasContent ? null : choice.message);
+    const { text = null, refusal = '', toolCalls = [], thoughts = null } = said ?? {};
     if (text !== null) this.content = (this.content ?? '') + text;
     this.refusal += refusal;
     this.keptBytes += Buffer.byteLength(text ?? '') + Buffer.byteLength(refusal);

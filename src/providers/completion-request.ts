@@ -4,6 +4,9 @@ import type { CompletionRequest } from '../contract/provider';
 import type { ExchangeRequest } from './exchange';
 
 const protectedFields: ReadonlySet<string> = new Set([
+  // A request has these of its own, or does without them.
+  'temperature',
+  'stream',
   // Rejected by providers unless a stream is requested.
   'stream_options',
   // The newer name of `max_tokens` would override its limit.

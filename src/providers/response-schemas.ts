@@ -51,7 +51,6 @@ export const completionSchema = z.object({
   model: modelName.nullish().catch(null),
   choices: z.array(z.object({ message: saidSchema, finish_reason: finishReason.nullish().catch(null) })).min(1),
 });
-export type Completion = z.infer<typeof completionSchema>;
 
 /** One event of a stream. Unreadable text is an error, because the answer would be incomplete. */
 export const chunkSchema = z.object({
@@ -61,6 +60,8 @@ export const chunkSchema = z.object({
       z.object({
         index: z.int().nullish(),
         delta: saidSchema.nullish(),
+        // A whole answer as a single event.
+        message: saidSchema.nullish().catch(null),
         finish_reason: z.string().nullish().catch(null),
       }),
     )

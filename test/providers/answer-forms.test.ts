@@ -382,6 +382,12 @@ const streams: readonly Form[] = [
     text('Hel') + 'data: {"choices":[{"del\n\n' + text('lo.', 'stop') + done,
     { kind: 'failed', failure: { kind: 'malformed-response' } },
   ],
+  ['a whole answer as its only event', event(plain({ content: 'Hello.' })) + done, hello],
+  [
+    'a whole answer after its parts',
+    text('Hello.') + event({ ...choice({}), ...JSON.parse(plain({ content: 'Hello.' })) }) + done,
+    hello,
+  ],
 ];
 
 const wholes: readonly Form[] = [

@@ -39,3 +39,37 @@ test('a history from before is carried as long as the window shows some of it', 
   state.add(turn(9));
   expect(state.carry(0).history).toBeUndefined();
 });
+
+describe('thoughts', () => {
+  const calls = [{ id: 'a', type: 'function', function: { name: 'f', arguments: '{}' } }];
+  const thoughtfulTurn = (index: number, thoughts: string, changes: Partial<ChatReply> = {}): TranscriptTurn => {
+    const { reply, ...rest } = turn(index);
+    return { ...rest, reply: { ...reply, reasoning_content: thoughts, ...changes } };
+  };
+
+  test('are shown to the next model beside their tool calls, even if they are empty, and otherwise not', () => {
+    const state = new ConversationState('s', undefined, undefined);
+    state.add(thoughtfulTurn(0, 'Hm.'));
+    state.add(thoughtfulTurn(1, '', { tool_calls: calls, content: '' }));
+    const [, plain, , called] = state.windowWith([{ role: 'tool', tool_call_id: 'a', content: '7' }]);
+    expect(plain).toEqual({ role: 'assistant', content: 'answer 0' });
+    expect(called).toEqual({ role: 'assistant', content: null, tool_calls: calls, reasoning_content: '' });
+  });
+
+  test('make room before any turn is forgotten, and those beside calls are kept', () => {
+    const state = new ConversationState('s', undefined, undefined);
+    state.add(thoughtfulTurn(0, 'x'.repeat(limits.maxThoughtBytes), { tool_calls: calls }));
+    for (let index = 1; index < 40; index += 1) state.add(thoughtfulTurn(index, 'x'.repeat(limits.maxThoughtBytes)));
+    const { turns } = state.transcript('open');
+    expect(turns).toHaveLength(40);
+    expect(turns[0]?.reply).toHaveProperty('reasoning_content');
+    expect(turns[1]?.reply).not.toHaveProperty('reasoning_content');
+    expect(turns.at(-1)?.reply).toHaveProperty('reasoning_content');
+    expect(bytesOf(turns)).toBeLessThan(limits.maxTranscriptBytes);
+    // The bytes are still counted right: long turns push out the oldest ones, and no more.
+    for (let index = 40; index < 50; index += 1) state.add(turn(index, 'x'.repeat(limits.maxThoughtBytes)));
+    expect(bytesOf(state.transcript('open').turns)).toBeGreaterThan(
+      limits.maxTranscriptBytes - 2 * limits.maxThoughtBytes,
+    );
+  });
+});

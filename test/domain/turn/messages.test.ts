@@ -1,5 +1,5 @@
 import * as fc from 'fast-check';
-import { utf8Length } from '../../../src/domain/turn/messages';
+import { utf8Length, utf8Prefix } from '../../../src/domain/turn/messages';
 
 const anyText = fc.string({ unit: 'binary' });
 /** UTF-16 as a browser may send it, halves of characters included. */
@@ -23,3 +23,17 @@ test.each([
   ['\ud83d', 3],
   ['\ude00\ud83d', 6],
 ])('%j has %d bytes', (text, bytes) => expect(utf8Length(text)).toBe(bytes));
+
+test('the beginning of a text has at most as many bytes as it may, no half characters, and no room for one more', () => {
+  fc.assert(
+    fc.property(anyText, fc.nat(40), (text, maxBytes) => {
+      const prefix = utf8Prefix(text, maxBytes);
+      expect(text.startsWith(prefix)).toBe(true);
+      expect(utf8Length(prefix)).toBeLessThanOrEqual(maxBytes);
+      const next = String.fromCodePoint(
+        ...[text.slice(prefix.length).codePointAt(0)].filter((unit) => unit !== undefined),
+      );
+      if (next !== '') expect(utf8Length(prefix + next)).toBeGreaterThan(maxBytes);
+    }),
+  );
+});

@@ -62,3 +62,13 @@ test('whatever comes, the window is the end of the conversation, within its limi
   const limit = fc.integer({ min: 2, max: 25 });
   fc.assert(fc.property(conversation, fc.boolean(), limit, fc.integer({ min: 0, max: 300 }), check));
 });
+
+test('bytes count as they are in JSON, where a control character has six', () => {
+  const messages: ChatMessage[] = [
+    { role: 'user', content: '\u0001'.repeat(10) },
+    { role: 'assistant', content: 'b'.repeat(10) },
+    { role: 'user', content: 'c' },
+  ];
+  expect(contextWindow(messages, 20, 71)).toEqual(messages);
+  expect(contextWindow(messages, 20, 70)).toEqual(messages.slice(1));
+});

@@ -61,7 +61,10 @@ beforeAll(async () => {
         strict: { baseUrl: `http://127.0.0.1:${port}/v1`, apiKeyEnv: 'STRICT_KEY', maxResponseBytes: 8_388_608 },
       },
       models: { [firstModel]: { price: 10 }, [secondModel]: { price: 1 } },
-      arms: { strict: { targets: [target('one', firstModel), target('two', secondModel)] } },
+      // What a regular activity is given goes through Temporal.
+      arms: {
+        strict: { targets: [target('one', firstModel), { ...target('two', secondModel), firstAttempt: 'regular' }] },
+      },
       defaultArm: 'strict',
       retry: { ...oneAttempt },
     },
@@ -358,7 +361,7 @@ describe('what is larger as JSON than it was on the wire', () => {
     const sessionId = unique('session');
     const content = '\u0001'.repeat(60_000);
     for (let turn = 0; turn < 7; turn += 1) {
-      const reply = await setting.service.client.send({ sessionId, content: `${content}${turn}` });
+      const reply = await setting.service.client.send({ sessionId, content: `${content}${turn}`, model: secondModel });
       expect(reply.content).toBe('A whole answer.');
     }
     expect(requests.at(-1)?.messages.length).toBeLessThan(6);

@@ -250,8 +250,8 @@ describe.each(manners)('a reset before the headers of a %s request', (manner) =>
     const asked = await setting.ask(manner);
     expect(asked).toMatchObject({ status: 200, content: wholeAnswer, answeredBy: 'primary', attempts: 1 });
     expect((await setting.calls()).primary).toHaveLength(2);
-    const rows = await setting.rows(asked.turnId);
-    expect(rows.map(({ state, outcome }) => `${state} ${outcome}`)).toEqual(['settled answered']);
+    const ledgerRows = await setting.rows(asked.turnId);
+    expect(ledgerRows.map(({ state, outcome }) => `${state} ${outcome}`)).toEqual(['settled answered']);
     await setting.expectHealthy();
   });
 
@@ -262,8 +262,8 @@ describe.each(manners)('a reset before the headers of a %s request', (manner) =>
     const calls = (await setting.calls()).primary;
     expect(calls).toHaveLength(3);
     expect(calls[2]!.startedAtMs - calls[1]!.startedAtMs).toBeGreaterThanOrEqual(retry.baseDelayMs);
-    const rows = await setting.rows(asked.turnId);
-    expect(rows.map(({ state, outcome }) => `${state} ${outcome}`)).toEqual([
+    const ledgerRows = await setting.rows(asked.turnId);
+    expect(ledgerRows.map(({ state, outcome }) => `${state} ${outcome}`)).toEqual([
       'unconfirmed connection',
       'settled answered',
     ]);
