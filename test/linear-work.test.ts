@@ -1,10 +1,11 @@
 import type { ChatMessage, ChatReply, TranscriptTurn } from '../src/contract/chat';
 import { measurePrompt } from '../src/domain/turn/measure-text';
 import { planContinuation, withPrefill } from '../src/domain/turn/continuation';
+import { fingerprints } from '../src/domain/turn/fingerprints';
 import { completeToolRounds, orphanedCallId } from '../src/domain/turn/tool-rounds';
 import { chatTurnProblem } from '../src/domain/turn/validate-input';
 import { contextWindow } from '../src/domain/turn/window';
-import { historyOf } from '../src/gateway/to-turn';
+import { historyOf } from '../src/gateway/session-turn';
 import { ConversationState } from '../src/workflows/conversation-state';
 import { readsOf } from './support/counted-reads';
 
@@ -31,6 +32,7 @@ const works: Readonly<Record<string, (messages: ChatMessage[]) => unknown>> = {
   orphanedCallId: (messages) => orphanedCallId(messages, [result('call_0')]),
   contextWindow: (messages) => contextWindow(messages),
   historyOf,
+  fingerprints,
   measurePrompt: (messages) => measurePrompt(messages),
   chatTurnProblem: (messages) => chatTurnProblem({ turnId: 't', messages }),
   withPrefill: (messages) => withPrefill(messages, planContinuation('The order')!),
@@ -40,6 +42,8 @@ const works: Readonly<Record<string, (messages: ChatMessage[]) => unknown>> = {
     state.add({ turnId: 't', atMs: 0, userContent: '', messages, reply } satisfies TranscriptTurn);
     state.orphanedCallIn([result('call_0')]);
     state.windowWith([{ role: 'user', content: 'And now?' }]);
+    state.windowWith([], state.placed({ after: null, history: messages }));
+    state.outline('open');
     return state.carry(0);
   },
 };

@@ -40,6 +40,12 @@ test('there is a history of a turn whose first call was a regular activity', () 
   expect(ofFirstTurn.filter((type) => type === 'EVENT_TYPE_TIMER_STARTED')).toHaveLength(1);
 });
 
+test('there is a history of turns on branches, and its run says once that there are some', () => {
+  const markers = eventsOf('branched-turns.json').filter(({ eventType }) => eventType === 'EVENT_TYPE_MARKER_RECORDED');
+  const recorded = markers.map((marker) => decodedPayloads(JSON.stringify(marker, null, 2)));
+  expect(recorded.filter((text) => text.includes('turns-stand-on-branches'))).toHaveLength(1);
+});
+
 test('there is a history of a complete rollout, with timers, evidence and operators', () => {
   const types = eventTypes('rollout-to-the-end.json');
   expect(types).toEqual(
@@ -66,6 +72,18 @@ test('a one-shot turn from before lists had limits replays as recorded', async (
   const longer = recorded.replace(/(?<="input": \{\s*"payloads": \[\s*\{[^}]*\},\s*"data": ")[^"]*/u, input);
   expect(longer).not.toBe(recorded);
   await expect(replay(longer)).resolves.toBeUndefined();
+});
+
+test('a turn with a branch that an older worker has run goes on as it was recorded', async () => {
+  const recorded = readFileSync(join(directory, 'two-plain-turns.json'), 'utf8');
+  const message = { turnId: 'plain-2', content: 'And when does it arrive?' };
+  const branched = recorded.replaceAll(/(?<="data": ")[^"]*/gu, (data) => {
+    const payload = Buffer.from(data, 'base64').toString();
+    const changed = payload.replace(`"turnId":"${message.turnId}"`, `"branch":{"after":null},$&`);
+    return changed.includes(message.content) ? Buffer.from(changed).toString('base64') : data;
+  });
+  expect(branched).not.toBe(recorded);
+  await expect(replay(branched)).resolves.toBeUndefined();
 });
 
 test('a history of other code is refused', async () => {

@@ -11,6 +11,7 @@ import type {
   ChatReply,
   ChatTurnInput,
   ConversationInput,
+  ConversationOutline,
   ConversationSpend,
   RequestOptions,
   SendMessageInput,
@@ -193,6 +194,15 @@ export class BellwetherClient {
   }
 
   /**
+   * What the session remembers, as fingerprints: by it a gateway finds where the history that a request brings belongs.
+   * Waits for a worker and for the running turn no longer than `deadlineMs`.
+   * @throws {ConversationNotFoundError}
+   */
+  async outline(sessionId: string, deadlineMs = questionDeadlineMs): Promise<ConversationOutline> {
+    return this.ask(sessionId, (handle) => handle.query<ConversationOutline>(names.outlineQuery), deadlineMs);
+  }
+
+  /**
    * Closes the session once the turns that Temporal has accepted are answered. Turns still waiting in this client are
    * refused.
    * @throws {ConversationNotFoundError}
@@ -290,10 +300,11 @@ export class BellwetherClient {
   private async ask<Answer>(
     sessionId: string,
     question: (handle: ReturnType<Client['workflow']['getHandle']>) => Promise<Answer>,
+    deadlineMs = questionDeadlineMs,
   ): Promise<Answer> {
     refuseInvalid(idProblem(['sessionId'], sessionId));
     const handle = this.temporal.workflow.getHandle(names.conversationWorkflowId(sessionId));
-    return this.persist(() => question(handle), `Session ${sessionId}`, questionDeadlineMs);
+    return this.persist(() => question(handle), `Session ${sessionId}`, deadlineMs);
   }
 
   /** Repeats a call until it gets a final answer or the deadline passes. Every call here is safe to repeat. */
@@ -344,8 +355,15 @@ function refuseInvalid(problem: Problem | null): void {
   if (problem) throw new InvalidInputError([problem]);
 }
 
-/** `delivery` says how the answer is returned, not what is asked. */
-function requestHashOf({ delivery: _delivery, ...request }: RequestOptions & { readonly turnId?: string }): string {
+/**
+ * `delivery` says how the answer is returned, not what is asked. `branch` is left out because a gateway looks for it again
+ * when a request is repeated, and the conversation may have gone on meanwhile.
+ */
+function requestHashOf({
+  delivery: _delivery,
+  branch: _branch,
+  ...request
+}: RequestOptions & Partial<Pick<SendMessageInput, 'turnId' | 'branch'>>): string {
   return sha256(canonicalJson(request));
 }
 

@@ -1,7 +1,9 @@
 /** What a backend service imports: connect, send, transcript, close. No knowledge of Temporal is needed. */
 export type {
+  Branch,
   ChatMessage,
   ChatReply,
+  ConversationOutline,
   ConversationSpend,
   ReplyLanguage,
   Transcript,

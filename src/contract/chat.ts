@@ -66,6 +66,19 @@ export interface RequestOptions extends SamplingOptions {
   readonly requestHash?: string;
 }
 
+/**
+ * Where a turn stands in its conversation, when its caller says so: users of chat applications edit and regenerate their
+ * messages. Former branches stay in the transcript.
+ */
+export interface Branch {
+  /** The turn that it follows, also when others have followed that one; one that is no longer remembered is refused. null: none. */
+  readonly after: string | null;
+  /** Messages between that turn and this one. Without a turn to follow, they stand for what the conversation was opened with. */
+  readonly history?: readonly ChatMessage[];
+  /** In place of the conversation's, for this turn; '' for none. */
+  readonly systemPrompt?: string;
+}
+
 /** Input of the `sendMessage` update. The update's id is `turnId`. */
 export interface SendMessageInput extends RequestOptions {
   readonly turnId: string;
@@ -73,6 +86,8 @@ export interface SendMessageInput extends RequestOptions {
   readonly content: string;
   /** The new messages, when they are more than one plain text: images, tool results. */
   readonly messages?: readonly ChatMessage[];
+  /** Default: the turn follows the latest one. Workers from before branches ignore it. */
+  readonly branch?: Branch;
   readonly userId?: string;
   /** Language of a degraded reply; detected from the message when omitted. */
   readonly language?: ReplyLanguage;
@@ -174,6 +189,8 @@ export interface TranscriptTurn {
   readonly userContent: string;
   /** As in `SendMessageInput`. */
   readonly messages?: readonly ChatMessage[];
+  /** Absent: the turn follows the one before it in the transcript. */
+  readonly branch?: Pick<Branch, 'after' | 'history'>;
   readonly reply: ChatReply;
 }
 
@@ -184,6 +201,33 @@ export interface Transcript {
   readonly turns: readonly TranscriptTurn[];
   /** Number of earlier turns, whose text is no longer kept. */
   readonly olderTurns: number;
+}
+
+/**
+ * Result of the `outline` query: what a conversation remembers, as fingerprints of its messages, by which a gateway finds
+ * the place of a request that brings its history.
+ */
+export interface ConversationOutline {
+  /** `closed` also after a day without a message: the next one begins the conversation anew. */
+  readonly state: 'open' | 'closed';
+  /** null: none. */
+  readonly systemPrompt: string | null;
+  /** Of the messages that it was opened with. */
+  readonly opening: readonly string[];
+  /** Oldest first. */
+  readonly turns: readonly OutlinedTurn[];
+  /** How the latest questions and replies begin: who asks for a title quotes them. */
+  readonly quotes: readonly { readonly question: string; readonly reply: string }[];
+}
+
+export interface OutlinedTurn {
+  readonly turnId: string;
+  /** The turn that it follows, if that one is remembered. */
+  readonly after: string | null;
+  /** Of a turn that follows none: what stands before it. Absent when that is nothing, or forgotten. */
+  readonly behind?: 'opening' | 'history';
+  /** Of its messages: a history of its own, what is new, and the reply. */
+  readonly messages: readonly string[];
 }
 
 /** Result of the `spend` query. */

@@ -37,6 +37,11 @@ export const limits = {
   maxTools: 128,
   /** The migration guide's context window: the system prompt and the most recent messages, 20 in all. */
   maxWindowMessages: 20,
+  /**
+   * Messages, counted from the end, by which two histories are compared: with as many in common, a model would see the
+   * same window of both.
+   */
+  maxComparedMessages: 40,
   /** Session, turn and user ids: they become parts of workflow ids and ledger keys. */
   maxIdLength: 200,
   /** With less, a conversation could close between two messages of the same user. */

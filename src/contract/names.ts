@@ -10,6 +10,8 @@ export const sendMessageUpdate = 'sendMessage';
 export const closeSignal = 'close';
 export const transcriptQuery = 'transcript';
 export const spendQuery = 'spend';
+/** What a conversation remembers, without its texts. Workers from before branches do not know it. */
+export const outlineQuery = 'outline';
 
 /** A rollout's commands. Each is a signal and also an update of the same name, for callers that want an answer. */
 export const rolloutCommandNames = ['promote', 'pause', 'resume', 'rollback'] as const;

@@ -1,19 +1,27 @@
 import { randomUUID } from 'node:crypto';
 import type { IncomingHttpHeaders } from 'node:http';
 import type { FastifyRequest } from 'fastify';
-import { ConversationNotFoundError } from '../client/errors';
+import { BellwetherError, ConversationNotFoundError } from '../client/errors';
 import type { FoundRequest } from '../contract/ledger';
 import { turnName } from '../contract/names';
 import { chatTurnProblem, conversationProblem, idProblem, sendMessageProblem } from '../domain/turn/validate-input';
 import { canonicalJson } from '../domain/canonical-json';
 import { sha256 } from '../platform/sha256';
 import { requireModel } from './models-routes';
+import {
+  asksForTask,
+  chatAppSessionHeaders,
+  chatAppUserHeaders,
+  isConversation,
+  quotesConversation,
+} from './chat-applications';
 import type { ChatRequest } from './chat-request';
 import type { RegisteredTurn } from './completion';
 import type { GatewayContext } from './context';
 import { badRequest, GatewayError, wrongField } from './gateway-error';
 import type { TurnEnd } from './stream-turn-events';
-import { pathInRequest, sessionTurn, statelessTurn, type TurnCall } from './to-turn';
+import { type SessionMemory, sessionTurn } from './session-turn';
+import { pathInRequest, statelessTurn, toMessage, type TurnCall } from './to-turn';
 import { joinTurn, waitForTurn } from './wait-for-turn';
 
 export interface BegunTurn extends RegisteredTurn {
@@ -38,15 +46,19 @@ export async function beginTurn(
 ): Promise<BegunTurn> {
   const { preferred } = requireModel(context.models, body.model, apiKey);
   const named = sessionOf(headers, body, apiKey.id);
+  const session = named === null ? null : await placedSession(context, named, headers, body);
   const userId = userOf(headers, body);
   const idempotencyKey = idempotencyKeyOf(headers);
   const callFor = (turnId: string, sessionId: string | null): TurnCall => {
     const frame = { turnId, keyId: apiKey.id, userId, model: preferred, deadlineMs: context.turnDeadlineMs };
-    return sessionId === null ? statelessTurn(body, frame) : sessionTurn(body, sessionId, frame);
+    if (sessionId === null) return statelessTurn(body, frame);
+    // The first of two requests with the same key decides whether they are the session's.
+    const memory = session === null && named?.resendsHistory ? 'unknown' : (session?.memory ?? null);
+    return sessionTurn(body, sessionId, frame, memory);
   };
 
   const newTurnId = randomUUID();
-  const sessionId = named !== null && !(await isSideRequest(context, named, body)) ? named.id : null;
+  const sessionId = session?.id ?? null;
   // All of it, and what is new in a session also by the limits of sessions, which are tighter.
   refuseInvalid(callFor(newTurnId, null));
   if (sessionId !== null) refuseInvalid(callFor(newTurnId, sessionId));
@@ -82,17 +94,44 @@ async function endedTurn({ ledger }: GatewayContext, turnId: string): Promise<Fo
   return found === null || found.outcome === 'in-progress' ? null : found;
 }
 
+/** A session as a turn needs it. */
+interface PlacedSession {
+  readonly id: string;
+  /** null: the turn follows the latest one, whatever history the request brings. */
+  readonly memory: SessionMemory | null;
+}
+
 /**
- * Chat applications ask for titles, tags and follow-up questions under the conversation's id, in one message that quotes
- * it. They resend their history otherwise, so a message that comes alone into a conversation that has begun is such a
- * request: it is answered beside the conversation and not remembered in it.
+ * The session that a request belongs to; null for what is answered beside it and remembered nowhere. Chat applications ask
+ * for titles, tags and queries under the conversation's id; those that are known by their words come before any look at the
+ * memory, as some come before the conversation.
  */
-async function isSideRequest({ client }: GatewayContext, session: SessionName, body: ChatRequest): Promise<boolean> {
-  if (!session.isChatApp || body.messages.some(({ role }) => role === 'assistant')) return false;
+async function placedSession(
+  { client }: GatewayContext,
+  { id, resendsHistory }: SessionName,
+  headers: IncomingHttpHeaders,
+  body: ChatRequest,
+): Promise<PlacedSession | null> {
+  if (!resendsHistory) return { id, memory: null };
+  const messages = body.messages.map(toMessage);
+  if (asksForTask(headers, messages)) return null;
+  const memory = await memoryOf(client, id);
+  const isAlone = messages.every(({ role }) => role !== 'assistant');
+  // Nothing is lost if it was the first message once more: the next request brings it, and its answer.
+  const isAside = memory === 'unknown' || (memory !== 'none' && quotesConversation(messages, memory));
+  return isAlone && isAside ? null : { id, memory };
+}
+
+/** A worker that is busy or away for longer, or is too old to tell, does not keep a request that brings its history. */
+const memoryDeadlineMs = 10_000;
+
+async function memoryOf(client: GatewayContext['client'], sessionId: string): Promise<SessionMemory> {
   try {
-    return (await client.spend(session.id)).turns > 0;
+    const outline = await client.outline(sessionId, memoryDeadlineMs);
+    return outline.state === 'closed' ? 'none' : outline;
   } catch (error) {
-    if (error instanceof ConversationNotFoundError) return false;
+    if (error instanceof ConversationNotFoundError) return 'none';
+    if (error instanceof BellwetherError) return 'unknown';
     throw error;
   }
 }
@@ -119,14 +158,13 @@ function idempotencyKeyOf(headers: IncomingHttpHeaders): string | null {
 }
 
 const ownSessionHeader = 'x-bellwether-session';
-/** Open WebUI's own (ENABLE_FORWARD_USER_INFO_HEADERS); LibreChat's as its users name them, with {{LIBRECHAT_BODY_CONVERSATIONID}}. */
-const chatAppSessionHeaders = ['x-openwebui-chat-id', 'x-librechat-conversation-id', 'x-conversation-id'];
-const chatAppUserHeaders = ['x-openwebui-user-id', 'x-librechat-user-id'];
+/** For clients that send no name of a chat application, and do as those do. */
+const historyHeader = 'x-bellwether-history';
 
 interface SessionName {
   readonly id: string;
-  /** Sent by a chat application, which resends its history and asks for titles under the conversation's id. */
-  readonly isChatApp: boolean;
+  /** As chat applications do, which let their users change it and ask for titles under the conversation's id. */
+  readonly resendsHistory: boolean;
 }
 
 /** The session that the request names; null when it is stateless. @throws {GatewayError} when its name is empty */
@@ -138,7 +176,13 @@ function sessionOf(headers: IncomingHttpHeaders, body: ChatRequest, keyId: strin
   const name = own ?? (chatApp !== null && isConversation(chatApp) ? chatApp : null);
   if (name === null) return null;
   // Each API key has sessions of its own: nobody reads another's conversation by guessing its id.
-  return { id: safeId(`${keyId}.`, name), isChatApp: own === null };
+  return { id: safeId(`${keyId}.`, name), resendsHistory: own === null || saysWholeHistory(headers) };
+}
+
+function saysWholeHistory(headers: IncomingHttpHeaders): boolean {
+  const said = headerOf(headers, historyHeader);
+  if (said !== null && said !== 'whole') throw badRequest(`${historyHeader} may be "whole" only.`, historyHeader);
+  return said !== null;
 }
 
 /** Whoever sends one wants a session and has lost its id: a turn without memory would hide that. */
@@ -160,11 +204,6 @@ function safeId(prefix: string, name: string): string {
   const id = prefix + name;
   if (idProblem(['id'], id) === null) return id;
   return `${prefix}sha256-${sha256(name).slice(0, 40)}`;
-}
-
-/** Not a placeholder that LibreChat had no value for, and not one of Open WebUI's temporary chats, which it keeps nowhere. */
-function isConversation(id: string): boolean {
-  return !/^(new|null|undefined|local:.*|\{\{.*\}\})$/.test(id);
 }
 
 function firstHeader(headers: IncomingHttpHeaders, names: readonly string[]): string | null {

@@ -21,6 +21,12 @@ const headers = z.looseObject({
     .optional()
     .meta({ pattern: '\\S' })
     .describe("The conversation: its earlier turns are the service's memory, and only what is new in messages counts."),
+  'x-bellwether-history': z
+    .string()
+    .optional()
+    .describe(
+      '`whole`: messages are all of the conversation, which its user may have edited. What they say was said before decides which turn this one follows, as with a chat application.',
+    ),
 });
 
 /** `POST /v1/chat/completions`, plain and streamed. */

@@ -1,22 +1,29 @@
 import type {
+  Branch,
   CarriedConversation,
   ChatMessage,
   ChatReply,
   ConversationInput,
+  ConversationOutline,
   ConversationSpend,
+  OutlinedTurn,
   SendMessageInput,
   Transcript,
   TranscriptTurn,
 } from '../contract/chat';
 import { limits } from '../contract/limits';
+import { fingerprints, textFingerprint } from '../domain/turn/fingerprints';
 import { addUsd } from '../domain/turn/prices';
-import { sendableMessages, utf8Length } from '../domain/turn/messages';
+import { messageText, sendableMessages, utf8Length } from '../domain/turn/messages';
 import { completeToolRounds, orphanedCallId } from '../domain/turn/tool-rounds';
 import { contextWindow } from '../domain/turn/window';
 
 const noSpend: ConversationSpend = { turns: 0, tokens: 0, cost_usd: 0, unconfirmed_usd: 0 };
 
-/** A conversation's memory: its most recent turns. Window, transcript and repeated replies are derived from them. */
+/**
+ * A conversation's memory: its most recent turns. Window, transcript and repeated replies are derived from them. A turn
+ * follows the one before it, or stands on a branch: then the turns that it does not follow are not in its window.
+ */
 export class ConversationState {
   /** Once set, no new turns are accepted. */
   closing = false;
@@ -24,6 +31,8 @@ export class ConversationState {
   private totals: ConversationSpend;
   /** JSON bytes of all turns. */
   private turnBytes: number;
+  /** Of turns, for as long as they are kept: no question makes them anew. */
+  private readonly prints = new WeakMap<TranscriptTurn, readonly string[]>();
 
   constructor(
     private readonly sessionId: string,
@@ -41,30 +50,65 @@ export class ConversationState {
     return this.turns.findLast((turn) => turn.turnId === turnId)?.reply;
   }
 
+  /** Whether a new turn can stand there. What a conversation that has begun anew was opened with stands for all before. */
+  canFollow({ after }: Branch): boolean {
+    return after === null || this.turns.length === 0 || this.turns.some(({ turnId }) => turnId === after);
+  }
+
+  /** The branch of a new turn as it is remembered: without what the conversation has already. */
+  placed({ after, history }: Branch): NonNullable<TranscriptTurn['branch']> {
+    if (after !== null && this.turns.length > 0) return { after, ...(history?.length && { history }) };
+    const isOpening = after !== null || JSON.stringify(history ?? this.history) === JSON.stringify(this.history);
+    return isOpening ? { after: null } : { after, history };
+  }
+
   /** The messages that a model sees: this conversation's window, with the new messages at the end. */
-  windowWith(added: readonly ChatMessage[]): ChatMessage[] {
-    return this.window(this.history, added);
+  windowWith(added: readonly ChatMessage[], branch?: Branch): ChatMessage[] {
+    return this.window(this.history, added, branch);
   }
 
   /** The id of a new tool result whose call this conversation does not know, so that none of the new messages could be sent; else null. */
-  orphanedCallIn(added: readonly ChatMessage[]): string | null {
-    return orphanedCallId(this.messagesWith(this.history), added);
+  orphanedCallIn(added: readonly ChatMessage[], branch?: Branch): string | null {
+    return orphanedCallId(this.messagesBefore(this.history, branch), added);
   }
 
-  private window(history: readonly ChatMessage[], added: readonly ChatMessage[]): ChatMessage[] {
-    return contextWindow(completeToolRounds(sendableMessages([...this.messagesWith(history), ...added])));
+  private window(
+    history: readonly ChatMessage[],
+    added: readonly ChatMessage[],
+    branch: Branch | undefined,
+  ): ChatMessage[] {
+    const messages = sendableMessages([...this.messagesBefore(history, branch), ...added]);
+    return contextWindow(completeToolRounds(messages));
   }
 
-  private messagesWith(history: readonly ChatMessage[]): readonly ChatMessage[] {
-    const messages: ChatMessage[] = this.systemPrompt ? [{ role: 'system', content: this.systemPrompt }] : [];
-    messages.push(...history);
-    for (const turn of this.turns) {
-      if (turn.reply.blocked) continue;
-      messages.push(...newMessages({ content: turn.userContent, messages: turn.messages }));
-      // A degraded reply did not come from a model.
-      if (turn.reply.success) messages.push(assistantMessage(turn.reply));
-    }
+  /** What stands before a new turn: on its branch, or behind the latest turn. */
+  private messagesBefore(history: readonly ChatMessage[], branch: Branch | undefined): readonly ChatMessage[] {
+    const systemPrompt = branch?.systemPrompt ?? this.systemPrompt;
+    const messages: ChatMessage[] = systemPrompt ? [{ role: 'system', content: systemPrompt }] : [];
+    const { turns, isOpened } = this.pathTo(branch);
+    if (isOpened) messages.push(...history);
+    for (const turn of turns) messages.push(...messagesOf(turn));
+    messages.push(...(branch?.history ?? []));
     return messages;
+  }
+
+  /** The turns that a new one follows, oldest first, and whether they begin with what the conversation was opened with. */
+  private pathTo(branch: TranscriptTurn['branch']): { turns: readonly TranscriptTurn[]; isOpened: boolean } {
+    const indexes = new Map(this.turns.map(({ turnId }, index) => [turnId, index]));
+    const turns: TranscriptTurn[] = [];
+    let next = branch;
+    let index = this.turns.length;
+    for (;;) {
+      if (next?.after === null) return { turns: turns.toReversed(), isOpened: next.history === undefined };
+      // A turn is later than the one that it follows.
+      const before: number = next === undefined ? index - 1 : (indexes.get(next.after) ?? index);
+      if (before >= index) return { turns: turns.toReversed(), isOpened: false };
+      const turn = this.turns[before];
+      if (turn === undefined) return { turns: turns.toReversed(), isOpened: true };
+      turns.push(turn);
+      next = turn.branch;
+      index = before;
+    }
   }
 
   add(turn: TranscriptTurn): void {
@@ -91,6 +135,30 @@ export class ConversationState {
     return { sessionId: this.sessionId, state, turns: this.turns, olderTurns: this.totals.turns - this.turns.length };
   }
 
+  /** What it remembers, for whoever looks for the place of a request in it. */
+  outline(state: ConversationOutline['state']): ConversationOutline {
+    return {
+      state,
+      systemPrompt: this.systemPrompt ? textFingerprint(this.systemPrompt) : null,
+      opening: printsOf(this.history),
+      turns: this.turns.map((turn, index) => this.outlined(turn, index)),
+      quotes: this.recent(quotedTurns).map((turn) => ({
+        question: beginningOf(newMessages(contentOf(turn)).findLast(({ role }) => role === 'user')),
+        reply: beginningOf(turn.reply.success ? assistantMessage(turn.reply) : undefined),
+      })),
+    };
+  }
+
+  private outlined(turn: TranscriptTurn, index: number): OutlinedTurn {
+    const { turnId, branch } = turn;
+    const messages = this.prints.get(turn) ?? printsOf(messagesOf(turn));
+    this.prints.set(turn, messages);
+    const after = branch === undefined ? (this.turns[index - 1]?.turnId ?? null) : branch.after;
+    if (after !== null) return { turnId, after, messages };
+    const behind = branch?.history === undefined ? 'opening' : branch.history.length > 0 && 'history';
+    return { turnId, after, ...(behind && { behind }), messages };
+  }
+
   /** The input of the next run, which must fit into one payload: what does not fit is dropped rather than losing the conversation. */
   carry(lastActivityAtMs: number): Pick<ConversationInput, 'history' | 'carried'> {
     const bytesLeft = limits.maxCarriedBytes - jsonBytes(this.systemPrompt ?? '') - this.turnBytes;
@@ -104,7 +172,7 @@ export class ConversationState {
 
   /** Messages that newer turns have pushed out of the window never return to it. */
   private showsHistory(): boolean {
-    return this.window(this.history, []).length > this.window([], []).length;
+    return this.window(this.history, [], undefined).length > this.window([], [], undefined).length;
   }
 
   private forgetOldest(): void {
@@ -128,6 +196,41 @@ export class ConversationState {
       return shorter;
     });
   }
+}
+
+/** Enough to tell a question about a conversation: applications quote its last exchanges. */
+const quotedTurns = 8;
+const quotedCharacters = 64;
+
+function beginningOf(message: ChatMessage | undefined): string {
+  return message === undefined ? '' : messageText(message).trimStart().slice(0, quotedCharacters);
+}
+
+function printsOf(messages: readonly ChatMessage[]): readonly string[] {
+  return fingerprints(messages)
+    .slice(-limits.maxComparedMessages)
+    .map(({ print }) => print);
+}
+
+/** All that a turn has said in its conversation: nothing, if a budget refused it. */
+function messagesOf(turn: TranscriptTurn): readonly ChatMessage[] {
+  const { reply, branch } = turn;
+  if (reply.blocked) return [];
+  const asked = [...(branch?.history ?? []), ...newMessages(contentOf(turn))];
+  // A degraded reply did not come from a model.
+  return reply.success ? withAnswer(asked, assistantMessage(reply)) : asked;
+}
+
+/** An answer that was to be continued and the rest of it are one. */
+function withAnswer(asked: readonly ChatMessage[], answer: ChatMessage): readonly ChatMessage[] {
+  const begun = asked.at(-1);
+  const isContinued = begun?.role === 'assistant' && begun.tool_calls === undefined;
+  if (!isContinued || answer.tool_calls !== undefined) return [...asked, answer];
+  return [...asked.slice(0, -1), { role: 'assistant', content: messageText(begun) + messageText(answer) }];
+}
+
+function contentOf({ userContent, messages }: TranscriptTurn): Pick<SendMessageInput, 'content' | 'messages'> {
+  return { content: userContent, messages };
 }
 
 /** The messages that an update adds to the conversation. */

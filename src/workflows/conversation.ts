@@ -17,6 +17,7 @@ import type { Activities } from '../activities/create-activities';
 import type {
   ChatReply,
   ConversationInput,
+  ConversationOutline,
   ConversationResult,
   ConversationSpend,
   SendMessageInput,
@@ -34,6 +35,7 @@ const sendMessage = defineUpdate<ChatReply, [SendMessageInput]>(names.sendMessag
 const close = defineSignal<[reason?: string]>(names.closeSignal);
 const transcript = defineQuery<Transcript>(names.transcriptQuery);
 const spend = defineQuery<ConversationSpend>(names.spendQuery);
+const outline = defineQuery<ConversationOutline>(names.outlineQuery);
 
 /** The ledger itself retries for 30 s when its database is unavailable. */
 const { closeSession } = proxyLocalActivities<Activities>({ startToCloseTimeout: '40 seconds' });
@@ -49,6 +51,7 @@ export async function conversation(input: ConversationInput): Promise<Conversati
   const idleTimeoutMs = input.idleTimeoutMs ?? dayMs;
   let lastActivityAtMs = input.carried?.lastActivityAtMs ?? Date.now();
   let unfinishedTurns = 0;
+  let isOver = false;
   let previousTurn: Promise<void> = Promise.resolve();
 
   setHandler(sendMessage, answerInOrder, {
@@ -58,6 +61,7 @@ export async function conversation(input: ConversationInput): Promise<Conversati
   setHandler(close, () => void (state.closing = true));
   setHandler(transcript, () => state.transcript(state.closing ? 'closed' : 'open'));
   setHandler(spend, () => state.spend());
+  setHandler(outline, () => state.outline(state.closing || isOver ? 'closed' : 'open'));
 
   while (!state.closing && !continueAsNewIsDue()) {
     const idleLeftMs = lastActivityAtMs + idleTimeoutMs - Date.now();
@@ -71,6 +75,7 @@ export async function conversation(input: ConversationInput): Promise<Conversati
     const continueAsNew = makeContinueAsNewFunc<typeof conversation>({ memo: spendMemo(state.spend()) });
     await continueAsNew({ ...input, ...state.carry(lastActivityAtMs) });
   }
+  isOver = true;
   // From here on the ledger refuses the session's turns, including those that would start a new workflow.
   if (state.closing) await closeSession(input.sessionId);
   shownState.closed(state.spend());
@@ -100,8 +105,19 @@ export async function conversation(input: ConversationInput): Promise<Conversati
     const repeated = state.replyTo(message.turnId);
     if (repeated) return repeated;
 
-    const { turnId, content, messages, userId, ...options } = message;
-    const orphanedCallId = state.orphanedCallIn(newMessages(message));
+    const { turnId, content, messages, userId, branch: askedBranch, ...options } = message;
+    // A turn that an older worker has run followed the latest one.
+    const isOnBranch = askedBranch !== undefined && patched('turns-stand-on-branches');
+    if (isOnBranch && !state.canFollow(askedBranch)) {
+      refuseInvalid({
+        path: ['branch', 'after'],
+        code: 'unknown-reference',
+        message: `names a turn that session ${input.sessionId} does not remember: ${valueInWords(askedBranch.after)}`,
+      });
+    }
+    const placed = isOnBranch ? state.placed(askedBranch) : undefined;
+    const branch = placed && { ...placed, systemPrompt: askedBranch?.systemPrompt };
+    const orphanedCallId = state.orphanedCallIn(newMessages(message), branch);
     if (orphanedCallId !== null && patched('lost-calls-are-refused')) {
       refuseInvalid({
         path: ['messages', 0, 'tool_call_id'],
@@ -115,11 +131,12 @@ export async function conversation(input: ConversationInput): Promise<Conversati
       name: names.turnName(turnId, input.sessionId),
       sessionId: input.sessionId,
       userId: userId ?? null,
-      messages: state.windowWith(newMessages(message)),
+      messages: state.windowWith(newMessages(message), branch),
     };
     try {
       const reply = await runTurn(turn);
-      state.add({ turnId, atMs: Date.now(), userContent: content, ...(messages && { messages }), reply });
+      const asked = { userContent: content, ...(messages && { messages }), ...(placed && { branch: placed }) };
+      state.add({ turnId, atMs: Date.now(), ...asked, reply });
       shownState.turnEnded(reply);
       setCurrentDetails(describeConversation(state));
       return reply;

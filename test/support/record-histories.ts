@@ -75,6 +75,7 @@ const recordings: readonly Recording[] = [
     startTemporal: startTemporalWithShortRuns,
     record: continuedConversation,
   },
+  { files: ['branched-turns.json'], record: branchedTurns },
   { files: ['rollout-to-the-end.json'], legacyArm: true, record: rolloutToTheEnd },
   { files: ['rollout-promoted-after-its-end.json'], legacyArm: true, record: rolloutPromotedAfterItsEnd },
 ];
@@ -212,6 +213,24 @@ async function continuedConversation({ client, temporal }: Service): Promise<rea
   await client.close(sessionId);
   await temporal.workflow.getHandle(workflowId).result();
   return [await fetchHistory(temporal, workflowId, firstRun), await fetchHistory(temporal, workflowId, secondRun)];
+}
+
+/** A message that is edited, then the conversation from before the edit, and one that begins anew. */
+async function branchedTurns({ client, temporal }: Service): Promise<readonly unknown[]> {
+  const sessionId = 'branched-turns';
+  const earlier = [
+    { role: 'user', content: 'Hello' },
+    { role: 'assistant', content: 'Hello! How can I help you?' },
+  ] as const;
+  await client.send({ sessionId, turnId: 'first', content: 'Where is my order?', branch: { after: null } });
+  await client.send({ sessionId, turnId: 'second', content: 'And the invoice?', branch: { after: 'first' } });
+  await client.send({ sessionId, turnId: 'edited', content: 'And the refund?', branch: { after: 'first' } });
+  await client.send({ sessionId, turnId: 'back', content: 'Thank you.', branch: { after: 'second' } });
+  await client.send({ sessionId, turnId: 'anew', content: 'Hello?', branch: { after: null, history: earlier } });
+  await client.send({ sessionId, turnId: 'latest', content: 'And now?' });
+  await client.close(sessionId);
+  await temporal.workflow.getHandle(conversationWorkflowId(sessionId)).result();
+  return [await fetchHistory(temporal, conversationWorkflowId(sessionId))];
 }
 
 /** Two steps decided by the evidence, with operators in between, and the end. */

@@ -19,16 +19,17 @@ export interface RecordingProvider {
   close(): Promise<void>;
 }
 
-/** `statusOf` may return a status other than 200 to refuse a request. */
+/** `statusOf` may return a status other than 200 to refuse a request; `answerTo` may return another text than `answer 1`. */
 export async function startRecordingProvider(
   statusOf: (request: RecordedRequest) => number = () => 200,
+  answerTo: (request: RecordedRequest, count: number) => string = (_, count) => `answer ${count}`,
 ): Promise<RecordingProvider> {
   const requests: RecordedRequest[] = [];
   const server = createServer({ keepAliveTimeout: keepAliveTimeoutMs }, (incoming, response) => {
     void json(incoming).then((body) => {
       const request = { ...(body as Omit<RecordedRequest, 'headers'>), headers: incoming.headers };
       requests.push(request);
-      const message = { role: 'assistant', content: `answer ${requests.length}` };
+      const message = { role: 'assistant', content: answerTo(request, requests.length) };
       const usage = { prompt_tokens: 10, completion_tokens: 5, total_tokens: 15 };
       response.writeHead(statusOf(request), { 'content-type': 'application/json' });
       response.end(

@@ -1,6 +1,13 @@
-import type { ChatMessage, ChatReply, TranscriptTurn } from '../../src/contract/chat';
+import * as fc from 'fast-check';
+import type { Branch, ChatMessage, ChatReply, TranscriptTurn } from '../../src/contract/chat';
 import { limits } from '../../src/contract/limits';
-import { ConversationState } from '../../src/workflows/conversation-state';
+import { findPlace } from '../../src/domain/turn/find-place';
+import { messageText } from '../../src/domain/turn/messages';
+import { contextWindow } from '../../src/domain/turn/window';
+import type { ChatRequest } from '../../src/gateway/chat-request';
+import { sessionTurn } from '../../src/gateway/session-turn';
+import { ConversationState, newMessages } from '../../src/workflows/conversation-state';
+import { readsOf } from '../support/counted-reads';
 
 /** Of one byte in UTF-8, and of six in JSON. */
 const bell = '\u0007';
@@ -38,6 +45,152 @@ test('a history from before is carried as long as the window shows some of it', 
   expect(state.carry(0)).toMatchObject({ history });
   state.add(turn(9));
   expect(state.carry(0).history).toBeUndefined();
+});
+
+const user = (content: string): ChatMessage => ({ role: 'user', content });
+const assistant = (content: string): ChatMessage => ({ role: 'assistant', content });
+const system: ChatMessage = { role: 'system', content: 'Be brief.' };
+
+/** A conversation of a chat application, with its gateway and its workflow, and no network between them. */
+class Chat {
+  state = new ConversationState('s', 'Be brief.', undefined);
+  branch: Branch | undefined;
+  private count = 0;
+
+  /** What the model is sent. */
+  ask(messages: readonly ChatMessage[], answer: string): readonly ChatMessage[] {
+    const turnId = `t-${(this.count += 1)}`;
+    const frame = { turnId, keyId: 'k', userId: undefined, model: null, deadlineMs: 1_000 };
+    const body = { model: 'bellwether', messages: [system, ...messages] } as ChatRequest;
+    const { options } = sessionTurn(body, 's', frame, this.state.outline('open')) as Extract<
+      ReturnType<typeof sessionTurn>,
+      { kind: 'session' }
+    >;
+    this.branch = options.branch;
+    const placed = options.branch && this.state.placed(options.branch);
+    const seen = this.state.windowWith(newMessages(options), placed);
+    const { content: userContent, messages: added } = options;
+    const reply = { content: answer, success: true, blocked: false, tokens_used: 1, cost_usd: 0, unconfirmed_usd: 0 };
+    const asked = { userContent, ...(added && { messages: added }), ...(placed && { branch: placed }) };
+    this.state.add({ turnId, atMs: 0, ...asked, reply: reply as unknown as ChatReply });
+    return seen;
+  }
+
+  get lastTurnId(): string {
+    return `t-${this.count}`;
+  }
+
+  /** As when Temporal suggests to continue as new. */
+  continueAsNew(): void {
+    const { history: carriedHistory, carried } = this.state.carry(0);
+    this.state = new ConversationState('s', 'Be brief.', JSON.parse(JSON.stringify(carried)), carriedHistory);
+  }
+}
+
+const steps = fc.array(
+  fc.record({
+    kind: fc.constantFrom('say', 'say', 'say', 'edit', 'again', 'continue', 'stop', 'new run'),
+    at: fc.nat(),
+    text: fc.constantFrom('yes', 'no', 'Tell me more.', 'Why?'),
+  }),
+  { maxLength: 160 },
+);
+
+test('whatever is edited, the model sees the window of what the application shows', () => {
+  fc.assert(
+    fc.property(steps, fc.boolean(), (taken, prefersLatest) => {
+      const chat = new Chat();
+      const branches: (readonly ChatMessage[])[] = [[]];
+      let answers = 0;
+      const ask = (messages: readonly ChatMessage[]): void => {
+        const last = messages.at(-1)!;
+        const isContinued = last.role === 'assistant';
+        const answer = `${isContinued ? ' and' : ''} answer ${(answers += 1)}`;
+        expect(chat.ask(messages, answer)).toEqual(contextWindow([system, ...messages]));
+        branches.push(
+          isContinued
+            ? [...messages.slice(0, -1), assistant(`${messageText(last)}${answer}`)]
+            : [...messages, assistant(answer)],
+        );
+      };
+      for (const { kind, at, text } of taken) {
+        const branch = (prefersLatest ? branches.at(-1) : branches[at % branches.length]) ?? [];
+        const questions = branch.flatMap(({ role }, index) => (role === 'user' ? [index] : []));
+        const question = questions[at % questions.length];
+        if (kind === 'say') ask([...branch, user(text)]);
+        if (kind === 'new run') chat.continueAsNew();
+        if (question === undefined) continue;
+        if (kind === 'edit') ask([...branch.slice(0, question), user(text)]);
+        if (kind === 'again') ask(branch.slice(0, question + 1));
+        if (kind === 'continue') ask(branch);
+        if (kind === 'stop') branches.push([...branch.slice(0, -1), assistant('answer')]);
+      }
+    }),
+    { numRuns: 300 },
+  );
+});
+
+test('a client that sends no more than its last messages goes on where it was', () => {
+  const chat = new Chat();
+  const shown: ChatMessage[] = [];
+  for (let index = 0; index < 120; index += 1) {
+    shown.push(user('Go on.'));
+    const before = chat.lastTurnId;
+    chat.ask(shown.slice(-7), `answer ${index}`);
+    if (index > 0) expect(chat.branch).toEqual({ after: before });
+    shown.push(assistant(`answer ${index}`));
+  }
+});
+
+test('a history that was too long to be taken whole is not sent again with every turn', () => {
+  const chat = new Chat();
+  const shown = [user('a'.repeat(limits.maxHistoryBytes)), assistant('I see.'), user('And now?')];
+  chat.ask(shown, 'answer 0');
+  expect(chat.branch).toEqual({ after: null, history: [assistant('I see.')] });
+  for (let index = 0; index < 3; index += 1) {
+    shown.push(assistant(`answer ${index}`), user('Go on.'));
+    const before = chat.lastTurnId;
+    chat.ask(shown, `answer ${index + 1}`);
+    expect(chat.branch).toEqual({ after: before });
+  }
+});
+
+test('a turn follows one that is remembered, or what the conversation was opened with, and never in a circle', () => {
+  const state = new ConversationState('s', undefined, undefined, history);
+  expect(state.canFollow({ after: 't-9' })).toBe(true);
+  expect(state.placed({ after: 't-9' })).toEqual({ after: null });
+  expect(state.placed({ after: null, history })).toEqual({ after: null });
+  state.add({ ...turn(0), branch: { after: null } });
+  expect(state.canFollow({ after: 't-9' })).toBe(false);
+  expect(state.canFollow({ after: 't-0' })).toBe(true);
+  expect(state.windowWith([], { after: 't-0' })).toHaveLength(3);
+  expect(state.windowWith([], { after: null, history: [] })).toEqual([]);
+  const circle = { ...turn(3), branch: { after: 't-3' } };
+  const carried = { turns: [circle], totals: state.spend(), lastActivityAtMs: 0 };
+  expect(new ConversationState('s', undefined, carried).windowWith([])).toHaveLength(2);
+});
+
+test('an outline is short, whatever a conversation holds', () => {
+  const state = new ConversationState('s', undefined, undefined, Array(4_000).fill(user('a')));
+  const messages = Array.from({ length: 500 }, (_, index) => user(`message ${index} ${'b'.repeat(200)}`));
+  for (let index = 0; index < 100; index += 1) state.add({ ...turn(index, ''), messages });
+  expect(bytesOf(state.outline('open'))).toBeLessThan(64 * 1024);
+});
+
+test('the place of a history is found in bounded time, whatever it repeats', () => {
+  const turns = Array.from({ length: limits.maxTranscriptTurns }, (_, index) => ({
+    turnId: `t-${index}`,
+    after: index === 0 ? null : `t-${index - 1}`,
+    messages: Array(limits.maxComparedMessages).fill('u1'),
+  }));
+  const outline = { state: 'open', systemPrompt: null, opening: ['u2'], turns, quotes: [] } as const;
+  // Each place but for the last message that is compared.
+  const claimed = Array.from({ length: limits.maxMessages }, (_, index) => (index % 39 === 0 ? 'u3' : 'u1'));
+  const reads = readsOf({ claimed, outline }, (counted) => findPlace(counted.claimed, counted.outline, 1));
+  // As many places as a model sees messages, in as many turns as are remembered, each compared with as many messages.
+  const most = limits.maxWindowMessages * limits.maxTranscriptTurns * limits.maxComparedMessages;
+  expect(reads).toBeGreaterThan(most / 10);
+  expect(reads).toBeLessThan(3 * most);
 });
 
 describe('thoughts', () => {

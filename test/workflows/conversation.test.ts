@@ -198,11 +198,22 @@ test('whoever sends an update without our client is held to the same limits', as
     [{ content: 'Hello' }, 'turnId must be a non-empty string'],
     [{ turnId: 't', content: '', messages: tooMany }, 'messages have 2001 entries, the limit is 2000'],
     [{ turnId: 't', content: '', messages: [oddCall] }, 'messages[0].tool_calls[0] must be an object with an id'],
+    [{ turnId: 't', content: 'a', branch: { after: '' } }, 'branch.after must be a non-empty string'],
+    [{ turnId: 't', content: 'a', branch: { after: 't-9' } }, /^branch\.after names a turn that .*"t-9"$/],
+    [
+      { turnId: 't', content: 'a', branch: { after: null, history: tooMany } },
+      'branch.history has 2001 entries, the limit is 2000',
+    ],
+    [
+      { turnId: 't', content: 'a', branch: { after: null, history: [oddCall] } },
+      'branch.history[0].tool_calls[0] must be an object with an id',
+    ],
   ] as const;
   for (const [message, reason] of refusals) {
     const error: unknown = await send(message).catch((caught: unknown) => caught);
     expect(error).toBeInstanceOf(WorkflowUpdateFailedError);
-    expect((error as WorkflowUpdateFailedError).cause).toMatchObject({ type: 'InvalidInput', message: reason });
+    const told = typeof reason === 'string' ? reason : (expect.stringMatching(reason) as string);
+    expect((error as WorkflowUpdateFailedError).cause).toMatchObject({ type: 'InvalidInput', message: told });
   }
   expect((await service.client.transcript(sessionId)).turns).toHaveLength(1);
 });

@@ -1,4 +1,5 @@
 import {
+  type Branch,
   type ChatMessage,
   chatRoles,
   type ChatTurnInput,
@@ -97,8 +98,7 @@ export function conversationProblem(input: {
   );
 }
 
-function historyProblem(history: readonly ChatMessage[]): Problem | null {
-  const path = ['history'];
+function historyProblem(history: readonly ChatMessage[], path: ProblemPath = ['history']): Problem | null {
   if (!Array.isArray(history)) return { path, code: 'wrong-type', message: 'must be a list of messages' };
   let bytes = 0;
   for (const [index, message] of (history as readonly ChatMessage[]).entries()) {
@@ -172,8 +172,28 @@ export function sendMessageProblem(
     (input.messages === undefined
       ? contentProblem(['content'], input.content)
       : messagesProblem(input.messages, input.modelOptions, limits.maxMessageBytes)) ??
+    branchProblem(input.branch) ??
     requestProblem(input) ??
     jsonSizeProblem(input)
+  );
+}
+
+function branchProblem(branch: unknown): Problem | null {
+  if (branch === undefined) return null;
+  if (typeof branch !== 'object' || branch === null) {
+    return { path: ['branch'], code: 'wrong-type', message: 'must be an object' };
+  }
+  const { after, history, systemPrompt } = branch as Partial<Branch>;
+  const path = ['branch', 'history'];
+  return (
+    (after === null ? null : idProblem(['branch', 'after'], after)) ??
+    (Array.isArray(history)
+      ? overLimit(path, 'too-many', ['has', history.length, 'entries'], limits.maxMessages)
+      : null) ??
+    (history === undefined ? null : historyProblem(history, path)) ??
+    (systemPrompt === undefined || systemPrompt === ''
+      ? null
+      : contentProblem(['branch', 'systemPrompt'], systemPrompt))
   );
 }
 

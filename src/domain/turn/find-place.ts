@@ -1,0 +1,84 @@
+import type { ConversationOutline, OutlinedTurn } from '../../contract/chat';
+import { limits } from '../../contract/limits';
+import { isCall } from './fingerprints';
+
+/** Where the history that a request brings ends in what its conversation remembers. */
+export interface Place {
+  /** The turn that the request follows; null: what the conversation was opened with. */
+  readonly after: string | null;
+  /** How many of the request's messages are remembered up to there; those behind were changed, or said elsewhere. */
+  readonly known: number;
+}
+
+/** The messages from a conversation's beginning to the end of a turn. */
+interface Path {
+  readonly after: string | null;
+  /** The last ones, as many as are compared. */
+  readonly tail: readonly string[];
+  readonly length: number;
+  /** Whether it begins with messages that a client brought: there were more than the conversation took. */
+  readonly isCut: boolean;
+}
+
+/**
+ * The place of a history in a conversation: the turn up to which the two say the same. Either may begin later than the
+ * other: the conversation forgets its oldest turns, and clients leave out what no longer fits a model. null: they have
+ * nothing in common. The work is bounded, whatever a client sends: as many turns as are remembered, as many messages as a
+ * model sees, each compared with as many.
+ * @param claimed the fingerprints of the history
+ * @param addedCount how many messages the request adds
+ */
+export function findPlace(claimed: readonly string[], outline: ConversationOutline, addedCount: number): Place | null {
+  const paths = pathsOf(outline);
+  if (claimed.length === 0) return outline.opening.length === 0 ? { after: null, known: 0 } : null;
+  // With more messages behind it, a model would see none of what is remembered.
+  const fewest = Math.max(1, claimed.length - limits.maxWindowMessages);
+  for (let known = claimed.length; known >= fewest; known -= 1) {
+    const ending = paths.filter((path) => endsWith(path, claimed, known, addedCount));
+    // A client that shortens its history is rarer than one that goes back to where a text was said first.
+    const found = ending.find((path) => path.length === known) ?? ending[0];
+    if (found !== undefined) return { after: found.after, known };
+  }
+  return null;
+}
+
+/** Latest first. */
+function pathsOf({ opening, turns }: ConversationOutline): readonly Path[] {
+  const begun: Path = { after: null, tail: [], length: 0, isCut: false };
+  const opened = extended({ ...begun, isCut: opening.length > 0 }, null, opening);
+  const byTurn = new Map<string, Path>();
+  for (const turn of turns) {
+    const before = (turn.after === null ? undefined : byTurn.get(turn.after)) ?? beginning(turn);
+    byTurn.set(turn.turnId, extended(before, turn.turnId, turn.messages));
+  }
+  return [opened, ...byTurn.values()].toReversed();
+
+  function beginning({ behind }: OutlinedTurn): Path {
+    return behind === 'opening' ? opened : { ...begun, isCut: behind === 'history' };
+  }
+}
+
+function extended(path: Path, after: string | null, messages: readonly string[]): Path {
+  const [first] = messages;
+  const isRepeated = first !== undefined && isCall(first) && path.tail.at(-1) === first;
+  const added = isRepeated ? messages.slice(1) : messages;
+  const tail = [...path.tail, ...added].slice(-limits.maxComparedMessages);
+  return { ...path, after, tail, length: path.length + added.length };
+}
+
+/** Whether the path and the first `known` messages end alike, as far back as both go. */
+function endsWith(
+  { tail, length, isCut }: Path,
+  claimed: readonly string[],
+  known: number,
+  addedCount: number,
+): boolean {
+  const common = Math.min(known, tail.length);
+  if (common === 0) return false;
+  for (let back = 1; back <= common; back += 1) {
+    if (tail[tail.length - back] !== claimed[known - back]) return false;
+  }
+  if (known <= length) return true;
+  // The client has more than is remembered, which is no loss if a model would not see it, or the conversation never took it.
+  return isCut || length + addedCount >= limits.maxWindowMessages;
+}

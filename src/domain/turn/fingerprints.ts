@@ -1,0 +1,133 @@
+import type { ChatMessage, ContentPart } from '../../contract/chat';
+
+export interface Fingerprint {
+  /** Equal for messages that say the same. */
+  readonly print: string;
+  /** The number of messages up to its end. */
+  readonly end: number;
+}
+
+/**
+ * A history as it is compared: what clients change in messages that they send again makes no difference. That is white
+ * space, a model's thoughts, the bytes of images, the ids of tool calls, the documents that were put around a question, and
+ * a reply that came in two pieces. System prompts do not count: they change with the time of day. Runs in a workflow, so
+ * that it visits each character once.
+ */
+export function fingerprints(messages: readonly ChatMessage[]): readonly Fingerprint[] {
+  const found: Fingerprint[] = [];
+  let said: TextHash | null = null;
+  for (const [index, message] of messages.entries()) {
+    const { role, content, tool_calls, tool_call_id: _id } = message;
+    if (role === 'system' || role === 'developer') continue;
+    const end = index + 1;
+    const isPlain = role === 'assistant' && !tool_calls?.length;
+    const text = comparedText(message);
+    if (isPlain && text.trim() === '') continue;
+
+    const isContinued: boolean = isPlain && said !== null;
+    const hash: TextHash = isContinued && said !== null ? said : new TextHash();
+    hash.add(text);
+    for (const call of tool_calls ?? []) hash.add(calledFunction(call['function']));
+    if (Array.isArray(content)) hash.add('\0'.repeat((content as readonly ContentPart[]).filter(isImage).length));
+    const print = `${kindOf(message)}${hash.value()}`;
+    const isRepeated = isCall(print) && found.at(-1)?.print === print;
+    if (isContinued || isRepeated) found.pop();
+    found.push({ print, end });
+    said = isPlain ? hash : null;
+  }
+  return found;
+}
+
+/** Whether a fingerprint is of a message that calls tools: clients send such a message again with the results. */
+export function isCall(print: string): boolean {
+  return print.startsWith('c');
+}
+
+export function textFingerprint(text: string): string {
+  const hash = new TextHash();
+  hash.add(text);
+  return hash.value();
+}
+
+function kindOf({ role, tool_calls }: ChatMessage): 'u' | 'a' | 'c' | 't' {
+  if (role === 'tool') return 't';
+  if (role !== 'assistant') return 'u';
+  return tool_calls?.length ? 'c' : 'a';
+}
+
+function comparedText(message: ChatMessage): string {
+  const text = textOf(message);
+  if (message.role === 'user') return questionIn(text);
+  return message.role === 'assistant' ? withoutThoughts(text) : text;
+}
+
+function textOf({ content }: ChatMessage): string {
+  if (!Array.isArray(content)) return (content as string | null) ?? '';
+  return (content as readonly ContentPart[])
+    .map(({ text, refusal }) => [text, refusal].filter((each) => typeof each === 'string').join(''))
+    .join('');
+}
+
+/** Open WebUI puts the documents that it found around a question, and sends the question alone from the next turn on. */
+function questionIn(text: string): string {
+  if (!text.startsWith('### Task:')) return text;
+  const contextEnd = '</context>';
+  const behind = text.lastIndexOf(contextEnd);
+  if (behind === -1) return text;
+  const question = text.slice(behind + contextEnd.length);
+  if (question.trim() !== '') return between(question, '<user_query>', '</user_query>') ?? question;
+  return between(text, '<user_query>', '</user_query>') ?? text;
+}
+
+function between(text: string, opening: string, closing: string): string | null {
+  const start = text.lastIndexOf(opening);
+  const end = text.lastIndexOf(closing);
+  return start === -1 || end < start ? null : text.slice(start + opening.length, end);
+}
+
+/** As models without a field for them write them, and applications hide them. */
+function withoutThoughts(text: string): string {
+  const begun = text.trimStart();
+  if (!begun.startsWith('<think>')) return text;
+  const end = begun.indexOf('</think>');
+  return end === -1 ? text : begun.slice(end + '</think>'.length);
+}
+
+function calledFunction(called: unknown): string {
+  const { name, arguments: given } = (called ?? {}) as { readonly name?: unknown; readonly arguments?: unknown };
+  return `\0${String(name)}\0${String(given)}`;
+}
+
+function isImage({ type }: ContentPart): boolean {
+  return type === 'image_url';
+}
+
+/** A 53-bit hash of what a text says. Whoever makes two texts collide confuses a conversation of their own. */
+class TextHash {
+  private low = 0xdeadbeef;
+  private high = 0x41c6ce57;
+
+  add(text: string): void {
+    for (let index = 0; index < text.length; index += 1) {
+      const unit = text.charCodeAt(index);
+      if (isWhiteSpace(unit)) continue;
+      this.low = Math.imul(this.low ^ unit, 2_654_435_761);
+      this.high = Math.imul(this.high ^ unit, 1_597_334_677);
+    }
+  }
+
+  value(): string {
+    const low = mix(this.low, this.high);
+    const high = mix(this.high, this.low);
+    return (4_294_967_296 * (2_097_151 & high) + (low >>> 0)).toString(36);
+  }
+}
+
+function mix(one: number, other: number): number {
+  return Math.imul(one ^ (one >>> 16), 2_246_822_507) ^ Math.imul(other ^ (other >>> 13), 3_266_489_909);
+}
+
+/** Zero is none: it keeps apart what is hashed beside a text. */
+function isWhiteSpace(unit: number): boolean {
+  return (unit > 0 && unit <= 0x20) || unit === 0xa0 || unit === 0x200b || unit === 0x3000 || unit === 0xfeff;
+}
