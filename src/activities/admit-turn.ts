@@ -70,6 +70,7 @@ export function reservationFor(
       target.price,
       call.prompt,
       completionLimit(policy, call.maxTokens) + target.maxThinkingTokens,
+      target.maxImageTokens,
     ),
   };
 }

@@ -6,7 +6,11 @@ import { withThoughtsFor } from '../domain/turn/thoughts';
 import type { CompletionRequest, CompletionResult, Provider } from '../contract/provider';
 import { completionLimit } from './admit-turn';
 import type { ActivityDependencies } from './dependencies';
+import { ImageMemory } from './restore-images';
 import { notMade } from './settlements';
+
+/** Shared by all calls of this process. */
+const imageMemory = new ImageMemory();
 
 export interface Call {
   readonly input: ModelCallInput;
@@ -29,31 +33,37 @@ export async function callProvider(
 
   const isStreamed = target.streaming && (input.delivery ?? 'whole') !== 'whole';
   const limitMs = isStreamed ? target.stream.totalMs : attemptTimeoutMs(policy.retry, callIndex, Math.random());
-  const { messages, requestId, onText } = completion;
-  const request: CompletionRequest = {
+  const { requestId, onText } = completion;
+  const messages = withThoughtsFor(target.model, completion.messages);
+  const request: Omit<CompletionRequest, 'messages' | 'timeoutMs'> = {
     model: target.model,
-    messages: withThoughtsFor(target.model, messages),
     temperature: input.temperature ?? defaultTemperature(policy, input.modelOptions),
     rules: target.requestRules,
     maxTokens: completionLimit(policy, input.maxTokens),
     options: input.modelOptions,
     requestId,
-    timeoutMs: Math.min(limitMs, timeLeftMs),
     signal,
   };
-  const result = await targets.breakers.call(target, chainOf(dependencies, call), async (onAnswering) => {
-    const forwardText = (text: string): void => {
-      onAnswering();
-      onText(text);
-    };
-    const stream = isStreamed ? { limits: target.stream, onText: forwardText } : undefined;
-    const completed = await provider.complete({ ...request, stream });
-    // A call that was cut off by the turn's deadline says nothing about its target.
-    const isCutOff = completed.kind === 'failed' && Date.now() >= input.deadlineAtMs;
-    const failure = completed.kind === 'completed' ? null : completed.failure;
-    return { result: completed, signal: isCutOff ? 'nothing' : healthSignal(failure, input.modelOptions) };
-  });
-  return result ?? circuitOpen(target);
+  // Pictures may have waited for others.
+  const timeoutMs = () => Math.max(1, Math.min(limitMs, input.deadlineAtMs - Date.now()));
+  const makeCall = (shown: CompletionRequest['messages']) =>
+    targets.breakers.call(target, chainOf(dependencies, call), async (onAnswering) => {
+      const forwardText = (text: string): void => {
+        onAnswering();
+        onText(text);
+      };
+      const stream = isStreamed ? { limits: target.stream, onText: forwardText } : undefined;
+      const completed = await provider.complete({ ...request, messages: shown, timeoutMs: timeoutMs(), stream });
+      // A call that was cut off by the turn's deadline says nothing about its target.
+      const isCutOff = completed.kind === 'failed' && Date.now() >= input.deadlineAtMs;
+      const failure = completed.kind === 'completed' ? null : completed.failure;
+      return { result: completed, signal: isCutOff ? 'nothing' : healthSignal(failure, input.modelOptions) };
+    });
+  const made = await imageMemory.use(dependencies.images, { ...input, messages }, makeCall);
+  if (made.kind === 'done') return made.result ?? circuitOpen(target);
+  return made.kind === 'not-kept'
+    ? notMade('image-not-kept', 'A picture of this request is no longer kept. Send it again.')
+    : notMade('timeout', 'Other calls with pictures took all room until the deadline of the turn.');
 }
 
 /** Many models refuse it beside the `top_p` that a caller asked for. */

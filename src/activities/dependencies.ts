@@ -1,3 +1,4 @@
+import type { ImageStore } from '../contract/images';
 import type { Policy } from '../contract/policy';
 import type { TurnStreams } from '../contract/stream';
 import type { Ledger } from '../contract/ledger';
@@ -13,6 +14,8 @@ export interface ActivityDependencies {
   /** Receives the text of streamed turns as it arrives. */
   readonly streams: TurnStreams;
   readonly targets: TargetHealth;
+  /** Left out: there is no gateway that would keep any. */
+  readonly images?: ImageStore;
   /** Identifies this worker process. Reservations carry it: any other process must assume that the call may have been made. */
   readonly owner: string;
 }

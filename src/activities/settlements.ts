@@ -65,7 +65,8 @@ function factsOf(
     cjkCharacters: prompt.cjkCharacters + answer.cjkCharacters,
   };
   const maxCompletionTokens = Math.max(target.maxOutputTokens, maxTokens + target.maxThinkingTokens);
-  return { price: target.price, reservedNanoUsd, prompt, text, maxCompletionTokens };
+  const { price, maxImageTokens } = target;
+  return { price, reservedNanoUsd, prompt, maxImageTokens, text, maxCompletionTokens };
 }
 
 /** The result of a call that was not made. */

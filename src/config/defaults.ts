@@ -65,9 +65,10 @@ export const defaultConfig = {
     halfOpenAfterMs: 10_000,
   },
   // Ten a second: enough for a busy backend, and it stops a runaway loop before that has spent much.
-  gateway: { aliases: [], requestsPerMinute: 600, allowedHosts: [] },
-  // No temperature: a model has one of its own, and some refuse any.
-  defaults: { maxTokens: 1000 },
+  // 20 MiB: a few photos as they come from a phone; the strictest large provider takes no more.
+  gateway: { aliases: [], requestsPerMinute: 600, allowedHosts: [], corsOrigins: [], maxBodyBytes: 20 * 1024 * 1024 },
+  // No temperature: a model has one of its own, and some refuse any. No limit: the model may use all of the hard cap.
+  defaults: {},
 } as const satisfies ConfigFileInput;
 
 export const providerDefaults = {

@@ -1,5 +1,6 @@
 import type { Arm, ModelPrice, Policy, StreamLimits, Target } from '../contract/policy';
 import type { Problem, ProblemCode, ProblemPath } from '../contract/problem';
+import { maxImageTokensOf } from '../domain/turn/image-tokens';
 import type { LoadedConfigFile } from './config-file';
 import { defaultConfig, defaultMaxOutputTokens, defaultUsualLatencyMs } from './defaults';
 import { presetOf } from './model-presets';
@@ -130,7 +131,6 @@ function hardCapOf({ budgets }: ConfigFile): number {
 /** Call only with a configuration that has no problems. */
 export function resolvePolicy(merged: MergedConfig, config: ConfigFile): Policy {
   const budgets = { ...standard.budgets, ...config.budgets } as Required<NonNullable<ConfigFile['budgets']>>;
-  const standardDefaults = defaultConfig.defaults;
   const stream = streamLimitsOf(config);
   const arms = [...merged.arms].map(([name, arm]): [string, Arm] => [name, resolveArm(name, arm, merged, stream)]);
   return {
@@ -144,12 +144,7 @@ export function resolvePolicy(merged: MergedConfig, config: ConfigFile): Policy 
       dayNanoUsd: budgets.dayUsd,
       maxCompletionTokens: budgets.maxCompletionTokens,
     },
-    // If the user sets a lower cap, it also limits a default that the user did not set.
-    defaults: {
-      ...standardDefaults,
-      maxTokens: Math.min(standardDefaults.maxTokens, hardCapOf(config)),
-      ...config.defaults,
-    },
+    defaults: { maxTokens: hardCapOf(config), ...config.defaults },
   };
 }
 
@@ -175,6 +170,7 @@ function resolveArm(name: string, arm: ArmConfig, merged: MergedConfig, stream: 
       model: target.model,
       price: resolvePrice(model),
       maxOutputTokens: target.maxOutputTokens ?? defaultMaxOutputTokens,
+      maxImageTokens: target.maxImageTokens ?? maxImageTokensOf(target.model),
       maxThinkingTokens: target.maxThinkingTokens ?? preset.maxThinkingTokens,
       requestRules: {
         omit: target.omit ?? preset.omit,

@@ -165,6 +165,14 @@ const targetSchema = z.strictObject({
     .describe(
       "The role in which the target gets a developer's messages. Unless given, developer for OpenAI's models and system for all others.",
     ),
+  maxImageTokens: z
+    .int()
+    .min(1)
+    .max(1_000_000)
+    .optional()
+    .describe(
+      'The most prompt tokens that the provider charges for one picture, which are reserved for each; known for models of the usual names, 17,000 for others.',
+    ),
   firstAttempt: z
     .enum(['auto', 'local', 'regular'])
     .optional()
@@ -210,6 +218,26 @@ const gatewaySchema = z.strictObject({
     .describe(
       'Host names, without a port, under which callers may reach a gateway on loopback, besides localhost: the name of a proxy in front of it, or host.docker.internal.',
     ),
+  corsOrigins: z
+    .array(
+      z
+        .string()
+        .regex(
+          /^[a-z][a-z0-9+.-]{0,30}:\/\/[a-z0-9.-]{1,253}(:[0-9]{1,5})?$/,
+          'must be an origin in small letters, without a path, like https://chat.example.com',
+        ),
+    )
+    .max(100)
+    .optional()
+    .describe(
+      'Origins whose pages may call the gateway from a browser, which asks for each with CORS; none unless given.',
+    ),
+  maxBodyBytes: z
+    .int()
+    .min(1_048_576)
+    .max(67_108_864)
+    .optional()
+    .describe('Of one request with its pictures; 20 MiB unless given. Its texts may have 1 MiB, whatever this says.'),
 });
 
 /** The optional file, as users write it. Every part may be left out; `defaults.ts` has the defaults. */

@@ -14,6 +14,7 @@ export const failureKinds = [
   'response-too-large', // the body exceeded the limit
   'cancelled', // the turn was cancelled
   'budget', // no budget left for a further attempt
+  'image-not-kept', // a picture of the request has expired
   'circuit-open', // the target failed too often recently, so it was not called
 ] as const;
 

@@ -1,4 +1,5 @@
 import type { ApiKeys } from './api-keys';
+import type { StoredImages } from './images';
 import type { TrafficSplit } from './rollout';
 import type { Rollouts } from './rollout-ledger';
 import type { RefusalScope, Settlement, TurnTotals } from './turn';
@@ -156,6 +157,7 @@ export interface Ledger {
   readonly rollouts: Rollouts;
   readonly keys: ApiKeys;
   readonly requests: Requests;
+  readonly images: StoredImages;
   /**
    * Registers the turn if it is new, posts its open reservations as unconfirmed, and reserves the worst case of the next
    * attempt against session, API key and day. Refuses when the session is closed or a cap would be exceeded; a refused

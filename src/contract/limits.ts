@@ -29,6 +29,8 @@ export const limits = {
   maxMessages: 2_000,
   /** Parts of all messages of one request: a text and an image for each. */
   maxParts: 4_000,
+  /** Pictures of one request: as many as the strictest of the large providers takes. */
+  maxImages: 100,
   /** Tool calls in all messages of one request. A call without a tool message that answers it is dropped. */
   maxToolCalls: 2_000,
   /** Functions that a request offers to the model: OpenAI's own limit. */

@@ -32,6 +32,8 @@ export interface Target {
   readonly price: ModelPrice;
   /** The most tokens that one answer can have, reasoning included. A provider that reports more is not believed. */
   readonly maxOutputTokens: number;
+  /** The most prompt tokens that one picture can take. */
+  readonly maxImageTokens: number;
   /** The most tokens that it can think beyond the completion tokens that a call requests. They are reserved, too. */
   readonly maxThinkingTokens: number;
   readonly requestRules: RequestRules;

@@ -9,6 +9,8 @@ export interface PromptMeasure {
   readonly characters: number;
   readonly cjkCharacters: number;
   readonly messages: number;
+  /** Pictures. Their tokens depend on the target, and not on their bytes. Absent in histories that have them in `bytes`. */
+  readonly images?: number;
 }
 
 /** A reservation for one model call, made by the ledger. */

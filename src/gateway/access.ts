@@ -1,6 +1,7 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { checkApiKey } from '../access/check-api-key';
 import { foreignCaller, isLoopback } from '../access/loopback';
+import type { GatewaySettings } from '../config/settings';
 import type { ApiKey } from '../contract/api-keys';
 import type { GatewayContext } from './context';
 import { GatewayError } from './gateway-error';
@@ -54,10 +55,16 @@ function bearerOf({ headers }: FastifyRequest): string | undefined {
  * On loopback, refuses what a web page from elsewhere sends through a browser on this machine, whatever the route. Where
  * other machines reach the gateway, nothing can be told by these headers: proxies set `Host` as they please.
  */
-export function refuseForeignPages(server: GatewayServer, host: string, allowedHosts: readonly string[]): void {
+export function refuseForeignPages(
+  server: GatewayServer,
+  host: string,
+  { allowedHosts, corsOrigins }: Pick<GatewaySettings, 'allowedHosts' | 'corsOrigins'>,
+): void {
   if (!isLoopback(host)) return;
   server.addHook('onRequest', async ({ headers }) => {
-    const foreign = foreignCaller(headers, allowedHosts);
+    const { origin } = headers;
+    const isAllowed = origin !== undefined && corsOrigins.includes(origin);
+    const foreign = foreignCaller(isAllowed ? { host: headers.host } : headers, allowedHosts);
     if (foreign === undefined) return;
     const { header, value, name } = foreign;
     throw new GatewayError(

@@ -4,12 +4,7 @@ import type { FastifyRequest } from 'fastify';
 import { BellwetherError, ConversationNotFoundError } from '../client/errors';
 import type { FoundRequest } from '../contract/ledger';
 import { turnName } from '../contract/names';
-import {
-  chatTurnFieldsProblem,
-  conversationProblem,
-  idProblem,
-  sendMessageProblem,
-} from '../domain/turn/validate-input';
+import { chatTurnProblem, conversationProblem, idProblem, sendMessageProblem } from '../domain/turn/validate-input';
 import { canonicalJson } from '../domain/canonical-json';
 import { sha256 } from '../platform/sha256';
 import { requireModel } from './models-routes';
@@ -36,7 +31,7 @@ export interface BegunTurn extends RegisteredTurn {
 }
 
 /** Long enough for any client's key (a UUID has 36 characters), short enough for an index. */
-const maxIdempotencyKeyLength = 255;
+export const maxIdempotencyKeyLength = 255;
 
 /**
  * Begins the turn that a request asks for, or joins the one that an earlier request with its Idempotency-Key began.
@@ -46,7 +41,7 @@ const maxIdempotencyKeyLength = 255;
  */
 export async function beginTurn(
   context: GatewayContext,
-  { headers, apiKey, log }: FastifyRequest,
+  { headers, apiKey, log, images }: FastifyRequest,
   body: ChatRequest,
 ): Promise<BegunTurn> {
   const { preferred } = requireModel(context.models, body.model, apiKey);
@@ -67,6 +62,7 @@ export async function beginTurn(
   // All of it, and what is new in a session also by the limits of sessions, which are tighter.
   refuseInvalid(callFor(newTurnId, null));
   if (sessionId !== null) refuseInvalid(callFor(newTurnId, sessionId));
+  await images?.keepIn(context.images, apiKey.id);
   const bodyHash = sha256(canonicalJson({ body, session: named?.id, userId }));
   const registered = await context.ledger.requests.register({
     turnId: newTurnId,
@@ -144,7 +140,7 @@ async function memoryOf(client: GatewayContext['client'], sessionId: string): Pr
 function refuseInvalid(call: TurnCall): void {
   const problem =
     call.kind === 'stateless'
-      ? chatTurnFieldsProblem(call.options)
+      ? chatTurnProblem(call.options)
       : (conversationProblem(call.options) ?? sendMessageProblem(call.options));
   if (problem !== null) throw wrongField({ ...problem, path: pathInRequest(problem.path, call) });
 }

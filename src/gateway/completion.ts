@@ -109,7 +109,7 @@ export function finishReasonOf({ finish_reason, tool_calls }: ChatReply): string
   return finish_reason ?? (tool_calls ? 'tool_calls' : 'stop');
 }
 
-/** Of the call that answered; a provider that does not count tells nothing that could be split. */
+/** Of the turn's calls; a provider that does not count tells nothing that could be split. */
 export function usageOf({ usage, tokens_used }: ChatReply): z.output<typeof usageSchema> {
   const { prompt_tokens, completion_tokens, cached_tokens, reasoning_tokens }: ReplyUsage = usage ?? {
     prompt_tokens: tokens_used,

@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { requireChatKey } from './access';
-import { beginTurn } from './begin-turn';
-import { chatRequestSchema, refuseLongLists } from './chat-request';
+import { beginTurn, maxIdempotencyKeyLength } from './begin-turn';
+import { chatRequestSchema, ignoredFields, refuseLongLists } from './chat-request';
 import { chunkSchema, Chunks } from './chunks';
 import { completionSchema, toCompletion } from './completion';
 import type { GatewayContext } from './context';
@@ -9,15 +9,17 @@ import { describeErrors, errorsOfTurns } from './error-schema';
 import { sendTurn } from './send-turn';
 import type { GatewayServer } from './server';
 
-/** Described for whoever reads; what they may hold is decided where they are read. */
+/** Described for whoever reads, as strictly as they are; what they may hold is decided where they are read. */
 const headers = z.looseObject({
   'idempotency-key': z
     .string()
     .optional()
+    .meta({ pattern: '^[\\x21-\\x7e]+$', minLength: 1, maxLength: maxIdempotencyKeyLength })
     .describe('The same key with the same request gets the same answer, and one turn is paid.'),
   'x-bellwether-session': z
     .string()
     .optional()
+    .meta({ pattern: '\\S' })
     .describe("The conversation: its earlier turns are the service's memory, and only what is new in messages counts."),
   'x-bellwether-history': z
     .string()
@@ -33,7 +35,11 @@ export function completionsRoute(server: GatewayServer, context: GatewayContext)
     '/v1/chat/completions',
     {
       onRequest: requireChatKey,
-      preValidation: async ({ body }) => refuseLongLists(body),
+      preValidation: async ({ body }, reply) => {
+        refuseLongLists(body);
+        const ignored = ignoredFields(body);
+        if (ignored.length > 0) reply.header('x-bellwether-ignored', ignored.join(', '));
+      },
       schema: {
         summary: 'One durable turn',
         headers,

@@ -2,6 +2,7 @@ import type { Logger } from 'pino';
 import type { RecentApiKeys } from '../access/check-api-key';
 import type { BellwetherClient } from '../client';
 import type { GatewaySettings } from '../config/settings';
+import type { ImageStore } from '../contract/images';
 import type { Policy } from '../contract/policy';
 import type { TurnStreams } from '../contract/stream';
 import type { Ledger } from '../contract/ledger';
@@ -15,6 +16,7 @@ export interface GatewayParts {
   readonly client: BellwetherClient;
   readonly ledger: Pick<Ledger, 'keys' | 'requests' | 'check'>;
   readonly streams: TurnStreams;
+  readonly images: Pick<ImageStore, 'keep'>;
   readonly settings: GatewayConfiguration;
   readonly logger: Logger;
 }

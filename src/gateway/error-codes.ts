@@ -41,7 +41,7 @@ const errorCatalogue = {
   },
   invalid_body: {
     ...invalidRequest,
-    meaning: 'The body ended early, or its length differs from `Content-Length`.',
+    meaning: 'The body ended early, differs from `Content-Length`, or is not what `Content-Encoding` says.',
     advice: 'Send the whole body.',
   },
   invalid_url: {
@@ -63,6 +63,11 @@ const errorCatalogue = {
     ...invalidRequest,
     meaning: "A provider's rules refuse the content; the message has its reason.",
     advice: 'Change the content.',
+  },
+  image_not_kept: {
+    ...invalidRequest,
+    meaning: 'A picture of the request is no longer kept: the turn waited for days, or its key sent many others.',
+    advice: 'Send the picture again.',
   },
   invalid_api_key: {
     status: 401,
@@ -134,7 +139,7 @@ const errorCatalogue = {
     ...invalidRequest,
     status: 408,
     repeat: 'helps',
-    meaning: 'The request did not arrive completely within 30 s.',
+    meaning: 'The request did not arrive completely within 120 s.',
     advice: 'Send it again.',
   },
   session_closed: {
@@ -159,14 +164,14 @@ const errorCatalogue = {
   request_too_large: {
     ...invalidRequest,
     status: 413,
-    meaning: 'The body is larger than 1 MiB.',
+    meaning: 'The texts of the body are larger than 1 MiB, or all of it is larger than `gateway.maxBodyBytes`.',
     advice: 'Send less.',
   },
   unsupported_media_type: {
     ...invalidRequest,
     status: 415,
-    meaning: 'The body is not declared as JSON.',
-    advice: 'Send `Content-Type: application/json`.',
+    meaning: 'The body is not declared as JSON, or is compressed in an unknown way.',
+    advice: 'Send `Content-Type: application/json`, and no `Content-Encoding` but `gzip`, `deflate` or `br`.',
   },
   idempotency_key_reused: {
     ...invalidRequest,
@@ -275,7 +280,7 @@ const errorCatalogue = {
     ...failed,
     status: 503,
     repeat: 'helps',
-    meaning: 'This gateway has reached its limit of open requests; the turn was not begun.',
+    meaning: 'This gateway has reached its limit of open requests, or of bodies with pictures; the turn was not begun.',
     advice: 'Send it again after `retry-after`.',
   },
   temporal_unreachable: {

@@ -33,6 +33,7 @@ const ofEveryRoute = [
 export const errorsOfTurns = [
   'context_length_exceeded',
   'content_filter',
+  'image_not_kept',
   'insufficient_quota',
   'session_busy',
   'session_closed',

@@ -71,7 +71,7 @@ export class GatewayError extends Error {
     return this.with({ details });
   }
 
-  private with(changes: ErrorOptions): GatewayError {
+  with(changes: ErrorOptions): GatewayError {
     return new GatewayError(this.entry, this.message, { ...this.options, ...changes });
   }
 }

@@ -1,3 +1,5 @@
+import { METHODS as httpMethods } from 'node:http';
+import cors from '@fastify/cors';
 import swagger from '@fastify/swagger';
 import type { FastifyInstance } from 'fastify';
 import { jsonSchemaTransform } from 'fastify-type-provider-zod';
@@ -45,12 +47,13 @@ const turnGraceMs = 20_000;
 /** Serves OpenAI's chat completions over HTTP. Beyond loopback it wants TLS in front of it, as keys are in the headers. */
 export async function startGateway(options: GatewayOptions): Promise<Gateway> {
   const { host = '127.0.0.1', port, settings, logger, redis = null, openMetrics = false } = options;
-  const limits = { ...gatewayLimits, ...options.limits };
+  const limits = { ...gatewayLimits, maxBodyBytes: settings.gateway.maxBodyBytes, ...options.limits };
   const context: GatewayContext = {
     client: options.client,
     ledger: options.ledger,
     keys: new RecentApiKeys(options.ledger.keys),
     streams: options.streams,
+    images: options.images,
     logger,
     models: new ModelNames(settings.policy, settings.gateway.aliases),
     metrics: new GatewayMetrics(),
@@ -59,22 +62,24 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
     turnDeadlineMs: settings.policy.retry.turnDeadlineMs + turnGraceMs,
   };
   const server = createServer(limits, logger);
+  for (const method of methods) {
+    if (!server.supportedMethods.includes(method)) server.addHttpMethod(method, { hasBody: false });
+  }
   try {
     watchRequests(server, context);
-    refuseForeignPages(server, host, settings.gateway.allowedHosts);
+    refuseForeignPages(server, host, settings.gateway);
+    await allowOrigins(server, settings.gateway.corsOrigins);
     await describeRoutes(server);
     healthRoutes(server, context);
-    const counting = { requestsPerMinute: settings.gateway.requestsPerMinute, redis };
+    for (const [path, method] of paths) answerOptions(server, path, method);
+    const counting = { ...limits, requestsPerMinute: settings.gateway.requestsPerMinute, redis };
     await server.register(async (guarded: GatewayServer) => {
       await limitRequests(guarded, counting);
       requireKey(guarded, context);
       completionsRoute(guarded, context);
       modelsRoutes(guarded, context);
       turnsRoutes(guarded, context);
-      refuseOtherMethods(guarded, '/v1/chat/completions', 'POST');
-      for (const path of ['/v1/models', '/v1/models/:model', '/v1/turns/:turn', '/v1/turns/:turn/stream']) {
-        refuseOtherMethods(guarded, path, 'GET');
-      }
+      for (const [path, method] of paths) refuseOtherMethods(guarded, path, method);
       if (!openMetrics) {
         await guarded.register(async (operators: GatewayServer) => {
           operators.addHook('onRequest', requireOperatorKey);
@@ -105,20 +110,62 @@ function portTaken(host: string, port: number, cause: unknown): Error {
   });
 }
 
-const methods = ['GET', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS'];
+const paths = [
+  ['/v1/chat/completions', 'POST'],
+  ['/v1/models', 'GET'],
+  ['/v1/models/:model', 'GET'],
+  ['/v1/turns/:turn', 'GET'],
+  ['/v1/turns/:turn/stream', 'GET'],
+] as const;
+
+/** All that Node reads but CONNECT, which is for proxies. */
+const methods = httpMethods.filter((method) => method !== 'CONNECT');
 
 /** A path that is there answers 405, and not 404, to a method that it does not have. */
 function refuseOtherMethods(server: FastifyInstance, url: string, allowed: 'GET' | 'POST'): void {
+  const taken = allowed === 'GET' ? ['GET', 'HEAD', 'OPTIONS'] : ['POST', 'OPTIONS'];
   server.route({
     url,
-    method: methods.filter((method) => method !== allowed),
+    method: methods.filter((method) => !taken.includes(method)),
     schema: { hide: true },
     onRequest: async ({ method }) => {
       throw new GatewayError('method_not_allowed', `${url} takes ${allowed}, not ${method}.`, {
-        headers: { allow: allowed },
+        headers: { allow: taken.join(', ') },
       });
     },
     handler: async () => undefined,
+  });
+}
+
+/** What a path takes, without a key: a browser asks before it sends one. */
+function answerOptions(server: GatewayServer, url: string, allowed: 'GET' | 'POST'): void {
+  const allow = allowed === 'GET' ? 'GET, HEAD, OPTIONS' : 'POST, OPTIONS';
+  server.options(url, { schema: { hide: true } }, async (_request, reply) =>
+    reply.code(204).header('allow', allow).send(),
+  );
+}
+
+/** Lets pages of these origins call the gateway and read its headers. */
+async function allowOrigins(server: GatewayServer, origins: readonly string[]): Promise<void> {
+  if (origins.length === 0) return;
+  await server.register(cors, {
+    origin: [...origins],
+    methods: ['GET', 'HEAD', 'POST'],
+    exposedHeaders: [
+      'retry-after',
+      'x-bellwether-ignored',
+      'x-bellwether-turn-id',
+      'x-ratelimit-limit',
+      'x-ratelimit-remaining',
+      'x-ratelimit-reset',
+      'x-request-id',
+      'x-should-retry',
+    ],
+    // What browsers keep at most.
+    maxAge: 7_200,
+    // What a path takes is said by its own route.
+    preflightContinue: true,
+    strictPreflight: false,
   });
 }
 

@@ -176,6 +176,7 @@ const chainErrors: Readonly<Record<FailureKind, ChainError>> = {
       param: 'messages',
     }),
   'content-filter': (_, reason) => new GatewayError('content_filter', reason, { param: 'messages' }),
+  'image-not-kept': (_, reason) => new GatewayError('image_not_kept', reason, { param: 'messages' }),
   budget: (said) => quota(`${said}. What is left of the budget does not pay for another attempt.`),
   // Not 429: the caller broke no limit of ours, and slowing down its key would change nothing.
   'rate-limited': (said) => new GatewayError('provider_rate_limited', said),

@@ -1,11 +1,14 @@
 import rateLimit from '@fastify/rate-limit';
-import type { FastifyInstance, FastifyRequest } from 'fastify';
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { Redis } from 'ioredis';
 import { GatewayError } from './gateway-error';
 
 /** What one gateway process takes and how long it waits; every number with its reason. */
 export interface GatewayLimits {
+  readonly maxTextBytes: number;
   readonly maxBodyBytes: number;
+  readonly maxLargeBodyBytes: number;
+  readonly maxLargeBodyBytesOfKey: number;
   readonly maxHeaderBytes: number;
   readonly requestTimeoutMs: number;
   readonly headersTimeoutMs: number;
@@ -19,12 +22,21 @@ export interface GatewayLimits {
 }
 
 export const gatewayLimits: GatewayLimits = {
-  /** All messages of a turn fit Temporal's 2 MB payload only when a request stays under half of it. */
-  maxBodyBytes: 1024 * 1024,
+  /** All messages of a turn fit Temporal's 2 MB payload only when a request stays under half of it. Without its pictures. */
+  maxTextBytes: 1024 * 1024,
+  /** With its pictures: `gateway.maxBodyBytes` of the configuration. */
+  maxBodyBytes: 20 * 1024 * 1024,
+  /**
+   * Of bodies over `maxTextBytes` that are being read, or whose pictures are not kept yet. Each is there some four times for
+   * a moment, as bytes, as text, as value and as pictures: half a gigabyte in all.
+   */
+  maxLargeBodyBytes: 128 * 1024 * 1024,
+  /** So that one key's slow clients leave room for others: two of the largest at a time. */
+  maxLargeBodyBytesOfKey: 40 * 1024 * 1024,
   /** Node's own default: the longest ids and keys that are accepted take one of the sixteen. */
   maxHeaderBytes: 16 * 1024,
-  /** From a request's first byte to its last: 1 MB at the speed of a slow telephone line. */
-  requestTimeoutMs: 30_000,
+  /** From a request's first byte to its last: the largest one over 1.4 Mbit/s, a slow upload of a telephone. */
+  requestTimeoutMs: 120_000,
   /** Headers fit one packet or two; who needs longer keeps a connection busy on purpose. */
   headersTimeoutMs: 10_000,
   /** Longer than the 60 s that load balancers keep an idle connection: the side that sends must be the one to close it. */
@@ -43,7 +55,12 @@ export const gatewayLimits: GatewayLimits = {
   readWithinMs: 30_000,
 };
 
-export interface RateLimitOptions {
+/** 0 for a body in chunks, which do not say how many there are. */
+export function declaredBytes({ headers }: Pick<FastifyRequest, 'headers'>): number {
+  return Number(headers['content-length'] ?? 0);
+}
+
+export interface RateLimitOptions extends Pick<GatewayLimits, 'maxTextBytes'> {
   /** Of keys that have no limit of their own. */
   readonly requestsPerMinute: number;
   /** Shared by all gateways; null: each counts for itself. */
@@ -56,6 +73,9 @@ export interface RateLimitOptions {
  * or 600 of those that a chat sends.
  */
 const countedBytes = 32 * 1024;
+
+/** Pictures are not looked at: to read and keep 1 MiB of them takes as long as 32 KiB of text. */
+const countedLargeBytes = 1024 * 1024;
 
 /** Limits the requests of each API key in every minute. Its routes come after `requireKey`. */
 export async function limitRequests(server: FastifyInstance, options: RateLimitOptions): Promise<void> {
@@ -70,9 +90,21 @@ export async function limitRequests(server: FastifyInstance, options: RateLimitO
     errorResponseBuilder: (_request, { max, ttl }) => exceeded(max, ttl),
   });
   const count = server.createRateLimit();
+  // Before it is read: 20 MiB take a tenth of a second of everybody's time, whatever comes of them.
+  server.addHook('preParsing', async (request, reply) => {
+    await countFurther(request, reply, furtherOfLarge(declaredBytes(request)));
+  });
   // After the count of the request itself, and before the schema: what is refused for its content has been read too.
   server.addHook('preValidation', async (request, reply) => {
-    const further = Math.floor(request.bodyBytes / countedBytes);
+    const furtherOfChunks = declaredBytes(request) === 0 ? furtherOfLarge(request.receivedBytes) : 0;
+    await countFurther(request, reply, Math.floor(request.bodyBytes / countedBytes) + furtherOfChunks);
+  });
+
+  function furtherOfLarge(bytes: number): number {
+    return bytes > options.maxTextBytes ? Math.floor(bytes / countedLargeBytes) : 0;
+  }
+
+  async function countFurther(request: FastifyRequest, reply: FastifyReply, further: number): Promise<void> {
     if (further === 0) return;
     const before = await count(request, { increment: false });
     if (before.isAllowed) return;
@@ -85,14 +117,14 @@ export async function limitRequests(server: FastifyInstance, options: RateLimitO
     // Others of the key may have been counted at the same time.
     if (last.isExceeded) throw exceeded(last.max, last.ttl);
     reply.header('x-ratelimit-remaining', last.remaining);
-  });
+  }
 }
 
 function exceeded(max: number, ttlMs: number): GatewayError {
   const seconds = Math.ceil(ttlMs / 1000);
   return new GatewayError(
     'rate_limit_exceeded',
-    `This API key has made its ${max} requests of this minute; a long request counts once more for every further ${countedBytes / 1024} KiB of its body. Try again in ${seconds} s.`,
+    `This API key has made its ${max} requests of this minute; a long request counts once more for every further ${countedBytes / 1024} KiB of its body, or 1 MiB of pictures. Try again in ${seconds} s.`,
     { headers: { 'retry-after': String(seconds) } },
   );
 }

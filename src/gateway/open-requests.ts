@@ -130,6 +130,7 @@ export function watchRequests(server: GatewayServer, { open, limits, metrics }: 
   /** Once for every request, whether its answer got out or its client went away. */
   function ended(request: FastifyRequest, reply: FastifyReply): void {
     request.open.connectionClosed();
+    request.images?.drop();
     const { method } = request;
     const route = request.routeOptions.url ?? 'unknown';
     const milliseconds = Math.round(reply.elapsedTime);

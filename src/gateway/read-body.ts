@@ -1,11 +1,20 @@
-import type { FastifyInstance } from 'fastify';
+import type { Readable } from 'node:stream';
+import { promisify } from 'node:util';
+import { brotliDecompress, gunzip, inflate, inflateRaw } from 'node:zlib';
+import type { FastifyInstance, FastifyRequest } from 'fastify';
 import { exceededLimit } from '../domain/turn/json-shape';
 import { GatewayError } from './gateway-error';
+import { declaredBytes, type GatewayLimits } from './limits';
+import { RequestImages, takeImages } from './take-images';
 
 declare module 'fastify' {
   interface FastifyRequest {
-    /** Of the body as it came; 0 without one. */
+    /** Of the texts of the body, without its pictures; 0 without a body. */
     bodyBytes: number;
+    /** Of the body as it came, compressed or not. */
+    receivedBytes: number;
+    /** The pictures of the body, which holds references in their place. */
+    images: RequestImages | undefined;
   }
 }
 
@@ -21,25 +30,171 @@ const maxValues = 50_000;
 const isEmpty = 'The body is empty; it must be a JSON object.';
 const isInvalid = 'The body is not valid JSON, or has a field named __proto__ or constructor.prototype.';
 
+type BodyLimits = Pick<GatewayLimits, 'maxTextBytes' | 'maxBodyBytes' | 'maxLargeBodyBytes' | 'maxLargeBodyBytesOfKey'>;
+
 /** JSON alone: a page in a browser cannot send it to another origin without being asked first. */
-export function readJsonBodies(server: FastifyInstance): void {
+export function readJsonBodies(server: FastifyInstance, limits: BodyLimits): void {
   server.decorateRequest('bodyBytes', 0);
-  const parse = server.getDefaultJsonParser('error', 'error');
-  server.removeAllContentTypeParsers();
-  server.addContentTypeParser('application/json', { parseAs: 'string' }, (request, text, done) => {
-    request.bodyBytes = Buffer.byteLength(text);
-    void parse(request, String(text), (error, body: unknown) => {
-      const problem = error ? (text === '' ? isEmpty : isInvalid) : shapeProblem(body);
-      if (problem === null) done(null, body);
-      else done(new GatewayError('invalid_json', problem));
+  server.decorateRequest('receivedBytes', 0);
+  server.decorateRequest('images');
+  const parser = server.getDefaultJsonParser('error', 'error');
+  const parse = (request: FastifyRequest, text: string) =>
+    new Promise<unknown>((resolve, reject) => {
+      void parser(request, text, (error, body: unknown) => (error ? reject(error) : resolve(body)));
     });
+  const memory = new LargeBodies(limits);
+  server.removeAllContentTypeParsers();
+  server.addContentTypeParser('application/json', async (request: FastifyRequest, stream: Readable) => {
+    const declared = declaredBytes(request);
+    if (declared > limits.maxBodyBytes) throw unread(tooLarge(limits.maxBodyBytes));
+    let release: (() => void) | undefined;
+    const images = new RequestImages(() => release?.());
+    request.images = images;
+    if (declared > limits.maxTextBytes) release = memory.take(request, declared);
+    const received = await receive(stream, limits.maxBodyBytes, (length) => {
+      // Chunks tell of their number only by coming.
+      if (length > limits.maxTextBytes) release ??= memory.take(request, limits.maxBodyBytes);
+    });
+    request.receivedBytes = received.length;
+    const bytes = await decoded(received, request, limits);
+    const body = await parse(request, bytes.toString()).catch(() => {
+      throw new GatewayError('invalid_json', bytes.length === 0 ? isEmpty : isInvalid);
+    });
+    refuseShape(body);
+    const { list, textBytes } = takeImages(body);
+    request.bodyBytes = bytes.length - textBytes;
+    if (request.bodyBytes > limits.maxTextBytes) throw tooLarge(limits.maxTextBytes, list.length > 0);
+    images.hold(list);
+    return body;
   });
 }
 
-function shapeProblem(body: unknown): string | null {
+function tooLarge(limit: number, hasImages = false): GatewayError {
+  const what = hasImages ? 'The body without its pictures' : 'The body';
+  return new GatewayError('request_too_large', `${what} is larger than the limit of ${limit} bytes.`);
+}
+
+/**
+ * Leaves the connection open where it stops reading, so that the answer gets out.
+ * @param makeRoom is told how much has come; throws when there is no room for it
+ */
+function receive(stream: Readable, limit: number, makeRoom: (length: number) => void): Promise<Buffer> {
+  return new Promise((resolve, reject) => {
+    const chunks: Buffer[] = [];
+    let length = 0;
+    const stop = (): void => {
+      stream.removeListener('data', take);
+      stream.removeListener('end', end);
+      stream.removeListener('error', breakOff);
+      stream.removeListener('close', breakOff);
+    };
+    const refuse = (error: GatewayError): void => {
+      stop();
+      stream.on('error', () => undefined);
+      stream.resume();
+      reject(unread(error));
+    };
+    const take = (chunk: Buffer): void => {
+      length += chunk.length;
+      chunks.push(chunk);
+      if (length > limit) return refuse(tooLarge(limit));
+      try {
+        makeRoom(length);
+      } catch (error) {
+        refuse(error as GatewayError);
+      }
+    };
+    const end = (): void => {
+      stop();
+      resolve(Buffer.concat(chunks, length));
+    };
+    const breakOff = (): void => {
+      stop();
+      reject(new GatewayError('invalid_body', 'The connection ended before the body was whole.'));
+    };
+    stream.on('data', take).once('end', end).once('error', breakOff).once('close', breakOff);
+  });
+}
+
+/** Of a body that was not read to its end: nothing can come behind it over its connection. */
+function unread(error: GatewayError): GatewayError {
+  return error.with({ headers: { ...error.headers, connection: 'close' } });
+}
+
+type Decompress = (bytes: Buffer, options: { readonly maxOutputLength: number }) => Promise<Buffer>;
+const decompressions: ReadonlyMap<string, Decompress> = new Map<string, Decompress>([
+  ['gzip', promisify(gunzip)],
+  ['x-gzip', promisify(gunzip)],
+  // Some send what is inside of zlib's envelope, whose first byte names the method, 8.
+  ['deflate', (bytes, options) => promisify((bytes[0]! & 0x0f) === 8 ? inflate : inflateRaw)(bytes, options)],
+  ['br', promisify(brotliDecompress)],
+]);
+const acceptedEncodings = 'gzip, deflate, br';
+
+/** A picture in base64 shrinks by a quarter; whatever shrinks more is text, which has a limit of its own. */
+const maxShrinkage = 3;
+
+async function decoded(bytes: Buffer, { headers }: FastifyRequest, limits: BodyLimits): Promise<Buffer> {
+  const encoding = (headers['content-encoding'] ?? 'identity').trim().toLowerCase();
+  if (encoding === 'identity' || encoding === '' || bytes.length === 0) return bytes;
+  const decompress = decompressions.get(encoding);
+  if (decompress === undefined) {
+    throw new GatewayError(
+      'unsupported_media_type',
+      `The body is in a content-encoding that is not taken here: send it in one of ${acceptedEncodings}, or as it is.`,
+      { param: 'content-encoding', headers: { 'accept-encoding': acceptedEncodings } },
+    );
+  }
+  const maxOutputLength = Math.min(limits.maxBodyBytes, limits.maxTextBytes + maxShrinkage * bytes.length);
+  try {
+    return await decompress(bytes, { maxOutputLength });
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ERR_BUFFER_TOO_LARGE') throw tooLarge(maxOutputLength);
+    throw new GatewayError('invalid_body', `The body is not what its content-encoding says, ${encoding}.`, {
+      param: 'content-encoding',
+    });
+  }
+}
+
+function refuseShape(body: unknown): void {
   const exceeded = exceededLimit(body, { maxDepth, maxValues });
-  if (exceeded === null) return null;
-  return exceeded === 'maxDepth'
-    ? `The body is nested deeper than the limit of ${maxDepth} levels.`
-    : `The body holds more fields and entries than the limit of ${maxValues} in all.`;
+  if (exceeded === null) return;
+  throw new GatewayError(
+    'invalid_json',
+    exceeded === 'maxDepth'
+      ? `The body is nested deeper than the limit of ${maxDepth} levels.`
+      : `The body holds more fields and entries than the limit of ${maxValues} in all.`,
+  );
+}
+
+/** The bodies that are larger than texts may be, while they are read and until their pictures are kept. */
+class LargeBodies {
+  private total = 0;
+  private readonly ofKeys = new Map<string, number>();
+
+  constructor(private readonly limits: BodyLimits) {}
+
+  /** Returns how to give the bytes back. @throws {GatewayError} when there is no room for them */
+  take(request: FastifyRequest, bytes: number): () => void {
+    const { maxLargeBodyBytes, maxLargeBodyBytesOfKey } = this.limits;
+    const keyId = (request.apiKey as typeof request.apiKey | undefined)?.id ?? '';
+    const ofKey = this.ofKeys.get(keyId) ?? 0;
+    // One that is alone is taken, whatever its size.
+    const isTooMuchOfKey = ofKey > 0 && ofKey + bytes > maxLargeBodyBytesOfKey;
+    if (isTooMuchOfKey || (this.total > 0 && this.total + bytes > maxLargeBodyBytes)) {
+      const message = 'Too many requests with pictures are being read. Send it again in a second.';
+      throw unread(new GatewayError('overloaded', message, { headers: { 'retry-after': '1' } }));
+    }
+    this.total += bytes;
+    this.ofKeys.set(keyId, ofKey + bytes);
+    let isHeld = true;
+    return () => {
+      if (!isHeld) return;
+      isHeld = false;
+      this.total -= bytes;
+      const left = (this.ofKeys.get(keyId) ?? 0) - bytes;
+      if (left > 0) this.ofKeys.set(keyId, left);
+      else this.ofKeys.delete(keyId);
+    };
+  }
 }

@@ -47,7 +47,7 @@ export function createServer(limits: GatewayLimits, logger: FastifyBaseLogger): 
       // Node would refuse requests without one in a shape of its own, and nothing here depends on it.
       requireHostHeader: false,
     },
-    routerOptions: { maxParamLength: maxPathPartLength },
+    routerOptions: { maxParamLength: maxPathPartLength, ignoreTrailingSlash: true, ignoreDuplicateSlashes: true },
     // A gateway that stops has its own words for that.
     return503OnClosing: false,
     genReqId: ({ headers }) => requestIdOf(headers),
@@ -58,6 +58,8 @@ export function createServer(limits: GatewayLimits, logger: FastifyBaseLogger): 
     },
     clientErrorHandler: (error, socket) => refuseUnreadable(error, socket, answers.isAmidAnswer(socket)),
   }).withTypeProvider<ZodTypeProvider>();
+  // Not `rewriteUrl`, which logs whole paths.
+  server.server.prependListener('request', (request) => (request.url = withVersion(request.url ?? '/')));
   const answers = new InFlightResponses(server.server);
   // An expectation that is not met may be ignored; Node would refuse it in a shape of its own.
   server.server.on('checkExpectation', (request, answer) => server.server.emit('request', request, answer));
@@ -68,10 +70,22 @@ export function createServer(limits: GatewayLimits, logger: FastifyBaseLogger): 
   });
   // An answer that was paid for is sent also when its description should not fit it; tests compare the two.
   server.setSerializerCompiler(() => JSON.stringify);
-  readJsonBodies(server);
+  readJsonBodies(server, limits);
   handleErrors(server);
   return server;
 }
+
+/** Base URLs are written with the version, without it, and twice by clients that add it themselves. */
+function withVersion(url: string): string {
+  const [path = '', ...query] = url.split('?');
+  const plain = path.slice(0, maxRewrittenLength).replace(/\/{2,}/g, '/');
+  const versioned = /^\/(chat|models|turns)(\/|$)/.test(plain) ? `/v1${plain}` : plain.replace(/^\/v1\/v1\//, '/v1/');
+  if (versioned === plain) return url;
+  return [versioned + path.slice(maxRewrittenLength), ...query].join('?');
+}
+
+/** The longest path there is, with every character encoded, is shorter. */
+const maxRewrittenLength = 4_000;
 
 /** The caller's, when it is one that can stand in a log; a new one otherwise. */
 function requestIdOf(headers: IncomingMessage['headers']): string {

@@ -36,7 +36,12 @@ export function sessionTurn(
   const said = messages.slice(promptCount, firstNew);
   const history = historyOf(said);
   const [only] = added;
-  const isPlain = added.length === 1 && only?.role === 'user' && typeof only.content === 'string' && !only.name;
+  const isPlain =
+    added.length === 1 &&
+    only?.role === 'user' &&
+    typeof only.content === 'string' &&
+    only.content.trim() !== '' &&
+    !only.name;
   const options = {
     ...optionsOf(body, frame),
     sessionId,

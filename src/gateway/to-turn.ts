@@ -2,6 +2,7 @@ import type { CompleteOptions, SendOptions } from '../client';
 import type { ChatMessage, RequestOptions } from '../contract/chat';
 import type { ProblemPath } from '../contract/problem';
 import { type ChatRequest, passedThroughFields, pathInBody } from './chat-request';
+import { badRequest } from './gateway-error';
 
 /** What both kinds of turns are told beside their messages. */
 export interface TurnFrame {
@@ -76,6 +77,9 @@ export function optionsOf(body: ChatRequest, { turnId, keyId, userId, model, dea
 function modelOptionsOf(body: ChatRequest): Record<string, unknown> | undefined {
   // Clients send an empty list for "no tools"; providers refuse it, and a choice among none too.
   const hasTools = (body.tools?.length ?? 0) > 0;
+  const { tool_choice: choice } = body;
+  const mustCall = choice === 'required' || (typeof choice === 'object' && choice !== null);
+  if (!hasTools && mustCall) throw badRequest('tool_choice demands a call, and there are no tools.', 'tool_choice');
   const aboutTools = ['tools', 'tool_choice', 'parallel_tool_calls'];
   const options = passedThroughFields
     .filter((field) => hasTools || !aboutTools.includes(field))
@@ -84,18 +88,21 @@ function modelOptionsOf(body: ChatRequest): Record<string, unknown> | undefined 
   return options.length > 0 ? Object.fromEntries(options) : undefined;
 }
 
-export function toMessage({
-  role,
-  content,
-  refusal,
-  name,
-  tool_calls,
-  tool_call_id,
-  reasoning_content,
-}: ChatRequest['messages'][number]): ChatMessage {
+/** A message of any role; what parts there may be the turn's own checks say, as they say it to clients without a gateway. */
+interface AnyMessage {
+  readonly role: ChatMessage['role'];
+  readonly content?: unknown;
+  readonly refusal?: string | null | undefined;
+  readonly reasoning_content?: string | null | undefined;
+  readonly name?: string | null | undefined;
+  readonly tool_calls?: ChatMessage['tool_calls'] | null | undefined;
+  readonly tool_call_id?: string | null | undefined;
+}
+
+export function toMessage(message: ChatRequest['messages'][number]): ChatMessage {
+  const { role, content, refusal, reasoning_content, name, tool_calls, tool_call_id }: AnyMessage = message;
   return {
     role,
-    // What parts there may be the turn's own checks say, as they say it to clients without a gateway.
     // As the memory of a session keeps it, and as providers take it that know no refusals.
     content: (content ?? (role === 'assistant' ? (refusal ?? null) : null)) as ChatMessage['content'],
     ...(typeof name === 'string' && { name }),

@@ -148,6 +148,21 @@ export const migrations: Record<string, Migration> = {
       if (db.getExecutor().adapter instanceof PostgresAdapter) await widenTokenColumns(db);
     },
   },
+  '0005_images': {
+    async up(db: Kysely<unknown>): Promise<void> {
+      const isPostgres = db.getExecutor().adapter instanceof PostgresAdapter;
+      await db.schema
+        .createTable('images')
+        .addColumn('key_id', 'text', (column) => column.notNull())
+        .addColumn('id', 'text', (column) => column.notNull())
+        .addColumn('size', 'bigint', (column) => column.notNull())
+        .addColumn('data', isPostgres ? 'bytea' : 'blob', (column) => column.notNull())
+        .addColumn('expires_at_ms', 'bigint', (column) => column.notNull())
+        .addPrimaryKeyConstraint('images_pk', ['key_id', 'id'])
+        .execute();
+      await db.schema.createIndex('images_expires_at_ms').on('images').column('expires_at_ms').execute();
+    },
+  },
 };
 
 /**

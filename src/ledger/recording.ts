@@ -43,7 +43,7 @@ export async function recordTurn(trx: LedgerDatabase, record: TurnRecord): Promi
 
 /** Whether a call was made or may have been made. A reservation released because of an open circuit or a replacement call never was one. */
 function isCall({ state, outcome }: AttemptState): boolean {
-  return state !== 'released' || !['circuit-open', 'cancelled'].includes(outcome ?? '');
+  return state !== 'released' || !['circuit-open', 'cancelled', 'image-not-kept'].includes(outcome ?? '');
 }
 
 function sum(attempts: readonly AttemptState[], value: (row: AttemptState) => number): number {

@@ -123,6 +123,15 @@ interface RequestsTable {
   created_at_ms: number;
 }
 
+/** One row per picture of an API key. See `StoredImages`. */
+interface ImagesTable {
+  key_id: string;
+  id: string;
+  size: number;
+  data: Buffer;
+  expires_at_ms: number;
+}
+
 export interface LedgerTables {
   turns: TurnsTable;
   attempts: AttemptsTable;
@@ -131,6 +140,7 @@ export interface LedgerTables {
   rollout_audit: RolloutAuditTable;
   api_keys: ApiKeysTable;
   requests: RequestsTable;
+  images: ImagesTable;
 }
 
 /** A database or a transaction on it. */

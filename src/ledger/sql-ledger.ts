@@ -1,3 +1,4 @@
+import type { StoredImages } from '../contract/images';
 import type { Settlement, TurnTotals } from '../contract/turn';
 import { admit, reserveAttempt } from './admission';
 import type { ApiKeys } from '../contract/api-keys';
@@ -21,6 +22,7 @@ import { postAbandoned, recordTurn, settleAttempt, turnsWithReservationsBefore }
 import type { Rollouts } from '../contract/rollout-ledger';
 import type { LedgerDatabase, Runner } from './schema';
 import { SqlApiKeys } from './sql-api-keys';
+import { SqlImages } from './sql-images';
 import { SqlRequests } from './sql-requests';
 import { SqlRollouts } from './sql-rollouts';
 
@@ -33,6 +35,7 @@ export class SqlLedger implements Ledger {
   readonly rollouts: Rollouts = new SqlRollouts(this.run);
   readonly keys: ApiKeys = new SqlApiKeys(this.run);
   readonly requests: Requests = new SqlRequests(this.run);
+  readonly images: StoredImages = new SqlImages(this.run);
 
   constructor(
     private readonly db: LedgerDatabase,

@@ -198,5 +198,6 @@ const explanations: Readonly<Record<FailureKind, string>> = {
   'response-too-large': 'the response exceeded the size limit and was aborted',
   cancelled: 'the call was cancelled',
   budget: 'no budget is left',
+  'image-not-kept': 'a picture of the request is no longer kept',
   'circuit-open': 'it was not called: its circuit breaker is open after repeated failures',
 };

@@ -10,6 +10,7 @@ import { openLedger } from '../ledger/open-ledger';
 import { closeAll, closeAllAndThrow, type Closing } from '../platform/close-all';
 import { openTurnStreams } from '../streams/open-streams';
 import { connectToRedis, disconnect, reportOutages, type StreamLogger } from '../streams/redis-connection';
+import { openImageStore } from './image-store';
 import type { RunningWorker } from './worker';
 
 export interface ServeGatewayOptions {
@@ -46,7 +47,9 @@ export async function serveGateway(options: ServeGatewayOptions): Promise<Served
     if (!options.streams) closings.push(() => streams.close());
     const redis = redisUrl === undefined ? undefined : await openRequestCounter(redisUrl, streamLogger(logger));
     if (redis) closings.push(() => disconnect(redis));
-    const gateway = await startGateway({ client, ledger, streams, settings, logger, host, port, redis, openMetrics });
+    const images = openImageStore(ledger.images, settings);
+    const parts = { client, ledger, streams, images, settings, logger };
+    const gateway = await startGateway({ ...parts, host, port, redis, openMetrics });
     closings.push(() => gateway.close());
     return { url: gateway.url, ledger, close };
   } catch (error) {

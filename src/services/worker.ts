@@ -13,6 +13,7 @@ import { openLedger } from '../ledger/open-ledger';
 import { createProvider } from '../providers/openai-compatible';
 import type { Provider } from '../contract/provider';
 import { openTurnStreams } from '../streams/open-streams';
+import { openImageStore } from './image-store';
 import { StuckSweep } from './stuck-sweep';
 
 /** The bundle that `npm run build` creates next to the compiled worker. */
@@ -83,6 +84,7 @@ async function startWith(
   const streams = givenStreams ?? openTurnStreams(settings.redisUrl, Runtime.instance().logger);
   if (!givenStreams) closings.push(() => streams.close());
   const targets = new TargetHealth(policy.breaker);
+  const images = openImageStore(ledger.images, settings);
   const owner = `${hostname()}/${process.pid}/${randomUUID()}`;
   const connection = await NativeConnection.connect(temporal.connectionOptions as NativeConnectionOptions);
   closings.push(() => connection.close());
@@ -93,7 +95,7 @@ async function startWith(
     namespace: temporal.namespace,
     taskQueue: temporal.taskQueue,
     workflowBundle: { codePath: workflowBundle ?? builtWorkflowBundle },
-    activities: createActivities({ ledger, providers, policy, streams, targets, owner }),
+    activities: createActivities({ ledger, providers, policy, streams, targets, images, owner }),
     dataConverter: createDataConverter(settings.encryption),
   });
 
@@ -106,6 +108,7 @@ async function startWith(
   const sweep = setInterval(() => {
     void stuckSweep.sweep();
     ledger.postAbandonedReservations(Date.now() - abandonedAfterMs).catch((error: unknown) => onError?.(error));
+    ledger.images.prune(Date.now()).catch((error: unknown) => onError?.(error));
   }, sweepEveryMs);
 
   const finished = runToTheEnd();

@@ -1,7 +1,8 @@
 import { patched, setCurrentDetails } from '@temporalio/workflow';
 import type { ChatReply, ChatTurnInput } from '../contract/chat';
 import { oneShotTurnName } from '../contract/names';
-import { isEmptyMessage } from '../domain/turn/messages';
+import { modelOptionsProblem } from '../domain/turn/model-options';
+import { sendableMessages } from '../domain/turn/messages';
 import { chatTurnFieldsProblem, listsProblem } from '../domain/turn/validate-input';
 import { contextWindow } from '../domain/turn/window';
 import { describeTurn, ShownState } from './operator-view';
@@ -13,9 +14,11 @@ export async function chatTurn(input: ChatTurnInput): Promise<ChatReply> {
   const tooLong = listsProblem(input);
   // Turns that started before these limits existed continue. The check comes first so that valid inputs get no marker.
   if (tooLong !== null && patched('long-lists-are-refused')) refuseInvalid(tooLong);
+  const tooDear = modelOptionsProblem(input.modelOptions);
+  if (tooDear !== null && patched('options-of-unknown-cost-are-refused')) refuseInvalid(tooDear);
   refuseInvalid(chatTurnFieldsProblem(input));
 
-  const messages = input.messages.filter((message) => !isEmptyMessage(message));
+  const messages = sendableMessages(input.messages);
   const sessionId = input.sessionId ?? null;
   const reply = await runTurn({
     ...input,

@@ -14,7 +14,7 @@ import type {
 import { limits } from '../contract/limits';
 import { fingerprints, textFingerprint } from '../domain/turn/fingerprints';
 import { addUsd } from '../domain/turn/prices';
-import { isEmptyMessage, messageText, utf8Length } from '../domain/turn/messages';
+import { messageText, sendableMessages, utf8Length } from '../domain/turn/messages';
 import { completeToolRounds, orphanedCallId } from '../domain/turn/tool-rounds';
 import { contextWindow } from '../domain/turn/window';
 
@@ -77,7 +77,7 @@ export class ConversationState {
     added: readonly ChatMessage[],
     branch: Branch | undefined,
   ): ChatMessage[] {
-    const messages = [...this.messagesBefore(history, branch), ...added].filter((message) => !isEmptyMessage(message));
+    const messages = sendableMessages([...this.messagesBefore(history, branch), ...added]);
     return contextWindow(completeToolRounds(messages));
   }
 

@@ -44,6 +44,7 @@ describe('the configuration file', () => {
         cachedInputNanoUsdPerMillion: 125_000_000,
         cjkMultiplierPercent: 150,
       },
+      maxImageTokens: 12_500,
       firstAttempt: 'regular',
       usualLatencyMs: 6000,
       maxOutputTokens: 128_000,
@@ -71,7 +72,7 @@ describe('the configuration file', () => {
       maxCompletionTokens: 2000,
     });
     expect(policy.retry).toMatchObject({ maxAttemptsPerTarget: 2, afterSilence: 'next-target', baseTimeoutMs: 10_000 });
-    expect(policy.defaults).toEqual({ temperature: 0, maxTokens: 1000 });
+    expect(policy.defaults).toEqual({ temperature: 0, maxTokens: 2000 });
     expect(providers.find(({ name }) => name === 'openai')).toMatchObject({ maxConnections: 8 });
     expect(Object.keys(policy.arms)).toContain('holysheep');
   });

@@ -30,7 +30,7 @@ describe('settings without any configuration', () => {
       continues: true,
       stream: { firstByteMs: 5_000, firstTokenMs: 10_000, idleMs: 10_000, totalMs: 120_000 },
     });
-    expect(policy.defaults).toEqual({ maxTokens: 1000 });
+    expect(policy.defaults).toEqual({ maxTokens: 2000 });
   });
 
   it('price all-CJK text at the legacy provider at the guide’s effective $8.40 per 1M tokens', () => {

@@ -141,7 +141,7 @@ describe('an Idempotency-Key', () => {
     const headers = { 'idempotency-key': 'order-43' };
     const refused = await setting.call(
       '/v1/chat/completions',
-      { ...hello, messages: [{ role: 'user', content: '' }] },
+      { ...hello, messages: [{ role: 'user', content: null }] },
       headers,
     );
     expect(refused.status).toBe(400);

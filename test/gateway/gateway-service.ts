@@ -2,6 +2,7 @@ import pino from 'pino';
 import { createApiKey } from '../../src/access/api-key';
 import { type Gateway, type GatewayOptions, startGateway } from '../../src/gateway/gateway';
 import type { ApiKey } from '../../src/contract/api-keys';
+import { openImageStore } from '../../src/services/image-store';
 import { prepareService, type Service, type ServiceOptions } from '../support/service';
 
 /**
@@ -68,6 +69,7 @@ export async function startGatewayService(options: GatewayServiceOptions = {}): 
       client: service.client,
       ledger: service.ledger,
       streams,
+      images: openImageStore(service.ledger.images, service.settings),
       settings: service.settings,
       logger,
       port: 0,

@@ -4,11 +4,14 @@ import { errorTable } from '../../src/gateway/error-codes';
 import { type GatewayService, hello, startGatewayService, oneAttempt } from './gateway-service';
 import { allEvents, chunksOf } from './read-stream';
 
+interface Operation {
+  readonly responses: Record<string, { description: string; content: Record<string, { schema: object }> }>;
+  readonly requestBody?: { readonly content: Record<string, { readonly schema: object }> };
+  readonly parameters?: readonly { readonly name: string; readonly schema: object }[];
+}
+
 interface Described {
-  readonly paths: Record<
-    string,
-    Record<string, { responses: Record<string, { description: string; content: Record<string, { schema: object }> }> }>
-  >;
+  readonly paths: Record<string, Record<string, Operation>>;
 }
 
 let setting: GatewayService;
@@ -25,6 +28,11 @@ afterAll(() => setting.stop());
 function schemaOf(path: string, method: 'get' | 'post', status: string, type = 'application/json'): z.ZodType {
   const schema = described.paths[path]?.[method]?.responses[status]?.content[type]?.schema;
   if (schema === undefined) throw new Error(`${method} ${path} describes no ${type} of status ${status}.`);
+  return z.fromJSONSchema(schema as Parameters<typeof z.fromJSONSchema>[0]);
+}
+
+function requestSchema(): z.ZodType {
+  const schema = described.paths['/v1/chat/completions']?.['post']?.requestBody?.content['application/json']?.schema;
   return z.fromJSONSchema(schema as Parameters<typeof z.fromJSONSchema>[0]);
 }
 
@@ -121,4 +129,65 @@ test('what a request may hold is described: the fields, their limits and the hea
     expect(text).toContain(name);
   }
   expect(text).toContain('"maximum":2');
+});
+
+describe('the description of a request is as strict as the route:', () => {
+  const { messages } = hello;
+  const image = (url: string) => ({ role: 'user', content: [{ type: 'image_url', image_url: { url } }] });
+  const answer = (fields: object) => [...messages, { role: 'assistant', ...fields }, ...messages];
+
+  test.each<[string, object]>([
+    ['a user by number', { user: 7 }],
+    ['no tools', { tools: [], functions: [], function_call: 'auto' }],
+    ['a custom tool', { tools: [{ type: 'custom', custom: { name: 'f' } }] }],
+    ['what is off', { logprobs: false, top_logprobs: 0, web_search: null, service_tier: 'auto', n: 1 }],
+    ['what nobody knows', { x_unknown: { deep: [1] } }],
+    ['an answer of nothing', { messages: answer({ content: null }) }],
+    ['thoughts', { messages: answer({ content: 'x', reasoning_content: 'y' }) }],
+    ['a picture', { messages: [image('data:image/png;base64,AAAA')] }],
+    ['biases', { logit_bias: { 50256: -100 } }],
+  ])('both take %s', async (_, fields) => {
+    const body = { ...hello, ...fields };
+    expect(requestSchema().safeParse(body).error).toBeUndefined();
+    expect((await setting.call('/v1/chat/completions', body)).status).not.toBe(400);
+  });
+
+  test.each<[string, object]>([
+    ['functions', { functions: [{ name: 'f' }] }],
+    ['a choice of a function', { function_call: { name: 'f' } }],
+    ['a sound', { audio: { voice: 'alloy' } }],
+    ['log probabilities', { logprobs: true }],
+    ['most likely tokens', { top_logprobs: 2 }],
+    ['another price', { service_tier: 'flex' }],
+    ['web_search_options', { web_search_options: {} }],
+    ['plugins', { plugins: [{ id: 'web' }] }],
+    ['a tool of the provider', { tools: [{ type: 'web_search' }] }],
+    ['a tool without a function', { tools: [{ type: 'function' }] }],
+    ['two answers', { n: 2 }],
+    ['an empty session', { metadata: { session_id: ' ' } }],
+    ['half a user', { user: 1.5 }],
+    ['biases that are texts', { logit_bias: { 50256: '-100' } }],
+    ['an unknown role', { messages: [{ role: 'function', content: 'x' }] }],
+    ['a user without content', { messages: [{ role: 'user' }] }],
+    ['a result without its call', { messages: [{ role: 'tool', content: 'x' }] }],
+    ['a call of an older kind', { messages: answer({ content: null, function_call: { name: 'f' } }) }],
+    ['a part that is a sound', { messages: [{ role: 'user', content: [{ type: 'input_audio' }] }] }],
+    ['a refusal of a user', { messages: [{ role: 'user', content: [{ type: 'refusal', refusal: 'No.' }] }] }],
+    ['a picture that is none', { messages: [image('data:text/html;base64,AAAA')] }],
+    ['a picture of another', { messages: [image('bellwether-image:sha256-0')] }],
+  ])('both refuse %s', async (_, fields) => {
+    const body = { ...hello, ...fields };
+    expect(requestSchema().safeParse(body).success).toBe(false);
+    expect((await setting.call('/v1/chat/completions', body)).status).toBe(400);
+  });
+
+  test.each([
+    ['x-bellwether-session', ' '],
+    ['idempotency-key', 'a b'],
+  ])('both refuse the header %s: "%s"', async (name, value) => {
+    const { parameters = [] } = described.paths['/v1/chat/completions']?.['post'] ?? {};
+    const schema = parameters.find((parameter) => parameter.name === name)?.schema ?? {};
+    expect(z.fromJSONSchema(schema as Parameters<typeof z.fromJSONSchema>[0]).safeParse(value).success).toBe(false);
+    expect((await setting.call('/v1/chat/completions', hello, { [name]: value })).status).toBe(400);
+  });
 });

@@ -10,7 +10,7 @@ const maxOpenRequests = 50;
 
 let setting: GatewayService;
 beforeAll(async () => {
-  setting = await startGatewayService({ limits: { maxOpenRequests } });
+  setting = await startGatewayService({ limits: { maxOpenRequests, maxBodyBytes: gatewayLimits.maxTextBytes } });
 });
 afterAll(() => setting.stop());
 beforeEach(() => setting.service.simulator.clearCalls());
@@ -62,7 +62,7 @@ test.each<[string, () => string[], number, string]>([
   [
     'with chunks beyond the limit',
     // By one byte: what the gateway leaves unread resets the connection, and may take the answer with it.
-    () => [post(chunked), `200000\r\n${'x'.repeat(gatewayLimits.maxBodyBytes + 1)}`],
+    () => [post(chunked), `200000\r\n${'x'.repeat(gatewayLimits.maxTextBytes + 1)}`],
     413,
     'request_too_large',
   ],

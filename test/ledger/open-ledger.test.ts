@@ -6,7 +6,13 @@ import { describeOnEachDatabase, forgetLastMigration, type TestDatabase } from '
 import { startTypescript } from '../support/typescript-program';
 import { admitRequest } from './requests';
 
-const allMigrations = ['0001_turns_attempts_budgets', '0002_rollouts', '0003_gateway', '0004_claimed_usage'];
+const allMigrations = [
+  '0001_turns_attempts_budgets',
+  '0002_rollouts',
+  '0003_gateway',
+  '0004_claimed_usage',
+  '0005_images',
+];
 
 describeOnEachDatabase('opening a ledger', (databases) => {
   let database: TestDatabase;

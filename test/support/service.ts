@@ -114,7 +114,10 @@ export async function startService(options: ServiceOptions = {}): Promise<Servic
 
 function environmentOf(directory: string, simulator: Simulator, options: ServiceOptions): Record<string, string> {
   const configFile = join(directory, 'bellwether.json');
-  writeFileSync(configFile, JSON.stringify(options.configuration ?? {}));
+  const { configuration = {} } = options;
+  // Amounts that tests reserve and refuse are those of this many tokens, where a test says nothing else.
+  const maxTokens = Math.min(1_000, configuration.budgets?.maxCompletionTokens ?? 1_000);
+  writeFileSync(configFile, JSON.stringify({ defaults: { maxTokens }, ...configuration }));
   const { address, namespace } = options.temporal ?? sharedTemporal();
   return {
     HOLYSHEEP_API_KEY: testApiKey,

@@ -95,21 +95,55 @@ export const wrongTurns: readonly WrongTurn[] = [
     gateway: {
       body: { messages: [user, { role: 'robot', content: 'x' }] },
       param: 'messages[1].role',
-      message: 'must be "system" or "developer" or "user" or "assistant" or "tool"',
+      message: 'must be one of system, developer, user, assistant, tool',
     },
   },
-  wrongMessages(
-    'an empty message',
-    [user, answer, user, { role: 'user', content: ' ' }],
-    'messages[3].content',
-    'must be a non-empty string',
-  ),
-  wrongMessages(
-    'a result without a call',
-    [user, { role: 'tool', content: 'x' }],
-    'messages[1].tool_call_id',
-    'must name the call that it answers',
-  ),
+  {
+    title: 'messages that are all empty',
+    options: { messages: [{ role: 'system', content: ' ' }] },
+    path: 'messages',
+    message: 'must hold at least one message that is not empty',
+    gateway: {
+      body: { messages: [{ role: 'system', content: ' ' }] },
+      param: 'messages',
+      message: 'must hold at least one message that is not empty',
+    },
+  },
+  {
+    title: 'a result without a call',
+    options: { messages: [user, { role: 'tool', content: 'x' }] },
+    path: 'messages[1].tool_call_id',
+    message: 'must name the call that it answers',
+    gateway: {
+      body: { messages: [user, { role: 'tool', content: 'x' }] },
+      param: 'messages[1].tool_call_id',
+      message: 'is missing',
+    },
+  },
+  {
+    title: 'a tool of the provider, which charges for it',
+    options: { modelOptions: { tools: [tool, { type: 'web_search' }] } },
+    path: 'modelOptions.tools[1].type',
+    message:
+      'must be one of function, custom, not "web_search": providers charge for tools of their own, and no budget here knows how much',
+    gateway: {
+      body: { tools: [tool, { type: 'web_search' }] },
+      param: 'tools[1].type',
+      message:
+        'must be one of function, custom, not "web_search": providers charge for tools of their own, and no budget here knows how much',
+    },
+  },
+  {
+    title: 'a search that the provider makes',
+    options: { modelOptions: { enable_search: true } },
+    path: 'modelOptions.enable_search',
+    message: 'is not offered: providers charge a fee for it that no budget here knows; use tools',
+    gateway: {
+      body: { enable_search: true },
+      param: 'enable_search',
+      message: 'is not offered: providers charge a fee for it that no budget here knows; use tools',
+    },
+  },
   wrongMessages(
     'a sound',
     [{ role: 'user', content: [{ type: 'text', text: 'x' }, { type: 'input_audio' }] }],
@@ -176,12 +210,6 @@ export const wrongTurns: readonly WrongTurn[] = [
     options: { sessionId: 's', content: ' ' },
     path: 'content',
     message: 'must be a non-empty string',
-    gateway: {
-      body: { messages: [user, answer, { role: 'user', content: ' ' }] },
-      session: true,
-      param: 'messages[2].content',
-      message: 'must be a non-empty string',
-    },
   },
   {
     title: 'a long message of a session',

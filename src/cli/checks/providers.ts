@@ -70,6 +70,7 @@ function adviceFor({ kind }: CallFailure, { name, baseUrl }: ProviderSettings): 
     'content-filter': notAnApi,
     cancelled: 'Run the check again.',
     budget: 'Run the check again.',
+    'image-not-kept': 'Run the check again.',
     'circuit-open': 'Run the check again.',
   };
   return advices[kind];

@@ -9,6 +9,8 @@ export interface AnsweredCallFacts {
   readonly price: ModelPrice;
   readonly reservedNanoUsd: number;
   readonly prompt: PromptMeasure;
+  /** The most that one picture can take at this target. */
+  readonly maxImageTokens?: number;
   /** Prompt and completion together. */
   readonly text: TextMeasure;
   /** What the call requested, with what the target may think beyond it, or the most that the target can produce, whichever is larger. */
@@ -83,9 +85,12 @@ function reservationOf({ reservedNanoUsd }: AnsweredCallFacts): Booking {
 }
 
 /** Why the reported usage is impossible, or null. Quotes only numbers: a text could contain anything. */
-function whyImpossible(claimed: ReportedUsage, { prompt, maxCompletionTokens }: AnsweredCallFacts): string | null {
+function whyImpossible(
+  claimed: ReportedUsage,
+  { prompt, maxImageTokens, maxCompletionTokens }: AnsweredCallFacts,
+): string | null {
   const { promptTokens, completionTokens } = claimed;
-  const maxPromptTokens = promptTokensUpperBound(prompt);
+  const maxPromptTokens = promptTokensUpperBound(prompt, maxImageTokens);
   return (
     overLimit('prompt_tokens', promptTokens, maxPromptTokens, 'that the prompt can have') ??
     overLimit(

@@ -18,6 +18,7 @@ const healthSignals: Readonly<Record<'answered' | FailureKind, HealthSignal>> = 
   'malformed-response': 'fails',
   cancelled: 'nothing',
   budget: 'nothing',
+  'image-not-kept': 'nothing',
   'circuit-open': 'nothing',
 };
 

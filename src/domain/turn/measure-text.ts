@@ -1,6 +1,6 @@
 import type { ChatMessage } from '../../contract/chat';
 import type { PromptMeasure } from '../../contract/turn';
-import { imageCount, measuredText, utf8Length } from './messages';
+import { imageCount, promptText, utf8Length } from './messages';
 
 /** The number of code points in a text, and how many of them are Han, Kana or Hangul. */
 export interface TextMeasure {
@@ -53,12 +53,6 @@ export function measureText(text: string): TextMeasure {
   return { characters, cjkCharacters };
 }
 
-/**
- * More than any known provider counts for one image: gpt-4o-mini counts 2,833 plus 5,667 for each tile of 512 pixels, up to
- * about 37,000 for a detailed image. For inline images, their bytes are counted in addition.
- */
-const tokensPerImage = 40_000;
-
 /** Some providers add 300 to 500 prompt tokens of instructions for tool calls; this is twice that. */
 const tokensAroundTools = 1_000;
 
@@ -68,6 +62,7 @@ export function measurePrompt(
   modelOptions?: Readonly<Record<string, unknown>>,
 ): PromptMeasure {
   const total = { bytes: 0, characters: 0, cjkCharacters: 0, messages: messages.length };
+  let images = 0;
   const add = (text: string): void => {
     const one = measureText(text);
     total.bytes += utf8Length(text);
@@ -75,11 +70,11 @@ export function measurePrompt(
     total.cjkCharacters += one.cjkCharacters;
   };
   for (const message of messages) {
-    add(measuredText(message));
-    total.bytes += tokensPerImage * imageCount(message);
+    add(promptText(message));
+    images += imageCount(message);
   }
   // The model reads tools and schemas, too.
   if (modelOptions !== undefined) add(JSON.stringify(modelOptions));
   if (modelOptions?.['tools']) total.bytes += tokensAroundTools;
-  return total;
+  return images === 0 ? total : { ...total, images };
 }

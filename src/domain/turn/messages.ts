@@ -1,4 +1,4 @@
-import type { ChatMessage } from '../../contract/chat';
+import type { ChatMessage, ContentPart } from '../../contract/chat';
 
 /** The text that a reader sees: a message's text, or the text of its parts. */
 export function messageText({ content }: ChatMessage): string {
@@ -6,12 +6,47 @@ export function messageText({ content }: ChatMessage): string {
   return (content ?? []).map((part) => (typeof part['text'] === 'string' ? part['text'] : '')).join('');
 }
 
-/** Some clients send an empty message for an unset prompt: accepted, but not passed on to models. */
+/**
+ * Some clients send an empty message for an unset prompt, or an answer in which the model said nothing: accepted, but not
+ * passed on to models. An empty message of a user or a tool says that there is nothing to say.
+ */
 export function isEmptyMessage({ role, content, tool_calls }: ChatMessage): boolean {
-  return role !== 'user' && role !== 'tool' && content === '' && !tool_calls?.length;
+  return role !== 'user' && role !== 'tool' && isBlank(content) && !tool_calls?.length;
 }
 
-/** Everything of a message that a model reads, for measuring: its text, or JSON if it has more than text. */
+/** The messages as models take them: without empty ones, and a tool that returned nothing has an empty text. */
+export function sendableMessages(messages: readonly ChatMessage[]): ChatMessage[] {
+  return messages
+    .filter((message) => !isEmptyMessage(message))
+    .map((message) =>
+      message.role === 'tool' && hasNoContent(message.content) ? { ...message, content: '' } : message,
+    );
+}
+
+/** Some clients leave the field out instead of sending null, or send a list of no parts. */
+export function hasNoContent(content: ChatMessage['content'] | undefined): boolean {
+  return content === null || content === undefined || content.length === 0;
+}
+
+function isBlank(content: ChatMessage['content'] | undefined): boolean {
+  return hasNoContent(content) || (typeof content === 'string' && content.trim() === '');
+}
+
+/** Everything of a message that a model reads as text: pictures have a price of their own, whatever their bytes. */
+export function promptText(message: ChatMessage): string {
+  const { content } = message;
+  if (typeof content === 'string' || imageCount(message) === 0) return measuredText(message);
+  return measuredText({ ...message, content: (content ?? []).map(withoutPicture) });
+}
+
+/** The address of a picture that is elsewhere stays: it may be a text that a model reads. */
+function withoutPicture(part: ContentPart): ContentPart {
+  const image = part['image_url'] as { readonly url?: unknown } | null | undefined;
+  const isInline = typeof image?.url === 'string' && image.url.startsWith('data:');
+  return part.type === 'image_url' && isInline ? { ...part, image_url: { ...image, url: 'data:' } } : part;
+}
+
+/** All of a message that Temporal carries, for measuring: its text, or JSON if it has more than text. */
 export function measuredText(message: ChatMessage): string {
   const { role: _role, content, ...rest } = message;
   const isPlain = typeof content === 'string' && Object.keys(rest).length === 0;

@@ -45,18 +45,26 @@ export function exactCostNanoUsd(price: ModelPrice, usage: TokenUsage, text: Tex
  * tokens. All tokens are priced at the highest price of their side and at the full CJK multiplier: a CJK answer can raise
  * the CJK share of the whole text, however little CJK the prompt contains.
  */
-export function worstCaseNanoUsd(price: ModelPrice, prompt: PromptMeasure, maxCompletionTokens: number): number {
-  const promptTokens = BigInt(promptTokensUpperBound(prompt));
+export function worstCaseNanoUsd(
+  price: ModelPrice,
+  prompt: PromptMeasure,
+  maxCompletionTokens: number,
+  maxImageTokens = 0,
+): number {
+  const promptTokens = BigInt(promptTokensUpperBound(prompt, maxImageTokens));
   const dearestInput = BigInt(Math.max(price.inputNanoUsdPerMillion, price.cachedInputNanoUsdPerMillion));
   const baseCost = promptTokens * dearestInput + BigInt(maxCompletionTokens) * BigInt(price.outputNanoUsdPerMillion);
   const multiplierPercent = BigInt(Math.max(price.cjkMultiplierPercent, 100));
   return toSafeNumber(divideUp(baseCost * multiplierPercent, tokensPerPriceUnit * 100n));
 }
 
-/** The most tokens that any byte-level tokenizer produces for the prompt, including its chat template. */
-export function promptTokensUpperBound(prompt: Pick<PromptMeasure, 'bytes' | 'messages'>): number {
+/** The most tokens that any byte-level tokenizer produces for the prompt, including its chat template, and its pictures. */
+export function promptTokensUpperBound(
+  { bytes, messages, images = 0 }: Pick<PromptMeasure, 'bytes' | 'messages' | 'images'>,
+  maxImageTokens = 0,
+): number {
   // Plus one message, for what the template puts around all of them.
-  return prompt.bytes + templateTokensPerMessage * (prompt.messages + 1);
+  return bytes + images * maxImageTokens + templateTokensPerMessage * (messages + 1);
 }
 
 /** `$0.000420`; rounded half up to `decimals` (0 to 9). */

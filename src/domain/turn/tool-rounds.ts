@@ -1,4 +1,5 @@
 import type { ChatMessage, ToolCall } from '../../contract/chat';
+import { isEmptyMessage } from './messages';
 
 /**
  * Removes tool calls without a result and results without a call. Providers reject both, and in a session that remembers
@@ -51,14 +52,10 @@ function completeRound(message: ChatMessage, results: readonly ChatMessage[]): r
     const called = new Set<string | undefined>(calls.map(({ id }) => id));
     return [{ ...rest, tool_calls: calls }, ...results.filter(({ tool_call_id }) => called.has(tool_call_id))];
   }
-  return allCalls.length > 0 && isEmpty(rest) ? [] : [rest];
+  return allCalls.length > 0 && isEmptyMessage(rest) ? [] : [rest];
 }
 
 /** Some clients send null instead of omitting the field. */
 function callsOf({ tool_calls }: ChatMessage): readonly ToolCall[] {
   return tool_calls ?? [];
-}
-
-function isEmpty({ content }: ChatMessage): boolean {
-  return content === null || content.length === 0;
 }

@@ -12,7 +12,8 @@ import {
 } from '../../contract/chat';
 import { limits } from '../../contract/limits';
 import type { Problem, ProblemPath } from '../../contract/problem';
-import { isEmptyMessage, measuredText, utf8Length } from './messages';
+import { modelOptionsProblem } from './model-options';
+import { hasNoContent, isEmptyMessage, measuredText, utf8Length } from './messages';
 
 /** Ids become parts of workflow ids and keys of the ledger: visible characters, no spaces. */
 const idPattern = /^[\x21-\x7e]+$/;
@@ -42,9 +43,14 @@ function notText(path: ProblemPath, value: unknown): Problem {
   return { path, code, message: 'must be a non-empty string' };
 }
 
+/** Of a text that says something. */
 function contentProblem(path: ProblemPath, value: unknown, maxBytes: number = limits.maxMessageBytes): Problem | null {
   if (typeof value !== 'string' || value.trim().length === 0) return notText(path, value);
-  return overLimit(path, 'too-long', ['has', utf8Length(value), 'bytes'], maxBytes);
+  return lengthProblem(path, value, maxBytes);
+}
+
+function lengthProblem(path: ProblemPath, text: string, maxBytes: number): Problem | null {
+  return overLimit(path, 'too-long', ['has', utf8Length(text), 'bytes'], maxBytes);
 }
 
 /** `has 65537 bytes, the limit is 65536`. */
@@ -162,6 +168,7 @@ export function sendMessageProblem(
   return (
     idProblem(['turnId'], input.turnId) ??
     listsProblem(input) ??
+    modelOptionsProblem(input.modelOptions) ??
     (input.messages === undefined
       ? contentProblem(['content'], input.content)
       : messagesProblem(input.messages, input.modelOptions, limits.maxMessageBytes)) ??
@@ -194,7 +201,12 @@ type CheckedChatTurn = Partial<Unchecked<ChatTurnInput>> & SamplingOptions & Pic
 
 /** What is wrong with a request that brings its own history, or null. */
 export function chatTurnProblem(input: CheckedChatTurn): Problem | null {
-  return listsProblem(input) ?? chatTurnFieldsProblem(input) ?? jsonSizeProblem(input);
+  return (
+    listsProblem(input) ??
+    modelOptionsProblem(input.modelOptions) ??
+    chatTurnFieldsProblem(input) ??
+    jsonSizeProblem(input)
+  );
 }
 
 /** What Temporal would refuse: not part of what a workflow checks, because it is only started with less. */
@@ -208,7 +220,7 @@ function jsonSizeProblem(input: { readonly messages?: unknown }): Problem | null
   );
 }
 
-/** The same but for the lists, whose limits are younger: a workflow that is replayed may have begun without them. */
+/** The same but for lists and options, whose limits are younger: a workflow that is replayed may have begun without them. */
 export function chatTurnFieldsProblem(input: CheckedChatTurn): Problem | null {
   // Who keeps a window of its own also knows how long one message may be.
   const maxMessageBytes = input.keepAllMessages === true ? limits.maxRequestBytes : limits.maxMessageBytes;
@@ -272,22 +284,21 @@ function messageProblem(path: ProblemPath, message: ChatMessage, maxBytes: numbe
   if (!chatRoles.includes(message?.role)) {
     return { path: [...path, 'role'], code: 'wrong-value', message: `must be one of ${chatRoles.join(', ')}` };
   }
-  const { role, content, tool_calls, tool_call_id } = message;
-  if (role === 'tool') {
-    if (typeof tool_call_id !== 'string') {
-      return { path: [...path, 'tool_call_id'], code: 'missing', message: 'must name the call that it answers' };
-    }
-    // A tool may have nothing to say.
-    if (content === '') return null;
+  const { role, content, tool_calls, tool_call_id, reasoning_content: thoughts } = message;
+  if (role === 'tool' && typeof tool_call_id !== 'string') {
+    return { path: [...path, 'tool_call_id'], code: 'missing', message: 'must name the call that it answers' };
   }
-  if (isEmptyMessage(message)) return null;
+  if (thoughts !== undefined && thoughts !== null && typeof thoughts !== 'string') {
+    return { path: [...path, 'reasoning_content'], code: 'wrong-type', message: 'must be a string' };
+  }
+  // A tool may have nothing to return, and a model nothing to say beside its calls.
+  const calls: unknown = tool_calls;
+  const mayBeLeftOut = role === 'tool' || (role === 'assistant' && Array.isArray(calls) && calls.length > 0);
+  if (isEmptyMessage(message) || (mayBeLeftOut && hasNoContent(content))) return null;
   const contentPath = [...path, 'content'];
-  if (role === 'assistant' && (content === null || content === undefined || content === '')) {
-    const calls: unknown = tool_calls;
-    return Array.isArray(calls) && calls.length > 0 ? null : notText(contentPath, content);
-  }
-  if (!Array.isArray(content)) return contentProblem(contentPath, content, maxBytes);
-  return partsProblem(contentPath, content as readonly ContentPart[], role);
+  if (typeof content === 'string') return lengthProblem(contentPath, content, maxBytes);
+  if (Array.isArray(content)) return partsProblem(contentPath, content as readonly ContentPart[], role);
+  return { path: contentPath, code: 'wrong-type', message: 'must be a string or a list of parts' };
 }
 
 /** Whatever else a provider may read (sounds, files) it also charges for, and a reservation knows nothing of that. */

@@ -59,7 +59,12 @@ test.each([
   [{ messages: [] }, 'messages must hold at least one message'],
   [{ messages: [user, { role: 'tool', content: 'x' }] }, 'messages[1].tool_call_id must name the call that it answers'],
   [{ messages: [null] }, 'messages[0].role must be one of system, developer, user, assistant, tool'],
-  [{ messages: [{ ...user, content: '' }] }, 'messages[0].content must be a non-empty string'],
+  [{ messages: [{ ...user, content: null }] }, 'messages[0].content must be a string or a list of parts'],
+  [{ messages: [user, { role: 'assistant', content: 7 }] }, 'messages[1].content must be a string or a list of parts'],
+  [
+    { messages: [user, { role: 'assistant', content: 'x', reasoning_content: {} }] },
+    'messages[1].reasoning_content must be a string',
+  ],
   [{ sessionId: longId }, 'sessionId has 201 characters, the limit is 200'],
   [
     { messages: [{ ...user, content: [{ type: 'text', text: 'x' }, { type: 'input_audio' }] }] },
@@ -84,6 +89,28 @@ test.each(['system', 'developer', 'assistant'] as const)('an empty text of role 
   expect(chatTurnProblem({ ...message, messages: [empty] })).toBe(
     'messages must hold at least one message that is not empty',
   );
+});
+
+test.each<[string, ChatMessage]>([
+  ['an empty text of a user', { role: 'user', content: '' }],
+  ['a line break of a user', { role: 'user', content: '\n' }],
+  ['line breaks beside calls', { role: 'assistant', content: '\n\n', tool_calls: [{ id: 'c', type: 'function' }] }],
+  [
+    'thoughts beside calls',
+    { role: 'assistant', content: null, reasoning_content: 'Hm.', tool_calls: [{ id: 'c', type: 'function' }] },
+  ],
+  ['an answer of line breaks', { role: 'assistant', content: '\n' }],
+  ['an answer of nothing', { role: 'assistant', content: null }],
+  ['an answer without content', { role: 'assistant' } as unknown as ChatMessage],
+  ['an answer without parts', { role: 'assistant', content: [] }],
+  ['a line break of a tool', { role: 'tool', content: '\n', tool_call_id: 'c' }],
+  ['nothing from a tool', { role: 'tool', content: null, tool_call_id: 'c' }],
+  ['a tool’s result without content', { role: 'tool', tool_call_id: 'c' } as unknown as ChatMessage],
+  ['no parts from a tool', { role: 'tool', content: [], tool_call_id: 'c' }],
+])('%s is taken, in a session and without one', (_, taken) => {
+  expect(chatTurnProblem({ ...message, messages: [user, taken] })).toBeNull();
+  expect(sendMessageProblem({ ...message, messages: [taken, user] })).toBeNull();
+  expect(conversationProblem({ sessionId: 's', history: [user, taken] })).toBeNull();
 });
 
 test('an assistant may have refused in a part of its message', () => {

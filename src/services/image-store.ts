@@ -1,0 +1,54 @@
+import { temporal } from '@temporalio/proto';
+import type { Settings } from '../config/settings';
+import type { IdentifiedImage, Image, ImageStore, StoredImages } from '../contract/images';
+import { createPayloadCodec } from '../encryption/aes-gcm-codec';
+
+const { Payload } = temporal.api.common.v1;
+const mediaTypeMetadata = 'media-type';
+const utf8 = new TextEncoder();
+
+/** Pictures in the ledger's database, encrypted as payloads are: with the same keys, which rotate in the same way. */
+export function openImageStore(
+  table: StoredImages,
+  { encryption, gateway }: Pick<Settings, 'encryption' | 'gateway'>,
+): ImageStore {
+  const codec = encryption && createPayloadCodec(encryption);
+
+  async function encode({ mediaType, bytes }: Image): Promise<Uint8Array> {
+    const payload = { metadata: { [mediaTypeMetadata]: utf8.encode(mediaType) }, data: bytes };
+    const [encoded = payload] = (await codec?.encode([payload])) ?? [payload];
+    return Payload.encode(encoded).finish();
+  }
+
+  async function decode(stored: Uint8Array): Promise<Image> {
+    const payload = Payload.decode(stored);
+    const [decoded = payload] = (await codec?.decode([payload])) ?? [payload];
+    const mediaType = decoded.metadata?.[mediaTypeMetadata];
+    if (!mediaType || !decoded.data) {
+      throw new Error(
+        'A picture is encrypted with a key that is not configured here: give all processes the same keys.',
+      );
+    }
+    return { mediaType: Buffer.from(mediaType).toString(), bytes: decoded.data };
+  }
+
+  return {
+    // In base64 they are a third longer.
+    maxBytesOfCall: Math.ceil((gateway.maxBodyBytes * 3) / 4),
+    async keep(keyId: string, images: readonly IdentifiedImage[]): Promise<void> {
+      const nowMs = Date.now();
+      const byId = new Map(images.map((image) => [image.id, image]));
+      const known = await table.use(keyId, [...byId.keys()], nowMs);
+      for (const image of byId.values()) {
+        if (known.has(image.id)) continue;
+        const stored = { id: image.id, size: image.bytes.length, data: await encode(image) };
+        await table.add(keyId, [stored], nowMs);
+      }
+    },
+    sizes: (keyId, ids) => table.use(keyId, ids, Date.now()),
+    async read(keyId: string, id: string): Promise<Image | null> {
+      const stored = await table.read(keyId, id);
+      return stored === null ? null : decode(stored);
+    },
+  };
+}
