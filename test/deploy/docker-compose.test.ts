@@ -63,9 +63,9 @@ test.each([
   ],
   [
     'schema tools of another version',
-    'server:1.29.1',
+    'server:1.32.0',
     'server:1.30.0',
-    /admin tools 1\.29\.1.* do not match server 1\.30/,
+    /admin tools 1\.32\.0.* do not match server 1\.30/,
   ],
   [
     'a port published from an internal network',
