@@ -33,7 +33,7 @@ test('it has all parts of a production set-up', () => {
 });
 
 test.each([
-  ['an image without a version', 'temporalio/ui:2.42.1', 'temporalio/ui:latest', /temporal-ui: image .* not pinned/],
+  ['an image without a version', 'temporalio/ui:2.54.1', 'temporalio/ui:latest', /temporal-ui: image .* not pinned/],
   ['an image of a moving version', 'redis:7.4.6-bookworm', 'redis:7', /redis: image .* not pinned/],
   ['a service that runs as root', "user: '999:999'", "user: '0:0'", /postgresql: does not run as a numbered user/],
   ['capabilities that are kept', 'cap_drop: [ALL]', 'cap_drop: [NET_RAW]', /worker: keeps capabilities/],
