@@ -1,12 +1,14 @@
 import type { ChatMessage, ChatReply, TranscriptTurn } from '../src/contract/chat';
 import { measurePrompt } from '../src/domain/turn/measure-text';
-import { planContinuation, withPrefill } from '../src/domain/turn/continuation';
+import { Continuation, planContinuation, withPrefill } from '../src/domain/turn/continuation';
 import { fingerprints } from '../src/domain/turn/fingerprints';
 import { completeToolRounds, orphanedCallId } from '../src/domain/turn/tool-rounds';
 import { chatTurnProblem } from '../src/domain/turn/validate-input';
 import { contextWindow } from '../src/domain/turn/window';
 import { historyOf } from '../src/gateway/session-turn';
+import { EventParser } from '../src/providers/event-parser';
 import { ConversationState } from '../src/workflows/conversation-state';
+import { charactersOf } from './support/counted-characters';
 import { readsOf } from './support/counted-reads';
 
 const call = (id: string) => ({ id, type: 'function', function: { name: 'find', arguments: '{}' } });
@@ -56,4 +58,31 @@ const size = 200;
 test.each(cases)('%s does at most twice the work for twice the input: %s', (work, shape) => {
   const reads = (of: number) => readsOf(shapes[shape]!(of), works[work]!);
   expect(reads(2 * size)).toBeLessThan(2.2 * reads(size) + 100);
+});
+
+/** What arrives in pieces, in any number of them. */
+const streams: Readonly<Record<string, (count: number) => void>> = {
+  'JSON over many lines, after a line of spaces': (count) => {
+    const parser = new EventParser(1_000_000, () => undefined, fail);
+    parser.feed(`data: ${' '.repeat(10_000)}x\n`);
+    for (let piece = 0; piece < count; piece += 1) parser.feed('data: {\n');
+  },
+  'a continuation that begins with line breaks': (count) => {
+    const continuation = new Continuation(planContinuation('Your order has left our warehouse and'));
+    for (let piece = 0; piece < count; piece += 1) continuation.take('\n');
+  },
+  'a repetition of a long text': (count) => {
+    const words = Array.from({ length: count }, (_, index) => `word${1_000 + index} `);
+    const continuation = new Continuation(planContinuation(words.join('')));
+    for (const word of words) continuation.take(word);
+  },
+};
+
+function fail(): never {
+  throw new Error('It was too long.');
+}
+
+test.each(Object.entries(streams))('twice the pieces are at most twice the work: %s', (_case, take) => {
+  const characters = (count: number) => charactersOf(() => take(count));
+  expect(characters(2 * size)).toBeLessThan(2.2 * characters(size) + 100);
 });

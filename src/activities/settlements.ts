@@ -21,7 +21,7 @@ export function settlementOfAnswer(ticket: AttemptTicket, result: Completed, cal
   const said = content + refusal + toolCalls.map((toolCall) => JSON.stringify(toolCall)).join('') + thoughts;
   return {
     attempt: ticket.attempt,
-    ...bookUsage(usage, factsOf(ticket, call, said)),
+    ...bookUsage(usage, factsOf(ticket, call, said, said !== '')),
     outcome: 'answered',
     httpStatus: 200,
     latencyMs: Math.round(result.latencyMs),
@@ -32,13 +32,13 @@ export function settlementOfAnswer(ticket: AttemptTicket, result: Completed, cal
 /** A provider that reports what a useless answer took charges for it; of any other call that may be charged nobody knows. */
 export function settlementOfFailure(
   ticket: AttemptTicket,
-  { failure, latencyMs, usage = null }: Failed,
+  { failure, latencyMs, usage = null, hasSpoken = false }: Failed,
   call: CallParameters,
 ): Settlement {
   const mayBeCharged = failure.charge === 'unknown';
   return {
     attempt: ticket.attempt,
-    ...(mayBeCharged ? bookUsage(usage, factsOf(ticket, call, '')) : unchargedCall),
+    ...(mayBeCharged ? bookUsage(usage, factsOf(ticket, call, '', hasSpoken)) : unchargedCall),
     outcome: failure.kind,
     httpStatus: failure.httpStatus,
     latencyMs: Math.round(latencyMs),
@@ -58,6 +58,7 @@ function factsOf(
   { reservedNanoUsd }: AttemptTicket,
   { target, prompt, maxTokens }: CallParameters,
   said: string,
+  hasSpoken: boolean,
 ): AnsweredCallFacts {
   const answer = measureText(said);
   const text = {
@@ -66,7 +67,7 @@ function factsOf(
   };
   const maxCompletionTokens = Math.max(target.maxOutputTokens, maxTokens + target.maxThinkingTokens);
   const { price, maxImageTokens } = target;
-  return { price, reservedNanoUsd, prompt, maxImageTokens, text, maxCompletionTokens };
+  return { price, reservedNanoUsd, prompt, maxImageTokens, text, hasSpoken, maxCompletionTokens };
 }
 
 /** The result of a call that was not made. */

@@ -29,6 +29,8 @@ export interface CallFailure {
   readonly message: string;
   /** The answer was complete but empty, which the caller may have caused, for example with `stop`. */
   readonly isEmptyAnswer?: true;
+  /** What the caller asks for can make any target fail like this, so the failure says nothing about the target. */
+  readonly mayBeAskedFor?: true;
   /** Whether the same target may be asked again (the migration guide: 429, 5xx, timeout, reset). */
   readonly retryable: boolean;
   readonly charge: ChargeCertainty;

@@ -64,6 +64,8 @@ export type CompletionResult =
       readonly failure: CallFailure;
       /** What the provider reported of an answer that it gave, but that is none. */
       readonly usage?: ReportedUsage | null;
+      /** It said or thought something, so it cannot have cost nothing. */
+      readonly hasSpoken?: boolean;
       readonly receivedBytes: boolean;
       readonly latencyMs: number;
     };

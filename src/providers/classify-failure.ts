@@ -1,7 +1,8 @@
 /** Classifies failed model calls, once and at the edge: the kind of failure, whether to retry, and whether it may be charged. */
 import type { CallFailure, ChargeCertainty, FailureKind } from '../contract/failures';
 import { type ErrorMeaning, meaningOf, meaningOfLateError } from './error-meaning';
-import type { FailedExchange, ResponseHead } from './exchange';
+import type { FailedExchange, FailureCause, ResponseHead } from './exchange';
+import { hasUnreadableCalls } from './finish-reasons';
 import { type ProviderError, readError, readStatedError } from './read-error';
 import { type Confidential, redact } from './redact';
 import { withheldSchema } from './response-schemas';
@@ -54,7 +55,12 @@ export function classifyFailedExchange(failed: FailedExchange, context: CallCont
     httpStatus: failed.head?.status ?? null,
     retryAfterMs: null,
     ...(cause.kind === 'empty' && { isEmptyAnswer: true }),
+    ...(mayBeAskedFor(cause) && { mayBeAskedFor: true }),
   };
+}
+
+function mayBeAskedFor(cause: FailureCause): boolean {
+  return cause.kind === 'empty' ? cause.hasReason : cause.kind === 'broken-off' && hasUnreadableCalls(cause.reason);
 }
 
 /** What the caller can do something about is told in the provider's own words. */
@@ -113,8 +119,13 @@ function describeFailure({ cause, sent, head }: FailedExchange, confidential: Co
       return { kind: 'malformed-response', retryable: false, words: 'the response is compressed and cannot be read' };
     case 'truncated':
       return { kind: 'connection', retryable: true, words: 'the stream ended early, without a finish reason' };
-    case 'broken-off':
-      return { kind: 'connection', retryable: true, words: `the provider broke the answer off (${cause.reason})` };
+    case 'broken-off': {
+      // The same tools would make the same model fail again.
+      const retryable = !hasUnreadableCalls(cause.reason);
+      return { kind: 'connection', retryable, words: `the provider broke the answer off (${cause.reason})` };
+    }
+    case 'nameless-call':
+      return { kind: 'malformed-response', retryable: false, words: 'a tool call of the answer has no name' };
     case 'empty':
       return { kind: 'malformed-response', retryable: false, words: 'the answer has neither text nor a tool call' };
     case 'cancelled': {

@@ -20,15 +20,19 @@ export class CollectedAnswer {
   finishReason: string | null = null;
   /** The model went on after a finish reason: this provider's reasons say nothing about the end. */
   spokeOn = false;
-  /** The last finish reason came with more of the answer, and nothing came after it. */
+  /** The last finish reason came with more of the answer, or before it: it may stand in every event. */
   isReasonBesideText = false;
   hasChoice = false;
   /** Anything that a client would get. */
   hasContent = false;
+  /** Content or thoughts. */
+  hasProgress = false;
   endsWithUsage = false;
   keptBytes = 0;
   private model: string | null = null;
   private usage: unknown = null;
+  /** The model went on after its usage was told: what it costs in the end is not known. */
+  private isUsageStale = false;
   private content: string | null = null;
   private refusal = '';
   private thoughts: string | null = null;
@@ -36,7 +40,7 @@ export class CollectedAnswer {
   private readonly toolCalls = new CollectedToolCalls();
 
   get hasUsage(): boolean {
-    return countsTokens(this.usage);
+    return !this.isUsageStale && countsTokens(this.usage);
   }
 
   add(chunk: Chunk, body: unknown): Step {
@@ -63,6 +67,8 @@ export class CollectedAnswer {
     const hasMore = Boolean(text || refusal || toolCalls.length > 0);
     const isProgress = hasMore || Boolean(thoughts);
     this.hasContent ||= hasMore;
+    this.hasProgress ||= isProgress;
+    if (isProgress) this.isUsageStale = !countsTokens(usage);
     // Some providers send '' until there is a reason.
     const reason = choice.finish_reason || null;
     if (isProgress) this.spokeOn ||= this.finishReason !== null;
@@ -72,6 +78,7 @@ export class CollectedAnswer {
   }
 
   addUsage(usage: unknown): void {
+    if (countsTokens(usage)) this.isUsageStale = false;
     this.usage = laterUsage(this.usage, usage);
   }
 
@@ -85,7 +92,8 @@ export class CollectedAnswer {
       ...(toolCalls.length > 0 && { tool_calls: toolCalls }),
     };
     const choices = this.hasChoice ? [{ message, finish_reason: this.finishReason }] : [];
-    return { model: this.model, choices, usage: this.usage };
+    const usage = this.isUsageStale && countsTokens(this.usage) ? null : this.usage;
+    return { model: this.model, choices, usage };
   }
 
   /** Thoughts are no part of the answer: what is too much of them is left out, and the answer stays one. */

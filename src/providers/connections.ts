@@ -65,7 +65,9 @@ export class Connections {
     try {
       return await use(client);
     } finally {
-      void client.close().finally(() => this.additional.delete(client));
+      // It may have been destroyed meanwhile.
+      const closed = client.close().catch(() => undefined);
+      void closed.finally(() => this.additional.delete(client));
     }
   }
 

@@ -18,6 +18,8 @@ export class EventParser {
   private isAfterReturn = false;
   private name = '';
   private data: string[] = [];
+  /** Lines have begun that are JSON only together. */
+  private isWithinJson = false;
   private dataLength = 0;
 
   constructor(
@@ -71,7 +73,7 @@ export class EventParser {
 
   private takeData(value: string): void {
     const isWhole = value.trim() === doneMark || value.trimStart().startsWith('{');
-    if (isWhole && !this.isWithinJson()) {
+    if (isWhole && !this.isWithinJson) {
       const json = parseJson(value);
       if (json !== undefined || value.trim() === doneMark) {
         this.dispatch();
@@ -79,20 +81,20 @@ export class EventParser {
         return;
       }
     }
-    if (this.data.length === 0 && value.trim() === '') return;
-    this.data.push(value);
-    this.dataLength += value.length;
-  }
-
-  /** Whether lines have begun that are JSON only together. */
-  private isWithinJson(): boolean {
-    return /^\s*[{[]/.test(this.data[0] ?? '');
+    const kept = this.data.length === 0 ? value.trimStart() : value;
+    if (this.data.length === 0) {
+      if (kept === '') return;
+      this.isWithinJson = kept.startsWith('{') || kept.startsWith('[');
+    }
+    this.data.push(kept);
+    this.dataLength += kept.length;
   }
 
   private dispatch(): void {
     if (this.data.length === 0) return;
     const data = this.data.join('\n').trim();
     this.data = [];
+    this.isWithinJson = false;
     this.dataLength = 0;
     this.onEvent({ name: this.name, data, json: parseJson(data) });
   }

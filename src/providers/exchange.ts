@@ -32,8 +32,10 @@ export type FailureCause =
   | { readonly kind: 'truncated' }
   /** The provider itself broke the answer off, for this reason. */
   | { readonly kind: 'broken-off'; readonly reason: string }
-  /** A complete answer that says nothing, for no reason. */
-  | { readonly kind: 'empty' }
+  /** A complete answer that says nothing. `hasReason`: the provider says that it is finished. */
+  | { readonly kind: 'empty'; readonly hasReason: boolean }
+  /** A tool call does not say which tool. */
+  | { readonly kind: 'nameless-call' }
   | { readonly kind: 'network'; readonly error: Error };
 
 export interface FailedExchange {

@@ -2,7 +2,7 @@
 
 /**
  * The provider broke the answer off: DeepSeek (`insufficient_system_resource`), GLM (`network_error`), vLLM and SGLang (`abort`),
- * OpenRouter (`error`), Gemini (a tool call that it could not read).
+ * OpenRouter (`error`).
  */
 const brokenOff: ReadonlySet<string> = new Set([
   'insufficient_system_resource',
@@ -20,9 +20,13 @@ const brokenOff: ReadonlySet<string> = new Set([
   'overloaded',
   'timeout',
   'interrupted',
+  'malformed_response',
+]);
+
+/** The model wrote calls that its provider could not read: the tools that a caller offers can make any model do so. */
+const unreadableCalls: ReadonlySet<string> = new Set([
   'malformed_function_call',
   'malformed_tool_call',
-  'malformed_response',
   'unexpected_tool_call',
   'too_many_tool_calls',
 ]);
@@ -48,7 +52,11 @@ const withheld: ReadonlySet<string> = new Set([
 ]);
 
 export function isBrokenOff(reason: string | null): boolean {
-  return has(brokenOff, reason);
+  return has(brokenOff, reason) || hasUnreadableCalls(reason);
+}
+
+export function hasUnreadableCalls(reason: string | null): boolean {
+  return has(unreadableCalls, reason);
 }
 
 export function isCutByLength(reason: string | null): boolean {

@@ -46,12 +46,14 @@ export function createProvider(settings: ProviderSettings): Provider {
       };
       const reading = readCompletion(bodyOf(call.exchange), request.model);
       if (reading.kind === 'none') {
-        const { cause, usage } = reading;
-        return { kind: 'failed', ...failed(cause === null ? call.exchange : failedBy(cause, call.exchange)), usage };
+        const { cause, usage, hasSpoken } = reading;
+        const exchanged = cause === null ? call.exchange : failedBy(cause, call.exchange);
+        return { kind: 'failed', ...failed(exchanged), usage, hasSpoken };
       }
       const { answer } = reading;
       if (isTooLarge(answer)) {
-        return { kind: 'failed', ...failed(failedBy({ kind: 'too-large' }, call.exchange)), usage: answer.usage };
+        const tooLarge = failed(failedBy({ kind: 'too-large' }, call.exchange));
+        return { kind: 'failed', ...tooLarge, usage: answer.usage, hasSpoken: true };
       }
       return { kind: 'completed', ...answer, latencyMs };
     },

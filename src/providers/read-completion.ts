@@ -5,7 +5,7 @@ import type { FailureCause } from './exchange';
 import { isBrokenOff, isCutByLength, isWithheld, reasonToTell } from './finish-reasons';
 import { readUsage, usageIn } from './reported-usage';
 import { completionSchema } from './response-schemas';
-import { readToolCalls } from './tool-calls';
+import { isNameless, isUnfinished, readToolCalls } from './tool-calls';
 
 export type Answer = Omit<Extract<CompletionResult, { kind: 'completed' }>, 'kind' | 'latencyMs'>;
 
@@ -13,25 +13,37 @@ export type Answer = Omit<Extract<CompletionResult, { kind: 'completed' }>, 'kin
 export type Reading =
   | { readonly kind: 'answer'; readonly answer: Answer }
   /** `cause` is null if the body itself says why. */
-  | { readonly kind: 'none'; readonly cause: FailureCause | null; readonly usage: ReportedUsage | null };
+  | {
+      readonly kind: 'none';
+      readonly cause: FailureCause | null;
+      readonly usage: ReportedUsage | null;
+      /** The model said or thought something, which was charged. */
+      readonly hasSpoken: boolean;
+    };
 
 export function readCompletion(body: unknown, requestedModel: string): Reading {
   const completion = completionSchema.safeParse(body).data;
   const choice = completion?.choices[0];
   // Nothing is believed of a body that is no completion.
-  if (completion === undefined || choice === undefined) return { kind: 'none', cause: null, usage: null };
+  if (completion === undefined || choice === undefined) {
+    return { kind: 'none', cause: null, usage: null, hasSpoken: false };
+  }
 
   const { text, refusal, toolCalls: received, thoughts } = choice.message;
   const usage = readUsage(usageIn(body));
   const reason = choice.finish_reason ?? null;
-  if (reason !== null && isBrokenOff(reason)) return { kind: 'none', cause: { kind: 'broken-off', reason }, usage };
+  const hasSpoken = Boolean(text || refusal || thoughts || received.length > 0);
+  const none = (cause: FailureCause | null): Reading => ({ kind: 'none', cause, usage, hasSpoken });
+  if (reason !== null && isBrokenOff(reason)) return none({ kind: 'broken-off', reason });
+  if (reason === null && received.some(isUnfinished)) return none({ kind: 'truncated' });
+  if (!isCutByLength(reason) && received.some(isNameless)) return none({ kind: 'nameless-call' });
 
   const toolCalls = readToolCalls(received, isCutByLength(reason));
   const hasCalls = toolCalls.length > 0;
   const isEmpty = !text && refusal === '' && !hasCalls;
-  if (isEmpty && isWithheld(reason)) return { kind: 'none', cause: null, usage };
+  if (isEmpty && isWithheld(reason)) return none(null);
   // A model may have used all that it was allowed to say for its thoughts.
-  if (isEmpty && !isCutByLength(reason)) return { kind: 'none', cause: { kind: 'empty' }, usage };
+  if (isEmpty && !isCutByLength(reason)) return none({ kind: 'empty', hasReason: reason !== null });
 
   const answer: Answer = {
     content: text ?? '',

@@ -19,11 +19,17 @@ export function countsTokens(usage: unknown): boolean {
   return [prompt, completion, total].some((count) => typeof count === 'number' && count !== 0);
 }
 
-/** What is known after a further usage: some providers report the prompt at first and the answer at last. */
+/** What is known after a further usage: some providers report the prompt at first and the answer at last, with zeros for the rest. */
 export function laterUsage(known: unknown, later: unknown): unknown {
   if (later === undefined || later === null) return known;
   if (!countsTokens(later)) return countsTokens(known) ? known : later;
-  return countsTokens(known) ? { ...fieldsOf(known), ...fieldsOf(later) } : later;
+  return countsTokens(known) ? { ...fieldsOf(known), ...saidIn(later, fieldsOf(known)) } : later;
+}
+
+/** The fields with which a later usage says more than is known. */
+function saidIn(later: unknown, known: Fields): Fields {
+  const isSaid = ([name, value]: [string, unknown]): boolean => Boolean(value) || (known[name] ?? null) === null;
+  return Object.fromEntries(Object.entries(fieldsOf(later)).filter(isSaid));
 }
 
 /**

@@ -2,7 +2,7 @@ import type { StreamRequest } from '../contract/provider';
 import { CollectedAnswer } from './collected-answer';
 import { doneMark, EventParser, type ReceivedEvent } from './event-parser';
 import type { BodyReader, FailureCause, ExchangeControl, ResponseHead } from './exchange';
-import { isBrokenOff } from './finish-reasons';
+import { isBrokenOff, isCutByLength, isWithheld } from './finish-reasons';
 import { usageIn } from './reported-usage';
 import { statesError } from './read-error';
 import { type Chunk, chunkSchema, completionSchema, parseJson } from './response-schemas';
@@ -59,9 +59,10 @@ export class StreamReader implements BodyReader {
 
   get isWhole(): boolean {
     if (this.error !== null || this.isErrorStatus) return false;
-    const { finishReason, spokeOn, isReasonBesideText } = this.answer;
+    const { finishReason, isReasonBesideText, hasContent } = this.answer;
     if (isBrokenOff(finishReason)) return false;
-    return this.isWholeByMark || (finishReason !== null && !(spokeOn && isReasonBesideText));
+    const isFinished = finishReason !== null && !isReasonBesideText;
+    return this.isWholeByMark || (isFinished && (hasContent || mayEndBeforeContent(finishReason)));
   }
 
   onSent(): void {
@@ -167,7 +168,9 @@ export class StreamReader implements BodyReader {
     if (hadReason && isUsageAlone) this.finish();
     else if (isProgress && isFinish && !this.answer.spokeOn) this.timeouts.perhapsFinished();
     else if (isProgress) this.timeouts.token();
-    else if (isFinish) this.timeouts.finished();
+    else if (isFinish && (this.answer.hasProgress || mayEndBeforeContent(this.answer.finishReason))) {
+      this.timeouts.finished();
+    }
   }
 
   private finish(): void {
@@ -190,9 +193,18 @@ function formOf(text: string): 'unknown' | 'json' | 'events' {
   return '{[<'.includes(first) ? 'json' : 'events';
 }
 
+/** Some providers give `stop` with the role already, before the first token. */
+function mayEndBeforeContent(reason: string | null): boolean {
+  return isCutByLength(reason) || isWithheld(reason) || isBrokenOff(reason);
+}
+
 /** Words that keep the connection open: those of an event with a name of its own, or a few that cannot be part of an answer. */
 function isHeartbeat(name: string, data: string, json: unknown): boolean {
-  if (json === null) return true;
-  if (json !== undefined) return false;
-  return (name !== '' && name !== 'message') || /^[\w :.,!-]{1,64}$/.test(data);
+  if (json !== undefined) return typeof json !== 'object' || json === null || isEmptyList(json);
+  const isOwnEvent = name !== '' && name !== 'message' && !/^[{[]/.test(data);
+  return isOwnEvent || /^[\w :.,!-]{1,64}$/.test(data);
+}
+
+function isEmptyList(json: object): boolean {
+  return Array.isArray(json) && json.length === 0;
 }

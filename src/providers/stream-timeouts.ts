@@ -5,8 +5,8 @@ import { PauseTolerantTimer } from './pause-tolerant-timer';
 /** If usage and `[DONE]` follow a finish reason at all, they do so within milliseconds. */
 const graceAfterFinishMs = 1_000;
 
-/** A finish reason beside text may stand in every event: then the next text follows, like any other. */
-const graceAfterPossibleFinishMs = 5_000;
+/** The same where silence has no limit. */
+const graceAfterPossibleFinishMs = 10_000;
 
 /**
  * Aborts a streamed call that is silent for too long, and ends it when nothing follows its finish reason. Without limits, it only
@@ -42,8 +42,9 @@ export class StreamTimeouts {
     this.endAfter(graceAfterFinishMs);
   }
 
+  /** A finish reason beside text may stand in every event: then the next text follows, as late as any other. */
   perhapsFinished(): void {
-    this.endAfter(Math.min(graceAfterPossibleFinishMs, this.limits?.idleMs ?? Infinity));
+    this.endAfter(this.limits?.idleMs ?? graceAfterPossibleFinishMs);
   }
 
   stop(): void {

@@ -19,6 +19,18 @@ export function readToolCalls(received: readonly ReceivedToolCall[], isCut: bool
   });
 }
 
+/** A call of a function that does not say of which. */
+export function isNameless({ type, function: called }: ReceivedToolCall): boolean {
+  return !called?.name && (Boolean(called) || !type || type === 'function');
+}
+
+/** Whether its arguments end within an object, a list or a string. */
+export function isUnfinished({ function: called }: ReceivedToolCall): boolean {
+  const end = new JsonEnd();
+  end.take(argumentsText(called?.arguments));
+  return end.isWithin;
+}
+
 /** Unique over a conversation, too: results are assigned by it. OpenAI takes 40 characters at most. */
 function newId(): string {
   return `call_${randomUUID().replaceAll('-', '').slice(0, 24)}`;
@@ -129,6 +141,10 @@ class JsonEnd {
   private depth = 0;
   private isInString = false;
   private isEscaped = false;
+
+  get isWithin(): boolean {
+    return this.depth > 0 || this.isInString;
+  }
 
   take(text: string): void {
     for (const character of text) this.takeOne(character);

@@ -114,15 +114,15 @@ const broken = {
   usage: counted,
 };
 const nothing = { kind: 'failed', failure: { kind: 'malformed-response', charge: 'unknown' }, usage: counted };
-const brokenOff = [
-  'insufficient_system_resource',
-  'network_error',
-  'abort',
-  'aborted',
-  'error',
+const brokenOff = ['insufficient_system_resource', 'network_error', 'abort', 'aborted', 'error'];
+const unreadableCalls = [
   'MALFORMED_FUNCTION_CALL',
   'malformed_function_call',
+  'unexpected_tool_call',
+  'too_many_tool_calls',
 ];
+/** Not the target's fault, and no better at a second try. */
+const unreadable = { ...broken, failure: { ...broken.failure, retryable: false, mayBeAskedFor: true } };
 
 /** Title, body, what is read from it. A stream as events, a whole response as JSON. */
 type Form = readonly [title: string, body: string, expected: object];
@@ -261,6 +261,92 @@ const streams: readonly Form[] = [
     text('Your order has') + event(choice({}, reason)) + usageEvent + done,
     broken,
   ]),
+  ...unreadableCalls.map((reason): Form => [
+    `the reason ${reason}`,
+    text('Your order has') + event(choice({}, reason)) + usageEvent + done,
+    unreadable,
+  ]),
+  ...[{}, { index: 0, id: 'a', type: 'function' }, { function: { arguments: '{}' } }].map((part): Form => [
+    `a call without a name: ${JSON.stringify(part)}`,
+    calls(part) + endOfCalls,
+    nothing,
+  ]),
+  [
+    'a call that breaks off without a reason',
+    calls({ index: 0, id: 'a', function: { name: 'pay', arguments: '{"amount": 1' } }) + usageEvent + done,
+    { ...broken, hasSpoken: true },
+  ],
+  [
+    'pings that are JSON without an object',
+    helloEvents.replaceAll('data:', 'data: ""\n\ndata: 7\n\ndata: true\n\ndata: []\n\ndata:'),
+    hello,
+  ],
+  ...['{"choices":[{"delta":{"content":"not ', '[{"choices":[{"delta"'].map((half): Form => [
+    `half an event that has a name: ${half}`,
+    `event: completion\n${text('Pay ')}event: completion\ndata: ${half}\n\nevent: completion\n${helloEvents}`,
+    { kind: 'failed', failure: { kind: 'malformed-response' } },
+  ]),
+  [
+    'a usage before its text, and none after it',
+    event({ ...choice({ role: 'assistant' }), usage: { ...usage, completion_tokens: 0 } }) +
+      text('Hello.') +
+      event(choice({}, 'stop')) +
+      done,
+    { ...hello, usage: null },
+  ],
+  [
+    'a usage before its text, and the whole one after [DONE]',
+    event({ ...choice({ role: 'assistant' }), usage: { ...usage, completion_tokens: 0, total_tokens: 20 } }) +
+      text('Hello.') +
+      event(choice({}, 'stop')) +
+      done +
+      usageEvent,
+    hello,
+  ],
+  [
+    'a usage before its text, and zeros after it',
+    event({ ...choice({ role: 'assistant' }), usage: { ...usage, completion_tokens: 1 } }) +
+      text('Hello.') +
+      event(choice({}, 'stop')) +
+      event({ choices: [], usage: { prompt_tokens: 0, completion_tokens: 0, total_tokens: 0 } }) +
+      done,
+    { ...hello, usage: null },
+  ],
+  [
+    'a usage before its text, which is broken off',
+    event({ ...choice({ role: 'assistant' }), usage: { ...usage, completion_tokens: 0 } }) +
+      text('Your order has') +
+      event(choice({}, 'network_error')) +
+      done,
+    { ...broken, usage: null, hasSpoken: true },
+  ],
+  [
+    'zeros and null where its last usage says nothing new',
+    text('Hello.') +
+      event({ ...choice({}, 'stop'), usage: { prompt_tokens: 20, completion_tokens: 5, total_tokens: 27 } }) +
+      event({ choices: [], usage: { prompt_tokens: 0, completion_tokens: 7, total_tokens: null } }) +
+      done,
+    hello,
+  ],
+  [
+    'a reason already beside the role',
+    event(choice({ role: 'assistant', content: '' }, 'stop')) +
+      counting.map((word) => text(word)).join('') +
+      usageEvent +
+      done,
+    whole,
+  ],
+  [
+    'an error after a reason beside the role',
+    event(choice({ role: 'assistant', content: '' }, 'stop')) +
+      event({ error: { message: 'Overloaded', type: 'overloaded_error' } }),
+    { kind: 'failed', failure: { kind: 'server-error' } },
+  ],
+  [
+    'an error after a reason beside its first word',
+    text('One, ', 'stop') + event({ error: { message: 'Overloaded', type: 'overloaded_error' } }),
+    { kind: 'failed', failure: { kind: 'server-error' } },
+  ],
   [
     'two calls with index 0 and no id',
     calls({ index: 0, id: '', type: 'function', function: { name: 'get_weather', arguments: weather } }) +
@@ -432,6 +518,19 @@ const wholes: readonly Form[] = [
   ['nothing', plain({ content: '' }), nothing],
   ['nothing but thoughts', plain({ content: null, reasoning_content: 'Hm' }), nothing],
   ...brokenOff.map((reason): Form => [`the reason ${reason}`, plain({ content: 'Your order has' }, reason), broken]),
+  ...unreadableCalls.map((reason): Form => [`the reason ${reason}`, plain({ content: null }, reason), unreadable]),
+  ['a call without a name', plain({ tool_calls: [{ id: 'a', function: { arguments: '{}' } }] }), nothing],
+  ['a call without a function', plain({ content: 'Hello.', tool_calls: [{}] }), nothing],
+  [
+    'a call of another type',
+    plain({ tool_calls: [{ id: 'a', type: 'custom', custom: { name: 'f', input: 'x' } }] }),
+    { kind: 'completed', toolCalls: [{ id: 'a', type: 'custom', custom: { name: 'f', input: 'x' } }] },
+  ],
+  [
+    'a call that breaks off without a reason',
+    plain({ tool_calls: [{ id: 'a', function: { name: 'pay', arguments: '{"amount": 1' } }] }, null),
+    broken,
+  ],
   [
     'calls without ids',
     plain(

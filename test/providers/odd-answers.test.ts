@@ -123,7 +123,7 @@ describe.each(deliveries)('an answer that comes %s', (delivery) => {
   }
   const nested = (depth: number) => `${'['.repeat(depth)}${']'.repeat(depth)}`;
   const toolCall = (extra: string) =>
-    `{"content":null,"tool_calls":[{"index":0,"id":"call_1","type":"function","extra":${extra}}]}`;
+    `{"content":null,"tool_calls":[{"index":0,"id":"call_1","type":"function","function":{"name":"f"},"extra":${extra}}]}`;
 
   test('and has a usage that is nested 5,000 levels deep is an answer', async () => {
     const usage = `{"prompt_tokens":${nested(5_000)},"completion_tokens":2}`;

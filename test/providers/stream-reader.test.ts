@@ -6,14 +6,19 @@ const limits = { firstByteMs: 100, firstTokenMs: 300, idleMs: 200, totalMs: 0 };
 const graceMs = 1_000;
 
 /** A reader, and what it did to its exchange. */
-function startReader({ contentType = 'text/event-stream', status = 200, maxBytes = 100_000 } = {}) {
+function startReader({
+  contentType = 'text/event-stream',
+  status = 200,
+  maxBytes = 100_000,
+  streamLimits = limits,
+} = {}) {
   const heard: string[] = [];
   const ends: (FailureCause | { body: unknown })[] = [];
   const end = (result: FailureCause | { body: unknown }): void => {
     ends.push(result);
     reader.close();
   };
-  const stream = { limits, onText: (text: string) => heard.push(text) };
+  const stream = { limits: streamLimits, onText: (text: string) => heard.push(text) };
   const reader: StreamReader = new StreamReader(stream, maxBytes, {
     finish: () => end(reader.end()),
     abort: (cause) => end(cause),
@@ -30,6 +35,9 @@ function startReader({ contentType = 'text/event-stream', status = 200, maxBytes
     /** The server ends the body. */
     close: () => {
       if (ends.length === 0) end(reader.end());
+    },
+    get isWhole() {
+      return reader.isWhole;
     },
   };
 }
@@ -220,6 +228,47 @@ describe('after the finish reason a stream ends', () => {
   });
 });
 
+describe('a finish reason that comes with the role', () => {
+  const role = delta({ role: 'assistant', content: '' }, 'stop');
+
+  test('ends nothing: the first token may come as late as ever', () => {
+    const reader = opened({ streamLimits: { ...limits, firstTokenMs: 3_000 } });
+    reader.send(role);
+    jest.advanceTimersByTime(2_999);
+    expect(reader).toMatchObject({ ends: [], isWhole: false });
+    reader.send(delta({ content: 'Hello' }, 'stop') + usage);
+    expect(reader.ends).toEqual([hello]);
+  });
+
+  test('does not move the limit on the first token', () => {
+    const reader = opened();
+    jest.advanceTimersByTime(200);
+    reader.send(role);
+    jest.advanceTimersByTime(99);
+    expect(reader.ends).toEqual([]);
+    passTime(1);
+    expect(reader.ends).toEqual([{ kind: 'stalled', limit: 'firstTokenMs', limitMs: 300 }]);
+  });
+
+  test.each(['length', 'content_filter', 'network_error'])('ends the stream if it is %s', (reason) => {
+    const reader = opened({ streamLimits: { ...limits, firstTokenMs: 3_000 } });
+    reader.send(delta({ role: 'assistant', content: '' }, reason));
+    passTime(graceMs);
+    expect(reader.ends).toMatchObject([{ body: { choices: [{ finish_reason: reason }] } }]);
+  });
+});
+
+test('a finish reason beside text makes no answer whole; one that follows it does', () => {
+  const reader = opened({ streamLimits: { ...limits, idleMs: 10_000 } });
+  reader.send(delta({ content: 'One, ' }, 'stop'));
+  expect(reader.isWhole).toBe(false);
+  jest.advanceTimersByTime(9_999);
+  reader.send(delta({ content: 'two.' }, 'stop'));
+  expect(reader).toMatchObject({ ends: [], isWhole: false });
+  reader.send(finish);
+  expect(reader.isWhole).toBe(true);
+});
+
 describe('a limit', () => {
   test('on the first byte holds until the headers come', () => {
     const reader = startReader();
@@ -305,7 +354,7 @@ describe('a stream is broken', () => {
     ['[DONE] comes before any text', delta({ role: 'assistant', content: '' }) + done, { kind: 'truncated' }],
     ['an event is no JSON', delta({ content: 'Hel' }) + 'data: {"cho\n\n' + finish, { kind: 'malformed-chunk' }],
     ['its text is no text', delta({ content: 7 }) + finish, { kind: 'malformed-chunk' }],
-    ['an event is no object', `data: 7\n\n${finish}`, { kind: 'malformed-chunk' }],
+    ['an event is a list', `data: [7]\n\n${finish}`, { kind: 'malformed-chunk' }],
     ['it never had a choice', event({ choices: [] }) + done, { body: undefined }],
   ])('when %s', (_case, text, expected) => {
     const reader = opened();

@@ -13,6 +13,8 @@ export interface AnsweredCallFacts {
   readonly maxImageTokens?: number;
   /** Prompt and completion together. */
   readonly text: TextMeasure;
+  /** The model said or thought something. */
+  readonly hasSpoken: boolean;
   /** What the call requested, with what the target may think beyond it, or the most that the target can produce, whichever is larger. */
   readonly maxCompletionTokens: number;
 }
@@ -87,7 +89,7 @@ function reservationOf({ reservedNanoUsd }: AnsweredCallFacts): Booking {
 /** Why the reported usage is impossible, or null. Quotes only numbers: a text could contain anything. */
 function whyImpossible(
   claimed: ReportedUsage,
-  { prompt, maxImageTokens, maxCompletionTokens }: AnsweredCallFacts,
+  { prompt, maxImageTokens, hasSpoken, maxCompletionTokens }: AnsweredCallFacts,
 ): string | null {
   const { promptTokens, completionTokens } = claimed;
   const maxPromptTokens = promptTokensUpperBound(prompt, maxImageTokens);
@@ -98,7 +100,9 @@ function whyImpossible(
       completionTokens,
       maxCompletionTokens,
       'that the target can produce (maxOutputTokens)',
-    )
+    ) ??
+    (promptTokens === 0 ? 'prompt_tokens is 0, but there was a prompt' : null) ??
+    (completionTokens === 0 && hasSpoken ? 'completion_tokens is 0, but there was an answer' : null)
   );
 }
 

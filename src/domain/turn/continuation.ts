@@ -51,6 +51,9 @@ function isTrailSurrogate(text: string, index: number): boolean {
   return unit >= 0xdc00 && unit <= 0xdfff;
 }
 
+/** Spaces and line breaks before a text; a model that sends more of them says nothing. */
+const maxUndecidedSpaces = 1_024;
+
 type Relation = 'undecided' | 'whole' | 'continues' | 'unrelated';
 
 /**
@@ -62,6 +65,8 @@ type Relation = 'undecided' | 'whole' | 'continues' | 'unrelated';
  */
 export class Continuation {
   private received = '';
+  private readonly repetition: Beginning;
+  private readonly rest: Beginning;
   private relation: Relation;
   /** The answer so far, once the relation is decided. */
   private answer = '';
@@ -69,6 +74,11 @@ export class Continuation {
   /** @param plan null: the model was asked for an answer of its own */
   constructor(private readonly plan: ContinuationPlan | null) {
     this.relation = plan === null ? 'whole' : 'undecided';
+    const { partial, heldBack } = plan ?? { partial: '', heldBack: '' };
+    // Models that repeat the answer often start with a line break.
+    this.repetition = new Beginning(partial, startsWithText(partial));
+    // Models begin with a space or without, as they see their last message.
+    this.rest = new Beginning(heldBack.trimStart(), true);
   }
 
   /** Code units passed to `take` so far. */
@@ -84,7 +94,11 @@ export class Continuation {
   /** Returns the text that can be sent now, or null. */
   take(text: string): PlacedText | null {
     this.received += text;
-    if (this.relation === 'undecided') return this.decide(false);
+    if (this.relation === 'undecided') {
+      this.repetition.take(text);
+      this.rest.take(text);
+      return this.decide(false);
+    }
     return this.relation === 'unrelated' ? null : this.place(text);
   }
 
@@ -96,11 +110,21 @@ export class Continuation {
 
   private decide(isAll: boolean): PlacedText | null {
     if (this.plan === null) return null;
-    this.relation = relationOf(this.plan, this.received, isAll);
+    this.relation = this.relationTo(this.plan, isAll);
     if (this.relation === 'whole') return this.place(comparable(this.plan.partial, this.received));
     if (this.relation !== 'continues') return null;
     const { partial, heldBack } = this.plan;
     return this.place(partial + this.received.trimStart().slice(heldBack.trimStart().length));
+  }
+
+  private relationTo({ partial, prefill }: ContinuationPlan, isAll: boolean): Relation {
+    const { repetition, rest } = this;
+    if (repetition.isReached) return 'whole';
+    const mustDecide = isAll || this.received.length > partial.length + maxUndecidedSpaces;
+    // Without a prefill the model was only asked to begin with the same words: whatever it says is whole.
+    if (prefill === '') return mustDecide || !repetition.isPossible ? 'whole' : 'undecided';
+    if (rest.isReached) return 'continues';
+    return !mustDecide && (rest.isPossible || repetition.isPossible) ? 'undecided' : 'unrelated';
   }
 
   private place(text: string): PlacedText | null {
@@ -110,21 +134,36 @@ export class Continuation {
   }
 }
 
-function relationOf({ partial, prefill, heldBack }: ContinuationPlan, received: string, isAll: boolean): Relation {
-  const repeated = comparable(partial, received);
-  if (repeated.startsWith(partial)) return 'whole';
-  // Without a prefill the model was only asked to begin with the same words: whatever it says is whole.
-  if (prefill === '') return isAll || !partial.startsWith(repeated) ? 'whole' : 'undecided';
-  // Models begin with a space or without, as they see their last message.
-  const [text, expected] = [received.trimStart(), heldBack.trimStart()];
-  if (text.startsWith(expected)) return 'continues';
-  const maybe = expected.startsWith(text) || partial.startsWith(repeated);
-  return maybe && !isAll ? 'undecided' : 'unrelated';
+/** Compares the beginning of a text that comes in pieces, looking at each of its code units once. */
+class Beginning {
+  /** What came so far is the beginning of what is expected, or begins with all of it. */
+  isPossible = true;
+  private matchedLength = 0;
+
+  constructor(
+    private readonly expected: string,
+    private readonly skipsSpaces: boolean,
+  ) {}
+
+  get isReached(): boolean {
+    return this.isPossible && this.matchedLength === this.expected.length;
+  }
+
+  take(piece: string): void {
+    if (!this.isPossible || this.isReached) return;
+    const text = this.skipsSpaces && this.matchedLength === 0 ? piece.trimStart() : piece;
+    const compared = text.slice(0, this.expected.length - this.matchedLength);
+    this.isPossible = this.expected.startsWith(compared, this.matchedLength);
+    this.matchedLength += compared.length;
+  }
 }
 
-/** Models that repeat the answer often start with a line break. */
+function startsWithText(text: string): boolean {
+  return /^\S/.test(text);
+}
+
 function comparable(partial: string, received: string): string {
-  return /^\S/.test(partial) ? received.trimStart() : received;
+  return startsWithText(partial) ? received.trimStart() : received;
 }
 
 /**

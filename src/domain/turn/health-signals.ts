@@ -32,7 +32,7 @@ export function healthSignal(
 ): HealthSignal {
   if (failure === null) return healthSignals.answered;
   // The circuit is everybody's, and must not be opened by what one caller asks for.
-  const mayBeAskedFor = silencingFields.some((field) => (modelOptions[field] ?? null) !== null);
-  if (failure.isEmptyAnswer && mayBeAskedFor) return 'nothing';
+  const isSilenced = silencingFields.some((field) => (modelOptions[field] ?? null) !== null);
+  if (failure.mayBeAskedFor || (failure.isEmptyAnswer && isSilenced)) return 'nothing';
   return healthSignals[failure.kind];
 }

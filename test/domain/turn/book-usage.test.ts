@@ -18,6 +18,7 @@ const call = {
   reservedNanoUsd: 450_240,
   prompt,
   text: { characters: 100, cjkCharacters: 0 },
+  hasSpoken: true,
   maxCompletionTokens: 65_536,
 };
 const claimed = (promptTokens: unknown, completionTokens: unknown, cachedPromptTokens = 0): ReportedUsage => ({
@@ -67,11 +68,20 @@ test.each<[string, ReportedUsage, string]>([
   ['a list', claimed([10], 100), 'prompt_tokens is a list, which is not a count'],
   ['an object', claimed({}, 100), 'prompt_tokens is of type object, which is not a count'],
   ['nothing where a count should be', claimed(10, undefined), 'completion_tokens is missing'],
+  ['no prompt', claimed(0, 100), 'prompt_tokens is 0, but there was a prompt'],
+  ['nothing at all', { ...claimed(0, 0), totalTokens: 0 }, 'prompt_tokens is 0, but there was a prompt'],
+  ['no answer', { ...claimed(10, 0), totalTokens: 10 }, 'completion_tokens is 0, but there was an answer'],
   ['a longer prompt than was sent', claimed(73, 100), 'prompt_tokens is 73, more than the 72 that the prompt can have'],
 ])('a claim of %s is not believed, and told', (_case, claim, doubt) => {
   const { usageNote, ...booking } = bookUsage(claim, call);
   expect(booking).toEqual(standIn);
   expect(usageNote).toContain(`Not believed: ${doubt}`);
+});
+
+test('a claim of no completion is believed if nothing was said, or if the total has it', () => {
+  const usage = { promptTokens: 10, completionTokens: 0 };
+  expect(bookUsage(claimed(10, 0), { ...call, hasSpoken: false })).toMatchObject({ state: 'settled', usage });
+  expect(bookUsage({ ...claimed(10, 0), totalTokens: 50 }, call)).toMatchObject({ usage: { completionTokens: 40 } });
 });
 
 test('a claim whose cost no number holds exactly is not believed', () => {

@@ -56,6 +56,16 @@ test('a text that begins with what was held back goes on from there', () => {
   expect(hear(begun, ['\n\norder has left our warehouse today.'])).toEqual(joined);
 });
 
+test('a text that begins with more than a thousand line breaks is unrelated, and only then', () => {
+  expect(hear(begun, ['\n'.repeat(1_000), 'order has left our warehouse today.'])).toEqual(joined);
+  const continuation = new Continuation(planFor(begun));
+  for (let count = 0; count <= begun.length + 1_024; count += 1) {
+    expect(continuation.isUnrelated).toBe(false);
+    continuation.take('\n');
+  }
+  expect(continuation.isUnrelated).toBe(true);
+});
+
 test('a text that says it all again is the answer, and what was begun is not sent twice', () => {
   expect(hear(begun, ['Your order', ' has left our warehouse', ' today.'])).toEqual(joined);
   expect(hear(begun, [`\n\n${wholeAnswer}`]).content).toBe(wholeAnswer);
