@@ -309,6 +309,26 @@ describe('an answer that is whole stays one', () => {
   });
 });
 
+test.each(['', 'data: {"choices":[{"index":0,"delta":{"role":"assistant","content":""},"finish_reason":"stop"}]}\n\n'])(
+  'an answer whose connection is reset after a finish reason beside its first word is cut (%#)',
+  async (role) => {
+    const first = 'data: {"choices":[{"index":0,"delta":{"content":"One, "},"finish_reason":"stop"}]}\n\n';
+    const head = 'HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ncontent-length: 9999\r\n\r\n';
+    const sockets: Socket[] = [];
+    const server = await startMisbehavingServer((socket) => {
+      sockets.push(socket);
+      socket.write(head + role + first);
+    });
+    const other = providerAt(`http://${server.address}/v1`);
+    const call = other.complete(request({}));
+    await eventually('the first word is heard', () => heard !== '');
+    for (const socket of sockets) socket.resetAndDestroy();
+    expect(summaryOf(await call)).toBe('connection retryable unknown bytes');
+    await other.close();
+    await server.close();
+  },
+);
+
 describe('an error in a stream', () => {
   test('is told without the key and without what the user said', async () => {
     const message = `Key sk-first-key may not ask "${userText}" because it is violent.`;

@@ -1,5 +1,6 @@
 import { getEventListeners } from 'node:events';
 import { type AddressInfo, createServer, type Server, type Socket } from 'node:net';
+import { setImmediate } from 'node:timers/promises';
 import { createProvider } from '../../src/providers/openai-compatible';
 import type { CompletionRequest, Provider, ProviderSettings } from '../../src/contract/provider';
 import { faults, type Fault } from '../../src/local/simulator/behaviour';
@@ -362,6 +363,22 @@ describe('a connection that has served before', () => {
     await provider.complete(request());
     expect((await failed(provider)).failure).toMatchObject({ kind: 'connection', retryable: true, charge: 'unknown' });
     expect(requestsByConnection).toEqual([2, 1]);
+  });
+
+  test('and is lost, and the worker closes while the new one is used: cancelled, and nothing is left unhandled', async () => {
+    const unhandled = jest.fn();
+    process.on('unhandledRejection', unhandled);
+    try {
+      acts = [answers, resets, () => void provider.close()];
+      await provider.complete(request());
+      expect((await failed(provider)).failure).toMatchObject({ kind: 'cancelled' });
+      // Node tells of rejections once all that was due is done.
+      await setImmediate();
+      await setImmediate();
+      expect(unhandled).not.toHaveBeenCalled();
+    } finally {
+      process.off('unhandledRejection', unhandled);
+    }
   });
 
   test('and is lost after the answer has begun: a failed call after one request', async () => {

@@ -186,6 +186,23 @@ test('the budget of a session holds at every instant, however much its models th
   expect(rows.reduce((sum, row) => sum + row.costNanoUsd, 0)).toBe(billed * 1_000);
 });
 
+test.each([
+  ['nothing', { prompt_tokens: 0, completion_tokens: 0, total_tokens: 0 }, {}, 'answered'],
+  ['no completion', { prompt_tokens: 20, completion_tokens: 0, total_tokens: 20 }, {}, 'answered'],
+  [
+    'no completion of an answer that breaks off',
+    { prompt_tokens: 20, completion_tokens: 0, total_tokens: 20 },
+    { finishReason: 'network_error' },
+    'connection',
+  ],
+])('a bill of %s for what was said is not believed', async (_what, usage, changes, outcome) => {
+  replies = { [firstModel]: { usage, ...changes } };
+  const [row] = await rowsOf((await askFor('plain')).turnId);
+  const usageNote: unknown = expect.stringMatching(/^Not believed: .* is 0/);
+  expect(row).toMatchObject({ state: 'unconfirmed', outcome, usageNote });
+  expect(row?.costNanoUsd).toBeGreaterThan(0);
+});
+
 test.each(places)('usage is that of all calls of the answer, and so is the bill (%s, %s)', async (manner, place) => {
   const empty = {
     prompt_tokens: 20,
@@ -210,6 +227,8 @@ test.each(places)('usage is that of all calls of the answer, and so is the bill 
 describe('parameters of one caller open no circuit for all', () => {
   const repeatedly: readonly [string, Reply, object][] = [
     ['a stop word that ends every answer at once', { text: '' }, { stop: ['A'] }],
+    ['a question that a model answers with nothing', { text: '' }, {}],
+    ['tools that a model cannot call rightly', { text: '', finishReason: 'MALFORMED_FUNCTION_CALL' }, {}],
     ['a refused parameter', { status: 400, error: { error: { message: 'top_k is unknown' } } }, { top_p: 0.3 }],
     ['a request that is too large', { status: 413, error: {} }, {}],
     [
