@@ -73,7 +73,7 @@ test.each<[object, number]>([
   [{ extra_body: { google: { thinking_config: { thinking_budget: 70_000 } } } }, 70_000],
   [{ extra_body: { google: { thinking_config: { thinking_level: 'high' } } } }, 32_768],
   [{ enable_thinking: false, top_k: 3 }, 0],
-  [{ prediction: { type: 'content', content: 'x'.repeat(20_000) } }, 20_000],
+  [{ prediction: { type: 'content', content: 'x'.repeat(500) } }, 500],
 ])('with the options %j, the tokens that they can cost are reserved', async (modelOptions, tokens) => {
   const reservedFor = async (turn: ReturnType<typeof newTurn>) => {
     await open(setting.newProcess(), turn);
