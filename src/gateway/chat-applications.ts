@@ -34,12 +34,17 @@ export function asksForTask(headers: IncomingHttpHeaders, messages: readonly Cha
 
 /** What was asked first, if nothing but tools has answered it since; else null. */
 export function firstStep(messages: readonly ChatMessage[]): readonly ChatMessage[] | null {
-  const isAnswer = ({ role }: ChatMessage): boolean => role === 'assistant' || role === 'tool';
   const firstAnswer = messages.findIndex(isAnswer);
   if (firstAnswer === -1) return messages;
-  const isOfTools = ({ role, tool_calls }: ChatMessage): boolean => role === 'tool' || (tool_calls?.length ?? 0) > 0;
-  const rest = messages.slice(firstAnswer);
-  return rest.every((message) => isAnswer(message) && isOfTools(message)) ? messages.slice(0, firstAnswer) : null;
+  return messages.slice(firstAnswer).every(isOfTools) ? messages.slice(0, firstAnswer) : null;
+}
+
+function isAnswer({ role }: ChatMessage): boolean {
+  return role === 'assistant' || role === 'tool';
+}
+
+function isOfTools({ role, tool_calls: calls = [] }: ChatMessage): boolean {
+  return role === 'tool' || (role === 'assistant' && calls.length > 0);
 }
 
 function textOf(message: ChatMessage): string {

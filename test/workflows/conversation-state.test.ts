@@ -106,7 +106,7 @@ const picture = (text: string, id: string): ChatMessage => ({
     { type: 'image_url', image_url: { url: `${imageScheme}sha256-${id}` } },
   ],
 });
-const asked = fc.oneof(
+const anyQuestion = fc.oneof(
   { weight: 6, arbitrary: fc.constantFrom('yes', 'no', 'Tell me more.', 'Why?').map(user) },
   { weight: 2, arbitrary: fc.constantFrom('a', 'b').map((id) => picture('What is it?', id)) },
   { weight: 1, arbitrary: fc.constantFrom('x', 'y').map((letter) => user(letter.repeat(50_000))) },
@@ -115,7 +115,7 @@ const steps = fc.array(
   fc.record({
     kind: fc.constantFrom('say', 'say', 'say', 'edit', 'again', 'continue', 'stop', 'delete', 'end', 'new run'),
     at: fc.nat(),
-    question: asked,
+    question: anyQuestion,
     isAnswerRepeated: fc.boolean(),
   }),
   { maxLength: 100 },
