@@ -23,6 +23,7 @@ afterAll(async () => {
 
 /** Long enough to be known where it is quoted. */
 function answerTo({ messages }: RecordedRequest, count: number): string {
+  if (Array.isArray(messages.at(-1)?.content)) return 'Yes.';
   return messages.at(-1)?.role === 'assistant' ? ' and the rest of it.' : `This is the model's answer ${count}.`;
 }
 
