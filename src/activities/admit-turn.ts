@@ -1,7 +1,9 @@
 import { randomUUID } from 'node:crypto';
-import type { Delivery } from '../contract/chat';
+import type { Delivery, RequestOptions } from '../contract/chat';
 import type { Arm, Policy, Target } from '../contract/policy';
 import type { Admission, AdmitTurnInput, PlannedTarget, PromptMeasure } from '../contract/turn';
+import { askedThinkingTokens } from '../domain/turn/asked-thinking';
+import { utf8Length } from '../domain/turn/messages';
 import { worstCaseNanoUsd } from '../domain/turn/prices';
 import { longestCallMs } from '../domain/turn/retry-schedule';
 import { chainFor, route } from '../domain/turn/routing';
@@ -52,14 +54,14 @@ export async function admitTurn(
 }
 
 /**
- * Reserves the worst case: every byte is a token, the answer uses all the completion tokens it may request, and the model
- * thinks as much beyond them as it can.
+ * Reserves the worst case: every byte is a token, the answer uses all the completion tokens it may request, the model
+ * thinks as much beyond them as it can or is asked to, and rejects all of a prediction.
  */
 export function reservationFor(
   arm: string,
   target: Target,
   policy: Policy,
-  call: { readonly prompt: PromptMeasure; readonly maxTokens?: number },
+  call: { readonly prompt: PromptMeasure } & Pick<RequestOptions, 'maxTokens' | 'modelOptions'>,
 ): Reservation {
   return {
     arm,
@@ -69,10 +71,27 @@ export function reservationFor(
     worstCaseNanoUsd: worstCaseNanoUsd(
       target.price,
       call.prompt,
-      completionLimit(policy, call.maxTokens) + target.maxThinkingTokens,
+      completionLimit(policy, call.maxTokens) +
+        thinkingTokens(target, call.modelOptions) +
+        rejectedPredictionTokens(call.modelOptions),
       target.maxImageTokens,
     ),
   };
+}
+
+function thinkingTokens(
+  { maxThinkingTokens, askedThinkingTokens: unnamed }: Target,
+  options: RequestOptions['modelOptions'],
+): number {
+  // It thinks within the limit, or its configuration says how much it thinks at most.
+  if (unnamed === null) return maxThinkingTokens;
+  return Math.max(maxThinkingTokens, askedThinkingTokens(options, unnamed));
+}
+
+/** What a model does not take of a prediction costs as much as an answer. */
+function rejectedPredictionTokens(options: RequestOptions['modelOptions']): number {
+  const prediction = options?.['prediction'] ?? null;
+  return prediction === null ? 0 : utf8Length(JSON.stringify(prediction));
 }
 
 /** The requested limit or else the default, up to the hard cap. */

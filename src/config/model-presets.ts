@@ -1,8 +1,11 @@
 import type { RequestRules } from '../contract/policy';
+import { usualThinkingTokens } from '../domain/turn/asked-thinking';
 
 /** What is known of a model by its name: what its provider takes, and how much it thinks beyond `max_tokens`. */
 export interface ModelPreset extends RequestRules {
   readonly maxThinkingTokens: number;
+  /** The same when a request asks it to think without a number. null: it never thinks beyond its limit. */
+  readonly askedThinkingTokens: number | null;
 }
 
 /**
@@ -16,40 +19,56 @@ interface Rule {
   readonly preset: Partial<ModelPreset>;
 }
 
+const withinLimit = { maxThinkingTokens: 0, askedThinkingTokens: null } as const;
+
+/** The largest thinking budget that Alibaba documents. */
+const maxQwenTokens = 81_920;
+
 const completionTokens = { rename: { max_tokens: 'max_completion_tokens' } } as const;
 
 /** The first rule that matches the name holds, for each field. */
 const rules: readonly Rule[] = [
-  { names: /^(o[1-9]|gpt-[5-9]|codex)(?!.*chat)/, preset: { ...completionTokens, omit: tuning, maxThinkingTokens: 0 } },
-  { names: /^gpt-[5-9]/, preset: { ...completionTokens, maxThinkingTokens: 0 } },
-  { names: /^(gpt|chatgpt|o[1-9])/, preset: { developer: 'developer' } },
+  { names: /^(o[1-9]|gpt-[5-9]|codex)(?!.*chat)/, preset: { ...completionTokens, omit: tuning, ...withinLimit } },
+  { names: /^gpt-[5-9]/, preset: { ...completionTokens, ...withinLimit } },
+  { names: /^(gpt|chatgpt|o[1-9])/, preset: { developer: 'developer', ...withinLimit } },
   // Its `max_completion_tokens` includes what it thinks, its `max_tokens` does not.
   {
     names: /^grok-(3-mini|[4-9])/,
-    preset: { ...completionTokens, omit: ['presence_penalty', 'frequency_penalty'], maxThinkingTokens: 0 },
+    preset: { ...completionTokens, omit: ['presence_penalty', 'frequency_penalty'], ...withinLimit },
   },
-  { names: /^(doubao|seed)-/, preset: { ...completionTokens, maxThinkingTokens: 0 } },
+  { names: /^(doubao|seed)-/, preset: { ...completionTokens, ...withinLimit } },
   // Anthropic counts thinking in `max_tokens`. Since Opus 4.1 its models refuse `top_p` beside `temperature`.
   {
     names: /claude-(opus-4[-.][1-9]\b|(sonnet|haiku)-4[-.][5-9]\b|[a-z]+-[5-9]\b)/,
     preset: { exclusive: [['temperature', 'top_p']] },
   },
-  { names: /claude/, preset: { maxThinkingTokens: 0 } },
-  // The largest thinking budgets that Google and Alibaba document.
-  { names: /^gemini-(2\.5|[3-9]).*flash/, preset: { maxThinkingTokens: 24_576 } },
-  { names: /^gemini-(2\.5|[3-9])/, preset: { maxThinkingTokens: 32_768 } },
-  { names: /^qwen.*(instruct|coder)/, preset: { maxThinkingTokens: 0 } },
-  { names: /^(qwen-(plus|turbo|flash|max)|qwen3|qwq|qvq)/, preset: { maxThinkingTokens: 81_920 } },
-  { names: /non-?(reasoning|thinking)/, preset: { maxThinkingTokens: 0 } },
+  { names: /claude/, preset: { ...withinLimit } },
+  // Google counts thoughts within `max_tokens`, whatever their budget.
+  { names: /^gemini-/, preset: withinLimit },
+  { names: /^qwen.*(instruct|coder)/, preset: withinLimit },
+  // They think only when asked.
+  {
+    names: /^(qwen-(plus|turbo|flash|max)|qwen3-(max|vl-(plus|flash)|omni))(?!.*think)/,
+    preset: { maxThinkingTokens: 0, askedThinkingTokens: maxQwenTokens },
+  },
+  { names: /^(qwen[3-9]|qwq|qvq)/, preset: { maxThinkingTokens: maxQwenTokens, askedThinkingTokens: maxQwenTokens } },
+  { names: /non-?(reasoning|thinking)/, preset: withinLimit },
   // DeepSeek's limit for what a model thinks, for all that say that they do.
   {
     names: /(^|[-_.])(r1|qwq|magistral|reasoner|reasoning|think|thinking|deep-research)([-_.:]|$)/,
-    preset: { maxThinkingTokens: 32_768 },
+    preset: { maxThinkingTokens: usualThinkingTokens },
   },
 ];
 
 /** OpenAI alone knows the role `developer`. */
-const unknownModel: ModelPreset = { omit: [], rename: {}, exclusive: [], developer: 'system', maxThinkingTokens: 0 };
+const unknownModel: ModelPreset = {
+  omit: [],
+  rename: {},
+  exclusive: [],
+  developer: 'system',
+  maxThinkingTokens: 0,
+  askedThinkingTokens: usualThinkingTokens,
+};
 
 /** `openrouter/openai/o3-mini` and `o3-mini` are the same model. */
 export function presetOf(model: string): ModelPreset {

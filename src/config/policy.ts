@@ -172,6 +172,7 @@ function resolveArm(name: string, arm: ArmConfig, merged: MergedConfig, stream: 
       maxOutputTokens: target.maxOutputTokens ?? defaultMaxOutputTokens,
       maxImageTokens: target.maxImageTokens ?? maxImageTokensOf(target.model),
       maxThinkingTokens: target.maxThinkingTokens ?? preset.maxThinkingTokens,
+      askedThinkingTokens: target.maxThinkingTokens === undefined ? preset.askedThinkingTokens : null,
       requestRules: {
         omit: target.omit ?? preset.omit,
         rename: target.rename ?? preset.rename,

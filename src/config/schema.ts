@@ -138,7 +138,7 @@ const targetSchema = z.strictObject({
     .max(1_000_000)
     .optional()
     .describe(
-      'The most tokens that the model thinks beyond max_tokens; they are reserved with each call. Unless given, known models have theirs by name, others 0.',
+      'The most tokens that the model thinks beyond max_tokens, whatever a request asks for; they are reserved with each call. Unless given, known models have theirs by name, and others have what a request asks for.',
     ),
   omit: z
     .array(omittedField)

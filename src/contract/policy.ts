@@ -36,6 +36,11 @@ export interface Target {
   readonly maxImageTokens: number;
   /** The most tokens that it can think beyond the completion tokens that a call requests. They are reserved, too. */
   readonly maxThinkingTokens: number;
+  /**
+   * Those that are reserved instead when a request asks it to think without a number; what a request names counts, too. null:
+   * what a request asks for changes nothing.
+   */
+  readonly askedThinkingTokens: number | null;
   readonly requestRules: RequestRules;
   /** Where attempt 0 runs: `local` inside the workflow task, `regular` as an activity, `auto` depending on the target's usual latency. */
   readonly firstAttempt: FirstAttempt;

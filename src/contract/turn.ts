@@ -109,7 +109,10 @@ export interface TurnTotals {
 }
 
 /** What admission needs to know about a turn. */
-export interface AdmitTurnInput extends Pick<RequestOptions, 'maxTokens' | 'delivery' | 'model' | 'keyId'> {
+export interface AdmitTurnInput extends Pick<
+  RequestOptions,
+  'maxTokens' | 'modelOptions' | 'delivery' | 'model' | 'keyId'
+> {
   /** The turn's name, from `turnName` or `oneShotTurnName`. */
   readonly turnId: string;
   readonly sessionId: string | null;

@@ -134,7 +134,6 @@ const parametersOfSomeProviders = [
   'think',
   'prompt_mode',
   'chat_template_kwargs',
-  'extra_body',
   // Sampling: OpenRouter, vLLM, llama.cpp, Ollama, Mistral, GLM, Cohere.
   'top_k',
   'top_a',
@@ -196,6 +195,7 @@ const passedThrough = {
   prediction: z.looseObject({ type: z.string() }).nullish(),
   prompt_cache_key: z.string().nullish(),
   ...anyValue,
+  extra_body: z.unknown().optional().describe("Gemini's google.thinking_config, and nothing else."),
 };
 
 export const passedThroughFields = Object.keys(passedThrough) as readonly (keyof typeof passedThrough)[];

@@ -1,6 +1,7 @@
 import type { ChatMessage } from '../contract/chat';
 import type { RequestRules } from '../contract/policy';
 import type { CompletionRequest } from '../contract/provider';
+import { carrierOptions, passableExtraBody } from '../domain/turn/model-options';
 import type { ExchangeRequest } from './exchange';
 
 const protectedFields: ReadonlySet<string> = new Set([
@@ -9,21 +10,40 @@ const protectedFields: ReadonlySet<string> = new Set([
   'stream',
   // Rejected by providers unless a stream is requested.
   'stream_options',
-  // The newer name of `max_tokens` would override its limit.
+  // The names of `max_tokens` elsewhere would override its limit.
   'max_completion_tokens',
+  'max_output_tokens',
+  'maxOutputTokens',
+  'max_new_tokens',
+  'max_tokens_to_sample',
+  'max_gen_len',
+  'max_length',
+  'num_predict',
+  'n_predict',
   // Only one answer is reserved, and each additional one is charged.
   'n',
   'best_of',
+  'num_return_sequences',
+  'candidate_count',
+  'candidateCount',
+  'use_beam_search',
   // These change the price or add a fee.
   'service_tier',
+  'speed',
+  'models',
   'web_search_options',
+  // Any of these could be in them once more. Of `extra_body`, some of it is added below.
+  ...carrierOptions,
+  'extra_body',
 ]);
 
 /** The request for a completion. Options cannot override the fields that cost and delivery depend on. */
 export function completionCall(request: CompletionRequest, path: string): ExchangeRequest {
   const { model, messages, temperature, maxTokens, requestId, timeoutMs, signal, stream, options, rules } = request;
+  const extraBody = passableExtraBody(options?.['extra_body']);
   const fields = {
     ...Object.fromEntries(Object.entries(options ?? {}).filter(([field]) => !protectedFields.has(field))),
+    ...(extraBody !== null && { extra_body: extraBody }),
     model,
     messages: rules === undefined ? messages : messages.map((message) => inRole(message, rules)),
     ...(temperature !== undefined && { temperature }),

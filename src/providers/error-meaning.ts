@@ -70,8 +70,9 @@ const meaningByCode: ReadonlyMap<string, ErrorMeaning> = new Map(
 const contextLengthPatterns: readonly RegExp[] = [
   /\b(maximum|max|available|model) (context|model|prompt|input)[ _](length|size|window|tokens?)\b/,
   /\bcontext[ _-](length|window|size|limit)\b/,
-  /\b(prompt|input|inputs|request|message|messages|conversation|history)( \w{1,20}){0,3} too (long|large|many)\b/,
-  /\b(prompt|input|request|message|messages|conversation)( \w{1,20}){0,3} exceed(s|ed)?\b/,
+  // Not of pictures, tools and files, nor of a number that is none of tokens.
+  /\b(prompt|inputs?|request|messages?|conversation|history)( (?!image|tool|file|picture)\w{1,20}){0,3} too (long|large)\b/,
+  /\b(prompt|inputs?|request|messages?|conversation)( (?!image|tool|file|picture)\w{1,20}){0,3} exceed(s|ed)?( [\w,()'’]{1,20}){0,5} (tokens?|context|length|window)\b/,
   /\btokens?( \w{1,20}){0,2}( \(\d{1,12}\))? exceed(s|ed)?\b/,
   /\bexceed(s|ed|ing)?( \w{1,20}){0,3} (token limit|context|(max|maximum) (input |prompt )?length)\b/,
   /\btoo many (input |prompt )?tokens\b/,
@@ -82,14 +83,21 @@ const contextLengthPatterns: readonly RegExp[] = [
   /prompt ?超长|(输入|提示|消息)\S{0,8}(过长|超长|超过|超出)|上下文\S{0,8}(长度|超)|超(过|出)\S{0,12}(长度|上下文|token)/,
 ];
 
-/** Sentences about the content. OpenAI, Azure, DeepSeek, OpenRouter, Qwen, GLM. */
-const contentFilterPatterns: readonly RegExp[] = [
+/** Sentences that no one says but a model's provider about the content. OpenAI, Azure, DeepSeek, OpenRouter, Qwen, GLM. */
+const surelyContentFilterPatterns: readonly RegExp[] = [
   /\bcontent (management |usage )?(policy|policies|filter|filters|filtering|moderation)\b/,
   /\bcontent exists risk\b/,
-  /\b(flagged|blocked|rejected|refused)( \w{1,20}){0,3} (moderation|safety|policy|inappropriate|unsafe|harmful)\b/,
-  /\bviolat(e|es|ed|ing)( \w{1,20}){0,4} (policy|policies|guidelines|rules)\b/,
+  /\b(flagged|blocked|rejected|refused)( \w{1,20}){0,3} moderation\b/,
+  /\bflagged( \w{1,20}){0,3} (safety|inappropriate|unsafe|harmful)\b/,
   /\binappropriate content\b/,
   /不安全|敏感内容|敏感词|违规内容/,
+];
+
+/** The same, and sentences that a firewall says, too: they count where no firewall answers. */
+const contentFilterPatterns: readonly RegExp[] = [
+  ...surelyContentFilterPatterns,
+  /\b(blocked|rejected|refused)( \w{1,20}){0,3} (safety|inappropriate|unsafe|harmful)\b/,
+  /\b(flagged|blocked|rejected|refused|violat(e|es|ed|ing))( [\w'’]{1,20}){0,3} (content|safety|usage|use|moderation|community) (policy|policies|guidelines|rules)\b/,
 ];
 
 const quotaPatterns: readonly RegExp[] = [
@@ -129,7 +137,8 @@ export function meaningOf(status: number, error: ProviderError | null, names: re
   const otherwise: ErrorMeaning = { kind: status === 403 ? 'unauthorized' : 'bad-request' };
   // Proxies write a general code over an error of the model that says more.
   if (known !== undefined && known.kind !== 'server-error') return known;
-  if (isAbout(contentFilterPatterns)) return { kind: 'content-filter' };
+  // Firewalls and gateways answer 403 about their own policies: the next target is asked.
+  if (isAbout(status === 403 ? surelyContentFilterPatterns : contentFilterPatterns)) return { kind: 'content-filter' };
   if (isAbout(contextLengthPatterns)) return { kind: 'context-length' };
   if (isAbout(quotaPatterns)) return quota;
   return isAbout(keyPatterns) ? { kind: 'unauthorized' } : otherwise;

@@ -1,3 +1,4 @@
+import type { ContentPart } from '../contract/chat';
 import type { CompletionRequest } from '../contract/provider';
 
 /**
@@ -27,7 +28,7 @@ export function redact(message: string, confidential: Confidential, maxCharacter
     if (key !== '') clean = clean.replaceAll(key, '[key]');
   }
   const texts = confidential.texts.map(plain);
-  let quoted = plain(clean).trim();
+  let quoted = plain(clean).replaceAll(inlineDataPattern, `data:${hidden}`).trim();
   for (const text of new Set(texts.map((each) => each.trim()))) {
     const isShort = text.length >= shortestTextLength && Buffer.byteLength(text) < shortestRunBytes;
     if (isShort) quoted = quoted.replaceAll(text, hidden);
@@ -44,6 +45,9 @@ const maxMessageLength = 8_192;
 
 const hidden = '[…]';
 
+/** A picture, from whichever byte on: of its text, only the beginning is among the texts. */
+const inlineDataPattern = /data:[\w.+/-]{0,100}(?:;[\w.=+-]{1,60}){0,4};base64,[\w+/=-]*/gi;
+
 /** What escapes stand for, in one line: control characters and lone surrogates, which some databases reject, are spaces. */
 function plain(text: string): string {
   const unescaped = text.includes('\\') ? text.replaceAll(escapePattern, unescape) : text;
@@ -58,16 +62,31 @@ function unescape(_escape: string, codeUnit: string | undefined, character: stri
   return 'nrt'.includes(character) ? ' ' : character;
 }
 
-/** Everything confidential that a request says: its messages, and the texts in its options, but not the names there. */
+/** A message that quotes a picture quotes its beginning; to walk the rest would take as long as to walk all texts. */
+const maxInlineDataLength = 4_096;
+
+/** Also that of a picture that is elsewhere: who has a signed address has the picture. */
+function pictureAddress(part: ContentPart): string | undefined {
+  const url: unknown = (part['image_url'] as { readonly url?: unknown } | null | undefined)?.url;
+  if (typeof url !== 'string') return undefined;
+  return /^data:/i.test(url) ? url.slice(0, maxInlineDataLength) : url;
+}
+
+/**
+ * Everything confidential that a request says: its messages, and the texts in its options, but not the names there. The
+ * name in a tool's message is that of a function.
+ */
 export function textsOf({
   messages,
   options = {},
 }: Pick<CompletionRequest, 'messages' | 'options'>): readonly string[] {
   const texts: string[] = [];
-  for (const { content, tool_calls: calls } of messages) {
+  for (const { role, content, name, reasoning_content: thoughts, tool_calls: calls } of messages) {
     if (typeof content === 'string') texts.push(content);
-    else for (const part of content ?? []) collectTexts(part['text'] ?? part['refusal'], texts);
+    else for (const part of content ?? []) collectTexts(part['text'] ?? part['refusal'] ?? pictureAddress(part), texts);
     for (const call of calls ?? []) collectTexts(call, texts);
+    collectTexts(thoughts, texts);
+    if (role !== 'tool') collectTexts(name, texts);
   }
   collectTexts(options, texts);
   return texts;

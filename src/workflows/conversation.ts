@@ -25,7 +25,7 @@ import type {
 } from '../contract/chat';
 import { failureTypes } from '../contract/failures';
 import * as names from '../contract/names';
-import { valueInWords, conversationProblem, sendMessageProblem } from '../domain/turn/validate-input';
+import { valueInWords, conversationFieldsProblem, sendMessageFieldsProblem } from '../domain/turn/validate-input';
 import { ConversationState, newMessages } from './conversation-state';
 import { describeConversation, ShownState, spendMemo } from './operator-view';
 import { refuseInvalid } from './refuse-invalid';
@@ -44,7 +44,7 @@ const dayMs = 24 * 60 * 60 * 1000;
 
 /** One session's conversation: runs its turns one at a time, in order, until it is closed or has been idle for a day. */
 export async function conversation(input: ConversationInput): Promise<ConversationResult> {
-  refuseInvalid(conversationProblem(input));
+  refuseInvalid(conversationFieldsProblem(input));
 
   const state = new ConversationState(input.sessionId, input.systemPrompt, input.carried, input.history);
   const shownState = new ShownState(input.sessionId);
@@ -147,7 +147,7 @@ export async function conversation(input: ConversationInput): Promise<Conversati
   }
 
   function validateMessage(message: SendMessageInput): void {
-    refuseInvalid(sendMessageProblem(message));
+    refuseInvalid(sendMessageFieldsProblem(message));
     if (state.closing) {
       throw ApplicationFailure.nonRetryable(`Session ${input.sessionId} is closed.`, failureTypes.conversationClosed);
     }

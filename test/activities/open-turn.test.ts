@@ -56,6 +56,37 @@ test('a turn that asks for a model begins with the target that has it, and the o
   expect(dear!.reservedNanoUsd).toBeGreaterThan(5 * cheap!.reservedNanoUsd);
 });
 
+test.each<[object, number]>([
+  [{ enable_thinking: true }, 32_768],
+  [{ enable_thinking: true, thinking_budget: 60_000 }, 60_000],
+  [{ thinking: { type: 'enabled', budget_tokens: 50_000 } }, 50_000],
+  [{ thinking: { type: 'enabled' } }, 32_768],
+  [{ thinking: { type: 'disabled' } }, 0],
+  [{ reasoning: { max_tokens: 40_000 } }, 40_000],
+  [{ reasoning: { effort: 'high' } }, 32_768],
+  [{ reasoning: { effort: 'none' } }, 0],
+  [{ reasoning_effort: 'low' }, 32_768],
+  [{ reasoning_effort: 'high', thinking_budget: 1 }, 32_768],
+  [{ reasoning_effort: 'none' }, 0],
+  [{ thinking_budget: -1 }, 32_768],
+  [{ thinking_config: { thinkingBudget: 2_000 } }, 2_000],
+  [{ extra_body: { google: { thinking_config: { thinking_budget: 70_000 } } } }, 70_000],
+  [{ extra_body: { google: { thinking_config: { thinking_level: 'high' } } } }, 32_768],
+  [{ enable_thinking: false, top_k: 3 }, 0],
+  [{ prediction: { type: 'content', content: 'x'.repeat(500) } }, 500],
+])('with the options %j, the tokens that they can cost are reserved', async (modelOptions, tokens) => {
+  const reservedFor = async (turn: ReturnType<typeof newTurn>) => {
+    await open(setting.newProcess(), turn);
+    const [row] = await setting.ledger.attempts(turn.turnId);
+    return row!.reservedNanoUsd / 420;
+  };
+  const plain = await reservedFor(newTurn());
+  const more = (await reservedFor({ ...newTurn(), modelOptions } as ReturnType<typeof newTurn>)) - plain;
+  expect(more).toBeGreaterThanOrEqual(tokens);
+  // The options themselves are part of the prompt.
+  expect(more).toBeLessThan(tokens + 200);
+});
+
 test('what the model said beside the text, and what it counted, comes with the answer', async () => {
   const turn = newTurn();
   const opened = await open(setting.newProcess(), turn);

@@ -50,6 +50,7 @@ describe('the configuration file', () => {
       maxOutputTokens: 128_000,
       // By its name.
       maxThinkingTokens: 0,
+      askedThinkingTokens: null,
       requestRules: {
         omit: ['temperature', 'top_p', 'presence_penalty', 'frequency_penalty'],
         rename: { max_tokens: 'max_completion_tokens' },
@@ -78,23 +79,28 @@ describe('the configuration file', () => {
   });
 
   it('says of a target what it takes and how much it thinks, in place of what is known by its name', () => {
-    const target = (fields: string) => `{ name: a, provider: holysheep, model: gemini-2.5-flash${fields} }`;
+    const target = (fields: string) => `{ name: a, provider: holysheep, model: qwen3-8b${fields} }`;
     const load = (fields: string) => {
-      workspace.write('bellwether.config.yaml', `arms: { holysheep: { targets: [${target(fields)}] } }`);
+      workspace.write(
+        'bellwether.config.yaml',
+        `models: { qwen3-8b: { price: 1 } }\narms: { holysheep: { targets: [${target(fields)}] } }`,
+      );
       return workspace.load().policy.arms['holysheep']?.targets[0];
     };
     expect(load('')).toMatchObject({
-      maxThinkingTokens: 24_576,
+      maxThinkingTokens: 81_920,
+      askedThinkingTokens: 81_920,
       requestRules: { omit: [], rename: {}, exclusive: [], developer: 'system' },
     });
     expect(load(', maxThinkingTokens: 0, developer: developer')).toMatchObject({
       maxThinkingTokens: 0,
+      askedThinkingTokens: null,
       requestRules: { omit: [], developer: 'developer' },
     });
     expect(
       load(', omit: [seed, stream_options], rename: { max_tokens: max_new_tokens }, exclusive: [[temperature, top_p]]'),
     ).toMatchObject({
-      maxThinkingTokens: 24_576,
+      maxThinkingTokens: 81_920,
       requestRules: {
         omit: ['seed', 'stream_options'],
         rename: { max_tokens: 'max_new_tokens' },

@@ -118,6 +118,34 @@ test.each<[string, unknown, string | null, string]>([
   ['messages that are nothing, by the thousand', { ...hello, messages: many(300_000, {}) }, null, 'limit of 50000'],
   ['an object that is too wide', { ...hello, metadata: wide(60_000) }, null, 'more fields and entries than the limit'],
   ['a bias that is no number', { ...hello, logit_bias: { 50256: '-100' } }, 'logit_bias', 'must hold numbers'],
+  [
+    'a limit in another place',
+    { ...hello, extra_body: { max_tokens: 9_000 } },
+    'extra_body.max_tokens',
+    'is not offered',
+  ],
+  [
+    'a search of the provider in another place',
+    { ...hello, extra_body: { google: { thinking_config: {}, tools: [{ google_search: {} }] } } },
+    'extra_body.google.tools',
+    'only google.thinking_config',
+  ],
+  [
+    'a prompt that no one measures',
+    { ...hello, extra_body: { google: { cached_content: 'cachedContents/x' } } },
+    'extra_body.google.cached_content',
+    'is not offered',
+  ],
+  ['an extra body that is a text', { ...hello, extra_body: 'x' }, 'extra_body', 'must be an object'],
+  ['too much thinking', { ...hello, thinking_budget: 131_073 }, 'thinking_budget', 'from 0 to 131072'],
+  ['a budget that is a text', { ...hello, thinking: { budget_tokens: '9' } }, 'thinking.budget_tokens', 'whole number'],
+  ['too much reasoning', { ...hello, reasoning: { max_tokens: 1e9 } }, 'reasoning.max_tokens', 'from 0 to 131072'],
+  [
+    'too many thoughts of Gemini',
+    { ...hello, extra_body: { google: { thinking_config: { thinking_budget: 1e6 } } } },
+    'extra_body.google.thinking_config.thinking_budget',
+    'from 0 to 131072',
+  ],
   ['more modalities than there are', { ...hello, modalities: many(3, 'text') }, 'modalities', 'at most 2 entries'],
 ])('%s is a 400 that names the field and the limit', async (_, body, param, message) => {
   const answer = await refusal(await setting.call('/v1/chat/completions', body));

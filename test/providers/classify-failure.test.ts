@@ -102,6 +102,33 @@ describe('a refusal of the messages', () => {
   });
 });
 
+test.each([
+  [403, 'Request blocked by network policy', 'unauthorized'],
+  [403, 'Access blocked by security policy', 'unauthorized'],
+  [403, 'Your IP was flagged by our policy', 'unauthorized'],
+  [403, 'The request violates our usage policy on regions', 'unauthorized'],
+  [403, 'Access refused: unsafe network', 'unauthorized'],
+  [400, 'This violates the rate limit policy', 'bad-request'],
+  [400, 'Rejected by the routing policy', 'bad-request'],
+  [400, "This violates OpenAI's usage policies.", 'content-filter'],
+  [400, 'The prompt was rejected by our safety guidelines', 'content-filter'],
+  [400, 'The answer violates our content guidelines', 'content-filter'],
+  [400, 'It was blocked for safety reasons', 'content-filter'],
+  [403, 'The prompt was blocked by moderation', 'content-filter'],
+  [400, "Invalid 'temperature': input exceeds 1.0", 'bad-request'],
+  [400, 'The request exceeds the maximum number of tools', 'bad-request'],
+  [400, 'The size of the messages exceeds 20 images', 'bad-request'],
+  [400, 'The messages contain too many images', 'bad-request'],
+  [400, 'The input image is too large', 'bad-request'],
+  [400, 'The request exceeds the limit of 5 images. Context was kept.', 'bad-request'],
+  [400, 'Prompt exceeds 8192 tokens', 'context-length'],
+  [400, 'Your messages exceed the available context (4096)', 'context-length'],
+  [400, 'The input exceeds the maximum allowed input length', 'context-length'],
+  [400, 'The request has too many input tokens', 'context-length'],
+])('%i %j means %s', (status, message, kind) => {
+  expect(answered(status, { message })).toMatchObject({ kind });
+});
+
 const tooLong = (status: number, body: unknown) => ({ status, body, kind: 'context-length', retryable: false });
 const detail = (error: unknown) => ({ error });
 

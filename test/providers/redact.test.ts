@@ -1,5 +1,6 @@
 import * as fc from 'fast-check';
-import { redact } from '../../src/providers/redact';
+import type { ChatMessage } from '../../src/contract/chat';
+import { redact, textsOf } from '../../src/providers/redact';
 
 const nothing = { apiKeys: [], texts: [] };
 
@@ -47,6 +48,58 @@ test('control characters and halves of characters become spaces, which no databa
 test('a quotation is taken out although its control characters became spaces', () => {
   const clean = redact('Refused: Where\u0001is my order?', { apiKeys: [], texts: ['Where\u0001is my order?'] }, 300);
   expect(clean).toBe('Refused: […]');
+});
+
+test.each<[string, ChatMessage, string, string]>([
+  [
+    'the signed address of a picture',
+    {
+      role: 'user',
+      content: [{ type: 'image_url', image_url: { url: 'https://cdn.example.com/a.png?X-Signature=5f3e7b9c2d1a' } }],
+    },
+    'Cannot load https://cdn.example.com/a.png?X-Signature=5f3e7b9c2d1a now',
+    'Cannot load […] now',
+  ],
+  [
+    'the beginning of a picture',
+    {
+      role: 'user',
+      content: [{ type: 'image_url', image_url: { url: `data:image/png;base64,${'iVBORw0K'.repeat(9)}` } }],
+    },
+    'Invalid image iVBORw0KiVBORw0K',
+    'Invalid image […]',
+  ],
+  [
+    'a thought',
+    { role: 'assistant', content: null, reasoning_content: 'The user is in Paris and owes money.' },
+    'Refused: user is in Paris and owes',
+    'Refused:[…]',
+  ],
+  [
+    'the name of a user',
+    { role: 'user', content: 'x', name: 'Wilhelmina_Tell' },
+    'Bad name Wilhelmina_Tell',
+    'Bad name […]',
+  ],
+  [
+    'no name of a function',
+    { role: 'tool', content: 'x', tool_call_id: 'c', name: 'get_weather_report' },
+    'Unknown get_weather_report',
+    'Unknown get_weather_report',
+  ],
+])('%s is taken out', (_, message, said, shown) => {
+  expect(redact(said, { apiKeys: [], texts: textsOf({ messages: [message] }) }, 300)).toBe(shown);
+});
+
+test('a picture is taken out wherever a quotation of it begins', () => {
+  const said = `Bad: data:image/png;base64,${'QUJD'.repeat(500)} and DATA:image/svg+xml;charset=utf-8;base64,AA== too`;
+  expect(redact(said, nothing, 300)).toBe('Bad: data:[…] and data:[…] too');
+});
+
+test('a picture of 5 MB is looked at only at its beginning', () => {
+  const url = `data:image/png;base64,${'A'.repeat(5_000_000)}`;
+  const [text] = textsOf({ messages: [{ role: 'user', content: [{ type: 'image_url', image_url: { url } }] }] });
+  expect(text).toHaveLength(4_096);
 });
 
 test('no key, no run of 12 bytes of a text and nothing too long ever comes through', () => {

@@ -117,6 +117,37 @@ test('no option gets past the limit under another name', async () => {
   expect(Object.keys(received).toSorted()).toEqual(['max_output_tokens', 'messages', 'model']);
 });
 
+test.each([
+  'max_output_tokens',
+  'maxOutputTokens',
+  'max_new_tokens',
+  'max_completion_tokens',
+  'num_predict',
+  'n_predict',
+  'n',
+  'num_return_sequences',
+  'candidate_count',
+  'service_tier',
+  'speed',
+  'models',
+  'options',
+  'parameters',
+  'generation_config',
+  'generationConfig',
+])('an option %s goes to no provider: it could raise the cost', async (field) => {
+  await ask(none, { options: { [field]: { max_tokens: 9_000, num_predict: 9_000 }, seed: 1 } });
+  expect(Object.keys(received).toSorted()).toEqual(['max_tokens', 'messages', 'model', 'seed']);
+});
+
+test('of an extra_body, only what Gemini is told about its thinking goes to a provider', async () => {
+  const google = { thinking_config: { thinking_budget: 512 }, cached_content: 'c' };
+  await ask(none, { options: { extra_body: { max_tokens: 100_000, n: 5, tools: [{ google_search: {} }], google } } });
+  expect(received).toMatchObject({ max_tokens: 100 });
+  expect(received['extra_body']).toEqual({ google: { thinking_config: { thinking_budget: 512 } } });
+  await ask(none, { options: { extra_body: { max_tokens: 100_000 } } });
+  expect(received).not.toHaveProperty('extra_body');
+});
+
 /** Refuses what OpenAI's models that think refuse. */
 function asReasoning(body: Body): string | null {
   if ('max_tokens' in body) return "Unsupported parameter: 'max_tokens'. Use 'max_completion_tokens' instead.";
@@ -167,22 +198,28 @@ test.each([
 });
 
 test.each([
-  ['deepseek-v3.2', 0],
-  ['gpt-4.1', 0],
-  ['claude-sonnet-4.5', 0],
-  ['claude-3-7-sonnet-thinking', 0],
-  ['o3', 0],
-  ['qwen3-coder-plus', 0],
-  ['grok-4-fast-non-reasoning', 0],
-  ['gemini-2.5-flash', 24_576],
-  ['google/gemini-2.5-pro', 32_768],
-  ['deepseek-reasoner', 32_768],
-  ['deepseek/deepseek-r1', 32_768],
-  ['deepseek-r1:14b', 32_768],
-  ['kimi-k2-thinking', 32_768],
-  ['sonar-reasoning-pro', 32_768],
-  ['qwen3-235b-a22b', 81_920],
-  ['qwen-plus', 81_920],
-])('%s thinks up to %i tokens beyond its limit', (model, tokens) => {
-  expect(presetOf(model).maxThinkingTokens).toBe(tokens);
+  ['deepseek-v3.2', 0, 32_768],
+  ['unknown', 0, 32_768],
+  ['gpt-4.1', 0, null],
+  ['claude-sonnet-4.5', 0, null],
+  ['claude-3-7-sonnet-thinking', 0, null],
+  ['o3', 0, null],
+  ['qwen3-coder-plus', 0, null],
+  ['grok-4-fast-non-reasoning', 0, null],
+  ['gemini-2.5-flash', 0, null],
+  ['google/gemini-2.5-pro', 0, null],
+  ['gemini-3-flash-preview', 0, null],
+  ['deepseek-reasoner', 32_768, 32_768],
+  ['deepseek/deepseek-r1', 32_768, 32_768],
+  ['deepseek-r1:14b', 32_768, 32_768],
+  ['kimi-k2-thinking', 32_768, 32_768],
+  ['sonar-reasoning-pro', 32_768, 32_768],
+  ['qwen3-235b-a22b', 81_920, 81_920],
+  ['qwen3.5-plus', 81_920, 81_920],
+  ['qwen3-max-thinking', 81_920, 81_920],
+  ['qwen-plus', 0, 81_920],
+  ['qwen-turbo', 0, 81_920],
+  ['qwen3-max', 0, 81_920],
+])('%s thinks up to %i tokens beyond its limit, and %p when asked', (model, maxThinkingTokens, askedThinkingTokens) => {
+  expect(presetOf(model)).toMatchObject({ maxThinkingTokens, askedThinkingTokens });
 });

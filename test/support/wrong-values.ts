@@ -144,6 +144,36 @@ export const wrongTurns: readonly WrongTurn[] = [
       message: 'is not offered: providers charge a fee for it that no budget here knows; use tools',
     },
   },
+  {
+    title: 'a limit in an extra body',
+    options: { modelOptions: { extra_body: { max_tokens: 100_000, n: 5 } } },
+    path: 'modelOptions.extra_body.max_tokens',
+    message:
+      'is not offered: of extra_body, only google.thinking_config goes to a provider; put other fields beside model',
+    gateway: {
+      body: { extra_body: { max_tokens: 100_000, n: 5 } },
+      param: 'extra_body.max_tokens',
+      message:
+        'is not offered: of extra_body, only google.thinking_config goes to a provider; put other fields beside model',
+    },
+  },
+  {
+    title: 'the options of Ollama, where its limit is',
+    options: { modelOptions: { options: { num_predict: 100_000 } } },
+    path: 'modelOptions.options',
+    message: 'is not offered: put its fields beside model, where limits hold',
+  },
+  {
+    title: 'a budget for more thoughts than any model has',
+    options: { modelOptions: { thinking: { type: 'enabled', budget_tokens: 200_000 } } },
+    path: 'modelOptions.thinking.budget_tokens',
+    message: 'must be a whole number from 0 to 131072',
+    gateway: {
+      body: { thinking: { type: 'enabled', budget_tokens: 200_000 } },
+      param: 'thinking.budget_tokens',
+      message: 'must be a whole number from 0 to 131072',
+    },
+  },
   wrongMessages(
     'a sound',
     [{ role: 'user', content: [{ type: 'text', text: 'x' }, { type: 'input_audio' }] }],

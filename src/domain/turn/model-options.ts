@@ -1,5 +1,6 @@
 import { limits } from '../../contract/limits';
 import type { Problem, ProblemPath } from '../../contract/problem';
+import { maxThinkingBudget, thinkingBudgets } from './asked-thinking';
 
 /**
  * Tools that the caller runs. All others run at the provider, which charges for each use what no reservation knows of: web
@@ -28,6 +29,43 @@ export const refusedOptions = {
   top_logprobs: 'answers come without',
 } as const;
 
+/** Objects in which some providers take any field once more, also those that limits and prices depend on. */
+export const carrierOptions = [
+  'options',
+  'parameters',
+  'generation_config',
+  'generationConfig',
+  'model_kwargs',
+] as const;
+
+/** What remains of an `extra_body`: Gemini's own thinking options. Its `cached_content` is a prompt that no budget here measures. */
+export function passableExtraBody(extra: unknown): Readonly<Record<string, unknown>> | null {
+  const config = objectAt(objectAt(extra)['google'])['thinking_config'];
+  return isOff(config) ? null : { google: { thinking_config: config } };
+}
+
+function objectAt(value: unknown): Readonly<Record<string, unknown>> {
+  return typeof value === 'object' && value !== null ? (value as Readonly<Record<string, unknown>>) : {};
+}
+
+function extraBodyProblem(path: ProblemPath, extra: unknown): Problem | null {
+  if (isOff(extra)) return null;
+  if (typeof extra !== 'object' || Array.isArray(extra))
+    return { path, code: 'wrong-type', message: 'must be an object' };
+  return (
+    onlyFieldProblem(path, extra, 'google') ??
+    onlyFieldProblem([...path, 'google'], objectAt(extra)['google'], 'thinking_config')
+  );
+}
+
+function onlyFieldProblem(path: ProblemPath, value: unknown, only: string): Problem | null {
+  const other = Object.entries(objectAt(value)).find(([field, inside]) => field !== only && !isOff(inside));
+  if (other === undefined) return null;
+  const message =
+    'is not offered: of extra_body, only google.thinking_config goes to a provider; put other fields beside model';
+  return { path: [...path, other[0]], code: 'wrong-value', message };
+}
+
 /** Off, in the words of whoever sends every field there is. */
 function isOff(value: unknown): boolean {
   return (
@@ -47,7 +85,27 @@ export function modelOptionsProblem(options: unknown, path: ProblemPath = ['mode
     if (isOff(fields[field])) continue;
     return { path: [...path, field], code: 'wrong-value', message: `is not offered: ${instead}` };
   }
-  return toolTypesProblem([...path, 'tools'], fields['tools']);
+  for (const field of carrierOptions) {
+    if (isOff(fields[field])) continue;
+    const message = 'is not offered: put its fields beside model, where limits hold';
+    return { path: [...path, field], code: 'wrong-value', message };
+  }
+  return (
+    extraBodyProblem([...path, 'extra_body'], fields['extra_body']) ??
+    thinkingBudgetProblem(path, fields) ??
+    toolTypesProblem([...path, 'tools'], fields['tools'])
+  );
+}
+
+function thinkingBudgetProblem(path: ProblemPath, fields: Readonly<Record<string, unknown>>): Problem | null {
+  for (const { path: place, value } of thinkingBudgets(fields)) {
+    // Gemini's word for "as much as you like" is -1.
+    if (value === null || value === undefined || value === -1) continue;
+    if (Number.isInteger(value) && (value as number) >= 0 && (value as number) <= maxThinkingBudget) continue;
+    const message = `must be a whole number from 0 to ${maxThinkingBudget}`;
+    return { path: [...path, ...place], code: 'out-of-range', message, limit: maxThinkingBudget };
+  }
+  return null;
 }
 
 function toolTypesProblem(path: ProblemPath, tools: unknown): Problem | null {

@@ -80,13 +80,20 @@ function countProblem(path: ProblemPath, value: unknown, limit: number): Problem
   return { path, code: 'out-of-range', message, limit };
 }
 
-/** What is wrong with the start of a conversation, or null. */
-export function conversationProblem(input: {
+interface CheckedConversation {
   readonly sessionId: unknown;
   readonly systemPrompt?: unknown;
   readonly history?: readonly ChatMessage[];
   readonly idleTimeoutMs?: number;
-}): Problem | null {
+}
+
+/** What is wrong with the start of a conversation, or null. */
+export function conversationProblem(input: CheckedConversation): Problem | null {
+  return conversationFieldsProblem(input) ?? thoughtsProblem(['history'], input.history);
+}
+
+/** The same but for thoughts, whose check is younger: a workflow that is replayed may have begun without it. */
+export function conversationFieldsProblem(input: CheckedConversation): Problem | null {
   const { sessionId, systemPrompt, history, idleTimeoutMs } = input;
   if (idleTimeoutMs !== undefined && !(Number.isInteger(idleTimeoutMs) && idleTimeoutMs >= limits.minIdleTimeoutMs)) {
     return countProblem(['idleTimeoutMs'], idleTimeoutMs, limits.minIdleTimeoutMs);
@@ -164,12 +171,27 @@ function toolCallsProblem(path: ProblemPath, calls: unknown): Problem | null {
   return { path: [...path, index], code: 'wrong-type', message: 'must be an object with an id' };
 }
 
+function isTextOrNull(value: unknown): boolean {
+  return value === null || typeof value === 'string';
+}
+
+function thoughtsProblem(path: ProblemPath, messages: readonly ChatMessage[] = []): Problem | null {
+  const index = messages.findIndex(({ reasoning_content: thoughts = null }) => !isTextOrNull(thoughts));
+  if (index === -1) return null;
+  return { path: [...path, index, 'reasoning_content'], code: 'wrong-type', message: 'must be a string' };
+}
+
 type Unchecked<Input> = { readonly [Field in keyof Input]: unknown };
 
-/** What is wrong with a message for a conversation, or null. The same rules hold in the client and in the workflow. */
-export function sendMessageProblem(
-  input: Partial<Unchecked<SendMessageInput>> & SamplingOptions & Pick<SendMessageInput, 'messages'>,
-): Problem | null {
+type CheckedMessage = Partial<Unchecked<SendMessageInput>> & SamplingOptions & Pick<SendMessageInput, 'messages'>;
+
+/** What is wrong with a message for a conversation, or null. */
+export function sendMessageProblem(input: CheckedMessage): Problem | null {
+  return sendMessageFieldsProblem(input) ?? jsonSizeProblem(input);
+}
+
+/** The same but for its size: what is too large for Temporal reaches no workflow. */
+export function sendMessageFieldsProblem(input: CheckedMessage): Problem | null {
   return (
     idProblem(['turnId'], input.turnId) ??
     listsProblem(input) ??
@@ -179,7 +201,8 @@ export function sendMessageProblem(
       : messagesProblem(input.messages, input.modelOptions, limits.maxMessageBytes)) ??
     branchProblem(input.branch) ??
     requestProblem(input) ??
-    jsonSizeProblem(input)
+    thoughtsProblem(['messages'], input.messages) ??
+    thoughtsProblem(['branch', 'history'], (input.branch as Partial<Branch> | undefined)?.history)
   );
 }
 
@@ -213,22 +236,32 @@ export function chatTurnProblem(input: CheckedChatTurn): Problem | null {
     listsProblem(input) ??
     modelOptionsProblem(input.modelOptions) ??
     chatTurnFieldsProblem(input) ??
+    thoughtsProblem(['messages'], input.messages) ??
     jsonSizeProblem(input)
   );
 }
 
-/** What Temporal would refuse: not part of what a workflow checks, because it is only started with less. */
-function jsonSizeProblem(input: { readonly messages?: unknown }): Problem | null {
-  const bytes = utf8Length(JSON.stringify(input));
-  return overLimit(
-    [input.messages === undefined ? 'modelOptions' : 'messages'],
-    'too-long',
-    ['have', bytes, 'bytes as JSON'],
-    limits.maxRequestJsonBytes,
-  );
+/**
+ * What Temporal would refuse: not part of what a workflow checks, because it is only started with less. What a conversation
+ * starts with is a payload of its own, with limits of its own.
+ */
+function jsonSizeProblem(input: object): Problem | null {
+  const { history: _history, systemPrompt: _systemPrompt, ...payload } = input as Partial<CheckedConversation>;
+  const bytes = utf8Length(JSON.stringify(payload));
+  const limit = limits.maxRequestJsonBytes;
+  if (bytes <= limit) return null;
+  return {
+    path: [],
+    code: 'too-long',
+    message: `the request has ${bytes} bytes as JSON, at most ${limit} are taken`,
+    limit,
+  };
 }
 
-/** The same but for lists and options, whose limits are younger: a workflow that is replayed may have begun without them. */
+/**
+ * The same but for lists, options and thoughts, whose checks are younger: a workflow that is replayed may have begun
+ * without them.
+ */
 export function chatTurnFieldsProblem(input: CheckedChatTurn): Problem | null {
   // Who keeps a window of its own also knows how long one message may be.
   const maxMessageBytes = input.keepAllMessages === true ? limits.maxRequestBytes : limits.maxMessageBytes;
@@ -292,12 +325,9 @@ function messageProblem(path: ProblemPath, message: ChatMessage, maxBytes: numbe
   if (!chatRoles.includes(message?.role)) {
     return { path: [...path, 'role'], code: 'wrong-value', message: `must be one of ${chatRoles.join(', ')}` };
   }
-  const { role, content, tool_calls, tool_call_id, reasoning_content: thoughts } = message;
+  const { role, content, tool_calls, tool_call_id } = message;
   if (role === 'tool' && typeof tool_call_id !== 'string') {
     return { path: [...path, 'tool_call_id'], code: 'missing', message: 'must name the call that it answers' };
-  }
-  if (thoughts !== undefined && thoughts !== null && typeof thoughts !== 'string') {
-    return { path: [...path, 'reasoning_content'], code: 'wrong-type', message: 'must be a string' };
   }
   // A tool may have nothing to return, and a model nothing to say beside its calls.
   const calls: unknown = tool_calls;

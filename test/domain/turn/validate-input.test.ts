@@ -187,6 +187,37 @@ test('what an open turn began with before lists had limits is still no problem o
   expect(chatTurnFieldsProblem({ ...message, messages: many(30_000, user) })).toBeNull();
 });
 
+test('what a workflow checks is no younger than the workflows that are replayed', () => {
+  const history = [{ role: 'assistant', content: 'x', reasoning_content: 7 }] as unknown as ChatMessage[];
+  const problem = 'reasoning_content must be a string';
+  expect(conversationProblem({ sessionId: 's', history })).toBe(`history[0].${problem}`);
+  expect(validators.conversationFieldsProblem({ sessionId: 's', history })).toBeNull();
+  const request = { ...message, messages: [user, ...history] };
+  expect(chatTurnProblem(request)).toBe(`messages[1].${problem}`);
+  expect(chatTurnFieldsProblem(request)).toBeNull();
+  expect(sendMessageProblem(request)).toBe(`messages[1].${problem}`);
+});
+
+describe('a request that Temporal would refuse for its size as JSON', () => {
+  const sayBytes = /^the request has \d+ bytes as JSON, at most 1572864 are taken$/;
+  const controls = '\u0001'.repeat(20_000);
+  const history = many(5, { role: 'user' as const, content: controls });
+
+  test('is refused as a whole, and not by the workflow', () => {
+    const request = { ...message, messages: many(14, { role: 'user' as const, content: controls }) };
+    expect(chatTurnProblem(request)).toMatch(sayBytes);
+    expect(chatTurnFieldsProblem(request)).toBeNull();
+    expect(sendMessageProblem(request)).toMatch(sayBytes);
+    expect(validators.sendMessageFieldsProblem(request)).toBeNull();
+  });
+
+  test('is measured without the start of its conversation, which is a payload of its own', () => {
+    const messages = many(7, { role: 'user' as const, content: controls });
+    const branch = { after: null, history };
+    expect(sendMessageProblem({ ...message, messages, branch, ...{ history } })).toBeNull();
+  });
+});
+
 test('a history with a tool call that is nothing is refused', () => {
   const history = [{ role: 'assistant', content: 'x', tool_calls: [null] }] as unknown as ChatMessage[];
   expect(conversationProblem({ sessionId: 's', history })).toBe(
