@@ -71,10 +71,17 @@ export interface RequestOptions extends SamplingOptions {
  * messages. Former branches stay in the transcript.
  */
 export interface Branch {
-  /** The turn that it follows, also when others have followed that one; one that is no longer remembered is refused. null: none. */
+  /**
+   * The turn that it follows, also when others have followed that one; one that is no longer remembered is refused unless
+   * the caller tells what was said before. null: none.
+   */
   readonly after: string | null;
+  /** What was said up to the end of that turn, in case it is no longer remembered. */
+  readonly before?: readonly ChatMessage[];
   /** Messages between that turn and this one. Without a turn to follow, they stand for what the conversation was opened with. */
   readonly history?: readonly ChatMessage[];
+  /** Whether more was said than the caller tells, so early that no model would see it. */
+  readonly isCut?: boolean;
   /** In place of the conversation's, for this turn; '' for none. */
   readonly systemPrompt?: string;
 }
@@ -190,7 +197,7 @@ export interface TranscriptTurn {
   /** As in `SendMessageInput`. */
   readonly messages?: readonly ChatMessage[];
   /** Absent: the turn follows the one before it in the transcript. */
-  readonly branch?: Pick<Branch, 'after' | 'history'>;
+  readonly branch?: Pick<Branch, 'after' | 'history' | 'isCut'>;
   readonly reply: ChatReply;
 }
 
@@ -216,16 +223,18 @@ export interface ConversationOutline {
   readonly opening: readonly string[];
   /** Oldest first. */
   readonly turns: readonly OutlinedTurn[];
-  /** How the latest questions and replies begin: who asks for a title quotes them. */
+  /** How the latest questions and replies begin: requests for titles quote them. */
   readonly quotes: readonly { readonly question: string; readonly reply: string }[];
 }
 
 export interface OutlinedTurn {
   readonly turnId: string;
-  /** The turn that it follows, if that one is remembered. */
+  /** The id of the turn that it follows, which may be forgotten. */
   readonly after: string | null;
-  /** Of a turn that follows none: what stands before it. Absent when that is nothing, or forgotten. */
-  readonly behind?: 'opening' | 'history';
+  /** Of a turn that follows none: whether it stands behind what the conversation was opened with. */
+  readonly behind?: 'opening';
+  /** Of a turn that follows none: whether its client had more to tell than a model would see. */
+  readonly isCut?: boolean;
   /** Of its messages: a history of its own, what is new, and the reply. */
   readonly messages: readonly string[];
 }

@@ -227,6 +227,8 @@ export interface Requests {
    * earlier request. Repeating a registration (same turn id) returns the same result.
    */
   register(request: NewRequest): Promise<Registration>;
+  /** The request for which this API key has used the idempotency key; null if it has not. */
+  findByKey(keyId: string, idempotencyKey: string): Promise<RegisteredRequest | null>;
   /** null for a turn that no gateway started. */
   find(turnId: string): Promise<FoundRequest | null>;
 }

@@ -47,10 +47,12 @@ export const limits = {
   /** With less, a conversation could close between two messages of the same user. */
   minIdleTimeoutMs: 1_000,
   /**
-   * Messages from before a conversation was opened. They are carried to every run, in addition to the transcript. Only
-   * about 4,000 messages fit, so their number needs no limit of its own.
+   * Messages from before a conversation was opened, or between two of its turns: as many as a model sees, so that nothing it
+   * could see is lost. They are carried to every run, in addition to the transcript.
    */
-  maxHistoryBytes: 128 * 1024,
+  maxHistoryBytes: 512 * 1024,
+  /** The same as JSON, in which a control character takes six bytes. */
+  maxHistoryJsonBytes: 768 * 1024,
   /** Turns of one session in flight or queued. Temporal allows 10 updates in flight; this leaves room for two more. */
   maxQueuedTurns: 8,
   /** Turns whose text a conversation keeps, for the transcript and to answer repeated turn ids. */

@@ -2,8 +2,9 @@ import { randomUUID } from 'node:crypto';
 import type { IncomingHttpHeaders } from 'node:http';
 import type { FastifyRequest } from 'fastify';
 import { BellwetherError, ConversationNotFoundError } from '../client/errors';
-import type { FoundRequest } from '../contract/ledger';
+import type { FoundRequest, RegisteredRequest } from '../contract/ledger';
 import { turnName } from '../contract/names';
+import type { Problem } from '../contract/problem';
 import { chatTurnProblem, conversationProblem, idProblem, sendMessageProblem } from '../domain/turn/validate-input';
 import { canonicalJson } from '../domain/canonical-json';
 import { sha256 } from '../platform/sha256';
@@ -12,6 +13,7 @@ import {
   asksForTask,
   chatAppSessionHeaders,
   chatAppUserHeaders,
+  firstStep,
   isConversation,
   quotesConversation,
 } from './chat-applications';
@@ -21,7 +23,7 @@ import type { GatewayContext } from './context';
 import { badRequest, GatewayError, wrongField } from './gateway-error';
 import type { TurnEnd } from './stream-turn-events';
 import { type SessionMemory, sessionTurn } from './session-turn';
-import { pathInRequest, statelessTurn, toMessage, type TurnCall } from './to-turn';
+import { pathInRequest, type SessionCall, statelessTurn, toMessage, type TurnCall, type TurnFrame } from './to-turn';
 import { joinTurn, waitForTurn } from './wait-for-turn';
 
 export interface BegunTurn extends RegisteredTurn {
@@ -46,21 +48,24 @@ export async function beginTurn(
 ): Promise<BegunTurn> {
   const { preferred } = requireModel(context.models, body.model, apiKey);
   const named = sessionOf(headers, body, apiKey.id);
-  const session = named === null ? null : await placedSession(context, named, headers, body);
   const userId = userOf(headers, body);
   const idempotencyKey = idempotencyKeyOf(headers);
+  const frameOf = (turnId: string): TurnFrame => {
+    return { turnId, keyId: apiKey.id, userId, model: preferred, deadlineMs: context.turnDeadlineMs };
+  };
+  const newTurnId = randomUUID();
+  // All of it, before anybody is asked about it; what is new in a session also by the limits of sessions, which are tighter.
+  refuseInvalid(statelessTurn(body, frameOf(newTurnId)));
+  const earlier = idempotencyKey === null ? null : await context.ledger.requests.findByKey(apiKey.id, idempotencyKey);
+  const session = named === null ? null : await placedSession(context, named, headers, body, earlier);
   const callFor = (turnId: string, sessionId: string | null): TurnCall => {
-    const frame = { turnId, keyId: apiKey.id, userId, model: preferred, deadlineMs: context.turnDeadlineMs };
-    if (sessionId === null) return statelessTurn(body, frame);
+    if (sessionId === null) return statelessTurn(body, frameOf(turnId));
     // The first of two requests with the same key decides whether they are the session's.
     const memory = session === null && named?.resendsHistory ? 'unknown' : (session?.memory ?? null);
-    return sessionTurn(body, sessionId, frame, memory);
+    return sessionTurn(body, sessionId, frameOf(turnId), memory);
   };
 
-  const newTurnId = randomUUID();
   const sessionId = session?.id ?? null;
-  // All of it, and what is new in a session also by the limits of sessions, which are tighter.
-  refuseInvalid(callFor(newTurnId, null));
   if (sessionId !== null) refuseInvalid(callFor(newTurnId, sessionId));
   await images?.keepIn(context.images, apiKey.id);
   const bodyHash = sha256(canonicalJson({ body, session: named?.id, userId }));
@@ -111,19 +116,22 @@ async function placedSession(
   { id, resendsHistory }: SessionName,
   headers: IncomingHttpHeaders,
   body: ChatRequest,
+  earlier: RegisteredRequest | null,
 ): Promise<PlacedSession | null> {
   if (!resendsHistory) return { id, memory: null };
+  // The request came before, and its place was found then.
+  if (earlier !== null) return earlier.sessionId === null ? null : { id, memory: 'unknown' };
   const messages = body.messages.map(toMessage);
   if (asksForTask(headers, messages)) return null;
   const memory = await memoryOf(client, id);
-  const isAlone = messages.every(({ role }) => role !== 'assistant');
+  const begun = firstStep(messages);
   // Nothing is lost if it was the first message once more: the next request brings it, and its answer.
-  const isAside = memory === 'unknown' || (memory !== 'none' && quotesConversation(messages, memory));
-  return isAlone && isAside ? null : { id, memory };
+  const isAside = begun !== null && (memory === 'unknown' || (memory !== 'none' && quotesConversation(begun, memory)));
+  return isAside ? null : { id, memory };
 }
 
-/** A worker that is busy or away for longer, or is too old to tell, does not keep a request that brings its history. */
-const memoryDeadlineMs = 10_000;
+/** How long to wait for a worker. If it is busy, away or too old to answer, the request's own history is used. */
+const memoryDeadlineMs = 3_000;
 
 async function memoryOf(client: GatewayContext['client'], sessionId: string): Promise<SessionMemory> {
   try {
@@ -138,11 +146,15 @@ async function memoryOf(client: GatewayContext['client'], sessionId: string): Pr
 
 /** In place of the client's own check, which would come after the request was registered. `refuseLongLists` came before. */
 function refuseInvalid(call: TurnCall): void {
-  const problem =
-    call.kind === 'stateless'
-      ? chatTurnProblem(call.options)
-      : (conversationProblem(call.options) ?? sendMessageProblem(call.options));
+  const problem = call.kind === 'stateless' ? chatTurnProblem(call.options) : sessionTurnProblem(call.options);
   if (problem !== null) throw wrongField({ ...problem, path: pathInRequest(problem.path, call) });
+}
+
+/** What opens a conversation travels beside the message, in a payload of its own. */
+function sessionTurnProblem({ systemPrompt, history, ...message }: SessionCall['options']): Problem | null {
+  const { sessionId } = message;
+  const opening = { sessionId, ...(systemPrompt !== undefined && { systemPrompt }), ...(history && { history }) };
+  return conversationProblem(opening) ?? sendMessageProblem(message);
 }
 
 function idempotencyKeyOf(headers: IncomingHttpHeaders): string | null {
@@ -158,12 +170,12 @@ function idempotencyKeyOf(headers: IncomingHttpHeaders): string | null {
 }
 
 const ownSessionHeader = 'x-bellwether-session';
-/** For clients that send no name of a chat application, and do as those do. */
+/** For other clients that resend their whole history. */
 const historyHeader = 'x-bellwether-history';
 
 interface SessionName {
   readonly id: string;
-  /** As chat applications do, which let their users change it and ask for titles under the conversation's id. */
+  /** True for chat applications: their users edit the history, and they ask for titles under the conversation's id. */
   readonly resendsHistory: boolean;
 }
 
@@ -181,7 +193,8 @@ function sessionOf(headers: IncomingHttpHeaders, body: ChatRequest, keyId: strin
 
 function saysWholeHistory(headers: IncomingHttpHeaders): boolean {
   const said = headerOf(headers, historyHeader);
-  if (said !== null && said !== 'whole') throw badRequest(`${historyHeader} may be "whole" only.`, historyHeader);
+  if (said !== null && said !== 'whole')
+    throw badRequest(`${historyHeader} must be "whole", or absent.`, historyHeader);
   return said !== null;
 }
 

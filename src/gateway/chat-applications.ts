@@ -22,13 +22,29 @@ export function isConversation(id: string): boolean {
 export function asksForTask(headers: IncomingHttpHeaders, messages: readonly ChatMessage[]): boolean {
   const task = headers[taskHeader];
   if (typeof task === 'string' && task.trim() !== '' && !task.includes('{{')) return true;
-  if (messages.some(({ role }) => role === 'assistant' || role === 'tool')) return false;
-  const asked = messages.filter(({ role }) => role === 'user').map(textOf);
-  const instructions = messages.filter(({ role }) => role !== 'user').map(textOf);
+  const begun = firstStep(messages);
+  if (begun === null) return false;
+  const asked = begun.filter(({ role }) => role === 'user').map(textOf);
+  const instructions = begun.filter(({ role }) => role !== 'user').map(textOf);
   const [only] = asked;
-  if (only === undefined) return true;
+  if (only === undefined) return begun.length === messages.length;
   if (asked.length > 1) return false;
   return isTask(only) || instructions.some((text) => beginsTask(text) || choosesTools(text, only));
+}
+
+/** What was asked first, if nothing but tools has answered it since; else null. */
+export function firstStep(messages: readonly ChatMessage[]): readonly ChatMessage[] | null {
+  const firstAnswer = messages.findIndex(isAnswer);
+  if (firstAnswer === -1) return messages;
+  return messages.slice(firstAnswer).every(isOfTools) ? messages.slice(0, firstAnswer) : null;
+}
+
+function isAnswer({ role }: ChatMessage): boolean {
+  return role === 'assistant' || role === 'tool';
+}
+
+function isOfTools({ role, tool_calls: calls = [] }: ChatMessage): boolean {
+  return role === 'tool' || (role === 'assistant' && calls.length > 0);
 }
 
 function textOf(message: ChatMessage): string {
@@ -69,14 +85,18 @@ const taskBeginnings = [
   'Write a concise title for this conversation',
   'Detect the language used in the following text',
   'Summarize the conversation by integrating new lines into the current summary',
+  '# Current Chat:',
 ];
 
-/** Short beginnings are in many texts. */
+/** As applications call their users when they quote them. */
+const speakers = ['user', 'human'];
+
+/** Shorter beginnings occur in many texts by chance. */
 const leastQuoted = 16;
 
 /**
  * Whether one message that comes alone into a conversation is about it: a task in an operator's own words, which holds the
- * conversation's text. A message that is the conversation's first once more is none, nor is one that was changed.
+ * conversation's text. Not true of the conversation's first message sent again, nor, usually, of an edited one.
  */
 export function quotesConversation(messages: readonly ChatMessage[], outline: ConversationOutline): boolean {
   const talk = messages.filter(({ role }) => role !== 'system' && role !== 'developer');
@@ -89,6 +109,6 @@ export function quotesConversation(messages: readonly ChatMessage[], outline: Co
   return outline.quotes.some(
     ({ question, reply }) =>
       (reply.length >= leastQuoted && text.includes(reply)) ||
-      (question !== '' && folded.includes(`user: ${question.toLowerCase()}`)),
+      (question !== '' && speakers.some((speaker) => folded.includes(`${speaker}: ${question.toLowerCase()}`))),
   );
 }

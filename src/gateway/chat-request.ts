@@ -10,7 +10,7 @@ import { notCallersTool, refusedOptions, toolTypes } from '../domain/turn/model-
 import { listsProblem, valueInWords } from '../domain/turn/validate-input';
 import { wrongField } from './gateway-error';
 
-/** What may be there only as nothing: some clients send every field they know. */
+/** A field that is accepted only when it is switched off: some clients send every field they know. */
 function notOffered(instead: string, ...off: readonly (boolean | number | string)[]) {
   const error = `is not offered: ${instead}`;
   return off.length === 0 ? z.null({ error }).optional() : z.literal([...off, null], { error }).optional();
@@ -94,7 +94,7 @@ const message = z.discriminatedUnion(
       reasoning_content: z
         .string()
         .nullish()
-        .describe('What the model thought before its tool_calls, as the answer with the calls told it.'),
+        .describe("The model's reasoning before its tool_calls, exactly as it was returned with them."),
       name,
       tool_calls: z.array(toolCall).nullish(),
       function_call: notOffered('use tool_calls'),

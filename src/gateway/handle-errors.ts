@@ -75,7 +75,7 @@ function errorOfFramework(error: unknown, { initialConfig }: FastifyInstance): G
         { param: 'content-type' },
       );
     case 'FST_ERR_CTP_INVALID_CONTENT_LENGTH':
-      return new GatewayError('invalid_body', 'The body has not the length that content-length says.');
+      return new GatewayError('invalid_body', 'The length of the body differs from content-length.');
     case 'FST_ERR_BAD_URL':
     case 'FST_ERR_MAX_PARAM_LENGTH':
     case 'FST_ERR_ASYNC_CONSTRAINT':

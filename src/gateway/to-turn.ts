@@ -16,10 +16,14 @@ export interface TurnFrame {
 
 type NamedTurn = Pick<TurnFrame, 'turnId'>;
 
-export type TurnCall =
-  | { readonly kind: 'stateless'; readonly options: CompleteOptions & NamedTurn }
-  /** `firstNew`: where in the request what is new begins. */
-  | { readonly kind: 'session'; readonly options: SendOptions & NamedTurn; readonly firstNew: number };
+export interface SessionCall {
+  readonly kind: 'session';
+  readonly options: SendOptions & NamedTurn;
+  /** Where in the request what is new begins. */
+  readonly firstNew: number;
+}
+
+export type TurnCall = { readonly kind: 'stateless'; readonly options: CompleteOptions & NamedTurn } | SessionCall;
 
 /** A turn that brings its whole history. */
 export function statelessTurn(body: ChatRequest, frame: TurnFrame): TurnCall {
@@ -43,6 +47,10 @@ export function pathInRequest(path: ProblemPath, call: TurnCall): ProblemPath {
       return ['messages', ...inHistory(firstNew, options.history, [index, ...inside])];
     case 'branch':
       if (index === 'systemPrompt') return ['messages', 0, 'content'];
+      if (index === 'before') {
+        const beforeEnd = firstNew - (options.branch?.history?.length ?? 0);
+        return ['messages', ...inHistory(beforeEnd, options.branch?.before, inside)];
+      }
       return ['messages', ...inHistory(firstNew, options.branch?.history, inside)];
     default:
       return pathInBody(path);

@@ -10,6 +10,11 @@ export class SqlRequests implements Requests {
     return this.run.change((trx) => register(trx, request));
   }
 
+  async findByKey(keyId: string, idempotencyKey: string): Promise<RegisteredRequest | null> {
+    const known = await this.run.read((db) => requestOfKey(db, keyId, sha256(idempotencyKey)));
+    return known ?? null;
+  }
+
   find(turnId: string): Promise<FoundRequest | null> {
     return this.run.read((db) => findRequest(db, turnId));
   }
@@ -59,12 +64,23 @@ function knownRequest(
   keyId: string,
   idempotencyKeyHash: string | null,
 ): Promise<RegisteredRequest | undefined> {
-  const ofKey = trx.selectFrom('requests').select(requestColumns).where('key_id', '=', keyId);
-  const known =
-    idempotencyKeyHash === null
-      ? ofKey.where('turn_id', '=', turnId).where('idempotency_key_hash', 'is', null)
-      : ofKey.where('idempotency_key_hash', '=', idempotencyKeyHash);
-  return known.executeTakeFirst();
+  if (idempotencyKeyHash !== null) return requestOfKey(trx, keyId, idempotencyKeyHash);
+  return requestsOf(trx, keyId)
+    .where('turn_id', '=', turnId)
+    .where('idempotency_key_hash', 'is', null)
+    .executeTakeFirst();
+}
+
+function requestOfKey(
+  db: LedgerDatabase,
+  keyId: string,
+  idempotencyKeyHash: string,
+): Promise<RegisteredRequest | undefined> {
+  return requestsOf(db, keyId).where('idempotency_key_hash', '=', idempotencyKeyHash).executeTakeFirst();
+}
+
+function requestsOf(db: LedgerDatabase, keyId: string) {
+  return db.selectFrom('requests').select(requestColumns).where('key_id', '=', keyId);
 }
 
 async function findRequest(db: LedgerDatabase, turnId: string): Promise<FoundRequest | null> {

@@ -12,7 +12,7 @@ import type {
   TranscriptTurn,
 } from '../contract/chat';
 import { limits } from '../contract/limits';
-import { fingerprints, textFingerprint } from '../domain/turn/fingerprints';
+import { fingerprints, questionIn, textFingerprint } from '../domain/turn/fingerprints';
 import { addUsd } from '../domain/turn/prices';
 import { messageText, sendableMessages, utf8Length } from '../domain/turn/messages';
 import { completeToolRounds, orphanedCallId } from '../domain/turn/tool-rounds';
@@ -31,7 +31,7 @@ export class ConversationState {
   private totals: ConversationSpend;
   /** JSON bytes of all turns. */
   private turnBytes: number;
-  /** Of turns, for as long as they are kept: no question makes them anew. */
+  /** Fingerprints of each kept turn, computed once. */
   private readonly prints = new WeakMap<TranscriptTurn, readonly string[]>();
 
   constructor(
@@ -50,16 +50,21 @@ export class ConversationState {
     return this.turns.findLast((turn) => turn.turnId === turnId)?.reply;
   }
 
-  /** Whether a new turn can stand there. What a conversation that has begun anew was opened with stands for all before. */
-  canFollow({ after }: Branch): boolean {
-    return after === null || this.turns.length === 0 || this.turns.some(({ turnId }) => turnId === after);
+  /** Whether a new turn can stand there. In a conversation that has just been reopened, the opening history stands for all earlier turns. */
+  canFollow({ after, before }: Branch): boolean {
+    return after === null || before !== undefined || this.turns.length === 0 || this.remembers(after);
+  }
+
+  private remembers(turnId: string): boolean {
+    return this.turns.some((turn) => turn.turnId === turnId);
   }
 
   /** The branch of a new turn as it is remembered: without what the conversation has already. */
-  placed({ after, history }: Branch): NonNullable<TranscriptTurn['branch']> {
-    if (after !== null && this.turns.length > 0) return { after, ...(history?.length && { history }) };
-    const isOpening = after !== null || JSON.stringify(history ?? this.history) === JSON.stringify(this.history);
-    return isOpening ? { after: null } : { after, history };
+  placed({ after, before, history, isCut }: Branch): NonNullable<TranscriptTurn['branch']> {
+    if (after !== null && this.remembers(after)) return { after, ...(history?.length && { history }) };
+    const told = after === null ? history : before && [...before, ...(history ?? [])];
+    const isOpening = told === undefined || JSON.stringify(told) === JSON.stringify(this.history);
+    return { after: null, ...(!isOpening && { history: told }), ...(isCut && { isCut }) };
   }
 
   /** The messages that a model sees: this conversation's window, with the new messages at the end. */
@@ -69,7 +74,7 @@ export class ConversationState {
 
   /** The id of a new tool result whose call this conversation does not know, so that none of the new messages could be sent; else null. */
   orphanedCallIn(added: readonly ChatMessage[], branch?: Branch): string | null {
-    return orphanedCallId(this.messagesBefore(this.history, branch), added);
+    return orphanedCallId(this.messagesBefore(this.history, added, branch), added);
   }
 
   private window(
@@ -77,17 +82,26 @@ export class ConversationState {
     added: readonly ChatMessage[],
     branch: Branch | undefined,
   ): ChatMessage[] {
-    const messages = sendableMessages([...this.messagesBefore(history, branch), ...added]);
+    const messages = sendableMessages([...this.messagesBefore(history, added, branch), ...added]);
     return contextWindow(completeToolRounds(messages));
   }
 
   /** What stands before a new turn: on its branch, or behind the latest turn. */
-  private messagesBefore(history: readonly ChatMessage[], branch: Branch | undefined): readonly ChatMessage[] {
+  private messagesBefore(
+    history: readonly ChatMessage[],
+    added: readonly ChatMessage[],
+    branch: Branch | undefined,
+  ): readonly ChatMessage[] {
     const systemPrompt = branch?.systemPrompt ?? this.systemPrompt;
     const messages: ChatMessage[] = systemPrompt ? [{ role: 'system', content: systemPrompt }] : [];
     const { turns, isOpened } = this.pathTo(branch);
     if (isOpened) messages.push(...history);
-    for (const turn of turns) messages.push(...messagesOf(turn));
+    // A question that tools still work on keeps its documents.
+    const latestAsked = added.some(isOfUser) ? turns.length : turns.findLastIndex((turn) => asked(turn).some(isOfUser));
+    for (const [index, turn] of turns.entries()) {
+      const hasDocuments = turn.branch === undefined || index >= latestAsked;
+      messages.push(...(hasDocuments ? messagesOf(turn) : messagesOf(turn).map(withoutDocuments)));
+    }
     messages.push(...(branch?.history ?? []));
     return messages;
   }
@@ -143,7 +157,7 @@ export class ConversationState {
       opening: printsOf(this.history),
       turns: this.turns.map((turn, index) => this.outlined(turn, index)),
       quotes: this.recent(quotedTurns).map((turn) => ({
-        question: beginningOf(newMessages(contentOf(turn)).findLast(({ role }) => role === 'user')),
+        question: beginningOf(asked(turn).findLast(isOfUser)),
         reply: beginningOf(turn.reply.success ? assistantMessage(turn.reply) : undefined),
       })),
     };
@@ -155,8 +169,8 @@ export class ConversationState {
     this.prints.set(turn, messages);
     const after = branch === undefined ? (this.turns[index - 1]?.turnId ?? null) : branch.after;
     if (after !== null) return { turnId, after, messages };
-    const behind = branch?.history === undefined ? 'opening' : branch.history.length > 0 && 'history';
-    return { turnId, after, ...(behind && { behind }), messages };
+    const isBehindOpening = branch?.history === undefined;
+    return { turnId, after, ...(isBehindOpening && { behind: 'opening' }), isCut: branch?.isCut ?? false, messages };
   }
 
   /** The input of the next run, which must fit into one payload: what does not fit is dropped rather than losing the conversation. */
@@ -216,21 +230,37 @@ function printsOf(messages: readonly ChatMessage[]): readonly string[] {
 function messagesOf(turn: TranscriptTurn): readonly ChatMessage[] {
   const { reply, branch } = turn;
   if (reply.blocked) return [];
-  const asked = [...(branch?.history ?? []), ...newMessages(contentOf(turn))];
+  const before = [...(branch?.history ?? []), ...asked(turn)];
   // A degraded reply did not come from a model.
-  return reply.success ? withAnswer(asked, assistantMessage(reply)) : asked;
+  return reply.success ? withAnswer(before, assistantMessage(reply)) : before;
 }
 
 /** An answer that was to be continued and the rest of it are one. */
-function withAnswer(asked: readonly ChatMessage[], answer: ChatMessage): readonly ChatMessage[] {
-  const begun = asked.at(-1);
+function withAnswer(before: readonly ChatMessage[], answer: ChatMessage): readonly ChatMessage[] {
+  const begun = before.at(-1);
   const isContinued = begun?.role === 'assistant' && begun.tool_calls === undefined;
-  if (!isContinued || answer.tool_calls !== undefined) return [...asked, answer];
-  return [...asked.slice(0, -1), { role: 'assistant', content: messageText(begun) + messageText(answer) }];
+  if (!isContinued || answer.tool_calls !== undefined) return [...before, answer];
+  return [...before.slice(0, -1), { role: 'assistant', content: messageText(begun) + messageText(answer) }];
 }
 
-function contentOf({ userContent, messages }: TranscriptTurn): Pick<SendMessageInput, 'content' | 'messages'> {
-  return { content: userContent, messages };
+/** The messages that a turn added. */
+function asked({ userContent, messages }: TranscriptTurn): readonly ChatMessage[] {
+  return newMessages({ content: userContent, messages });
+}
+
+function isOfUser({ role }: ChatMessage): boolean {
+  return role === 'user';
+}
+
+/** A question as its application sends it again: the documents around it were for its own turn. */
+function withoutDocuments(message: ChatMessage): ChatMessage {
+  const { role, content } = message;
+  if (role !== 'user' || content === null) return message;
+  if (typeof content === 'string') return { ...message, content: questionIn(content) };
+  const parts = content.map((part) =>
+    typeof part['text'] === 'string' ? { ...part, text: questionIn(part['text']) } : part,
+  );
+  return { ...message, content: parts };
 }
 
 /** The messages that an update adds to the conversation. */

@@ -23,6 +23,7 @@ afterAll(async () => {
 
 /** Long enough to be known where it is quoted. */
 function answerTo({ messages }: RecordedRequest, count: number): string {
+  if (Array.isArray(messages.at(-1)?.content)) return 'Yes.';
   return messages.at(-1)?.role === 'assistant' ? ' and the rest of it.' : `This is the model's answer ${count}.`;
 }
 
@@ -31,6 +32,14 @@ const isRefused = (messages: readonly ChatMessage[]) => messages.at(-1)?.content
 
 const user = (content: string): ChatMessage => ({ role: 'user', content });
 const assistant = (content: string): ChatMessage => ({ role: 'assistant', content });
+
+const picture = (url: string): ChatMessage => ({
+  role: 'user',
+  content: [
+    { type: 'text', text: 'What is this?' },
+    { type: 'image_url', image_url: { url } },
+  ],
+});
 
 interface Application {
   readonly header: string;
@@ -222,21 +231,51 @@ describe.each(applications)('%s', (name, application) => {
     await shown.say(...one, user(refused), user('And the refund?'));
   });
 
+  test('a conversation whose beginning its user deletes goes on without it', async () => {
+    const shown = chat();
+    const one = await shown.say(user('Where is my order?'));
+    const two = await shown.say(...one, user('And the invoice?'));
+    const three = await shown.say(...two.slice(2), user('And the refund?'));
+    await shown.say(...three, user('Thanks.'));
+  });
+
+  test('a long conversation that begins here is known whole', async () => {
+    const shown = chat();
+    const long = ['a', 'b', 'c'].flatMap((letter) => [user(letter.repeat(50_000)), assistant('I see.')]);
+    const one = await shown.say(...long, user('And now?'));
+    await shown.say(...one, user('Thanks.'));
+  });
+
+  test('the same question about another picture is another conversation', async () => {
+    const shown = chat();
+    const inline = (byte: number) => `data:image/jpeg;base64,${Buffer.alloc(100, byte).toString('base64')}`;
+    const one = await shown.say(picture(inline(1)));
+    await shown.say(picture(inline(2)));
+    await shown.say(...one, user('Which colour?'));
+  });
+
   test('white space, thoughts and images that come back otherwise make no other conversation', async () => {
     const shown = chat();
-    const picture = (url: string): ChatMessage => ({
-      role: 'user',
-      content: [
-        { type: 'text', text: 'What is this?' },
-        { type: 'image_url', image_url: { url } },
-      ],
-    });
     const [, answer] = await shown.say(picture('https://example.com/cat.png'));
     const told = assistant(`<think>\nA cat.\n</think>\n\n${messageText(answer!)}  \n`);
     await shown.ask(picture('https://example.com/cat-small.png'), told, user('And whose?'));
     const { turns } = await shown.transcript();
     expect(turns[1]?.branch).toEqual({ after: turns[0]?.turnId });
     expect(provider.requests.at(-1)?.messages).toHaveLength(3);
+  });
+
+  test('a request that is wrong, or came before, asks nobody what the conversation remembers', async () => {
+    const shown = chat();
+    const outline = jest.spyOn(setting.service.client, 'outline');
+    const key = { 'idempotency-key': unique('key') };
+    expect((await shown.post([user('Hello')], { 'idempotency-key': 'not one' })).status).toBe(400);
+    const odd = { role: 'user', content: [{ type: 'sound' }] } as unknown as ChatMessage;
+    expect((await shown.post([odd])).status).toBe(400);
+    expect(outline).not.toHaveBeenCalled();
+    const first = await shown.send([user('Hello')], key);
+    expect(await shown.send([user('Hello')], key)).toBe(first);
+    expect(outline).toHaveBeenCalledTimes(1);
+    outline.mockRestore();
   });
 
   test('a system prompt that changes holds for what comes with it', async () => {
@@ -328,6 +367,26 @@ test('a question among documents is a message of the conversation, and comes bac
   const { turns } = await shown.transcript();
   expect(turns).toHaveLength(2);
   expect(turns[1]?.branch).toEqual({ after: turns[0]?.turnId });
+  expect(provider.requests.at(-1)?.messages).toEqual([user(question), answer, user('And then?')]);
+});
+
+test('the memory that LibreChat keeps of its users is none of the conversation, in any of its steps', async () => {
+  const shown = new Chat(libreChat);
+  const one = await shown.say(user('Where is my order?'));
+  const call: ChatMessage = {
+    role: 'assistant',
+    content: null,
+    tool_calls: [{ id: 'call_1', type: 'function', function: { name: 'set_memory', arguments: '{}' } }],
+  };
+  const steps = [call, { role: 'tool', content: 'kept', tool_call_id: 'call_1' }] as const;
+  const system: ChatMessage = { role: 'system', content: 'You are a memory manager.' };
+  for (const beginning of ['# Current Chat:\n\n', 'Keep in mind:\n']) {
+    const chat = user(`${beginning}Human: Where is my order?\nAI: On its way.`);
+    await shown.say(system, chat);
+    await shown.say(system, chat, ...steps);
+  }
+  await shown.say(...one, user('Thanks.'));
+  expect(await shown.remembered()).toEqual(['Where is my order?', 'Thanks.']);
 });
 
 test('tools that an application runs go on in the branch that calls them', async () => {

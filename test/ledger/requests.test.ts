@@ -24,6 +24,9 @@ describeOnEachDatabase('requests of the gateway', (databases) => {
     const again = request('two', { bodyHash: 'other', sessionId: null, atMs: noonMs + 1 });
     expect(await ledger.requests.register(again)).toEqual({ ...first, isNew: false });
     expect(await ledger.requests.find('two')).toBeNull();
+    expect(await ledger.requests.findByKey('key', 'once')).toEqual(first);
+    expect(await ledger.requests.findByKey('other', 'once')).toBeNull();
+    expect(await ledger.requests.findByKey('key', 'one')).toBeNull();
   });
 
   test('registered again after a lost answer are still new', async () => {

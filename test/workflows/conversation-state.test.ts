@@ -1,8 +1,10 @@
 import * as fc from 'fast-check';
 import type { Branch, ChatMessage, ChatReply, TranscriptTurn } from '../../src/contract/chat';
+import { imageScheme } from '../../src/contract/images';
 import { limits } from '../../src/contract/limits';
 import { findPlace } from '../../src/domain/turn/find-place';
 import { messageText } from '../../src/domain/turn/messages';
+import { conversationProblem, sendMessageProblem } from '../../src/domain/turn/validate-input';
 import { contextWindow } from '../../src/domain/turn/window';
 import type { ChatRequest } from '../../src/gateway/chat-request';
 import { sessionTurn } from '../../src/gateway/session-turn';
@@ -56,17 +58,22 @@ class Chat {
   state = new ConversationState('s', 'Be brief.', undefined);
   branch: Branch | undefined;
   private count = 0;
+  private hasEnded = false;
 
   /** What the model is sent. */
   ask(messages: readonly ChatMessage[], answer: string): readonly ChatMessage[] {
     const turnId = `t-${(this.count += 1)}`;
     const frame = { turnId, keyId: 'k', userId: undefined, model: null, deadlineMs: 1_000 };
     const body = { model: 'bellwether', messages: [system, ...messages] } as ChatRequest;
-    const { options } = sessionTurn(body, 's', frame, this.state.outline('open')) as Extract<
-      ReturnType<typeof sessionTurn>,
-      { kind: 'session' }
-    >;
+    const memory = this.hasEnded ? 'none' : this.state.outline('open');
+    const call = sessionTurn(body, 's', frame, memory);
+    if (call.kind !== 'session') throw new Error('a turn of no session');
+    const { options } = call;
+    expect(conversationProblem(options) ?? sendMessageProblem(options)).toBeNull();
+    if (this.hasEnded) this.state = new ConversationState('s', options.systemPrompt, undefined, options.history);
+    this.hasEnded = false;
     this.branch = options.branch;
+    expect(options.branch && this.state.canFollow(options.branch)).toBe(true);
     const placed = options.branch && this.state.placed(options.branch);
     const seen = this.state.windowWith(newMessages(options), placed);
     const { content: userContent, messages: added } = options;
@@ -74,6 +81,11 @@ class Chat {
     const asked = { userContent, ...(added && { messages: added }), ...(placed && { branch: placed }) };
     this.state.add({ turnId, atMs: 0, ...asked, reply: reply as unknown as ChatReply });
     return seen;
+  }
+
+  /** As after a day without a message. */
+  end(): void {
+    this.hasEnded = true;
   }
 
   get lastTurnId(): string {
@@ -87,13 +99,26 @@ class Chat {
   }
 }
 
+const picture = (text: string, id: string): ChatMessage => ({
+  role: 'user',
+  content: [
+    { type: 'text', text },
+    { type: 'image_url', image_url: { url: `${imageScheme}sha256-${id}` } },
+  ],
+});
+const anyQuestion = fc.oneof(
+  { weight: 6, arbitrary: fc.constantFrom('yes', 'no', 'Tell me more.', 'Why?').map(user) },
+  { weight: 2, arbitrary: fc.constantFrom('a', 'b').map((id) => picture('What is it?', id)) },
+  { weight: 1, arbitrary: fc.constantFrom('x', 'y').map((letter) => user(letter.repeat(50_000))) },
+);
 const steps = fc.array(
   fc.record({
-    kind: fc.constantFrom('say', 'say', 'say', 'edit', 'again', 'continue', 'stop', 'new run'),
+    kind: fc.constantFrom('say', 'say', 'say', 'edit', 'again', 'continue', 'stop', 'delete', 'end', 'new run'),
     at: fc.nat(),
-    text: fc.constantFrom('yes', 'no', 'Tell me more.', 'Why?'),
+    question: anyQuestion,
+    isAnswerRepeated: fc.boolean(),
   }),
-  { maxLength: 160 },
+  { maxLength: 100 },
 );
 
 test('whatever is edited, the model sees the window of what the application shows', () => {
@@ -102,56 +127,123 @@ test('whatever is edited, the model sees the window of what the application show
       const chat = new Chat();
       const branches: (readonly ChatMessage[])[] = [[]];
       let answers = 0;
-      const ask = (messages: readonly ChatMessage[]): void => {
+      const ask = (messages: readonly ChatMessage[], isAnswerRepeated: boolean): void => {
         const last = messages.at(-1)!;
         const isContinued = last.role === 'assistant';
-        const answer = `${isContinued ? ' and' : ''} answer ${(answers += 1)}`;
-        expect(chat.ask(messages, answer)).toEqual(contextWindow([system, ...messages]));
+        if (!isAnswerRepeated) answers += 1;
+        const answer = `${isContinued ? ' and' : ''} answer ${answers}`;
+        const seen = chat.ask(messages, answer);
+        const expected = contextWindow([system, ...messages]);
+        expect(seen.map(shortened)).toEqual(expected.map(shortened));
         branches.push(
           isContinued
             ? [...messages.slice(0, -1), assistant(`${messageText(last)}${answer}`)]
             : [...messages, assistant(answer)],
         );
       };
-      for (const { kind, at, text } of taken) {
+      for (const { kind, at, question: added, isAnswerRepeated } of taken) {
         const branch = (prefersLatest ? branches.at(-1) : branches[at % branches.length]) ?? [];
         const questions = branch.flatMap(({ role }, index) => (role === 'user' ? [index] : []));
         const question = questions[at % questions.length];
-        if (kind === 'say') ask([...branch, user(text)]);
+        if (kind === 'say') ask([...branch, added], isAnswerRepeated);
         if (kind === 'new run') chat.continueAsNew();
+        if (kind === 'end') chat.end();
         if (question === undefined) continue;
-        if (kind === 'edit') ask([...branch.slice(0, question), user(text)]);
-        if (kind === 'again') ask(branch.slice(0, question + 1));
-        if (kind === 'continue') ask(branch);
+        const without = [...branch.slice(0, question), ...branch.slice(question + 2)];
+        if (kind === 'delete') ask([...without, added], isAnswerRepeated);
+        if (kind === 'edit') ask([...branch.slice(0, question), added], isAnswerRepeated);
+        if (kind === 'again') ask(branch.slice(0, question + 1), isAnswerRepeated);
+        if (kind === 'continue') ask(branch, isAnswerRepeated);
         if (kind === 'stop') branches.push([...branch.slice(0, -1), assistant('answer')]);
       }
     }),
-    { numRuns: 300 },
+    { numRuns: 150 },
   );
-});
+}, 60_000);
 
-test('a client that sends no more than its last messages goes on where it was', () => {
+/** Enough to tell the messages of the property apart. */
+function shortened(message: ChatMessage): unknown {
+  const text = messageText(message);
+  return text.length < 100 ? message : `${message.role}: ${text[0]} ${text.length}`;
+}
+
+test('a client that sends no more than a model would see goes on where it was', () => {
   const chat = new Chat();
   const shown: ChatMessage[] = [];
   for (let index = 0; index < 120; index += 1) {
     shown.push(user('Go on.'));
-    const before = chat.lastTurnId;
-    chat.ask(shown.slice(-7), `answer ${index}`);
-    if (index > 0) expect(chat.branch).toEqual({ after: before });
+    const last = chat.lastTurnId;
+    chat.ask(shown.slice(-limits.maxWindowMessages), `answer ${index}`);
+    if (index > 0) expect(chat.branch).toMatchObject({ after: last });
+    expect(chat.branch?.history ?? []).toEqual([]);
     shown.push(assistant(`answer ${index}`));
   }
+});
+
+test('a client that shows less than a model would see is taken at its word', () => {
+  const chat = new Chat();
+  const shown: ChatMessage[] = [];
+  for (let index = 0; index < 12; index += 1) {
+    shown.push(user('Go on.'));
+    expect(chat.ask(shown.slice(-7), `answer ${index}`)).toEqual([system, ...shown.slice(-7)]);
+    shown.push(assistant(`answer ${index}`));
+  }
+});
+
+test('a history of three exchanges of 50 KB is whole when the conversation begins with it', () => {
+  const chat = new Chat();
+  chat.end();
+  const shown = ['a', 'b', 'c'].flatMap((letter) => [user(letter.repeat(50_000)), assistant('I see.')]);
+  const asked = [...shown, user('And now?')];
+  expect(chat.ask(asked, 'answer').map(shortened)).toEqual([system, ...asked].map(shortened));
+});
+
+test('documents around a question are sent with it, while tools work on it, and not afterwards', () => {
+  const chat = new Chat();
+  const documents =
+    '### Task:\nRespond to the user query using the provided context.\n<context>30 days.</context>\n\nHow long?';
+  const calls = [{ id: 'a', type: 'function', function: { name: 'f', arguments: '{}' } }];
+  const call = { role: 'assistant', content: null, tool_calls: calls } as const;
+  const result: ChatMessage = { role: 'tool', tool_call_id: 'a', content: '7' };
+  expect(chat.ask([user(documents)], '')).toEqual([system, user(documents)]);
+  const worked = [call, result];
+  expect(chat.ask([user(documents), ...worked], 'Thirty.')).toEqual([system, user(documents), ...worked]);
+  const plain = [user('How long?'), ...worked, assistant('Thirty.'), user('And then?')];
+  expect(chat.ask(plain, 'answer')).toEqual([system, ...plain]);
+});
+
+test('a prompt that only looks like one with documents is kept as it was', () => {
+  const chat = new Chat();
+  const own = user('### Task:\nSummarize.\n<context>A long story.</context>\nIn five words.');
+  chat.ask([own], 'answer');
+  const shown = [own, assistant('answer'), user('Shorter.')];
+  expect(chat.ask(shown, 'answer')).toEqual([system, ...shown]);
+});
+
+test('a turn whose conversation has changed while it waited stands on what its client told', () => {
+  const state = new ConversationState('s', undefined, undefined);
+  state.add(turn(0));
+  const branch = { after: 't-forgotten', before: history, history: [assistant('There was')] };
+  expect(state.canFollow(branch)).toBe(true);
+  const told = [...history, assistant('There was')];
+  expect(state.placed(branch)).toEqual({ after: null, history: told });
+  expect(state.windowWith([user('Go on.')], state.placed(branch))).toEqual([...told, user('Go on.')]);
+  // A run that could carry no turns remembers none.
+  const bare = new ConversationState('s', undefined, undefined);
+  expect(bare.placed({ ...branch, isCut: true })).toEqual({ after: null, history: told, isCut: true });
 });
 
 test('a history that was too long to be taken whole is not sent again with every turn', () => {
   const chat = new Chat();
   const shown = [user('a'.repeat(limits.maxHistoryBytes)), assistant('I see.'), user('And now?')];
   chat.ask(shown, 'answer 0');
-  expect(chat.branch).toEqual({ after: null, history: [assistant('I see.')] });
+  expect(chat.branch).toEqual({ after: null, history: [assistant('I see.')], isCut: true });
   for (let index = 0; index < 3; index += 1) {
     shown.push(assistant(`answer ${index}`), user('Go on.'));
-    const before = chat.lastTurnId;
+    const last = chat.lastTurnId;
     chat.ask(shown, `answer ${index + 1}`);
-    expect(chat.branch).toEqual({ after: before });
+    expect(chat.branch).toMatchObject({ after: last });
+    expect(chat.branch?.history).toBeUndefined();
   }
 });
 

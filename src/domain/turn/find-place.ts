@@ -6,7 +6,7 @@ import { isCall } from './fingerprints';
 export interface Place {
   /** The turn that the request follows; null: what the conversation was opened with. */
   readonly after: string | null;
-  /** How many of the request's messages are remembered up to there; those behind were changed, or said elsewhere. */
+  /** How many of the request's messages are remembered up to there; the messages after them were edited, or were never sent here. */
   readonly known: number;
 }
 
@@ -16,14 +16,14 @@ interface Path {
   /** The last ones, as many as are compared. */
   readonly tail: readonly string[];
   readonly length: number;
-  /** Whether it begins with messages that a client brought: there were more than the conversation took. */
+  /** Whether it begins with messages that a client brought, which are only the end of a longer history. */
   readonly isCut: boolean;
 }
 
 /**
  * The place of a history in a conversation: the turn up to which the two say the same. Either may begin later than the
- * other: the conversation forgets its oldest turns, and clients leave out what no longer fits a model. null: they have
- * nothing in common. The work is bounded, whatever a client sends: as many turns as are remembered, as many messages as a
+ * other if a model would not see the difference: the conversation forgets its oldest turns, and clients leave out what no
+ * longer fits a model. Otherwise its user has deleted the beginning. null: they have nothing in common. The work is bounded, whatever a client sends: as many turns as are remembered, as many messages as a
  * model sees, each compared with as many.
  * @param claimed the fingerprints of the history
  * @param addedCount how many messages the request adds
@@ -34,7 +34,8 @@ export function findPlace(claimed: readonly string[], outline: ConversationOutli
   // With more messages behind it, a model would see none of what is remembered.
   const fewest = Math.max(1, claimed.length - limits.maxWindowMessages);
   for (let known = claimed.length; known >= fewest; known -= 1) {
-    const ending = paths.filter((path) => endsWith(path, claimed, known, addedCount));
+    const laterCount = claimed.length - known + addedCount;
+    const ending = paths.filter((path) => endsWith(path, claimed, known, laterCount));
     // A client that shortens its history is rarer than one that goes back to where a text was said first.
     const found = ending.find((path) => path.length === known) ?? ending[0];
     if (found !== undefined) return { after: found.after, known };
@@ -45,7 +46,8 @@ export function findPlace(claimed: readonly string[], outline: ConversationOutli
 /** Latest first. */
 function pathsOf({ opening, turns }: ConversationOutline): readonly Path[] {
   const begun: Path = { after: null, tail: [], length: 0, isCut: false };
-  const opened = extended({ ...begun, isCut: opening.length > 0 }, null, opening);
+  const isOpeningCut = turns.some(({ behind, isCut }) => behind === 'opening' && isCut);
+  const opened = extended({ ...begun, isCut: isOpeningCut }, null, opening);
   const byTurn = new Map<string, Path>();
   for (const turn of turns) {
     const before = (turn.after === null ? undefined : byTurn.get(turn.after)) ?? beginning(turn);
@@ -53,8 +55,8 @@ function pathsOf({ opening, turns }: ConversationOutline): readonly Path[] {
   }
   return [opened, ...byTurn.values()].toReversed();
 
-  function beginning({ behind }: OutlinedTurn): Path {
-    return behind === 'opening' ? opened : { ...begun, isCut: behind === 'history' };
+  function beginning({ behind, isCut = false }: OutlinedTurn): Path {
+    return behind === 'opening' ? opened : { ...begun, isCut };
   }
 }
 
@@ -66,19 +68,20 @@ function extended(path: Path, after: string | null, messages: readonly string[])
   return { ...path, after, tail, length: path.length + added.length };
 }
 
-/** Whether the path and the first `known` messages end alike, as far back as both go. */
+/** Whether the path and the first `known` messages end alike, as far back as a model sees with `laterCount` messages after them. */
 function endsWith(
   { tail, length, isCut }: Path,
   claimed: readonly string[],
   known: number,
-  addedCount: number,
+  laterCount: number,
 ): boolean {
   const common = Math.min(known, tail.length);
   if (common === 0) return false;
   for (let back = 1; back <= common; back += 1) {
     if (tail[tail.length - back] !== claimed[known - back]) return false;
   }
-  if (known <= length) return true;
-  // The client has more than is remembered, which is no loss if a model would not see it, or the conversation never took it.
-  return isCut || length + addedCount >= limits.maxWindowMessages;
+  if (known === length) return true;
+  const fillsWindow = Math.min(known, length) + laterCount >= limits.maxWindowMessages;
+  // What a history that was cut lacks, no model would see either.
+  return fillsWindow || (isCut && known > length);
 }

@@ -1,4 +1,5 @@
 import type { ChatMessage, ContentPart } from '../../contract/chat';
+import { imageIdIn } from '../../contract/images';
 
 export interface Fingerprint {
   /** Equal for messages that say the same. */
@@ -9,7 +10,7 @@ export interface Fingerprint {
 
 /**
  * A history as it is compared: what clients change in messages that they send again makes no difference. That is white
- * space, a model's thoughts, the bytes of images, the ids of tool calls, the documents that were put around a question, and
+ * space, a model's thoughts, the web addresses of images, the ids of tool calls, the documents that were put around a question, and
  * a reply that came in two pieces. System prompts do not count: they change with the time of day. Runs in a workflow, so
  * that it visits each character once.
  */
@@ -28,7 +29,7 @@ export function fingerprints(messages: readonly ChatMessage[]): readonly Fingerp
     const hash: TextHash = isContinued && said !== null ? said : new TextHash();
     hash.add(text);
     for (const call of tool_calls ?? []) hash.add(calledFunction(call['function']));
-    if (Array.isArray(content)) hash.add('\0'.repeat((content as readonly ContentPart[]).filter(isImage).length));
+    if (Array.isArray(content)) hash.add((content as readonly ContentPart[]).map(comparedImage).join(''));
     const print = `${kindOf(message)}${hash.value()}`;
     const isRepeated = isCall(print) && found.at(-1)?.print === print;
     if (isContinued || isRepeated) found.pop();
@@ -68,14 +69,17 @@ function textOf({ content }: ChatMessage): string {
     .join('');
 }
 
+/** What Open WebUI puts around a user's question when it has found documents or pages for it. */
+const documentsBeginning = /^### Task:\s{0,4}Respond to the user query/;
+
 /** Open WebUI puts the documents that it found around a question, and sends the question alone from the next turn on. */
-function questionIn(text: string): string {
-  if (!text.startsWith('### Task:')) return text;
+export function questionIn(text: string): string {
+  if (!documentsBeginning.test(text)) return text;
   const contextEnd = '</context>';
   const behind = text.lastIndexOf(contextEnd);
   if (behind === -1) return text;
   const question = text.slice(behind + contextEnd.length);
-  if (question.trim() !== '') return between(question, '<user_query>', '</user_query>') ?? question;
+  if (question.trim() !== '') return (between(question, '<user_query>', '</user_query>') ?? question).trim();
   return between(text, '<user_query>', '</user_query>') ?? text;
 }
 
@@ -98,8 +102,11 @@ function calledFunction(called: unknown): string {
   return `\0${String(name)}\0${String(given)}`;
 }
 
-function isImage({ type }: ContentPart): boolean {
-  return type === 'image_url';
+/** A picture that came whole is known by its hash. Web addresses may be signed anew with every request. */
+function comparedImage({ type, image_url: image }: ContentPart): string {
+  if (type !== 'image_url') return '';
+  const { url } = (image ?? {}) as { readonly url?: unknown };
+  return `\0${imageIdIn(url) ?? ''}`;
 }
 
 /** A 53-bit hash of what a text says. Whoever makes two texts collide confuses a conversation of their own. */

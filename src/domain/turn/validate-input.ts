@@ -13,7 +13,7 @@ import {
 import { limits } from '../../contract/limits';
 import type { Problem, ProblemPath } from '../../contract/problem';
 import { modelOptionsProblem } from './model-options';
-import { hasNoContent, isEmptyMessage, measuredText, utf8Length } from './messages';
+import { bytesAsJson, hasNoContent, isEmptyMessage, measuredText, utf8Length } from './messages';
 
 /** Ids become parts of workflow ids and keys of the ledger: visible characters, no spaces. */
 const idPattern = /^[\x21-\x7e]+$/;
@@ -108,14 +108,19 @@ export function conversationFieldsProblem(input: CheckedConversation): Problem |
 function historyProblem(history: readonly ChatMessage[], path: ProblemPath = ['history']): Problem | null {
   if (!Array.isArray(history)) return { path, code: 'wrong-type', message: 'must be a list of messages' };
   let bytes = 0;
+  let jsonBytes = 0;
   for (const [index, message] of (history as readonly ChatMessage[]).entries()) {
     const problem =
       messageProblem([...path, index], message, limits.maxHistoryBytes) ??
       toolCallsProblem([...path, index, 'tool_calls'], message.tool_calls);
     if (problem !== null) return problem;
     bytes += utf8Length(measuredText(message));
+    jsonBytes += bytesAsJson(message);
   }
-  return overLimit(path, 'too-long', ['has', bytes, 'bytes in all'], limits.maxHistoryBytes);
+  return (
+    overLimit(path, 'too-long', ['has', bytes, 'bytes in all'], limits.maxHistoryBytes) ??
+    overLimit(path, 'too-long', ['has', jsonBytes, 'bytes as JSON'], limits.maxHistoryJsonBytes)
+  );
 }
 
 /**
@@ -206,18 +211,21 @@ function branchProblem(branch: unknown): Problem | null {
   if (typeof branch !== 'object' || branch === null) {
     return { path: ['branch'], code: 'wrong-type', message: 'must be an object' };
   }
-  const { after, history, systemPrompt } = branch as Partial<Branch>;
-  const path = ['branch', 'history'];
+  const { after, before, history, systemPrompt } = branch as Partial<Branch>;
   return (
     (after === null ? null : idProblem(['branch', 'after'], after)) ??
-    (Array.isArray(history)
-      ? overLimit(path, 'too-many', ['has', history.length, 'entries'], limits.maxMessages)
-      : null) ??
-    (history === undefined ? null : historyProblem(history, path)) ??
+    branchHistoryProblem(['branch', 'before'], before) ??
+    branchHistoryProblem(['branch', 'history'], history) ??
     (systemPrompt === undefined || systemPrompt === ''
       ? null
       : contentProblem(['branch', 'systemPrompt'], systemPrompt))
   );
+}
+
+function branchHistoryProblem(path: ProblemPath, history: readonly ChatMessage[] | undefined): Problem | null {
+  if (history === undefined) return null;
+  const count = Array.isArray(history) ? history.length : 0;
+  return overLimit(path, 'too-many', ['has', count, 'entries'], limits.maxMessages) ?? historyProblem(history, path);
 }
 
 type CheckedChatTurn = Partial<Unchecked<ChatTurnInput>> & SamplingOptions & Pick<ChatTurnInput, 'messages'>;
