@@ -14,7 +14,7 @@ export function charactersOf(work: () => void): number {
       return original.apply(this, values) as never;
     });
   });
-  const test = Reflect.get(RegExp.prototype, 'test') as (this: RegExp, text: string) => boolean;
+  const test: (this: RegExp, text: string) => boolean = Reflect.get(RegExp.prototype, 'test');
   const spy = jest.spyOn(RegExp.prototype, 'test').mockImplementation(function (this: RegExp, text: string) {
     characters += text.length;
     return test.call(this, text);
