@@ -6,7 +6,7 @@ import { fallbackModel, primaryModel } from '../support/service';
 import { unique } from '../support/temporal';
 
 /** An answered turn takes some 70 tokens, at $0.42 per million some $0.00003: this pays for about a fifth of them. */
-const dayUsdPerTurn = 0.000006;
+const dayMicroUsdPerTurn = 6;
 
 /** A busy machine may take minutes for 500 turns at once; what they may cost has nothing to do with it. */
 const patienceMs = 400_000;
@@ -16,7 +16,7 @@ export async function expectCapHolds(turnCount: number): Promise<void> {
   const service = await prepareAuditedService({
     models: { [primaryModel]: { latency: { kind: 'fixed', ms: 100 } }, [fallbackModel]: {} },
     // A reply of at most 80 tokens: a reservation is then 2 to 3 times what the turn costs in the end.
-    configuration: { budgets: { dayUsd: turnCount * dayUsdPerTurn }, defaults: { maxTokens: 80 } },
+    configuration: { budgets: { dayUsd: (turnCount * dayMicroUsdPerTurn) / 1e6 }, defaults: { maxTokens: 80 } },
   });
   try {
     const [victim] = await Promise.all([service.addWorker(), service.addWorker()]);

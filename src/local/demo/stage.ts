@@ -112,7 +112,13 @@ async function clear(dataDirectory: string): Promise<void> {
   makePrivateDirectory(dataDirectory);
   writeFileSync(
     configFileOf(dataDirectory),
-    `budgets: { sessionUsd: ${demoSessionBudgetUsd} }\nbreaker: { failures: ${demoBreakerFailures} }\n`,
+    [
+      `budgets: { sessionUsd: ${demoSessionBudgetUsd} }`,
+      // Half of what a request may have, so that one turn of the dearer model fits the small budget.
+      'defaults: { maxTokens: 1000 }',
+      `breaker: { failures: ${demoBreakerFailures} }`,
+      '',
+    ].join('\n'),
   );
 }
 
