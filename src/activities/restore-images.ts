@@ -1,5 +1,6 @@
 import type { ChatMessage, ContentPart } from '../contract/chat';
 import { imageIdIn, type ImageStore } from '../contract/images';
+import { imageUrlOf } from '../domain/turn/messages';
 
 /** What stands in the place of a picture of an earlier turn that cannot be shown any more. */
 const forgotten: ContentPart = { type: 'text', text: '[An image was here. It is no longer available.]' };
@@ -36,9 +37,8 @@ export class ImageMemory {
     if (ids.size === 0) return { kind: 'done', result: await work(messages) };
 
     const sizes = images && keyId !== undefined ? await images.sizes(keyId, [...ids]) : new Map<string, number>();
-    if (messages.slice(lastAnswer + 1).some((message) => idsIn(message).some((id) => !sizes.has(id)))) {
-      return { kind: 'not-kept' };
-    }
+    const idsOfTurn = new Set(messages.slice(lastAnswer + 1).flatMap(idsIn));
+    if ([...idsOfTurn].some((id) => !sizes.has(id))) return { kind: 'not-kept' };
     const { shown, bytes } = mostRecent(messages, lastAnswer, sizes, images?.maxBytesOfCall ?? 0);
     if (!(await this.acquire(bytes, deadlineAtMs))) return { kind: 'no-room' };
     try {
@@ -46,7 +46,7 @@ export class ImageMemory {
       for (const id of shown) {
         const image = images && keyId !== undefined ? await images.read(keyId, id) : null;
         if (image) urls.set(id, `data:${image.mediaType};base64,${Buffer.from(image.bytes).toString('base64')}`);
-        else if (isIn(messages.slice(lastAnswer + 1), id)) return { kind: 'not-kept' };
+        else if (idsOfTurn.has(id)) return { kind: 'not-kept' };
       }
       return { kind: 'done', result: await work(messages.map((message) => withUrls(message, urls))) };
     } finally {
@@ -115,17 +115,13 @@ function mostRecent(
   return { shown, bytes };
 }
 
-function isIn(messages: readonly ChatMessage[], id: string): boolean {
-  return messages.some((message) => idsIn(message).includes(id));
-}
-
 function idsIn({ content }: ChatMessage): readonly string[] {
   if (typeof content === 'string' || content === null) return [];
   return content.flatMap((part) => idOf(part) ?? []);
 }
 
-function idOf({ type, image_url: image }: ContentPart): string | null {
-  return type === 'image_url' ? imageIdIn((image as { readonly url?: unknown } | null | undefined)?.url) : null;
+function idOf(part: ContentPart): string | null {
+  return part.type === 'image_url' ? imageIdIn(imageUrlOf(part)) : null;
 }
 
 function withUrls(message: ChatMessage, urls: ReadonlyMap<string, string>): ChatMessage {

@@ -54,7 +54,7 @@ export interface StoredImage {
 export interface StoredImages {
   /** Counts those that are kept as used, and returns their sizes. */
   use(keyId: string, ids: readonly string[], nowMs: number): Promise<ReadonlyMap<string, number>>;
-  add(keyId: string, images: readonly StoredImage[], nowMs: number): Promise<void>;
+  add(keyId: string, image: StoredImage, nowMs: number): Promise<void>;
   read(keyId: string, id: string): Promise<Uint8Array | null>;
   /** Deletes what nobody has used for long. Returns how many there were. */
   prune(nowMs: number): Promise<number>;

@@ -56,8 +56,9 @@ export async function beginTurn(
   const newTurnId = randomUUID();
   // All of it, before anybody is asked about it; what is new in a session also by the limits of sessions, which are tighter.
   refuseInvalid(statelessTurn(body, frameOf(newTurnId)));
-  const earlier = idempotencyKey === null ? null : await context.ledger.requests.findByKey(apiKey.id, idempotencyKey);
-  const session = named === null ? null : await placedSession(context, named, headers, body, earlier);
+  const findEarlier = async () =>
+    idempotencyKey === null ? null : context.ledger.requests.findByKey(apiKey.id, idempotencyKey);
+  const session = named === null ? null : await placedSession(context, named, headers, body, findEarlier);
   const callFor = (turnId: string, sessionId: string | null): TurnCall => {
     if (sessionId === null) return statelessTurn(body, frameOf(turnId));
     // The first of two requests with the same key decides whether they are the session's.
@@ -116,9 +117,10 @@ async function placedSession(
   { id, resendsHistory }: SessionName,
   headers: IncomingHttpHeaders,
   body: ChatRequest,
-  earlier: RegisteredRequest | null,
+  findEarlier: () => Promise<RegisteredRequest | null>,
 ): Promise<PlacedSession | null> {
   if (!resendsHistory) return { id, memory: null };
+  const earlier = await findEarlier();
   // The request came before, and its place was found then.
   if (earlier !== null) return earlier.sessionId === null ? null : { id, memory: 'unknown' };
   const messages = body.messages.map(toMessage);

@@ -1,7 +1,7 @@
 /** What is particular to chat applications: how they name conversations, and what they ask beside them. */
 import type { IncomingHttpHeaders } from 'node:http';
 import type { ChatMessage, ConversationOutline } from '../contract/chat';
-import { fingerprints } from '../domain/turn/fingerprints';
+import { documentsBeginning, fingerprints } from '../domain/turn/fingerprints';
 import { messageText } from '../domain/turn/messages';
 
 /** Open WebUI's own (ENABLE_FORWARD_USER_INFO_HEADERS); LibreChat's as its users name them, with {{LIBRECHAT_BODY_CONVERSATIONID}}. */
@@ -66,7 +66,7 @@ function choosesTools(instruction: string, asked: string): boolean {
 
 /** What Open WebUI puts around a user's question when it has found documents or pages for it begins like its tasks. */
 function isQuestionWithDocuments(text: string): boolean {
-  if (/^### Task:\s{0,4}Respond to the user query/.test(text)) return true;
+  if (documentsBeginning.test(text)) return true;
   return text.includes('<context>') && !text.includes('<chat_history>');
 }
 

@@ -14,7 +14,8 @@ export type SessionMemory = ConversationOutline | 'none' | 'unknown';
 /**
  * A turn of a session. Its memory is the truth for a client that sends what is new: only what follows the last assistant
  * message counts, so nothing is stored or sent to the model twice if a client resends its history. (The model still reads
- * the remembered messages with every turn, and their tokens are billed.) What stands before counts when the session begins: a system prompt, and a conversation that was begun elsewhere, or so long ago that its memory has ended.
+ * the remembered messages with every turn, and their tokens are billed.) What stands before counts when the session begins:
+ * a system prompt, and a conversation that was begun elsewhere, or so long ago that its memory has ended.
  * @param memory of a client that resends its whole history and lets its users change it: its history says what the turn
  * follows
  */

@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import { imageIdIn, type IdentifiedImage, imageScheme, type ImageStore } from '../contract/images';
 import { limits } from '../contract/limits';
 import type { ProblemPath } from '../contract/problem';
+import { fieldsOf } from '../domain/fields-of';
 import { wrongField } from './gateway-error';
 
 /** The pictures of one request, until they are kept. */
@@ -44,11 +45,11 @@ export interface TakenImages {
 export function takeImages(body: unknown): TakenImages {
   const list: IdentifiedImage[] = [];
   let textBytes = 0;
-  for (const [index, message] of entriesOf(fieldOf(body, 'messages'))) {
-    for (const [part, content] of entriesOf(fieldOf(message, 'content'))) {
-      const image = fieldOf(content, 'image_url');
-      const url = fieldOf(image, 'url');
-      if (fieldOf(content, 'type') !== 'image_url' || typeof url !== 'string') continue;
+  for (const [index, message] of entriesOf(fieldsOf(body)['messages'])) {
+    for (const [part, content] of entriesOf(fieldsOf(message)['content'])) {
+      const { type, image_url: image } = fieldsOf(content);
+      const { url } = fieldsOf(image);
+      if (type !== 'image_url' || typeof url !== 'string') continue;
       const path = ['messages', index, 'content', part, 'image_url', 'url'];
       if (imageIdIn(url) !== null)
         throw wrongImage(path, `must be a data URL or an address of the web, not ${imageScheme}`);
@@ -94,10 +95,6 @@ const leastYield = 0.7;
 
 function wrongImage(path: ProblemPath, message: string) {
   return wrongField({ path, code: 'wrong-value', message });
-}
-
-function fieldOf(value: unknown, field: string): unknown {
-  return typeof value === 'object' && value !== null ? (value as Readonly<Record<string, unknown>>)[field] : undefined;
 }
 
 function entriesOf(value: unknown): Iterable<readonly [number, unknown]> {

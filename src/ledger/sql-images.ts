@@ -30,20 +30,16 @@ export class SqlImages implements StoredImages {
     return new Map(found.map(({ id, size }) => [id, size]));
   }
 
-  /** One transaction each: a database takes tens of milliseconds for a large one, and others wait for it. */
-  async add(keyId: string, images: readonly StoredImage[], nowMs: number): Promise<void> {
-    for (const { id, size, data } of images) {
-      await this.run.change(async (trx) => {
-        await makeRoom(trx, keyId, size);
-        await trx
-          .insertInto('images')
-          .values({ key_id: keyId, id, size, data: Buffer.from(data), expires_at_ms: nowMs + keptForMs })
-          .onConflict((conflict) =>
-            conflict.columns(['key_id', 'id']).doUpdateSet({ expires_at_ms: nowMs + keptForMs }),
-          )
-          .execute();
-      });
-    }
+  async add(keyId: string, { id, size, data }: StoredImage, nowMs: number): Promise<void> {
+    const expires_at_ms = nowMs + keptForMs;
+    await this.run.change(async (trx) => {
+      await makeRoom(trx, keyId, size);
+      await trx
+        .insertInto('images')
+        .values({ key_id: keyId, id, size, data: Buffer.from(data), expires_at_ms })
+        .onConflict((conflict) => conflict.columns(['key_id', 'id']).doUpdateSet({ expires_at_ms }))
+        .execute();
+    });
   }
 
   async read(keyId: string, id: string): Promise<Uint8Array | null> {

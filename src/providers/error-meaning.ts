@@ -117,7 +117,7 @@ const tooLargeForRatePatterns: readonly RegExp[] = [/\brequest too large\b/, /\b
 
 /** @param names of tools that the request has: they are no words of the provider */
 export function meaningOf(status: number, error: ProviderError | null, names: readonly string[]): ErrorMeaning {
-  const known = error?.codes.map((code) => meaningByCode.get(code)).find((meaning) => meaning !== undefined);
+  const known = error === null ? undefined : meaningOfCodes(error);
   const isAbout = matcher(error?.words ?? '', names);
   if (status === 429) {
     if (known?.kind === 'content-filter' || known?.isQuota) return known;
@@ -148,12 +148,17 @@ export function meaningOf(status: number, error: ProviderError | null, names: re
 export function meaningOfLateError(error: ProviderError, names: readonly string[]): ErrorMeaning {
   const status = error.codes.map(Number).find((code) => Number.isInteger(code) && code >= 400 && code < 600);
   if (status !== undefined) return meaningOf(status, error, names);
-  const known = error.codes.map((code) => meaningByCode.get(code)).find((meaning) => meaning !== undefined);
+  const known = meaningOfCodes(error);
   if (known !== undefined) return known;
   const meaning = meaningOf(400, error, names);
   if (meaning.kind !== 'bad-request') return meaning;
   const isAboutRequest = error.codes.some((code) => /^(invalid|bad_?request|not_?found|validation)/.test(code));
   return isAboutRequest ? meaning : { kind: 'server-error' };
+}
+
+/** Undefined if none of its codes is known. */
+function meaningOfCodes({ codes }: ProviderError): ErrorMeaning | undefined {
+  return codes.map((code) => meaningByCode.get(code)).find((meaning) => meaning !== undefined);
 }
 
 /** Names that the request itself gave, and whatever is quoted, say nothing about what happened. */

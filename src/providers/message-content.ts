@@ -1,3 +1,5 @@
+import { fieldsOf } from '../domain/fields-of';
+
 /** The content of a message or of a delta: a text, or parts of text and thoughts as Mistral sends them. */
 export interface Content {
   /** null if the content is missing: the message may consist of tool calls. */
@@ -29,8 +31,4 @@ function textOf(value: unknown): string {
     .map((part) => (typeof part === 'string' ? part : fieldsOf(part)['text']))
     .filter((text) => typeof text === 'string')
     .join('');
-}
-
-function fieldsOf(value: unknown): Readonly<Record<string, unknown>> {
-  return Object(value) as Record<string, unknown>;
 }

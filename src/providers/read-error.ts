@@ -19,7 +19,7 @@ type Fields = Readonly<Record<string, unknown>>;
 
 /** The body of an error status; null if it says nothing. */
 export function readError(body: unknown): ProviderError | null {
-  const fields = fieldsOf(Array.isArray(body) ? (body[0] as unknown) : body);
+  const fields = outerFieldsOf(body);
   if (fields === null) return typeof body === 'string' ? errorOf([], [body]) : null;
   const { error, errors, detail } = fields;
   const inner = fieldsOf(error) ?? fieldsOf(firstOf(errors)) ?? fieldsOf(detail) ?? {};
@@ -37,7 +37,7 @@ export function readStatedError(body: unknown): ProviderError | null {
 
 /** Whether a body, or an event of a stream, is an error instead of an answer. */
 export function statesError(body: unknown): boolean {
-  const fields = fieldsOf(Array.isArray(body) ? (body[0] as unknown) : body);
+  const fields = outerFieldsOf(body);
   if (fields === null || Array.isArray(fields['choices'])) return fields !== null && isStated(fields['error']);
   const { error, object, type, code, message } = fields;
   // Also as Qwen sends it in a stream: a code and a message, and nothing else.
@@ -69,6 +69,11 @@ function saidOf(detail: unknown): string | undefined {
   if (first === null || typeof first['msg'] !== 'string') return undefined;
   const place = Array.isArray(first['loc']) ? first['loc'].slice(0, 8).filter(isCode).join('.') : '';
   return place === '' ? first['msg'] : `${place}: ${first['msg']}`;
+}
+
+/** Gemini wraps its errors in a list. */
+function outerFieldsOf(body: unknown): Fields | null {
+  return fieldsOf(Array.isArray(body) ? firstOf(body) : body);
 }
 
 function firstOf(list: unknown): unknown {

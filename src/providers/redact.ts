@@ -1,5 +1,6 @@
 import type { ContentPart } from '../contract/chat';
 import type { CompletionRequest } from '../contract/provider';
+import { imageUrlOf } from '../domain/turn/messages';
 
 /**
  * Quotations from a prompt that are at least this long are removed from a provider's message: short enough to catch a
@@ -67,7 +68,7 @@ const maxInlineDataLength = 4_096;
 
 /** Also that of a picture that is elsewhere: who has a signed address has the picture. */
 function pictureAddress(part: ContentPart): string | undefined {
-  const url: unknown = (part['image_url'] as { readonly url?: unknown } | null | undefined)?.url;
+  const url = imageUrlOf(part);
   if (typeof url !== 'string') return undefined;
   return /^data:/i.test(url) ? url.slice(0, maxInlineDataLength) : url;
 }

@@ -1,4 +1,5 @@
 import type { ReportedUsage } from '../contract/provider';
+import { fieldsOf } from '../domain/fields-of';
 
 type Fields = Readonly<Record<string, unknown>>;
 
@@ -82,9 +83,4 @@ function reasoningTokens(fields: Fields): number | null {
 
 function countOrNull(value: unknown): number | null {
   return typeof value === 'number' && Number.isSafeInteger(value) && value >= 0 ? value : null;
-}
-
-/** The fields of a value that may not be an object. */
-function fieldsOf(value: unknown): Fields {
-  return Object(value) as Fields;
 }

@@ -42,7 +42,8 @@ export function openImageStore(
       for (const image of byId.values()) {
         if (known.has(image.id)) continue;
         const stored = { id: image.id, size: image.bytes.length, data: await encode(image) };
-        await table.add(keyId, [stored], nowMs);
+        // One transaction each: a database takes tens of milliseconds for a large one, and others wait for it.
+        await table.add(keyId, stored, nowMs);
       }
     },
     sizes: (keyId, ids) => table.use(keyId, ids, Date.now()),

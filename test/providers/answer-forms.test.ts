@@ -6,11 +6,7 @@ import { brotliCompressSync, deflateRawSync, deflateSync, gzipSync } from 'node:
 import * as fc from 'fast-check';
 import type { CompletionResult, Provider } from '../../src/contract/provider';
 import { createProvider } from '../../src/providers/openai-compatible';
-
-const model = 'deepseek-v3.2';
-/** Never reached by a call that is meant to end by itself. */
-const patientMs = 50_000;
-const streamLimits = { firstByteMs: patientMs, firstTokenMs: patientMs, idleMs: patientMs, totalMs: patientMs };
+import { completionRequest, model, patient } from './completion-request';
 
 interface Response {
   readonly headers?: Readonly<Record<string, string>>;
@@ -64,15 +60,7 @@ async function complete(said: Response, isStreamed: boolean): Promise<Completion
   const onText = (text: string): void => {
     heard += text;
   };
-  return provider.complete({
-    model,
-    messages: [{ role: 'user', content: 'Where is my order?' }],
-    temperature: 0.7,
-    maxTokens: 1000,
-    requestId: 'turn-1.1',
-    timeoutMs: patientMs,
-    stream: isStreamed ? { limits: streamLimits, onText } : undefined,
-  });
+  return provider.complete(completionRequest({ stream: isStreamed ? { limits: patient, onText } : undefined }));
 }
 
 const event = (value: unknown): string => `data: ${typeof value === 'string' ? value : JSON.stringify(value)}\n\n`;

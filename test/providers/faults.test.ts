@@ -9,22 +9,13 @@ import { startSimulator, type Simulator } from '../../src/local/simulator/simula
 import { eventually } from '../support/eventually';
 import { holdTimers, type HeldTimers } from '../support/held-timers';
 import { startMisbehavingServer } from '../support/misbehaving-server';
+import { completionRequest, model, patient, patientMs, userText } from './completion-request';
 
-const model = 'deepseek-v3.2';
-const userText = 'Where is my order? [ref:abc]';
-/** Never reached by a call that is meant to end by itself. */
-const patientMs = 50_000;
 /** For calls that are meant to be broken off: passed by hand. */
 const heldMs = 600_000;
 /** For calls of which it does not matter how they end. */
 const impatientMs = 1_000;
 const forEverMs = 3_600_000;
-const patient: StreamLimits = {
-  firstByteMs: patientMs,
-  firstTokenMs: patientMs,
-  idleMs: patientMs,
-  totalMs: patientMs,
-};
 
 let simulator: Simulator;
 let provider: Provider;
@@ -58,16 +49,10 @@ function request(limits: Partial<StreamLimits> | null, changes: Partial<Completi
   const onText = (text: string): void => {
     heard += text;
   };
-  return {
-    model,
-    messages: [{ role: 'user', content: userText }],
-    temperature: 0.7,
-    maxTokens: 1000,
-    requestId: 'turn-1.1',
-    timeoutMs: patientMs,
+  return completionRequest({
     stream: limits === null ? undefined : { limits: { ...patient, ...limits }, onText },
     ...changes,
-  };
+  });
 }
 
 /** One line: `server-error retryable unknown bytes`, or `answered`. */

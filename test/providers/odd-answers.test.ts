@@ -3,11 +3,8 @@ import { limits } from '../../src/contract/limits';
 import { createProvider } from '../../src/providers/openai-compatible';
 import type { CompletionResult } from '../../src/contract/provider';
 import { startMisbehavingServer } from '../support/misbehaving-server';
+import { completionRequest, model, patient } from './completion-request';
 
-const model = 'deepseek-v3.2';
-/** Never reached by a call that is meant to end by itself. */
-const patientMs = 50_000;
-const streamLimits = { firstByteMs: patientMs, firstTokenMs: patientMs, idleMs: patientMs, totalMs: patientMs };
 const longText = 'x'.repeat(300_000);
 
 type Delivery = 'whole' | 'streamed';
@@ -26,16 +23,8 @@ async function answerOf(head: string, body: string, delivery: Delivery = 'whole'
     maxResponseBytes: 8 * 1024 * 1024,
   });
   try {
-    const stream = delivery === 'streamed' ? { limits: streamLimits, onText: () => undefined } : undefined;
-    return await provider.complete({
-      model,
-      messages: [{ role: 'user', content: 'Where is my order?' }],
-      temperature: 0.7,
-      maxTokens: 1000,
-      requestId: 'turn-1.1',
-      timeoutMs: patientMs,
-      stream,
-    });
+    const stream = delivery === 'streamed' ? { limits: patient, onText: () => undefined } : undefined;
+    return await provider.complete(completionRequest({ stream }));
   } finally {
     await provider.close();
     await server.close();

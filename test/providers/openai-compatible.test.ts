@@ -8,11 +8,8 @@ import { startSimulator, type Simulator } from '../../src/local/simulator/simula
 import { eventually } from '../support/eventually';
 import { holdTimers, type HeldTimers } from '../support/held-timers';
 import { startMisbehavingServer, type MisbehavingServer } from '../support/misbehaving-server';
+import { completionRequest, model, patientMs, userText } from './completion-request';
 
-const model = 'deepseek-v3.2';
-const userText = 'Where is my order? [ref:abc]';
-/** Never reached by a call that is meant to end by itself. */
-const patientMs = 50_000;
 /** For calls that are meant to be broken off: passed by hand. */
 const heldMs = 600_000;
 /** For calls of which it does not matter how they end. */
@@ -49,25 +46,13 @@ function providerAt(baseUrl: string, changes: Partial<ProviderSettings> = {}): P
   return provider;
 }
 
-function request(changes: Partial<CompletionRequest> = {}): CompletionRequest {
-  return {
-    model,
-    messages: [{ role: 'user', content: userText }],
-    temperature: 0.7,
-    maxTokens: 1000,
-    requestId: 'turn-1.1',
-    timeoutMs: patientMs,
-    ...changes,
-  };
-}
-
 async function failureWith(fault: Fault, changes: Partial<CompletionRequest> = {}) {
   await simulator.queueFaults(model, [fault]);
   return failed(providerAt(simulator.baseUrl), changes);
 }
 
 async function failed(provider: Provider, changes: Partial<CompletionRequest> = {}) {
-  const result = await provider.complete(request(changes));
+  const result = await provider.complete(completionRequest(changes));
   if (result.kind !== 'failed') throw new Error('The call was answered.');
   return result;
 }
@@ -96,7 +81,7 @@ function allConnectionsGone(): Promise<void> {
 describe('an answer', () => {
   test('comes with content, model, finish reason and usage', async () => {
     await simulator.setBehaviour(model, { cachedPromptPercent: 50 });
-    const result = await providerAt(simulator.baseUrl).complete(request());
+    const result = await providerAt(simulator.baseUrl).complete(completionRequest());
 
     expect(result).toMatchObject({
       kind: 'completed',
@@ -109,13 +94,13 @@ describe('an answer', () => {
   });
 
   test('says length when max_tokens cut it', async () => {
-    const result = await providerAt(simulator.baseUrl).complete(request({ maxTokens: 5 }));
+    const result = await providerAt(simulator.baseUrl).complete(completionRequest({ maxTokens: 5 }));
     expect(result).toMatchObject({ kind: 'completed', finishReason: 'length', usage: { completionTokens: 5 } });
   });
 
   test('without usage is an answer of unknown usage', async () => {
     await simulator.queueFaults(model, [{ kind: 'no-usage' }]);
-    const result = await providerAt(simulator.baseUrl).complete(request());
+    const result = await providerAt(simulator.baseUrl).complete(completionRequest());
     expect(result).toMatchObject({ kind: 'completed', content: expect.any(String), usage: null });
   });
 
@@ -154,14 +139,14 @@ describe('an answer', () => {
     const server = await startServer((socket) => {
       socket.end(`HTTP/1.1 200 OK\r\ncontent-length: ${body.length}\r\n\r\n${body}`);
     });
-    const result = await providerAt(`http://${server.address}/v1`).complete(request());
+    const result = await providerAt(`http://${server.address}/v1`).complete(completionRequest());
     expect(result).toMatchObject({ kind: 'completed', content: 'Hello.', model, finishReason: null, usage });
   });
 
   test('leaves its connection open for the next call', async () => {
     const provider = providerAt(simulator.baseUrl, { maxConnections: 1 });
-    await provider.complete(request());
-    await provider.complete(request());
+    await provider.complete(completionRequest());
+    await provider.complete(completionRequest());
     expect(await simulator.openConnections()).toBe(1);
   });
 });
@@ -270,14 +255,14 @@ describe('a fault of the provider', () => {
 
   test('a refused connection → connection, retryable, not charged; answered once it is up again', async () => {
     const provider = providerAt(simulator.baseUrl);
-    await provider.complete(request());
+    await provider.complete(completionRequest());
     await simulator.goDown();
     const { failure, receivedBytes } = await failed(provider);
     expect(failure).toMatchObject({ kind: 'connection', retryable: true, charge: 'not-charged' });
     expect(receivedBytes).toBe(false);
 
     await simulator.comeUp();
-    expect(await provider.complete(request())).toMatchObject({ kind: 'completed' });
+    expect(await provider.complete(completionRequest())).toMatchObject({ kind: 'completed' });
   });
 
   test('of many calls at once → every one ends, and no more connections are left than the pool may have', async () => {
@@ -292,7 +277,7 @@ describe('a fault of the provider', () => {
         { kind: 'large-body', bytes: 10_000_000 },
       ]),
     );
-    const calls = Array.from({ length: 20 }, () => provider.complete(request({ timeoutMs: impatientMs })));
+    const calls = Array.from({ length: 20 }, () => provider.complete(completionRequest({ timeoutMs: impatientMs })));
     const results = await Promise.all(calls);
     expect(results.map((result) => result.kind)).toEqual(Array(20).fill('failed'));
 
@@ -301,7 +286,7 @@ describe('a fault of the provider', () => {
     await eventually('5 connections are left', async () => (await simulator.openConnections()) <= 5);
     // Calls that waited for a connection until their end left their faults to others.
     await eventually('a call is answered', async () => {
-      const result = await provider.complete(request({ timeoutMs: impatientMs }));
+      const result = await provider.complete(completionRequest({ timeoutMs: impatientMs }));
       return result.kind === 'completed';
     });
   });
@@ -350,17 +335,17 @@ describe('a connection that has served before', () => {
     'and that the provider %s when the next request comes: it is sent again at once, on a new one',
     async (_how, act) => {
       acts = [answers, act, answers, answers];
-      await provider.complete(request());
-      expect(await provider.complete(request())).toMatchObject({ kind: 'completed', content: 'Hello.' });
+      await provider.complete(completionRequest());
+      expect(await provider.complete(completionRequest())).toMatchObject({ kind: 'completed', content: 'Hello.' });
       expect(requestsByConnection).toEqual([2, 1]);
-      expect(await provider.complete(request())).toMatchObject({ kind: 'completed' });
+      expect(await provider.complete(completionRequest())).toMatchObject({ kind: 'completed' });
       expect(requestsByConnection).toEqual([2, 1, 1]);
     },
   );
 
   test('and is lost, as the new one is too: a failed call after two requests', async () => {
     acts = [answers, resets, resets, answers];
-    await provider.complete(request());
+    await provider.complete(completionRequest());
     expect((await failed(provider)).failure).toMatchObject({ kind: 'connection', retryable: true, charge: 'unknown' });
     expect(requestsByConnection).toEqual([2, 1]);
   });
@@ -370,7 +355,7 @@ describe('a connection that has served before', () => {
     process.on('unhandledRejection', unhandled);
     try {
       acts = [answers, resets, () => void provider.close()];
-      await provider.complete(request());
+      await provider.complete(completionRequest());
       expect((await failed(provider)).failure).toMatchObject({ kind: 'cancelled' });
       // Node tells of rejections once all that was due is done.
       await setImmediate();
@@ -383,7 +368,7 @@ describe('a connection that has served before', () => {
 
   test('and is lost after the answer has begun: a failed call after one request', async () => {
     acts = [answers, (socket) => socket.write(answer.slice(0, -5), () => socket.resetAndDestroy()), answers];
-    await provider.complete(request());
+    await provider.complete(completionRequest());
     expect((await failed(provider)).failure).toMatchObject({ charge: 'unknown' });
     expect(requestsByConnection).toEqual([2]);
   });
@@ -395,7 +380,7 @@ describe('a connection that has served before', () => {
       socket.resetAndDestroy();
     };
     acts = [answers, late, answers];
-    await provider.complete(request());
+    await provider.complete(completionRequest());
     expect((await failed(provider)).failure).toMatchObject({ kind: 'connection', charge: 'unknown' });
     expect(requestsByConnection).toEqual([2]);
   });
@@ -407,7 +392,7 @@ describe('a connection that has served before', () => {
       socket.resetAndDestroy();
     };
     acts = [answers, late, answers];
-    await provider.complete(request());
+    await provider.complete(completionRequest());
     await failed(provider, { timeoutMs: 900 });
     expect(requestsByConnection).toEqual([2]);
   });
@@ -417,7 +402,7 @@ describe('a call that waits for a connection', () => {
   test('ends at its own limit, not charged, and is never sent', async () => {
     const provider = providerAt(simulator.baseUrl, { maxConnections: 1 });
     await simulator.queueFaults(model, [{ kind: 'silence' }]);
-    const first = provider.complete(request({ requestId: 'first', timeoutMs: 2 * heldMs }));
+    const first = provider.complete(completionRequest({ requestId: 'first', timeoutMs: 2 * heldMs }));
     await eventually('the first is at the provider', isAtSimulator);
     const second = await failedAtLimit(
       failed(provider, { requestId: 'second', timeoutMs: heldMs }),
@@ -428,7 +413,7 @@ describe('a call that waits for a connection', () => {
 
     timers.pass(2 * heldMs);
     expect(await first).toMatchObject({ failure: { kind: 'timeout', charge: 'unknown' } });
-    expect(await provider.complete(request({ requestId: 'third' }))).toMatchObject({ kind: 'completed' });
+    expect(await provider.complete(completionRequest({ requestId: 'third' }))).toMatchObject({ kind: 'completed' });
     expect((await simulator.calls()).map((call) => call.requestId)).toEqual(['first', 'third']);
   });
 });
@@ -461,10 +446,10 @@ describe('a stopped call', () => {
     const { signal } = new AbortController();
     const provider = providerAt(simulator.baseUrl);
     await simulator.queueFaults(model, [{ kind: 'reset' }, { kind: 'silence' }]);
-    await provider.complete(request({ signal }));
+    await provider.complete(completionRequest({ signal }));
     const silent = failed(provider, { signal, timeoutMs: heldMs });
     await failedAtLimit(silent, 'the provider has both', async () => (await simulator.calls()).length === 2);
-    await provider.complete(request({ signal }));
+    await provider.complete(completionRequest({ signal }));
     expect(getEventListeners(signal, 'abort')).toHaveLength(0);
   });
 
@@ -485,7 +470,7 @@ describe('a refused key', () => {
     let current = 'sk-first-key';
     const readApiKey = ({ refresh }: { refresh: boolean }) => (current = refresh ? 'sk-new-key' : current);
     const provider = providerAt(simulator.baseUrl, { readApiKey });
-    expect(await provider.complete(request())).toMatchObject({ kind: 'completed' });
+    expect(await provider.complete(completionRequest())).toMatchObject({ kind: 'completed' });
     expect((await simulator.calls()).map((call) => call.status)).toEqual([401, 200]);
   });
 

@@ -1,20 +1,9 @@
-import type { StreamLimits } from '../../src/contract/policy';
 import { createProvider } from '../../src/providers/openai-compatible';
 import type { CompletionRequest, Provider, ProviderSettings } from '../../src/contract/provider';
 import { faults } from '../../src/local/simulator/behaviour';
 import { startSimulator, type Simulator } from '../../src/local/simulator/simulator';
 import { eventually } from '../support/eventually';
-
-const model = 'deepseek-v3.2';
-const userText = 'Where is my order? [ref:abc]';
-/** Never reached by a call that is meant to end by itself. */
-const patientMs = 50_000;
-const patient: StreamLimits = {
-  firstByteMs: patientMs,
-  firstTokenMs: patientMs,
-  idleMs: patientMs,
-  totalMs: patientMs,
-};
+import { completionRequest, model, patient, patientMs } from './completion-request';
 
 let simulator: Simulator;
 let providers: Provider[];
@@ -44,16 +33,9 @@ function startProvider(changes: Partial<ProviderSettings> = {}): Provider {
 
 async function stream(provider = startProvider(), changes: Partial<CompletionRequest> = {}) {
   const pieces: string[] = [];
-  const result = await provider.complete({
-    model,
-    messages: [{ role: 'user', content: userText }],
-    temperature: 0.7,
-    maxTokens: 1000,
-    requestId: 'turn-1.1',
-    timeoutMs: patientMs,
-    stream: { limits: patient, onText: (text) => pieces.push(text) },
-    ...changes,
-  });
+  const result = await provider.complete(
+    completionRequest({ stream: { limits: patient, onText: (text) => pieces.push(text) }, ...changes }),
+  );
   return { result, pieces, text: pieces.join('') };
 }
 

@@ -1,28 +1,17 @@
-import type { TestWorkflowEnvironment } from '@temporalio/testing';
 import type { RolloutResult } from '../../src/contract/rollout';
-import { startTimeSkipping } from '../support/time-skipping';
-import { expectBlindHours, goodCanary, steps, VirtualRollout } from './virtual-rollout';
+import { expectBlindHours, goodCanary, steps, virtualRollouts } from './virtual-rollout';
 
 /** Each test takes some hundred decisions. */
 jest.setTimeout(180_000);
 
-/** Its clock goes on from test to test, each of which is over before the next one begins. */
-let environment: TestWorkflowEnvironment;
-beforeAll(async () => {
-  environment = await startTimeSkipping();
-});
-afterAll(() => environment.teardown());
-
-// Tests sleep until between two analyses: the server's clock can hang when a workflow is disturbed in the middle of a task.
-let rollout: VirtualRollout;
-afterEach(() => rollout.close());
+const createRollout = virtualRollouts();
 
 test('a canary that succeeds 98% of the time never leaves 10%, and is held rather than rolled back to a worse arm', async () => {
-  rollout = await VirtualRollout.create(environment, { ...goodCanary, canarySuccessRate: 0.98, seed: 'a poor canary' });
+  const rollout = await createRollout({ ...goodCanary, canarySuccessRate: 0.98, seed: 'a poor canary' });
   const worker = await rollout.worker();
   await worker.runUntil(async () => {
     await rollout.start();
-    await environment.sleep('100.5 hours');
+    await rollout.environment.sleep('100.5 hours');
     const { state } = await rollout.status();
     expect(state).toMatchObject({ phase: 'Held', percent: 10 });
     expect(steps(state)).toEqual([[10, 0]]);
@@ -56,17 +45,17 @@ test.each([
     ],
   ],
 ])('while the telemetry is down at step %i nothing advances', async (_step, outage, expected) => {
-  rollout = await VirtualRollout.create(environment, goodCanary);
+  const rollout = await createRollout(goodCanary);
   await expectBlindHours(rollout, outage, expected as [number, number][]);
 });
 
 test('telemetry that is down when the plan ends holds the rollout, until an operator resumes it', async () => {
-  rollout = await VirtualRollout.create(environment, goodCanary);
+  const rollout = await createRollout(goodCanary);
   rollout.outages = [{ fromHours: 61, toHours: 80 }];
   const worker = await rollout.worker();
   await worker.runUntil(async () => {
     await rollout.start();
-    await environment.sleep('90.5 hours');
+    await rollout.environment.sleep('90.5 hours');
     const { state } = await rollout.status();
     expect(state).toMatchObject({ phase: 'Held', percent: 75 });
     await rollout.handle.signal('resume', { actor: 'ann', reason: 'the telemetry is back' });

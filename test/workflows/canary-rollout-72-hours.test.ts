@@ -1,25 +1,14 @@
-import type { TestWorkflowEnvironment } from '@temporalio/testing';
 import { canaryRolloutWorkflowType, rolloutWorkflowId } from '../../src/contract/names';
 import type { RolloutResult } from '../../src/contract/rollout';
-import { startTimeSkipping } from '../support/time-skipping';
-import { asPlanned, expectBlindHours, goodCanary, steps, VirtualRollout } from './virtual-rollout';
+import { asPlanned, expectBlindHours, goodCanary, steps, virtualRollouts } from './virtual-rollout';
 
 /** Each test takes some hundred decisions. */
 jest.setTimeout(180_000);
 
-/** Its clock goes on from test to test, each of which is over before the next one begins. */
-let environment: TestWorkflowEnvironment;
-beforeAll(async () => {
-  environment = await startTimeSkipping();
-});
-afterAll(() => environment.teardown());
-
-// Tests sleep until between two analyses: the server's clock can hang when a workflow is disturbed in the middle of a task.
-let rollout: VirtualRollout;
-afterEach(() => rollout.close());
+const createRollout = virtualRollouts();
 
 test('a canary that succeeds 99.7% of the time has all traffic after 72 hours, each step at its time', async () => {
-  rollout = await VirtualRollout.create(environment, goodCanary);
+  const rollout = await createRollout(goodCanary);
   const worker = await rollout.worker();
   const result = await worker.runUntil(async () => (await rollout.start()).result() as Promise<RolloutResult>);
   expect(result.phase).toBe('Succeeded');
@@ -33,7 +22,7 @@ test('a canary that succeeds 99.7% of the time has all traffic after 72 hours, e
 });
 
 test('a canary that is worse than the baseline is rolled back by itself', async () => {
-  rollout = await VirtualRollout.create(environment, { ...goodCanary, canarySuccessRate: 0.5, seed: 'a bad canary' });
+  const rollout = await createRollout({ ...goodCanary, canarySuccessRate: 0.5, seed: 'a bad canary' });
   const worker = await rollout.worker();
   const result = await worker.runUntil(async () => (await rollout.start()).result() as Promise<RolloutResult>);
   expect(result.phase).toBe('RolledBack');
@@ -43,7 +32,7 @@ test('a canary that is worse than the baseline is rolled back by itself', async 
 
 // At the other steps, and at the end of the plan: canary-rollout-72-hours.long.test.ts.
 test('while the telemetry is down at step 2 nothing advances', async () => {
-  rollout = await VirtualRollout.create(environment, goodCanary);
+  const rollout = await createRollout(goodCanary);
   await expectBlindHours(rollout, { fromHours: 20, toHours: 50 }, [
     [10, 0],
     [25, 18],
@@ -55,21 +44,21 @@ test('while the telemetry is down at step 2 nothing advances', async () => {
 
 // The server's clock stands still while a workflow task waits for a worker: so the workflow is taken away as well.
 test('hours in which nobody works on the rollout cost no time and repeat no step', async () => {
-  rollout = await VirtualRollout.create(environment, goodCanary);
+  const rollout = await createRollout(goodCanary);
   const first = await rollout.worker();
   const carried = await first.runUntil(async () => {
     await rollout.start();
-    await environment.sleep('35.5 hours');
+    await rollout.environment.sleep('35.5 hours');
     const { state, lastAnalysis } = await rollout.status();
     await rollout.handle.terminate();
     return { state, lastAnalysis };
   });
   expect(carried.state.percent).toBe(50);
-  await environment.sleep('19.7 hours');
+  await rollout.environment.sleep('19.7 hours');
 
   const second = await rollout.worker();
   const result = await second.runUntil(
-    environment.client.workflow.execute(canaryRolloutWorkflowType, {
+    rollout.environment.client.workflow.execute(canaryRolloutWorkflowType, {
       taskQueue: rollout.taskQueue,
       workflowId: rolloutWorkflowId(rollout.spec.name),
       args: [{ spec: rollout.spec, carried }],

@@ -10,6 +10,7 @@ import type { EvidenceRequest } from '../../src/contract/rollout-ledger';
 import type { Ledger } from '../../src/contract/ledger';
 import { openLedger } from '../../src/ledger/open-ledger';
 import { rolloutSpec } from '../support/rollout-spec';
+import { startTimeSkipping } from '../support/time-skipping';
 import { unique, workflowBundle } from '../support/temporal';
 import { VirtualTraffic, type TrafficRates } from '../support/virtual-traffic';
 
@@ -29,7 +30,7 @@ export class VirtualRollout {
   private startedAtMs = 0;
 
   private constructor(
-    private readonly environment: TestWorkflowEnvironment,
+    readonly environment: TestWorkflowEnvironment,
     private readonly directory: string,
     readonly ledger: Ledger,
     readonly spec: RolloutSpec,
@@ -87,6 +88,22 @@ export class VirtualRollout {
     await this.ledger.close();
     rmSync(this.directory, { recursive: true });
   }
+}
+
+/**
+ * Gives a file's tests virtual time, and each a rollout in it, which ends with the test. The clock goes on from test to
+ * test. Tests sleep until between two analyses: the server's clock can hang when a workflow is disturbed in the middle of
+ * a task.
+ */
+export function virtualRollouts(): (rates: TrafficRates) => Promise<VirtualRollout> {
+  let environment: TestWorkflowEnvironment;
+  let rollout: VirtualRollout;
+  beforeAll(async () => {
+    environment = await startTimeSkipping();
+  });
+  afterEach(() => rollout.close());
+  afterAll(() => environment.teardown());
+  return async (rates) => (rollout = await VirtualRollout.create(environment, rates));
 }
 
 /** Percent and hours since the start of every split that was set; a decision takes real milliseconds, or seconds. */

@@ -1,3 +1,5 @@
+import { fieldsOf } from '../fields-of';
+
 /**
  * How much the options of a request ask a model to think. `chat_template_kwargs` and `think` are not looked at: the servers
  * that know them (vLLM, SGLang, llama.cpp, Ollama) count thoughts within the limit.
@@ -82,5 +84,5 @@ function isCount(value: unknown): value is number {
 }
 
 function valueAt(options: Options, path: readonly string[]): unknown {
-  return path.reduce<unknown>((value, field) => (value as Options | null | undefined)?.[field], options);
+  return path.reduce<unknown>((value, field) => fieldsOf(value)[field], options);
 }

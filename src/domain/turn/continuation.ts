@@ -1,5 +1,5 @@
 import type { ChatMessage } from '../../contract/chat';
-import { utf8Length } from './messages';
+import { isTrailSurrogate, utf8Length } from './messages';
 
 /** A text and its offset in the turn's answer, in UTF-16 code units. */
 export interface PlacedText {
@@ -37,18 +37,13 @@ function startOfHeldBack(partial: string): number {
   let start = partial.trimEnd().length;
   let bytes = 0;
   while (start > 0 && bytes < heldBackBytes) {
-    const size = isTrailSurrogate(partial, start - 1) && start > 1 ? 2 : 1;
+    const size = isTrailSurrogate(partial.charCodeAt(start - 1)) && start > 1 ? 2 : 1;
     start -= size;
     bytes += utf8Length(partial.slice(start, start + size));
   }
   const searchedFrom = Math.max(0, start - longestWord);
   const space = partial.slice(searchedFrom, start + 1).search(/\s\S*$/);
   return partial.slice(0, space === -1 ? start : searchedFrom + space).trimEnd().length;
-}
-
-function isTrailSurrogate(text: string, index: number): boolean {
-  const unit = text.charCodeAt(index);
-  return unit >= 0xdc00 && unit <= 0xdfff;
 }
 
 /** Spaces and line breaks before a text; a model that sends more of them says nothing. */

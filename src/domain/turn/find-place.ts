@@ -23,8 +23,8 @@ interface Path {
 /**
  * The place of a history in a conversation: the turn up to which the two say the same. Either may begin later than the
  * other if a model would not see the difference: the conversation forgets its oldest turns, and clients leave out what no
- * longer fits a model. Otherwise its user has deleted the beginning. null: they have nothing in common. The work is bounded, whatever a client sends: as many turns as are remembered, as many messages as a
- * model sees, each compared with as many.
+ * longer fits a model. Otherwise its user has deleted the beginning. null: they have nothing in common. The work is bounded,
+ * whatever a client sends: as many turns as are remembered, as many messages as a model sees, each compared with as many.
  * @param claimed the fingerprints of the history
  * @param addedCount how many messages the request adds
  */

@@ -1,5 +1,6 @@
 import type { ChatMessage, ContentPart } from '../../contract/chat';
 import { imageIdIn } from '../../contract/images';
+import { imageUrlOf } from './messages';
 
 export interface Fingerprint {
   /** Equal for messages that say the same. */
@@ -69,8 +70,8 @@ function textOf({ content }: ChatMessage): string {
     .join('');
 }
 
-/** What Open WebUI puts around a user's question when it has found documents or pages for it. */
-const documentsBeginning = /^### Task:\s{0,4}Respond to the user query/;
+/** How the text begins that Open WebUI puts around a user's question when it has found documents or pages for it. */
+export const documentsBeginning = /^### Task:\s{0,4}Respond to the user query/;
 
 /** Open WebUI puts the documents that it found around a question, and sends the question alone from the next turn on. */
 export function questionIn(text: string): string {
@@ -103,10 +104,8 @@ function calledFunction(called: unknown): string {
 }
 
 /** A picture that came whole is known by its hash. Web addresses may be signed anew with every request. */
-function comparedImage({ type, image_url: image }: ContentPart): string {
-  if (type !== 'image_url') return '';
-  const { url } = (image ?? {}) as { readonly url?: unknown };
-  return `\0${imageIdIn(url) ?? ''}`;
+function comparedImage(part: ContentPart): string {
+  return part.type === 'image_url' ? `\0${imageIdIn(imageUrlOf(part)) ?? ''}` : '';
 }
 
 /** A 53-bit hash of what a text says. Whoever makes two texts collide confuses a conversation of their own. */

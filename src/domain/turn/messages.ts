@@ -1,4 +1,5 @@
 import type { ChatMessage, ContentPart } from '../../contract/chat';
+import { fieldsOf } from '../fields-of';
 
 /** The text that a reader sees: a message's text, or the text of its parts. */
 export function messageText({ content }: ChatMessage): string {
@@ -41,9 +42,16 @@ export function promptText(message: ChatMessage): string {
 
 /** The address of a picture that is elsewhere stays: it may be a text that a model reads. */
 function withoutPicture(part: ContentPart): ContentPart {
-  const image = part['image_url'] as { readonly url?: unknown } | null | undefined;
-  const isInline = typeof image?.url === 'string' && image.url.startsWith('data:');
-  return part.type === 'image_url' && isInline ? { ...part, image_url: { ...image, url: 'data:' } } : part;
+  const url = imageUrlOf(part);
+  const isInline = typeof url === 'string' && url.startsWith('data:');
+  return part.type === 'image_url' && isInline
+    ? { ...part, image_url: { ...fieldsOf(part['image_url']), url: 'data:' } }
+    : part;
+}
+
+/** What a client gave as the address of a part's picture: anything. */
+export function imageUrlOf(part: ContentPart): unknown {
+  return fieldsOf(part['image_url'])['url'];
 }
 
 /** All of a message that Temporal carries, for measuring: its text, or JSON if it has more than text. */
@@ -99,6 +107,6 @@ function isLeadSurrogate(unit: number): boolean {
   return unit >= 0xd800 && unit <= 0xdbff;
 }
 
-function isTrailSurrogate(unit: number): boolean {
+export function isTrailSurrogate(unit: number): boolean {
   return unit >= 0xdc00 && unit <= 0xdfff;
 }

@@ -1,5 +1,6 @@
 import { limits } from '../../contract/limits';
 import type { Problem, ProblemPath } from '../../contract/problem';
+import { fieldsOf } from '../fields-of';
 import { maxThinkingBudget, thinkingBudgets } from './asked-thinking';
 
 /**
@@ -40,12 +41,8 @@ export const carrierOptions = [
 
 /** What remains of an `extra_body`: Gemini's own thinking options. Its `cached_content` is a prompt that no budget here measures. */
 export function passableExtraBody(extra: unknown): Readonly<Record<string, unknown>> | null {
-  const config = objectAt(objectAt(extra)['google'])['thinking_config'];
+  const config = fieldsOf(fieldsOf(extra)['google'])['thinking_config'];
   return isOff(config) ? null : { google: { thinking_config: config } };
-}
-
-function objectAt(value: unknown): Readonly<Record<string, unknown>> {
-  return typeof value === 'object' && value !== null ? (value as Readonly<Record<string, unknown>>) : {};
 }
 
 function extraBodyProblem(path: ProblemPath, extra: unknown): Problem | null {
@@ -54,12 +51,12 @@ function extraBodyProblem(path: ProblemPath, extra: unknown): Problem | null {
     return { path, code: 'wrong-type', message: 'must be an object' };
   return (
     onlyFieldProblem(path, extra, 'google') ??
-    onlyFieldProblem([...path, 'google'], objectAt(extra)['google'], 'thinking_config')
+    onlyFieldProblem([...path, 'google'], fieldsOf(extra)['google'], 'thinking_config')
   );
 }
 
 function onlyFieldProblem(path: ProblemPath, value: unknown, only: string): Problem | null {
-  const other = Object.entries(objectAt(value)).find(([field, inside]) => field !== only && !isOff(inside));
+  const other = Object.entries(fieldsOf(value)).find(([field, inside]) => field !== only && !isOff(inside));
   if (other === undefined) return null;
   const message =
     'is not offered: of extra_body, only google.thinking_config goes to a provider; put other fields beside model';
