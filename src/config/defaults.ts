@@ -66,7 +66,20 @@ export const defaultConfig = {
   },
   // Ten a second: enough for a busy backend, and it stops a runaway loop before that has spent much.
   // 20 MiB: a few photos as they come from a phone; the strictest large provider takes no more.
-  gateway: { aliases: [], requestsPerMinute: 600, allowedHosts: [], corsOrigins: [], maxBodyBytes: 20 * 1024 * 1024 },
+  gateway: {
+    aliases: [],
+    requestsPerMinute: 600,
+    allowedHosts: [],
+    corsOrigins: [],
+    maxBodyBytes: 20 * 1024 * 1024,
+    maxOpenRequests: 4_000,
+    maxOpenRequestsOfKey: 100,
+    // A container of 1 GB holds the gateway, and two of 1 GB its workers: a byte of a body takes up to 20 of a worker's memory
+    // and 13 of a gateway's.
+    maxBytesInFlight: 48 * 1024 * 1024,
+    // One of the largest bodies, or 20 of the largest texts.
+    maxBytesInFlightOfKey: 20 * 1024 * 1024,
+  },
   // No temperature: a model has one of its own, and some refuse any. No limit: the model may use all of the hard cap.
   defaults: {},
 } as const satisfies ConfigFileInput;
