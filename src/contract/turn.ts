@@ -131,12 +131,10 @@ export interface OpenTurnInput extends AdmitTurnInput, RequestOptions {
 
 type Admitted = Extract<Admission, { kind: 'admitted' }>;
 export type Refused = Extract<Admission, { kind: 'refused' }>;
-export type NotKept = Extract<Admission, { kind: 'not-kept' }>;
 
 /** How far a turn got in its first step. Most are answered and recorded; then only what the reply needs is kept. */
 export type OpenedTurn =
-  | Refused
-  | NotKept
+  | Exclude<Admission, Admitted>
   | (ModelAnswer & {
       readonly kind: 'answered';
       readonly arm: string;
