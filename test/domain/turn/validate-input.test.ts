@@ -226,28 +226,27 @@ test('a history with a tool call that is nothing is refused', () => {
 });
 
 describe('parts of messages', () => {
-  const text = (length: number) => ({ type: 'text', text: 'x'.repeat(length) }) as const;
+  const textOf = (length: number) => ({ type: 'text', text: 'x'.repeat(length) }) as const;
   const withParts = (...content: NonNullable<ChatMessage['content']>[number][]) =>
     [{ role: 'user', content }] as unknown as ChatMessage[];
-  const image = (url: unknown) => withParts(text(1), { type: 'image_url', image_url: { url } } as never);
+  const image = (url: unknown) => withParts(textOf(1), { type: 'image_url', image_url: { url } } as never);
   const tooLong = (path: string, bytes: number, limit: number) => `${path} has ${bytes} bytes, the limit is ${limit}`;
-  const message = (changes: object) =>
-    sendMessageProblem({ turnId: 't', content: '', messages: undefined, ...changes });
+  const sent = (changes: object) => sendMessageProblem({ turnId: 't', content: '', messages: undefined, ...changes });
 
   test('are together as long as the text of one message may be', () => {
     const limit = limits.maxMessageBytes;
-    const [fitting, longer] = [withParts(text(limit)), withParts(text(limit / 2), text(limit / 2), text(1))];
-    expect(message({ messages: fitting })).toBeNull();
-    expect(message({ messages: longer })).toBe(tooLong('messages[0].content', limit + 1, limit));
+    const [fitting, longer] = [withParts(textOf(limit)), withParts(textOf(limit / 2), textOf(limit / 2), textOf(1))];
+    expect(sent({ messages: fitting })).toBeNull();
+    expect(sent({ messages: longer })).toBe(tooLong('messages[0].content', limit + 1, limit));
     expect(chatTurnProblem({ turnId: 't', messages: longer })).toBe(tooLong('messages[0].content', limit + 1, limit));
     expect(chatTurnProblem({ turnId: 't', messages: longer, keepAllMessages: true })).toBeNull();
     // Wherever in a part it is.
     const hidden = withParts({ type: 'text', text: 'x', extra: 'x'.repeat(limit) } as never);
-    expect(message({ messages: hidden })).toContain('messages[0].content has');
+    expect(sent({ messages: hidden })).toContain('messages[0].content has');
   });
 
   test('do not count inline pictures', () => {
-    expect(message({ messages: image(`data:image/png;base64,${'A'.repeat(100_000)}`) })).toBeNull();
+    expect(sent({ messages: image(`data:image/png;base64,${'A'.repeat(100_000)}`) })).toBeNull();
   });
 
   test.each([
@@ -258,7 +257,7 @@ describe('parts of messages', () => {
     'bellwether-image:sha256-00',
   ])('may show %s', (url) => {
     expect(chatTurnProblem({ turnId: 't', messages: image(url) })).toBeNull();
-    expect(message({ messages: image(url) })).toBeNull();
+    expect(sent({ messages: image(url) })).toBeNull();
     expect(conversationProblem({ sessionId: 's', history: image(url) })).toBeNull();
   });
 
@@ -282,11 +281,11 @@ describe('parts of messages', () => {
       `${path}.content[1].image_url.url must begin with https://, or be a data URL of an image in base64: data:image/png;base64,…`;
     const messages = image(url);
     expect(chatTurnProblem({ turnId: 't', messages, keepAllMessages: true })).toBe(refusal('messages[0]'));
-    expect(message({ messages })).toBe(refusal('messages[0]'));
+    expect(sent({ messages })).toBe(refusal('messages[0]'));
     expect(conversationProblem({ sessionId: 's', history: messages })).toBe(refusal('history[0]'));
     for (const field of ['before', 'history']) {
       const branch = { after: 't-1', [field]: messages };
-      expect(message({ content: 'x', branch })).toBe(refusal(`branch.${field}[0]`));
+      expect(sent({ content: 'x', branch })).toBe(refusal(`branch.${field}[0]`));
     }
   });
 });
