@@ -1,3 +1,4 @@
+import type { KeyRing } from '../contract/key-ring';
 import type { Policy } from '../contract/policy';
 import type { ProviderSettings } from '../contract/provider';
 
@@ -16,12 +17,8 @@ export interface TemporalSettings {
   };
 }
 
-export interface EncryptionSettings {
-  /** The key new payloads are encrypted with. */
-  readonly activeKeyId: string;
-  /** AES-256 keys by id; all but the active one only decrypt. */
-  readonly keys: ReadonlyMap<string, Uint8Array>;
-}
+/** AES-256 keys: the active one encrypts, all of them decrypt. */
+export type EncryptionSettings = KeyRing;
 
 export interface GatewaySettings {
   /** Other names for the model `bellwether`. */
@@ -52,6 +49,8 @@ export interface Settings {
   /** Shared between projects: holds the Temporal binary. */
   readonly cacheDirectory: string;
   readonly encryption: EncryptionSettings | undefined;
+  /** HMAC-SHA-256 keys for the audit trail of rollouts: the active one makes the hashes of new rows, all of them verify. */
+  readonly auditKeys: KeyRing | undefined;
   readonly gateway: GatewaySettings;
 }
 

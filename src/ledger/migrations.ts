@@ -163,6 +163,11 @@ export const migrations: Record<string, Migration> = {
       await db.schema.createIndex('images_expires_at_ms').on('images').column('expires_at_ms').execute();
     },
   },
+  '0006_keyed_hashes': {
+    async up(db: Kysely<unknown>): Promise<void> {
+      await db.schema.alterTable('rollout_audit').addColumn('key_id', 'text').execute();
+    },
+  },
 };
 
 /**

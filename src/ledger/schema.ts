@@ -93,6 +93,8 @@ interface RolloutAuditTable {
   reason: string;
   entry: string;
   previous_hash: string;
+  /** null: hashed without a key. */
+  key_id: string | null;
   hash: string;
 }
 
