@@ -121,6 +121,7 @@ interface RequestsTable {
   key_id: string;
   session_id: string | null;
   idempotency_key_hash: string | null;
+  /** Empty: not kept. */
   body_hash: string;
   created_at_ms: number;
 }
