@@ -175,6 +175,11 @@ export const migrations: Record<string, Migration> = {
         .execute();
     },
   },
+  '0007_workflow_of_turn': {
+    async up(db: Kysely<unknown>): Promise<void> {
+      await db.schema.alterTable('turns').addColumn('first_run_id', 'text').execute();
+    },
+  },
 };
 
 /**
