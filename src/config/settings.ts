@@ -18,7 +18,10 @@ export interface TemporalSettings {
 }
 
 /** AES-256 keys: the active one encrypts, all of them decrypt. */
-export type EncryptionSettings = KeyRing;
+export interface EncryptionSettings extends KeyRing {
+  /** Refuses what is not encrypted. Default: false. */
+  readonly strict?: boolean;
+}
 
 export interface GatewaySettings {
   /** Other names for the model `bellwether`. */

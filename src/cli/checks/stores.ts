@@ -126,7 +126,10 @@ export function encryptionCheck({ encryption }: Settings): Check {
         };
       }
       const older = encryption.keys.size - 1;
-      return { status: 'ok', detail: `on, with key ${encryption.activeKeyId}; ${older} more can decrypt` };
+      return {
+        status: 'ok',
+        detail: `on, with key ${encryption.activeKeyId}; ${older} more can decrypt${encryption.strict ? '; what is not encrypted is refused' : ''}`,
+      };
     },
   };
 }
