@@ -1,7 +1,7 @@
 import { temporal } from '@temporalio/proto';
 import type { Settings } from '../config/settings';
 import type { IdentifiedImage, Image, ImageStore, StoredImages } from '../contract/images';
-import { createPayloadCipher } from '../encryption/aes-gcm-codec';
+import { createPayloadCipher, type Place } from '../encryption/aes-gcm-codec';
 
 const { Payload } = temporal.api.common.v1;
 const mediaTypeMetadata = 'media-type';
@@ -16,7 +16,6 @@ export function openImageStore(
   { encryption, gateway }: Pick<Settings, 'encryption' | 'gateway'>,
 ): ImageStore {
   const cipher = encryption && createPayloadCipher(encryption);
-  const placeOf = (keyId: string, id: string) => ['images', keyId, id];
 
   function encode(keyId: string, { id, mediaType, bytes }: IdentifiedImage): Uint8Array {
     const payload = { metadata: { [mediaTypeMetadata]: utf8.encode(mediaType) }, data: bytes };
@@ -55,4 +54,8 @@ export function openImageStore(
       return stored === null ? null : decode(keyId, id, stored);
     },
   };
+}
+
+function placeOf(keyId: string, id: string): Place {
+  return ['images', keyId, id];
 }
