@@ -24,19 +24,19 @@ export async function admitTurn(
   recentLatency: RecentLatency,
   input: AdmitTurnInput,
 ): Promise<Admission> {
-  const atMs = Date.now();
+  const askedAtMs = Date.now();
   const result = await ledger.admit({
     turnId: input.turnId,
     sessionId: input.sessionId,
     userId: input.userId,
     keyId: input.keyId,
+    firstRunId: input.firstRunId ?? null,
     plan: (known) => planTurn(policy, input, known),
     requestId: randomUUID(),
     owner,
     caps: policy.budgets,
-    atMs,
   });
-  if (result.kind === 'refused') return result;
+  if (result.kind !== 'admitted') return result;
 
   const arm = armNamed(policy, result.arm);
   const { delivery = 'whole' } = input;
@@ -49,7 +49,7 @@ export async function admitTurn(
     ticket: { attempt: result.attempt, reservedNanoUsd: result.reservedNanoUsd, owner },
     maxAttemptsPerTarget: policy.retry.maxAttemptsPerTarget,
     longestAttemptMs: longestCallMs(policy.retry, arm.targets, delivery),
-    deadlineAtMs: atMs + policy.retry.turnDeadlineMs,
+    deadlineAtMs: askedAtMs + policy.retry.turnDeadlineMs,
   };
 }
 

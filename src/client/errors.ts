@@ -51,6 +51,14 @@ export class TurnNotFoundError extends BellwetherError {
 }
 
 /**
+ * The turn was answered before, but Temporal no longer has the answer: its data was lost, or the session has ended since.
+ * It was not bought again. Use another turn id to ask again.
+ */
+export class TurnNotKeptError extends BellwetherError {
+  readonly code = 'turn-not-kept';
+}
+
+/**
  * The input is invalid, and nothing was started. `message` names the field and its limit; `problems` holds the same for
  * programs.
  */
@@ -189,6 +197,11 @@ export function isNotFound(error: unknown): boolean {
   return error instanceof WorkflowNotFoundError || grpcCauseOf(error)?.code === grpcStatus.NOT_FOUND;
 }
 
+/** Whether the server refused the call or was not reached, and not the client's own work failed. */
+export function isGrpcError(error: unknown): boolean {
+  return grpcCauseOf(error) !== undefined;
+}
+
 /** Temporal Cloud's answer to calls that it allows only in its own web UI. */
 export function isNotAllowed(error: unknown): boolean {
   const code = grpcCauseOf(error)?.code;
@@ -203,6 +216,8 @@ function fromFailure(failure: unknown, subject: string): BellwetherError {
       return new QueueFullError(message, { cause: failure });
     case failureTypes.conversationClosed:
       return new ConversationClosedError(message, { cause: failure });
+    case failureTypes.turnNotKept:
+      return new TurnNotKeptError(message, { cause: failure });
     case failureTypes.invalidInput:
       return new InvalidInputError([problemOf(failure)], { cause: failure });
     default:

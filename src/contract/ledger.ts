@@ -51,6 +51,11 @@ export interface AdmitRequest {
   readonly userId: string | null;
   /** The API key whose budgets are charged in addition to session and day; omitted or null: none. */
   readonly keyId?: string | null;
+  /**
+   * Identifies the workflow that asks: the run id of its first run, which resets and continue-as-new keep. Omitted: unknown,
+   * as with turns outside Temporal and workers from before it was recorded.
+   */
+  readonly firstRunId?: string | null;
   /** Chooses the arm and the first target, inside the transaction. */
   readonly plan: (known: KnownAtAdmission) => TurnPlan;
   /** Idempotency key: the caller creates it once and reuses it when it retries, and every repetition gets the first answer. */
@@ -58,7 +63,8 @@ export interface AdmitRequest {
   /** The worker process that will make the call. */
   readonly owner: string;
   readonly caps: Caps;
-  readonly atMs: number;
+  /** The time that decides the turn's UTC day. Omitted, except in tests: now, by the database's clock. */
+  readonly atMs?: number;
 }
 
 export type AdmitResult =
@@ -70,7 +76,9 @@ export type AdmitResult =
       readonly attempt: number;
       readonly reservedNanoUsd: number;
     }
-  | { readonly kind: 'refused'; readonly scope: RefusalScope; readonly remainingNanoUsd: number };
+  | { readonly kind: 'refused'; readonly scope: RefusalScope; readonly remainingNanoUsd: number }
+  /** Another workflow got an answer under this name, and it is lost or forgotten along with its text. Nothing is reserved. */
+  | { readonly kind: 'not-kept' };
 
 /** A further attempt of an admitted turn: a retry, or a call of the next target. */
 export interface ReserveRequest {
@@ -81,7 +89,8 @@ export interface ReserveRequest {
   readonly requestId: string;
   readonly owner: string;
   readonly caps: Caps;
-  readonly atMs: number;
+  /** As in `AdmitRequest`. */
+  readonly atMs?: number;
 }
 
 export type ReserveResult =
@@ -99,7 +108,8 @@ export interface TurnRecord {
   /** How the attempts that are still open ended. */
   readonly settlements: readonly Settlement[];
   readonly dayCapNanoUsd: number;
-  readonly atMs: number;
+  /** As in `AdmitRequest`. */
+  readonly atMs?: number;
 }
 
 export type CostDimension = 'day' | 'session' | 'model' | 'arm' | 'key';
@@ -124,6 +134,8 @@ export interface CostTotals extends Omit<CostRow, 'key' | 'name'> {
   readonly reservedNanoUsd: number;
   /** Distinct UTC days on which anything was spent. */
   readonly days: number;
+  /** The UTC day, by the database's clock: `2026-11-23`. */
+  readonly today: string;
 }
 
 /** One row per model call, for auditors. */
@@ -161,7 +173,8 @@ export interface Ledger {
   /**
    * Registers the turn if it is new, posts its open reservations as unconfirmed, and reserves the worst case of the next
    * attempt against session, API key and day. Refuses when the session is closed or a cap would be exceeded; a refused
-   * new turn is kept as a row with outcome `refused` and reserves nothing. Does not refuse revoked or unknown keys:
+   * new turn is kept as a row with outcome `refused` and reserves nothing. A turn that another workflow got answered is
+   * `not-kept`: it is not bought a second time. Does not refuse revoked or unknown keys:
    * authentication happens elsewhere, and a turn that has started may finish.
    */
   admit(request: AdmitRequest): Promise<AdmitResult>;
@@ -173,8 +186,11 @@ export interface Ledger {
   recordTurn(record: TurnRecord): Promise<TurnTotals>;
   /** After this, `admit` refuses the session's turns. */
   closeSession(sessionId: string, atMs: number): Promise<void>;
-  /** Posts reservations made before `reservedBeforeMs` as unconfirmed, since no turn is left that could settle them. Returns how many there were. */
-  postAbandonedReservations(reservedBeforeMs: number): Promise<number>;
+  /**
+   * Posts reservations that are older than `ageMs` as unconfirmed, since no turn is left that could settle them. Returns how
+   * many there were. `atMs` as in `AdmitRequest`.
+   */
+  postAbandonedReservations(ageMs: number, atMs?: number): Promise<number>;
   costTotals(): Promise<CostTotals>;
   /** Rows by descending cost; days by descending date. */
   costsBy(dimension: CostDimension, limit: number): Promise<readonly CostRow[]>;
@@ -197,7 +213,7 @@ export interface NewRequest {
   readonly sessionId: string | null;
   /** As sent by the caller; only its SHA-256 is stored. */
   readonly idempotencyKey: string | null;
-  /** Detects requests with the same idempotency key but different bodies. */
+  /** Detects requests with the same idempotency key but different bodies; empty without an idempotency key. */
   readonly bodyHash: string;
   readonly atMs: number;
 }
@@ -221,6 +237,9 @@ export interface FoundRequest extends RegisteredRequest {
   readonly outcome: 'in-progress' | 'answered' | 'degraded' | 'refused';
 }
 
+/** How long it is known what a request with an idempotency key asked for: as long as Temporal's retention in production. */
+export const bodyHashKeptForMs = 7 * 24 * 60 * 60 * 1000;
+
 export interface Requests {
   /**
    * Stores the request and returns it. If this API key has used the idempotency key before, stores nothing and returns the
@@ -231,4 +250,6 @@ export interface Requests {
   findByKey(keyId: string, idempotencyKey: string): Promise<RegisteredRequest | null>;
   /** null for a turn that no gateway started. */
   find(turnId: string): Promise<FoundRequest | null>;
+  /** Forgets the body hashes that are older than `bodyHashKeptForMs`, and returns how many. */
+  prune(nowMs: number): Promise<number>;
 }

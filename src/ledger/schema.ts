@@ -23,6 +23,8 @@ export interface TurnsTable {
   /** The rollout and bake that the turn counts towards, as of its admission; null outside any rollout. */
   rollout: string | null;
   bake: number | null;
+  /** See `AdmitRequest`; null for turns from before it was recorded. */
+  first_run_id: string | null;
 }
 
 /**
@@ -93,6 +95,8 @@ interface RolloutAuditTable {
   reason: string;
   entry: string;
   previous_hash: string;
+  /** null: hashed without a key. */
+  key_id: string | null;
   hash: string;
 }
 
@@ -119,6 +123,7 @@ interface RequestsTable {
   key_id: string;
   session_id: string | null;
   idempotency_key_hash: string | null;
+  /** Empty: not kept. */
   body_hash: string;
   created_at_ms: number;
 }

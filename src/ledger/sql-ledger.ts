@@ -1,3 +1,4 @@
+import type { KeyRing } from '../contract/key-ring';
 import type { StoredImages } from '../contract/images';
 import type { Settlement, TurnTotals } from '../contract/turn';
 import { admit, reserveAttempt } from './admission';
@@ -18,7 +19,7 @@ import type {
   ReserveResult,
   TurnRecord,
 } from '../contract/ledger';
-import { postAbandoned, recordTurn, settleAttempt, turnsWithReservationsBefore } from './recording';
+import { postAbandoned, recordTurn, settleAttempt, turnsWithReservationsOlderThan } from './recording';
 import type { Rollouts } from '../contract/rollout-ledger';
 import type { LedgerDatabase, Runner } from './schema';
 import { SqlApiKeys } from './sql-api-keys';
@@ -32,7 +33,7 @@ export class SqlLedger implements Ledger {
     change: (work) => this.change(work),
     read: (work) => this.read(work),
   };
-  readonly rollouts: Rollouts = new SqlRollouts(this.run);
+  readonly rollouts: Rollouts;
   readonly keys: ApiKeys = new SqlApiKeys(this.run);
   readonly requests: Requests = new SqlRequests(this.run);
   readonly images: StoredImages = new SqlImages(this.run);
@@ -40,7 +41,10 @@ export class SqlLedger implements Ledger {
   constructor(
     private readonly db: LedgerDatabase,
     private readonly retryOptions: RetryOptions,
-  ) {}
+    auditKeys: KeyRing | undefined,
+  ) {
+    this.rollouts = new SqlRollouts(this.run, auditKeys);
+  }
 
   admit(request: AdmitRequest): Promise<AdmitResult> {
     return this.change((trx) => admit(trx, request));
@@ -63,10 +67,10 @@ export class SqlLedger implements Ledger {
   }
 
   /** One transaction per turn, so that turns in flight do not have to wait for the locks of a long list. */
-  async postAbandonedReservations(reservedBeforeMs: number): Promise<number> {
+  async postAbandonedReservations(ageMs: number, atMs?: number): Promise<number> {
     let posted = 0;
-    for (const turnId of await this.read((db) => turnsWithReservationsBefore(db, reservedBeforeMs))) {
-      posted += await this.change((trx) => postAbandoned(trx, turnId, reservedBeforeMs));
+    for (const turnId of await this.read((db) => turnsWithReservationsOlderThan(db, ageMs, atMs))) {
+      posted += await this.change((trx) => postAbandoned(trx, turnId, ageMs, atMs));
     }
     return posted;
   }

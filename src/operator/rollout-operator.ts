@@ -1,7 +1,7 @@
 import { connectOperator } from '../client/connect';
 import { InvalidInputError, TemporalUnreachableError } from '../client/errors';
 import { type RollbackAnswer, rollBackInLedger } from '../client/rollback';
-import type { RolloutClient } from '../client/rollout-client';
+import type { RecordedRow, RolloutClient } from '../client/rollout-client';
 import { withKnownAddress } from '../config/connection-settings';
 import { loadSettings, type LoadSettingsOptions } from '../config/load-settings';
 import type { Settings } from '../config/settings';
@@ -61,8 +61,8 @@ export class RolloutOperator {
   }
 
   /**
-   * Runs a command on the named rollout, or the most recent one. A promotion applies to the percentage that the input
-   * says was seen, or else to the ledger's: two operators who both saw 10 % do not promote by two steps.
+   * Runs a command on the named rollout, or the most recent one. A promotion applies to the percentage in `seenPercent`,
+   * or else to the ledger's, so that two operators who both saw 10% do not promote by two steps.
    * @throws {InvalidInputError} names the field and the limit
    * @throws {TemporalUnreachableError} except for a rollback
    */
@@ -106,6 +106,13 @@ export class RolloutOperator {
     return watchRollout({ rollouts: this.rollouts, client: await this.clientIfAny(), name: spec.name }, options);
   }
 
+  /** What the workflows' histories have of the audit trail; see `RolloutClient.recordedRows`. Null when Temporal does not answer. */
+  async recordedRows(): Promise<readonly RecordedRow[] | null> {
+    const names = new Set((await this.rollouts.auditTrail()).map(({ rollout }) => rollout));
+    const client = await this.clientIfAny();
+    return client === null ? null : client.recordedRows(names);
+  }
+
   async close(): Promise<void> {
     const client = await this.connecting?.catch(() => undefined);
     try {
@@ -116,7 +123,7 @@ export class RolloutOperator {
   }
 
   private async rollBack(name: string, input: RolloutCommandInput): Promise<RollbackAnswer> {
-    // Whatever the reason, users must not wait for Temporal.
+    // Whatever the error is, users must not wait for Temporal.
     const client = await this.client(rollbackConnectTimeoutMs).catch(() => null);
     return client === null ? rollBackInLedger(this.rollouts, name, input) : client.rollBack(name, input, this.rollouts);
   }
