@@ -20,6 +20,7 @@ import type { ChatRequest } from './chat-request';
 import type { RegisteredTurn } from './completion';
 import type { GatewayContext } from './context';
 import { badRequest, GatewayError, wrongField } from './gateway-error';
+import { notKept } from './handle-errors';
 import type { TurnEnd } from './stream-turn-events';
 import { type SessionMemory, sessionTurn } from './session-turn';
 import { pathInRequest, type SessionCall, statelessTurn, toMessage, type TurnCall, type TurnFrame } from './to-turn';
@@ -77,7 +78,11 @@ export async function beginTurn(
     bodyHash: context.bodyHashes.of(idempotencyKey, request),
     atMs: Date.now(),
   });
-  if (!registered.isNew && !context.bodyHashes.isOf(registered.bodyHash, idempotencyKey, request)) {
+  const likeness =
+    registered.isNew || idempotencyKey === null
+      ? 'same'
+      : context.bodyHashes.compare(registered.bodyHash, idempotencyKey, request);
+  if (likeness === 'other') {
     throw new GatewayError(
       'idempotency_key_reused',
       'This Idempotency-Key was used before, with another request. Use a new key for each request.',
@@ -87,6 +92,8 @@ export async function beginTurn(
   const { turnId, createdAtMs, isNew } = registered;
   const turn = { turnId, createdAtMs, turnName: turnName(turnId, registered.sessionId) };
   const ended = isNew ? null : await endedTurn(context, turnId);
+  // Its answer may be to another question.
+  if (ended !== null && likeness === 'unknown') throw notKept;
   // It was paid once: what Temporal has forgotten of it is never begun anew.
   if (ended !== null) return { ...turn, end: joinTurn(context, ended, log) };
   const call = callFor(turnId, registered.sessionId);

@@ -27,13 +27,16 @@ export class BodyHashes {
     return idempotencyKey === null ? notKept : this.keyed(this.activeKeyId, idempotencyKey, request);
   }
 
-  /** True also where it cannot be told: the hash is no longer kept, or its key is gone. */
-  isOf(stored: string, idempotencyKey: string | null, request: object): boolean {
-    if (stored === notKept || idempotencyKey === null) return true;
+  /** `unknown`: the hash is no longer kept, or its key is gone. */
+  compare(stored: string, idempotencyKey: string, request: object): 'same' | 'other' | 'unknown' {
+    if (stored === notKept) return 'unknown';
     const [keyId, hash] = stored.split(':', 2);
     // Of an older version: the hash alone, without a key.
-    if (keyId === undefined || hash === undefined) return stored === sha256(canonicalJson(request));
-    return !this.derived.has(keyId) || stored === this.keyed(keyId, idempotencyKey, request);
+    if (keyId === undefined || hash === undefined) {
+      return stored === sha256(canonicalJson(request)) ? 'same' : 'other';
+    }
+    if (!this.derived.has(keyId)) return 'unknown';
+    return stored === this.keyed(keyId, idempotencyKey, request) ? 'same' : 'other';
   }
 
   private keyed(keyId: string, idempotencyKey: string, request: object): string {
