@@ -10,6 +10,9 @@ umask 077
 mkdir -p "$directory/secrets"
 
 settings="$directory/production.env"
+# Only a new trail starts with keyed hashes by itself: where there is one, docs/production.md says how to turn them on.
+audit_keys=/run/secrets/audit_keys
+[ ! -s "$settings" ] || audit_keys=
 touch "$settings"
 # A last line without an end would swallow the next.
 [ -z "$(tail -c 1 "$settings")" ] || echo >> "$settings"
@@ -26,6 +29,7 @@ setting HOLYSHEEP_BASE_URL https://api.holysheep.ai/v1
 # The provider to migrate away from, and the file with its key: /run/secrets/providers/legacy
 setting LEGACY_BASE_URL ''
 setting LEGACY_API_KEY_FILE ''
+setting BELLWETHER_AUDIT_KEYS_FILE "$audit_keys"
 setting LOG_LEVEL INFO
 
 secret() {
@@ -35,6 +39,7 @@ secret() {
   echo "made $directory/secrets/$1"
 }
 secret encryption_keys "$(date -u +%Y-%m):$(openssl rand -base64 32)"
+secret audit_keys "$(date -u +%Y-%m):$(openssl rand -base64 32)"
 secret codec_token "$(openssl rand -hex 24)"
 
 mkdir -p "$directory/secrets/providers"

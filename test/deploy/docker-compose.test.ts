@@ -184,6 +184,11 @@ test('a gateway gets more time to stop than its running requests and its last me
   expect(Number(stop) * 1000).toBeGreaterThan(gatewayLimits.drainMs + 5_000);
 });
 
+test('only workers, and the commands that run there, can key the audit trail', () => {
+  const services = Object.entries(readCompose(projectDirectory).services);
+  expect(services.flatMap(([name, { secrets }]) => (secrets.includes('audit_keys') ? [name] : []))).toEqual(['worker']);
+});
+
 test('only services that call or check providers have their keys', () => {
   const services = Object.entries(readCompose(projectDirectory).services);
   const withKeys = services.filter(([, { volumes }]) => volumes.some((volume) => volume.includes('secrets/providers')));

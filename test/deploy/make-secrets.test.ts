@@ -3,6 +3,7 @@ import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parse } from 'dotenv';
+import { readAuditKeys } from '../../src/config/audit-keys';
 
 const projectDirectory = join(__dirname, '../..');
 let directory: string;
@@ -30,6 +31,16 @@ test('it makes every variable that docker-compose.yml cannot do without, each an
   expect(new Set(values).size).toBe(values.length);
   for (const value of values) expect(output).not.toContain(value);
   expect(statSync(join(directory, 'production.env')).mode & 0o077).toBe(0);
+});
+
+test('a new installation gets keys for the audit trail; an old one decides when its trail is keyed', () => {
+  makeSecrets();
+  expect(settings()['BELLWETHER_AUDIT_KEYS_FILE']).toBe('/run/secrets/audit_keys');
+  const file = join(directory, 'secrets/audit_keys');
+  expect(readAuditKeys({ BELLWETHER_AUDIT_KEYS_FILE: file }, directory)).toMatchObject({ problems: [] });
+  writeFileSync(join(directory, 'production.env'), 'POSTGRES_PASSWORD=old\n');
+  makeSecrets();
+  expect(settings()['BELLWETHER_AUDIT_KEYS_FILE']).toBe('');
 });
 
 test('it adds what an earlier version did not need, and changes nothing that is there', () => {
