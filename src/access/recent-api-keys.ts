@@ -75,6 +75,8 @@ export class TooManyUnknownKeysError extends Error {
 /** A key that was just created waits no longer than this and one query. */
 const restMs = 100;
 
+const rest = () => sleep(restMs, undefined, { ref: false });
+
 /** Of one query. In 100 ms, a gateway does not even read this many requests. */
 const maxWaiting = 1_024;
 
@@ -108,7 +110,6 @@ class BatchedLookups {
       this.next = null;
       return new Map((await this.keys.findAll([...ids])).map((key) => [key.id, key]));
     });
-    const rest = () => sleep(restMs, undefined, { ref: false });
     this.whenRested = found.then(rest, rest);
     this.next = { ids, found };
     return this.next;
