@@ -14,11 +14,11 @@ import type { GatewayContext, GatewayParts } from './context';
 import { describeErrors } from './error-schema';
 import { GatewayError } from './gateway-error';
 import { healthRoutes } from './health-routes';
-import { gatewayLimits, type GatewayLimits, limitRequests } from './limits';
+import { configuredLimits, gatewayLimits, type GatewayLimits, limitRequests } from './limits';
 import { GatewayMetrics } from './metrics';
 import { ModelNames } from '../domain/turn/model-names';
 import { modelsRoutes } from './models-routes';
-import { OpenRequests, watchRequests } from './open-requests';
+import { limitOpenRequests, OpenRequests, watchRequests } from './open-requests';
 import { closeServer, createServer, type GatewayServer } from './server';
 import { turnsRoutes } from './turns-routes';
 
@@ -48,7 +48,7 @@ const turnGraceMs = 20_000;
 /** Serves OpenAI's chat completions over HTTP. Beyond loopback it wants TLS in front of it, as keys are in the headers. */
 export async function startGateway(options: GatewayOptions): Promise<Gateway> {
   const { host = '127.0.0.1', port, settings, logger, redis = null, openMetrics = false } = options;
-  const limits = { ...gatewayLimits, maxBodyBytes: settings.gateway.maxBodyBytes, ...options.limits };
+  const limits = { ...gatewayLimits, ...configuredLimits(settings.gateway), ...options.limits };
   const context: GatewayContext = {
     client: options.client,
     ledger: options.ledger,
@@ -58,7 +58,7 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
     logger,
     models: new ModelNames(settings.policy, settings.gateway.aliases),
     metrics: new GatewayMetrics(),
-    open: new OpenRequests(),
+    open: new OpenRequests(limits),
     bodyHashes: new BodyHashes(settings.encryption),
     limits,
     turnDeadlineMs: settings.policy.retry.turnDeadlineMs + turnGraceMs,
@@ -78,6 +78,7 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
     await server.register(async (guarded: GatewayServer) => {
       await limitRequests(guarded, counting);
       requireKey(guarded, context);
+      limitOpenRequests(guarded);
       completionsRoute(guarded, context);
       modelsRoutes(guarded, context);
       turnsRoutes(guarded, context);
