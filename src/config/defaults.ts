@@ -79,7 +79,7 @@ export const defaultConfig = {
     // gateway's memory and up to 20 of a worker's.
     maxBytesInFlight: 48 * 1024 * 1024,
     // One of the largest bodies, or 20 of the largest texts.
-    maxBytesInFlightOfKey: 20 * 1024 * 1024,
+    maxBytesInFlightOfKey: 24 * 1024 * 1024,
   },
   // No temperature: models have their own default, and some reject any. No limit: the model may use the whole hard cap.
   defaults: {},

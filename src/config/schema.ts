@@ -264,7 +264,7 @@ const gatewaySchema = z.strictObject({
     .max(1_073_741_824)
     .optional()
     .describe(
-      'Those of one API key among them; 20 MiB unless given. A request that is alone is taken, whatever its size.',
+      'Those of one API key among them; 24 MiB unless given. A request that is alone is taken, whatever its size.',
     ),
 });
 

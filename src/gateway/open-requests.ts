@@ -29,9 +29,14 @@ class OpenRequest {
     this.changeTo(keyId, this.bytes);
   }
 
+  /** @throws {GatewayError} when there is no room for a body of this size */
+  requireRoomFor(bytes: number): void {
+    this.requests.refuseTooLarge(this.keyId, this.bytes, bytes);
+  }
+
   /** Says what its body takes, as often as more is known of that. @throws {GatewayError} when there is no room for more */
   weigh(bytes: number): void {
-    this.requests.refuseTooLarge(this.keyId, this.bytes, bytes);
+    this.requireRoomFor(bytes);
     this.changeTo(this.keyId, bytes);
   }
 

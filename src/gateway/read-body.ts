@@ -46,10 +46,12 @@ export function readJsonBodies(server: FastifyInstance, limits: BodyLimits): voi
   server.addContentTypeParser('application/json', async (request: FastifyRequest, stream: Readable) => {
     const declared = declaredBytes(request);
     if (declared > limits.maxBodyBytes) throw tooLarge(limits.maxBodyBytes).unread();
-    request.open.weigh(mostBytes(declared, request, limits));
+    request.open.requireRoomFor(mostBytes(declared, request, limits));
+    // More is taken only as it comes: otherwise a few slow uploads of large bodies would hold the room of all.
+    const taken = Math.min(declared, limits.maxTextBytes);
+    request.open.weigh(mostBytes(taken, request, limits));
     const received = await receive(stream, limits.maxBodyBytes, (length) => {
-      // Chunks tell of their number only by coming.
-      if (length > declared) request.open.weigh(mostBytes(length, request, limits));
+      if (length > taken) request.open.weigh(mostBytes(length, request, limits));
     });
     request.receivedBytes = received.length;
     const bytes = await decoded(received, request, limits);

@@ -128,6 +128,27 @@ test('a slow request takes what it declares, and gives it back when its time is 
   await gateway.close();
 });
 
+test('large bodies that are only declared do not hold the room of other keys', async () => {
+  const gateway = await setting.startGateway({ limits: { maxBytesInFlight: 24 * mb } });
+  setting.model.release();
+  const slow = await Promise.all(
+    [await setting.createKey(), await setting.createKey()].map(async (key) => {
+      const headers = { ...headersOf(key), 'content-length': String(20 * mb) };
+      const upload = httpRequest(`${gateway.url}/v1/chat/completions`, { method: 'POST', headers });
+      upload.on('error', () => undefined).write('{');
+      return upload;
+    }),
+  );
+  const others = await Promise.all(Array.from({ length: 3 }, () => setting.createKey()));
+  expect(await Promise.all(others.map((key) => codeOf(post(gateway.url, key, held(mb)))))).toEqual([
+    '200',
+    '200',
+    '200',
+  ]);
+  for (const upload of slow) upload.destroy();
+  await gateway.close();
+});
+
 test('a body in chunks takes what has come, and a compressed one what it may become', async () => {
   const gateway = await setting.startGateway({ limits: { maxBytesInFlightOfKey: 1.5 * mb } });
   const { url } = gateway;
