@@ -18,7 +18,7 @@ import type {
   TurnTotals,
 } from '../contract/turn';
 import { measurePrompt } from '../domain/turn/measure-text';
-import { blockedReply, degradedReply, detectLanguage, refusalReason } from '../domain/turn/degraded-reply';
+import { degradedReply, detectLanguage, mayPass, refusalReason } from '../domain/turn/degraded-reply';
 import { messageText } from '../domain/turn/messages';
 import { toUsd } from '../domain/turn/prices';
 import { callTarget } from './call-target';
@@ -182,10 +182,9 @@ function chainFailedReply(
   failure: CallFailure | null,
   totals: TurnTotals,
 ): ChatReply {
-  const content = degradedReply(turn.language ?? detectLanguage(lastUserText(turn.messages)));
   return {
     ...commonFields(turn, totals),
-    content,
+    content: apology(turn, failure),
     provider: 'degraded-mode',
     model: null,
     handler: arm,
@@ -201,17 +200,12 @@ function retryAfterField(
   failure: CallFailure | null,
   askedWaitsMs: readonly number[],
 ): Pick<ChatReply, 'retry_after_ms'> {
-  const isPassing = failure !== null && passingFailures.has(failure.kind);
-  return isPassing && askedWaitsMs.length > 0 ? { retry_after_ms: Math.min(...askedWaitsMs) } : {};
+  return mayPass(failure) && askedWaitsMs.length > 0 ? { retry_after_ms: Math.min(...askedWaitsMs) } : {};
 }
 
-const passingFailures: ReadonlySet<CallFailure['kind']> = new Set([
-  'rate-limited',
-  'server-error',
-  'timeout',
-  'connection',
-  'circuit-open',
-]);
+function apology(turn: Turn, failure: CallFailure | null): string {
+  return degradedReply(turn.language ?? detectLanguage(lastUserText(turn.messages)), failure);
+}
 
 function lastUserText(messages: readonly ChatMessage[]): string {
   const message = messages.findLast(({ role }) => role === 'user');
@@ -229,7 +223,7 @@ function refusedReply(turn: Turn, refusal: Refused): ChatReply {
   return {
     turn_id: turn.turnId,
     session_id: turn.sessionId,
-    content: blockedReply(reason),
+    content: apology(turn, null),
     provider: 'degraded-mode',
     model: null,
     handler: null,
