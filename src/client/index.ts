@@ -40,4 +40,5 @@ export {
   TurnHopelessError,
   TurnNotFoundError,
   TurnNotSentError,
+  TurnTooLateError,
 } from './errors';

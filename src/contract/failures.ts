@@ -45,6 +45,7 @@ export const failureTypes = {
   invalidInput: 'InvalidInput',
   queueFull: 'QueueFull',
   conversationClosed: 'ConversationClosed',
+  turnTooLate: 'TurnTooLate',
   rolloutRefused: 'RolloutRefused',
 } as const;
 

@@ -62,6 +62,7 @@ export async function runTurn(turn: Turn): Promise<ChatReply> {
     prompt: measurePrompt(turn.messages, turn.modelOptions),
   };
   const opened = await openTurn(openTurnInput);
+  if (opened.kind === 'too-late') throw tooLate(turn);
   if (opened.kind === 'refused') return refusedReply(turn, opened);
   if (opened.kind === 'answered') return answeredReply(turn, opened);
   return callChain(turn, openTurnInput.prompt, opened);
@@ -210,6 +211,13 @@ function apology(turn: Turn, failure: CallFailure | null): string {
 function lastUserText(messages: readonly ChatMessage[]): string {
   const message = messages.findLast(({ role }) => role === 'user');
   return message ? messageText(message) : '';
+}
+
+function tooLate({ turnId }: Turn): ApplicationFailure {
+  return ApplicationFailure.nonRetryable(
+    `Turn ${turnId} was not begun: no worker took it before its caller stopped waiting. No model was called and nothing was charged. Send it again.`,
+    failureTypes.turnTooLate,
+  );
 }
 
 function refusedReply(turn: Turn, refusal: Refused): ChatReply {
