@@ -93,7 +93,7 @@ export function createActivities(dependencies: ActivityDependencies) {
   async function admitAndTryFirst(input: OpenTurnInput): Promise<OpenedTurn> {
     if (await isTooLate(input)) return { kind: 'too-late' };
     const admission = await admitTurn(dependencies, recentLatency, input);
-    if (admission.kind === 'refused') return admission;
+    if (admission.kind !== 'admitted') return admission;
 
     const call = firstCallOf(input, admission);
     if (call?.target.firstAttempt !== 'local') return { kind: 'admitted', admission, firstCall: null };
@@ -181,6 +181,7 @@ function keepOpenedMs(opened: OpenedTurn): number {
   if (opened.kind === 'refused') return keepRefusedMs;
   // Its caller may send it again.
   if (opened.kind === 'too-late') return 0;
+  if (opened.kind === 'not-kept') return 0; // to ask the ledger again is cheap
   const { admission, firstCall } = opened;
   return firstCall?.kind === 'answered' ? keepAnsweredMs : admission.deadlineAtMs - Date.now();
 }

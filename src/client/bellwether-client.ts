@@ -106,6 +106,7 @@ export class BellwetherClient {
    * @throws {TurnTooLateError} no worker took the turn by `startByMs`, so it was not begun
    * @throws {TurnNotSentError} it waited for earlier turns of its session until its deadline
    * @throws {TurnHopelessError} no worker survived the turn, so it was ended
+   * @throws {TurnNotKeptError} the turn id was answered before, and the answer is no longer kept
    * @throws {TemporalUnreachableError}
    */
   async send(options: SendOptions): Promise<ChatReply> {

@@ -39,6 +39,7 @@ export {
   TurnFailedError,
   TurnHopelessError,
   TurnNotFoundError,
+  TurnNotKeptError,
   TurnNotSentError,
   TurnTooLateError,
 } from './errors';

@@ -46,6 +46,7 @@ export const failureTypes = {
   queueFull: 'QueueFull',
   conversationClosed: 'ConversationClosed',
   turnTooLate: 'TurnTooLate',
+  turnNotKept: 'TurnNotKept',
   rolloutRefused: 'RolloutRefused',
 } as const;
 
