@@ -111,7 +111,7 @@ export interface TurnTotals {
 }
 
 /** The turn was not admitted by its `startByMs`, so it is not begun: nothing was reserved or called. */
-export interface TooLate {
+interface TooLate {
   readonly kind: 'too-late';
 }
 
