@@ -1,5 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import { DeadlineExceededError, TurnTooLateError } from '../../src/client';
+import { DeadlineExceededError, TurnNotFoundError, TurnTooLateError } from '../../src/client';
 import { turnName } from '../../src/contract/names';
 import { type GatewayService, hello, startGatewayService } from '../gateway/gateway-service';
 import { admitRequest } from '../ledger/requests';
@@ -24,6 +24,8 @@ async function untilStale(sentAtMs: number): Promise<void> {
   await delay(Math.max(0, sentAtMs + untilStaleMs - Date.now()));
 }
 
+const endOf = (call: Promise<unknown>) => call.catch((error: unknown) => error);
+
 const lost = (call: Promise<unknown>) => expect(call).rejects.toThrow(DeadlineExceededError);
 
 test('turns that were queued while no worker ran are ended, not bought, and one with time left is answered', async () => {
@@ -42,11 +44,13 @@ test('turns that were queued while no worker ran are ended, not bought, and one 
   await service.startWorker();
 
   await expect(answered).resolves.toMatchObject({ success: true });
-  const tooLate = (end: Promise<unknown>) => expect(end).rejects.toThrow(TurnTooLateError);
-  await Promise.all([
-    ...turnIds.map((turnId) => tooLate(service.client.turn(turnId))),
-    ...turnIds.map((turnId, index) => tooLate(service.client.turn(turnId, { sessionId: sessionIds[index]! }))),
+  const ends = await Promise.all([
+    ...turnIds.map((turnId) => endOf(service.client.turn(turnId))),
+    ...turnIds.map((turnId, index) => endOf(service.client.turn(turnId, { sessionId: sessionIds[index]! }))),
   ]);
+  // On a busy machine some never reached Temporal.
+  expect(ends.filter((end) => !(end instanceof TurnTooLateError || end instanceof TurnNotFoundError))).toEqual([]);
+  expect(ends.some((end) => end instanceof TurnTooLateError)).toBe(true);
   const calls = await service.simulator.calls();
   expect(calls).toHaveLength(1);
   const rows = await service.ledger.attempts();
