@@ -1,3 +1,4 @@
+import type { KeyRing } from '../contract/key-ring';
 import type { Policy } from '../contract/policy';
 import type { ProviderSettings } from '../contract/provider';
 
@@ -16,11 +17,10 @@ export interface TemporalSettings {
   };
 }
 
-export interface EncryptionSettings {
-  /** The key new payloads are encrypted with. */
-  readonly activeKeyId: string;
-  /** AES-256 keys by id; all but the active one only decrypt. */
-  readonly keys: ReadonlyMap<string, Uint8Array>;
+/** AES-256 keys: the active one encrypts, all of them decrypt. */
+export interface EncryptionSettings extends KeyRing {
+  /** Refuses what is not encrypted. Default: false. */
+  readonly strict?: boolean;
 }
 
 export interface GatewaySettings {
@@ -52,6 +52,8 @@ export interface Settings {
   /** Shared between projects: holds the Temporal binary. */
   readonly cacheDirectory: string;
   readonly encryption: EncryptionSettings | undefined;
+  /** HMAC-SHA-256 keys for the audit trail of rollouts: the active one makes the hashes of new rows, all of them verify. */
+  readonly auditKeys: KeyRing | undefined;
   readonly gateway: GatewaySettings;
 }
 

@@ -7,6 +7,7 @@ import type { Redis } from 'ioredis';
 import { z } from 'zod';
 import { RecentApiKeys } from '../access/check-api-key';
 import { readPackageInfo } from '../platform/package-info';
+import { BodyHashes } from './body-hash';
 import { refuseForeignPages, requireKey, requireOperatorKey } from './access';
 import { completionsRoute } from './completions-route';
 import type { GatewayContext, GatewayParts } from './context';
@@ -58,6 +59,7 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
     models: new ModelNames(settings.policy, settings.gateway.aliases),
     metrics: new GatewayMetrics(),
     open: new OpenRequests(),
+    bodyHashes: new BodyHashes(settings.encryption),
     limits,
     turnDeadlineMs: settings.policy.retry.turnDeadlineMs + turnGraceMs,
   };

@@ -1,4 +1,5 @@
 import { existsSync } from 'node:fs';
+import type { KeyRing } from '../contract/key-ring';
 import type { Ledger } from '../contract/ledger';
 import { LedgerUnavailableError } from '../contract/ledger';
 import { defaultGiveUpAfterMs, type RetryOptions, withRetries } from './retries';
@@ -17,6 +18,8 @@ export interface LedgerLocation {
   readonly giveUpAfterMs?: number;
   /** false: SQLite waits less for the disk, but a power failure may lose the last commits. Default: true. */
   readonly survivesPowerLoss?: boolean;
+  /** With which the rows of the audit trail are hashed; omitted: plain hashes. */
+  readonly auditKeys?: KeyRing | undefined;
 }
 
 export interface OpenOptions {
@@ -50,7 +53,7 @@ export class LedgerNotMigratedError extends Error {
  */
 export async function openLedger(location: LedgerLocation, { migrate = true }: OpenOptions = {}): Promise<Ledger> {
   const { db, retryOptions } = migrate ? await openMigrated(location) : await openUnchanged(location);
-  return new SqlLedger(db, retryOptions);
+  return new SqlLedger(db, retryOptions, location.auditKeys);
 }
 
 /** Applies pending migrations and returns their names, for a setup command that runs before any worker. */

@@ -1,3 +1,4 @@
+import type { KeyRing } from '../contract/key-ring';
 import type { StoredImages } from '../contract/images';
 import type { Settlement, TurnTotals } from '../contract/turn';
 import { admit, reserveAttempt } from './admission';
@@ -32,7 +33,7 @@ export class SqlLedger implements Ledger {
     change: (work) => this.change(work),
     read: (work) => this.read(work),
   };
-  readonly rollouts: Rollouts = new SqlRollouts(this.run);
+  readonly rollouts: Rollouts;
   readonly keys: ApiKeys = new SqlApiKeys(this.run);
   readonly requests: Requests = new SqlRequests(this.run);
   readonly images: StoredImages = new SqlImages(this.run);
@@ -40,7 +41,10 @@ export class SqlLedger implements Ledger {
   constructor(
     private readonly db: LedgerDatabase,
     private readonly retryOptions: RetryOptions,
-  ) {}
+    auditKeys: KeyRing | undefined,
+  ) {
+    this.rollouts = new SqlRollouts(this.run, auditKeys);
+  }
 
   admit(request: AdmitRequest): Promise<AdmitResult> {
     return this.change((trx) => admit(trx, request));
