@@ -32,6 +32,12 @@ export interface GatewaySettings {
   readonly allowedHosts: readonly string[];
   /** For a request with images; its texts have a separate limit. */
   readonly maxBodyBytes: number;
+  /** Requests under way at once in one gateway, and those of one API key among them. */
+  readonly maxOpenRequests: number;
+  readonly maxOpenRequestsOfKey: number;
+  /** Of the bodies of all open requests of one gateway, and of those of one API key. */
+  readonly maxBytesInFlight: number;
+  readonly maxBytesInFlightOfKey: number;
   /** Origins whose pages may call the gateway: `https://chat.example.com`. */
   readonly corsOrigins: readonly string[];
 }

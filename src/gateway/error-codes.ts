@@ -101,8 +101,8 @@ const errorCatalogue = {
     status: 403,
     type: 'permission_error',
     repeat: 'never',
-    meaning: 'Turns need a key of the role chat, metrics one of the role operator.',
-    advice: 'Use a key of the other role.',
+    meaning: 'The role of the API key does not allow this: turns need `chat`, metrics `metrics` or `operator`.',
+    advice: 'Use a key of another role.',
   },
   model_not_found: {
     ...invalidRequest,
@@ -184,6 +184,13 @@ const errorCatalogue = {
     type: 'rate_limit_error',
     repeat: 'helps',
     meaning: 'The API key has made all its requests of this minute.',
+    advice: 'Send it again after `retry-after`.',
+  },
+  too_many_open_requests: {
+    status: 429,
+    type: 'rate_limit_error',
+    repeat: 'helps',
+    meaning: 'The API key has as many requests open at once, or as many bytes in them, as one key may.',
     advice: 'Send it again after `retry-after`.',
   },
   session_busy: {
@@ -280,7 +287,8 @@ const errorCatalogue = {
     ...failed,
     status: 503,
     repeat: 'helps',
-    meaning: 'This gateway has reached its limit of open requests, or of bodies with pictures; the turn was not begun.',
+    meaning:
+      'This gateway has reached its limit of open requests, of bytes in them or of unknown API keys; the turn was not begun.',
     advice: 'Send it again after `retry-after`.',
   },
   turn_too_late: {

@@ -5,20 +5,20 @@ import type { FastifyInstance } from 'fastify';
 import { jsonSchemaTransform } from 'fastify-type-provider-zod';
 import type { Redis } from 'ioredis';
 import { z } from 'zod';
-import { RecentApiKeys } from '../access/check-api-key';
+import { RecentApiKeys } from '../access/recent-api-keys';
 import { readPackageInfo } from '../platform/package-info';
 import { BodyHashes } from './body-hash';
-import { refuseForeignPages, requireKey, requireOperatorKey } from './access';
+import { refuseForeignPages, requireKey, requirePermission } from './access';
 import { completionsRoute } from './completions-route';
 import type { GatewayContext, GatewayParts } from './context';
 import { describeErrors } from './error-schema';
 import { GatewayError } from './gateway-error';
 import { healthRoutes } from './health-routes';
-import { gatewayLimits, type GatewayLimits, limitRequests } from './limits';
+import { configuredLimits, gatewayLimits, type GatewayLimits, limitRequests } from './limits';
 import { GatewayMetrics } from './metrics';
 import { ModelNames } from '../domain/turn/model-names';
 import { modelsRoutes } from './models-routes';
-import { OpenRequests, watchRequests } from './open-requests';
+import { limitOpenRequests, OpenRequests, watchRequests } from './open-requests';
 import { closeServer, createServer, type GatewayServer } from './server';
 import { turnsRoutes } from './turns-routes';
 
@@ -29,7 +29,7 @@ export interface GatewayOptions extends GatewayParts {
   readonly port: number;
   /** Where all gateways count a key's requests together; left out: each counts for itself. */
   readonly redis?: Redis | undefined;
-  /** `/metrics` for whoever asks. Default: for operator keys, as a proxy on this machine passes on what others ask. */
+  /** `/metrics` for whoever asks. Default: for the keys that may read metrics, as a proxy on this machine passes on what others ask. */
   readonly openMetrics?: boolean | undefined;
   /** What differs from `gatewayLimits`. */
   readonly limits?: Partial<GatewayLimits>;
@@ -48,7 +48,7 @@ const turnGraceMs = 20_000;
 /** Serves OpenAI's chat completions over HTTP. Beyond loopback it wants TLS in front of it, as keys are in the headers. */
 export async function startGateway(options: GatewayOptions): Promise<Gateway> {
   const { host = '127.0.0.1', port, settings, logger, redis = null, openMetrics = false } = options;
-  const limits = { ...gatewayLimits, maxBodyBytes: settings.gateway.maxBodyBytes, ...options.limits };
+  const limits = { ...gatewayLimits, ...configuredLimits(settings.gateway), ...options.limits };
   const context: GatewayContext = {
     client: options.client,
     ledger: options.ledger,
@@ -58,7 +58,7 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
     logger,
     models: new ModelNames(settings.policy, settings.gateway.aliases),
     metrics: new GatewayMetrics(),
-    open: new OpenRequests(),
+    open: new OpenRequests(limits),
     bodyHashes: new BodyHashes(settings.encryption),
     limits,
     turnDeadlineMs: settings.policy.retry.turnDeadlineMs + turnGraceMs,
@@ -78,14 +78,15 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
     await server.register(async (guarded: GatewayServer) => {
       await limitRequests(guarded, counting);
       requireKey(guarded, context);
+      limitOpenRequests(guarded);
       completionsRoute(guarded, context);
       modelsRoutes(guarded, context);
       turnsRoutes(guarded, context);
       for (const [path, method] of paths) refuseOtherMethods(guarded, path, method);
       if (!openMetrics) {
-        await guarded.register(async (operators: GatewayServer) => {
-          operators.addHook('onRequest', requireOperatorKey);
-          metricsRoute(operators, context);
+        await guarded.register(async (metered: GatewayServer) => {
+          metered.addHook('onRequest', requirePermission('read-metrics'));
+          metricsRoute(metered, context);
         });
       }
     });
