@@ -32,6 +32,7 @@ import {
 } from './errors';
 import { canonicalJson } from '../domain/canonical-json';
 import { sha256 } from '../platform/sha256';
+import { withoutPersonalData } from './personal-ids';
 import { joinTurn, TurnWatch, updateResult } from './turn-watch';
 import { SessionQueues } from './session-queues';
 import { waitOut } from './wait-out';
@@ -81,17 +82,27 @@ export class BellwetherClient {
   /** The abort controllers of all calls in progress. */
   private readonly waiting = new Set<AbortController>();
   private isDisconnected = false;
+  private readonly starter: Client | undefined;
+  private readonly idKey: Uint8Array | undefined;
 
   /**
-   * @param starter uses the connection of a worker in this process, on the same task queue. That worker receives the
+   * @param options `idKey` hides sessions that are named by personal data; `starter` uses the connection of a worker in this process, on the same task queue. That worker receives the
    * turns that `complete` starts in the response to the start: the server need not look for a worker, and the caller
    * waits less.
    */
   constructor(
     private readonly temporal: Client,
     private readonly taskQueue: string,
-    private readonly starter?: Client,
-  ) {}
+    { starter, idKey }: { readonly starter?: Client; readonly idKey?: Uint8Array | undefined } = {},
+  ) {
+    this.starter = starter;
+    this.idKey = idKey;
+  }
+
+  /** The id under which Temporal and the ledger know a session; see `withoutPersonalData`. */
+  storedSessionId(sessionId: string): string {
+    return withoutPersonalData(sessionId, this.idKey);
+  }
 
   /**
    * Sends one message of a session and waits for its answer. Turns of a session are answered in order.
@@ -117,7 +128,15 @@ export class BellwetherClient {
 
   /** Like `send`, for options that the caller, such as the gateway, has already validated. */
   async sendChecked(options: Named<SendOptions>): Promise<ChatReply> {
-    const { sessionId, systemPrompt, history, idleTimeoutMs, deadlineMs = defaultDeadlineMs, ...rest } = options;
+    const {
+      sessionId: givenId,
+      systemPrompt,
+      history,
+      idleTimeoutMs,
+      deadlineMs = defaultDeadlineMs,
+      ...rest
+    } = options;
+    const sessionId = this.storedSessionId(givenId);
     const { turnId } = rest;
     const startByMs = startByOf(options);
     const message: SendMessageInput = { ...rest, turnId, startByMs, requestHash: requestHashOf(rest) };
@@ -148,7 +167,8 @@ export class BellwetherClient {
 
   /** Like `complete`, for options that the caller, such as the gateway, has already validated. */
   async completeChecked(options: Named<CompleteOptions>): Promise<ChatReply> {
-    const { deadlineMs = defaultDeadlineMs, ...rest } = options;
+    const { deadlineMs = defaultDeadlineMs, ...given } = options;
+    const rest = given.sessionId === undefined ? given : { ...given, sessionId: this.storedSessionId(given.sessionId) };
     const { turnId } = rest;
     const startByMs = startByOf(options);
     const input: ChatTurnInput = { ...rest, startByMs, requestHash: requestHashOf(rest) };
@@ -182,10 +202,9 @@ export class BellwetherClient {
    * @throws {TemporalUnreachableError}
    */
   async turn(turnId: string, options: JoinOptions = {}): Promise<ChatReply> {
-    const { sessionId, deadlineMs = defaultDeadlineMs } = options;
-    refuseInvalid(
-      idProblem(['turnId'], turnId) ?? (sessionId === undefined ? null : idProblem(['sessionId'], sessionId)),
-    );
+    const { sessionId: givenId, deadlineMs = defaultDeadlineMs } = options;
+    refuseInvalid(idProblem(['turnId'], turnId) ?? (givenId === undefined ? null : idProblem(['sessionId'], givenId)));
+    const sessionId = givenId === undefined ? undefined : this.storedSessionId(givenId);
     const workflowId =
       sessionId === undefined ? names.turnWorkflowId(turnId, null) : names.conversationWorkflowId(sessionId);
     const watch = this.watch(workflowId, turnId);
@@ -317,7 +336,7 @@ export class BellwetherClient {
     deadlineMs = questionDeadlineMs,
   ): Promise<Answer> {
     refuseInvalid(idProblem(['sessionId'], sessionId));
-    const handle = this.temporal.workflow.getHandle(names.conversationWorkflowId(sessionId));
+    const handle = this.temporal.workflow.getHandle(names.conversationWorkflowId(this.storedSessionId(sessionId)));
     return this.persist(() => question(handle), `Session ${sessionId}`, deadlineMs);
   }
 

@@ -46,7 +46,8 @@ export async function beginTurn(
   body: ChatRequest,
 ): Promise<BegunTurn> {
   const { preferred } = requireModel(context.models, body.model, apiKey);
-  const named = sessionOf(headers, body, apiKey.id);
+  const given = sessionOf(headers, body, apiKey.id);
+  const named = given && { ...given, id: context.client.storedSessionId(given.id) };
   const userId = userOf(headers, body);
   const idempotencyKey = idempotencyKeyOf(headers);
   const startByMs = body.stream === true ? undefined : endOfWait(headers);

@@ -87,9 +87,9 @@ export class SqlLedger implements Ledger {
     return this.read((db) => listAttempts(db, turnName));
   }
 
-  /** Changes no row, but runs an update, to detect a read-only database, too. */
+  /** Changes no row, but runs an update, to detect a read-only database, too: of a table that gateways may change. */
   async check(): Promise<string> {
-    await this.change((trx) => trx.updateTable('budgets').set({ scope: '' }).where('scope', '=', '').execute());
+    await this.change((trx) => trx.updateTable('requests').set({ turn_id: '' }).where('turn_id', '=', '').execute());
     return this.retryOptions.database;
   }
 

@@ -72,7 +72,7 @@ export async function prepareService(options: ServiceOptions = {}): Promise<Serv
     namespace: settings.temporal.namespace,
     dataConverter: createDataConverter(settings.encryption),
   });
-  const client = new BellwetherClient(temporal, settings.temporal.taskQueue);
+  const client = new BellwetherClient(temporal, settings.temporal.taskQueue, { idKey: settings.idKey });
   const ledger = await openLedger(settings);
   const streams = openTurnStreams(settings.redisUrl);
   const workers: RunningWorker[] = [];
