@@ -31,9 +31,6 @@ const keepAnsweredMs = 60 * 60 * 1000;
 /** Well beyond the few seconds after which a failed workflow task is retried. Not longer, because the budget may be raised. */
 const keepRefusedMs = 120_000;
 
-/** How far the clocks of a caller and of this worker may differ. */
-const clockSkewMs = 1_000;
-
 /** The steps of a turn and of a rollout. All their access to the outside world comes from `dependencies`. */
 export function createActivities(dependencies: ActivityDependencies) {
   const rollout = createRolloutActivities(dependencies);
@@ -85,9 +82,8 @@ export function createActivities(dependencies: ActivityDependencies) {
   }
 
   /** Not for a turn that a worker has admitted before: its calls may have been made. */
-  async function isTooLate({ turnId, startByMs = Infinity }: OpenTurnInput): Promise<boolean> {
-    if (Date.now() <= startByMs + clockSkewMs) return false;
-    return (await dependencies.ledger.attempts(turnId)).length === 0;
+  async function isTooLate({ turnId, comesTooLate = false }: OpenTurnInput): Promise<boolean> {
+    return comesTooLate && (await dependencies.ledger.attempts(turnId)).length === 0;
   }
 
   async function admitAndTryFirst(input: OpenTurnInput): Promise<OpenedTurn> {

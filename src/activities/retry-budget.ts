@@ -33,7 +33,8 @@ export class RetryBudgets {
 
   private budgetOf(provider: string): { retries: number; atMs: number } {
     const { budgetPerSecond } = this.policy;
-    const idle = budgetPerSecond * idleSeconds;
+    // A lone turn gets a retry, however few there are per second.
+    const idle = budgetPerSecond === 0 ? 0 : Math.max(1, budgetPerSecond * idleSeconds);
     const nowMs = Date.now();
     const budget = this.budgets.get(provider) ?? { retries: idle, atMs: nowMs };
     const sinceThen = (Math.max(0, nowMs - budget.atMs) / 1000) * budgetPerSecond;

@@ -91,7 +91,7 @@ export class TargetBreakers {
   mayCall(target: ProviderModel, chain: readonly ProviderModel[]): boolean {
     if (!this.isOpen(target)) return true;
     const { isTried, triedAtMs } = this.circuitOf(target);
-    const isDue = !isTried && Date.now() - triedAtMs >= Math.min(tryAllEveryMs, this.policy.halfOpenAfterMs);
+    const isDue = !isTried && elapsedMs(triedAtMs) >= Math.min(tryAllEveryMs, this.policy.halfOpenAfterMs);
     return isDue && chain.every((other) => this.isOpen(other));
   }
 
@@ -151,7 +151,7 @@ export class TargetBreakers {
   private stateOf({ breaker, openedAtMs }: Circuit): BreakerState['state'] {
     if (breaker.state === CircuitState.Closed) return 'closed';
     if (breaker.state === CircuitState.HalfOpen) return 'half-open';
-    return Date.now() - openedAtMs < this.policy.halfOpenAfterMs ? 'open' : 'half-open';
+    return elapsedMs(openedAtMs) < this.policy.halfOpenAfterMs ? 'open' : 'half-open';
   }
 
   private circuitOf(target: ProviderModel): Circuit {
@@ -172,6 +172,11 @@ export class TargetBreakers {
     this.circuits.set(key, circuit);
     return circuit;
   }
+}
+
+/** A clock that was set back must not keep a circuit open. */
+function elapsedMs(sinceMs: number): number {
+  return Math.abs(Date.now() - sinceMs);
 }
 
 class InconclusiveCall extends Error {}

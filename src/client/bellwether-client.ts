@@ -139,7 +139,7 @@ export class BellwetherClient {
     const sessionId = this.storedSessionId(givenId);
     const { turnId } = rest;
     const startByMs = startByOf(options);
-    const message: SendMessageInput = { ...rest, turnId, startByMs, requestHash: requestHashOf(rest) };
+    const message: SendMessageInput = { ...rest, turnId, requestHash: requestHashOf(rest) };
     const conversation = { sessionId, systemPrompt, history, idleTimeoutMs };
     const reply = await this.sessionQueues.answer({
       sessionId,
@@ -147,7 +147,8 @@ export class BellwetherClient {
       deadlineMs,
       send: (leftMs) => {
         const watch = this.watch(names.conversationWorkflowId(sessionId), turnId);
-        const update = (round: number) => this.update(sessionId, message, round, conversation, watch);
+        const update = (round: number) =>
+          this.update(sessionId, { ...message, ...inRound(round, startByMs) }, round, conversation, watch);
         const call = () => watch.over(() => untilBegun(startByMs, update));
         return this.persist(call, `Turn ${turnId}`, leftMs, isPassingForUpdateWithStart);
       },
@@ -171,13 +172,13 @@ export class BellwetherClient {
     const rest = given.sessionId === undefined ? given : { ...given, sessionId: this.storedSessionId(given.sessionId) };
     const { turnId } = rest;
     const startByMs = startByOf(options);
-    const input: ChatTurnInput = { ...rest, startByMs, requestHash: requestHashOf(rest) };
+    const input: ChatTurnInput = { ...rest, requestHash: requestHashOf(rest) };
     const workflowId = names.turnWorkflowId(turnId, input.sessionId ?? null);
 
     const watch = this.watch(workflowId, turnId);
     const begin = async (round: number): Promise<ChatReply> => {
       try {
-        await this.startTurn(workflowId, input, deadlineMs, round);
+        await this.startTurn(workflowId, { ...input, ...inRound(round, startByMs) }, deadlineMs, round);
       } catch (error) {
         if (!(error instanceof WorkflowExecutionAlreadyStartedError)) throw error;
       }
@@ -403,6 +404,14 @@ async function untilBegun(
     if (!isTooLate(error) || Date.now() >= startByMs) throw error;
     return untilBegun(startByMs, begin, round + 1);
   }
+}
+
+/**
+ * What a round says of the time by which its turn must begin. The first may join a turn of an earlier caller, who had less
+ * time. If one of our own is too late as well, although we still wait, our clock differs from Temporal's, and is not heard.
+ */
+function inRound(round: number, startByMs: number): Pick<RequestOptions, 'startByMs'> {
+  return round < 2 ? { startByMs } : {};
 }
 
 /** Until when somebody waits for the turn. */

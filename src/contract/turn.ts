@@ -132,6 +132,8 @@ export interface AdmitTurnInput extends Pick<
 /** Input of `openTurn`. */
 export interface OpenTurnInput extends AdmitTurnInput, RequestOptions {
   readonly messages: readonly ChatMessage[];
+  /** Its `startByMs` has passed, by Temporal's clock. */
+  readonly comesTooLate?: boolean;
 }
 
 type Admitted = Extract<Admission, { kind: 'admitted' }>;

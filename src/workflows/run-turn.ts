@@ -54,6 +54,9 @@ const { recordTurn } = proxyLocalActivities<Activities>({
   scheduleToCloseTimeout: '1 hour',
 });
 
+/** How far the clocks of a caller and of Temporal may differ. */
+const clockSkewMs = 1_000;
+
 /** One turn: admitted against the budgets, answered by the first target that can, recorded with its exact cost. */
 export async function runTurn(turn: Turn): Promise<ChatReply> {
   const { language: _language, name, ...request } = turn;
@@ -62,6 +65,8 @@ export async function runTurn(turn: Turn): Promise<ChatReply> {
     turnId: name,
     prompt: measurePrompt(turn.messages, turn.modelOptions),
     firstRunId: workflowInfo().firstExecutionRunId,
+    // By Temporal's clock, because a worker's may be wrong.
+    comesTooLate: turn.startByMs !== undefined && Date.now() > turn.startByMs + clockSkewMs,
   };
   const opened = await openTurn(openTurnInput);
   if (opened.kind === 'too-late') throw tooLate(turn);
