@@ -6,14 +6,14 @@ import { readPackageInfo } from '../platform/package-info';
 import { writeJson, writeLines } from '../terminal/output';
 import { type Check, type CheckResult, runChecks } from './checks/check';
 import { providerChecks } from './checks/providers';
-import { encryptionCheck, ledgerCheck, redisCheck } from './checks/stores';
-import { stuckCheck, temporalCheck } from './checks/temporal';
+import { dataDirectoryCheck, encryptionCheck, ledgerCheck, redisCheck } from './checks/stores';
+import { stuckCheck, temporalCheck, workerCheck } from './checks/temporal';
 import { exitStatus } from './exit-status';
 
 /** `bellwether doctor`: checks every part, side by side. */
 export function doctorCommand(): Command {
   return new Command('doctor')
-    .description('check configuration, providers, Temporal, ledger, Redis, encryption and versions')
+    .description('check configuration, providers, Temporal, worker, disk, ledger, Redis, encryption and versions')
     .option('--json', 'print JSON')
     .addHelpText('after', '\nExit status: 0 everything in use works, 1 something does not, 2 wrong usage.')
     .action(async ({ json }: { json?: boolean }) => {
@@ -32,7 +32,9 @@ async function examine(): Promise<readonly CheckResult[]> {
         versionCheck(),
         ...providerChecks(settings),
         temporalCheck(settings),
+        workerCheck(settings),
         stuckCheck(settings),
+        dataDirectoryCheck(settings),
         ledgerCheck(settings),
         redisCheck(settings),
         encryptionCheck(settings),

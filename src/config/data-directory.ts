@@ -1,4 +1,4 @@
-import { accessSync, constants, readdirSync } from 'node:fs';
+import { accessSync, constants, existsSync, readdirSync } from 'node:fs';
 import path from 'node:path';
 import { makePrivateDirectory } from '../platform/private-directory';
 import { errorMessage } from '../contract/failures';
@@ -34,6 +34,21 @@ export function checkLedgerDirectory({
     readdirSync(dataDirectory);
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw unfit(dataDirectory, error);
+  }
+}
+
+/**
+ * For a process that changes nothing: whether this user can write to it, or create it. Returns the directory, or the nearest
+ * one above it that exists. @throws {SettingsError}
+ */
+export function checkDataDirectory(dataDirectory: string): string {
+  let existing = dataDirectory;
+  while (!existsSync(existing)) existing = path.dirname(existing);
+  try {
+    accessSync(existing, constants.R_OK | constants.W_OK | constants.X_OK);
+    return existing;
+  } catch (error) {
+    throw unfit(dataDirectory, error);
   }
 }
 

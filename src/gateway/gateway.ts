@@ -19,6 +19,7 @@ import { ModelNames } from '../domain/turn/model-names';
 import { modelsRoutes } from './models-routes';
 import { OpenRequests, watchRequests } from './open-requests';
 import { closeServer, createServer, type GatewayServer } from './server';
+import { Readiness } from './readiness';
 import { turnsRoutes } from './turns-routes';
 
 export interface GatewayOptions extends GatewayParts {
@@ -58,6 +59,7 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
     models: new ModelNames(settings.policy, settings.gateway.aliases),
     metrics: new GatewayMetrics(),
     open: new OpenRequests(),
+    readiness: new Readiness({ ...options, limits }),
     limits,
     turnDeadlineMs: settings.policy.retry.turnDeadlineMs + turnGraceMs,
   };
@@ -95,10 +97,12 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
       url,
       close: async () => {
         await context.open.drain(limits.drainMs);
+        context.readiness.stop();
         await closeServer(server);
       },
     };
   } catch (error) {
+    context.readiness.stop();
     await closeServer(server);
     throw error;
   }

@@ -27,7 +27,7 @@ const remedies: readonly (readonly [RegExp, string])[] = [
   [/^28/, 'Check the user and password in DATABASE_URL.'],
   [/^3D000$/, 'The database in DATABASE_URL does not exist: create it with CREATE DATABASE.'],
   [/^42501$/, 'Grant the user in DATABASE_URL the right to create and change tables in this database.'],
-  [/^(53100|SQLITE_FULL)$/, 'The disk is full: free some space.'],
+  [/^(53100|SQLITE_FULL|ENOSPC|EDQUOT)$/, 'The disk is full: free some space.'],
   [
     /^(SQLITE_CANTOPEN|EACCES|EPERM|EROFS|SQLITE_READONLY|ENOTDIR|EEXIST)/,
     'Check that this user can write to the data directory.',
@@ -97,5 +97,5 @@ function explained(error: unknown, database: string, giveUpAfterMs: number): unk
       ? `The ledger cannot be used: ${database}: ${reason}. ${classified.advice}`
       : `The ledger did not answer for ${giveUpAfterMs / 1000} s: ${database}: ${reason}. ` +
         'Check that the database is running and that DATABASE_URL is right. The last change may or may not have been made; repeating it is safe.';
-  return new LedgerUnavailableError(message, { cause: error });
+  return new LedgerUnavailableError(message, { cause: error, isLasting: classified.kind === 'permanent' });
 }

@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import type { StoredImages } from '../contract/images';
 import type { Settlement, TurnTotals } from '../contract/turn';
 import { admit, reserveAttempt } from './admission';
@@ -40,6 +41,8 @@ export class SqlLedger implements Ledger {
   constructor(
     private readonly db: LedgerDatabase,
     private readonly retryOptions: RetryOptions,
+    /** Rejects when the database's disk is full, if that can be seen from here. */
+    private readonly requireSpace: () => Promise<unknown>,
   ) {}
 
   admit(request: AdmitRequest): Promise<AdmitResult> {
@@ -83,10 +86,18 @@ export class SqlLedger implements Ledger {
     return this.read((db) => listAttempts(db, turnName));
   }
 
-  /** Changes no row, but runs an update, to detect a read-only database, too. */
-  async check(): Promise<string> {
-    await this.change((trx) => trx.updateTable('budgets').set({ scope: '' }).where('scope', '=', '').execute());
+  get database(): string {
     return this.retryOptions.database;
+  }
+
+  /** Commits a write that leaves no row, because reading, or rolling a write back, works on a full disk, too. */
+  async check(): Promise<void> {
+    await withRetries(this.retryOptions, () => this.requireSpace());
+    const scope = `check:${randomUUID()}`;
+    await this.change(async (trx) => {
+      await trx.insertInto('budgets').values({ scope, spent_nano_usd: 0, reserved_nano_usd: 0 }).execute();
+      await trx.deleteFrom('budgets').where('scope', '=', scope).execute();
+    });
   }
 
   async close(): Promise<void> {
