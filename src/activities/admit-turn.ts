@@ -30,13 +30,14 @@ export async function admitTurn(
     sessionId: input.sessionId,
     userId: input.userId,
     keyId: input.keyId,
+    firstRunId: input.firstRunId ?? null,
     plan: (known) => planTurn(policy, input, known),
     requestId: randomUUID(),
     owner,
     caps: policy.budgets,
     atMs,
   });
-  if (result.kind === 'refused') return result;
+  if (result.kind !== 'admitted') return result;
 
   const arm = armNamed(policy, result.arm);
   const { delivery = 'whole' } = input;

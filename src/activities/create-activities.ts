@@ -83,7 +83,7 @@ export function createActivities(dependencies: ActivityDependencies) {
 
   async function admitAndTryFirst(input: OpenTurnInput): Promise<OpenedTurn> {
     const admission = await admitTurn(dependencies, recentLatency, input);
-    if (admission.kind === 'refused') return admission;
+    if (admission.kind !== 'admitted') return admission;
 
     const call = firstCallOf(input, admission);
     if (call?.target.firstAttempt !== 'local') return { kind: 'admitted', admission, firstCall: null };
@@ -169,6 +169,7 @@ function warnAboutUsage({ turnId, target }: ModelCallInput, { attempt, usageNote
 function keepOpenedMs(opened: OpenedTurn): number {
   if (opened.kind === 'answered') return keepAnsweredMs;
   if (opened.kind === 'refused') return keepRefusedMs;
+  if (opened.kind === 'not-kept') return 0; // to ask the ledger again is cheap
   const { admission, firstCall } = opened;
   return firstCall?.kind === 'answered' ? keepAnsweredMs : admission.deadlineAtMs - Date.now();
 }

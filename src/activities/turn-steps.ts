@@ -62,6 +62,7 @@ export async function admitAndCall(
   const input = { ...question, prompt: measurePrompt(question.messages, question.modelOptions) };
   const admission = await admitTurn(dependencies, nothingKnown, input);
   if (admission.kind === 'refused') return admission;
+  if (admission.kind === 'not-kept') throw new Error(`Turn ${input.turnId} was answered before. Use another turn id.`);
   const call = firstCallOf(input, admission);
   if (call === null) throw new Error(`Arm ${admission.arm} has no targets.`);
   return { kind: 'called', call, outcome: await makeAttempt(dependencies, call, call.ticket, 0, signal) };

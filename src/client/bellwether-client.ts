@@ -110,6 +110,7 @@ export class BellwetherClient {
    * @throws {DeadlineExceededError} no answer in time; the turn goes on, the same turn id joins it
    * @throws {TurnNotSentError} it waited for earlier turns of its session until its deadline
    * @throws {TurnHopelessError} no worker survived the turn, so it was ended
+   * @throws {TurnNotKeptError} the turn id was answered before, and the answer is no longer kept
    * @throws {TemporalUnreachableError}
    */
   async send(options: SendOptions): Promise<ChatReply> {

@@ -51,6 +51,14 @@ export class TurnNotFoundError extends BellwetherError {
 }
 
 /**
+ * The turn was answered before, but Temporal no longer has the answer: its data was lost, or the session has ended since.
+ * It was not bought again. Use another turn id to ask again.
+ */
+export class TurnNotKeptError extends BellwetherError {
+  readonly code = 'turn-not-kept';
+}
+
+/**
  * The input is invalid, and nothing was started. `message` names the field and its limit; `problems` holds the same for
  * programs.
  */
@@ -203,6 +211,8 @@ function fromFailure(failure: unknown, subject: string): BellwetherError {
       return new QueueFullError(message, { cause: failure });
     case failureTypes.conversationClosed:
       return new ConversationClosedError(message, { cause: failure });
+    case failureTypes.turnNotKept:
+      return new TurnNotKeptError(message, { cause: failure });
     case failureTypes.invalidInput:
       return new InvalidInputError([problemOf(failure)], { cause: failure });
     default:

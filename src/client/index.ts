@@ -39,5 +39,6 @@ export {
   TurnFailedError,
   TurnHopelessError,
   TurnNotFoundError,
+  TurnNotKeptError,
   TurnNotSentError,
 } from './errors';

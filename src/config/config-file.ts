@@ -76,7 +76,7 @@ function withPath(problem: Problem): string {
   return describeProblem(problem, (place) => `${formatPath(place)}:`);
 }
 
-/** Only this finds unresolved aliases, or too many of them. */
+/** Only this conversion finds unresolved aliases, or too many aliases. */
 function contentOf(document: Document, fileName: string): unknown {
   try {
     return document.toJS() ?? {};

@@ -41,7 +41,7 @@ export const defaultConfig = {
     timeoutJitterMs: 1000,
     baseDelayMs: 1000,
     delayJitterMs: 1000,
-    // If the wait is longer, the next target serves a waiting person better.
+    // If the provider asks for more, the next target is faster for the person who waits.
     maxRetryAfterMs: 30_000,
     afterSilence: 'retry',
     // Two targets that stay silent through all attempts take up to 152 s, waits included; the rest is reserve.
@@ -50,7 +50,7 @@ export const defaultConfig = {
   stream: {
     // A healthy provider accepts the request and sends the headers of the stream within a second.
     firstByteMs: 5000,
-    // As long as a first plain attempt may take for its whole answer.
+    // As long as a first attempt without streaming may take for its whole answer.
     firstTokenMs: 10_000,
     // Even slow models send a token every second; after ten seconds of nothing, a reader thinks the answer is broken.
     idleMs: 10_000,
@@ -58,16 +58,17 @@ export const defaultConfig = {
     totalMs: 120_000,
   },
   breaker: {
-    // More than the attempts of one turn, so that no turn opens it alone; and a target that fails 15% of its calls at
-    // random fails so often in a row once in 3.9 million calls (0.15^8), where five would come every 13,000.
+    // More than the attempts of one turn, so that no turn opens it alone. A target that fails 15% of its calls at random
+    // fails eight times in a row once in 3.9 million calls (0.15^8); five in a row would come every 13,000.
     failures: 8,
-    // Few probes of a target that is down; a third of the 30 s within which a recovered target should be in use again.
+    // Few probes of a target that is down, but only a third of the 30 s within which a recovered target should be in use
+    // again.
     halfOpenAfterMs: 10_000,
   },
-  // Ten a second: enough for a busy backend, and it stops a runaway loop before that has spent much.
-  // 20 MiB: a few photos as they come from a phone; the strictest large provider takes no more.
+  // Ten a second: enough for a busy backend, and it stops a runaway loop before it has spent much. 20 MiB: a few photos
+  // straight from a phone; the strictest large provider accepts no more.
   gateway: { aliases: [], requestsPerMinute: 600, allowedHosts: [], corsOrigins: [], maxBodyBytes: 20 * 1024 * 1024 },
-  // No temperature: a model has one of its own, and some refuse any. No limit: the model may use all of the hard cap.
+  // No temperature: models have their own default, and some reject any. No limit: the model may use the whole hard cap.
   defaults: {},
 } as const satisfies ConfigFileInput;
 
@@ -81,7 +82,7 @@ export const providerDefaults = {
   maxResponseBytes: 1024 * 1024,
 } as const;
 
-/** For a target that does not say: less than 4 s, so its first attempt runs in the workflow task. */
+/** For a target without this setting: less than 4 s, so its first attempt runs in the workflow task. */
 export const defaultUsualLatencyMs = 1000;
 
 /**

@@ -1,16 +1,16 @@
 import type { RequestRules } from '../contract/policy';
 import { usualThinkingTokens } from '../domain/turn/asked-thinking';
 
-/** What is known of a model by its name: what its provider takes, and how much it thinks beyond `max_tokens`. */
+/** What is known about a model from its name: what its provider accepts, and how much it thinks beyond `max_tokens`. */
 export interface ModelPreset extends RequestRules {
   readonly maxThinkingTokens: number;
-  /** The same when a request asks it to think without a number. null: it never thinks beyond its limit. */
+  /** The same if a request asks for thinking without giving a number. null: it never thinks beyond its limit. */
   readonly askedThinkingTokens: number | null;
 }
 
 /**
- * OpenAI's models that think refuse the fields that only tune an answer and that applications often send unasked. What
- * changes the answer itself (`stop`, `logit_bias`, `logprobs`) is sent, and refused by name.
+ * OpenAI's reasoning models reject these fields, which only tune an answer and which applications often send unasked.
+ * Fields that change the answer itself (`stop`, `logit_bias`, `logprobs`) are sent on, so that the error names them.
  */
 const tuning = ['temperature', 'top_p', 'presence_penalty', 'frequency_penalty'];
 
@@ -26,7 +26,7 @@ const maxQwenTokens = 81_920;
 
 const completionTokens = { rename: { max_tokens: 'max_completion_tokens' } } as const;
 
-/** The first rule that matches the name holds, for each field. */
+/** For each field, the first rule that matches the name applies. */
 const rules: readonly Rule[] = [
   { names: /^(o[1-9]|gpt-[5-9]|codex)(?!.*chat)/, preset: { ...completionTokens, omit: tuning, ...withinLimit } },
   { names: /^gpt-[5-9]/, preset: { ...completionTokens, ...withinLimit } },
@@ -46,21 +46,21 @@ const rules: readonly Rule[] = [
   // Google counts thoughts within `max_tokens`, whatever their budget.
   { names: /^gemini-/, preset: withinLimit },
   { names: /^qwen.*(instruct|coder)/, preset: withinLimit },
-  // They think only when asked.
+  // These models think only when asked.
   {
     names: /^(qwen-(plus|turbo|flash|max)|qwen3-(max|vl-(plus|flash)|omni))(?!.*think)/,
     preset: { maxThinkingTokens: 0, askedThinkingTokens: maxQwenTokens },
   },
   { names: /^(qwen[3-9]|qwq|qvq)/, preset: { maxThinkingTokens: maxQwenTokens, askedThinkingTokens: maxQwenTokens } },
   { names: /non-?(reasoning|thinking)/, preset: withinLimit },
-  // DeepSeek's limit for what a model thinks, for all that say that they do.
+  // DeepSeek's limit on thinking, for all models whose names say that they think.
   {
     names: /(^|[-_.])(r1|qwq|magistral|reasoner|reasoning|think|thinking|deep-research)([-_.:]|$)/,
     preset: { maxThinkingTokens: usualThinkingTokens },
   },
 ];
 
-/** OpenAI alone knows the role `developer`. */
+/** Only OpenAI knows the role `developer`. */
 const unknownModel: ModelPreset = {
   omit: [],
   rename: {},

@@ -102,7 +102,7 @@ export function crossCheck(merged: MergedConfig, { config, unusable }: LoadedCon
 
 type Report = (path: ProblemPath, code: ProblemCode, message: string, limit?: number) => void;
 
-/** A limit within a call that is longer than the call. */
+/** Limits on part of a call that are longer than the limit of the whole call. */
 function reportUselessLimits(config: ConfigFile, report: Report): void {
   const { totalMs } = streamLimitsOf(config);
   const check = (place: ProblemPath, limits: ArmConfig['targets'][number]['stream']) => {

@@ -30,7 +30,7 @@ export interface GatewaySettings {
   readonly requestsPerMinute: number;
   /** Host names under which callers may reach a gateway on loopback, besides `localhost` and its addresses. */
   readonly allowedHosts: readonly string[];
-  /** Of a request with pictures; its texts have a limit of their own. */
+  /** For a request with images; its texts have a separate limit. */
   readonly maxBodyBytes: number;
   /** Origins whose pages may call the gateway: `https://chat.example.com`. */
   readonly corsOrigins: readonly string[];

@@ -61,6 +61,11 @@ export interface AdmitRequest {
   readonly userId: string | null;
   /** The API key whose budgets are charged in addition to session and day; omitted or null: none. */
   readonly keyId?: string | null;
+  /**
+   * Identifies the workflow that asks: the run id of its first run, which resets and continue-as-new keep. Omitted: unknown,
+   * as with turns outside Temporal and workers from before it was recorded.
+   */
+  readonly firstRunId?: string | null;
   /** Chooses the arm and the first target, inside the transaction. */
   readonly plan: (known: KnownAtAdmission) => TurnPlan;
   /** Idempotency key: the caller creates it once and reuses it when it retries, and every repetition gets the first answer. */
@@ -80,7 +85,9 @@ export type AdmitResult =
       readonly attempt: number;
       readonly reservedNanoUsd: number;
     }
-  | { readonly kind: 'refused'; readonly scope: RefusalScope; readonly remainingNanoUsd: number };
+  | { readonly kind: 'refused'; readonly scope: RefusalScope; readonly remainingNanoUsd: number }
+  /** Another workflow got an answer under this name, and it is lost or forgotten along with its text. Nothing is reserved. */
+  | { readonly kind: 'not-kept' };
 
 /** A further attempt of an admitted turn: a retry, or a call of the next target. */
 export interface ReserveRequest {
@@ -171,7 +178,8 @@ export interface Ledger {
   /**
    * Registers the turn if it is new, posts its open reservations as unconfirmed, and reserves the worst case of the next
    * attempt against session, API key and day. Refuses when the session is closed or a cap would be exceeded; a refused
-   * new turn is kept as a row with outcome `refused` and reserves nothing. Does not refuse revoked or unknown keys:
+   * new turn is kept as a row with outcome `refused` and reserves nothing. A turn that another workflow got answered is
+   * `not-kept`: it is not bought a second time. Does not refuse revoked or unknown keys:
    * authentication happens elsewhere, and a turn that has started may finish.
    */
   admit(request: AdmitRequest): Promise<AdmitResult>;

@@ -50,7 +50,9 @@ export type Admission =
       /** Wall clock, milliseconds since 1970. */
       readonly deadlineAtMs: number;
     }
-  | { readonly kind: 'refused'; readonly scope: RefusalScope; readonly remainingNanoUsd: number };
+  | { readonly kind: 'refused'; readonly scope: RefusalScope; readonly remainingNanoUsd: number }
+  /** See `AdmitResult`. */
+  | { readonly kind: 'not-kept' };
 
 export interface TokenUsage {
   readonly promptTokens: number;
@@ -118,6 +120,8 @@ export interface AdmitTurnInput extends Pick<
   readonly sessionId: string | null;
   readonly userId: string | null;
   readonly prompt: PromptMeasure;
+  /** See `AdmitRequest`. Absent in older histories. */
+  readonly firstRunId?: string;
 }
 
 /** Input of `openTurn`. */
@@ -130,7 +134,7 @@ export type Refused = Extract<Admission, { kind: 'refused' }>;
 
 /** How far a turn got in its first step. Most are answered and recorded; then only what the reply needs is kept. */
 export type OpenedTurn =
-  | Refused
+  | Exclude<Admission, Admitted>
   | (ModelAnswer & {
       readonly kind: 'answered';
       readonly arm: string;

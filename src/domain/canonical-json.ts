@@ -1,4 +1,4 @@
-/** JSON with sorted fields: equal values have equal texts, whatever the order of their fields. */
+/** JSON with sorted fields: equal values give equal texts, whatever the order of their fields. */
 export function canonicalJson(value: unknown): string {
   return JSON.stringify(value, sortFields);
 }

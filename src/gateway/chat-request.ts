@@ -98,7 +98,7 @@ const message = z.discriminatedUnion(
       name,
       tool_calls: z.array(toolCall).nullish(),
       function_call: notOffered('use tool_calls'),
-      audio: notOffered('answers are texts'),
+      audio: notOffered('answers are text only'),
     }),
     z.object({
       role: z.literal('tool'),

@@ -9,6 +9,7 @@ import {
   TemporalUnreachableError,
   TurnHopelessError,
   TurnNotFoundError,
+  TurnNotKeptError,
   TurnNotSentError,
 } from '../client/errors';
 import type { ChatReply } from '../contract/chat';
@@ -85,6 +86,12 @@ function errorOfFramework(error: unknown, { initialConfig }: FastifyInstance): G
   }
 }
 
+/** The ledger knows that the turn ended; its text was Temporal's, or the session's, and is gone. */
+export const notKept = new GatewayError(
+  'turn_not_kept',
+  'This turn has ended, and its answer is kept no longer. To ask anew, send the request with another Idempotency-Key.',
+);
+
 /** An answer of a session's earlier turn takes a second or two. */
 const queueRetryAfterSeconds = '2';
 /** A Temporal that restarts is back within seconds; the client has waited for it before it gave up. */
@@ -114,6 +121,7 @@ export function errorOfClient(
   if (error instanceof TurnNotFoundError) {
     return new GatewayError('turn_never_begun', 'This turn was never begun, or is not kept any more.');
   }
+  if (error instanceof TurnNotKeptError) return notKept;
   // In both cases the turn may go on, so that only a request that would join it is worth repeating.
   const advice = joins
     ? 'the same request with the same Idempotency-Key joins it'

@@ -1,6 +1,6 @@
 import type { FastifyBaseLogger } from 'fastify';
 import { z } from 'zod';
-import { DeadlineExceededError, TurnFailedError, TurnNotFoundError } from '../client/errors';
+import { DeadlineExceededError, TurnFailedError, TurnNotFoundError, TurnNotKeptError } from '../client/errors';
 import { turnName } from '../contract/names';
 import { type AnswerPosition, parsePosition } from '../domain/stream/answer-so-far';
 import type { ApiKey } from '../contract/api-keys';
@@ -121,7 +121,7 @@ async function lookUp(
     return endOf(await client.turn(turnId, options));
   } catch (error) {
     const isRecorded = outcome !== 'in-progress';
-    if (error instanceof TurnNotFoundError && isRecorded) return null;
+    if (error instanceof TurnNotKeptError || (error instanceof TurnNotFoundError && isRecorded)) return null;
     if (error instanceof DeadlineExceededError && !isRecorded) return null;
     if (error instanceof TurnNotFoundError || error instanceof TurnFailedError) {
       return { error: toGatewayError(error, log) };

@@ -4,7 +4,7 @@ import type { ChatReply } from '../contract/chat';
 import type { FoundRequest } from '../contract/ledger';
 import type { GatewayContext } from './context';
 import { GatewayError } from './gateway-error';
-import { errorOfClient, errorOfReply, toGatewayError } from './handle-errors';
+import { errorOfClient, errorOfReply, notKept, toGatewayError } from './handle-errors';
 import type { TurnEnd } from './stream-turn-events';
 import { pathInRequest, type TurnCall } from './to-turn';
 
@@ -68,12 +68,6 @@ function orUntilOver(open: GatewayContext['open'], end: Promise<TurnEnd>): Promi
     });
   });
 }
-
-/** Its ledger knows that it ended; its text was Temporal's, or the session's, and is gone. */
-const notKept = new GatewayError(
-  'turn_not_kept',
-  'This turn has ended, and its answer is kept no longer. To ask anew, send the request with another Idempotency-Key.',
-);
 
 const stopping = new GatewayError(
   'gateway_stopped_waiting',

@@ -33,6 +33,8 @@ export async function admit(trx: LedgerDatabase, request: AdmitRequest): Promise
   const { turn, attempts } = await loadTurn(trx, request.turnId);
   const earlier = await earlierAnswer(trx, turn, attempts, request);
   if (earlier !== undefined) return admission(earlier.answer, { ...turn, arm: earlier.arm }, split);
+  const { firstRunId = turn.first_run_id } = request;
+  if (turn.outcome === 'answered' && isOfAnotherWorkflow(turn, firstRunId)) return { kind: 'not-kept' };
   // A turn that was never admitted has no arm and no bake to keep.
   const isNew = attempts.length === 0;
   const { reservation } = isNew ? planned : request.plan({ previousArm: turn.arm, split });
@@ -44,7 +46,8 @@ export async function admit(trx: LedgerDatabase, request: AdmitRequest): Promise
     await refuseTurn(trx, request, answer.scope, turn);
   } else {
     const admitted_at_ms = turn.admitted_at_ms ?? request.atMs;
-    await updateTurn(trx, turn.turn_id, { arm, rollout, bake, outcome: null, admitted_at_ms, ended_at_ms: null });
+    const reopened = { outcome: null, admitted_at_ms, ended_at_ms: null, first_run_id: firstRunId };
+    await updateTurn(trx, turn.turn_id, { arm, rollout, bake, ...reopened });
   }
   return admission(answer, { arm, rollout }, split);
 }
@@ -60,6 +63,14 @@ export async function reserveAttempt(trx: LedgerDatabase, request: ReserveReques
     await updateTurn(trx, turn.turn_id, { refused_by: answer.scope, refused_request_id: request.requestId });
   }
   return answer;
+}
+
+/**
+ * The workflow that got the answer no longer exists or has forgotten the turn, otherwise it would have returned the answer.
+ * A workflow that comes back itself may not have it yet: a worker died between recording and completing its task.
+ */
+function isOfAnotherWorkflow({ first_run_id }: TurnState, firstRunId: string | null): boolean {
+  return first_run_id !== null && firstRunId !== null && first_run_id !== firstRunId;
 }
 
 /** A turn keeps its bake along with its arm. If its arm no longer exists and it continues in another, it counts towards no bake. */

@@ -163,6 +163,11 @@ export const migrations: Record<string, Migration> = {
       await db.schema.createIndex('images_expires_at_ms').on('images').column('expires_at_ms').execute();
     },
   },
+  '0007_workflow_of_turn': {
+    async up(db: Kysely<unknown>): Promise<void> {
+      await db.schema.alterTable('turns').addColumn('first_run_id', 'text').execute();
+    },
+  },
 };
 
 /**

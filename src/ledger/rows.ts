@@ -16,6 +16,7 @@ const turnColumns = [
   'ended_at_ms',
   'rollout',
   'bake',
+  'first_run_id',
 ] as const;
 
 /** The columns of a turn that the ledger needs to continue it. */
@@ -48,10 +49,17 @@ export type AttemptState = Pick<Selectable<AttemptsTable>, (typeof attemptColumn
 
 /** Returns false if the turn already exists. Either way its row is locked until the transaction ends. */
 export async function insertTurn(trx: LedgerDatabase, request: AdmitRequest, plan: TurnPlan): Promise<boolean> {
-  const { turnId, sessionId, userId, atMs } = request;
+  const { turnId, sessionId, userId, atMs, firstRunId = null } = request;
   const inserted = await trx
     .insertInto('turns')
-    .values({ turn_id: turnId, session_id: sessionId, user_id: userId, admitted_at_ms: atMs, ...routeColumns(plan) })
+    .values({
+      turn_id: turnId,
+      session_id: sessionId,
+      user_id: userId,
+      admitted_at_ms: atMs,
+      first_run_id: firstRunId,
+      ...routeColumns(plan),
+    })
     .onConflict((conflict) => conflict.column('turn_id').doNothing())
     .returning('turn_id')
     .executeTakeFirst();

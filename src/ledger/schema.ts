@@ -23,6 +23,8 @@ export interface TurnsTable {
   /** The rollout and bake that the turn counts towards, as of its admission; null outside any rollout. */
   rollout: string | null;
   bake: number | null;
+  /** See `AdmitRequest`; null for turns from before it was recorded. */
+  first_run_id: string | null;
 }
 
 /**

@@ -24,12 +24,12 @@ const patienceForNobodyMs = 3_000;
 const maxPort = 65_535;
 
 /**
- * How long a command waits for Temporal's first answer, in milliseconds: shorter if nothing listens there, that is, if
- * the address refuses, is unknown or stays silent for the longer time. Default: at the configured address.
+ * How long a command waits for Temporal's first answer, in milliseconds: less if nothing listens at the address, that is,
+ * if it refuses connections, is unknown, or stays silent for `patienceMs`. Default: the configured address.
  */
 export async function connectPatienceMs(address = readConnectionSettings().temporal.address): Promise<number> {
   const [, host, port] = address?.match(/^\[?([\w.:-]+?)\]?:(\d+)$/) ?? [];
-  // Another kind of address, which gRPC accepts or refuses itself.
+  // Not a host and port; gRPC decides whether to accept it.
   if (host === undefined || Number(port) > maxPort) return patienceMs;
   const socket = connect({ host, port: Number(port), timeout: patienceMs });
   const isNobodyThere = await new Promise<boolean>((resolve) => {

@@ -129,10 +129,11 @@ interface RequestsNeeded {
 }
 
 /**
- * Up to this mean, the rule is followed request by request: a second at most, a twentieth of one for the default gates.
+ * Up to this mean, the rule is followed request by request, which takes a second at most, and a twentieth of that for the
+ * default gates.
  */
 const maxExactMean = 20_000;
-/** Following ends when this share of rollouts is still undecided. */
+/** The calculation ends when this share of rollouts is still undecided. */
 const negligible = 1e-6;
 
 /** For a canary whose true success rate is the gates' expected one, evaluated after every request. */
@@ -144,7 +145,7 @@ export function requestsNeeded(gates: RolloutGates): RequestsNeeded {
   const drift = expectedSuccessRate * gain - (1 - expectedSuccessRate) * loss;
   const waldMean = needed / drift;
   if (waldMean > maxExactMean) return approximation(waldMean);
-  // A failure at the beginning must be made up for, too: if little evidence is needed, that takes the longest.
+  // An early failure must be made up for, too; if little evidence is needed, that takes longest.
   const maxRequests = Math.ceil(((needed + loss) / drift) * 20);
   return follow({ gain, loss, needed, failureRate: 1 - expectedSuccessRate, maxRequests });
 }

@@ -61,8 +61,8 @@ export class RolloutOperator {
   }
 
   /**
-   * Runs a command on the named rollout, or the most recent one. A promotion applies to the percentage that the input
-   * says was seen, or else to the ledger's: two operators who both saw 10 % do not promote by two steps.
+   * Runs a command on the named rollout, or the most recent one. A promotion applies to the percentage in `seenPercent`,
+   * or else to the ledger's, so that two operators who both saw 10% do not promote by two steps.
    * @throws {InvalidInputError} names the field and the limit
    * @throws {TemporalUnreachableError} except for a rollback
    */
@@ -116,7 +116,7 @@ export class RolloutOperator {
   }
 
   private async rollBack(name: string, input: RolloutCommandInput): Promise<RollbackAnswer> {
-    // Whatever the reason, users must not wait for Temporal.
+    // Whatever the error is, users must not wait for Temporal.
     const client = await this.client(rollbackConnectTimeoutMs).catch(() => null);
     return client === null ? rollBackInLedger(this.rollouts, name, input) : client.rollBack(name, input, this.rollouts);
   }

@@ -12,7 +12,7 @@ export interface CallContext {
   readonly provider: string;
   readonly nowMs: number;
   readonly confidential: Confidential;
-  /** Of the tools that the request offers: an error that quotes one is not about what its name says. */
+  /** The names of the tools that the request offers. In an error they say nothing about what happened. */
   readonly toolNames?: readonly string[];
 }
 
@@ -26,9 +26,9 @@ export function classifyErrorResponse(head: ResponseHead, body: unknown, context
   };
 }
 
-/** A 2xx that is not a usable answer: the provider did some work, and whether it charges for it is unknown. */
+/** A 2xx without a usable answer. The provider did some work, and whether it charges for that is unknown. */
 export function classifyUnusableResponse(head: ResponseHead, body: unknown, context: CallContext): CallFailure {
-  // An error that occurred too late for the status: in a stream, or behind a proxy that had already sent 200.
+  // An error that occurred after the status had been sent: in a stream, or behind a proxy that had already sent 200.
   const error = readStatedError(body);
   if (error !== null) {
     const meaning = meaningOfLateError(error, context.toolNames ?? []);
@@ -63,7 +63,7 @@ function mayBeAskedFor(cause: FailureCause): boolean {
   return cause.kind === 'empty' ? cause.hasReason : cause.kind === 'broken-off' && hasUnreadableCalls(cause.reason);
 }
 
-/** What the caller can do something about is told in the provider's own words. */
+/** Failures that the caller can do something about are reported in the provider's own words. */
 const toldInItsWords: ReadonlySet<FailureKind> = new Set(['context-length', 'content-filter', 'bad-request']);
 
 function describedError(
@@ -125,7 +125,7 @@ function describeFailure({ cause, sent, head }: FailedExchange, confidential: Co
       return { kind: 'connection', retryable, words: `the provider broke the answer off (${cause.reason})` };
     }
     case 'nameless-call':
-      return { kind: 'malformed-response', retryable: false, words: 'a tool call of the answer has no name' };
+      return { kind: 'malformed-response', retryable: false, words: 'a tool call in the answer has no name' };
     case 'empty':
       return { kind: 'malformed-response', retryable: false, words: 'the answer has neither text nor a tool call' };
     case 'cancelled': {
@@ -192,7 +192,7 @@ function reasonText(reason: unknown): string {
 /** Long enough for a provider's reason, short enough for a history. */
 const maxReasonCharacters = 300;
 
-/** Also sent as a 429, but no wait of seconds brings it back. */
+/** Some providers send a 429 for this, too, but waiting a few seconds does not help. */
 const quotaExplanation = "the account's balance or quota at this provider is used up; top it up";
 
 /** What each kind means and, where possible, what to do about it. */
@@ -209,6 +209,6 @@ const explanations: Readonly<Record<FailureKind, string>> = {
   'response-too-large': 'the response exceeded the size limit and was aborted',
   cancelled: 'the call was cancelled',
   budget: 'no budget is left',
-  'image-not-kept': 'a picture of the request is no longer kept',
+  'image-not-kept': 'an image in the request is no longer stored',
   'circuit-open': 'it was not called: its circuit breaker is open after repeated failures',
 };

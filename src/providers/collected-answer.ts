@@ -11,19 +11,21 @@ export interface Step {
   readonly isProgress: boolean;
   /** It gave a finish reason. */
   readonly isFinish: boolean;
-  /** A usage without a choice, as it comes at the very end. */
+  /** Usage without a choice, as it comes at the very end. */
   readonly isUsageAlone: boolean;
 }
 
 /** Assembles the events of a stream into the equivalent of a response that was not streamed. */
 export class CollectedAnswer {
   finishReason: string | null = null;
-  /** The model went on after a finish reason: this provider's reasons say nothing about the end. */
+  /** More of the answer followed a finish reason, so this provider's finish reasons do not mark the end. */
   spokeOn = false;
-  /** The last finish reason came with more of the answer, or before it: it may stand in every event. */
+  /**
+   * The last finish reason came together with more of the answer, or before it: the provider may send one in every event.
+   */
   isReasonBesideText = false;
   hasChoice = false;
-  /** Anything that a client would get. */
+  /** Something that a client would get. */
   hasContent = false;
   /** Content or thoughts. */
   hasProgress = false;
@@ -31,7 +33,7 @@ export class CollectedAnswer {
   keptBytes = 0;
   private model: string | null = null;
   private usage: unknown = null;
-  /** The model went on after its usage was told: what it costs in the end is not known. */
+  /** More of the answer followed the reported usage, so the final cost is unknown. */
   private isUsageStale = false;
   private content: string | null = null;
   private refusal = '';
@@ -96,11 +98,11 @@ export class CollectedAnswer {
     return { model: this.model, choices, usage };
   }
 
-  /** Thoughts are no part of the answer: what is too much of them is left out, and the answer stays one. */
+  /** Thoughts beyond the limit are dropped. The answer stays valid, because thoughts are not part of it. */
   private addThoughts(thoughts: string | null): void {
     if (thoughts === null) return;
     const kept = utf8Prefix(thoughts, limits.maxThoughtBytes - this.thoughtBytes);
-    // What comes after a gap would not follow what was kept.
+    // Once some are dropped, all later ones are, too: they would not follow on from what was kept.
     this.thoughtBytes = kept === thoughts ? this.thoughtBytes + Buffer.byteLength(kept) : limits.maxThoughtBytes;
     this.thoughts = (this.thoughts ?? '') + kept;
   }

@@ -5,12 +5,12 @@ import { carrierOptions, passableExtraBody } from '../domain/turn/model-options'
 import type { ExchangeRequest } from './exchange';
 
 const protectedFields: ReadonlySet<string> = new Set([
-  // A request has these of its own, or does without them.
+  // The request sets these itself, or leaves them out.
   'temperature',
   'stream',
   // Rejected by providers unless a stream is requested.
   'stream_options',
-  // The names of `max_tokens` elsewhere would override its limit.
+  // Other names for `max_tokens`, which would override its limit.
   'max_completion_tokens',
   'max_output_tokens',
   'maxOutputTokens',
@@ -20,7 +20,7 @@ const protectedFields: ReadonlySet<string> = new Set([
   'max_length',
   'num_predict',
   'n_predict',
-  // Only one answer is reserved, and each additional one is charged.
+  // Only one answer is reserved for, and each additional one costs extra.
   'n',
   'best_of',
   'num_return_sequences',
@@ -32,7 +32,7 @@ const protectedFields: ReadonlySet<string> = new Set([
   'speed',
   'models',
   'web_search_options',
-  // Any of these could be in them once more. Of `extra_body`, some of it is added below.
+  // These could contain any of the above. The permitted part of `extra_body` is added below.
   ...carrierOptions,
   'extra_body',
 ]);
@@ -67,7 +67,7 @@ function inRole(message: ChatMessage, { developer }: RequestRules): ChatMessage 
 
 type Fields = Readonly<Record<string, unknown>>;
 
-/** A field under its new name replaces one that was passed through under that name. */
+/** A renamed field replaces one that the caller passed under the new name. */
 function applyRules(fields: Fields, { omit, rename, exclusive }: RequestRules): Fields {
   const refused = new Set(omit);
   for (const names of exclusive) {

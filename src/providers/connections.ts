@@ -14,13 +14,13 @@ const options = {
   bodyTimeout: 0,
 } as const;
 
-/** A request whose sender wants to know about the connection on which it is sent. */
+/** A request whose sender wants to know which connection it is sent on. */
 export interface ConnectedRequest extends Dispatcher.DispatchOptions {
   /** Called before the request is sent. */
   readonly onConnection?: (connection: Connection) => void;
 }
 
-/** One connection of a pool, made anew whenever it is lost. */
+/** One connection of a pool, which reconnects whenever it is lost. */
 export class Connection extends Client {
   private hasServed = false;
 
@@ -34,7 +34,7 @@ export class Connection extends Client {
     return super.dispatch(request, handler);
   }
 
-  /** A request is sent now. Returns whether the connection has served an earlier one. */
+  /** Call it when a request is sent. Returns whether the connection has served an earlier one. */
   use(): boolean {
     const { hasServed } = this;
     this.hasServed = true;
@@ -58,14 +58,14 @@ export class Connections {
     });
   }
 
-  /** Uses a connection that nobody has used before, and closes it. */
+  /** Opens a new connection for `use`, and closes it afterwards. */
   async withNewConnection<Result>(use: (dispatcher: Dispatcher) => Promise<Result>): Promise<Result> {
     const client = new Client(this.origin, options);
     this.additional.add(client);
     try {
       return await use(client);
     } finally {
-      // It may have been destroyed meanwhile.
+      // It may already have been destroyed.
       const closed = client.close().catch(() => undefined);
       void closed.finally(() => this.additional.delete(client));
     }

@@ -10,8 +10,8 @@ interface DecodedBody {
 }
 
 /**
- * Decodes a body that is compressed although nobody asked for it; all others pass as they are. What comes out is counted by
- * its reader, so a small body that unfolds into a large one is broken off at the same limit.
+ * Decompresses a body that was compressed although we did not ask for it, and passes on all others unchanged. The reader
+ * counts the decompressed bytes, so a small body that expands into a large one is aborted at the same limit.
  */
 export class BodyDecoder {
   private encoding = '';
@@ -52,7 +52,7 @@ export class BodyDecoder {
   }
 }
 
-/** No text begins like gzip does, and none that is gzip begins otherwise, whatever the headers say. */
+/** Gzip always starts with this byte and text never does, so it is recognized whatever the headers say. */
 const gzipFirstByte = 0x1f;
 const deflateMethod = 8;
 
@@ -62,7 +62,7 @@ function decompressor(encoding: string, firstByte: number): Transform | null {
     case 'br':
       return createBrotliDecompress({ finishFlush: constants.BROTLI_OPERATION_FLUSH });
     case 'deflate': {
-      // With the header that the standard asks for, or without it.
+      // With the zlib header that the standard requires, or without it.
       const create = (firstByte & 0x0f) === deflateMethod ? createInflate : createInflateRaw;
       return create({ finishFlush: constants.Z_SYNC_FLUSH });
     }

@@ -1,4 +1,6 @@
-/** What a provider's error means: by its codes if they are known, by its status, and by its words only as the last resort. */
+/**
+ * What a provider's error means: by its codes if they are known, by its status, and by its wording only as a last resort.
+ */
 import type { FailureKind } from '../contract/failures';
 import type { ProviderError } from './read-error';
 
@@ -13,7 +15,7 @@ const quota: ErrorMeaning = { kind: 'rate-limited', isQuota: true };
 const codesByMeaning: readonly (readonly [ErrorMeaning, string])[] = [
   [
     { kind: 'context-length' },
-    // The names of OpenAI, GLM (1261), llama.cpp and Anthropic (413) among others.
+    // Used by OpenAI, GLM (1261), llama.cpp and Anthropic (413), among others.
     `context_length_exceeded context_window_exceeded model_context_window_exceeded context_limit_exceeded
     context_too_large exceed_context_size_error request_too_large payload_too_large string_above_max_length
     prompt_too_long input_too_long token_limit_exceeded tokens_limit_exceeded max_input_tokens_exceeded
@@ -64,13 +66,13 @@ const meaningByCode: ReadonlyMap<string, ErrorMeaning> = new Map(
 );
 
 /**
- * Sentences about the length. Every pattern takes linear time: what varies within one is bounded.
- * OpenAI, DeepSeek, vLLM, Anthropic, Bedrock, Gemini, llama.cpp, LM Studio, xAI, Mistral, Kimi, Qwen, GLM, Groq, TGI.
+ * Sentences about the length, from OpenAI, DeepSeek, vLLM, Anthropic, Bedrock, Gemini, llama.cpp, LM Studio, xAI,
+ * Mistral, Kimi, Qwen, GLM, Groq and TGI. Every pattern takes linear time, because its repetitions are bounded.
  */
 const contextLengthPatterns: readonly RegExp[] = [
   /\b(maximum|max|available|model) (context|model|prompt|input)[ _](length|size|window|tokens?)\b/,
   /\bcontext[ _-](length|window|size|limit)\b/,
-  // Not of pictures, tools and files, nor of a number that is none of tokens.
+  // Not about images, tools or files, and not about a number of anything but tokens.
   /\b(prompt|inputs?|request|messages?|conversation|history)( (?!image|tool|file|picture)\w{1,20}){0,3} too (long|large)\b/,
   /\b(prompt|inputs?|request|messages?|conversation)( (?!image|tool|file|picture)\w{1,20}){0,3} exceed(s|ed)?( [\w,()'’]{1,20}){0,5} (tokens?|context|length|window)\b/,
   /\btokens?( \w{1,20}){0,2}( \(\d{1,12}\))? exceed(s|ed)?\b/,
@@ -83,7 +85,7 @@ const contextLengthPatterns: readonly RegExp[] = [
   /prompt ?超长|(输入|提示|消息)\S{0,8}(过长|超长|超过|超出)|上下文\S{0,8}(长度|超)|超(过|出)\S{0,12}(长度|上下文|token)/,
 ];
 
-/** Sentences that no one says but a model's provider about the content. OpenAI, Azure, DeepSeek, OpenRouter, Qwen, GLM. */
+/** Sentences about the content that only a model's provider writes: OpenAI, Azure, DeepSeek, OpenRouter, Qwen, GLM. */
 const surelyContentFilterPatterns: readonly RegExp[] = [
   /\bcontent (management |usage )?(policy|policies|filter|filters|filtering|moderation)\b/,
   /\bcontent exists risk\b/,
@@ -93,7 +95,7 @@ const surelyContentFilterPatterns: readonly RegExp[] = [
   /不安全|敏感内容|敏感词|违规内容/,
 ];
 
-/** The same, and sentences that a firewall says, too: they count where no firewall answers. */
+/** The same, and sentences that firewalls write, too: they count only if the answer cannot be a firewall's. */
 const contentFilterPatterns: readonly RegExp[] = [
   ...surelyContentFilterPatterns,
   /\b(blocked|rejected|refused)( \w{1,20}){0,3} (safety|inappropriate|unsafe|harmful)\b/,
@@ -112,10 +114,10 @@ const keyPatterns: readonly RegExp[] = [
   /\b(invalid|incorrect|expired) api[ _-]?key\b/,
 ];
 
-/** A request that is larger than the rate at which the account may ever send: no wait makes it smaller. */
+/** The request alone exceeds the account's rate limit, so waiting does not help. */
 const tooLargeForRatePatterns: readonly RegExp[] = [/\brequest too large\b/, /\btokens must be reduced\b/];
 
-/** @param names of tools that the request has: they are no words of the provider */
+/** @param names of the tools in the request, which are not the provider's words */
 export function meaningOf(status: number, error: ProviderError | null, names: readonly string[]): ErrorMeaning {
   const known = error === null ? undefined : meaningOfCodes(error);
   const isAbout = matcher(error?.words ?? '', names);
@@ -135,16 +137,19 @@ export function meaningOf(status: number, error: ProviderError | null, names: re
   }
   if (status < 400) return { kind: 'malformed-response' };
   const otherwise: ErrorMeaning = { kind: status === 403 ? 'unauthorized' : 'bad-request' };
-  // Proxies write a general code over an error of the model that says more.
+  // Proxies put a general code on a model's error, whose wording says more.
   if (known !== undefined && known.kind !== 'server-error') return known;
-  // Firewalls and gateways answer 403 about their own policies: the next target is asked.
+  // Firewalls and gateways answer 403 because of their own policies; then the next target is tried.
   if (isAbout(status === 403 ? surelyContentFilterPatterns : contentFilterPatterns)) return { kind: 'content-filter' };
   if (isAbout(contextLengthPatterns)) return { kind: 'context-length' };
   if (isAbout(quotaPatterns)) return quota;
   return isAbout(keyPatterns) ? { kind: 'unauthorized' } : otherwise;
 }
 
-/** An error that came after a status of 200: its code may be a status; without any it is the provider's own failure. */
+/**
+ * An error that came after a status of 200. Its code may be a status. If nothing says what was wrong, the provider
+ * failed.
+ */
 export function meaningOfLateError(error: ProviderError, names: readonly string[]): ErrorMeaning {
   const status = error.codes.map(Number).find((code) => Number.isInteger(code) && code >= 400 && code < 600);
   if (status !== undefined) return meaningOf(status, error, names);
@@ -161,7 +166,7 @@ function meaningOfCodes({ codes }: ProviderError): ErrorMeaning | undefined {
   return codes.map((code) => meaningByCode.get(code)).find((meaning) => meaning !== undefined);
 }
 
-/** Names that the request itself gave, and whatever is quoted, say nothing about what happened. */
+/** Ignores the names that the request itself uses and anything quoted: they say nothing about what happened. */
 function matcher(words: string, names: readonly string[]): (patterns: readonly RegExp[]) => boolean {
   let own = words;
   for (const name of names) if (name !== '') own = own.replaceAll(name, '');

@@ -4,13 +4,13 @@ export interface ReceivedEvent {
   /** '' if the provider gave none. */
   readonly name: string;
   readonly data: string;
-  /** The data as JSON; undefined if it is none. */
+  /** The data as JSON; undefined if it is not JSON. */
   readonly json: unknown;
 }
 
 /**
- * Reads server-sent events, also from providers that divide them by a single line break or send bare JSON: data that is an
- * object by itself is an event at once, and need not wait for the empty line.
+ * Reads server-sent events, also from providers that separate them by a single line break or send bare JSON: data that is
+ * a complete object is an event at once, without waiting for the empty line.
  */
 export class EventParser {
   private line = '';
@@ -18,7 +18,7 @@ export class EventParser {
   private isAfterReturn = false;
   private name = '';
   private data: string[] = [];
-  /** Lines have begun that are JSON only together. */
+  /** The lines so far are an incomplete JSON document. */
   private isWithinJson = false;
   private dataLength = 0;
 
@@ -44,7 +44,7 @@ export class EventParser {
     if (this.line.length + this.dataLength > this.maxLength) this.onTooLong();
   }
 
-  /** The last event may lack the end of its line, or its empty line. */
+  /** The last event may lack its line break, or the empty line after it. */
   end(): void {
     this.endLine('');
     this.dispatch();

@@ -32,7 +32,7 @@ export type FailureCause =
   | { readonly kind: 'truncated' }
   /** The provider itself broke the answer off, for this reason. */
   | { readonly kind: 'broken-off'; readonly reason: string }
-  /** A complete answer that says nothing. `hasReason`: the provider says that it is finished. */
+  /** A complete answer without content. `hasReason`: the provider gave a finish reason. */
   | { readonly kind: 'empty'; readonly hasReason: boolean }
   /** A tool call does not say which tool. */
   | { readonly kind: 'nameless-call' }
@@ -46,8 +46,8 @@ export interface FailedExchange {
   /** Whether the request was written to a connection: only then can the provider have processed and charged it. */
   readonly sent: boolean;
   /**
-   * The connection had served earlier calls and was lost at once, before anything came back: the provider had closed it, and
-   * has not seen the request.
+   * The connection had served earlier calls and was lost at once, before any response: the provider had closed it and
+   * never saw the request.
    */
   readonly wasStale?: boolean;
 }
@@ -58,7 +58,7 @@ export type Exchange =
 
 /** Receives the body of one response as it arrives, within a size limit. */
 export interface BodyReader {
-  /** Whether the answer is complete: what happens to the connection afterwards does not matter. */
+  /** Whether the answer is complete, so that it no longer matters what happens to the connection. */
   readonly isWhole: boolean;
   /** The request has been written to a connection. */
   onSent(): void;
@@ -104,12 +104,12 @@ export function exchange(
   });
 }
 
-/** News of a closed connection takes one round trip; a provider that is silent for longer may have been at work. */
+/** A closed connection shows within one round trip; a provider that is silent for longer may have processed the request. */
 const staleWithinMs = 1_000;
 
 /**
- * A dispatch handler instead of `pool.request()`, because `request()` ignores its abort signal while it waits for a
- * connection, and does not tell whether the request was sent.
+ * Used instead of `pool.request()`, which ignores its abort signal while it waits for a connection and does not tell
+ * whether the request was sent.
  */
 class BoundedHandler implements Dispatcher.DispatchHandler {
   connection: Connection | null = null;
@@ -117,7 +117,7 @@ class BoundedHandler implements Dispatcher.DispatchHandler {
   private controller: Dispatcher.DispatchController | undefined;
   private head: ResponseHead | null = null;
   private readonly reader: BodyReader;
-  /** Limits the exchange and, once that is over, the rest of its body. */
+  /** Limits the exchange and, once it is over, the rest of its body. */
   private readonly timer = new PauseTolerantTimer();
   private readonly decoder = new BodyDecoder({
     onData: (chunk) => {
@@ -210,7 +210,9 @@ class BoundedHandler implements Dispatcher.DispatchHandler {
     return isUnanswered && this.isOnReusedConnection && performance.now() - this.sentAtMs < staleWithinMs;
   }
 
-  /** Call it only after `end`: undici reports the abort to `onResponseError`, where it must not be taken for the cause. */
+  /**
+   * Call it only after `end`: undici reports the abort to `onResponseError`, where it must not be mistaken for the cause.
+   */
   private destroyConnection(why: string): void {
     this.controller?.abort(new Error(`The call was aborted: ${why}.`));
   }

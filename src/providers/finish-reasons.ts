@@ -1,4 +1,4 @@
-/** What the reasons mean for which providers say that a model stopped. An unknown reason is nothing special. */
+/** What finish reasons mean. An unknown one has no special meaning. */
 
 /**
  * The provider broke the answer off: DeepSeek (`insufficient_system_resource`), GLM (`network_error`), vLLM and SGLang (`abort`),
@@ -23,7 +23,7 @@ const brokenOff: ReadonlySet<string> = new Set([
   'malformed_response',
 ]);
 
-/** The model wrote calls that its provider could not read: the tools that a caller offers can make any model do so. */
+/** The provider could not read the model's tool calls. The tools that a caller offers can make any model do this. */
 const unreadableCalls: ReadonlySet<string> = new Set([
   'malformed_function_call',
   'malformed_tool_call',
@@ -68,15 +68,15 @@ export function isWithheld(reason: string | null): boolean {
 }
 
 /**
- * The reason that clients act on: tool calls mean `tool_calls`, which many providers tell as `stop`, and none mean another
- * reason. Whether the calls are whole depends on the reasons that remain.
+ * The finish reason that clients get: with tool calls it is `tool_calls`, although many providers say `stop`; without
+ * them it never is. Reasons that mean an incomplete answer stay, because the calls may be incomplete, too.
  */
 export function reasonToTell(reason: string | null, hasCalls: boolean): string | null {
   if (hasCalls) return isCutByLength(reason) || isWithheld(reason) ? reason : 'tool_calls';
   return reason === 'tool_calls' || reason === 'function_call' ? 'stop' : reason;
 }
 
-/** Gemini writes in capitals. */
+/** Gemini sends its reasons in capitals. */
 function has(reasons: ReadonlySet<string>, reason: string | null): boolean {
   return reason !== null && reasons.has(reason.toLowerCase());
 }

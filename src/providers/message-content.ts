@@ -1,13 +1,13 @@
 import { fieldsOf } from '../domain/fields-of';
 
-/** The content of a message or of a delta: a text, or parts of text and thoughts as Mistral sends them. */
+/** The content of a message or delta: a text, or parts with text and thoughts, as Mistral sends them. */
 export interface Content {
   /** null if the content is missing: the message may consist of tool calls. */
   readonly text: string | null;
   readonly thoughts: string | null;
 }
 
-/** null if it cannot be read: the answer would be incomplete. */
+/** null if it cannot be read, because the answer would be incomplete. */
 export function readContent(content: unknown): Content | null {
   if (content === undefined || content === null) return { text: null, thoughts: null };
   if (typeof content === 'string') return { text: content, thoughts: null };
@@ -24,7 +24,7 @@ export function readContent(content: unknown): Content | null {
   return { text, thoughts };
 }
 
-/** Of a part, of a list of parts, or of a plain string; '' if there is none. */
+/** The text of a part, a list of parts or a plain string; '' if there is none. */
 function textOf(value: unknown): string {
   const parts = Array.isArray(value) ? (value as readonly unknown[]) : [value];
   return parts

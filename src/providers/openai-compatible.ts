@@ -80,7 +80,7 @@ function bodyOf(result: Exchange): unknown {
   return result.kind === 'failed' || result.head.status >= 300 ? undefined : result.body;
 }
 
-/** The failure of a response that had come. */
+/** Turns a received response into a failure. */
 function failedBy(cause: FailureCause, { head }: Exchange): Exchange {
   return { kind: 'failed', cause, head, sent: true };
 }
@@ -131,7 +131,7 @@ async function authorizedExchange(
   return { exchange: second, apiKeys: [...apiKeys, newKey] };
 }
 
-/** A request that met a connection which the provider had closed is sent again at once, on a new one. */
+/** If the provider had already closed the connection, the request is sent again at once, on a new one. */
 async function liveExchange(
   connections: Connections,
   request: ExchangeRequest,

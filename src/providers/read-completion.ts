@@ -9,7 +9,7 @@ import { isNameless, isUnfinished, readToolCalls } from './tool-calls';
 
 export type Answer = Omit<Extract<CompletionResult, { kind: 'completed' }>, 'kind' | 'latencyMs'>;
 
-/** What the body of a 2xx holds. */
+/** What the body of a 2xx contains. */
 export type Reading =
   | { readonly kind: 'answer'; readonly answer: Answer }
   /** `cause` is null if the body itself says why. */
@@ -24,7 +24,7 @@ export type Reading =
 export function readCompletion(body: unknown, requestedModel: string): Reading {
   const completion = completionSchema.safeParse(body).data;
   const choice = completion?.choices[0];
-  // Nothing is believed of a body that is no completion.
+  // A body that is not a completion is not trusted, not even its usage.
   if (completion === undefined || choice === undefined) {
     return { kind: 'none', cause: null, usage: null, hasSpoken: false };
   }
@@ -42,7 +42,7 @@ export function readCompletion(body: unknown, requestedModel: string): Reading {
   const hasCalls = toolCalls.length > 0;
   const isEmpty = !text && refusal === '' && !hasCalls;
   if (isEmpty && isWithheld(reason)) return none(null);
-  // A model may have used all that it was allowed to say for its thoughts.
+  // The model may have used its whole token limit for thoughts.
   if (isEmpty && !isCutByLength(reason)) return none({ kind: 'empty', hasReason: reason !== null });
 
   const answer: Answer = {
@@ -53,20 +53,23 @@ export function readCompletion(body: unknown, requestedModel: string): Reading {
     finishReason: reasonToTell(reason, hasCalls),
     usage,
   };
-  // Beside tool calls, some providers want even empty thoughts to come back.
+  // With tool calls, some providers require even empty thoughts to be sent back.
   return {
     kind: 'answer',
     answer: thoughts === null || (thoughts === '' && !hasCalls) ? answer : withThoughts(answer, thoughts),
   };
 }
 
-/** Thoughts for which there is no room are left out, and the answer stays one. */
+/** Drops thoughts that do not fit, so that the answer is not lost. */
 function withThoughts(answer: Answer, thoughts: string): Answer {
   const thoughtful = { ...answer, thoughts: utf8Prefix(thoughts, limits.maxThoughtBytes) };
   return isTooLarge(thoughtful) ? answer : thoughtful;
 }
 
-/** Whether the answer is too large to pass on, although the response was within its limit. The usage is not passed on. */
+/**
+ * Whether the answer is too large to pass on, although the response was within its limit. The usage is not passed on, so
+ * it does not count.
+ */
 export function isTooLarge({ usage: _usage, ...said }: Answer): boolean {
   return Buffer.byteLength(JSON.stringify(said)) > limits.maxAnswerBytes;
 }

@@ -1,15 +1,18 @@
-/** Reads the errors of providers, whatever form they have: as OpenAI, Azure, Anthropic, Google, vLLM, FastAPI and proxies write them. */
+/**
+ * Reads the errors of providers in all their formats: those of OpenAI, Azure, Anthropic, Google, vLLM, FastAPI and
+ * proxies.
+ */
 
 export interface ProviderError {
-  /** Codes, types and statuses, the most telling first, in small letters: `context_length_exceeded`, `400`. */
+  /** Codes, types and statuses, the most specific first, in lower case: `context_length_exceeded`, `400`. */
   readonly codes: readonly string[];
-  /** The first of them, as it was written. */
+  /** The first code, as the provider wrote it. */
   readonly code: string;
-  /** What happened, in the provider's own words, as much of it as is read. */
+  /** What happened, in the provider's own words, truncated. */
   readonly words: string;
 }
 
-/** Longer words say nothing new, and every pattern and every comparison costs time for each character. */
+/** The rest of a longer text says nothing new, and every pattern and comparison costs time for each character. */
 const maxWordsLength = 4_096;
 
 /** Codes are identifiers or numbers; anything longer is a sentence in the wrong place. */
@@ -17,7 +20,7 @@ const codePattern = /^[\w.:/-]{1,60}$/;
 
 type Fields = Readonly<Record<string, unknown>>;
 
-/** The body of an error status; null if it says nothing. */
+/** Reads the body of a response with an error status; null if it says nothing. */
 export function readError(body: unknown): ProviderError | null {
   const fields = outerFieldsOf(body);
   if (fields === null) return typeof body === 'string' ? errorOf([], [body]) : null;
@@ -30,7 +33,7 @@ export function readError(body: unknown): ProviderError | null {
   return errorOf([...codes, ...outerCodes], words);
 }
 
-/** A body that is explicitly an error, whatever its status says; null if it is none. */
+/** Reads a body that is explicitly an error, whatever its status; null if it is not. */
 export function readStatedError(body: unknown): ProviderError | null {
   return statesError(body) ? readError(body) : null;
 }
@@ -40,7 +43,7 @@ export function statesError(body: unknown): boolean {
   const fields = outerFieldsOf(body);
   if (fields === null || Array.isArray(fields['choices'])) return fields !== null && isStated(fields['error']);
   const { error, object, type, code, message } = fields;
-  // Also as Qwen sends it in a stream: a code and a message, and nothing else.
+  // Also Qwen's errors in a stream, which are only a code and a message.
   const isBare = isCode(code) && typeof message === 'string';
   return isStated(error) || object === 'error' || type === 'error' || isBare;
 }

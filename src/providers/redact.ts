@@ -15,12 +15,12 @@ export interface Confidential {
   readonly texts: readonly string[];
 }
 
-/** A whole message that is shorter than a run is removed, too, unless it is so short that it is part of other words. */
+/** A whole text shorter than that is removed, too, unless it is so short that it occurs inside other words. */
 const shortestTextLength = 4;
 
 /**
- * Prepares a provider's message for a failure message: removes keys and quotations from the texts, also those with escapes
- * as in JSON, collapses whitespace and truncates to `maxCharacters`.
+ * Prepares a provider's message for a failure message: removes keys and quotations from the texts, even if they are
+ * escaped as in JSON, collapses whitespace and truncates to `maxCharacters`.
  */
 export function redact(message: string, confidential: Confidential, maxCharacters: number): string {
   if (message === '') return '';
@@ -41,18 +41,21 @@ export function redact(message: string, confidential: Confidential, maxCharacter
   return shown.length > maxCharacters ? `${shown.slice(0, maxCharacters - 1).join('')}…` : visible;
 }
 
-/** More than any message has that is shown. */
+/** Longer than any message that is shown. */
 const maxMessageLength = 8_192;
 
 const hidden = '[…]';
 
-/** A picture, from whichever byte on: of its text, only the beginning is among the texts. */
+/** A whole inline image: the texts contain only the beginning of its data. */
 const inlineDataPattern = /data:[\w.+/-]{0,100}(?:;[\w.=+-]{1,60}){0,4};base64,[\w+/=-]*/gi;
 
-/** What escapes stand for, in one line: control characters and lone surrogates, which some databases reject, are spaces. */
+/**
+ * Replaces escapes by what they stand for, and puts the text on one line: control characters and lone surrogates, which
+ * some databases reject, become spaces.
+ */
 function plain(text: string): string {
   const unescaped = text.includes('\\') ? text.replaceAll(escapePattern, unescape) : text;
-  // Single spaces are left alone: to replace each of a megabyte's takes a third of a second.
+  // Single spaces are left alone: replacing all of them in a megabyte of text takes a third of a second.
   return unescaped.replaceAll(/[\s\p{Cc}\p{Cs}]{2,}|(?! )[\s\p{Cc}\p{Cs}]/gu, ' ');
 }
 
@@ -63,10 +66,10 @@ function unescape(_escape: string, codeUnit: string | undefined, character: stri
   return 'nrt'.includes(character) ? ' ' : character;
 }
 
-/** A message that quotes a picture quotes its beginning; to walk the rest would take as long as to walk all texts. */
+/** An error that quotes an image quotes its beginning; scanning the rest would take as long as scanning all other texts. */
 const maxInlineDataLength = 4_096;
 
-/** Also that of a picture that is elsewhere: who has a signed address has the picture. */
+/** Also the address of an image stored elsewhere: anyone with a signed URL can get the image. */
 function pictureAddress(part: ContentPart): string | undefined {
   const url = imageUrlOf(part);
   if (typeof url !== 'string') return undefined;
@@ -74,8 +77,8 @@ function pictureAddress(part: ContentPart): string | undefined {
 }
 
 /**
- * Everything confidential that a request says: its messages, and the texts in its options, but not the names there. The
- * name in a tool's message is that of a function.
+ * Everything confidential in a request: its messages and the texts in its options, but not the names there. The name in a
+ * tool's message is that of a function.
  */
 export function textsOf({
   messages,
@@ -93,10 +96,10 @@ export function textsOf({
   return texts;
 }
 
-/** Names, types and addresses are what an error has to name, and no text. */
+/** An error has to mention names, types and references, and they are not texts. */
 const namingFields: ReadonlySet<string> = new Set(['id', 'name', 'type', 'role', 'format', '$ref']);
 
-/** Depth is limited where requests are checked. */
+/** The depth is limited when the request is validated. */
 function collectTexts(value: unknown, texts: string[]): void {
   if (typeof value === 'string') texts.push(value);
   else if (Array.isArray(value)) for (const entry of value) collectTexts(entry, texts);
@@ -120,13 +123,13 @@ function withoutQuotations(characters: readonly string[], texts: readonly string
   return visible;
 }
 
-/** No run has fewer code units: twelve bytes are at least four characters of three bytes. */
+/** No run has fewer code units: each takes at most three bytes, and a run has at least twelve. */
 const indexedLength = 4;
 const indexSize = 65_536;
 
 /**
- * Which of the runs are in the texts. Each text is walked once, whatever the number of runs: a search for each of them
- * would block the process for a second when a request of a megabyte is refused.
+ * Which of the runs occur in the texts. Each text is scanned once, however many runs there are: searching for each of
+ * them would block the process for a second when a provider refuses a request of a megabyte.
  */
 function runsIn(texts: readonly string[], runs: ReadonlySet<string>): ReadonlySet<string> {
   const byBeginning = new Map<number, string[]>();
@@ -144,7 +147,7 @@ function runsIn(texts: readonly string[], runs: ReadonlySet<string>): ReadonlySe
       const sought = byBeginning.get(key) ?? [];
       const here = sought.findIndex((run) => text.startsWith(run, at));
       if (here === -1) continue;
-      // No run begins with another one, so there is one at most.
+      // No run is the beginning of another, so at most one matches.
       for (const run of sought.splice(here, 1)) found.add(run);
       if (sought.length === 0) isBeginning[key] = 0;
     }

@@ -14,28 +14,31 @@ export function usageIn(body: unknown): unknown {
   return places.find(countsTokens) ?? usage ?? undefined;
 }
 
-/** Whether a usage contains any counts: one without must not replace one with counts, and neither must zeros. */
+/** Whether a usage contains a count other than zero. One that does not must not replace one that does. */
 export function countsTokens(usage: unknown): boolean {
   const { prompt, completion, total } = countsOf(fieldsOf(usage));
   return [prompt, completion, total].some((count) => typeof count === 'number' && count !== 0);
 }
 
-/** What is known after a further usage: some providers report the prompt at first and the answer at last, with zeros for the rest. */
+/**
+ * Merges a later usage into what is known: some providers report the prompt first and the answer last, with zeros for the
+ * rest.
+ */
 export function laterUsage(known: unknown, later: unknown): unknown {
   if (later === undefined || later === null) return known;
   if (!countsTokens(later)) return countsTokens(known) ? known : later;
   return countsTokens(known) ? { ...fieldsOf(known), ...saidIn(later, fieldsOf(known)) } : later;
 }
 
-/** The fields with which a later usage says more than is known. */
+/** The fields of a later usage that say more than is known. */
 function saidIn(later: unknown, known: Fields): Fields {
   const isSaid = ([name, value]: [string, unknown]): boolean => Boolean(value) || (known[name] ?? null) === null;
   return Object.fromEntries(Object.entries(fieldsOf(later)).filter(isSaid));
 }
 
 /**
- * Reads a usage. Its prompt and completion are passed on as they were reported, and validated where they are booked. Whatever
- * else can only lower the price (cached tokens) or explain it is corrected or left out here.
+ * Reads a usage. Prompt and completion are passed on as reported, and validated when they are booked. Everything else can
+ * only lower the price (cached tokens) or explain it, and is corrected or left out here.
  */
 export function readUsage(usage: unknown): ReportedUsage | null {
   if (usage === null || usage === undefined) return null;

@@ -29,14 +29,15 @@ const saidSchema = z
     content: z.unknown().optional(),
     refusal: z.string().nullish().catch(null),
     tool_calls: z.array(toolCallSchema).nullish(),
-    // The model's thoughts, as DeepSeek and OpenRouter name them. Who sends both sends the same twice.
+    // The model's thoughts, as DeepSeek and OpenRouter name them. A provider that sends both fields sends the same text
+    // in each.
     reasoning_content: z.string().nullish().catch(null),
     reasoning: z.string().nullish().catch(null),
   })
   .transform(({ content, refusal, tool_calls, reasoning_content, reasoning }, context) => {
     const read = readContent(content);
     if (read === null) {
-      context.addIssue({ code: 'custom', path: ['content'], message: 'is none' });
+      context.addIssue({ code: 'custom', path: ['content'], message: 'cannot be read' });
       return z.NEVER;
     }
     return {

@@ -6,7 +6,7 @@ const secondsPattern = /^\d+(\.\d+)?$/;
 /** All forms of an HTTP date (RFC 9110 §5.6.7) start with the name of a weekday; `Date.parse` alone would take "-5" for a year. */
 const httpDatePattern = /^[A-Za-z]{3,9},? /;
 
-/** No turn waits this long, so longer values, even those beyond any number, can be clamped to it. */
+/** No turn waits this long, so longer values, even infinite ones, can be clamped to it. */
 const longestMs = 24 * 60 * 60 * 1000;
 
 /**

@@ -19,13 +19,13 @@ const wireBytesPerKeptByte = 64;
 /** Once everything is sent, a server ends the body within milliseconds. */
 const endOfBodyMs = 1_000;
 
-/** More than is told of an error. */
+/** Longer than what is shown of an error. */
 const errorTextLength = 4_096;
 
 /**
  * Reads a completion, whatever form it comes in: a stream of events, plain JSON, or an error. The form shows in the first
- * character, because content types are often wrong. Without `stream`, whole responses were requested: there are no limits on
- * silence, and nobody hears the text.
+ * character, because content types are often wrong. Without `stream`, a whole response was requested: silence has no
+ * limits, and the text is not passed on as it arrives.
  */
 export class StreamReader implements BodyReader {
   private readonly answer = new CollectedAnswer();
@@ -84,7 +84,7 @@ export class StreamReader implements BodyReader {
     if (this.receivedBytes > maxBytes) this.control.abort({ kind: 'too-large' });
     else if (this.form === 'json') this.plain += text;
     else if (this.form === 'events') {
-      // What an error status comes with may be a sentence.
+      // The body of an error status may be a plain sentence.
       if (this.isErrorStatus) this.plain = (this.plain + text).slice(0, errorTextLength);
       this.parser.feed(text);
     }
@@ -117,7 +117,7 @@ export class StreamReader implements BodyReader {
   private endEvents(): void {
     if (this.isEnding) return;
     this.isEnding = true;
-    // A provider may send its events as bare JSON, one a line.
+    // A provider may send its events as bare JSON, one per line.
     if (this.form === 'json') this.parser.feed(this.plain);
     this.isInLastEvent = true;
     this.parser.end();
@@ -164,7 +164,8 @@ export class StreamReader implements BodyReader {
       return;
     }
     if (text !== '') this.stream?.onText(text);
-    // The chunk with the finish reason may have a usage, too, and be followed by more text and by the usage of the whole call.
+    // The chunk with the finish reason may contain a usage, too, and be followed by more text and by the usage of the
+    // whole call.
     if (hadReason && isUsageAlone) this.finish();
     else if (isProgress && isFinish && !this.answer.spokeOn) this.timeouts.perhapsFinished();
     else if (isProgress) this.timeouts.token();
@@ -186,19 +187,25 @@ export class StreamReader implements BodyReader {
   }
 }
 
-/** By the first character. HTML is not JSON either, but is limited like it. */
+/** HTML is not JSON, but gets the same limit. */
 function formOf(text: string): 'unknown' | 'json' | 'events' {
   const first = text.trimStart()[0];
   if (first === undefined) return 'unknown';
   return '{[<'.includes(first) ? 'json' : 'events';
 }
 
-/** Some providers give `stop` with the role already, before the first token. */
+/**
+ * Whether the answer may end without content. `stop` does not count: some providers send it with the role, before the
+ * first token.
+ */
 function mayEndBeforeContent(reason: string | null): boolean {
   return isCutByLength(reason) || isWithheld(reason) || isBrokenOff(reason);
 }
 
-/** Words that keep the connection open: those of an event with a name of its own, or a few that cannot be part of an answer. */
+/**
+ * Events that only keep the connection open: those with a name of their own, or a few words that cannot be part of an
+ * answer.
+ */
 function isHeartbeat(name: string, data: string, json: unknown): boolean {
   if (json !== undefined) return typeof json !== 'object' || json === null || isEmptyList(json);
   const isOwnEvent = name !== '' && name !== 'message' && !/^[{[]/.test(data);

@@ -5,7 +5,7 @@ import { PauseTolerantTimer } from './pause-tolerant-timer';
 /** If usage and `[DONE]` follow a finish reason at all, they do so within milliseconds. */
 const graceAfterFinishMs = 1_000;
 
-/** The same where silence has no limit. */
+/** How long to wait after a finish reason that may not be the last one, if silence has no limit. */
 const graceAfterPossibleFinishMs = 10_000;
 
 /**
@@ -42,7 +42,10 @@ export class StreamTimeouts {
     this.endAfter(graceAfterFinishMs);
   }
 
-  /** A finish reason beside text may stand in every event: then the next text follows, as late as any other. */
+  /**
+   * A provider that sends a finish reason together with text may do so in every event; more text may then take as long as
+   * usual.
+   */
   perhapsFinished(): void {
     this.endAfter(this.limits?.idleMs ?? graceAfterPossibleFinishMs);
   }

@@ -3,8 +3,8 @@ import type { ToolCall } from '../contract/chat';
 import type { ReceivedToolCall } from './response-schemas';
 
 /**
- * Tool calls in the form that clients know, whatever the provider left out: each with an id of its own, a type, and
- * arguments as text. `isCut`: the answer ended within its calls, so missing arguments stay missing.
+ * Tool calls in the form that clients know, whatever the provider left out: each with a unique id, a type, and arguments
+ * as text. `isCut`: the answer ended within its calls, so missing arguments stay missing.
  */
 export function readToolCalls(received: readonly ReceivedToolCall[], isCut: boolean): readonly ToolCall[] {
   const ids = new Set<string>();
@@ -19,7 +19,7 @@ export function readToolCalls(received: readonly ReceivedToolCall[], isCut: bool
   });
 }
 
-/** A call of a function that does not say of which. */
+/** Whether a function call does not name its function. */
 export function isNameless({ type, function: called }: ReceivedToolCall): boolean {
   return !called?.name && (Boolean(called) || !type || type === 'function');
 }
@@ -31,7 +31,7 @@ export function isUnfinished({ function: called }: ReceivedToolCall): boolean {
   return end.isWithin;
 }
 
-/** Unique over a conversation, too: results are assigned by it. OpenAI takes 40 characters at most. */
+/** Unique within a whole conversation, because results refer to it. OpenAI accepts at most 40 characters. */
 function newId(): string {
   return `call_${randomUUID().replaceAll('-', '').slice(0, 24)}`;
 }
@@ -53,7 +53,7 @@ interface CollectedCall {
   readonly rest: Record<string, unknown>;
 }
 
-/** Assembles the parts of tool calls that a stream brings. */
+/** Assembles tool calls from the parts in a stream. */
 export class CollectedToolCalls {
   private readonly calls: CollectedCall[] = [];
   private readonly latestByIndex = new Map<number, CollectedCall>();
@@ -63,7 +63,7 @@ export class CollectedToolCalls {
     const { name, arguments: given, ...more } = called ?? {};
     const part = { index, id: id || null, name: name ?? '', arguments: argumentsText(given) };
     const call = this.callOf(part);
-    // The first id is the one that stays: some providers send another with every part.
+    // The first id is kept: some providers send a different one with every part.
     call.id ??= part.id;
     call.type = type || call.type;
     call.name = part.name || call.name;
@@ -110,8 +110,9 @@ interface Part {
 }
 
 /**
- * Whether a part belongs to another call than the last one at its place. Some providers send index 0, or no id, for every
- * call; others repeat the name, or send another id, with every part. An id without a name goes on with the last call.
+ * Whether a part begins a new call instead of continuing the last one with its index. Some providers send index 0, or no
+ * id, for every call; others repeat the name, or send a different id, with every part. A part with an id but no name
+ * continues the last call.
  */
 function beginsCall(part: Part, last: CollectedCall): boolean {
   if (part.name === '') return false;
@@ -126,7 +127,7 @@ function beginsCall(part: Part, last: CollectedCall): boolean {
 function addArguments(call: CollectedCall, text: string): void {
   // Some providers send the whole call again at its end.
   if (call.argumentsEnd.isReached && text === call.arguments) return;
-  // Others send `{}` before the arguments come.
+  // Others send `{}` before the real arguments.
   if (call.arguments === '{}' && text.trimStart().startsWith('{')) {
     call.arguments = '';
     call.argumentsEnd = new JsonEnd();

@@ -10,7 +10,7 @@ export interface StreamLogger {
 /** Redis responds within a millisecond. A connection that is silent for this long hangs, and is replaced. */
 export const responseTimeoutMs = 5_000;
 
-/** A working Redis closes the connection within milliseconds, and this cuts off nothing that is still needed. */
+/** A working Redis closes the connection within milliseconds, so this cuts off nothing that is still needed. */
 const disconnectTimeoutMs = 200;
 
 /**
@@ -32,7 +32,7 @@ export function connectToRedis(url: string, changes: RedisOptions = {}): Redis {
   });
 }
 
-/** What an outage means for operators; the end of a log message each. */
+/** What an outage means for operators; each is the end of a log message. */
 export interface OutageConsequences {
   readonly away: string;
   readonly back: string;

@@ -4,6 +4,7 @@ import {
   isCancellation,
   patched,
   proxyLocalActivities,
+  workflowInfo,
 } from '@temporalio/workflow';
 import type { Activities } from '../activities/create-activities';
 import type { ChatMessage, ChatReply, ReplyLanguage, RequestOptions } from '../contract/chat';
@@ -60,9 +61,11 @@ export async function runTurn(turn: Turn): Promise<ChatReply> {
     ...request,
     turnId: name,
     prompt: measurePrompt(turn.messages, turn.modelOptions),
+    firstRunId: workflowInfo().firstExecutionRunId,
   };
   const opened = await openTurn(openTurnInput);
   if (opened.kind === 'refused') return refusedReply(turn, opened);
+  if (opened.kind === 'not-kept') throw notKept(turn);
   if (opened.kind === 'answered') return answeredReply(turn, opened);
   return callChain(turn, openTurnInput.prompt, opened);
 }
@@ -246,6 +249,13 @@ function refusedReply(turn: Turn, refusal: Refused): ChatReply {
     remaining_budget: toUsd(refusal.remainingNanoUsd),
     ...hashOf(turn),
   };
+}
+
+function notKept({ turnId }: Turn): ApplicationFailure {
+  return ApplicationFailure.nonRetryable(
+    `Turn ${turnId} was answered and paid for before, but its answer is no longer kept, so it was not bought again. To ask again, send the message with another turn id.`,
+    failureTypes.turnNotKept,
+  );
 }
 
 function commonFields(turn: Turn, totals: TurnTotals) {

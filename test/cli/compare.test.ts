@@ -30,7 +30,7 @@ describe('bellwether compare', () => {
     const { status, stdout } = await workspace.spawn(['compare']);
     expect(status).toBe(0);
     expect(stdout).toContain(
-      '✗ does not add up HolySheep bill $680 a month at $0.42/1M: 500M tokens at $0.42/1M are $210',
+      '✗ does not add up HolySheep bill $680 a month at $0.42/1M: 500M tokens at $0.42/1M cost $210',
     );
     expect(stdout).toMatch(/^Legacy provider +legacy-chat +\$2.80 +3x +\$8.40 +\$4,200.00 +420 ms +15%$/m);
     // oxlint-disable-next-line no-control-regex -- that there is none is the point

@@ -42,7 +42,7 @@ async function record(
     atMs,
   };
   const admitted = await ledger.admit(request);
-  if (admitted.kind === 'refused') throw new Error('The ledger refused the turn.');
+  if (admitted.kind !== 'admitted') throw new Error('The ledger refused the turn.');
   if (state === 'open') return;
   const usage = state === 'settled' ? { promptTokens: 300, cachedPromptTokens: 0, completionTokens: 700 } : null;
   await ledger.settleAttempt(turnId, {

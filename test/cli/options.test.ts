@@ -2,7 +2,8 @@ import { refusalInWordsOf, specOf } from '../../src/cli/rollout/start';
 import type { Problem } from '../../src/contract/problem';
 
 const named = (): Promise<string> => Promise.resolve('november');
-const advice = 'is legacy, but traffic is at holysheep now. Begin at holysheep';
+const advice =
+  'is legacy, but all traffic now goes to holysheep (the default arm), so all users would switch at once. Start from holysheep';
 const refusal: Problem = { path: ['baselineArm'], code: 'traffic-elsewhere', message: advice };
 
 describe('a refusal to start a rollout', () => {

@@ -51,7 +51,7 @@ it.each<[written: string, said: string]>([
   ],
   [
     'steps: [{ percent: 10, nominalEnd: 1h, minimumBake: 1h }, { percent: 10, nominalEnd: 2h, minimumBake: 1h }]',
-    'steps[1].percent must be more than the 10% of the step before, not 10',
+    'steps[1].percent must be more than the 10% of the previous step, not 10',
   ],
   [
     'steps: [{ percent: 10, nominalEnd: 2h, minimumBake: 1h }, { percent: 20, nominalEnd: 1h, minimumBake: 1h }]',
@@ -72,11 +72,11 @@ it.each<[written: string, said: string]>([
   ['gates: { freshness: 1ms }', 'gates.freshness must be a duration from 100 ms to 8784 h, not 1 ms'],
   [
     'gates: { maxLatencyPercent: 0 }',
-    'gates.maxLatencyPercent must be a whole number of at least 1, not 0; null for no such guard',
+    'gates.maxLatencyPercent must be a whole number of at least 1, not 0; null turns this guard off',
   ],
   [
     'gates: { maxCostUsdPerSuccess: 0 }',
-    'gates.maxCostUsdPerSuccess must be more than 0, not 0; null for no such guard',
+    'gates.maxCostUsdPerSuccess must be more than 0, not 0; null turns this guard off',
   ],
   [
     'freezeWindows: [{ from: 2026-12-02T00:00:00Z, to: 2026-12-01T00:00:00Z }]',

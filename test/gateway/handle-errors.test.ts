@@ -1,5 +1,5 @@
 import pino from 'pino';
-import { TemporalUnreachableError, TurnNotSentError, type BellwetherClient } from '../../src/client';
+import { TemporalUnreachableError, TurnNotKeptError, TurnNotSentError, type BellwetherClient } from '../../src/client';
 import type { ChatReply } from '../../src/contract/chat';
 import { failureKinds, type FailureKind } from '../../src/contract/failures';
 import { GatewayMetrics } from '../../src/gateway/metrics';
@@ -43,6 +43,11 @@ test.each([true, false])(
     expect(error?.fields.message).toContain('not sent');
   },
 );
+
+test('a turn whose answer Temporal has lost is gone, and not to be sent again as it is', () => {
+  const error = errorOfClient(new TurnNotKeptError('It was answered before.'), true);
+  expect(error).toMatchObject({ status: 410, fields: { code: 'turn_not_kept' } });
+});
 
 test.each(['session', 'day', 'key'] as const)('a blocked turn says what to do about the budget: %s', (refused_by) => {
   const reply = { success: false, blocked: true, error: 'A budget is used up', refused_by } as ChatReply;

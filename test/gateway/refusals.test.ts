@@ -86,7 +86,7 @@ test.each<[string, unknown, string | null, string]>([
   ],
   ['a choice among no tools', { ...hello, tools: [], tool_choice: 'required' }, 'tool_choice', 'there are no tools'],
   ['a code interpreter', { ...hello, tools: [{ type: 'code_interpreter' }] }, 'tools[0].type', 'function, custom'],
-  ['log probabilities', { ...hello, logprobs: true }, 'logprobs', 'is not offered: answers come without'],
+  ['log probabilities', { ...hello, logprobs: true }, 'logprobs', 'is not offered: answers do not contain them'],
   ['the most likely tokens', { ...hello, top_logprobs: 3 }, 'top_logprobs', 'is not offered'],
   ['another price', { ...hello, service_tier: 'priority' }, 'service_tier', 'its price'],
   ['the best of two', { ...hello, best_of: 2 }, 'best_of', 'one answer'],

@@ -162,6 +162,51 @@ describeOnEachDatabase('the ledger', (databases) => {
       expect(await outcomeOf('turn')).toBe('answered');
     });
 
+    describe('a turn that comes back', () => {
+      const admitOf = (firstRunId: string | null) => ledger.admit(admitRequest('turn', 400, { firstRunId }));
+      const answer = (attempt: number) => ledger.recordTurn(turnRecord('turn', [settled(attempt, 100)]));
+
+      test('from another workflow is not bought again once it is answered', async () => {
+        await admitOf('one');
+        await answer(1);
+        expect(await admitOf('two')).toEqual({ kind: 'not-kept' });
+        expect(await states('turn')).toEqual(['settled']);
+        expect(await outcomeOf('turn')).toBe('answered');
+        expect(await budgets()).toEqual({ 'day:2026-11-23': [100, 0], 'session:session': [100, 0] });
+      });
+
+      test('from its own workflow is answered again: the worker died before its task was completed', async () => {
+        await admitOf('one');
+        await answer(1);
+        expect(await admitOf('one')).toMatchObject({ kind: 'admitted', attempt: 2 });
+      });
+
+      test.each<[string, (attempt: number) => Promise<unknown>]>([
+        ['is still open', () => Promise.resolve()],
+        [
+          'was degraded',
+          (attempt) => ledger.recordTurn(turnRecord('turn', [released(attempt)], { outcome: 'degraded' })),
+        ],
+      ])('and %s is admitted for another workflow, to which its answer then belongs', async (_, end) => {
+        await admitOf('one');
+        await end(1);
+        expect(await admitOf('two')).toMatchObject({ kind: 'admitted', attempt: 2 });
+        await answer(2);
+        expect(await admitOf('one')).toEqual({ kind: 'not-kept' });
+        expect(await admitOf('two')).toMatchObject({ kind: 'admitted', attempt: 3 });
+      });
+
+      test.each([
+        [null, 'two'],
+        ['one', null],
+        [null, null],
+      ])('is admitted where a workflow is not known (%p, then %p)', async (first, second) => {
+        await admitOf(first);
+        await answer(1);
+        expect(await admitOf(second)).toMatchObject({ kind: 'admitted', attempt: 2 });
+      });
+    });
+
     test.each([0.5, -1, Number.NaN, 2 ** 53])('a worst case of %p is not an amount of money', async (amount) => {
       await expect(ledger.admit(admitRequest('turn', amount))).rejects.toThrow('whole nano-dollars');
       expect(await budgets()).toEqual({});

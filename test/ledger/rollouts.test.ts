@@ -162,9 +162,9 @@ describeOnEachDatabase('the record of rollouts', (databases) => {
     });
 
     test.each([
-      ['the default arm, before any rollout', null, 'holysheep', 'holysheep now, the default arm'],
-      ['where a rollout led to', 100, 'legacy', 'holysheep now, where rollout "november" left it'],
-      ['where a rollout was rolled back to', 0, 'legacy', 'legacy now, where rollout "november" left it'],
+      ['the default arm, before any rollout', null, 'holysheep', 'holysheep (the default arm)'],
+      ['where a rollout led to', 100, 'legacy', 'holysheep (where rollout "november" left it)'],
+      ['where a rollout was rolled back to', 0, 'legacy', 'legacy (where rollout "november" left it)'],
     ])('if traffic is at %s', async (_title, percent, elsewhere, text) => {
       if (percent !== null) await recordAll(entry(1), entry(2, { percent, endedAtMs: noonMs }));
       const december = { name: 'december', baselineArm: percent === 0 ? 'holysheep' : 'legacy', canaryArm: 'third' };

@@ -25,7 +25,7 @@ it('an invalid rollout is refused with the name of the field', async () => {
   const draft = { actor: 'ann', baselineArm: 'holysheep' };
   await expect(buildSpec(draft, { unusedName })).rejects.toMatchObject({
     code: 'invalid-input',
-    message: 'canaryArm must be another arm than baselineArm (holysheep)',
+    message: 'canaryArm must be a different arm from baselineArm (holysheep)',
   });
 });
 

@@ -125,43 +125,42 @@ export const wrongTurns: readonly WrongTurn[] = [
     options: { modelOptions: { tools: [tool, { type: 'web_search' }] } },
     path: 'modelOptions.tools[1].type',
     message:
-      'must be one of function, custom, not "web_search": providers charge for tools of their own, and no budget here knows how much',
+      'must be one of function, custom, not "web_search": providers charge for their own tools, and no budget here covers that',
     gateway: {
       body: { tools: [tool, { type: 'web_search' }] },
       param: 'tools[1].type',
       message:
-        'must be one of function, custom, not "web_search": providers charge for tools of their own, and no budget here knows how much',
+        'must be one of function, custom, not "web_search": providers charge for their own tools, and no budget here covers that',
     },
   },
   {
     title: 'a search that the provider makes',
     options: { modelOptions: { enable_search: true } },
     path: 'modelOptions.enable_search',
-    message: 'is not offered: providers charge a fee for it that no budget here knows; use tools',
+    message: 'is not offered: providers charge an extra fee for it, which no budget here covers; use tools',
     gateway: {
       body: { enable_search: true },
       param: 'enable_search',
-      message: 'is not offered: providers charge a fee for it that no budget here knows; use tools',
+      message: 'is not offered: providers charge an extra fee for it, which no budget here covers; use tools',
     },
   },
   {
     title: 'a limit in an extra body',
     options: { modelOptions: { extra_body: { max_tokens: 100_000, n: 5 } } },
     path: 'modelOptions.extra_body.max_tokens',
-    message:
-      'is not offered: of extra_body, only google.thinking_config goes to a provider; put other fields beside model',
+    message: 'is not offered: only google.thinking_config is passed on from extra_body; put other fields next to model',
     gateway: {
       body: { extra_body: { max_tokens: 100_000, n: 5 } },
       param: 'extra_body.max_tokens',
       message:
-        'is not offered: of extra_body, only google.thinking_config goes to a provider; put other fields beside model',
+        'is not offered: only google.thinking_config is passed on from extra_body; put other fields next to model',
     },
   },
   {
     title: 'the options of Ollama, where its limit is',
     options: { modelOptions: { options: { num_predict: 100_000 } } },
     path: 'modelOptions.options',
-    message: 'is not offered: put its fields beside model, where limits hold',
+    message: 'is not offered: put its fields next to model, where limits apply',
   },
   {
     title: 'a budget for more thoughts than any model has',

@@ -43,32 +43,32 @@ export function checkGuideFigures(): readonly FigureCheck[] {
     {
       claim: `Legacy bill ${usd(legacy.usdPerMonth)} a month`,
       holds: legacyBill === legacy.usdPerMonth,
-      arithmetic: `${millions}M tokens at $8.40/1M are ${usd(legacyBill)}`,
+      arithmetic: `${millions}M tokens at $8.40/1M cost ${usd(legacyBill)}`,
     },
     {
       claim: `HolySheep bill $${holysheep.usdPerMonth} a month at $${holysheep.usdPerMillion}/1M`,
       holds: holysheepBill === holysheep.usdPerMonth,
-      arithmetic: `${millions}M tokens at $${holysheep.usdPerMillion}/1M are $${holysheepBill}; $${holysheep.usdPerMonth} would be $${impliedRate}/1M`,
+      arithmetic: `${millions}M tokens at $${holysheep.usdPerMillion}/1M cost $${holysheepBill}; $${holysheep.usdPerMonth} would be $${impliedRate}/1M`,
     },
     {
       claim: `Saving ${Math.round(billSaving)}% of the bill and ${Math.round(rateSaving)}% of the rate`,
       holds: Math.round(billSaving) === Math.round(rateSaving),
-      arithmetic: `each is right for its own figures (${billSaving}% and ${rateSaving}%), but at the same volume they must be equal: ${rateSaving}% is a bill of $${holysheepBill}`,
+      arithmetic: `each is correct for its own figures (${billSaving}% and ${rateSaving}%), but at the same volume they must be equal: saving ${rateSaving}% would mean a bill of $${holysheepBill}`,
     },
     {
       claim: `Saving ${usd(savingUsdPerMonth)} a month, over $42,000 a year`,
       holds: legacy.usdPerMonth - holysheep.usdPerMonth === savingUsdPerMonth && savingUsdPerMonth * 12 > 42_000,
-      arithmetic: `${usd(legacy.usdPerMonth)} - $${holysheep.usdPerMonth} = ${usd(savingUsdPerMonth)}; 12 of them are ${usd(savingUsdPerMonth * 12)}`,
+      arithmetic: `${usd(legacy.usdPerMonth)} - $${holysheep.usdPerMonth} = ${usd(savingUsdPerMonth)}; times 12 is ${usd(savingUsdPerMonth * 12)}`,
     },
     {
       claim: `Migration cost of ${usd(migrationUsd)} recovered in under 1 day`,
       holds: paybackDays <= 1,
-      arithmetic: `${usd(savingUsdPerMonth)} a month are $${Math.round(savingPerDay)} a day: ${paybackDays} days`,
+      arithmetic: `${usd(savingUsdPerMonth)} a month is $${Math.round(savingPerDay)} a day: ${paybackDays} days`,
     },
     {
       claim: `${guideCase.conversations / 1e6} million conversations at $${guideCase.usdPerConversation} each`,
       holds: conversationsBill === holysheepBill,
-      arithmetic: `$${conversationsBill}: near the $${holysheep.usdPerMonth}, as rounded, and far from the $${holysheepBill} that the price gives`,
+      arithmetic: `$${conversationsBill}: close to the $${holysheep.usdPerMonth}, given the rounding, and far from the $${holysheepBill} that the price gives`,
     },
     {
       claim: `Price level of ¥1 = $1, saving 85% against ¥${guideCase.yuanPerUsd} per 1K tokens`,

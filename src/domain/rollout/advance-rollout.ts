@@ -11,8 +11,8 @@ import { type Findings, findingsOf } from './findings';
 import { advanceTo, begin, enter, rollBack, unchanged } from './transitions';
 
 /**
- * The one rule of a rollout: what comes next. Pure, so that the workflow that acts on it, the simulation that tries it
- * and the verification that computes it again all run the same. `state` is null before the rollout has begun.
+ * Decides what a rollout does next. Pure, so that the workflow, the simulation and the verification all apply exactly the
+ * same rule. `state` is null before the rollout has begun.
  */
 export function advanceRollout(
   spec: RolloutSpec,
@@ -24,20 +24,20 @@ export function advanceRollout(
   return analyse(spec, state, evidence, atMs);
 }
 
-/** A command, and what it meets. */
+/** A command and the situation in which it arrives. */
 interface CommandCase extends RolloutOccasion {
   readonly spec: RolloutSpec;
   readonly state: RolloutState;
   readonly command: RolloutCommand;
 }
 
-/** What an operator's command comes to. A rollback is never refused while there is something to roll back. */
+/** Decides an operator's command. A rollback is never refused while there is something to roll back. */
 function applyCommand(given: CommandCase): RolloutDecision {
   const { state, command, atMs } = given;
   if (state.endedAtMs !== null) return refuse(state, `The rollout has ended (${state.phase}): ${state.message}`);
   if (command.name === 'rollback') return rollBack(state, atMs, `${command.actor} rolled back${saying(command)}.`);
   if (command.problem !== undefined) return refuse(state, command.problem);
-  // Not so a pause: whoever wants the rollout stopped wants it stopped wherever it is by now.
+  // A pause does not check this: an operator who wants the rollout stopped wants it stopped at any percentage.
   if (command.name !== 'pause' && command.seenPercent !== undefined && command.seenPercent !== state.percent) {
     const meant = `${command.name} was meant at ${command.seenPercent}%`;
     return refuse(state, `${meant}, the rollout is at ${state.percent}% by now.`);
@@ -58,7 +58,8 @@ function resume({ state, command, atMs }: CommandCase): RolloutDecision {
   const resumed = enter('resume', state, 'Progressing', `${command.actor} resumed it${saying(command)}.`);
   if (state.phase === 'Paused') return resumed;
   if (!hasReason(command)) return refuse(state, 'To resume a held rollout overrides a finding: give a reason.');
-  // The finding that held it has been looked at: the tests of a bake begin anew, those of the whole rollout go on.
+  // An operator has looked at the finding that held it, so the tests of the bake start over. Those of the whole rollout
+  // continue.
   return { ...resumed, next: { ...resumed.next, bake: state.bake + 1, bakeStartedAtMs: atMs } };
 }
 
@@ -97,7 +98,7 @@ function forced(command: RolloutCommand, fromPercent: number, toPercent: number)
   return `${command.actor} forced it from ${fromPercent}% to ${toPercent}%${saying(command)}.`;
 }
 
-/** The command that led to this step has come twice, as signals may, and nothing was looked at in between. */
+/** The command that led to this step has arrived a second time, as signals may, and nothing was analysed in between. */
 function isSentAgain({ reached, percent, message }: RolloutState, command: RolloutCommand): boolean {
   const before = reached.at(-2);
   if (command.full || command.seenPercent !== undefined || before === undefined) return false;
@@ -112,7 +113,7 @@ function saying(command: RolloutCommand): string {
   return hasReason(command) ? ` ("${command.reason}")` : '';
 }
 
-/** What follows from the evidence and the time alone. */
+/** Decides from the evidence and the time alone. */
 function analyse(spec: RolloutSpec, state: RolloutState, evidence: Evidence | null, atMs: number): RolloutDecision {
   if (state.endedAtMs !== null) return unchanged('wait', state, state.message);
   const findings = findingsOf(spec, state, evidence, atMs);
@@ -131,7 +132,7 @@ function analyse(spec: RolloutSpec, state: RolloutState, evidence: Evidence | nu
   return advanceOrWait(spec, state, findings, atMs);
 }
 
-/** No data is never success; and no failure either, so what was decided stays. */
+/** Missing data is neither success nor failure, so the rollout waits, and is held once the evidence is overdue. */
 function waitForSight(spec: RolloutSpec, state: RolloutState, blind: string, atMs: number): RolloutDecision {
   if (state.phase === 'Progressing' && isEvidenceOverdue(spec, state, atMs)) return hold(state, overdue(blind));
   return unchanged('wait', state, blind, [blind]);
@@ -149,7 +150,7 @@ function advanceOrWait(spec: RolloutSpec, state: RolloutState, findings: Finding
   return advanceTo(spec, state, state.step + 1, atMs, reason);
 }
 
-/** Once for each bake: an operator who resumed the rollout after that has given it more time. */
+/** True once per bake: an operator who resumes the rollout after that has given it more time. */
 function isEvidenceOverdue(spec: RolloutSpec, state: RolloutState, atMs: number): boolean {
   const dueAtMs = evidenceDueAtMs(spec, state);
   return atMs >= dueAtMs && state.bakeStartedAtMs < dueAtMs;
@@ -172,7 +173,7 @@ function hold(state: RolloutState, reason: string): RolloutDecision {
   return enter('hold', state, 'Held', reason, ['An operator must promote with a reason, resume or roll back.']);
 }
 
-/** At 100 % there is nothing left to compare with: what is wrong is told, and a person decides. */
+/** At 100% there is no baseline traffic left to compare with: problems are reported, and an operator decides. */
 function finishOrWait(spec: RolloutSpec, state: RolloutState, findings: Findings, atMs: number): RolloutDecision {
   const warmLeftMs = stepDueAtMs(spec, state) - atMs;
   if (warmLeftMs <= 0) {

@@ -3,10 +3,10 @@ import type { RecordedRollout, RolloutSpec, TrafficSplit } from '../../contract/
 
 export interface Beginning {
   readonly spec: RolloutSpec;
-  /** Another rollout of this name has begun before. */
+  /** An earlier rollout had this name. */
   readonly nameIsTaken: boolean;
   readonly split: TrafficSplit | null;
-  /** Where traffic is before the first rollout. */
+  /** The arm that gets all traffic before the first rollout. */
   readonly defaultArm: string;
 }
 
@@ -27,8 +27,8 @@ export function refusalToBegin({ spec, nameIsTaken, split, defaultArm }: Beginni
   const now = armOfTraffic(split, defaultArm);
   if (now === baselineArm) return null;
   const cause = split === null ? 'the default arm' : `where rollout "${split.rollout}" left it`;
-  const swapped = now === canaryArm ? ' That is already where this rollout would lead to.' : '';
-  const message = `is ${baselineArm}, but traffic is at ${now} now, ${cause}: all users would change at once.${swapped} Begin at ${now}`;
+  const swapped = now === canaryArm ? ' Traffic is already where this rollout would take it.' : '';
+  const message = `is ${baselineArm}, but all traffic now goes to ${now} (${cause}), so all users would switch at once.${swapped} Start from ${now}`;
   return { path: ['baselineArm'], code: 'traffic-elsewhere', message };
 }
 
@@ -37,7 +37,10 @@ export function refusedRollout(refusal: Problem): RecordedRollout {
   return { kind: 'refused', field: formatPath(refusal.path), problem: refusalSentence(refusal), refusal };
 }
 
-/** `baselineArm: is legacy, but traffic is at holysheep now …`, fields and the way to take over in the reader's words. */
+/**
+ * `baselineArm: is legacy, but all traffic now goes to holysheep …`. `nameOf` and `takeOver` put fields, and the way to
+ * take over, in the reader's words.
+ */
 export function describeRefusal(
   refusal: Problem,
   nameOf: (path: ProblemPath) => string = formatPath,
@@ -52,7 +55,7 @@ function refusalSentence({ code, message }: Problem, takeOver = 'set takeOver'):
   return `${message}.`;
 }
 
-/** The arm that takes the traffic while no rollout is active. */
+/** The arm that gets all traffic while no rollout is active. */
 function armOfTraffic(split: TrafficSplit | null, defaultArm: string): string {
   if (split === null) return defaultArm;
   return split.percent >= 100 ? split.canaryArm : split.baselineArm;

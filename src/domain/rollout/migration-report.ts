@@ -81,7 +81,10 @@ export function successInterval(
   };
 }
 
-/** How much the CJK multiplier added to what a model's calls cost, in nano-dollars: the cost beyond the plain price of their tokens. */
+/**
+ * How much the CJK multiplier added to the cost of a model's calls, in nano-dollars: the cost beyond the plain price of
+ * their tokens.
+ */
 export function surchargeNanoUsd(price: ModelPrice, usage: TokenUsage, chargedNanoUsd: number): number {
   if (price.cjkMultiplierPercent === 100) return 0;
   const plain = costNanoUsd({ ...price, cjkMultiplierPercent: 100 }, usage, { characters: 0, cjkCharacters: 0 });

@@ -49,17 +49,17 @@ interface TrafficOptions {
   /** The true success rate of the canary's first calls, 0 to 1. */
   readonly canarySuccessRate: number;
   readonly baselineSuccessRate: number;
-  /** Of both arms together. */
+  /** For both arms together. */
   readonly requestsPerHour: number;
 }
 
 /**
- * The traffic of one run, counted like in the ledger.
+ * The traffic of one run, counted as the ledger counts it.
  *
- * Requests arrive evenly, and each arm gets exactly its share: the counts are fixed, only the outcomes are random. (Random
- * counts would vary by a few percent around the same means and say nothing about the canary.) Every request has its own
- * user, so that the cap per user never applies and the share of users matches the split. Both arms are equally fast and
- * cost nothing: the latency and cost guards are not simulated.
+ * Requests arrive evenly, and each arm gets exactly its share: the counts are fixed, only the outcomes are random.
+ * (Random counts would vary by a few percent around the same means and say nothing about the canary.) Every request has
+ * its own user, so that the cap per user never applies and the share of users matches the split. Both arms are equally
+ * fast and cost nothing: the latency and cost guards are not simulated.
  */
 class SimulatedTraffic {
   private readonly canary: Arm;
@@ -144,8 +144,8 @@ class Arm {
 }
 
 /**
- * Draws how many of the next requests fail, by jumping from failure to failure: exactly binomial, and the rarer failures
- * are, the faster.
+ * Draws how many of the next requests fail, by jumping from failure to failure: exactly binomial, and faster the rarer
+ * failures are.
  */
 function failuresAmong(successRate: number, random: () => number): (requests: number) => number {
   if (successRate >= 1) return () => 0;

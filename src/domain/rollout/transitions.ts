@@ -1,6 +1,6 @@
 import type { RolloutAction, RolloutDecision, RolloutPhase, RolloutSpec, RolloutState } from '../../contract/rollout';
 
-/** A decision that changes at most the message, and that only while the rollout is progressing or promoting. */
+/** A decision that changes at most the message, and only while the rollout is progressing or promoting. */
 export function unchanged(
   action: Extract<RolloutAction, 'wait' | 'refuse'>,
   state: RolloutState,

@@ -12,7 +12,7 @@ import { formatDuration } from './clock';
 const hourMs = 60 * 60 * 1000;
 const longestMs = 366 * 24 * hourMs;
 
-/** What is wrong with a spec, or null. Whatever anybody sends may come here. */
+/** What is wrong with a spec, or null. The input is untrusted and can be anything. */
 export function rolloutSpecProblem(spec: RolloutSpec): Problem | null {
   if (typeof spec !== 'object' || spec === null) return notObject([], 'the spec must be an object');
   return (
@@ -32,7 +32,7 @@ export function rolloutSpecProblem(spec: RolloutSpec): Problem | null {
 
 function sameArmProblem({ baselineArm, canaryArm }: RolloutSpec): Problem | null {
   if (baselineArm !== canaryArm) return null;
-  const message = `must be another arm than baselineArm (${baselineArm})`;
+  const message = `must be a different arm from baselineArm (${baselineArm})`;
   return { path: ['canaryArm'], code: 'contradiction', message };
 }
 
@@ -63,7 +63,7 @@ function stepProblem(
     return { path: percentPath, code: 'out-of-range', message };
   }
   if (before && percent <= before.percent) {
-    const message = `must be more than the ${before.percent}% of the step before, not ${percent}`;
+    const message = `must be more than the ${before.percent}% of the previous step, not ${percent}`;
     return { path: percentPath, code: 'contradiction', message, limit: before.percent };
   }
   const problem = durationProblem(endPath, nominalEndMs, 1) ?? durationProblem(bakePath, minimumBakeMs, 0);
@@ -135,7 +135,7 @@ function notBoolean(path: ProblemPath, value: unknown): Problem {
   return { path, code: 'wrong-type', message: `must be true or false, not ${valueInWords(value)}` };
 }
 
-/** Limits are told with their units: whoever typed `1ms` into a file or an option knows no other. */
+/** Limits come with units, because people write durations like `1ms` in files and options. */
 function durationProblem(path: ProblemPath, value: unknown, minimumMs: number): Problem | null {
   const range = `from ${exactDuration(minimumMs)} to ${exactDuration(longestMs)}`;
   if (!Number.isInteger(value)) {
@@ -148,7 +148,7 @@ function durationProblem(path: ProblemPath, value: unknown, minimumMs: number): 
   return { path, code: 'out-of-range', message, limit: ms < minimumMs ? minimumMs : longestMs };
 }
 
-/** Never rounded: two that differ must not look the same. */
+/** Never rounded: two different durations must not look the same. */
 function exactDuration(ms: number): string {
   const unitMs = ms < hourMs ? 1000 : 60_000;
   return ms >= 0 && (ms < 1000 || ms % unitMs === 0) ? formatDuration(ms) : `${ms} ms`;
@@ -165,27 +165,27 @@ function countProblem(path: ProblemPath, value: unknown, unless = ''): Problem |
   return { path, code: 'out-of-range', message, limit: 1 };
 }
 
-const withoutGuard = '; null for no such guard';
+const withoutGuard = '; null turns this guard off';
 
 function guardProblem(path: ProblemPath, value: unknown): Problem | null {
   return value === null ? null : countProblem(path, value, withoutGuard);
 }
 
-/** A file has it in dollars, where one of whole nano-dollars is any amount. */
+/** Files have it in dollars, where "a whole number of at least 1" would be wrong. */
 function costGuardProblem(path: ProblemPath, value: unknown): Problem | null {
   if (typeof value !== 'number' || value > 0) return guardProblem(path, value);
   const message = `must be more than 0, not ${valueInWords(value)}${withoutGuard}`;
   return { path, code: 'out-of-range', message, limit: 0 };
 }
 
-/** Longer reasons belong into a ticket; the audit keeps this for ever. */
+/** Longer reasons belong in a ticket; the audit trail keeps them forever. */
 const maxReasonCharacters = 1000;
 
-/** Makes a command of whatever a signal brought: a rollback must work however it was typed. */
+/** Turns whatever a signal carried into a command: a rollback must work even if its input is malformed. */
 export function readCommand(name: RolloutCommandName, input: unknown): RolloutCommand {
   const problem = rolloutCommandProblem(input);
   if (problem === null) {
-    // Only what a command has: the rest would stay in the audit for ever.
+    // Only the fields of a command: anything else would stay in the audit trail forever.
     const { actor, reason, full, force, seenPercent } = input as RolloutCommandInput & { readonly actor: string };
     const given = Object.entries({ reason, full, force, seenPercent }).filter(([, value]) => value !== undefined);
     return { name, actor, ...Object.fromEntries(given) };

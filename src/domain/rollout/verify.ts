@@ -66,11 +66,16 @@ function decideAgain({ spec, ...occasion }: RolloutEntry, state: RolloutState | 
   }
 }
 
-/** What a row of the audit trail holds. @throws when it does not hold that */
+/**
+ * The entry of an audit row.
+ * @throws if it is not a decision
+ */
 export function entryOf({ rollout, sequence, entry }: AuditedDecision): RolloutEntry {
   const parsed = parse(entry);
   if (parsed !== null) return parsed;
-  throw new Error(`Row ${sequence} of rollout ${rollout} cannot be read; \`bellwether rollout verify\` says more.`);
+  throw new Error(
+    `Row ${sequence} of rollout ${rollout} cannot be read; \`bellwether rollout verify\` says what is wrong with it.`,
+  );
 }
 
 function parse(text: string): RolloutEntry | null {
@@ -89,9 +94,9 @@ function isObject<T>(value: T): value is T & object {
 }
 
 /**
- * A text as the audit trail's columns hold it. Operators may send any text, and no text may prevent a rollback from being
- * recorded: PostgreSQL rejects NUL, and a lone surrogate would be read back differently from what was hashed. In the
- * entry's JSON both are escaped.
+ * A text as the audit trail's columns store it. Operators may send any text, and no text may prevent a rollback from
+ * being recorded: PostgreSQL rejects NUL, and a lone surrogate would be read back differently from what was hashed. In
+ * the entry's JSON both are escaped.
  */
 export function storable(text: string): string {
   return text.replaceAll(/\p{Surrogate}/gu, '\u{FFFD}').replaceAll('\0', '\u{FFFD}');

@@ -9,7 +9,7 @@ type Options = Readonly<Record<string, unknown>>;
 /** More than any model's budget; a larger one is refused. */
 export const maxThinkingBudget = 131_072;
 
-/** What a model of which nothing else is known thinks at most when it is asked to: DeepSeek's limit. */
+/** The most that a model thinks when it is asked to, if nothing else is known about it: DeepSeek's limit. */
 export const usualThinkingTokens = 32_768;
 
 interface Budget {
@@ -17,7 +17,7 @@ interface Budget {
   readonly value: unknown;
 }
 
-/** Each way in which providers take a budget: Qwen, Anthropic and GLM, OpenRouter, Gemini. */
+/** Every way to give providers a budget: Qwen, Anthropic and GLM, OpenRouter, Gemini. */
 const budgetPaths: readonly (readonly string[])[] = [
   ['thinking_budget'],
   ['thinking', 'budget_tokens'],
@@ -35,8 +35,8 @@ export function thinkingBudgets(options: Options): readonly Budget[] {
 }
 
 /**
- * The most tokens that a model may think because the options ask for it, 0 if they do not. `unnamed` is what it thinks when
- * they name no number.
+ * The most tokens that a model may think because the options ask for it; 0 if they do not. `unnamed` is what it thinks if
+ * they give no number.
  */
 export function askedThinkingTokens(options: Options | undefined, unnamed: number): number {
   if (options === undefined) return 0;
@@ -67,7 +67,7 @@ function asksWithoutNumber(options: Options): boolean {
   );
 }
 
-/** An object about thinking asks for it unless it switches it off, or names a number. */
+/** An object about thinking asks for it without a number, unless it turns thinking off or gives a number. */
 function asks(value: unknown, ...budgets: readonly string[]): boolean {
   if (typeof value !== 'object' || value === null) return isOn(value);
   const { type, effort, enabled } = value as Options;

@@ -9,13 +9,16 @@ export interface AnsweredCallFacts {
   readonly price: ModelPrice;
   readonly reservedNanoUsd: number;
   readonly prompt: PromptMeasure;
-  /** The most that one picture can take at this target. */
+  /** The most tokens that one image can take at this target. */
   readonly maxImageTokens?: number;
   /** Prompt and completion together. */
   readonly text: TextMeasure;
   /** The model said or thought something. */
   readonly hasSpoken: boolean;
-  /** What the call requested, with what the target may think beyond it, or the most that the target can produce, whichever is larger. */
+  /**
+   * The limit that the call requested plus what the target may think beyond it, or the most that the target can produce,
+   * whichever is larger.
+   */
   readonly maxCompletionTokens: number;
 }
 
@@ -24,9 +27,9 @@ type Booking = Pick<Settlement, 'state' | 'costNanoUsd' | 'usage' | 'usageNote'>
 /**
  * Decides what an answered call costs: the only place where the usage reported by a provider becomes an amount of money.
  *
- * A plausible usage is booked as reported. It may exceed the reservation: a reasoning model may exceed the requested limit,
- * and the provider charges for that. An impossible usage is a bug of the provider, or a lie, and must not use up the budget
- * of a whole day: the reserved amount is booked instead, as when no usage was reported.
+ * A plausible usage is booked as reported. It may exceed the reservation: a reasoning model may exceed the requested
+ * limit, and the provider charges for that. An impossible usage is a provider's bug, or a lie, and must not use up a
+ * whole day's budget: the reserved amount is booked instead, as if no usage had been reported.
  * Never throws: the call has been paid for, and a step that fails now would pay for another one.
  */
 export function bookUsage(claimed: ReportedUsage | null, call: AnsweredCallFacts): Booking {
@@ -51,8 +54,9 @@ export function bookUsage(claimed: ReportedUsage | null, call: AnsweredCallFacts
 }
 
 /**
- * The usage with all that the model produced as its completion tokens. Some providers leave what a model thought out of
- * them and charge for it: then it is in the total, or the reasoning tokens are more than the completion tokens.
+ * The usage with everything that the model produced as its completion tokens. Some providers charge for thoughts but
+ * leave them out of the completion tokens: then the total includes them, or there are more reasoning tokens than
+ * completion tokens.
  */
 function withThinking(claimed: ReportedUsage): ReportedUsage {
   const { promptTokens, completionTokens, totalTokens, reasoningTokens } = claimed;
@@ -68,7 +72,7 @@ function withThinking(claimed: ReportedUsage): ReportedUsage {
   return { ...claimed, completionTokens: completion, reasoningTokens: Math.min(thought || hidden, completion) };
 }
 
-/** A usage that was found possible. */
+/** Only for a usage that was found possible. */
 function usageOf({ promptTokens, cachedPromptTokens, completionTokens, reasoningTokens }: ReportedUsage): TokenUsage {
   return {
     promptTokens: promptTokens as number,

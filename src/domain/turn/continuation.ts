@@ -7,24 +7,24 @@ export interface PlacedText {
   readonly text: string;
 }
 
-/** How a model is asked to continue a partial answer, and by what it is seen to do so. */
+/** How a model is asked to continue a partial answer, and how we recognize that it does. */
 export interface ContinuationPlan {
   readonly partial: string;
-  /** The part that the model gets as its own last message; '' if the partial answer is too short to be divided. */
+  /** The part that the model gets as its own last message; '' if the partial answer is too short to be split. */
   readonly prefill: string;
-  /** The rest of it, which the model is asked to write itself, and only then what follows. */
+  /** The rest of it, which the model is asked to write itself before it continues. */
   readonly heldBack: string;
 }
 
 /**
- * How much of the end of a partial answer is held back, in UTF-8 bytes: some five words, or eight Chinese characters. No
- * answer has these at its beginning by chance; and a model that continues gets them right, because it is told them.
+ * How much of the end of a partial answer is held back, in UTF-8 bytes: about five words, or eight Chinese characters. No
+ * other answer starts with them by chance, and a model that continues gets them right, because it is given them.
  */
 const heldBackBytes = 24;
-/** How far back from there a space is looked for: some APIs refuse a last message that ends with one, so it is held back, too. */
+/** How far before that to look for a space: some APIs refuse a last message that ends with one, so it is held back, too. */
 const longestWord = 24;
 
-/** null if the end of the partial answer is its beginning, too: then a continuation looks like a repetition. */
+/** null if the partial answer also starts with its own end, because a continuation would then look like a repetition. */
 export function planContinuation(partial: string): ContinuationPlan | null {
   const start = startOfHeldBack(partial);
   const prefill = partial.slice(0, start);
@@ -46,17 +46,17 @@ function startOfHeldBack(partial: string): number {
   return partial.slice(0, space === -1 ? start : searchedFrom + space).trimEnd().length;
 }
 
-/** Spaces and line breaks before a text; a model that sends more of them says nothing. */
+/** White space before a text; a model that sends more than this is saying nothing. */
 const maxUndecidedSpaces = 1_024;
 
 type Relation = 'undecided' | 'whole' | 'continues' | 'unrelated';
 
 /**
- * Places the text of a model that was asked to continue a partial answer. What it says is joined to the partial answer only
- * if it is seen to continue it: it begins with the part that was held back. A model may also repeat everything, which is a
- * whole answer. Until it is clear which, the text is held back; any other text is unrelated and never shown, because half
- * of one answer and all of another look like a whole one. The first piece is always at 0 and starts with the partial answer:
- * readers that have it skip it, readers that lost it get it again.
+ * Places the text of a model that was asked to continue a partial answer. The text is joined to the partial answer only
+ * if it starts with the part that was held back, which shows that it continues. A model may also repeat everything, which
+ * is a whole answer. Until it is clear which, the text is held back. Any other text is unrelated and never shown, because
+ * half of one answer followed by all of another looks like one answer. The first piece is always at 0 and starts with the
+ * partial answer: readers that have it skip it, and readers that lost it get it again.
  */
 export class Continuation {
   private received = '';
@@ -72,7 +72,7 @@ export class Continuation {
     const { partial, heldBack } = plan ?? { partial: '', heldBack: '' };
     // Models that repeat the answer often start with a line break.
     this.repetition = new Beginning(partial, startsWithText(partial));
-    // Models begin with a space or without, as they see their last message.
+    // Whether models begin with a space depends on how they see their last message.
     this.rest = new Beginning(heldBack.trimStart(), true);
   }
 
@@ -97,7 +97,7 @@ export class Continuation {
     return this.relation === 'unrelated' ? null : this.place(text);
   }
 
-  /** The whole answer, and the part of it that was still held back; call it once the model has said everything. */
+  /** The whole answer, and the part of it that was still held back; call it once the model has finished. */
   finish(): { readonly content: string; readonly rest: PlacedText | null } {
     const rest = this.relation === 'undecided' ? this.decide(true) : null;
     return { content: this.answer, rest };
@@ -116,7 +116,7 @@ export class Continuation {
     const { repetition, rest } = this;
     if (repetition.isReached) return 'whole';
     const mustDecide = isAll || this.received.length > partial.length + maxUndecidedSpaces;
-    // Without a prefill the model was only asked to begin with the same words: whatever it says is whole.
+    // Without a prefill, the model was only asked to begin with the same words, so its text is always a whole answer.
     if (prefill === '') return mustDecide || !repetition.isPossible ? 'whole' : 'undecided';
     if (rest.isReached) return 'continues';
     return !mustDecide && (rest.isPossible || repetition.isPossible) ? 'undecided' : 'unrelated';
@@ -129,9 +129,9 @@ export class Continuation {
   }
 }
 
-/** Compares the beginning of a text that comes in pieces, looking at each of its code units once. */
+/** Checks whether a text that arrives in pieces starts with the expected one, looking at each code unit once. */
 class Beginning {
-  /** What came so far is the beginning of what is expected, or begins with all of it. */
+  /** The text so far is the beginning of the expected text, or starts with all of it. */
   isPossible = true;
   private matchedLength = 0;
 
@@ -162,10 +162,10 @@ function comparable(partial: string, received: string): string {
 }
 
 /**
- * The messages of a call that continues an interrupted answer. The partial answer, without what is held back, comes last, as
- * the assistant's own message, for models that continue from there. The instruction is needed because many APIs treat that
- * message as finished, and the model would start a new one. It is appended to the system prompt if there is one: some models
- * accept only one.
+ * The messages of a call that continues an interrupted answer. The partial answer, without the part that is held back,
+ * comes last, as the assistant's own message, for models that continue from there. The instruction is needed because many
+ * APIs treat that message as finished, so that the model would start a new one. It is appended to the system prompt if
+ * there is one, because some models accept only one.
  */
 export function withPrefill(messages: readonly ChatMessage[], plan: ContinuationPlan): readonly ChatMessage[] {
   const [first, ...others] = messages;
@@ -185,7 +185,7 @@ function instructionFor({ prefill, heldBack }: ContinuationPlan): string {
   return (
     'Your last message below broke off while it was being sent, and the user has already read it and the words that follow ' +
     `it, which are between these brackets: ${words}. Continue it: write these words first, exactly as they stand and ` +
-    'without the brackets, and then what follows them. Repeat nothing before them, do not begin anew, and do not mention ' +
+    'without the brackets, and then what follows them. Repeat nothing before them, do not start over, and do not mention ' +
     'the interruption.'
   );
 }

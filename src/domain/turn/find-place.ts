@@ -2,41 +2,42 @@ import type { ConversationOutline, OutlinedTurn } from '../../contract/chat';
 import { limits } from '../../contract/limits';
 import { isCall } from './fingerprints';
 
-/** Where the history that a request brings ends in what its conversation remembers. */
+/** The point up to which a request's history matches what its conversation remembers. */
 export interface Place {
-  /** The turn that the request follows; null: what the conversation was opened with. */
+  /** The turn that the request follows; null: the messages that the conversation was opened with. */
   readonly after: string | null;
-  /** How many of the request's messages are remembered up to there; the messages after them were edited, or were never sent here. */
+  /** How many of the request's messages are remembered up to there; the later ones were edited, or were never sent here. */
   readonly known: number;
 }
 
 /** The messages from a conversation's beginning to the end of a turn. */
 interface Path {
   readonly after: string | null;
-  /** The last ones, as many as are compared. */
+  /** Its last messages, as many as are compared. */
   readonly tail: readonly string[];
   readonly length: number;
-  /** Whether it begins with messages that a client brought, which are only the end of a longer history. */
+  /** Whether it begins with a client's messages that are only the end of a longer history. */
   readonly isCut: boolean;
 }
 
 /**
- * The place of a history in a conversation: the turn up to which the two say the same. Either may begin later than the
- * other if a model would not see the difference: the conversation forgets its oldest turns, and clients leave out what no
- * longer fits a model. Otherwise its user has deleted the beginning. null: they have nothing in common. The work is bounded,
- * whatever a client sends: as many turns as are remembered, as many messages as a model sees, each compared with as many.
+ * The place of a history in a conversation: the turn up to which both have the same messages. Either may begin later than
+ * the other if a model would not see the difference, because the conversation forgets its oldest turns, and clients leave
+ * out what no longer fits a model. If a model would see it, the user has deleted the beginning. null: they have nothing
+ * in common. The work is bounded, whatever a client sends: by the numbers of turns that are remembered, of messages that
+ * a model sees, and of messages that are compared for each of them.
  * @param claimed the fingerprints of the history
  * @param addedCount how many messages the request adds
  */
 export function findPlace(claimed: readonly string[], outline: ConversationOutline, addedCount: number): Place | null {
   const paths = pathsOf(outline);
   if (claimed.length === 0) return outline.opening.length === 0 ? { after: null, known: 0 } : null;
-  // With more messages behind it, a model would see none of what is remembered.
+  // With more messages after the match, a model would see nothing of what is remembered.
   const fewest = Math.max(1, claimed.length - limits.maxWindowMessages);
   for (let known = claimed.length; known >= fewest; known -= 1) {
     const laterCount = claimed.length - known + addedCount;
     const ending = paths.filter((path) => endsWith(path, claimed, known, laterCount));
-    // A client that shortens its history is rarer than one that goes back to where a text was said first.
+    // Clients go back to the first occurrence of a text more often than they shorten their history.
     const found = ending.find((path) => path.length === known) ?? ending[0];
     if (found !== undefined) return { after: found.after, known };
   }
@@ -82,6 +83,6 @@ function endsWith(
   }
   if (known === length) return true;
   const fillsWindow = Math.min(known, length) + laterCount >= limits.maxWindowMessages;
-  // What a history that was cut lacks, no model would see either.
+  // A model would not see what is missing from a cut history either.
   return fillsWindow || (isCut && known > length);
 }

@@ -3,17 +3,17 @@ import { imageIdIn } from '../../contract/images';
 import { imageUrlOf } from './messages';
 
 export interface Fingerprint {
-  /** Equal for messages that say the same. */
+  /** Equal for messages with the same content. */
   readonly print: string;
   /** The number of messages up to its end. */
   readonly end: number;
 }
 
 /**
- * A history as it is compared: what clients change in messages that they send again makes no difference. That is white
- * space, a model's thoughts, the web addresses of images, the ids of tool calls, the documents that were put around a question, and
- * a reply that came in two pieces. System prompts do not count: they change with the time of day. Runs in a workflow, so
- * that it visits each character once.
+ * A history in the form in which it is compared. Clients change messages when they send them again, and these changes
+ * make no difference: white space, a model's thoughts, the web addresses of images, the ids of tool calls, documents put
+ * around a question, and a reply split in two. System prompts do not count, because they change with the time of day.
+ * This runs in a workflow, so it visits each character once.
  */
 export function fingerprints(messages: readonly ChatMessage[]): readonly Fingerprint[] {
   const found: Fingerprint[] = [];
@@ -40,7 +40,7 @@ export function fingerprints(messages: readonly ChatMessage[]): readonly Fingerp
   return found;
 }
 
-/** Whether a fingerprint is of a message that calls tools: clients send such a message again with the results. */
+/** Whether a fingerprint is that of a message that calls tools: clients send such a message again with the results. */
 export function isCall(print: string): boolean {
   return print.startsWith('c');
 }
@@ -70,10 +70,13 @@ function textOf({ content }: ChatMessage): string {
     .join('');
 }
 
-/** How the text begins that Open WebUI puts around a user's question when it has found documents or pages for it. */
+/**
+ * The beginning of the text that Open WebUI puts around a user's question when it has found documents or web pages for
+ * it.
+ */
 export const documentsBeginning = /^### Task:\s{0,4}Respond to the user query/;
 
-/** Open WebUI puts the documents that it found around a question, and sends the question alone from the next turn on. */
+/** Open WebUI puts the documents that it found around a question; from the next turn on, it sends only the question. */
 export function questionIn(text: string): string {
   if (!documentsBeginning.test(text)) return text;
   const contextEnd = '</context>';
@@ -90,7 +93,7 @@ function between(text: string, opening: string, closing: string): string | null 
   return start === -1 || end < start ? null : text.slice(start + opening.length, end);
 }
 
-/** As models without a field for them write them, and applications hide them. */
+/** Models without a separate field for thoughts write them like this, and applications hide them. */
 function withoutThoughts(text: string): string {
   const begun = text.trimStart();
   if (!begun.startsWith('<think>')) return text;
@@ -103,12 +106,12 @@ function calledFunction(called: unknown): string {
   return `\0${String(name)}\0${String(given)}`;
 }
 
-/** A picture that came whole is known by its hash. Web addresses may be signed anew with every request. */
+/** An inline image is identified by its hash. Web addresses are ignored, because each request may sign them again. */
 function comparedImage(part: ContentPart): string {
   return part.type === 'image_url' ? `\0${imageIdIn(imageUrlOf(part)) ?? ''}` : '';
 }
 
-/** A 53-bit hash of what a text says. Whoever makes two texts collide confuses a conversation of their own. */
+/** A 53-bit hash of a text. A client that makes two texts collide only confuses its own conversation. */
 class TextHash {
   private low = 0xdeadbeef;
   private high = 0x41c6ce57;
@@ -133,7 +136,7 @@ function mix(one: number, other: number): number {
   return Math.imul(one ^ (one >>> 16), 2_246_822_507) ^ Math.imul(other ^ (other >>> 13), 3_266_489_909);
 }
 
-/** Zero is none: it keeps apart what is hashed beside a text. */
+/** NUL does not count, because it separates the text from what is hashed with it. */
 function isWhiteSpace(unit: number): boolean {
   return (unit > 0 && unit <= 0x20) || unit === 0xa0 || unit === 0x200b || unit === 0x3000 || unit === 0xfeff;
 }

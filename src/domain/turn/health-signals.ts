@@ -22,7 +22,7 @@ const healthSignals: Readonly<Record<'answered' | FailureKind, HealthSignal>> = 
   'circuit-open': 'nothing',
 };
 
-/** Fields with which a caller can make any model say nothing. */
+/** Options with which a caller can make any model say nothing. */
 const silencingFields = ['stop', 'logit_bias'];
 
 /** @param failure null: the target answered */
@@ -31,7 +31,7 @@ export function healthSignal(
   modelOptions: Readonly<Record<string, unknown>> = {},
 ): HealthSignal {
   if (failure === null) return healthSignals.answered;
-  // The circuit is everybody's, and must not be opened by what one caller asks for.
+  // All callers share the circuit breaker, so what one of them asks for must not open it.
   const isSilenced = silencingFields.some((field) => (modelOptions[field] ?? null) !== null);
   if (failure.mayBeAskedFor || (failure.isEmptyAnswer && isSilenced)) return 'nothing';
   return healthSignals[failure.kind];

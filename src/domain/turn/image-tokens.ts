@@ -1,6 +1,6 @@
 /**
- * The most prompt tokens that a provider charges for one picture, whatever its size: reserved before each call. Providers
- * scale pictures down, so there is a most. By parts of model names, the first that fits; rounded up a little.
+ * The most prompt tokens that a provider charges for one image, which are reserved before each call. There is a maximum
+ * because providers scale images down. The first name that matches counts; values are rounded up a little.
  */
 const byModelName: readonly (readonly [part: RegExp, tokens: number])[] = [
   // 2,833 + 5,667 for each of at most 8 tiles of 512 pixels (2,048 × 768).
@@ -23,11 +23,11 @@ const byModelName: readonly (readonly [part: RegExp, tokens: number])[] = [
   [/^grok/, 2_000],
   // 1,601 for each of at most 4 tiles.
   [/^(meta-)?llama/, 6_500],
-  // Patches of 16 pixels in 1,024 × 1,024, and an end for each of 64 lines.
+  // Patches of 16 pixels in 1,024 × 1,024, and an end token for each of 64 rows.
   [/^(pixtral|mistral|ministral|magistral)/, 4_300],
 ];
 
-/** Qwen's models count up to 16,384, with `vl_high_resolution_images`; no other known one counts more. */
+/** Qwen's models count up to 16,384, with `vl_high_resolution_images`; no other known model counts more. */
 const ofUnknownModels = 17_000;
 
 export function maxImageTokensOf(model: string): number {

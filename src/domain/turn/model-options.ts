@@ -4,19 +4,22 @@ import { fieldsOf } from '../fields-of';
 import { maxThinkingBudget, thinkingBudgets } from './asked-thinking';
 
 /**
- * Tools that the caller runs. All others run at the provider, which charges for each use what no reservation knows of: web
- * search, file search, code interpreters, computers, images.
+ * Tools that the caller runs. All others run at the provider, which charges for each use, and no reservation covers that:
+ * web search, file search, code interpreters, computers, images.
  */
 export const toolTypes = ['function', 'custom'] as const;
 
 export function notCallersTool(type: unknown): string {
   const found = typeof type === 'string' ? JSON.stringify(type.slice(0, 40)) : 'missing';
-  return `must be one of ${toolTypes.join(', ')}, not ${found}: providers charge for tools of their own, and no budget here knows how much`;
+  return `must be one of ${toolTypes.join(', ')}, not ${found}: providers charge for their own tools, and no budget here covers that`;
 }
 
-const fee = 'providers charge a fee for it that no budget here knows';
+const fee = 'providers charge an extra fee for it, which no budget here covers';
 
-/** Options that would cost what no reservation covers, or bring an answer that could not be passed on; each with what to do. */
+/**
+ * Options whose cost no reservation covers, or whose answers could not be passed on, each with the reason or with what to
+ * do instead.
+ */
 export const refusedOptions = {
   web_search_options: `${fee}; use tools`,
   web_search: `${fee}; use tools`,
@@ -25,12 +28,12 @@ export const refusedOptions = {
   search_parameters: `${fee}; use tools`,
   plugins: `${fee}; use tools`,
   mcp_servers: `${fee}; use tools`,
-  audio: 'answers are texts',
-  logprobs: 'answers come without',
-  top_logprobs: 'answers come without',
+  audio: 'answers are text only',
+  logprobs: 'answers do not contain them',
+  top_logprobs: 'answers do not contain them',
 } as const;
 
-/** Objects in which some providers take any field once more, also those that limits and prices depend on. */
+/** Objects in which some providers accept any field again, even those that limits and prices depend on. */
 export const carrierOptions = [
   'options',
   'parameters',
@@ -39,7 +42,10 @@ export const carrierOptions = [
   'model_kwargs',
 ] as const;
 
-/** What remains of an `extra_body`: Gemini's own thinking options. Its `cached_content` is a prompt that no budget here measures. */
+/**
+ * The part of an `extra_body` that is passed on: Gemini's thinking options, but not its `cached_content`, a prompt that
+ * no budget here measures.
+ */
 export function passableExtraBody(extra: unknown): Readonly<Record<string, unknown>> | null {
   const config = fieldsOf(fieldsOf(extra)['google'])['thinking_config'];
   return isOff(config) ? null : { google: { thinking_config: config } };
@@ -59,11 +65,11 @@ function onlyFieldProblem(path: ProblemPath, value: unknown, only: string): Prob
   const other = Object.entries(fieldsOf(value)).find(([field, inside]) => field !== only && !isOff(inside));
   if (other === undefined) return null;
   const message =
-    'is not offered: of extra_body, only google.thinking_config goes to a provider; put other fields beside model';
+    'is not offered: only google.thinking_config is passed on from extra_body; put other fields next to model';
   return { path: [...path, other[0]], code: 'wrong-value', message };
 }
 
-/** Off, in the words of whoever sends every field there is. */
+/** Whether an option is off: some clients send every field that exists, most of them with such a value. */
 function isOff(value: unknown): boolean {
   return (
     value === undefined ||
@@ -84,7 +90,7 @@ export function modelOptionsProblem(options: unknown, path: ProblemPath = ['mode
   }
   for (const field of carrierOptions) {
     if (isOff(fields[field])) continue;
-    const message = 'is not offered: put its fields beside model, where limits hold';
+    const message = 'is not offered: put its fields next to model, where limits apply';
     return { path: [...path, field], code: 'wrong-value', message };
   }
   return (
@@ -107,9 +113,9 @@ function thinkingBudgetProblem(path: ProblemPath, fields: Readonly<Record<string
 
 function toolTypesProblem(path: ProblemPath, tools: unknown): Problem | null {
   if (!Array.isArray(tools)) return null;
-  // What is longer is refused for its length.
+  // A longer list is refused for its length.
   const types = tools.slice(0, limits.maxTools).map((tool) => (tool as { readonly type?: unknown } | null)?.type);
-  // One without a type is for the provider to judge.
+  // A tool without a type is left to the provider.
   const index = types.findIndex((type) => typeof type === 'string' && !(toolTypes as readonly string[]).includes(type));
   if (index === -1) return null;
   return { path: [...path, index, 'type'], code: 'wrong-value', message: notCallersTool(types[index]) };

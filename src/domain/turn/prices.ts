@@ -15,8 +15,8 @@ const tokensPerPriceUnit = 1_000_000n;
 /**
  * The cost of a call in nano-dollars, rounded up.
  *
- * `text` measures the prompt and completion together. The CJK multiplier applies to the share of the tokens that is the
- * share of CJK characters in the text, and not to an empty text.
+ * `text` measures the prompt and completion together. The CJK multiplier applies to the same share of the tokens as CJK
+ * characters have in the text, and not to an empty text.
  */
 export function costNanoUsd(price: ModelPrice, usage: TokenUsage, text: TextMeasure): number {
   return toSafeNumber(exactCostNanoUsd(price, usage, text));
@@ -58,7 +58,7 @@ export function worstCaseNanoUsd(
   return toSafeNumber(divideUp(baseCost * multiplierPercent, tokensPerPriceUnit * 100n));
 }
 
-/** The most tokens that any byte-level tokenizer produces for the prompt, including its chat template, and its pictures. */
+/** The most tokens that any byte-level tokenizer produces for the prompt, including its chat template and its images. */
 export function promptTokensUpperBound(
   { bytes, messages, images = 0 }: Pick<PromptMeasure, 'bytes' | 'messages' | 'images'>,
   maxImageTokens = 0,

@@ -3,9 +3,9 @@ import { isEmptyMessage } from './messages';
 
 /**
  * Removes tool calls without a result and results without a call. Providers reject both, and in a session that remembers
- * them every later turn would be rejected, too. They arise when a user writes something else while a tool result is due, or
- * when a call is so old that it was forgotten. Runs in a workflow's activation, so it visits each message, call and result
- * only a fixed number of times.
+ * them, every later turn would be rejected, too. They occur when a user writes something else while a tool result is due,
+ * or when a call is so old that it was forgotten. Runs in a workflow's activation, so it visits each message, call and
+ * result only a fixed number of times.
  */
 export function completeToolRounds(all: readonly ChatMessage[]): ChatMessage[] {
   const messages = all.filter((message, index) => !repeatsCalls(all[index - 1], message));

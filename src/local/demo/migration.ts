@@ -208,7 +208,7 @@ async function gather(
 function tellCompression(compression: number, turnsPerSecond: number, narrator: Narrator): void {
   if (compression === usualCompression) return;
   narrator.say(
-    `   This machine is slow or busy: it handles ${Math.round(turnsPerSecond)} turns per second; to decide within a minute takes ${usualTurnsPerSecond}.`,
+    `   This machine is slow or busy: it handles ${Math.round(turnsPerSecond)} turns per second, but deciding within a minute takes ${usualTurnsPerSecond}.`,
     `   To gather the same evidence, the 72 hours take ${formatDuration(planMs / compression)} here.`,
   );
 }

@@ -38,7 +38,7 @@ function textFor(call: CompletionCall, prefill: PrefillBehaviour): string {
       // Also continues a text that this model did not write.
       return whole.startsWith(lastContent) ? whole.slice(lastContent.length) : ` ${whole}`;
     case 'other':
-      return `Let me say it anew. ${whole}`;
+      return `Let me start again. ${whole}`;
     case 'ignore':
     case 'refuse':
       break;

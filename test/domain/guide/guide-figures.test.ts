@@ -2,8 +2,8 @@ import { checkGuideFigures } from '../../../src/domain/guide/guide-figures';
 
 /** Worked out by hand: 500 × 0.42 = 210; 680 / 500 = 1.36; 3000 / (3520 / 30) = 25.6; 2.3M × 0.0003 = 690. */
 const verdicts: readonly (readonly [RegExp, boolean, RegExp])[] = [
-  [/^Legacy bill \$4,200/, true, /are \$4,200$/],
-  [/^HolySheep bill \$680/, false, /are \$210; \$680 would be \$1\.36\/1M/],
+  [/^Legacy bill \$4,200/, true, /cost \$4,200$/],
+  [/^HolySheep bill \$680/, false, /cost \$210; \$680 would be \$1\.36\/1M/],
   [/84% of the bill and 95% of the rate/, false, /83\.8% and 95%/],
   [/\$3,520 a month, over \$42,000 a year/, true, /\$42,240$/],
   [/recovered in under 1 day/, false, /\$117 a day: 26 days/],

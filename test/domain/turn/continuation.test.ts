@@ -72,7 +72,7 @@ test('a text that says it all again is the answer, and what was begun is not sen
 });
 
 test.each([
-  ['says another answer', ['Let me say it anew. ', wholeAnswer]],
+  ['says another answer', ['Let me start again. ', wholeAnswer]],
   ['begins alike and then says something else', ['Your order has', ' been sent.']],
   ['goes on without what was held back', ['house today.']],
   ['says nothing', []],

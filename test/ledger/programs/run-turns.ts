@@ -24,7 +24,7 @@ async function main(): Promise<void> {
       const sessionId = `${run.name}-${number}`;
       const admission = await ledger.admit(admitRequest(turnId, run.worstCaseNanoUsd, { caps, sessionId }));
       process.stdout.write(`${admission.kind} ${turnId}\n`);
-      if (admission.kind === 'refused') continue;
+      if (admission.kind !== 'admitted') continue;
       await ledger.recordTurn(turnRecord(turnId, [settled(admission.attempt, run.costNanoUsd)]));
       process.stdout.write(`recorded ${turnId}\n`);
     }
