@@ -4,6 +4,7 @@ import { loadSettings } from '../config/load-settings';
 import { type Settings, SettingsError } from '../config/settings';
 import { readPackageInfo } from '../platform/package-info';
 import { writeJson, writeLines } from '../terminal/output';
+import { printable } from '../terminal/printable';
 import { type Check, type CheckResult, runChecks } from './checks/check';
 import { providerChecks } from './checks/providers';
 import { dataDirectoryCheck, encryptionCheck, ledgerCheck, redisCheck } from './checks/stores';
@@ -61,7 +62,8 @@ function readConfiguration(): { readonly configuration: CheckResult; readonly se
 const marks = { ok: pc.green('✓'), failed: pc.red('✗'), skipped: pc.dim('–') } as const;
 
 function asLines({ name, status, detail, advice }: CheckResult): readonly string[] {
-  const [first = '', ...more] = detail.split('\n');
+  // Providers and servers are quoted in it.
+  const [first = '', ...more] = printable(detail).split('\n');
   const indent = ' '.repeat(4);
   return [
     `${marks[status]} ${pc.bold(name)}: ${first}`,

@@ -9,15 +9,18 @@ import { connectToTemporal } from '../operator/connections';
 /** An idle poll lasts at most a minute; two of them may be missed. */
 const silentAfterMs = 3 * 60_000;
 
+/** Temporal's SDK names a worker `{pid}@{host name}`, and each container has its own host name. */
+function isOnThisHost(identity: string): boolean {
+  return identity.endsWith(`@${hostname()}`);
+}
+
 async function run(): Promise<void> {
   const settings = loadSettings();
   const known = withKnownAddress(settings.temporal, settings.dataDirectory);
   const { address, namespace, taskQueue } = known;
   const connection = await connectToTemporal(known);
   try {
-    // Temporal's SDK names a worker `{pid}@{host name}`, and each container has its own host name.
-    const isOwn = (identity: string) => identity.endsWith(`@${hostname()}`);
-    const latest = (await latestPollAtMs(connection, known, isOwn)) ?? 0;
+    const latest = (await latestPollAtMs(connection, known, isOnThisHost)) ?? 0;
     if (Date.now() - latest > silentAfterMs) {
       throw new Error(
         `No worker on ${hostname()} polled task queue "${taskQueue}" of ${namespace} at ${address} ` +

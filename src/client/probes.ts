@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { Client, type ConnectionLike } from '@temporalio/client';
+import type { Client, ConnectionLike } from '@temporalio/client';
 import { temporal } from '@temporalio/proto';
 import { type TemporalSettings, SettingsError } from '../config/settings';
 import { isNotFound } from './errors';
