@@ -24,7 +24,7 @@ export async function admitTurn(
   recentLatency: RecentLatency,
   input: AdmitTurnInput,
 ): Promise<Admission> {
-  const atMs = Date.now();
+  const askedAtMs = Date.now();
   const result = await ledger.admit({
     turnId: input.turnId,
     sessionId: input.sessionId,
@@ -35,7 +35,6 @@ export async function admitTurn(
     requestId: randomUUID(),
     owner,
     caps: policy.budgets,
-    atMs,
   });
   if (result.kind !== 'admitted') return result;
 
@@ -50,7 +49,7 @@ export async function admitTurn(
     ticket: { attempt: result.attempt, reservedNanoUsd: result.reservedNanoUsd, owner },
     maxAttemptsPerTarget: policy.retry.maxAttemptsPerTarget,
     longestAttemptMs: longestCallMs(policy.retry, arm.targets, delivery),
-    deadlineAtMs: atMs + policy.retry.turnDeadlineMs,
+    deadlineAtMs: askedAtMs + policy.retry.turnDeadlineMs,
   };
 }
 

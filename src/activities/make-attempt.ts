@@ -208,7 +208,6 @@ async function reserveAttempt(
     requestId: randomUUID(),
     owner,
     caps: policy.budgets,
-    atMs: Date.now(),
   });
   if (result.kind === 'reserved') return { attempt: result.attempt, reservedNanoUsd: result.reservedNanoUsd, owner };
   return notMade('budget', result.scope === 'closed' ? 'The session was closed.' : refusalReason(result.scope));

@@ -37,7 +37,6 @@ export function recordTurn(
     error,
     settlements: answer ? [answer.settlement] : [],
     dayCapNanoUsd: policy.budgets.dayNanoUsd,
-    atMs: Date.now(),
   });
 }
 

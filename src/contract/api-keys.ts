@@ -38,8 +38,8 @@ export type NewApiKey = Omit<StoredApiKey, 'revokedAtMs'>;
 export interface ApiKeys {
   /** @throws when another key has this id */
   create(key: NewApiKey): Promise<void>;
-  /** All keys, including revoked and expired ones, oldest first. Today is the UTC day of `nowMs`. */
-  list(nowMs: number): Promise<readonly ListedApiKey[]>;
+  /** All keys, including revoked and expired ones, oldest first. Today is the UTC day of `atMs`, which is as in `AdmitRequest`. */
+  list(atMs?: number): Promise<readonly ListedApiKey[]>;
   find(id: string): Promise<StoredApiKey | null>;
   /** Revoking a key again keeps the first revocation time. Returns false when there is no such key. */
   revoke(id: string, atMs: number): Promise<boolean>;

@@ -73,7 +73,8 @@ export interface AdmitRequest {
   /** The worker process that will make the call. */
   readonly owner: string;
   readonly caps: Caps;
-  readonly atMs: number;
+  /** The time that decides the turn's UTC day. Omitted, except in tests: now, by the database's clock. */
+  readonly atMs?: number;
 }
 
 export type AdmitResult =
@@ -98,7 +99,8 @@ export interface ReserveRequest {
   readonly requestId: string;
   readonly owner: string;
   readonly caps: Caps;
-  readonly atMs: number;
+  /** As in `AdmitRequest`. */
+  readonly atMs?: number;
 }
 
 export type ReserveResult =
@@ -116,7 +118,8 @@ export interface TurnRecord {
   /** How the attempts that are still open ended. */
   readonly settlements: readonly Settlement[];
   readonly dayCapNanoUsd: number;
-  readonly atMs: number;
+  /** As in `AdmitRequest`. */
+  readonly atMs?: number;
 }
 
 export type CostDimension = 'day' | 'session' | 'model' | 'arm' | 'key';
@@ -141,6 +144,8 @@ export interface CostTotals extends Omit<CostRow, 'key' | 'name'> {
   readonly reservedNanoUsd: number;
   /** Distinct UTC days on which anything was spent. */
   readonly days: number;
+  /** The UTC day, by the database's clock: `2026-11-23`. */
+  readonly today: string;
 }
 
 /** One row per model call, for auditors. */
@@ -191,8 +196,11 @@ export interface Ledger {
   recordTurn(record: TurnRecord): Promise<TurnTotals>;
   /** After this, `admit` refuses the session's turns. */
   closeSession(sessionId: string, atMs: number): Promise<void>;
-  /** Posts reservations made before `reservedBeforeMs` as unconfirmed, since no turn is left that could settle them. Returns how many there were. */
-  postAbandonedReservations(reservedBeforeMs: number): Promise<number>;
+  /**
+   * Posts reservations that are older than `ageMs` as unconfirmed, since no turn is left that could settle them. Returns how
+   * many there were. `atMs` as in `AdmitRequest`.
+   */
+  postAbandonedReservations(ageMs: number, atMs?: number): Promise<number>;
   costTotals(): Promise<CostTotals>;
   /** Rows by descending cost; days by descending date. */
   costsBy(dimension: CostDimension, limit: number): Promise<readonly CostRow[]>;

@@ -22,16 +22,19 @@ import { readSplit } from './traffic-split';
 export async function admit(trx: LedgerDatabase, request: AdmitRequest): Promise<AdmitResult> {
   const split = await readSplit(trx);
   const planned = request.plan({ previousArm: null, split });
-  if (await insertTurn(trx, request, planned)) {
-    const answer = await reserveNext(trx, request, request.sessionId, 1, planned.reservation);
+  const admittedAtMs = await insertTurn(trx, request, planned);
+  if (admittedAtMs !== null) {
+    const timed = { ...request, atMs: admittedAtMs };
+    const answer = await reserveNext(trx, timed, request.sessionId, 1, planned.reservation);
     if (answer.kind === 'refused') {
-      await refuseTurn(trx, request, answer.scope, { outcome: null, admitted_at_ms: null, ended_at_ms: null });
+      await refuseTurn(trx, timed, answer.scope, { outcome: null, admitted_at_ms: null, ended_at_ms: null });
     }
     return admission(answer, routeColumns(planned), split);
   }
 
-  const { turn, attempts } = await loadTurn(trx, request.turnId);
-  const earlier = await earlierAnswer(trx, turn, attempts, request);
+  const { turn, attempts } = await loadTurn(trx, request);
+  const timed = { ...request, atMs: turn.atMs };
+  const earlier = await earlierAnswer(trx, turn, attempts, timed);
   if (earlier !== undefined) return admission(earlier.answer, { ...turn, arm: earlier.arm }, split);
   const { firstRunId = turn.first_run_id } = request;
   if (turn.outcome === 'answered' && isOfAnotherWorkflow(turn, firstRunId)) return { kind: 'not-kept' };
@@ -39,13 +42,13 @@ export async function admit(trx: LedgerDatabase, request: AdmitRequest): Promise
   const isNew = attempts.length === 0;
   const { reservation } = isNew ? planned : request.plan({ previousArm: turn.arm, split });
   const { rollout, bake } = isNew ? routeColumns(planned) : keptBake(turn, reservation);
-  await endOpenAttempts(trx, turn.turn_id, attempts, request.atMs);
-  const answer = await reserveNext(trx, request, turn.session_id, attempts.length + 1, reservation);
+  await endOpenAttempts(trx, turn.turn_id, attempts, turn.atMs);
+  const answer = await reserveNext(trx, timed, turn.session_id, attempts.length + 1, reservation);
   const { arm } = reservation;
   if (answer.kind === 'refused') {
-    await refuseTurn(trx, request, answer.scope, turn);
+    await refuseTurn(trx, timed, answer.scope, turn);
   } else {
-    const admitted_at_ms = turn.admitted_at_ms ?? request.atMs;
+    const admitted_at_ms = turn.admitted_at_ms ?? turn.atMs;
     const reopened = { outcome: null, admitted_at_ms, ended_at_ms: null, first_run_id: firstRunId };
     await updateTurn(trx, turn.turn_id, { arm, rollout, bake, ...reopened });
   }
@@ -54,11 +57,12 @@ export async function admit(trx: LedgerDatabase, request: AdmitRequest): Promise
 
 /** See `Ledger.reserveAttempt`. */
 export async function reserveAttempt(trx: LedgerDatabase, request: ReserveRequest): Promise<ReserveResult> {
-  const { turn, attempts } = await loadTurn(trx, request.turnId);
-  const earlier = await earlierAnswer(trx, turn, attempts, request);
+  const { turn, attempts } = await loadTurn(trx, request);
+  const timed = { ...request, atMs: turn.atMs };
+  const earlier = await earlierAnswer(trx, turn, attempts, timed);
   if (earlier !== undefined) return earlier.answer;
-  await endOpenAttempts(trx, turn.turn_id, attempts, request.atMs);
-  const answer = await reserveNext(trx, request, turn.session_id, attempts.length + 1, request.reservation);
+  await endOpenAttempts(trx, turn.turn_id, attempts, turn.atMs);
+  const answer = await reserveNext(trx, timed, turn.session_id, attempts.length + 1, request.reservation);
   if (answer.kind === 'refused') {
     await updateTurn(trx, turn.turn_id, { refused_by: answer.scope, refused_request_id: request.requestId });
   }
@@ -88,10 +92,12 @@ function admission(
   return { kind: 'admitted', arm, canary, attempt: answer.attempt, reservedNanoUsd: answer.reservedNanoUsd };
 }
 
-type AnyRequest = Omit<ReserveRequest, 'reservation'>;
+/** At a time that is known: the request's own, or the database's. */
+type Timed<Request> = Request & { readonly atMs: number };
+type AnyRequest = Timed<Omit<ReserveRequest, 'reservation'>>;
 
-async function loadTurn(trx: LedgerDatabase, turnId: string) {
-  const turn = await lockTurn(trx, turnId);
+async function loadTurn(trx: LedgerDatabase, { turnId, atMs }: Pick<ReserveRequest, 'turnId' | 'atMs'>) {
+  const turn = await lockTurn(trx, turnId, atMs);
   if (turn === undefined) {
     throw new Error(
       `The ledger cannot reserve an attempt of turn ${turnId}: it has no such turn. Admit the turn first.`,
@@ -160,7 +166,7 @@ async function reserveNext(
 /** A turn that was already answered or degraded keeps that outcome: its calls were made and paid for. */
 async function refuseTurn(
   trx: LedgerDatabase,
-  request: AdmitRequest,
+  request: Timed<AdmitRequest>,
   scope: RefusalScope,
   before: Pick<TurnState, 'outcome' | 'admitted_at_ms' | 'ended_at_ms'>,
 ): Promise<void> {

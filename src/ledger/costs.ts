@@ -1,8 +1,10 @@
 import { type Expression, sql } from 'kysely';
 import { turnIdOf } from '../contract/names';
 import type { AttemptRow, CostDimension, CostRow, CostTotals } from '../contract/ledger';
+import { timeMs } from './clock';
 import { exactInteger, total } from './money';
 import type { LedgerDatabase } from './schema';
+import { utcDay } from './scopes';
 
 const tokens = sql<number>`prompt_tokens + completion_tokens`;
 const confirmed = sql<number>`case when state = 'settled' then cost_nano_usd else 0 end`;
@@ -29,8 +31,9 @@ export async function costTotals(db: LedgerDatabase): Promise<CostTotals> {
     .selectFrom('attempts')
     .select(Object.values(measures))
     .select([total(reserved).as('reserved'), sql<number>`count(distinct ${spendingDay})`.as('days')])
+    .select(timeMs(db).as('nowMs'))
     .executeTakeFirstOrThrow();
-  return { ...amounts(row), reservedNanoUsd: exactInteger(row.reserved), days: row.days };
+  return { ...amounts(row), reservedNanoUsd: exactInteger(row.reserved), days: row.days, today: utcDay(row.nowMs) };
 }
 
 /** The key under which attempts without a session or an API key are listed. */

@@ -1,4 +1,5 @@
 import { sql } from 'kysely';
+import { timeMs } from './clock';
 import type { Settlement, TurnTotals } from '../contract/turn';
 import { remaining, spentOn } from './budgets';
 import type { TurnRecord } from '../contract/ledger';
@@ -16,19 +17,20 @@ export async function settleAttempt(trx: LedgerDatabase, turnId: string, settlem
 /** See `Ledger.recordTurn`. A typical turn takes five statements (turn, attempts, attempt, session, day), and two more with an API key. */
 export async function recordTurn(trx: LedgerDatabase, record: TurnRecord): Promise<TurnTotals> {
   const { turnId, outcome, target, model, error, atMs } = record;
+  const now = timeMs(trx, atMs);
   const turn = await trx
     .updateTable('turns')
-    .set((eb) => ({ outcome, target, model, error, ended_at_ms: eb.fn.coalesce('ended_at_ms', eb.val(atMs)) }))
+    .set((eb) => ({ outcome, target, model, error, ended_at_ms: eb.fn.coalesce('ended_at_ms', now) }))
     .where('turn_id', '=', turnId)
-    .returning(['admitted_at_ms', 'ended_at_ms'])
+    .returning(['admitted_at_ms', 'ended_at_ms', now.as('nowMs')])
     .executeTakeFirst();
   if (turn === undefined) {
     throw new Error(`The ledger cannot record turn ${turnId}: it has no such turn. Admit the turn first.`);
   }
   const { attempts, spentByScope } = await endAttempts(trx, turnId, await attemptsOf(trx, turnId), record.settlements);
-  const today = dayScope(utcDay(atMs));
+  const today = dayScope(utcDay(turn.nowMs));
   const spentToday = spentByScope.get(today) ?? (await spentOn(trx, today));
-  const endedAtMs = turn.ended_at_ms ?? atMs;
+  const endedAtMs = turn.ended_at_ms ?? turn.nowMs;
   return {
     attempts: attempts.filter(isCall).length,
     promptTokens: sum(attempts, (row) => row.prompt_tokens),
@@ -50,30 +52,39 @@ function sum(attempts: readonly AttemptState[], value: (row: AttemptState) => nu
   return attempts.reduce((total, row) => total + value(row), 0);
 }
 
-/** Turns with open reservations from before the given time, for `postAbandoned`. */
-export async function turnsWithReservationsBefore(db: LedgerDatabase, beforeMs: number): Promise<readonly string[]> {
+/** Turns with open reservations that are older than this, for `postAbandoned`. */
+export async function turnsWithReservationsOlderThan(
+  db: LedgerDatabase,
+  ageMs: number,
+  atMs?: number,
+): Promise<readonly string[]> {
   const rows = await db
     .selectFrom('attempts')
     .select('turn_id')
     .distinct()
     // A literal, because SQLite uses a partial index only if the condition is in the statement's text.
     .where('state', '=', sql.lit('reserved'))
-    .where('started_at_ms', '<', beforeMs)
+    .where('started_at_ms', '<', sql<number>`${timeMs(db, atMs)} - ${ageMs}`)
     .execute();
   return rows.map((row) => row.turn_id);
 }
 
-/** Posts one turn's open reservations from before the given time as unconfirmed; returns how many there were. */
-export async function postAbandoned(trx: LedgerDatabase, turnId: string, beforeMs: number): Promise<number> {
-  await lockTurn(trx, turnId);
+/** Posts one turn's open reservations that are older than this as unconfirmed; returns how many there were. */
+export async function postAbandoned(
+  trx: LedgerDatabase,
+  turnId: string,
+  ageMs: number,
+  atMs?: number,
+): Promise<number> {
+  const turn = await lockTurn(trx, turnId, atMs);
+  if (turn === undefined) return 0;
   const attempts = await attemptsOf(trx, turnId);
-  const open = attempts.filter((row) => row.state === 'reserved' && row.started_at_ms < beforeMs);
-  const nowMs = Date.now();
+  const open = attempts.filter((row) => row.state === 'reserved' && row.started_at_ms < turn.atMs - ageMs);
   await endAttempts(
     trx,
     turnId,
     attempts,
-    open.map((row) => abandoned(row, nowMs)),
+    open.map((row) => abandoned(row, turn.atMs)),
   );
   return open.length;
 }

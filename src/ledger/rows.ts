@@ -1,4 +1,5 @@
 import type { Selectable } from 'kysely';
+import { timeMs } from './clock';
 import type { KeyCaps } from './budgets';
 import type { AdmitRequest, Reservation, TurnPlan } from '../contract/ledger';
 import { requireNanoUsd } from './money';
@@ -47,8 +48,8 @@ const attemptColumns = [
 /** The columns of an attempt that the ledger needs to settle it and to compute totals. */
 export type AttemptState = Pick<Selectable<AttemptsTable>, (typeof attemptColumns)[number]>;
 
-/** Returns false if the turn already exists. Either way its row is locked until the transaction ends. */
-export async function insertTurn(trx: LedgerDatabase, request: AdmitRequest, plan: TurnPlan): Promise<boolean> {
+/** Returns the time of its admission; null if the turn already exists. Either way its row is locked until the transaction ends. */
+export async function insertTurn(trx: LedgerDatabase, request: AdmitRequest, plan: TurnPlan): Promise<number | null> {
   const { turnId, sessionId, userId, atMs, firstRunId = null } = request;
   const inserted = await trx
     .insertInto('turns')
@@ -56,14 +57,14 @@ export async function insertTurn(trx: LedgerDatabase, request: AdmitRequest, pla
       turn_id: turnId,
       session_id: sessionId,
       user_id: userId,
-      admitted_at_ms: atMs,
+      admitted_at_ms: timeMs(trx, atMs),
       first_run_id: firstRunId,
       ...routeColumns(plan),
     })
     .onConflict((conflict) => conflict.column('turn_id').doNothing())
-    .returning('turn_id')
+    .returning('admitted_at_ms')
     .executeTakeFirst();
-  return inserted !== undefined;
+  return inserted?.admitted_at_ms ?? null;
 }
 
 /** A plan's route as columns of the turn's row. */
@@ -71,17 +72,21 @@ export function routeColumns({ reservation, countedIn }: TurnPlan): Pick<TurnsTa
   return { arm: reservation.arm, rollout: countedIn?.rollout ?? null, bake: countedIn?.bake ?? null };
 }
 
+/** A turn, and the time at which it was locked. */
+export type LockedTurn = TurnState & { readonly atMs: number };
+
 /**
  * Locks the turn's row until the transaction ends and returns it; undefined if there is none. All changes to a turn's
  * attempts happen under this lock, so whatever is read after it stays valid. An update that changes nothing, because SQLite
  * has no `select … for update`.
  */
-export function lockTurn(trx: LedgerDatabase, turnId: string): Promise<TurnState | undefined> {
+export function lockTurn(trx: LedgerDatabase, turnId: string, atMs?: number): Promise<LockedTurn | undefined> {
   return trx
     .updateTable('turns')
     .set((eb) => ({ turn_id: eb.ref('turn_id') }))
     .where('turn_id', '=', turnId)
     .returning(turnColumns)
+    .returning(timeMs(trx, atMs).as('atMs'))
     .executeTakeFirst();
 }
 

@@ -1,5 +1,6 @@
 import { type Selectable, sql } from 'kysely';
 import type { ApiKey, ApiKeys, ListedApiKey, NewApiKey, StoredApiKey } from '../contract/api-keys';
+import { timeMs } from './clock';
 import { requireNanoUsd } from './money';
 import type { ApiKeysTable, LedgerDatabase, Runner } from './schema';
 import { keyDayScope, keyScope, utcDay } from './scopes';
@@ -11,8 +12,8 @@ export class SqlApiKeys implements ApiKeys {
     return this.run.change((trx) => insertKey(trx, key));
   }
 
-  list(nowMs: number): Promise<readonly ListedApiKey[]> {
-    return this.run.read((db) => listKeys(db, nowMs));
+  list(atMs?: number): Promise<readonly ListedApiKey[]> {
+    return this.run.read((db) => listKeys(db, atMs));
   }
 
   find(id: string): Promise<StoredApiKey | null> {
@@ -64,7 +65,8 @@ async function insertKey(trx: LedgerDatabase, key: NewApiKey): Promise<void> {
   }
 }
 
-async function listKeys(db: LedgerDatabase, nowMs: number): Promise<readonly ListedApiKey[]> {
+async function listKeys(db: LedgerDatabase, atMs?: number): Promise<readonly ListedApiKey[]> {
+  const { nowMs } = await db.selectNoFrom(timeMs(db, atMs).as('nowMs')).executeTakeFirstOrThrow();
   const scope = sql<string>`${keyScope('')} || api_keys.id`;
   const todaysScope = sql<string>`${scope} || ${keyDayScope('', utcDay(nowMs)).slice(keyScope('').length)}`;
   const rows = await db

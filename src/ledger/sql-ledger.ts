@@ -19,7 +19,7 @@ import type {
   ReserveResult,
   TurnRecord,
 } from '../contract/ledger';
-import { postAbandoned, recordTurn, settleAttempt, turnsWithReservationsBefore } from './recording';
+import { postAbandoned, recordTurn, settleAttempt, turnsWithReservationsOlderThan } from './recording';
 import type { Rollouts } from '../contract/rollout-ledger';
 import type { LedgerDatabase, Runner } from './schema';
 import { SqlApiKeys } from './sql-api-keys';
@@ -66,10 +66,10 @@ export class SqlLedger implements Ledger {
   }
 
   /** One transaction per turn, so that turns in flight do not have to wait for the locks of a long list. */
-  async postAbandonedReservations(reservedBeforeMs: number): Promise<number> {
+  async postAbandonedReservations(ageMs: number, atMs?: number): Promise<number> {
     let posted = 0;
-    for (const turnId of await this.read((db) => turnsWithReservationsBefore(db, reservedBeforeMs))) {
-      posted += await this.change((trx) => postAbandoned(trx, turnId, reservedBeforeMs));
+    for (const turnId of await this.read((db) => turnsWithReservationsOlderThan(db, ageMs, atMs))) {
+      posted += await this.change((trx) => postAbandoned(trx, turnId, ageMs, atMs));
     }
     return posted;
   }

@@ -33,12 +33,12 @@ export async function readCosts(
     ledger.costsBy('day', 2),
     ledger.costsBy(by, maxRows),
   ]);
-  return { ledger: ledger.database, summary: summarise(totals, days, dayCapNanoUsd, Date.now()), rows };
+  return { ledger: ledger.database, summary: summarise(totals, days, dayCapNanoUsd), rows };
 }
 
 /** Without a ledger, nothing was spent. */
 export function noCostsYet(dayCapNanoUsd: number): CostSummary {
-  return summarise(undefined, [], dayCapNanoUsd, Date.now());
+  return summarise(noCosts, [], dayCapNanoUsd);
 }
 
 const daysPerMonth = 30;
@@ -53,20 +53,16 @@ const noCosts: CostTotals = {
   disbelievedCalls: 0,
   reservedNanoUsd: 0,
   days: 0,
+  today: '',
 };
 
 /** `days` are rows by UTC day, including today's if there is one. */
-export function summarise(
-  totals: CostTotals | undefined,
-  days: readonly CostRow[],
-  dayCapNanoUsd: number,
-  nowMs: number,
-): CostSummary {
-  const today = days.find(({ key }) => key === new Date(nowMs).toISOString().slice(0, 10));
+export function summarise(totals: CostTotals, days: readonly CostRow[], dayCapNanoUsd: number): CostSummary {
+  const today = days.find(({ key }) => key === totals.today);
   const spentToday = (today?.costNanoUsd ?? 0) + (today?.unconfirmedNanoUsd ?? 0);
-  const { costNanoUsd, days: spendingDays } = totals ?? noCosts;
+  const { costNanoUsd, days: spendingDays } = totals;
   return {
-    totals: totals ?? noCosts,
+    totals,
     dayCapNanoUsd,
     remainingTodayNanoUsd: Math.max(0, dayCapNanoUsd - spentToday),
     monthlyNanoUsd: Math.round((costNanoUsd * daysPerMonth) / Math.max(spendingDays, 1)),

@@ -110,7 +110,7 @@ async function startWith(
 
   const sweep = setInterval(() => {
     void stuckSweep.sweep();
-    ledger.postAbandonedReservations(Date.now() - abandonedAfterMs).catch((error: unknown) => onError?.(error));
+    ledger.postAbandonedReservations(abandonedAfterMs).catch((error: unknown) => onError?.(error));
     ledger.images.prune(Date.now()).catch((error: unknown) => onError?.(error));
   }, sweepEveryMs);
 

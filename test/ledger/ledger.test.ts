@@ -370,8 +370,8 @@ describeOnEachDatabase('the ledger', (databases) => {
       await ledger.admit(admitRequest('ended', 400, { atMs: noonMs - 60_000 }));
       await ledger.settleAttempt('ended', settled(1, 10));
       await ledger.admit(admitRequest('young', 400));
-      expect(await ledger.postAbandonedReservations(noonMs)).toBe(1);
-      expect(await ledger.postAbandonedReservations(noonMs)).toBe(0);
+      expect(await ledger.postAbandonedReservations(30_000, noonMs)).toBe(1);
+      expect(await ledger.postAbandonedReservations(30_000, noonMs)).toBe(0);
       expect((await ledger.attempts()).map((row) => [row.turnId, row.state])).toEqual([
         ['ended', 'settled'],
         ['old', 'unconfirmed'],
@@ -406,6 +406,7 @@ describeOnEachDatabase('the ledger', (databases) => {
         disbelievedCalls: 0,
         reservedNanoUsd: 55,
         days: 2,
+        today: expect.any(String),
       });
     });
 
@@ -484,6 +485,7 @@ describeOnEachDatabase('the ledger', (databases) => {
         disbelievedCalls: 0,
         reservedNanoUsd: 0,
         days: 0,
+        today: expect.any(String),
       });
       expect(await empty.ledger.costsBy('day', 5)).toEqual([]);
       expect(await empty.ledger.costsBy('key', 5)).toEqual([]);

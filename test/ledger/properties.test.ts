@@ -122,7 +122,7 @@ const operation: fc.Arbitrary<Operation> = fc.oneof(
   day.map((before) => ({
     [fc.toStringMethod]: () => `abandon before ${before}`,
     run: async (ledger: Ledger, world: World) => {
-      await ledger.postAbandonedReservations(world.atMs(before));
+      await ledger.postAbandonedReservations(0, world.atMs(before));
     },
   })),
 );

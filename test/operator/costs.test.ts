@@ -1,4 +1,4 @@
-import { summarise } from '../../src/operator/costs';
+import { noCostsYet, summarise } from '../../src/operator/costs';
 
 const totals = {
   turns: 3,
@@ -10,8 +10,8 @@ const totals = {
   disbelievedCalls: 0,
   reservedNanoUsd: 500,
   days: 2,
+  today: '2026-11-23',
 };
-const noon = Date.UTC(2026, 10, 23, 12);
 const row = (key: string, costNanoUsd: number, unconfirmedNanoUsd: number) => ({
   key,
   turns: 1,
@@ -26,27 +26,27 @@ const row = (key: string, costNanoUsd: number, unconfirmedNanoUsd: number) => ({
 describe('the day’s remaining budget', () => {
   it('counts today’s confirmed and unconfirmed spending, and no other day’s', () => {
     const days = [row('2026-11-24', 9, 9), row('2026-11-23', 4_000_000_000, 1_000_000_000)];
-    expect(summarise(totals, days, 100_000_000_000, noon).remainingTodayNanoUsd).toBe(95_000_000_000);
+    expect(summarise(totals, days, 100_000_000_000).remainingTodayNanoUsd).toBe(95_000_000_000);
   });
 
   it('is the whole cap on a day without spending', () => {
-    const summary = summarise(totals, [row('2026-11-22', 4_000_000_000, 0)], 100_000_000_000, noon);
+    const summary = summarise(totals, [row('2026-11-22', 4_000_000_000, 0)], 100_000_000_000);
     expect(summary.remainingTodayNanoUsd).toBe(100_000_000_000);
   });
 
   it('is zero if the cap was lowered below the spending', () => {
-    expect(summarise(totals, [row('2026-11-23', 4_000_000_000, 0)], 1_000_000_000, noon).remainingTodayNanoUsd).toBe(0);
+    expect(summarise(totals, [row('2026-11-23', 4_000_000_000, 0)], 1_000_000_000).remainingTodayNanoUsd).toBe(0);
   });
 });
 
 describe('the monthly estimate', () => {
   it('is 30 times the mean of the days with spending, next to the guide’s estimate', () => {
-    const summary = summarise(totals, [], 0, noon);
+    const summary = summarise(totals, [], 0);
     expect(summary.monthlyNanoUsd).toBe(105_000_000_000);
     expect(summary.guideMonthlyNanoUsd).toBe(210_000_000_000);
   });
 
   it('is zero before anything ran', () => {
-    expect(summarise(undefined, [], 5, noon)).toMatchObject({ monthlyNanoUsd: 0, remainingTodayNanoUsd: 5 });
+    expect(noCostsYet(5)).toMatchObject({ monthlyNanoUsd: 0, remainingTodayNanoUsd: 5 });
   });
 });

@@ -31,7 +31,7 @@ function listCommand(): Command {
     .action(async ({ json }: { json?: boolean }) => {
       const nowMs = Date.now();
       const keys = await withLedger(
-        (ledger) => ledger.keys.list(nowMs),
+        (ledger) => ledger.keys.list(),
         () => [],
       );
       if (json) writeJson(keys.map((key) => listedAsJson(key, nowMs)));

@@ -1,0 +1,13 @@
+import { PostgresAdapter, type RawBuilder, sql } from 'kysely';
+import type { LedgerDatabase } from './schema';
+
+/**
+ * The given time, or else the database's own: of all clocks, only that one is the same for every process. As an expression,
+ * so that reading it takes no statement of its own. Constant within a statement, with PostgreSQL within a transaction.
+ */
+export function timeMs(db: LedgerDatabase, atMs?: number): RawBuilder<number> {
+  if (atMs !== undefined) return sql<number>`cast(${atMs} as bigint)`;
+  return db.getExecutor().adapter instanceof PostgresAdapter
+    ? sql<number>`cast(extract(epoch from now()) * 1000 as bigint)`
+    : sql<number>`cast(round(unixepoch('subsec') * 1000) as bigint)`;
+}
