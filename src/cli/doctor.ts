@@ -7,14 +7,16 @@ import { writeJson, writeLines } from '../terminal/output';
 import { printable } from '../terminal/printable';
 import { type Check, type CheckResult, runChecks } from './checks/check';
 import { providerChecks } from './checks/providers';
-import { dataDirectoryCheck, encryptionCheck, ledgerCheck, redisCheck } from './checks/stores';
+import { auditKeysCheck, dataDirectoryCheck, encryptionCheck, ledgerCheck, redisCheck } from './checks/stores';
 import { stuckCheck, temporalCheck, workerCheck } from './checks/temporal';
 import { exitStatus } from './exit-status';
 
 /** `bellwether doctor`: checks every part, side by side. */
 export function doctorCommand(): Command {
   return new Command('doctor')
-    .description('check configuration, providers, Temporal, worker, disk, ledger, Redis, encryption and versions')
+    .description(
+      'check configuration, providers, Temporal, worker, disk, ledger, Redis, encryption, audit keys, versions',
+    )
     .option('--json', 'print JSON')
     .addHelpText('after', '\nExit status: 0 everything in use works, 1 something does not, 2 wrong usage.')
     .action(async ({ json }: { json?: boolean }) => {
@@ -39,6 +41,7 @@ async function examine(): Promise<readonly CheckResult[]> {
         ledgerCheck(settings),
         redisCheck(settings),
         encryptionCheck(settings),
+        auditKeysCheck(settings),
       ]
     : [versionCheck()];
   const [versions, ...others] = await runChecks(checks);

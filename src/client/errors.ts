@@ -197,6 +197,11 @@ export function isNotFound(error: unknown): boolean {
   return error instanceof WorkflowNotFoundError || grpcCauseOf(error)?.code === grpcStatus.NOT_FOUND;
 }
 
+/** Whether the server refused the call or was not reached, and not the client's own work failed. */
+export function isGrpcError(error: unknown): boolean {
+  return grpcCauseOf(error) !== undefined;
+}
+
 /** Temporal Cloud's answer to calls that it allows only in its own web UI. */
 export function isNotAllowed(error: unknown): boolean {
   const code = grpcCauseOf(error)?.code;

@@ -6,13 +6,15 @@ import {
   WorkflowNotFoundError,
   WorkflowUpdateFailedError,
 } from '@temporalio/client';
-import { ApplicationFailure } from '@temporalio/common';
+import { ApplicationFailure, type Payload, type SerializationContext } from '@temporalio/common';
 import type { Workflow } from '@temporalio/client';
 import { failureTypes } from '../contract/failures';
 import * as names from '../contract/names';
 import { problemIn } from '../contract/problem';
 import type {
+  AuditHead,
   CanaryRolloutInput,
+  RecordedRollout,
   RolloutAnswer,
   RolloutCommandInput,
   RolloutCommandName,
@@ -25,6 +27,8 @@ import { rolloutCommandProblem, rolloutSpecProblem } from '../domain/rollout/val
 import {
   DeadlineExceededError,
   InvalidInputError,
+  isGrpcError,
+  isNotFound,
   isUnprocessedUpdate,
   RolloutEndedError,
   RolloutNotFoundError,
@@ -42,6 +46,14 @@ const rollbackDeadlineMs = 15_000;
 
 /** The server's name for the failure of an update whose workflow ended before its answer. */
 const endedBeforeAnswer = 'AcceptedUpdateCompletedWorkflow';
+
+/** A row of the audit trail, as the history of its rollout's workflow has it. */
+export interface RecordedRow extends AuditHead {
+  readonly rollout: string;
+}
+
+/** The name of the activity that records a decision. It stands in histories. */
+const recordingActivity = 'recordRollout';
 
 /** Operates rollouts from any process that can reach Temporal. */
 export class RolloutClient {
@@ -139,6 +151,77 @@ export class RolloutClient {
       if (error instanceof WorkflowNotFoundError) return 'unknown';
       throw translateError(error, `Rollout ${name}`);
     }
+  }
+
+  /**
+   * The newest row of the audit trail that each run of a rollout's workflow has in its history: all rollouts of this task
+   * queue that Temporal still has, and those with the given names. Needs no worker. The histories of older workers
+   * have none.
+   */
+  async recordedRows(rollouts: Iterable<string>): Promise<readonly RecordedRow[]> {
+    const runs = new Map<string, { readonly workflowId: string; readonly runId?: string }>();
+    // Visibility lags behind, so what is known by name is asked for by name.
+    for (const name of rollouts) {
+      const workflowId = names.rolloutWorkflowId(name);
+      runs.set(workflowId, { workflowId });
+    }
+    const query = `WorkflowType = '${names.canaryRolloutWorkflowType}' AND TaskQueue = '${this.taskQueue.replaceAll("'", "''")}'`;
+    try {
+      await this.withDeadline(async () => {
+        for await (const { workflowId, runId } of this.temporal.workflow.list({ query })) {
+          runs.set(runId, { workflowId, runId });
+        }
+      });
+      const rows: RecordedRow[] = [];
+      for (const run of runs.values()) {
+        const row = await this.withDeadline(() => this.newestRecordedRow(run));
+        if (row !== null) rows.push({ rollout: names.rolloutOf(run.workflowId), ...row });
+      }
+      return rows;
+    } catch (error) {
+      throw isGrpcError(error) ? translateError(error, 'the histories of rollouts') : error;
+    }
+  }
+
+  /** Null if the run has none, or Temporal does not have the run. */
+  private async newestRecordedRow(execution: { workflowId: string; runId?: string }): Promise<AuditHead | null> {
+    const { namespace } = this.temporal.options;
+    const results = new Map<string, Payload | undefined>();
+    let nextPageToken: Uint8Array | undefined;
+    do {
+      const request = { namespace, execution, ...(nextPageToken && { nextPageToken }) };
+      const page = await this.temporal.workflowService
+        .getWorkflowExecutionHistoryReverse(request)
+        .catch((error: unknown) => {
+          if (isNotFound(error)) return null;
+          throw error;
+        });
+      for (const event of page?.history?.events ?? []) {
+        const completed = event.activityTaskCompletedEventAttributes;
+        if (completed) results.set(String(completed.scheduledEventId), completed.result?.payloads?.[0]);
+        const scheduled = event.activityTaskScheduledEventAttributes;
+        const result = results.get(String(event.eventId));
+        if (scheduled?.activityType?.name !== recordingActivity || !result) continue;
+        const context = {
+          type: 'activity',
+          namespace,
+          workflowId: execution.workflowId,
+          activityId: scheduled.activityId ?? '',
+          isLocal: false,
+        } as const;
+        const recorded = await this.decode<RecordedRollout>(result, context);
+        if (recorded.kind === 'recorded' && recorded.row) return recorded.row;
+      }
+      nextPageToken = page?.nextPageToken?.length ? page.nextPageToken : undefined;
+    } while (nextPageToken);
+    return null;
+  }
+
+  private async decode<Value>(payload: Payload, context: SerializationContext): Promise<Value> {
+    const { payloadCodecs, payloadConverter } = this.temporal.options.loadedDataConverter;
+    let payloads = [payload];
+    for (const codec of payloadCodecs.toReversed()) payloads = await codec.decode(payloads, context);
+    return payloadConverter.fromPayload<Value>(payloads[0] ?? payload, context);
   }
 
   async disconnect(): Promise<void> {

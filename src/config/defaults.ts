@@ -65,9 +65,22 @@ export const defaultConfig = {
     // again.
     halfOpenAfterMs: 10_000,
   },
-  // Ten a second: enough for a busy backend, and it stops a runaway loop before it has spent much. 20 MiB: a few photos
-  // straight from a phone; the strictest large provider accepts no more.
-  gateway: { aliases: [], requestsPerMinute: 600, allowedHosts: [], corsOrigins: [], maxBodyBytes: 20 * 1024 * 1024 },
+  gateway: {
+    aliases: [],
+    // Ten a second: enough for a busy backend, and it stops a runaway loop before it has spent much.
+    requestsPerMinute: 600,
+    allowedHosts: [],
+    corsOrigins: [],
+    // A few photos straight from a phone; the strictest large provider accepts no more.
+    maxBodyBytes: 20 * 1024 * 1024,
+    maxOpenRequests: 4_000,
+    maxOpenRequestsOfKey: 100,
+    // One container of 1 GB holds the gateway and two of 1 GB hold its workers: a byte of a body takes up to 13 bytes of the
+    // gateway's memory and up to 20 of a worker's.
+    maxBytesInFlight: 48 * 1024 * 1024,
+    // One of the largest bodies, or 20 of the largest texts.
+    maxBytesInFlightOfKey: 20 * 1024 * 1024,
+  },
   // No temperature: models have their own default, and some reject any. No limit: the model may use the whole hard cap.
   defaults: {},
 } as const satisfies ConfigFileInput;

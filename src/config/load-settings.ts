@@ -1,6 +1,7 @@
 import path from 'node:path';
 import envPaths from 'env-paths';
 import type { Policy } from '../contract/policy';
+import { readAuditKeys } from './audit-keys';
 import { findConfigFile, loadConfigFile, type LoadedConfigFile, noConfigFile } from './config-file';
 import { readTemporal } from './connection-settings';
 import { readDataDirectory } from './data-directory';
@@ -50,6 +51,7 @@ export function loadSettings({
   );
   const { temporal } = take(readTemporal(variables));
   const { encryption } = take(readEncryption(variables, workingDirectory));
+  const { auditKeys } = take(readAuditKeys(variables, workingDirectory));
   const { logLevel } = take(readLogLevel(variables));
   const { databaseUrl } = take(readDatabaseUrl(variables));
   const { redisUrl } = take(readRedisUrl(variables));
@@ -69,6 +71,7 @@ export function loadSettings({
       variables['BELLWETHER_CACHE_DIR'] ?? envPaths('bellwether', { suffix: '' }).cache,
     ),
     encryption,
+    auditKeys,
     gateway: { ...defaultConfig.gateway, ...loaded.config.gateway },
   };
 }

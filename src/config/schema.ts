@@ -238,6 +238,34 @@ const gatewaySchema = z.strictObject({
     .max(67_108_864)
     .optional()
     .describe('Of one request with its pictures; 20 MiB unless given. Its texts may have 1 MiB, whatever this says.'),
+  maxOpenRequests: z
+    .int()
+    .min(1)
+    .max(100_000)
+    .optional()
+    .describe('Requests that one gateway has open at once, each until its turn has ended; 4,000 unless given.'),
+  maxOpenRequestsOfKey: z
+    .int()
+    .min(1)
+    .max(100_000)
+    .optional()
+    .describe('Those of one API key among them; 100 unless given.'),
+  maxBytesInFlight: z
+    .int()
+    .min(1_048_576)
+    .max(1_073_741_824)
+    .optional()
+    .describe(
+      'Of the bodies of all open requests of one gateway; 48 MiB unless given. A gateway needs up to 13 times as much memory for them, its workers together up to 20 times.',
+    ),
+  maxBytesInFlightOfKey: z
+    .int()
+    .min(1_048_576)
+    .max(1_073_741_824)
+    .optional()
+    .describe(
+      'Those of one API key among them; 20 MiB unless given. A request that is alone is taken, whatever its size.',
+    ),
 });
 
 /** The optional file, as users write it. Every part may be left out; `defaults.ts` has the defaults. */

@@ -1,3 +1,4 @@
+import type { KeyRing } from '../contract/key-ring';
 import type { Policy } from '../contract/policy';
 import type { ProviderSettings } from '../contract/provider';
 
@@ -16,11 +17,10 @@ export interface TemporalSettings {
   };
 }
 
-export interface EncryptionSettings {
-  /** The key new payloads are encrypted with. */
-  readonly activeKeyId: string;
-  /** AES-256 keys by id; all but the active one only decrypt. */
-  readonly keys: ReadonlyMap<string, Uint8Array>;
+/** AES-256 keys: the active one encrypts, all of them decrypt. */
+export interface EncryptionSettings extends KeyRing {
+  /** Refuses what is not encrypted. Default: false. */
+  readonly strict?: boolean;
 }
 
 export interface GatewaySettings {
@@ -32,6 +32,12 @@ export interface GatewaySettings {
   readonly allowedHosts: readonly string[];
   /** For a request with images; its texts have a separate limit. */
   readonly maxBodyBytes: number;
+  /** Requests under way at once in one gateway, and those of one API key among them. */
+  readonly maxOpenRequests: number;
+  readonly maxOpenRequestsOfKey: number;
+  /** Of the bodies of all open requests of one gateway, and of those of one API key. */
+  readonly maxBytesInFlight: number;
+  readonly maxBytesInFlightOfKey: number;
   /** Origins whose pages may call the gateway: `https://chat.example.com`. */
   readonly corsOrigins: readonly string[];
 }
@@ -52,6 +58,8 @@ export interface Settings {
   /** Shared between projects: holds the Temporal binary. */
   readonly cacheDirectory: string;
   readonly encryption: EncryptionSettings | undefined;
+  /** HMAC-SHA-256 keys for the audit trail of rollouts: the active one makes the hashes of new rows, all of them verify. */
+  readonly auditKeys: KeyRing | undefined;
   readonly gateway: GatewaySettings;
 }
 

@@ -222,7 +222,7 @@ export interface NewRequest {
   readonly sessionId: string | null;
   /** As sent by the caller; only its SHA-256 is stored. */
   readonly idempotencyKey: string | null;
-  /** Detects requests with the same idempotency key but different bodies. */
+  /** Detects requests with the same idempotency key but different bodies; empty without an idempotency key. */
   readonly bodyHash: string;
   readonly atMs: number;
 }
@@ -246,6 +246,9 @@ export interface FoundRequest extends RegisteredRequest {
   readonly outcome: 'in-progress' | 'answered' | 'degraded' | 'refused';
 }
 
+/** How long it is known what a request with an idempotency key asked for: as long as Temporal's retention in production. */
+export const bodyHashKeptForMs = 7 * 24 * 60 * 60 * 1000;
+
 export interface Requests {
   /**
    * Stores the request and returns it. If this API key has used the idempotency key before, stores nothing and returns the
@@ -256,4 +259,6 @@ export interface Requests {
   findByKey(keyId: string, idempotencyKey: string): Promise<RegisteredRequest | null>;
   /** null for a turn that no gateway started. */
   find(turnId: string): Promise<FoundRequest | null>;
+  /** Forgets the body hashes that are older than `bodyHashKeptForMs`, and returns how many. */
+  prune(nowMs: number): Promise<number>;
 }

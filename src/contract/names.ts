@@ -51,6 +51,11 @@ export function rolloutWorkflowId(name: string): string {
   return `rollout/${name}`;
 }
 
+/** The rollout of a workflow id that `rolloutWorkflowId` made. */
+export function rolloutOf(workflowId: string): string {
+  return workflowId.replace(/^rollout\//, '');
+}
+
 /** Temporal never encrypts search attributes, so they hold only ids and states, no text and no personal names. */
 export const searchAttributeNames = {
   session: 'BellwetherSession',

@@ -1,4 +1,4 @@
-import type { Evidence, RecordedRollout, RolloutEntry, TrafficSplit } from './rollout';
+import type { AuditHead, Evidence, RecordedRollout, RolloutEntry, TrafficSplit } from './rollout';
 
 /** Which turns of a bake to count. */
 export interface EvidenceRequest {
@@ -26,9 +26,11 @@ export interface AuditRow {
   readonly reason: string;
   /** The whole `RolloutEntry` as JSON, exactly as it was hashed. */
   readonly entry: string;
-  /** SHA-256 of the previous row, in hex; 64 zeros for the first row. */
+  /** The hash of the previous row; 64 zeros for the first row. */
   readonly previousHash: string;
-  /** SHA-256, in hex, over all other columns. */
+  /** The key that the hash was made with; null for a plain hash, which anyone can make. */
+  readonly keyId: string | null;
+  /** In hex, over all other columns: HMAC-SHA-256, or SHA-256 without a key. */
   readonly hash: string;
 }
 
@@ -82,11 +84,12 @@ export interface Rollouts {
   evidence(request: EvidenceRequest): Promise<Evidence>;
   /**
    * Appends an audit row and sets the split, in one transaction. Repeating an entry changes nothing and returns the same
-   * result. The first entry of a rollout is refused while another rollout is active, when
+   * result. Returns the position and hash of the entry's row. The first entry of a rollout is refused while another rollout is active, when
    * traffic is not at its baseline arm (both unless the spec says `takeOver`), and when the name was used before.
    * `defaultArm` is where traffic goes before the first rollout.
    * @throws RolloutConflictError when a different entry has this sequence number, or another rollout has taken over
    * @throws when an earlier entry of the rollout is missing
+   * @throws when earlier rows are hashed with a key and this process has none
    */
   record(entry: RolloutEntry, defaultArm: string): Promise<RecordedRollout>;
   /** Rows in ascending order of position, of one rollout or of all. */
@@ -94,7 +97,7 @@ export interface Rollouts {
   /** The most recent row; of the given rollout, or of all. Null when there is none. */
   lastAuditRow(rollout?: string): Promise<AuditRow | null>;
   /** Position and hash of the last row, as stored with the split; null before the first rollout. */
-  auditHead(): Promise<{ readonly position: number; readonly hash: string } | null>;
+  auditHead(): Promise<AuditHead | null>;
   /** Turns admitted since the given time, by arm, including pinned users. */
   traffic(sinceMs: number): Promise<readonly ObservedTraffic[]>;
   /** Both arms of a rollout, sorted by name; an arm without turns is omitted. */

@@ -215,8 +215,16 @@ export interface RolloutEntry extends RolloutOccasion {
   readonly decision: RolloutDecision;
 }
 
+/** The end of the audit trail, or another row of it: its hash covers all rows before it. */
+export interface AuditHead {
+  /** From 1, over all rollouts of the ledger. */
+  readonly position: number;
+  readonly hash: string;
+}
+
 export type RecordedRollout =
-  | { readonly kind: 'recorded' }
+  /** In the workflow's history, `row` is out of reach of whoever can only write to the ledger. An older worker sends none. */
+  | { readonly kind: 'recorded'; readonly row?: AuditHead }
   /** The rollout cannot start: which `field` of the spec is the reason, and why. An older worker sends no `refusal`. */
   | { readonly kind: 'refused'; readonly field: string; readonly problem: string; readonly refusal?: Problem };
 

@@ -1,18 +1,19 @@
 import { createCipheriv, createDecipheriv, randomBytes } from 'node:crypto';
-import type { Payload, PayloadCodec } from '@temporalio/common';
+import type { Payload, PayloadCodec, SerializationContext } from '@temporalio/common';
 import { temporal } from '@temporalio/proto';
 import type { EncryptionSettings } from '../config/settings';
 
 /**
  * A payload cannot be decrypted. The message contains the key id and what to do, but never a key or any text. `reason` is
- * `unknown-key` if no key with that id is configured, `tampered` if the key does not match the data, and `malformed` if
- * the payload was not written by this codec.
+ * `unknown-key` if no key with that id is configured, `tampered` if the key does not match the data, `malformed` if the
+ * payload was not written by this codec, `moved` if it was encrypted for another place, and `plain` if it is not
+ * encrypted although that is required.
  */
 export class PayloadDecryptionError extends Error {
   override readonly name = 'PayloadDecryptionError';
 
   constructor(
-    readonly reason: 'unknown-key' | 'tampered' | 'malformed',
+    readonly reason: 'unknown-key' | 'tampered' | 'malformed' | 'moved' | 'plain',
     message: string,
   ) {
     super(message);
@@ -28,6 +29,18 @@ const tagBytes = 16;
 /** The encoding that Temporal's own samples and tools use for encrypted payloads. */
 const encryptedEncoding = 'binary/encrypted';
 const keyIdMetadata = 'encryption-key-id';
+
+/**
+ * Where a payload belongs, from the outside in: namespace and workflow id. Nobody can move it to another place, as it
+ * would be refused there. A place may name only its first parts; then the rest is not checked.
+ */
+export type Place = readonly string[];
+
+/**
+ * In the metadata of the payload that is encrypted, so that the same key authenticates it, programs without the place
+ * (the codec endpoint, an older version) can decrypt it, and payloads of an older version have none.
+ */
+const placeMetadata = 'encrypted-for';
 
 const utf8 = new TextEncoder();
 
@@ -45,6 +58,25 @@ function encrypt(payload: Payload, keyId: string, key: Uint8Array): Payload {
     metadata: { encoding: utf8.encode(encryptedEncoding), [keyIdMetadata]: utf8.encode(keyId) },
     data: Buffer.concat([vector, cipher.update(text), cipher.final(), cipher.getAuthTag()]),
   };
+}
+
+function withPlace(payload: Payload, place: Place): Payload {
+  return { ...payload, metadata: { ...payload.metadata, [placeMetadata]: utf8.encode(JSON.stringify(place)) } };
+}
+
+/** The payload as it was given. @throws {PayloadDecryptionError} if it was encrypted for another place */
+function fromPlace(payload: Payload, expected: Place): Payload {
+  const { [placeMetadata]: encoded, ...metadata } = payload.metadata ?? {};
+  if (encoded === undefined) return payload;
+  const place = JSON.parse(Buffer.from(encoded).toString()) as Place;
+  if (place.every((part, index) => expected[index] === undefined || expected[index] === part)) {
+    return { ...payload, metadata };
+  }
+  throw new PayloadDecryptionError(
+    'moved',
+    `A payload was encrypted for ${place.join(', ')}, but it is in ${expected.join(', ')}: somebody has copied it there, ` +
+      'or the namespace has another name than before. It is not used.',
+  );
 }
 
 function decrypt(data: Uint8Array, keyId: string, key: Uint8Array): Payload {
@@ -85,46 +117,77 @@ function checkSettings({ activeKeyId, keys }: EncryptionSettings): Uint8Array {
   return activeKey;
 }
 
+/** Encrypts one payload at a time, and decrypts it where it belongs. */
+export interface PayloadCipher {
+  encrypt(payload: Payload, place: Place): Payload;
+  /** @throws {PayloadDecryptionError} */
+  decrypt(payload: Payload, place: Place): Payload;
+}
+
 /**
- * Encrypts Temporal payloads with AES-256-GCM. The `data` of an encrypted payload is vector (12 bytes) ‖ ciphertext ‖ tag
- * (16 bytes). The ciphertext contains the whole payload with its metadata; the key's id is in the outer metadata. Vectors
- * are random, so a key is good for 2^32 payloads (NIST SP 800-38D, 8.3): rotate it well before that.
+ * Encrypts payloads with AES-256-GCM. The `data` of an encrypted payload is vector (12 bytes) ‖ ciphertext ‖ tag
+ * (16 bytes). The ciphertext contains the whole payload with its metadata, and its place; the key's id is in the outer
+ * metadata. Vectors are random, so a key is good for 2^32 payloads (NIST SP 800-38D, 8.3): rotate it well before that.
  *
- * Decoding accepts all configured keys and passes unencrypted payloads through, so that keys can be rotated and encryption
- * can be enabled while workflows are running.
+ * Decrypting accepts all configured keys. Unless the settings are strict, it passes unencrypted payloads through, so that
+ * encryption can be enabled while workflows are running.
  *
- * @throws RangeError if a key does not have 32 bytes or the active key is missing. `decode` throws PayloadDecryptionError.
+ * @throws RangeError if a key does not have 32 bytes or the active key is missing.
  */
-export function createPayloadCodec(settings: EncryptionSettings): PayloadCodec {
+export function createPayloadCipher(settings: EncryptionSettings): PayloadCipher {
   const activeKey = checkSettings(settings);
-
-  function decryptPayload(payload: Payload): Payload {
-    const { metadata, data } = payload;
-    if (metadata?.encoding === undefined || Buffer.from(metadata.encoding).toString() !== encryptedEncoding) {
-      return payload;
-    }
-    const keyIdBytes = metadata[keyIdMetadata];
-    if (keyIdBytes === undefined || !data || data.length < vectorBytes + tagBytes) {
-      throw new PayloadDecryptionError(
-        'malformed',
-        `An encrypted payload has no ${keyIdBytes === undefined ? `"${keyIdMetadata}" metadata` : 'complete data'}: ` +
-          `a different codec wrote it, or it was truncated. All clients and workers of a namespace must use the same codec.`,
-      );
-    }
-    const keyId = Buffer.from(keyIdBytes).toString();
-    const key = settings.keys.get(keyId);
-    if (key === undefined) {
-      throw new PayloadDecryptionError(
-        'unknown-key',
-        `A payload is encrypted with key ${JSON.stringify(keyId)}, which is not configured here. Add that key in addition to ` +
-          `the active one, and keep it until Temporal's retention has removed all workflows that used it.`,
-      );
-    }
-    return decrypt(data, keyId, key);
-  }
-
   return {
-    encode: async (payloads) => payloads.map((payload) => encrypt(payload, settings.activeKeyId, activeKey)),
-    decode: async (payloads) => payloads.map(decryptPayload),
+    encrypt: (payload, place) =>
+      encrypt(place.length === 0 ? payload : withPlace(payload, place), settings.activeKeyId, activeKey),
+    decrypt(payload, place) {
+      const { metadata, data } = payload;
+      if (metadata?.encoding === undefined || Buffer.from(metadata.encoding).toString() !== encryptedEncoding) {
+        if (settings.strict === true) throw notEncrypted(place);
+        return payload;
+      }
+      const keyIdBytes = metadata[keyIdMetadata];
+      if (keyIdBytes === undefined || !data || data.length < vectorBytes + tagBytes) {
+        throw new PayloadDecryptionError(
+          'malformed',
+          `An encrypted payload has no ${keyIdBytes === undefined ? `"${keyIdMetadata}" metadata` : 'complete data'}: ` +
+            `a different codec wrote it, or it was truncated. All clients and workers of a namespace must use the same codec.`,
+        );
+      }
+      const keyId = Buffer.from(keyIdBytes).toString();
+      const key = settings.keys.get(keyId);
+      if (key === undefined) {
+        throw new PayloadDecryptionError(
+          'unknown-key',
+          `A payload is encrypted with key ${JSON.stringify(keyId)}, which is not configured here. Add that key in addition to ` +
+            `the active one, and keep it until Temporal's retention has removed all workflows that used it.`,
+        );
+      }
+      return fromPlace(decrypt(data, keyId, key), place);
+    },
   };
+}
+
+/** The same for Temporal's clients and workers. What belongs to a workflow can be decrypted in that workflow only. */
+export function createPayloadCodec(settings: EncryptionSettings): PayloadCodec {
+  const cipher = createPayloadCipher(settings);
+  return {
+    encode: async (payloads, context) => payloads.map((payload) => cipher.encrypt(payload, placeOf(context))),
+    decode: async (payloads, context) => payloads.map((payload) => cipher.decrypt(payload, placeOf(context))),
+  };
+}
+
+/** Where the SDK says nothing, or the caller knows the namespace alone, a payload belongs to no one workflow. */
+function placeOf(context: SerializationContext | undefined): Place {
+  if (context === undefined) return [];
+  const { namespace, workflowId } = context;
+  return workflowId === undefined ? [namespace] : [namespace, workflowId];
+}
+
+function notEncrypted(place: Place): PayloadDecryptionError {
+  return new PayloadDecryptionError(
+    'plain',
+    `A payload${place.length === 0 ? '' : ` in ${place.join(', ')}`} is not encrypted, and BELLWETHER_ENCRYPTION_STRICT ` +
+      'refuses it: it is from before encryption was turned on, or its sender has no key (the Temporal UI and CLI need ' +
+      'the codec endpoint). To let it pass, turn strict off until it has been processed.',
+  );
 }

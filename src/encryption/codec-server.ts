@@ -1,5 +1,6 @@
+import type { IncomingHttpHeaders } from 'node:http';
 import cors from '@fastify/cors';
-import type { PayloadCodec } from '@temporalio/common';
+import type { PayloadCodec, SerializationContext } from '@temporalio/common';
 import { type JSONPayload, JSONToPayload, payloadToJSON } from '@temporalio/common/lib/proto-utils';
 import fastify, { type FastifyInstance } from 'fastify';
 import { isSameSecret } from '../access/api-key';
@@ -64,11 +65,17 @@ function addRoutes(server: FastifyInstance, { codec, token, allowedOrigins }: Co
     guarded.get('/', async () => ({ message: 'Signed in. The Temporal UI can decode now.' }));
     for (const direction of ['encode', 'decode'] as const) {
       guarded.post<{ Body: RemoteCodecBody }>(`/${direction}`, { schema: { body: bodySchema } }, async (request) => {
-        const payloads = await codec[direction](request.body.payloads.map(JSONToPayload));
+        const payloads = await codec[direction](request.body.payloads.map(JSONToPayload), contextOf(request.headers));
         return { payloads: payloads.map(payloadToJSON) };
       });
     }
   });
+}
+
+/** The protocol names the namespace, but not the workflow. */
+function contextOf({ 'x-namespace': namespace }: IncomingHttpHeaders): SerializationContext | undefined {
+  if (typeof namespace !== 'string' || namespace === '') return undefined;
+  return { type: 'activity', namespace, isLocal: false };
 }
 
 /**

@@ -6,7 +6,6 @@ import type { FoundRequest, RegisteredRequest } from '../contract/ledger';
 import { turnName } from '../contract/names';
 import type { Problem } from '../contract/problem';
 import { chatTurnProblem, conversationProblem, idProblem, sendMessageProblem } from '../domain/turn/validate-input';
-import { canonicalJson } from '../domain/canonical-json';
 import { sha256 } from '../platform/sha256';
 import { requireModel } from './models-routes';
 import {
@@ -71,16 +70,16 @@ export async function beginTurn(
   const sessionId = session?.id ?? null;
   if (sessionId !== null) refuseInvalid(callFor(newTurnId, sessionId));
   await images?.keepIn(context.images, apiKey.id);
-  const bodyHash = sha256(canonicalJson({ body, session: named?.id, userId }));
+  const request = { body, session: named?.id, userId };
   const registered = await context.ledger.requests.register({
     turnId: newTurnId,
     keyId: apiKey.id,
     sessionId,
     idempotencyKey,
-    bodyHash,
+    bodyHash: context.bodyHashes.of(idempotencyKey, request),
     atMs: Date.now(),
   });
-  if (registered.bodyHash !== bodyHash) {
+  if (!registered.isNew && !context.bodyHashes.isOf(registered.bodyHash, idempotencyKey, request)) {
     throw new GatewayError(
       'idempotency_key_reused',
       'This Idempotency-Key was used before, with another request. Use a new key for each request.',

@@ -17,11 +17,11 @@ function notOffered(instead: string, ...off: readonly (boolean | number | string
 }
 
 const textPart = z.looseObject({ type: z.literal('text'), text: z.string() });
-/** What else it has to be is found before the schema: see `takeImages`. */
+/** What else it has to be is found before the schema, by `takeImages`, and behind it, by the turn's own checks. */
 const imageUrl = z
   .string()
-  .meta({ pattern: '^(?!bellwether-image:)(?!data:(?!image/[^,]*;base64,.))' })
-  .describe('An address of the web, or the picture itself: data:image/png;base64,…');
+  .meta({ pattern: '^([Hh][Tt][Tt][Pp][Ss]://[^\\s/]|[Dd][Aa][Tt][Aa]:image/[^,]*;base64,.)' })
+  .describe('An address that begins with https://, or the picture itself: data:image/png;base64,…');
 const imagePart = z.looseObject({ type: z.literal('image_url'), image_url: z.looseObject({ url: imageUrl }) });
 const refusalPart = z.looseObject({ type: z.literal('refusal'), refusal: z.string() });
 
@@ -223,6 +223,7 @@ export const chatRequestSchema = z.object({
   model: z
     .string()
     .min(1)
+    .max(limits.maxModelLength)
     .describe(
       '`bellwether`, or an alias of it: routing decides. A model of /v1/models: it is asked first where the arm that routing chose has it; the rest of the chain stays behind it.',
     ),

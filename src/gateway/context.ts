@@ -1,11 +1,12 @@
 import type { Logger } from 'pino';
 import type { RecentApiKeys } from '../access/check-api-key';
 import type { BellwetherClient } from '../client';
-import type { GatewaySettings } from '../config/settings';
+import type { EncryptionSettings, GatewaySettings } from '../config/settings';
 import type { ImageStore } from '../contract/images';
 import type { Policy } from '../contract/policy';
 import type { TurnStreams } from '../contract/stream';
 import type { Ledger } from '../contract/ledger';
+import type { BodyHashes } from './body-hash';
 import type { GatewayLimits } from './limits';
 import type { GatewayMetrics } from './metrics';
 import type { ModelNames } from '../domain/turn/model-names';
@@ -25,6 +26,7 @@ export interface GatewayParts {
 interface GatewayConfiguration {
   readonly policy: Pick<Policy, 'arms' | 'retry'>;
   readonly gateway: GatewaySettings;
+  readonly encryption: EncryptionSettings | undefined;
 }
 
 /** What its routes share. */
@@ -35,6 +37,7 @@ export interface GatewayContext extends Omit<GatewayParts, 'settings'> {
   readonly metrics: GatewayMetrics;
   readonly open: OpenRequests;
   readonly readiness: Readiness;
+  readonly bodyHashes: BodyHashes;
   readonly limits: GatewayLimits;
   /** How long a caller waits for a turn: the longest that the policy allows, and what a worker that dies adds. */
   readonly turnDeadlineMs: number;

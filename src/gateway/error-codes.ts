@@ -186,6 +186,13 @@ const errorCatalogue = {
     meaning: 'The API key has made all its requests of this minute.',
     advice: 'Send it again after `retry-after`.',
   },
+  too_many_open_requests: {
+    status: 429,
+    type: 'rate_limit_error',
+    repeat: 'helps',
+    meaning: 'The API key has as many requests open at once, or as many bytes in them, as one key may.',
+    advice: 'Send it again after `retry-after`.',
+  },
   session_busy: {
     status: 429,
     type: 'rate_limit_error',
@@ -288,7 +295,7 @@ const errorCatalogue = {
     ...failed,
     status: 503,
     repeat: 'helps',
-    meaning: 'This gateway has reached its limit of open requests, or of bodies with pictures; the turn was not begun.',
+    meaning: 'This gateway has reached its limit of open requests, or of bytes in them; the turn was not begun.',
     advice: 'Send it again after `retry-after`.',
   },
   temporal_unreachable: {

@@ -22,6 +22,7 @@ const ofEveryRoute = [
   'foreign_caller',
   'request_timeout',
   'rate_limit_exceeded',
+  'too_many_open_requests',
   'headers_too_large',
   'internal_error',
   'ledger_unavailable',

@@ -67,6 +67,11 @@ export class GatewayError extends Error {
     return this.with({ headers: { ...this.headers, 'retry-after': String(Math.ceil(waitMs / 1000)) } });
   }
 
+  /** The same, for a body that is not read to its end: nothing can come behind it over its connection. */
+  unread(): GatewayError {
+    return this.with({ headers: { ...this.headers, connection: 'close' } });
+  }
+
   about(details: Pick<ErrorFields, 'degraded_reply' | 'bellwether'>): GatewayError {
     return this.with({ details });
   }

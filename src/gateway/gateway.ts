@@ -7,17 +7,18 @@ import type { Redis } from 'ioredis';
 import { z } from 'zod';
 import { RecentApiKeys } from '../access/check-api-key';
 import { readPackageInfo } from '../platform/package-info';
+import { BodyHashes } from './body-hash';
 import { refuseForeignPages, requireKey, requireOperatorKey } from './access';
 import { completionsRoute } from './completions-route';
 import type { GatewayContext, GatewayParts } from './context';
 import { describeErrors } from './error-schema';
 import { GatewayError } from './gateway-error';
 import { healthRoutes } from './health-routes';
-import { gatewayLimits, type GatewayLimits, limitRequests } from './limits';
+import { configuredLimits, gatewayLimits, type GatewayLimits, limitRequests } from './limits';
 import { GatewayMetrics } from './metrics';
 import { ModelNames } from '../domain/turn/model-names';
 import { modelsRoutes } from './models-routes';
-import { OpenRequests, watchRequests } from './open-requests';
+import { limitOpenRequests, OpenRequests, watchRequests } from './open-requests';
 import { closeServer, createServer, type GatewayServer } from './server';
 import { Readiness } from './readiness';
 import { turnsRoutes } from './turns-routes';
@@ -48,7 +49,7 @@ const turnGraceMs = 20_000;
 /** Serves OpenAI's chat completions over HTTP. Beyond loopback it wants TLS in front of it, as keys are in the headers. */
 export async function startGateway(options: GatewayOptions): Promise<Gateway> {
   const { host = '127.0.0.1', port, settings, logger, redis = null, openMetrics = false } = options;
-  const limits = { ...gatewayLimits, maxBodyBytes: settings.gateway.maxBodyBytes, ...options.limits };
+  const limits = { ...gatewayLimits, ...configuredLimits(settings.gateway), ...options.limits };
   const context: GatewayContext = {
     client: options.client,
     ledger: options.ledger,
@@ -58,8 +59,9 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
     logger,
     models: new ModelNames(settings.policy, settings.gateway.aliases),
     metrics: new GatewayMetrics(),
-    open: new OpenRequests(),
+    open: new OpenRequests(limits),
     readiness: new Readiness({ ...options, limits }),
+    bodyHashes: new BodyHashes(settings.encryption),
     limits,
     turnDeadlineMs: settings.policy.retry.turnDeadlineMs + turnGraceMs,
   };
@@ -78,6 +80,7 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
     await server.register(async (guarded: GatewayServer) => {
       await limitRequests(guarded, counting);
       requireKey(guarded, context);
+      limitOpenRequests(guarded);
       completionsRoute(guarded, context);
       modelsRoutes(guarded, context);
       turnsRoutes(guarded, context);

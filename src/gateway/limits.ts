@@ -1,19 +1,16 @@
 import rateLimit from '@fastify/rate-limit';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { Redis } from 'ioredis';
+import type { GatewaySettings } from '../config/settings';
 import { GatewayError } from './gateway-error';
 
 /** What one gateway process takes and how long it waits; every number with its reason. */
-export interface GatewayLimits {
+export interface GatewayLimits extends ConfiguredLimits {
   readonly maxTextBytes: number;
-  readonly maxBodyBytes: number;
-  readonly maxLargeBodyBytes: number;
-  readonly maxLargeBodyBytesOfKey: number;
   readonly maxHeaderBytes: number;
   readonly requestTimeoutMs: number;
   readonly headersTimeoutMs: number;
   readonly keepAliveTimeoutMs: number;
-  readonly maxOpenRequests: number;
   readonly holdHeadersMs: number;
   readonly heartbeatMs: number;
   readonly readinessMs: number;
@@ -23,18 +20,20 @@ export interface GatewayLimits {
   readonly readWithinMs: number;
 }
 
-export const gatewayLimits: GatewayLimits = {
+type ConfiguredLimits = Pick<
+  GatewaySettings,
+  'maxBodyBytes' | 'maxOpenRequests' | 'maxOpenRequestsOfKey' | 'maxBytesInFlight' | 'maxBytesInFlightOfKey'
+>;
+
+/** Those that operators may change. */
+export function configuredLimits(settings: GatewaySettings): ConfiguredLimits {
+  const { maxBodyBytes, maxOpenRequests, maxOpenRequestsOfKey, maxBytesInFlight, maxBytesInFlightOfKey } = settings;
+  return { maxBodyBytes, maxOpenRequests, maxOpenRequestsOfKey, maxBytesInFlight, maxBytesInFlightOfKey };
+}
+
+export const gatewayLimits: Omit<GatewayLimits, keyof ConfiguredLimits> = {
   /** All messages of a turn fit Temporal's 2 MB payload only when a request stays under half of it. Without its pictures. */
   maxTextBytes: 1024 * 1024,
-  /** With its pictures: `gateway.maxBodyBytes` of the configuration. */
-  maxBodyBytes: 20 * 1024 * 1024,
-  /**
-   * Of bodies over `maxTextBytes` that are being read, or whose pictures are not kept yet. Each is there some four times for
-   * a moment, as bytes, as text, as value and as pictures: half a gigabyte in all.
-   */
-  maxLargeBodyBytes: 128 * 1024 * 1024,
-  /** So that one key's slow clients leave room for others: two of the largest at a time. */
-  maxLargeBodyBytesOfKey: 40 * 1024 * 1024,
   /** Node's own default: the longest ids and keys that are accepted take one of the sixteen. */
   maxHeaderBytes: 16 * 1024,
   /** From a request's first byte to its last: the largest one over 1.4 Mbit/s, a slow upload of a telephone. */
@@ -43,8 +42,6 @@ export const gatewayLimits: GatewayLimits = {
   headersTimeoutMs: 10_000,
   /** Longer than the 60 s that load balancers keep an idle connection: the side that sends must be the one to close it. */
   keepAliveTimeoutMs: 65_000,
-  /** Each may hold a body of 1 MB and what its client has not read yet: some gigabytes at the very worst. */
-  maxOpenRequests: 4_000,
   /** A stream's headers wait so long for a first piece or an error, which can then have a status of its own. */
   holdHeadersMs: 2_000,
   /** Proxies end connections that are silent for 30 s and longer; one comment may be lost to a slow network. */

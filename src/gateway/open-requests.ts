@@ -5,19 +5,36 @@ import type { GatewayLimits } from './limits';
 import type { GatewayMetrics } from './metrics';
 import type { GatewayServer } from './server';
 
-/** One request under way: until its connection has closed, and all that was begun for it has ended. */
+type OpenLimits = Pick<
+  GatewayLimits,
+  'maxOpenRequests' | 'maxOpenRequestsOfKey' | 'maxBytesInFlight' | 'maxBytesInFlightOfKey'
+>;
+
+/**
+ * One request under way: until its connection has closed, and all that was begun for it has ended, even if its client has
+ * left. Until then its body is in the memory of this process, and of a worker.
+ */
 class OpenRequest {
   private holds = 0;
+  private keyId: string | null = null;
+  private bytes = 0;
 
-  constructor(
-    private readonly count: (change: 1 | -1) => void,
-    private readonly countConnection: (change: 1 | -1) => void,
-  ) {
-    this.countConnection(1);
+  constructor(private readonly requests: OpenRequests) {
     this.hold();
   }
 
-  /** Also when its client has left, as long as this goes on: it holds the request's memory. */
+  /** Counts it as one of its key's. @throws {GatewayError} when the key has too many */
+  belongTo(keyId: string): void {
+    this.requests.refuseTooManyOf(keyId);
+    this.changeTo(keyId, this.bytes);
+  }
+
+  /** Says what its body takes, as often as more is known of that. @throws {GatewayError} when there is no room for more */
+  weigh(bytes: number): void {
+    this.requests.refuseTooLarge(this.keyId, this.bytes, bytes);
+    this.changeTo(this.keyId, bytes);
+  }
+
   keepUntil(ended: Promise<unknown>): void {
     this.hold();
     const release = (): void => this.release();
@@ -25,36 +42,66 @@ class OpenRequest {
   }
 
   connectionClosed(): void {
-    this.countConnection(-1);
+    this.requests.connectionClosed();
     this.release();
-  }
-
-  private hold(): void {
-    if (this.holds === 0) this.count(1);
-    this.holds += 1;
   }
 
   private release(): void {
     this.holds -= 1;
     if (this.holds === 0) this.count(-1);
   }
+
+  private hold(): void {
+    // Its client may have left before something was begun for it.
+    if (this.holds === 0) this.count(1);
+    this.holds += 1;
+  }
+
+  private changeTo(keyId: string | null, bytes: number): void {
+    const isOpen = this.holds > 0;
+    if (isOpen) this.count(-1);
+    this.keyId = keyId;
+    this.bytes = bytes;
+    if (isOpen) this.count(1);
+  }
+
+  private count(sign: 1 | -1): void {
+    this.requests.count(this.keyId, { requests: sign, bytes: sign * this.bytes });
+  }
 }
 
-/** Counts the requests under way, so that a gateway that stops can finish those first that somebody waits for. */
+interface Load {
+  readonly requests: number;
+  /** Of their bodies. */
+  readonly bytes: number;
+}
+
+const nothing: Load = { requests: 0, bytes: 0 };
+
+function sum(one: Load, other: Load): Load {
+  return { requests: one.requests + other.requests, bytes: one.bytes + other.bytes };
+}
+
+/** An answer takes a second or two. */
+const retryAfterSeconds = { ofKey: '2', ofAll: '1' } as const;
+
+/**
+ * The requests under way. What they hold is bounded, in all and for each API key, so that no key takes the room of the
+ * others. They are counted too so that a gateway that stops can finish those first that somebody waits for.
+ */
 export class OpenRequests {
-  private count = 0;
+  private all = nothing;
+  private readonly ofKeys = new Map<string, Load>();
   private connections = 0;
   private whenNone: (() => void) | null = null;
   private readonly waiters = new Set<() => void>();
   private draining = false;
 
+  constructor(private readonly limits: OpenLimits) {}
+
   /** Takes no new requests any more. */
   get isDraining(): boolean {
     return this.draining;
-  }
-
-  get size(): number {
-    return this.count;
   }
 
   /** Calls back when the time for finishing is over. Returns how to call that off. */
@@ -64,13 +111,49 @@ export class OpenRequests {
   }
 
   begin(): OpenRequest {
-    return new OpenRequest(
-      (change) => (this.count += change),
-      (change) => {
-        this.connections += change;
-        if (this.connections === 0) this.whenNone?.();
-      },
-    );
+    this.connections += 1;
+    return new OpenRequest(this);
+  }
+
+  connectionClosed(): void {
+    this.connections -= 1;
+    if (this.connections === 0) this.whenNone?.();
+  }
+
+  /** @throws {GatewayError} */
+  refuseTooMany(): void {
+    const { maxOpenRequests } = this.limits;
+    if (this.all.requests > maxOpenRequests) {
+      throw overloaded(`This gateway has ${maxOpenRequests} open requests, its limit.`);
+    }
+  }
+
+  /** @throws {GatewayError} */
+  refuseTooManyOf(keyId: string): void {
+    const { maxOpenRequestsOfKey } = this.limits;
+    if (this.loadOf(keyId).requests >= maxOpenRequestsOfKey) {
+      throw tooManyOfKey(`This API key has ${maxOpenRequestsOfKey} open requests, its limit.`);
+    }
+  }
+
+  /** A body that is alone is taken, whatever its size: `maxBodyBytes` bounds it. @throws {GatewayError} */
+  refuseTooLarge(keyId: string | null, from: number, to: number): void {
+    const { maxBytesInFlight, maxBytesInFlightOfKey } = this.limits;
+    const exceeds = (others: number, limit: number): boolean => to > from && others > 0 && others + to > limit;
+    const reason = (whose: string, others: number, limit: number): string =>
+      `The bodies of the other open requests of this ${whose} have ${others} bytes, and this one has ${to}: more than ${limit} in all, the limit.`;
+    const ofKey = keyId === null ? 0 : this.loadOf(keyId).bytes - from;
+    if (exceeds(ofKey, maxBytesInFlightOfKey)) throw tooManyOfKey(reason('API key', ofKey, maxBytesInFlightOfKey));
+    const inAll = this.all.bytes - from;
+    if (exceeds(inAll, maxBytesInFlight)) throw overloaded(reason('gateway', inAll, maxBytesInFlight));
+  }
+
+  count(keyId: string | null, change: Load): void {
+    this.all = sum(this.all, change);
+    if (keyId === null) return;
+    const load = sum(this.loadOf(keyId), change);
+    if (load.requests > 0) this.ofKeys.set(keyId, load);
+    else this.ofKeys.delete(keyId);
   }
 
   /** Waits for the last client, `boundMs` at most, then tells those that are left. Turns go on without a gateway. */
@@ -85,6 +168,24 @@ export class OpenRequests {
     waiting.abort();
     for (const callback of this.waiters) callback();
   }
+
+  private loadOf(keyId: string): Load {
+    return this.ofKeys.get(keyId) ?? nothing;
+  }
+}
+
+function tooManyOfKey(reason: string): GatewayError {
+  const message = `${reason} The turn was not begun. Send the request again when others have been answered.`;
+  return refusedUnread(new GatewayError('too_many_open_requests', message), retryAfterSeconds.ofKey);
+}
+
+function overloaded(reason: string): GatewayError {
+  const message = `${reason} The turn was not begun. Send the request again in a second.`;
+  return refusedUnread(new GatewayError('overloaded', message), retryAfterSeconds.ofAll);
+}
+
+function refusedUnread(error: GatewayError, retryAfter: string): GatewayError {
+  return error.with({ headers: { 'retry-after': retryAfter } }).unread();
 }
 
 declare module 'fastify' {
@@ -99,16 +200,13 @@ const unlimitedRoutes = new Set(['/healthz', '/readyz', '/metrics']);
 /** As nginx counts requests whose client did not wait for an answer. */
 const clientWentAway = 499;
 
-const overloadedRetryAfterSeconds = '1';
-
 interface WatchedGateway {
   readonly open: OpenRequests;
-  readonly limits: Pick<GatewayLimits, 'maxOpenRequests'>;
   readonly metrics: Pick<GatewayMetrics, 'answered'>;
 }
 
 /** For every request: its id on the answer, one line in the log, its counts, and the limit of open ones. */
-export function watchRequests(server: GatewayServer, { open, limits, metrics }: WatchedGateway): void {
+export function watchRequests(server: GatewayServer, { open, metrics }: WatchedGateway): void {
   server.addHook('onRequest', async (request, reply) => {
     request.open = open.begin();
     reply.raw.once('close', () => ended(request, reply));
@@ -120,17 +218,12 @@ export function watchRequests(server: GatewayServer, { open, limits, metrics }: 
         headers: { 'retry-after': '1' },
       });
     }
-    if (open.size > limits.maxOpenRequests) {
-      throw new GatewayError('overloaded', `This gateway has ${limits.maxOpenRequests} open requests, its limit.`, {
-        headers: { 'retry-after': overloadedRetryAfterSeconds },
-      });
-    }
+    open.refuseTooMany();
   });
 
   /** Once for every request, whether its answer got out or its client went away. */
   function ended(request: FastifyRequest, reply: FastifyReply): void {
     request.open.connectionClosed();
-    request.images?.drop();
     const { method } = request;
     const route = request.routeOptions.url ?? 'unknown';
     const milliseconds = Math.round(reply.elapsedTime);
@@ -141,4 +234,11 @@ export function watchRequests(server: GatewayServer, { open, limits, metrics }: 
     const isWhole = reply.raw.writableFinished;
     request.log.info({ method, route, status, isWhole, milliseconds, keyId, turnId }, 'request ended');
   }
+}
+
+/** Limits the open requests of each API key, before their bodies are read. Comes after `requireKey`. */
+export function limitOpenRequests(server: GatewayServer): void {
+  server.addHook('preParsing', async (request) => {
+    if (!unlimitedRoutes.has(request.routeOptions.url ?? '')) request.open.belongTo(request.apiKey.id);
+  });
 }

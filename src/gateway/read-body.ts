@@ -30,7 +30,7 @@ const maxValues = 50_000;
 const isEmpty = 'The body is empty; it must be a JSON object.';
 const isInvalid = 'The body is not valid JSON, or has a field named __proto__ or constructor.prototype.';
 
-type BodyLimits = Pick<GatewayLimits, 'maxTextBytes' | 'maxBodyBytes' | 'maxLargeBodyBytes' | 'maxLargeBodyBytesOfKey'>;
+type BodyLimits = Pick<GatewayLimits, 'maxTextBytes' | 'maxBodyBytes'>;
 
 /** JSON alone: a page in a browser cannot send it to another origin without being asked first. */
 export function readJsonBodies(server: FastifyInstance, limits: BodyLimits): void {
@@ -42,18 +42,14 @@ export function readJsonBodies(server: FastifyInstance, limits: BodyLimits): voi
     new Promise<unknown>((resolve, reject) => {
       void parser(request, text, (error, body: unknown) => (error ? reject(error) : resolve(body)));
     });
-  const memory = new LargeBodies(limits);
   server.removeAllContentTypeParsers();
   server.addContentTypeParser('application/json', async (request: FastifyRequest, stream: Readable) => {
     const declared = declaredBytes(request);
-    if (declared > limits.maxBodyBytes) throw unread(tooLarge(limits.maxBodyBytes));
-    let release: (() => void) | undefined;
-    const images = new RequestImages(() => release?.());
-    request.images = images;
-    if (declared > limits.maxTextBytes) release = memory.take(request, declared);
+    if (declared > limits.maxBodyBytes) throw tooLarge(limits.maxBodyBytes).unread();
+    request.open.weigh(mostBytes(declared, request, limits));
     const received = await receive(stream, limits.maxBodyBytes, (length) => {
       // Chunks tell of their number only by coming.
-      if (length > limits.maxTextBytes) release ??= memory.take(request, limits.maxBodyBytes);
+      if (length > declared) request.open.weigh(mostBytes(length, request, limits));
     });
     request.receivedBytes = received.length;
     const bytes = await decoded(received, request, limits);
@@ -64,7 +60,8 @@ export function readJsonBodies(server: FastifyInstance, limits: BodyLimits): voi
     const { list, textBytes } = takeImages(body);
     request.bodyBytes = bytes.length - textBytes;
     if (request.bodyBytes > limits.maxTextBytes) throw tooLarge(limits.maxTextBytes, list.length > 0);
-    images.hold(list);
+    if (list.length === 0) request.open.weigh(request.bodyBytes);
+    else request.images = new RequestImages(list, () => request.open.weigh(request.bodyBytes));
     return body;
   });
 }
@@ -92,7 +89,7 @@ function receive(stream: Readable, limit: number, makeRoom: (length: number) => 
       stop();
       stream.on('error', () => undefined);
       stream.resume();
-      reject(unread(error));
+      reject(error.unread());
     };
     const take = (chunk: Buffer): void => {
       length += chunk.length;
@@ -116,11 +113,6 @@ function receive(stream: Readable, limit: number, makeRoom: (length: number) => 
   });
 }
 
-/** Of a body that was not read to its end: nothing can come behind it over its connection. */
-function unread(error: GatewayError): GatewayError {
-  return error.with({ headers: { ...error.headers, connection: 'close' } });
-}
-
 type Decompress = (bytes: Buffer, options: { readonly maxOutputLength: number }) => Promise<Buffer>;
 const decompressions: ReadonlyMap<string, Decompress> = new Map<string, Decompress>([
   ['gzip', promisify(gunzip)],
@@ -134,9 +126,21 @@ const acceptedEncodings = 'gzip, deflate, br';
 /** A picture in base64 shrinks by a quarter; whatever shrinks more is text, which has a limit of its own. */
 const maxShrinkage = 3;
 
-async function decoded(bytes: Buffer, { headers }: FastifyRequest, limits: BodyLimits): Promise<Buffer> {
+/** What a body may take when it is read, of which so much has come. */
+function mostBytes(received: number, request: FastifyRequest, { maxBodyBytes, maxTextBytes }: BodyLimits): number {
+  if (received === 0 || encodingOf(request) === null) return received;
+  return Math.min(maxBodyBytes, maxTextBytes + maxShrinkage * received);
+}
+
+/** null: it is as it is. */
+function encodingOf({ headers }: FastifyRequest): string | null {
   const encoding = (headers['content-encoding'] ?? 'identity').trim().toLowerCase();
-  if (encoding === 'identity' || encoding === '' || bytes.length === 0) return bytes;
+  return encoding === 'identity' || encoding === '' ? null : encoding;
+}
+
+async function decoded(bytes: Buffer, request: FastifyRequest, limits: BodyLimits): Promise<Buffer> {
+  const encoding = encodingOf(request);
+  if (encoding === null || bytes.length === 0) return bytes;
   const decompress = decompressions.get(encoding);
   if (decompress === undefined) {
     throw new GatewayError(
@@ -145,7 +149,7 @@ async function decoded(bytes: Buffer, { headers }: FastifyRequest, limits: BodyL
       { param: 'content-encoding', headers: { 'accept-encoding': acceptedEncodings } },
     );
   }
-  const maxOutputLength = Math.min(limits.maxBodyBytes, limits.maxTextBytes + maxShrinkage * bytes.length);
+  const maxOutputLength = mostBytes(bytes.length, request, limits);
   try {
     return await decompress(bytes, { maxOutputLength });
   } catch (error) {
@@ -165,36 +169,4 @@ function refuseShape(body: unknown): void {
       ? `The body is nested deeper than the limit of ${maxDepth} levels.`
       : `The body holds more fields and entries than the limit of ${maxValues} in all.`,
   );
-}
-
-/** The bodies that are larger than texts may be, while they are read and until their pictures are kept. */
-class LargeBodies {
-  private total = 0;
-  private readonly ofKeys = new Map<string, number>();
-
-  constructor(private readonly limits: BodyLimits) {}
-
-  /** Returns how to give the bytes back. @throws {GatewayError} when there is no room for them */
-  take(request: FastifyRequest, bytes: number): () => void {
-    const { maxLargeBodyBytes, maxLargeBodyBytesOfKey } = this.limits;
-    const keyId = (request.apiKey as typeof request.apiKey | undefined)?.id ?? '';
-    const ofKey = this.ofKeys.get(keyId) ?? 0;
-    // One that is alone is taken, whatever its size.
-    const isTooMuchOfKey = ofKey > 0 && ofKey + bytes > maxLargeBodyBytesOfKey;
-    if (isTooMuchOfKey || (this.total > 0 && this.total + bytes > maxLargeBodyBytes)) {
-      const message = 'Too many requests with pictures are being read. Send it again in a second.';
-      throw unread(new GatewayError('overloaded', message, { headers: { 'retry-after': '1' } }));
-    }
-    this.total += bytes;
-    this.ofKeys.set(keyId, ofKey + bytes);
-    let isHeld = true;
-    return () => {
-      if (!isHeld) return;
-      isHeld = false;
-      this.total -= bytes;
-      const left = (this.ofKeys.get(keyId) ?? 0) - bytes;
-      if (left > 0) this.ofKeys.set(keyId, left);
-      else this.ofKeys.delete(keyId);
-    };
-  }
 }

@@ -7,28 +7,20 @@ import { wrongField } from './gateway-error';
 
 /** The pictures of one request, until they are kept. */
 export class RequestImages {
-  private list: readonly IdentifiedImage[] = [];
-
-  /** @param release tells that the memory of the request's body is free again */
-  constructor(private readonly release: () => void) {}
-
-  hold(list: readonly IdentifiedImage[]): void {
-    this.list = list;
-    if (list.length === 0) this.release();
-  }
+  /** @param release tells that their memory is free again */
+  constructor(
+    private list: readonly IdentifiedImage[],
+    private readonly release: () => void,
+  ) {}
 
   /** The request lives as long as its turn, and their bytes no longer than this. */
   async keepIn(store: Pick<ImageStore, 'keep'>, keyId: string): Promise<void> {
     try {
-      if (this.list.length > 0) await store.keep(keyId, this.list);
+      await store.keep(keyId, this.list);
     } finally {
-      this.drop();
+      this.list = [];
+      this.release();
     }
-  }
-
-  drop(): void {
-    this.list = [];
-    this.release();
   }
 }
 

@@ -5,6 +5,7 @@ import { turnName } from '../contract/names';
 import { type AnswerPosition, parsePosition } from '../domain/stream/answer-so-far';
 import type { ApiKey } from '../contract/api-keys';
 import type { FoundRequest } from '../contract/ledger';
+import { idProblem } from '../domain/turn/validate-input';
 import { Chunks } from './chunks';
 import { completionSchema, createdOf, toCompletion } from './completion';
 import type { GatewayContext } from './context';
@@ -100,7 +101,8 @@ export function turnsRoutes(server: GatewayServer, context: GatewayContext): voi
 
 /** Also a turn of another key is not found: nobody learns that it exists. @throws {GatewayError} */
 async function findOwn({ ledger }: GatewayContext, apiKey: ApiKey, turnId: string): Promise<FoundRequest> {
-  const found = await ledger.requests.find(turnId);
+  // Not every database can look for what is no id.
+  const found = idProblem(['turn'], turnId) === null ? await ledger.requests.find(turnId) : null;
   if (found === null || (found.keyId !== apiKey.id && apiKey.role !== 'operator')) {
     throw new GatewayError('turn_not_found', 'There is no such turn of this API key.');
   }

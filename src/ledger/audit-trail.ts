@@ -1,10 +1,11 @@
-import type { RecordedRollout, RolloutEntry, TrafficSplit } from '../contract/rollout';
+import type { KeyRing } from '../contract/key-ring';
+import type { AuditHead, RecordedRollout, RolloutEntry, TrafficSplit } from '../contract/rollout';
 import { auditHash } from './audit-hash';
 import { refusalToBegin, refusedRollout } from '../domain/rollout/begin-rollout';
 import { storable } from '../domain/rollout/verify';
 import { type AuditRow, RolloutConflictError } from '../contract/rollout-ledger';
 import type { LedgerDatabase } from './schema';
-import { type AuditHead, lockSplit, writeSplit } from './traffic-split';
+import { lockSplit, writeSplit } from './traffic-split';
 
 /** The actor of automatic decisions. */
 const systemActor = 'bellwether';
@@ -14,19 +15,20 @@ export async function recordEntry(
   trx: LedgerDatabase,
   entry: RolloutEntry,
   defaultArm: string,
+  keys: KeyRing | undefined,
 ): Promise<RecordedRollout> {
   const { split, head } = await lockSplit(trx);
   const { spec, decision } = entry;
   const { sequence } = decision.next;
   const text = JSON.stringify(entry);
   const known = await entryOf(trx, spec.name, sequence);
-  if (known === text) return { kind: 'recorded' };
+  if (known?.entry === text) return { kind: 'recorded', row: { position: known.position, hash: known.hash } };
 
   if (sequence === 1) {
     const refusal = refusalToBegin({ spec, nameIsTaken: known !== undefined, split, defaultArm });
     if (refusal !== null) return refusedRollout(refusal);
   } else if (known !== undefined) {
-    const { next } = (JSON.parse(known) as RolloutEntry).decision;
+    const { next } = (JSON.parse(known.entry) as RolloutEntry).decision;
     if (next.endedAtMs !== null) {
       throw new RolloutConflictError(
         `Rollout ${spec.name} has been ended in the ledger in the meantime: ${next.message}`,
@@ -46,21 +48,37 @@ export async function recordEntry(
       `Rollout ${spec.name} can no longer move traffic: rollout ${split?.rollout} has taken it over.`,
     );
   }
-  await append(trx, entry, text, head);
-  return { kind: 'recorded' };
+  if (keys === undefined && (await isKeyed(trx, head))) {
+    throw new Error(
+      `The audit trail's last row is hashed with a key, and this process has none: row ${sequence} of rollout ` +
+        `${spec.name} would end the protection of the trail, so it was not written. Set BELLWETHER_AUDIT_KEYS here as in ` +
+        'the workers.',
+    );
+  }
+  return { kind: 'recorded', row: await append(trx, entry, text, head, keys) };
 }
 
-async function entryOf(db: LedgerDatabase, rollout: string, sequence: number): Promise<string | undefined> {
-  const row = await db
+async function entryOf(db: LedgerDatabase, rollout: string, sequence: number) {
+  return db
     .selectFrom('rollout_audit')
-    .select('entry')
+    .select(['entry', 'position', 'hash'])
     .where('rollout', '=', rollout)
     .where('sequence', '=', sequence)
     .executeTakeFirst();
-  return row?.entry;
 }
 
-async function append(trx: LedgerDatabase, entry: RolloutEntry, text: string, head: AuditHead): Promise<void> {
+async function isKeyed(db: LedgerDatabase, { position }: AuditHead): Promise<boolean> {
+  const row = await db.selectFrom('rollout_audit').select('key_id').where('position', '=', position).executeTakeFirst();
+  return row !== undefined && row.key_id !== null;
+}
+
+async function append(
+  trx: LedgerDatabase,
+  entry: RolloutEntry,
+  text: string,
+  head: AuditHead,
+  keys: KeyRing | undefined,
+): Promise<AuditHead> {
   const { spec, decision, command, atMs } = entry;
   const unhashed = {
     position: head.position + 1,
@@ -72,8 +90,9 @@ async function append(trx: LedgerDatabase, entry: RolloutEntry, text: string, he
     reason: storable(decision.reason),
     entry: text,
     previousHash: head.hash,
+    keyId: keys?.activeKeyId ?? null,
   };
-  const row: AuditRow = { ...unhashed, hash: auditHash(unhashed) };
+  const row: AuditRow = { ...unhashed, hash: auditHash(unhashed, keys?.keys.get(keys.activeKeyId)) };
   await trx
     .insertInto('rollout_audit')
     .values({
@@ -86,10 +105,13 @@ async function append(trx: LedgerDatabase, entry: RolloutEntry, text: string, he
       reason: row.reason,
       entry: row.entry,
       previous_hash: row.previousHash,
+      key_id: row.keyId,
       hash: row.hash,
     })
     .execute();
-  await writeSplit(trx, splitAfter(entry), { position: row.position, hash: row.hash }, atMs);
+  const newHead = { position: row.position, hash: row.hash };
+  await writeSplit(trx, splitAfter(entry), newHead, atMs);
+  return newHead;
 }
 
 function splitAfter({ spec, decision: { next } }: RolloutEntry): TrafficSplit {
@@ -113,6 +135,7 @@ const auditColumns = [
   'reason',
   'entry',
   'previous_hash as previousHash',
+  'key_id as keyId',
   'hash',
 ] as const;
 

@@ -163,6 +163,18 @@ export const migrations: Record<string, Migration> = {
       await db.schema.createIndex('images_expires_at_ms').on('images').column('expires_at_ms').execute();
     },
   },
+  '0006_keyed_hashes': {
+    async up(db: Kysely<unknown>): Promise<void> {
+      await db.schema.alterTable('rollout_audit').addColumn('key_id', 'text').execute();
+      // For pruning: contains only the requests whose body hash is still kept.
+      await db.schema
+        .createIndex('requests_body_hash')
+        .on('requests')
+        .column('created_at_ms')
+        .where(sql.ref('body_hash'), '<>', sql.lit(''))
+        .execute();
+    },
+  },
   '0007_workflow_of_turn': {
     async up(db: Kysely<unknown>): Promise<void> {
       await db.schema.alterTable('turns').addColumn('first_run_id', 'text').execute();

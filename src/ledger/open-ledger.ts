@@ -1,5 +1,6 @@
 import { existsSync } from 'node:fs';
 import { requireDiskSpace } from '../platform/disk-space';
+import type { KeyRing } from '../contract/key-ring';
 import type { Ledger } from '../contract/ledger';
 import { LedgerUnavailableError } from '../contract/ledger';
 import { defaultGiveUpAfterMs, errorCode, type RetryOptions, withRetries } from './retries';
@@ -18,6 +19,8 @@ export interface LedgerLocation {
   readonly giveUpAfterMs?: number;
   /** false: SQLite waits less for the disk, but a power failure may lose the last commits. Default: true. */
   readonly survivesPowerLoss?: boolean;
+  /** With which the rows of the audit trail are hashed; omitted: plain hashes. */
+  readonly auditKeys?: KeyRing | undefined;
 }
 
 export interface OpenOptions {
@@ -51,7 +54,7 @@ export class LedgerNotMigratedError extends Error {
  */
 export async function openLedger(location: LedgerLocation, { migrate = true }: OpenOptions = {}): Promise<Ledger> {
   const { db, retryOptions, requireSpace } = migrate ? await openMigrated(location) : await openUnchanged(location);
-  return new SqlLedger(db, retryOptions, requireSpace);
+  return new SqlLedger(db, retryOptions, requireSpace, location.auditKeys);
 }
 
 /** Applies pending migrations and returns their names, for a setup command that runs before any worker. */

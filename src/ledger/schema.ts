@@ -95,6 +95,8 @@ interface RolloutAuditTable {
   reason: string;
   entry: string;
   previous_hash: string;
+  /** null: hashed without a key. */
+  key_id: string | null;
   hash: string;
 }
 
@@ -121,6 +123,7 @@ interface RequestsTable {
   key_id: string;
   session_id: string | null;
   idempotency_key_hash: string | null;
+  /** Empty: not kept. */
   body_hash: string;
   created_at_ms: number;
 }

@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto';
+import type { KeyRing } from '../contract/key-ring';
 import type { StoredImages } from '../contract/images';
 import type { Settlement, TurnTotals } from '../contract/turn';
 import { admit, reserveAttempt } from './admission';
@@ -33,7 +34,7 @@ export class SqlLedger implements Ledger {
     change: (work) => this.change(work),
     read: (work) => this.read(work),
   };
-  readonly rollouts: Rollouts = new SqlRollouts(this.run);
+  readonly rollouts: Rollouts;
   readonly keys: ApiKeys = new SqlApiKeys(this.run);
   readonly requests: Requests = new SqlRequests(this.run);
   readonly images: StoredImages = new SqlImages(this.run);
@@ -43,7 +44,10 @@ export class SqlLedger implements Ledger {
     private readonly retryOptions: RetryOptions,
     /** Rejects when the database's disk is full, if that can be seen from here. */
     private readonly requireSpace: () => Promise<unknown>,
-  ) {}
+    auditKeys: KeyRing | undefined,
+  ) {
+    this.rollouts = new SqlRollouts(this.run, auditKeys);
+  }
 
   admit(request: AdmitRequest): Promise<AdmitResult> {
     return this.change((trx) => admit(trx, request));

@@ -1,7 +1,17 @@
 import { turnName } from '../contract/names';
-import type { FoundRequest, NewRequest, Registration, RegisteredRequest, Requests } from '../contract/ledger';
+import {
+  bodyHashKeptForMs,
+  type FoundRequest,
+  type NewRequest,
+  type Registration,
+  type RegisteredRequest,
+  type Requests,
+} from '../contract/ledger';
 import { sha256 } from '../platform/sha256';
 import type { LedgerDatabase, Runner } from './schema';
+
+/** Of one statement, so that no request waits for a long one. */
+const prunedAtOnce = 1_000;
 
 export class SqlRequests implements Requests {
   constructor(private readonly run: Runner) {}
@@ -17,6 +27,15 @@ export class SqlRequests implements Requests {
 
   find(turnId: string): Promise<FoundRequest | null> {
     return this.run.read((db) => findRequest(db, turnId));
+  }
+
+  async prune(nowMs: number): Promise<number> {
+    let pruned = 0;
+    for (;;) {
+      const count = await this.run.change((trx) => forgetBodyHashes(trx, nowMs - bodyHashKeptForMs));
+      pruned += count;
+      if (count < prunedAtOnce) return pruned;
+    }
   }
 }
 
@@ -81,6 +100,21 @@ function requestOfKey(
 
 function requestsOf(db: LedgerDatabase, keyId: string) {
   return db.selectFrom('requests').select(requestColumns).where('key_id', '=', keyId);
+}
+
+async function forgetBodyHashes(trx: LedgerDatabase, olderThanMs: number): Promise<number> {
+  const old = trx
+    .selectFrom('requests')
+    .select('turn_id')
+    .where('created_at_ms', '<', olderThanMs)
+    .where('body_hash', '<>', '')
+    .limit(prunedAtOnce);
+  const { numUpdatedRows } = await trx
+    .updateTable('requests')
+    .set({ body_hash: '' })
+    .where('turn_id', 'in', old)
+    .executeTakeFirst();
+  return Number(numUpdatedRows);
 }
 
 async function findRequest(db: LedgerDatabase, turnId: string): Promise<FoundRequest | null> {

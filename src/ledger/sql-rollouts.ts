@@ -1,4 +1,5 @@
-import type { Evidence, RecordedRollout, RolloutEntry, TrafficSplit } from '../contract/rollout';
+import type { KeyRing } from '../contract/key-ring';
+import type { AuditHead, Evidence, RecordedRollout, RolloutEntry, TrafficSplit } from '../contract/rollout';
 import { armTotals, evidence, observedTraffic, spending } from './evidence';
 import { auditTrail, lastAuditRow, recordEntry } from './audit-trail';
 import type {
@@ -10,10 +11,13 @@ import type {
   Spending,
 } from '../contract/rollout-ledger';
 import type { Runner } from './schema';
-import { type AuditHead, readHead, readSplit } from './traffic-split';
+import { readHead, readSplit } from './traffic-split';
 
 export class SqlRollouts implements Rollouts {
-  constructor(private readonly run: Runner) {}
+  constructor(
+    private readonly run: Runner,
+    private readonly auditKeys: KeyRing | undefined,
+  ) {}
 
   split(): Promise<TrafficSplit | null> {
     return this.run.read((db) => readSplit(db));
@@ -24,7 +28,7 @@ export class SqlRollouts implements Rollouts {
   }
 
   record(entry: RolloutEntry, defaultArm: string): Promise<RecordedRollout> {
-    return this.run.change((trx) => recordEntry(trx, entry, defaultArm));
+    return this.run.change((trx) => recordEntry(trx, entry, defaultArm, this.auditKeys));
   }
 
   auditTrail(rollout?: string): Promise<readonly AuditRow[]> {

@@ -1,5 +1,5 @@
 import type { Selectable } from 'kysely';
-import type { TrafficSplit } from '../contract/rollout';
+import type { AuditHead, TrafficSplit } from '../contract/rollout';
 import type { LedgerDatabase, LedgerTables } from './schema';
 
 type SplitRow = Selectable<LedgerTables['traffic_split']>;
@@ -13,19 +13,13 @@ export async function readSplit(db: LedgerDatabase): Promise<TrafficSplit | null
   return toSplit(row);
 }
 
-/** The end of the audit trail; position 0 before the first row. */
-export interface AuditHead {
-  readonly position: number;
-  readonly hash: string;
-}
-
 /** See `Rollouts.auditHead`. */
 export async function readHead(db: LedgerDatabase): Promise<AuditHead | null> {
   const row = await db.selectFrom('traffic_split').select(headColumns).where('id', '=', 1).executeTakeFirstOrThrow();
   return row.head_position === 0 ? null : { position: row.head_position, hash: row.head_hash };
 }
 
-/** Locks the row until the transaction ends; all recording happens under this lock. An update, because SQLite has no `for update`. */
+/** Locks the row until the transaction ends; all recording happens under this lock. The head's position is 0 before the first row. An update, because SQLite has no `for update`. */
 export async function lockSplit(
   trx: LedgerDatabase,
 ): Promise<{ readonly split: TrafficSplit | null; readonly head: AuditHead }> {

@@ -1,4 +1,6 @@
-import type { RolloutEntry, TrafficSplit } from '../contract/rollout';
+import type { RecordedRow } from '../client/rollout-client';
+import type { KeyRing } from '../contract/key-ring';
+import type { AuditHead, RolloutEntry, TrafficSplit } from '../contract/rollout';
 import { findWrongDecision } from '../domain/rollout/verify';
 import { auditHash, noHash } from '../ledger/audit-hash';
 import type { AuditRow, Rollouts } from '../contract/rollout-ledger';
@@ -7,7 +9,7 @@ import { findRollout } from './trail';
 /** The audit trail, its head and the traffic split, read at one moment. */
 export interface Audit {
   readonly rows: readonly AuditRow[];
-  readonly head: { readonly position: number; readonly hash: string } | null;
+  readonly head: AuditHead | null;
   readonly split: TrafficSplit | null;
 }
 
@@ -20,24 +22,58 @@ export interface AuditProblem {
   readonly problem: string;
 }
 
+/**
+ * What is known of the trail outside the ledger's database. Without it, whoever can write to the database can write a
+ * whole new trail, or cut off the end of this one, and the trail agrees with itself.
+ */
+export interface AuditAnchors {
+  /** With them, every row must be hashed with one of them. */
+  readonly keys?: KeyRing | undefined;
+  /** Rows up to this position may have plain hashes: they are from before there were keys. Default: 0. */
+  readonly unkeyedUntil?: number | undefined;
+  /** A row that somebody has noted. */
+  readonly expectedRow?: AuditHead | undefined;
+  /** What the workflows of the rollouts recorded, from their histories; null or omitted if Temporal was not asked. */
+  readonly recordedRows?: readonly RecordedRow[] | null;
+}
+
 export interface AuditReport {
   readonly problem: AuditProblem | null;
   readonly rows: number;
   readonly rollouts: number;
+  /** The last row; null before the first. */
+  readonly head: AuditHead | null;
+  /** How many rows from the first on have plain hashes. */
+  readonly unkeyedRows: number;
+  /** Of the keys that the other rows are hashed with. */
+  readonly keyIds: readonly string[];
+  /** The newest row that a workflow's history has, 0 if none has any; null if Temporal was not asked. */
+  readonly confirmedUntil: number | null;
 }
 
 /**
  * Checks the whole trail, which covers all rollouts, and recomputes the decisions of the named rollout, or of all.
  * @throws if the trail is intact and there is no rollout with this name
  */
-export async function verifyAudit(rollouts: Rollouts, name: string | undefined): Promise<AuditReport> {
+export async function verifyAudit(
+  rollouts: Rollouts,
+  name: string | undefined,
+  anchors: AuditAnchors,
+): Promise<AuditReport> {
   const audit = await readAudit(rollouts);
+  const problem = findAuditProblem(audit, anchors, name);
   // If all rows of a rollout were deleted, its name is unknown; the broken chain explains more.
-  if (name !== undefined && findAuditProblem(audit) === null) await findRollout(rollouts, name);
+  if (name !== undefined && findAuditProblem(audit, anchors) === null) await findRollout(rollouts, name);
+  const last = audit.rows.at(-1);
+  const firstKeyed = audit.rows.findIndex(({ keyId }) => keyId !== null);
   return {
-    problem: findAuditProblem(audit, name),
+    problem,
     rows: audit.rows.length,
     rollouts: new Set(audit.rows.map(({ rollout }) => rollout)).size,
+    head: last === undefined ? null : { position: last.position, hash: last.hash },
+    unkeyedRows: firstKeyed === -1 ? audit.rows.length : firstKeyed,
+    keyIds: [...new Set(audit.rows.flatMap(({ keyId }) => keyId ?? []))],
+    confirmedUntil: anchors.recordedRows ? Math.max(0, ...anchors.recordedRows.map(({ position }) => position)) : null,
   };
 }
 
@@ -56,11 +92,17 @@ export async function readAudit(rollouts: Rollouts): Promise<Audit> {
 }
 
 /** Null if every row is unchanged, none is missing, and every decision follows from its evidence. */
-export function findAuditProblem(audit: Audit, rollout?: string): AuditProblem | null {
-  return chainProblem(audit.rows) ?? headProblem(audit) ?? verdictProblem(audit.rows, rollout) ?? splitProblem(audit);
+export function findAuditProblem(audit: Audit, anchors: AuditAnchors, rollout?: string): AuditProblem | null {
+  return (
+    chainProblem(audit.rows, anchors) ??
+    headProblem(audit) ??
+    anchorProblem(audit.rows, anchors) ??
+    verdictProblem(audit.rows, rollout) ??
+    splitProblem(audit)
+  );
 }
 
-function chainProblem(rows: readonly AuditRow[]): AuditProblem | null {
+function chainProblem(rows: readonly AuditRow[], { keys, unkeyedUntil = 0 }: AuditAnchors): AuditProblem | null {
   let previousHash = noHash;
   for (const [index, row] of rows.entries()) {
     const { hash, ...unhashed } = row;
@@ -68,8 +110,68 @@ function chainProblem(rows: readonly AuditRow[]): AuditProblem | null {
       return problemOf(row, `row ${index + 1} is missing or was moved: row ${row.position} is in its place`);
     }
     if (row.previousHash !== previousHash) return problemOf(row, 'it does not follow the row before');
-    if (auditHash(unhashed) !== hash) return problemOf(row, 'it was altered: its hash does not match its columns');
+    if (row.keyId === null) {
+      const problem = plainHashProblem(rows, index, keys !== undefined && row.position > unkeyedUntil);
+      if (problem !== null) return problemOf(row, problem);
+      if (auditHash(unhashed) !== hash) return problemOf(row, 'it was altered: its hash does not match its columns');
+    } else {
+      const key = keys?.keys.get(row.keyId);
+      if (key === undefined) return problemOf(row, missingKey(row.keyId, keys));
+      if (auditHash(unhashed, key) !== hash) return problemOf(row, wrongKeyedHash(row.keyId));
+    }
     previousHash = hash;
+  }
+  return null;
+}
+
+/** Anyone can make a plain hash: where keyed rows may have been replaced by rows with one, it proves nothing. */
+function plainHashProblem(rows: readonly AuditRow[], index: number, mustBeKeyed: boolean): string | null {
+  const before = rows[index - 1];
+  if (before !== undefined && before.keyId !== null) {
+    return 'it is hashed without a key although the row before it has one: whoever wrote it had no key';
+  }
+  if (!mustBeKeyed) return null;
+  const firstKeyed = rows.findIndex(({ keyId }) => keyId !== null);
+  const until = firstKeyed === -1 ? rows.length : firstKeyed;
+  return (
+    'it is hashed without a key, but keys are configured: it is from before you had them, or somebody without a key ' +
+    `has written it in place of another. If you know that all rows up to ${until} are from before, say so: ` +
+    `--unkeyed-until ${until}`
+  );
+}
+
+function missingKey(keyId: string, keys: KeyRing | undefined): string {
+  const known =
+    keys === undefined ? 'no key is configured here' : `only ${[...keys.keys.keys()].join(', ')} is configured here`;
+  return (
+    `it is hashed with key "${keyId}", but ${known}, so it cannot be checked. Set BELLWETHER_AUDIT_KEYS as in the ` +
+    'workers, with the keys of earlier times; if there never was such a key, the row is forged'
+  );
+}
+
+function wrongKeyedHash(keyId: string): string {
+  return (
+    `its hash does not match its columns under key "${keyId}": it was altered, or the key configured here under that id ` +
+    'is not the one it was written with'
+  );
+}
+
+/** Compares the trail with the rows that are known from elsewhere. */
+function anchorProblem(rows: readonly AuditRow[], { expectedRow, recordedRows }: AuditAnchors): AuditProblem | null {
+  const known = [
+    ...(expectedRow ? [{ ...expectedRow, source: 'you expect' }] : []),
+    ...(recordedRows ?? []).map((row) => ({ ...row, source: `Temporal's history of rollout ${row.rollout} has` })),
+  ];
+  for (const { position, hash, source } of known) {
+    const row = rows[position - 1];
+    if (row === undefined) {
+      const missing =
+        rows.length + 1 === position ? `row ${position} is` : `rows ${rows.length + 1} to ${position} are`;
+      return noRow(`${missing} missing: ${source} row ${position}, and the trail ends with row ${rows.length}`);
+    }
+    if (row.hash !== hash) {
+      return problemOf(row, `it, or a row before it, was replaced: ${source} ${hash} as its hash, not ${row.hash}`);
+    }
   }
   return null;
 }

@@ -1,7 +1,7 @@
 import { connectOperator } from '../client/connect';
 import { InvalidInputError, TemporalUnreachableError } from '../client/errors';
 import { type RollbackAnswer, rollBackInLedger } from '../client/rollback';
-import type { RolloutClient } from '../client/rollout-client';
+import type { RecordedRow, RolloutClient } from '../client/rollout-client';
 import { withKnownAddress } from '../config/connection-settings';
 import { loadSettings, type LoadSettingsOptions } from '../config/load-settings';
 import type { Settings } from '../config/settings';
@@ -104,6 +104,13 @@ export class RolloutOperator {
   async watch(name: string | undefined, options: WatchOptions): Promise<WatchEnd> {
     const { spec } = await findRollout(this.rollouts, name);
     return watchRollout({ rollouts: this.rollouts, client: await this.clientIfAny(), name: spec.name }, options);
+  }
+
+  /** What the workflows' histories have of the audit trail; see `RolloutClient.recordedRows`. Null when Temporal does not answer. */
+  async recordedRows(): Promise<readonly RecordedRow[] | null> {
+    const names = new Set((await this.rollouts.auditTrail()).map(({ rollout }) => rollout));
+    const client = await this.clientIfAny();
+    return client === null ? null : client.recordedRows(names);
   }
 
   async close(): Promise<void> {

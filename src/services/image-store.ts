@@ -1,28 +1,30 @@
 import { temporal } from '@temporalio/proto';
 import type { Settings } from '../config/settings';
 import type { IdentifiedImage, Image, ImageStore, StoredImages } from '../contract/images';
-import { createPayloadCodec } from '../encryption/aes-gcm-codec';
+import { createPayloadCipher, type Place } from '../encryption/aes-gcm-codec';
 
 const { Payload } = temporal.api.common.v1;
 const mediaTypeMetadata = 'media-type';
 const utf8 = new TextEncoder();
 
-/** Pictures in the ledger's database, encrypted as payloads are: with the same keys, which rotate in the same way. */
+/**
+ * Pictures in the ledger's database, encrypted as payloads are: with the same keys, which rotate in the same way, and
+ * each for its place in the table.
+ */
 export function openImageStore(
   table: StoredImages,
   { encryption, gateway }: Pick<Settings, 'encryption' | 'gateway'>,
 ): ImageStore {
-  const codec = encryption && createPayloadCodec(encryption);
+  const cipher = encryption && createPayloadCipher(encryption);
 
-  async function encode({ mediaType, bytes }: Image): Promise<Uint8Array> {
+  function encode(keyId: string, { id, mediaType, bytes }: IdentifiedImage): Uint8Array {
     const payload = { metadata: { [mediaTypeMetadata]: utf8.encode(mediaType) }, data: bytes };
-    const [encoded = payload] = (await codec?.encode([payload])) ?? [payload];
-    return Payload.encode(encoded).finish();
+    return Payload.encode(cipher?.encrypt(payload, placeOf(keyId, id)) ?? payload).finish();
   }
 
-  async function decode(stored: Uint8Array): Promise<Image> {
+  function decode(keyId: string, id: string, stored: Uint8Array): Image {
     const payload = Payload.decode(stored);
-    const [decoded = payload] = (await codec?.decode([payload])) ?? [payload];
+    const decoded = cipher?.decrypt(payload, placeOf(keyId, id)) ?? payload;
     const mediaType = decoded.metadata?.[mediaTypeMetadata];
     if (!mediaType || !decoded.data) {
       throw new Error(
@@ -41,7 +43,7 @@ export function openImageStore(
       const known = await table.use(keyId, [...byId.keys()], nowMs);
       for (const image of byId.values()) {
         if (known.has(image.id)) continue;
-        const stored = { id: image.id, size: image.bytes.length, data: await encode(image) };
+        const stored = { id: image.id, size: image.bytes.length, data: encode(keyId, image) };
         // One transaction each: a database takes tens of milliseconds for a large one, and others wait for it.
         await table.add(keyId, stored, nowMs);
       }
@@ -49,7 +51,11 @@ export function openImageStore(
     sizes: (keyId, ids) => table.use(keyId, ids, Date.now()),
     async read(keyId: string, id: string): Promise<Image | null> {
       const stored = await table.read(keyId, id);
-      return stored === null ? null : decode(stored);
+      return stored === null ? null : decode(keyId, id, stored);
     },
   };
+}
+
+function placeOf(keyId: string, id: string): Place {
+  return ['images', keyId, id];
 }

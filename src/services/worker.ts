@@ -111,6 +111,7 @@ async function startWith(
   const sweep = setInterval(() => {
     void stuckSweep.sweep();
     ledger.postAbandonedReservations(abandonedAfterMs).catch((error: unknown) => onError?.(error));
+    ledger.requests.prune(Date.now()).catch((error: unknown) => onError?.(error));
     ledger.images.prune(Date.now()).catch((error: unknown) => onError?.(error));
   }, sweepEveryMs);
 

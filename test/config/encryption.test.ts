@@ -46,9 +46,45 @@ describe('encryption keys', () => {
     ]);
   });
 
+  it('refuse what is not encrypted when they are strict', () => {
+    const keys = { BELLWETHER_ENCRYPTION_KEYS: `a:${newKey()}` };
+    expect(workspace.load(keys).encryption?.strict).toBeUndefined();
+    expect(workspace.load({ ...keys, BELLWETHER_ENCRYPTION_STRICT: 'false' }).encryption?.strict).toBeUndefined();
+    expect(workspace.load({ ...keys, BELLWETHER_ENCRYPTION_STRICT: 'true' }).encryption?.strict).toBe(true);
+  });
+
+  it.each([
+    ['yes', { BELLWETHER_ENCRYPTION_KEYS: `a:${newKey()}` }, 'BELLWETHER_ENCRYPTION_STRICT: must be true or false'],
+    ['true', {}, 'BELLWETHER_ENCRYPTION_STRICT is set, but there is no key: set BELLWETHER_ENCRYPTION_KEYS'],
+  ])('cannot be strict as %j, or without a key', (strict, keys, problem) => {
+    const problems = workspace.problems({ ...keys, BELLWETHER_ENCRYPTION_STRICT: strict });
+    expect(problems).toEqual([expect.stringContaining(problem)]);
+  });
+
   it('are not disabled by a misspelled name', () => {
     expect(workspace.problems({ BELLWETHER_ENCRYPTION_KEY: `a:${newKey()}` })).toEqual([
       'BELLWETHER_ENCRYPTION_KEY is not a setting: did you mean BELLWETHER_ENCRYPTION_KEYS?',
+    ]);
+  });
+});
+
+describe('audit keys', () => {
+  it('are read as encryption keys are', () => {
+    workspace.write('keys', `b:${newKey()}\na:${newKey()}\n`);
+    const { auditKeys } = workspace.load({ BELLWETHER_AUDIT_KEYS_FILE: 'keys' });
+    expect({ active: auditKeys?.activeKeyId, all: [...(auditKeys?.keys.keys() ?? [])] }).toEqual({
+      active: 'b',
+      all: ['b', 'a'],
+    });
+    expect(workspace.load().auditKeys).toBeUndefined();
+  });
+
+  it('are refused if one is too short or the name is misspelled', () => {
+    expect(workspace.problems({ BELLWETHER_AUDIT_KEYS: 'a:c2hvcnQ=' })).toEqual([
+      expect.stringContaining('BELLWETHER_AUDIT_KEYS: entry 1 has 5 bytes, but a key needs 32'),
+    ]);
+    expect(workspace.problems({ BELLWETHER_AUDIT_KEY: `a:${newKey()}` })).toEqual([
+      'BELLWETHER_AUDIT_KEY is not a setting: did you mean BELLWETHER_AUDIT_KEYS?',
     ]);
   });
 });

@@ -1,5 +1,5 @@
-import { randomBytes } from 'node:crypto';
-import { defaultPayloadConverter, type Payload } from '@temporalio/common';
+import { createDecipheriv, randomBytes } from 'node:crypto';
+import { defaultPayloadConverter, type Payload, type SerializationContext } from '@temporalio/common';
 import { decode as decodeUtf8, encode as encodeUtf8 } from '@temporalio/common/lib/encoding';
 import { temporal } from '@temporalio/proto';
 import * as fc from 'fast-check';
@@ -187,6 +187,77 @@ describe('what must not be decrypted', () => {
         expect(`${error.message}${error.stack}`).not.toContain(key.toString(form));
       }
     }
+  });
+});
+
+const inWorkflow = (workflowId: string, namespace = 'default') =>
+  ({ type: 'workflow', namespace, workflowId }) as const;
+
+describe('where a payload belongs', () => {
+  async function moved(from: SerializationContext, to: SerializationContext): Promise<unknown> {
+    const encoded = await codec.encode([toPayload('text')], from);
+    return codec.decode(encoded, to).catch((error: unknown) => (error as PayloadDecryptionError).reason);
+  }
+
+  test('it is decrypted in its workflow and its activities, as it was', async () => {
+    const payload = toPayload('text');
+    const encoded = await codec.encode([payload], inWorkflow('turn/1'));
+    const activity = { type: 'activity', namespace: 'default', workflowId: 'turn/1', isLocal: true } as const;
+    for (const context of [inWorkflow('turn/1'), activity, undefined]) {
+      expect((await codec.decode(encoded, context)).map(wireBytes)).toEqual([wireBytes(payload)]);
+    }
+  });
+
+  test('it is refused in another workflow or namespace, and the error names both', async () => {
+    expect(await moved(inWorkflow('turn/1'), inWorkflow('turn/2'))).toBe('moved');
+    expect(await moved(inWorkflow('turn/1'), inWorkflow('turn/1', 'other'))).toBe('moved');
+    const encoded = await codec.encode([toPayload('text')], inWorkflow('turn/1'));
+    await expect(codec.decode(encoded, inWorkflow('turn/2'))).rejects.toThrow(
+      'for default, turn/1, but it is in default, turn/2',
+    );
+  });
+
+  test('what was encrypted for a namespace alone, as by the codec endpoint, is refused in another one only', async () => {
+    const namespaceOnly = { type: 'activity', namespace: 'default', isLocal: false } as const;
+    expect(await moved(namespaceOnly, inWorkflow('turn/1', 'other'))).toBe('moved');
+    expect(await moved(namespaceOnly, inWorkflow('turn/1'))).toEqual([
+      expect.objectContaining({ data: toPayload('text').data }),
+    ]);
+    expect(await moved(inWorkflow('turn/1'), { ...namespaceOnly, namespace: 'other' })).toBe('moved');
+  });
+
+  test('payloads of an older version belong nowhere and can be decrypted everywhere', async () => {
+    const old = await codec.encode([toPayload('old')]);
+    const [decoded] = await codec.decode(old, inWorkflow('turn/1'));
+    expect(defaultPayloadConverter.fromPayload(decoded!)).toBe('old');
+  });
+
+  test('an older version can decrypt what this one encrypts', async () => {
+    const [encoded] = await codec.encode([toPayload('new')], inWorkflow('turn/1'));
+    const key = createDecipheriv('aes-256-gcm', firstKey, encoded!.data!.subarray(0, 12));
+    key.setAAD(encodeUtf8('binary/encrypted\naes-256-gcm\nfirst'));
+    key.setAuthTag(encoded!.data!.subarray(-16));
+    const inner = Buffer.concat([key.update(encoded!.data!.subarray(12, -16)), key.final()]);
+    expect(defaultPayloadConverter.fromPayload(PayloadMessage.decode(inner))).toBe('new');
+  });
+});
+
+describe('strict settings', () => {
+  const strict = createPayloadCodec({ activeKeyId: 'first', keys: new Map([['first', firstKey]]), strict: true });
+
+  test('refuse what is not encrypted, and say where it is and what to do', async () => {
+    for (const payload of [toPayload('secret wish'), {}]) {
+      const error = await decryptionError(payload, strict);
+      expect(error.reason).toBe('plain');
+      expect(error.message).not.toContain('secret');
+    }
+    const decoding = strict.decode([toPayload('text')], inWorkflow('turn/1'));
+    await expect(decoding).rejects.toThrow(/^A payload in default, turn\/1 is not encrypted.*turn strict off until/);
+  });
+
+  test('decrypt all that is encrypted', async () => {
+    const encoded = await codec.encode([toPayload('text')]);
+    expect(await strict.decode(encoded)).toHaveLength(1);
   });
 });
 

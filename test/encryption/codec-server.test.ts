@@ -48,6 +48,18 @@ describe("Temporal's remote codec protocol", () => {
     expect(decoded.body).toEqual(plain);
   });
 
+  test('what is encrypted for a workflow is shown in its namespace only', async () => {
+    const { url } = await start();
+    const context = { type: 'workflow', namespace: 'default', workflowId: 'turn/1' } as const;
+    const encoded = await codec.encode([defaultPayloadConverter.toPayload('hello')], context);
+    const body = { payloads: encoded.map(payloadToJSON) };
+    expect((await post(`${url}/decode`, body)).body).toEqual(plain);
+    expect(await post(`${url}/decode`, body, { 'x-namespace': 'other' })).toMatchObject({
+      status: 400,
+      body: { message: expect.stringContaining('it is in other') },
+    });
+  });
+
   test('unencrypted payloads come back unchanged', async () => {
     const { url } = await start();
     expect((await post(`${url}/decode`, plain)).body).toEqual(plain);

@@ -137,6 +137,14 @@ describe('an Idempotency-Key', () => {
     expect(theirs.id).not.toBe(first.id);
   });
 
+  test('leaves a hash of the request, and no hash is left without one', async () => {
+    const { bellwether: keyed } = await complete(hello, { 'idempotency-key': 'order-44' });
+    const { bellwether: unkeyed } = await complete(hello, {});
+    const { requests } = setting.service.ledger;
+    expect((await requests.find(keyed.turn_id))?.bodyHash).toMatch(/^:[0-9a-f]{64}$/);
+    expect(await requests.find(unkeyed.turn_id)).toMatchObject({ bodyHash: '' });
+  });
+
   test('can be used again after a request that was refused', async () => {
     const headers = { 'idempotency-key': 'order-43' };
     const refused = await setting.call(

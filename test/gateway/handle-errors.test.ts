@@ -1,7 +1,9 @@
 import pino from 'pino';
 import { TemporalUnreachableError, TurnNotKeptError, TurnNotSentError, type BellwetherClient } from '../../src/client';
+import { defaultConfig } from '../../src/config/defaults';
 import type { ChatReply } from '../../src/contract/chat';
 import { failureKinds, type FailureKind } from '../../src/contract/failures';
+import { configuredLimits } from '../../src/gateway/limits';
 import { GatewayMetrics } from '../../src/gateway/metrics';
 import { OpenRequests } from '../../src/gateway/open-requests';
 import { errorOfClient, errorOfReply } from '../../src/gateway/handle-errors';
@@ -20,7 +22,7 @@ test('a reply that makes no sense ends in an error, not in a rejection that ends
   const nonsense = null as unknown as ChatReply;
   const client = { completeChecked: () => Promise.resolve(nonsense) } as unknown as BellwetherClient;
   const end = await waitForTurn(
-    { client, metrics: new GatewayMetrics(), open: new OpenRequests() },
+    { client, metrics: new GatewayMetrics(), open: new OpenRequests(configuredLimits(defaultConfig.gateway)) },
     { kind: 'stateless', options: {} } as Parameters<typeof waitForTurn>[1],
     { isNew: true, joins: false, log: pino({ level: 'silent' }) },
   );

@@ -70,6 +70,7 @@ test('a client that left before its turn began leaves no reader', async () => {
   const mayGoOn = new Promise<void>((resolve) => (goOn = resolve));
   const requests: typeof ledger.requests = {
     find: (turnId) => ledger.requests.find(turnId),
+    prune: (nowMs) => ledger.requests.prune(nowMs),
     findByKey: (keyId, idempotencyKey) => ledger.requests.findByKey(keyId, idempotencyKey),
     register: async (request) => {
       isRegistering = true;

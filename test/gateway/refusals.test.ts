@@ -65,6 +65,19 @@ test.each<[string, unknown, string | null, string]>([
     'is missing',
   ],
   ['a tool that is no function', { ...hello, tools: [{ type: 'function' }] }, 'tools[0].function', 'is missing'],
+  ['a model whose name is too long', { ...hello, model: 'm'.repeat(201) }, 'model', 'at most 200'],
+  [
+    'a picture that is not behind TLS',
+    {
+      ...hello,
+      messages: [
+        user,
+        { role: 'user', content: [{ type: 'image_url', image_url: { url: 'http://example.com/a.png' } }] },
+      ],
+    },
+    'messages[1].content[0].image_url.url',
+    'must begin with https://',
+  ],
   ['an empty session', { ...hello, metadata: { session_id: ' ' } }, 'metadata.session_id', 'is empty'],
   [
     'a tool message without its call',

@@ -249,7 +249,7 @@ describe('pictures', () => {
   });
 
   test('of more requests at a time than there is room for are refused, until there is room again', async () => {
-    const limits = { maxLargeBodyBytesOfKey: 6_700_000 };
+    const limits = { maxBytesInFlightOfKey: 6_700_000 };
     const gateway = await setting.startGateway({ limits });
     const url = `${gateway.url}/v1/chat/completions`;
     const headers = { authorization: `Bearer ${setting.key}`, 'content-type': 'application/json' };
@@ -258,7 +258,7 @@ describe('pictures', () => {
     const ask = async () =>
       (await fetch(url, { method: 'POST', headers, body: JSON.stringify({ ...hello, messages: [showing(dataUrl)] }) }))
         .status;
-    await eventually('the slow request takes its room', async () => (await ask()) === 503);
+    await eventually('the slow request takes its room', async () => (await ask()) === 429);
     slow.destroy();
     await eventually('it gives it back', async () => (await ask()) === 200);
     expect(await Promise.all([ask(), ask(), ask()])).toContain(200);

@@ -12,6 +12,7 @@ const allMigrations = [
   '0003_gateway',
   '0004_claimed_usage',
   '0005_images',
+  '0006_keyed_hashes',
   '0007_workflow_of_turn',
 ];
 

@@ -29,6 +29,32 @@ describeOnEachDatabase('requests of the gateway', (databases) => {
     expect(await ledger.requests.findByKey('key', 'one')).toBeNull();
   });
 
+  test('are known by their key for ever, and by what they asked for a week', async () => {
+    await ledger.requests.register(request('one'));
+    await ledger.requests.register(request('two', { idempotencyKey: 'later', atMs: noonMs + 1 }));
+    await ledger.requests.register(request('three', { idempotencyKey: null, bodyHash: '' }));
+    const weekMs = 7 * 24 * 60 * 60 * 1000;
+    expect(await ledger.requests.prune(noonMs + weekMs)).toBe(0);
+    expect(await ledger.requests.prune(noonMs + weekMs + 1)).toBe(1);
+    expect(await ledger.requests.findByKey('key', 'once')).toEqual({ ...first, bodyHash: '' });
+    expect(await ledger.requests.findByKey('key', 'later')).toMatchObject({ turnId: 'two', bodyHash: 'body' });
+    expect(await ledger.requests.prune(noonMs + weekMs + 1)).toBe(0);
+  });
+
+  test('that are old are forgotten in any number', async () => {
+    const insert = 'insert into requests (turn_id, key_id, idempotency_key_hash, body_hash, created_at_ms)';
+    const numbers = 'with recursive n (i) as (select 1 union all select i + 1 from n where i < 2500)';
+    const select = `select 'turn-' || i, 'key', 'hash-' || i, 'body', 0 from n`;
+    const isSqlite = databases.name === 'SQLite';
+    await opened.database.query(
+      isSqlite
+        ? `${numbers} ${insert} ${select} returning turn_id`
+        : `${insert} ${numbers} ${select} returning turn_id`,
+    );
+    expect(await ledger.requests.prune(noonMs)).toBe(2500);
+    expect(await opened.database.query("select turn_id from requests where body_hash <> ''")).toEqual([]);
+  });
+
   test('registered again after a lost answer are still new', async () => {
     for (const idempotencyKey of ['once', null]) {
       const mine = request(`turn-${idempotencyKey}`, { idempotencyKey });

@@ -35,7 +35,7 @@ class Trail {
     const decision = advanceRollout(spec, before, occasion);
     const { action, reason } = decision;
     const sequence = decision.next.sequence;
-    const hashes = { previousHash: '', hash: '' };
+    const hashes = { previousHash: '', keyId: null, hash: '' };
     const row = { position: sequence, rollout: spec.name, sequence, atMs: occasion.atMs, actor: 'bob', action, reason };
     this.entries.push({ ...occasion, spec, decision, before, row: { ...row, ...hashes, entry: '' } });
     return this;

@@ -5,6 +5,7 @@ import type { Service } from './service';
 
 /** The built `bellwether gateway` in its own process, so that it can be killed. */
 export interface GatewayProcess {
+  readonly pid: number;
   readonly url: string;
   readonly output: () => string;
   /** SIGKILL: its clients hear nothing more. */
@@ -38,6 +39,7 @@ export async function spawnGateway(service: Pick<Service, 'environment' | 'direc
     return child.exitCode;
   };
   return {
+    pid: child.pid ?? 0,
     url,
     output: () => said + logged,
     kill: async () => void (await end('SIGKILL')),

@@ -42,7 +42,7 @@ export async function prepareRolloutService(options: ServiceOptions = {}): Promi
     },
     actions: async (rollout) =>
       (await service.ledger.rollouts.auditTrail(rollout)).map(({ action, actor }) => [action, actor] as const),
-    auditProblem: async () => findAuditProblem(await readAudit(service.ledger.rollouts))?.problem ?? null,
+    auditProblem: async () => findAuditProblem(await readAudit(service.ledger.rollouts), {})?.problem ?? null,
     stop: async () => {
       await service.stop();
       if (!options.simulator) await simulator.close();

@@ -110,6 +110,25 @@ function isRefusal(error: unknown): boolean {
   return error instanceof Error && error.name === 'ReplyError';
 }
 
+/** As `encryptionCheck`; shows ids only. */
+export function auditKeysCheck({ auditKeys }: Settings): Check {
+  return {
+    name: 'Audit trail',
+    advice: 'See BELLWETHER_AUDIT_KEYS in .env.example.',
+    run() {
+      if (auditKeys === undefined) {
+        return {
+          status: 'skipped',
+          detail: 'no key: whoever can write to the ledger can rewrite the record of all rollouts',
+          advice: 'BELLWETHER_AUDIT_KEYS=my-key:$(openssl rand -base64 32), the same in all workers, prevents that.',
+        };
+      }
+      const older = auditKeys.keys.size - 1;
+      return { status: 'ok', detail: `hashed with key ${auditKeys.activeKeyId}; ${older} more can verify` };
+    },
+  };
+}
+
 /** The keys were checked when the settings were read; this only reports how they are used. */
 export function encryptionCheck({ encryption }: Settings): Check {
   return {
@@ -124,7 +143,10 @@ export function encryptionCheck({ encryption }: Settings): Check {
         };
       }
       const older = encryption.keys.size - 1;
-      return { status: 'ok', detail: `on, with key ${encryption.activeKeyId}; ${older} more can decrypt` };
+      return {
+        status: 'ok',
+        detail: `on, with key ${encryption.activeKeyId}; ${older} more can decrypt${encryption.strict ? '; what is not encrypted is refused' : ''}`,
+      };
     },
   };
 }

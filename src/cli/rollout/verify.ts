@@ -1,9 +1,16 @@
-import { Command } from 'commander';
+import { Command, InvalidArgumentError } from 'commander';
 import pc from 'picocolors';
+import type { AuditHead } from '../../contract/rollout';
 import { exitStatus } from '../exit-status';
 import { writeJson, writeLines } from '../../terminal/output';
-import { type AuditProblem, verifyAudit } from '../../operator/audit-chain';
+import { type AuditProblem, type AuditReport, verifyAudit } from '../../operator/audit-chain';
 import { withOperator } from '../../operator/rollout-operator';
+
+interface VerifyFlags {
+  readonly expectHead?: AuditHead;
+  readonly unkeyedUntil?: number;
+  readonly json?: boolean;
+}
 
 /** `bellwether rollout verify`: checks that the audit trail is complete and unaltered, and that its decisions follow from their evidence. */
 export function verifyCommand(): Command {
@@ -13,26 +20,104 @@ export function verifyCommand(): Command {
       '[name]',
       'recompute only the decisions of this rollout (default: all); the chain of hashes covers all rollouts',
     )
+    .option(
+      '--expect-head <position:hash>',
+      'a head that an earlier run printed: its row must still be there',
+      parseHead,
+    )
+    .option(
+      '--unkeyed-until <position>',
+      'accept rows without a keyed hash up to this one: they are from before there were keys',
+      parsePosition,
+    )
     .option('--json', 'print JSON')
     .addHelpText('after', '\nExit status: 0 the audit trail is intact, 1 it is not, 2 wrong usage or configuration.')
-    .action(async (name: string | undefined, { json }: { json?: boolean }) => {
-      process.exitCode = await verify(name, json);
+    .action(async (name: string | undefined, flags: VerifyFlags) => {
+      process.exitCode = await verify(name, flags);
     });
 }
 
-async function verify(name: string | undefined, json: boolean | undefined): Promise<number> {
-  const { problem, rows, rollouts } = await withOperator((operator) => verifyAudit(operator.rollouts, name));
-  if (json) writeJson({ ok: problem === null, rows, rollouts, problem });
-  else if (problem === null) {
-    writeLines([
-      pc.green(
-        `✓ ${rows} rows of ${rollouts} ${rollouts === 1 ? 'rollout' : 'rollouts'} are intact, and every decision follows from its evidence.`,
-      ),
-    ]);
-  } else writeLines([pc.red(`✗ ${describe(problem)}`)]);
+function parseHead(text: string): AuditHead {
+  const [, position, hash] = /^([1-9]\d{0,9}):([0-9a-f]{64})$/.exec(text) ?? [];
+  if (position === undefined || hash === undefined) {
+    throw new InvalidArgumentError('A head is a position and a hash, as `rollout verify` prints it: 36:9f86d081…');
+  }
+  return { position: Number(position), hash };
+}
+
+function parsePosition(text: string): number {
+  if (!/^\d{1,10}$/.test(text))
+    throw new InvalidArgumentError('It is the position of a row: a whole number from 0 on.');
+  return Number(text);
+}
+
+async function verify(name: string | undefined, { expectHead, unkeyedUntil, json }: VerifyFlags): Promise<number> {
+  const report = await withOperator(async (operator, { auditKeys }) => {
+    // Before the ledger is read: what a workflow records meanwhile would look as if it were missing.
+    const recordedRows = await operator.recordedRows();
+    const anchors = { keys: auditKeys, unkeyedUntil, expectedRow: expectHead, recordedRows };
+    return verifyAudit(operator.rollouts, name, anchors);
+  });
+  const { problem } = report;
+  if (json) writeJson(asJson(report));
+  else if (problem === null) writeLines(describeIntact(report));
+  else writeLines([pc.red(`✗ ${describe(problem)}`)]);
   return problem === null ? exitStatus.ok : exitStatus.failed;
 }
 
+function asJson({ problem, rows, rollouts, head, unkeyedRows, keyIds, confirmedUntil }: AuditReport): object {
+  return {
+    ok: problem === null,
+    rows,
+    rollouts,
+    problem,
+    head: head === null ? null : formatHead(head),
+    unkeyed_rows: unkeyedRows,
+    key_ids: keyIds,
+    confirmed_until: confirmedUntil,
+  };
+}
+
+function formatHead({ position, hash }: AuditHead): string {
+  return `${position}:${hash}`;
+}
+
 function describe({ position, rollout, sequence, problem }: AuditProblem): string {
-  return position === null ? problem : `Row ${position} (decision ${sequence} of ${rollout}): ${problem}.`;
+  const sentence = position === null ? problem : `Row ${position} (decision ${sequence} of ${rollout}): ${problem}`;
+  return `${sentence}.`;
+}
+
+function describeIntact(report: AuditReport): readonly string[] {
+  const { rows, rollouts, head } = report;
+  const intact = `✓ ${rows} rows of ${rollouts} ${rollouts === 1 ? 'rollout' : 'rollouts'} are intact, and every decision follows from its evidence.`;
+  if (head === null) return [pc.green(intact)];
+  return [
+    pc.green(intact),
+    `  Hashes: ${describeKeys(report)}`,
+    `  Temporal: ${describeConfirmation(report)}`,
+    `  Head: ${formatHead(head)}`,
+    pc.dim(
+      '  Keep the head outside the database: later, `rollout verify --expect-head` proves that its row and all before it are still there.',
+    ),
+  ];
+}
+
+function describeKeys({ rows, unkeyedRows, keyIds }: AuditReport): string {
+  const keyed = `with key ${keyIds.join(', ')}`;
+  if (unkeyedRows === 0) return `all keyed, ${keyed}.`;
+  const plain =
+    unkeyedRows === rows
+      ? 'none is keyed, so whoever can write to the database could have written all of them'
+      : `rows 1 to ${unkeyedRows} are not keyed: until row ${unkeyedRows + 1} was written, whoever can write to the database could have written them. The rest is keyed, ${keyed}`;
+  return `${plain}.`;
+}
+
+function describeConfirmation({ rows, confirmedUntil }: AuditReport): string {
+  if (confirmedUntil === null) return 'did not answer, so its histories were not compared.';
+  if (confirmedUntil === 0) {
+    return 'no history has a row to compare: the rollouts are older than its retention, or than this check.';
+  }
+  if (confirmedUntil === rows) return 'the histories of the rollouts confirm all rows.';
+  const rest = confirmedUntil + 1 === rows ? `Row ${rows} is` : `Rows ${confirmedUntil + 1} to ${rows} are`;
+  return `the histories of the rollouts confirm the rows up to ${confirmedUntil}. ${rest} in the ledger only, like every rollback without a workflow; that none after them is missing, only a head that you have kept can prove.`;
 }

@@ -4,7 +4,7 @@ import { canonicalJson } from '../canonical-json';
 import { advanceRollout } from './advance-rollout';
 
 /** The columns of an audit row that verification needs. */
-export type AuditedDecision = Omit<AuditRow, 'position' | 'previousHash' | 'hash'>;
+export type AuditedDecision = Omit<AuditRow, 'position' | 'previousHash' | 'keyId' | 'hash'>;
 
 /** The first row that is wrong, and why. */
 export interface WrongDecision {

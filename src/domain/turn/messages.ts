@@ -40,6 +40,17 @@ export function promptText(message: ChatMessage): string {
   return measuredText({ ...message, content: (content ?? []).map(withoutPicture) });
 }
 
+/** UTF-8 bytes of the parts of one message, without inline pictures: of a plain text its own, of all else those of its JSON. */
+export function partsLength(parts: readonly ContentPart[]): number {
+  return parts.reduce((bytes, part) => bytes + utf8Length(partText(part)), 0);
+}
+
+function partText(part: ContentPart): string {
+  const { type, text, ...rest } = part;
+  const isPlain = type === 'text' && typeof text === 'string' && Object.keys(rest).length === 0;
+  return isPlain ? text : JSON.stringify(withoutPicture(part));
+}
+
 /** The address of a picture that is elsewhere stays: it may be a text that a model reads. */
 function withoutPicture(part: ContentPart): ContentPart {
   const url = imageUrlOf(part);

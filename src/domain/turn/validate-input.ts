@@ -10,10 +10,19 @@ import {
   type SamplingOptions,
   type SendMessageInput,
 } from '../../contract/chat';
+import { imageIdIn } from '../../contract/images';
 import { limits } from '../../contract/limits';
 import type { Problem, ProblemPath } from '../../contract/problem';
 import { modelOptionsProblem } from './model-options';
-import { bytesAsJson, hasNoContent, isEmptyMessage, measuredText, utf8Length } from './messages';
+import {
+  bytesAsJson,
+  hasNoContent,
+  imageUrlOf,
+  isEmptyMessage,
+  measuredText,
+  partsLength,
+  utf8Length,
+} from './messages';
 
 /** Ids become parts of workflow ids and keys of the ledger: visible characters, no spaces. */
 const idPattern = /^[\x21-\x7e]+$/;
@@ -89,10 +98,14 @@ interface CheckedConversation {
 
 /** What is wrong with the start of a conversation, or null. */
 export function conversationProblem(input: CheckedConversation): Problem | null {
-  return conversationFieldsProblem(input) ?? thoughtsProblem(['history'], input.history);
+  return (
+    conversationFieldsProblem(input) ??
+    thoughtsProblem(['history'], input.history) ??
+    partContentsProblem(['history'], input.history, limits.maxHistoryBytes)
+  );
 }
 
-/** The same but for thoughts, whose check is younger: a workflow that is replayed may have begun without it. */
+/** The same but for thoughts and parts, whose checks are younger: a workflow that is replayed may have begun without them. */
 export function conversationFieldsProblem(input: CheckedConversation): Problem | null {
   const { sessionId, systemPrompt, history, idleTimeoutMs } = input;
   if (idleTimeoutMs !== undefined && !(Number.isInteger(idleTimeoutMs) && idleTimeoutMs >= limits.minIdleTimeoutMs)) {
@@ -187,7 +200,15 @@ type CheckedMessage = Partial<Unchecked<SendMessageInput>> & SamplingOptions & P
 
 /** What is wrong with a message for a conversation, or null. */
 export function sendMessageProblem(input: CheckedMessage): Problem | null {
-  return sendMessageFieldsProblem(input) ?? jsonSizeProblem(input);
+  const { before, history } = (input.branch ?? {}) as Partial<Branch>;
+  return (
+    sendMessageFieldsProblem(input) ??
+    modelProblem(input.model) ??
+    partContentsProblem(['messages'], input.messages, limits.maxMessageBytes) ??
+    partContentsProblem(['branch', 'before'], before, limits.maxHistoryBytes) ??
+    partContentsProblem(['branch', 'history'], history, limits.maxHistoryBytes) ??
+    jsonSizeProblem(input)
+  );
 }
 
 /** The same but for its size: what is too large for Temporal reaches no workflow. */
@@ -237,6 +258,8 @@ export function chatTurnProblem(input: CheckedChatTurn): Problem | null {
     modelOptionsProblem(input.modelOptions) ??
     chatTurnFieldsProblem(input) ??
     thoughtsProblem(['messages'], input.messages) ??
+    modelProblem(input.model) ??
+    partContentsProblem(['messages'], input.messages, maxMessageBytesOf(input)) ??
     jsonSizeProblem(input)
   );
 }
@@ -259,18 +282,21 @@ function jsonSizeProblem(input: object): Problem | null {
 }
 
 /**
- * The same but for lists, options and thoughts, whose checks are younger: a workflow that is replayed may have begun
- * without them.
+ * The same but for lists, options, thoughts, parts and the model's name, whose checks are younger: a workflow that is
+ * replayed may have begun without them.
  */
 export function chatTurnFieldsProblem(input: CheckedChatTurn): Problem | null {
-  // Who keeps a window of its own also knows how long one message may be.
-  const maxMessageBytes = input.keepAllMessages === true ? limits.maxRequestBytes : limits.maxMessageBytes;
   return (
-    messagesProblem(input.messages, input.modelOptions, maxMessageBytes) ??
+    messagesProblem(input.messages, input.modelOptions, maxMessageBytesOf(input)) ??
     idProblem(['turnId'], input.turnId) ??
     optionalIdProblem(['sessionId'], input.sessionId) ??
     requestProblem(input)
   );
+}
+
+/** Who keeps a window of its own also knows how long one message may be. */
+function maxMessageBytesOf({ keepAllMessages }: CheckedChatTurn): number {
+  return keepAllMessages === true ? limits.maxRequestBytes : limits.maxMessageBytes;
 }
 
 function requestProblem(
@@ -351,6 +377,40 @@ function partsProblem(path: ProblemPath, parts: readonly ContentPart[], role: Ch
   const found = type === undefined ? 'missing' : valueInWords(type);
   const message = `must be one of ${accepted.join(', ')}, not ${found}`;
   return { path: [...path, index, 'type'], code: type === undefined ? 'missing' : 'wrong-value', message };
+}
+
+/** What is wrong with the insides of parts, or null: how long they are, and where their pictures are. */
+function partContentsProblem(
+  path: ProblemPath,
+  messages: readonly ChatMessage[] | undefined,
+  maxBytes: number,
+): Problem | null {
+  for (const [index, { content }] of (messages ?? []).entries()) {
+    if (typeof content === 'string' || !Array.isArray(content)) continue;
+    const contentPath = [...path, index, 'content'];
+    const parts = content as readonly ContentPart[];
+    const misplaced = parts.findIndex((part) => part.type === 'image_url' && !isImageUrl(imageUrlOf(part)));
+    if (misplaced !== -1) return imageUrlProblem([...contentPath, misplaced, 'image_url', 'url']);
+    const tooLong = overLimit(contentPath, 'too-long', ['has', partsLength(parts), 'bytes'], maxBytes);
+    if (tooLong !== null) return tooLong;
+  }
+  return null;
+}
+
+/** Whoever fetches a picture must not be led to other places than the web, or over a line on which anyone could exchange it. */
+function isImageUrl(url: unknown): boolean {
+  if (typeof url !== 'string') return false;
+  return imageIdIn(url) !== null || /^(https:\/\/[^\s/]|data:image\/[a-z0-9.+-]+(;[^,]{0,180})?;base64,.)/i.test(url);
+}
+
+function imageUrlProblem(path: ProblemPath): Problem {
+  const message = 'must begin with https://, or be a data URL of an image in base64: data:image/png;base64,…';
+  return { path, code: 'wrong-value', message };
+}
+
+function modelProblem(model: unknown): Problem | null {
+  if (typeof model !== 'string') return null;
+  return overLimit(['model'], 'too-long', ['has', model.length, 'characters'], limits.maxModelLength);
 }
 
 function choiceProblem(path: ProblemPath, value: unknown, choices: readonly string[]): Problem | null {

@@ -224,3 +224,79 @@ test('a history with a tool call that is nothing is refused', () => {
     'history[0].tool_calls[0] must be an object with an id',
   );
 });
+
+describe('parts of messages', () => {
+  const textOf = (length: number) => ({ type: 'text', text: 'x'.repeat(length) }) as const;
+  const withParts = (...content: NonNullable<ChatMessage['content']>[number][]) =>
+    [{ role: 'user', content }] as unknown as ChatMessage[];
+  const image = (url: unknown) => withParts(textOf(1), { type: 'image_url', image_url: { url } } as never);
+  const tooLong = (path: string, bytes: number, limit: number) => `${path} has ${bytes} bytes, the limit is ${limit}`;
+  const sent = (changes: object) => sendMessageProblem({ turnId: 't', content: '', messages: undefined, ...changes });
+
+  test('are together as long as the text of one message may be', () => {
+    const limit = limits.maxMessageBytes;
+    const [fitting, longer] = [withParts(textOf(limit)), withParts(textOf(limit / 2), textOf(limit / 2), textOf(1))];
+    expect(sent({ messages: fitting })).toBeNull();
+    expect(sent({ messages: longer })).toBe(tooLong('messages[0].content', limit + 1, limit));
+    expect(chatTurnProblem({ turnId: 't', messages: longer })).toBe(tooLong('messages[0].content', limit + 1, limit));
+    expect(chatTurnProblem({ turnId: 't', messages: longer, keepAllMessages: true })).toBeNull();
+    // Wherever in a part it is.
+    const hidden = withParts({ type: 'text', text: 'x', extra: 'x'.repeat(limit) } as never);
+    expect(sent({ messages: hidden })).toContain('messages[0].content has');
+  });
+
+  test('do not count inline pictures', () => {
+    expect(sent({ messages: image(`data:image/png;base64,${'A'.repeat(100_000)}`) })).toBeNull();
+  });
+
+  test.each([
+    'https://example.com/cat.png',
+    'HTTPS://example.com/cat.png',
+    'data:image/png;base64,AAAA',
+    'DATA:image/svg+xml;charset=utf-8;base64,AAAA',
+    'bellwether-image:sha256-00',
+  ])('may show %s', (url) => {
+    expect(chatTurnProblem({ turnId: 't', messages: image(url) })).toBeNull();
+    expect(sent({ messages: image(url) })).toBeNull();
+    expect(conversationProblem({ sessionId: 's', history: image(url) })).toBeNull();
+  });
+
+  test.each([
+    'http://example.com/cat.png',
+    ' https://example.com/cat.png',
+    'https:///cat.png',
+    'ftp://example.com/cat.png',
+    'file:///etc/passwd',
+    'javascript:alert(1)',
+    '//example.com/cat.png',
+    'cat.png',
+    'data:text/html;base64,AAAA',
+    'data:image/svg+xml,<svg/>',
+    'data:image/png;base64,',
+    '',
+    undefined,
+    7,
+  ])('do not show %j, wherever they are', (url) => {
+    const refusal = (path: string) =>
+      `${path}.content[1].image_url.url must begin with https://, or be a data URL of an image in base64: data:image/png;base64,…`;
+    const messages = image(url);
+    expect(chatTurnProblem({ turnId: 't', messages, keepAllMessages: true })).toBe(refusal('messages[0]'));
+    expect(sent({ messages })).toBe(refusal('messages[0]'));
+    expect(conversationProblem({ sessionId: 's', history: messages })).toBe(refusal('history[0]'));
+    for (const field of ['before', 'history']) {
+      const branch = { after: 't-1', [field]: messages };
+      expect(sent({ content: 'x', branch })).toBe(refusal(`branch.${field}[0]`));
+    }
+  });
+});
+
+test('the name of a model is as long as a configured one may be', () => {
+  const [longest, longer] = ['m'.repeat(limits.maxModelLength), 'm'.repeat(limits.maxModelLength + 1)];
+  expect(sendMessageProblem({ ...message, model: longest })).toBeNull();
+  expect(sendMessageProblem({ ...message, model: longer })).toBe('model has 201 characters, the limit is 200');
+  expect(chatTurnProblem({ ...message, messages: [user], model: longer })).toBe(
+    'model has 201 characters, the limit is 200',
+  );
+  // Turns that are replayed may have begun with it.
+  expect(chatTurnFieldsProblem({ ...message, messages: [user], model: longer })).toBeNull();
+});
