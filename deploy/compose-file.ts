@@ -15,6 +15,7 @@ const serviceSchema = z.looseObject({
   environment: z.record(z.string(), text).default({}),
   volumes: z.array(z.string()).default([]),
   secrets: z.array(z.string()).default([]),
+  configs: z.array(z.object({ source: z.string(), target: z.string() })).default([]),
   networks: z.array(z.string()).default([]),
   ports: z.array(z.string()).default([]),
   profiles: z.array(z.string()).default([]),
@@ -29,7 +30,13 @@ const serviceSchema = z.looseObject({
       }),
     )
     .default({}),
-  deploy: z.looseObject({ replicas: z.number().int().default(1) }).optional(),
+  pids_limit: z.number().int().optional(),
+  deploy: z
+    .looseObject({
+      replicas: z.number().int().default(1),
+      resources: z.looseObject({ limits: z.looseObject({ memory: z.string().optional() }).optional() }).optional(),
+    })
+    .optional(),
 });
 
 const composeSchema = z.looseObject({
@@ -37,6 +44,7 @@ const composeSchema = z.looseObject({
   networks: z.record(z.string(), z.looseObject({ internal: z.boolean().default(false) })).default({}),
   volumes: z.record(z.string(), z.unknown()).default({}),
   secrets: z.record(z.string(), z.object({ file: z.string() })).default({}),
+  configs: z.record(z.string(), z.object({ file: z.string() })).default({}),
 });
 
 /** One service, with the forms that our file uses: lists for commands, ports and networks; a mapping for the rest. */
@@ -52,6 +60,11 @@ export function parseCompose(source: string): ComposeFile {
 
 export function readCompose(projectDirectory: string): ComposeFile {
   return parseCompose(readFileSync(join(projectDirectory, 'docker-compose.yml'), 'utf8'));
+}
+
+/** The tag of a service's image, without the digest. */
+export function tagOf(service: ComposeService | undefined): string | undefined {
+  return service?.image?.split('@')[0]?.split(':')[1];
 }
 
 /** Compose's interpolation, as far as our file uses it: `${NAME}`, `${NAME:-default}`, `${NAME:?message}` and `$$`. */

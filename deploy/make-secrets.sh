@@ -9,20 +9,28 @@ umask 077
 # The containers' user reads the files inside through mounts; this directory keeps other users of the machine out.
 mkdir -p "$directory/secrets"
 
-if [ ! -e "$directory/production.env" ]; then
-  # Hexadecimal, because they become parts of URLs.
-  cat > "$directory/production.env" <<SETTINGS
-POSTGRES_PASSWORD=$(openssl rand -hex 24)
-TEMPORAL_DB_PASSWORD=$(openssl rand -hex 24)
-BELLWETHER_DB_PASSWORD=$(openssl rand -hex 24)
-HOLYSHEEP_BASE_URL=https://api.holysheep.ai/v1
+settings="$directory/production.env"
+# Only a new trail starts with keyed hashes by itself: where there is one, docs/production.md says how to turn them on.
+audit_keys=/run/secrets/audit_keys
+[ ! -s "$settings" ] || audit_keys=
+touch "$settings"
+# A last line without an end would swallow the next.
+[ -z "$(tail -c 1 "$settings")" ] || echo >> "$settings"
+setting() {
+  ! grep -q "^$1=" "$settings" || return 0
+  echo "$1=$2" >> "$settings"
+  echo "made $1 in $settings"
+}
+# Hexadecimal, because they become parts of URLs.
+for name in POSTGRES TEMPORAL_DB BELLWETHER_DB BELLWETHER_WORKER_DB BELLWETHER_GATEWAY_DB REDIS; do
+  setting "${name}_PASSWORD" "$(openssl rand -hex 24)"
+done
+setting HOLYSHEEP_BASE_URL https://api.holysheep.ai/v1
 # The provider to migrate away from, and the file with its key: /run/secrets/providers/legacy
-LEGACY_BASE_URL=
-LEGACY_API_KEY_FILE=
-LOG_LEVEL=INFO
-SETTINGS
-  echo "made $directory/production.env"
-fi
+setting LEGACY_BASE_URL ''
+setting LEGACY_API_KEY_FILE ''
+setting BELLWETHER_AUDIT_KEYS_FILE "$audit_keys"
+setting LOG_LEVEL INFO
 
 secret() {
   [ ! -e "$directory/secrets/$1" ] || return 0
@@ -31,6 +39,7 @@ secret() {
   echo "made $directory/secrets/$1"
 }
 secret encryption_keys "$(date -u +%Y-%m):$(openssl rand -base64 32)"
+secret audit_keys "$(date -u +%Y-%m):$(openssl rand -base64 32)"
 secret codec_token "$(openssl rand -hex 24)"
 
 mkdir -p "$directory/secrets/providers"

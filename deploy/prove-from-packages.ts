@@ -11,12 +11,13 @@ import { hostname } from 'node:os';
 import { join } from 'node:path';
 import envPaths from 'env-paths';
 import { readCompose } from './compose-file';
-import { startGateway } from './prove/gateway';
+import { configuredAlias, startGateway } from './prove/gateway';
 import { buildImage } from './prove/image';
 import { onPath } from './prove/packages';
 import { run } from './prove/processes';
 import { bringTemporal, setUpSchema, startPostgres, startRedis, startTemporal, startUi } from './prove/servers';
-import { setStage, type Stage } from './prove/stage';
+import { askDoctor, proveMigration, proveRefusedByBudget, proveTrailIsSafe } from './prove/migration';
+import { configure, setStage, type Stage } from './prove/stage';
 import {
   chat,
   decodeForUi,
@@ -24,6 +25,7 @@ import {
   settledAttempts,
   setUp,
   startSimulator,
+  startWorker,
   startWorkers,
 } from './prove/turns';
 import { validateCompose } from './validate-compose';
@@ -66,7 +68,7 @@ async function proveWithDocker(stage: Stage): Promise<boolean> {
 async function proveServers(stage: Stage): Promise<void> {
   console.log('Servers');
   await bringTemporal(stage, envPaths('bellwether', { suffix: '' }).cache);
-  proved(`${await startPostgres(stage)}, with the roles of deploy/postgres/roles.sql`);
+  proved(`${await startPostgres(stage)}, with the roles of deploy/postgres/roles.sql, made twice`);
   await setUpSchema(stage);
   proved("Temporal's two databases, by the compose file's commands, twice");
   await startTemporal(stage);
@@ -74,7 +76,7 @@ async function proveServers(stage: Stage): Promise<void> {
   await startUi(stage);
   proved('Temporal UI, healthy');
   await startRedis(stage);
-  proved('Redis, healthy');
+  proved('Redis, healthy, and deaf to those without its password');
 }
 
 async function proveTurns(stage: Stage): Promise<void> {
@@ -83,10 +85,17 @@ async function proveTurns(stage: Stage): Promise<void> {
     console.log(`    ${step} (at ${elapsedSeconds()} s)`),
   );
   proved("the Dockerfile's steps, with production dependencies alone");
-  const baseUrl = await startSimulator(stage, image);
-  proved(`setup, twice: namespace, ledger and ${(await setUp(stage, image)).join(', ')}`);
-  const [first = '', ...others] = await startWorkers(stage, image, baseUrl);
+  await startSimulator(stage, image);
+  await configure(stage, ['defaultArm'], 'legacy');
+  await configure(stage, ['gateway', 'aliases'], [configuredAlias]);
+  proved(`setup and rights, twice: namespace, ledger and ${(await setUp(stage, image)).join(', ')}`);
+  const [first = '', ...others] = await startWorkers(stage, image);
   proved(`${others.length + 1} workers, healthy, as a user who owns nothing`);
+  proved(`doctor finds nothing wrong: ${await askDoctor(stage, image)}`);
+  const migration = await proveMigration(stage, image);
+  proved(`a rollout between the arms of the configuration: ${migration.join('; ')}`);
+  await proveTrailIsSafe(stage);
+  proved('neither worker nor gateway may change the audit trail or drop a table');
 
   const sessionId = `proof-${randomUUID()}`;
   const answer = await chat(stage, image, sessionId, `Where is order 789456? The word is ${secretWord}.`);
@@ -101,18 +110,26 @@ async function proveTurns(stage: Stage): Promise<void> {
   // Without Redis between worker and gateway it would be one, at the end.
   if (pieces < 2) throw new Error('The streamed answer came in one piece, so it did not come over Redis');
   proved(`a streamed answer over Redis, in ${pieces} pieces`);
+  proved('under a name that the configuration gave the model');
   const gatewayStatus = await stage.processes.stop('gateway');
   if (gatewayStatus !== 0) throw new Error(`A gateway that is asked to stop ended with ${gatewayStatus ?? 'SIGKILL'}`);
 
   const settled = await settledAttempts(stage);
-  if (settled !== 4) throw new Error(`The ledger holds ${settled} settled attempts for 4 turns`);
-  proved('the ledger in PostgreSQL holds all four turns');
+  const turns = migration.length + 4;
+  if (settled !== turns) throw new Error(`The ledger holds ${settled} settled attempts for ${turns} turns`);
+  proved(`the ledger in PostgreSQL holds all ${turns} turns`);
 
   const payloads = await readEncryptedPayloads(stage, sessionId, secretWord);
   proved(`no message text in Temporal's history (${payloads.length} encrypted payloads)`);
   const text = await decodeForUi(stage, image, payloads);
   if (!text.includes(secretWord)) throw new Error('The codec endpoint does not show the message');
   proved('the codec endpoint opens them for its token alone');
+
+  await configure(stage, ['budgets', 'dayUsd'], '0.000001');
+  for (const name of others) await stage.processes.stop(name);
+  await startWorker(stage, image, 'worker-configured-anew');
+  await proveRefusedByBudget(stage, image);
+  proved('after a restart of the workers, the budget of a changed configuration holds');
 }
 
 async function main(): Promise<void> {
@@ -128,7 +145,12 @@ async function main(): Promise<void> {
     stage.processes.checkAlive();
     console.log(`Proved in ${elapsedSeconds()} s on ${hostname()}. Not proved here:`);
     if (!hasDocker) console.log('  - that docker compose takes the file (no compose plugin)');
-    console.log('  - the images themselves, capabilities, read-only root, memory limits, networks and restarts');
+    console.log('  - the images themselves, capabilities, read-only root, limits, networks and restarts');
+    const unpinned = await run([join(projectDirectory, 'deploy/pin-images.sh'), '--check']);
+    if (unpinned.status !== 0) {
+      const images = unpinned.output.trim().split('\n').join(', ');
+      console.log(`  - that a tag is still the same image; deploy/pin-images.sh would pin by digest: ${images}`);
+    }
   } catch (error) {
     console.error(`\nNot proved. Logs are in ${stage.directory}`);
     throw error;

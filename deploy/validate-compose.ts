@@ -1,6 +1,6 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
-import type { ComposeFile, ComposeService } from './compose-file';
+import { type ComposeFile, type ComposeService, tagOf } from './compose-file';
 
 /**
  * Everything that docker-compose.yml promises and that can be seen without running it. Returns one sentence per broken
@@ -15,6 +15,7 @@ export function validateCompose(compose: ComposeFile, projectDirectory: string):
         checkPrivileges(service),
         checkLiveness(name, service, compose),
         checkPorts(service),
+        checkLimits(service),
         checkReferences(service, compose, projectDirectory),
         checkDependencies(service, compose),
       ]
@@ -22,6 +23,7 @@ export function validateCompose(compose: ComposeFile, projectDirectory: string):
         .map((problem) => `${name}: ${problem}`),
     ),
     ...checkVersions(compose),
+    ...checkFront(compose),
     ...checkUse(compose),
   ];
 }
@@ -29,7 +31,9 @@ export function validateCompose(compose: ComposeFile, projectDirectory: string):
 function checkImage({ image }: ComposeService): string[] {
   if (image === undefined) return ['has no image, so what runs is not pinned'];
   // A major version alone moves; at least major and minor, and no `latest`.
-  return /:v?\d+\.\d+(\.\d+)?([-.\w]*)?$/.test(image) ? [] : [`image ${image} is not pinned to a version`];
+  return /:v?\d+\.\d+(\.\d+)?([-.\w]*)?(@sha256:[0-9a-f]{64})?$/.test(image)
+    ? []
+    : [`image ${image} is not pinned to a version`];
 }
 
 function checkPrivileges({ user, cap_drop: dropped, security_opt: options }: ComposeService): string[] {
@@ -59,6 +63,32 @@ function checkPorts({ ports }: ComposeService): string[] {
     .map((port) => `publishes ${port} beyond loopback: nothing here asks callers who they are`);
 }
 
+/** Of its memory, the least that a heap must leave for a process's code, buffers and threads. */
+const besidesHeapMib = 100;
+
+function checkLimits({ pids_limit: pids, deploy, environment }: ComposeService): string[] {
+  const memoryMib = mebibytes(deploy?.resources?.limits?.memory);
+  const problems: string[] = [];
+  if (pids === undefined || pids < 1) problems.push('may start any number of processes: no pids_limit');
+  if (memoryMib === undefined) return [...problems, 'may take any amount of memory: no limit of memory'];
+  const heapMib = /^--max-old-space-size=(\d+)$/.exec(environment['NODE_OPTIONS'] ?? '')?.[1];
+  if (heapMib !== undefined && Number(heapMib) + besidesHeapMib > memoryMib) {
+    problems.push(`has a heap of ${heapMib} MiB, which leaves less than ${besidesHeapMib} of its ${memoryMib} MiB`);
+  }
+  return problems;
+}
+
+function mebibytes(size: string | undefined): number | undefined {
+  const [, amount, unit] = /^(\d+)([mg])$/.exec(size ?? '') ?? [];
+  return amount === undefined ? undefined : Number(amount) * (unit === 'g' ? 1024 : 1);
+}
+
+/** Whoever takes over a proxy that faces the internet must not find a server that asks nobody who they are. */
+function checkFront({ services }: ComposeFile): string[] {
+  const members = Object.keys(services).filter((name) => services[name]?.networks.includes('front'));
+  return members.join() === 'gateway' ? [] : [`network front is for the gateway alone, not for ${members.join(', ')}`];
+}
+
 function checkReferences(service: ComposeService, compose: ComposeFile, projectDirectory: string): string[] {
   const problems: string[] = [];
   for (const volume of service.volumes) {
@@ -74,6 +104,11 @@ function checkReferences(service: ComposeService, compose: ComposeFile, projectD
     const declared = compose.secrets[secret];
     if (declared === undefined) problems.push(`secret ${secret} is not declared`);
     else if (!isSecret(declared.file)) problems.push(`secret ${secret} is outside deploy/secrets, which git ignores`);
+  }
+  for (const { source } of service.configs) {
+    const file = compose.configs[source]?.file;
+    if (file === undefined) problems.push(`configuration ${source} is not declared`);
+    else if (!existsSync(join(projectDirectory, file))) problems.push(`${file} does not exist`);
   }
   if (service.networks.length === 0) problems.push('is in no network of its own choice');
   for (const network of service.networks) {
@@ -100,15 +135,14 @@ function checkDependencies({ depends_on: needs, profiles }: ComposeService, comp
   });
 }
 
-function tagOf(compose: ComposeFile, repository: string): string | undefined {
-  const image = Object.values(compose.services).find((service) => service.image?.startsWith(`${repository}:`))?.image;
-  return image?.slice(repository.length + 1);
+function tagOfRepository({ services }: ComposeFile, repository: string): string | undefined {
+  return tagOf(Object.values(services).find(({ image }) => image?.startsWith(`${repository}:`)));
 }
 
 /** The admin tools carry the schema of their own version: an older one would leave the server without its tables. */
 function checkVersions(compose: ComposeFile): string[] {
-  const server = tagOf(compose, 'temporalio/server');
-  const tools = tagOf(compose, 'temporalio/admin-tools');
+  const server = tagOfRepository(compose, 'temporalio/server');
+  const tools = tagOfRepository(compose, 'temporalio/admin-tools');
   if (server === undefined || tools === undefined) return ['the Temporal server or its admin tools are missing'];
   return tools === server || tools.startsWith(`${server}-`)
     ? []
@@ -124,6 +158,9 @@ function checkUse(compose: ComposeFile): string[] {
   return [
     ...unused('volume', compose.volumes, (service, name) => service.volumes.some((one) => one.startsWith(`${name}:`))),
     ...unused('network', compose.networks, (service, name) => service.networks.includes(name)),
+    ...unused('configuration', compose.configs, (service, name) =>
+      service.configs.some(({ source }) => source === name),
+    ),
     ...unused('secret', compose.secrets, (service, name) => service.secrets.includes(name)),
   ];
 }

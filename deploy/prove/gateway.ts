@@ -1,7 +1,10 @@
 import { untilHealthy } from './health';
-import { runOrThrow } from './processes';
 import type { Stage } from './stage';
 import { asInContainer } from './image';
+import { inWorkerOrThrow } from './turns';
+
+/** A name for the model that only the configuration gives. */
+export const configuredAlias = 'name-of-the-proof';
 
 interface Completion {
   readonly id: string;
@@ -58,16 +61,11 @@ export async function startGateway(stage: Stage, image: string): Promise<ProvedG
 }
 
 function requestOf(message: string) {
-  return { model: 'bellwether', messages: [{ role: 'user', content: message }] };
+  return { model: configuredAlias, messages: [{ role: 'user', content: message }] };
 }
 
 async function createKey(stage: Stage, image: string): Promise<string> {
-  const { command, environment } = stage.service('worker');
-  const [node = '', main = ''] = command;
-  const output = await runOrThrow([node, main, 'keys', 'create', '--name', 'proof', '--day-usd', '1', '--json'], {
-    environment,
-    ...asInContainer(image),
-  });
+  const output = await inWorkerOrThrow(stage, image, 'keys', 'create', '--name', 'proof', '--day-usd', '1', '--json');
   return (JSON.parse(output) as { key: string }).key;
 }
 

@@ -2,16 +2,17 @@ import { chown, mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { createReporter } from '../../src/terminal/reporter';
 import { bringRedis } from '../../test/support/redis-program';
+import { tagOf } from '../compose-file';
 import { untilHealthy } from './health';
 import { findPostgres, goInstall, goModuleDirectory, unprivilegedUser } from './packages';
-import { runOrThrow } from './processes';
+import { run, runOrThrow } from './processes';
 import type { Stage } from './stage';
 
 /** Builds what Go has to build, in the versions of the compose file, and gives the programs their images' names. */
 export async function bringTemporal(stage: Stage, cacheDirectory: string): Promise<void> {
   const reporter = createReporter(process.stderr);
   const { services } = stage.translation.compose;
-  const version = services['temporal']?.image?.split(':')[1] ?? '';
+  const version = tagOf(services['temporal']) ?? '';
   const server = await goInstall(
     join(cacheDirectory, `temporal-server-${version}`),
     [`go.temporal.io/server/cmd/server@v${version}`, `go.temporal.io/server/cmd/tools/sql@v${version}`],
@@ -20,7 +21,7 @@ export async function bringTemporal(stage: Stage, cacheDirectory: string): Promi
   await stage.addProgram('temporal-server', join(server, 'server'));
   await stage.addProgram('temporal-sql-tool', join(server, 'sql'));
 
-  const uiVersion = services['temporal-ui']?.image?.split(':')[1] ?? '';
+  const uiVersion = tagOf(services['temporal-ui']) ?? '';
   const ui = await goInstall(
     join(cacheDirectory, `temporal-ui-${uiVersion}`),
     [`github.com/temporalio/ui-server/v2/cmd/server@v${uiVersion}`],
@@ -54,7 +55,9 @@ export async function startPostgres(stage: Stage): Promise<string> {
     workingDirectory: directory,
   });
   await untilHealthy('postgresql', { command, environment, ...rest }, processes);
-  await psql(stage, 'postgres', '--file', join(projectDirectory, 'deploy/postgres/roles.sql'));
+  const roles = ['--file', join(projectDirectory, 'deploy/postgres/roles.sql')];
+  await psql(stage, 'postgres', ...roles);
+  await psql(stage, 'postgres', ...roles);
   return runOrThrow([join(programs, 'postgres'), '--version']).then((output) => output.trim());
 }
 
@@ -103,11 +106,14 @@ export async function startRedis(stage: Stage): Promise<void> {
     userId: unprivilegedUser('nobody'),
   });
   await untilHealthy('redis', redis, stage.processes);
+  const [program = '', ...ping] = redis.healthCheck;
+  const { status, output } = await run([program, ...ping]);
+  if (status === 0) throw new Error(`Redis answers without a password: ${output}`);
 }
 
 export async function startUi(stage: Stage): Promise<void> {
   const ui = stage.service('temporal-ui');
-  const version = stage.translation.compose.services['temporal-ui']?.image?.split(':')[1];
+  const version = tagOf(stage.translation.compose.services['temporal-ui']);
   // The module holds the configuration template that the image is made with.
   const root = await goModuleDirectory(`github.com/temporalio/ui-server/v2@v${version}`);
   stage.processes.start(

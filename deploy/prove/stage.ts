@@ -2,6 +2,7 @@ import { chmod, copyFile, cp, mkdir, mkdtemp, readFile, writeFile } from 'node:f
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { parse } from 'dotenv';
+import { parseDocument } from 'yaml';
 import { readCompose } from '../compose-file';
 import { findLowPorts } from './low-port';
 import { runOrThrow, Processes } from './processes';
@@ -16,6 +17,8 @@ const composePorts = {
   gateway: 8081,
   'codec-server': 8234,
 };
+
+const configurationFile = 'bellwether.config.yaml';
 
 /** Ports that in a container only its own processes see; side by side with other servers they must be free ones. */
 const temporalInnerPorts = [
@@ -37,11 +40,21 @@ export interface Stage {
   readonly processes: Processes;
   readonly translation: Translation;
   readonly port: (service: keyof typeof composePorts) => number;
+  /** Changes what `--env-file` would say, for what is translated from now on. */
+  readonly setVariables: (variables: Readonly<Record<string, string>>) => void;
   /** A service of the compose file, as this machine runs it; with the programs it needs on PATH. */
   readonly service: (name: string) => Translated;
   /** Makes a program known under the name that the compose file calls it by. */
   readonly addProgram: (name: string, file: string) => Promise<void>;
   readonly temporalPorts: Readonly<Record<string, string>>;
+}
+
+/** Changes one value in the configuration that the processes of ours have mounted. */
+export async function configure(stage: Stage, path: readonly string[], value: unknown): Promise<void> {
+  const file = join(stage.directory, configurationFile);
+  const document = parseDocument(await readFile(file, 'utf8'));
+  document.setIn(path, value);
+  await writeFile(file, String(document));
 }
 
 /** Makes directory, secrets (with the project's own script) and ports. Nothing runs yet. */
@@ -56,11 +69,14 @@ export async function setStage(projectDirectory: string): Promise<Stage> {
     await cp(join(projectDirectory, 'deploy', name), join(directory, name), { recursive: true });
   }
 
+  await copyFile(join(projectDirectory, 'deploy', configurationFile), join(directory, configurationFile));
   await runOrThrow([join(projectDirectory, 'deploy/make-secrets.sh'), directory]);
   const secretsDirectory = join(directory, 'secrets');
   // A container sees the files through mounts, whoever owns the directory.
   await chmod(secretsDirectory, 0o711);
-  await writeFile(join(secretsDirectory, 'providers/holysheep'), 'a-key-for-the-simulator');
+  for (const provider of ['holysheep', 'legacy']) {
+    await writeFile(join(secretsDirectory, 'providers', provider), 'a-key-for-the-simulator');
+  }
 
   const services = Object.entries(composePorts);
   const ports = await findLowPorts(services.length + temporalInnerPorts.length);
@@ -69,10 +85,11 @@ export async function setStage(projectDirectory: string): Promise<Stage> {
   });
   const port = (service: keyof typeof composePorts): number =>
     places.find((place) => place.service === service)?.port ?? 0;
+  const variables = parse(await readFile(join(directory, 'production.env')));
   const translation: Translation = {
     compose: readCompose(projectDirectory),
     places,
-    variables: parse(await readFile(join(directory, 'production.env'))),
+    variables,
     deployDirectory: directory,
   };
   const path = [programs, dirname(process.execPath), process.env['PATH']].join(':');
@@ -83,6 +100,7 @@ export async function setStage(projectDirectory: string): Promise<Stage> {
     processes: new Processes(directory),
     translation,
     port,
+    setVariables: (changed) => void Object.assign(variables, changed),
     service: (name) => {
       const translated = translate(name, translation);
       return { ...translated, environment: { PATH: path, ...translated.environment } };

@@ -41,7 +41,7 @@ export function translate(name: string, translation: Translation): Translated {
       Object.entries(service.environment).map(([variable, value]) => [
         variable,
         // A host name that stands alone; elsewhere `temporal` is also a user and a database.
-        variable.endsWith('_HOST') ? '127.0.0.1' : change(value),
+        variable.endsWith('HOST') ? '127.0.0.1' : change(value),
       ]),
     ),
     healthCheck: healthCheck.map(change),
@@ -69,6 +69,7 @@ function mounts(service: ComposeService, translation: Translation): readonly (re
       .map((volume) => volume.split(':'))
       .filter(([source]) => source?.startsWith('./'))
       .map(([source = '', inside = '']) => [inside, outside(source)] as const),
+    ...service.configs.map(({ source, target }) => [target, outside(compose.configs[source]?.file ?? '')] as const),
     ...service.secrets.map(
       (secret) => [`/run/secrets/${secret}`, outside(compose.secrets[secret]?.file ?? '')] as const,
     ),

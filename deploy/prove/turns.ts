@@ -7,17 +7,17 @@ import { conversationWorkflowId, searchAttributeNames } from '../../src/contract
 import { eventually } from './eventually';
 import { untilHealthy } from './health';
 import { asInContainer } from './image';
-import { runOrThrow } from './processes';
+import { type CommandResult, run, runOrThrow } from './processes';
 import { psql } from './servers';
 import type { Stage } from './stage';
 
 const simulatorReadyMs = 20_000;
 
 /** Without faults, and with pauses in a streamed answer, in which its first pieces are on their way already. */
-const simulatedModels = { 'deepseek-v3.2': { pieceGapMs: 50 }, 'gemini-2.5-flash': {} };
+const simulatedModels = { 'deepseek-v3.2': { pieceGapMs: 50 }, 'gemini-2.5-flash': {}, 'legacy-chat': {} };
 
-/** The provider that the turns call. Returns its base URL. */
-export async function startSimulator(stage: Stage, image: string): Promise<string> {
+/** The provider that the turns call, in both roles: the new one and the one to migrate away from. */
+export async function startSimulator(stage: Stage, image: string): Promise<void> {
   const options = JSON.stringify({ models: simulatedModels });
   const command = [process.execPath, 'dist/local/simulator/main.js', '--options', options];
   stage.processes.start('simulator', command, asInContainer(image));
@@ -25,7 +25,13 @@ export async function startSimulator(stage: Stage, image: string): Promise<strin
     stage.processes.checkAlive();
     return stage.processes.log('simulator').includes('\n');
   });
-  return (JSON.parse(stage.processes.log('simulator').split('\n')[0] ?? '') as { baseUrl: string }).baseUrl;
+  const [addresses = ''] = stage.processes.log('simulator').split('\n');
+  const { baseUrl } = JSON.parse(addresses) as { baseUrl: string };
+  stage.setVariables({
+    HOLYSHEEP_BASE_URL: baseUrl,
+    LEGACY_BASE_URL: baseUrl,
+    LEGACY_API_KEY_FILE: '/run/secrets/providers/legacy',
+  });
 }
 
 /** The compose file's set-up, twice, and what it must have made. Returns the names of the search attributes. */
@@ -33,6 +39,9 @@ export async function setUp(stage: Stage, image: string): Promise<readonly strin
   const { command, environment } = stage.service('setup');
   await runOrThrow(command, { environment, ...asInContainer(image) });
   await runOrThrow(command, { environment, ...asInContainer(image) });
+  const rights = stage.service('ledger-rights');
+  await runOrThrow(rights.command, rights);
+  await runOrThrow(rights.command, rights);
   const namespace = environment['TEMPORAL_NAMESPACE'] ?? '';
   const connection = await Connection.connect({ address: environment['TEMPORAL_ADDRESS'] ?? '' });
   try {
@@ -47,26 +56,37 @@ export async function setUp(stage: Stage, image: string): Promise<readonly strin
 }
 
 /** As many workers as the compose file has replicas. Returns their names. */
-export async function startWorkers(stage: Stage, image: string, baseUrl: string): Promise<readonly string[]> {
-  const worker = stage.service('worker');
+export async function startWorkers(stage: Stage, image: string): Promise<readonly string[]> {
   const replicas = stage.translation.compose.services['worker']?.deploy?.replicas ?? 1;
   const names = Array.from({ length: replicas }, (_none, index) => `worker-${index + 1}`);
-  const environment = { ...worker.environment, HOLYSHEEP_BASE_URL: baseUrl };
-  for (const name of names) {
-    stage.processes.start(name, worker.command, { environment, ...asInContainer(image) });
-  }
-  await untilHealthy('worker', worker, stage.processes, asInContainer(image));
+  for (const name of names) await startWorker(stage, image, name);
   return names;
+}
+
+/** One worker, once it is healthy. */
+export async function startWorker(stage: Stage, image: string, name: string): Promise<void> {
+  const worker = stage.service('worker');
+  stage.processes.start(name, worker.command, { environment: worker.environment, ...asInContainer(image) });
+  await untilHealthy('worker', worker, stage.processes, asInContainer(image));
+}
+
+/** A command of ours as operators run it: in a worker's container. */
+export function inWorker(stage: Stage, image: string, ...args: readonly string[]): Promise<CommandResult> {
+  const { command, environment } = stage.service('worker');
+  const [node = '', main = ''] = command;
+  return run([node, main, ...args], { environment, ...asInContainer(image) });
+}
+
+/** Returns what it printed. Throws unless it succeeds. */
+export async function inWorkerOrThrow(stage: Stage, image: string, ...args: readonly string[]): Promise<string> {
+  const { status, output } = await inWorker(stage, image, ...args);
+  if (status !== 0) throw new Error(`\`bellwether ${args.join(' ')}\` ended with status ${status}:\n${output}`);
+  return output;
 }
 
 /** One turn through `bellwether chat`. Throws unless it was answered. */
 export async function chat(stage: Stage, image: string, sessionId: string, message: string): Promise<string> {
-  const [node = '', main = ''] = stage.service('worker').command;
-  const { environment } = stage.service('worker');
-  const output = await runOrThrow([node, main, 'chat', '--json', '--session', sessionId, message], {
-    environment,
-    ...asInContainer(image),
-  });
+  const output = await inWorkerOrThrow(stage, image, 'chat', '--json', '--session', sessionId, message);
   const reply = JSON.parse(output) as { success: boolean; provider: string; cost_usd: number; latency_ms: number };
   if (!reply.success) throw new Error(`The turn was not answered: ${output}`);
   return `${reply.provider}, ${reply.latency_ms} ms, $${reply.cost_usd.toFixed(6)}`;

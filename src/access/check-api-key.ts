@@ -1,6 +1,5 @@
 import { timingSafeEqual } from 'node:crypto';
-import { LRUCache } from 'lru-cache';
-import type { ApiKey, ApiKeys, StoredApiKey } from '../contract/api-keys';
+import type { ApiKey, ApiKeys } from '../contract/api-keys';
 import { hashSecret, parseApiKey } from './api-key';
 
 export type ApiKeyCheck =
@@ -33,35 +32,4 @@ export async function checkApiKey(
 
 function refused(reason: ApiKeyRefusal): ApiKeyCheck {
   return { kind: 'refused', reason };
-}
-
-/** Revocation takes effect within this time. A key in use costs one database query per second instead of one per request. */
-const cacheForMs = 1_000;
-
-/** Unknown ids are cached, too, and made-up ids must not fill the memory: about 10 MB. */
-const maxCachedIds = 10_000;
-
-/** A cache in front of the ledger's keys, for processes that check a key with every request: each id is looked up about once a second. */
-export class RecentApiKeys implements Pick<ApiKeys, 'find'> {
-  private readonly lookups: LRUCache<string, Promise<StoredApiKey | null>>;
-
-  constructor(
-    private readonly keys: Pick<ApiKeys, 'find'>,
-    /** A monotonic clock that is never at 0. */
-    now: () => number = () => performance.now(),
-  ) {
-    this.lookups = new LRUCache({ max: maxCachedIds, ttl: cacheForMs, ttlResolution: 0, perf: { now } });
-  }
-
-  find(id: string): Promise<StoredApiKey | null> {
-    const known = this.lookups.get(id);
-    if (known !== undefined) return known;
-    const lookup = this.keys.find(id);
-    this.lookups.set(id, lookup);
-    // A failed lookup is reported to its callers and not cached.
-    lookup.catch(() => {
-      if (this.lookups.peek(id) === lookup) this.lookups.delete(id);
-    });
-    return lookup;
-  }
 }

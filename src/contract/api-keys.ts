@@ -1,5 +1,28 @@
-/** `chat` keys send turns; `operator` keys belong to the people who run the service. */
-export type KeyRole = 'chat' | 'operator';
+/** What an API key can be allowed to do. */
+export type KeyPermission = 'send-turns' | 'list-models' | 'read-own-turns' | 'read-all-turns' | 'read-metrics';
+
+/** All roles, with everything that a key of each may do. */
+const permissionsByRole = {
+  /** For services that send turns. */
+  chat: ['send-turns', 'list-models', 'read-own-turns'],
+  /** For the people who run the service. Cannot send turns, so a leaked one costs no money. */
+  operator: ['list-models', 'read-own-turns', 'read-all-turns', 'read-metrics'],
+  /** For Prometheus. */
+  metrics: ['read-metrics'],
+} as const satisfies Readonly<Record<string, readonly KeyPermission[]>>;
+
+export type KeyRole = keyof typeof permissionsByRole;
+
+export const keyRoles = Object.keys(permissionsByRole) as readonly KeyRole[];
+
+/** A role of a newer version, read from the ledger, may do nothing here. */
+export function mayKey({ role }: Pick<ApiKey, 'role'>, permission: KeyPermission): boolean {
+  return rolesThatMay(permission).includes(role);
+}
+
+export function rolesThatMay(permission: KeyPermission): readonly KeyRole[] {
+  return keyRoles.filter((role) => permissionsByRole[role].some((each) => each === permission));
+}
 
 export interface ApiKey {
   /** Not secret: it appears in lists, in turns' inputs and on attempts. */
@@ -41,6 +64,8 @@ export interface ApiKeys {
   /** All keys, including revoked and expired ones, oldest first. Today is the UTC day of `atMs`, which is as in `AdmitRequest`. */
   list(atMs?: number): Promise<readonly ListedApiKey[]>;
   find(id: string): Promise<StoredApiKey | null>;
+  /** Those of the ids that exist, with one query. */
+  findAll(ids: readonly string[]): Promise<readonly StoredApiKey[]>;
   /** Revoking a key again keeps the first revocation time. Returns false when there is no such key. */
   revoke(id: string, atMs: number): Promise<boolean>;
 }

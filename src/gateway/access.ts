@@ -1,8 +1,9 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { checkApiKey } from '../access/check-api-key';
+import { TooManyUnknownKeysError } from '../access/recent-api-keys';
 import { foreignCaller, isLoopback } from '../access/loopback';
 import type { GatewaySettings } from '../config/settings';
-import type { ApiKey } from '../contract/api-keys';
+import { type ApiKey, type KeyPermission, mayKey, rolesThatMay } from '../contract/api-keys';
 import type { GatewayContext } from './context';
 import { GatewayError } from './gateway-error';
 import type { GatewayServer } from './server';
@@ -25,7 +26,7 @@ const refusals = {
 /** Lets in whoever brings a valid API key. Failures are not limited: nobody guesses the 256 bits of a secret at any speed. */
 export function requireKey(server: FastifyInstance, { keys }: GatewayContext): void {
   server.addHook('onRequest', async (request: FastifyRequest, reply: FastifyReply) => {
-    const checked = await checkApiKey(keys, bearerOf(request), Date.now());
+    const checked = await checkApiKey(keys, bearerOf(request), Date.now()).catch(tooManyUnknownKeys);
     if (checked.kind === 'valid') {
       request.apiKey = checked.key;
       return;
@@ -35,15 +36,25 @@ export function requireKey(server: FastifyInstance, { keys }: GatewayContext): v
   });
 }
 
-/** Operators' keys run the service; what costs money is for keys with budgets. */
-export async function requireChatKey({ apiKey }: FastifyRequest): Promise<void> {
-  if (apiKey.role === 'chat') return;
-  throw new GatewayError('wrong_key_role', 'This is an operator key. Turns need a key of the role chat.');
+/** A hook for routes after `requireKey`: lets in the keys whose role has this permission. */
+export function requirePermission(permission: KeyPermission) {
+  return async ({ apiKey }: FastifyRequest): Promise<void> => {
+    if (mayKey(apiKey, permission)) return;
+    const roles = rolesThatMay(permission).join(' or ');
+    throw new GatewayError(
+      'wrong_key_role',
+      `The role of this API key is ${apiKey.role}, and this needs a key of the role ${roles}.`,
+    );
+  };
 }
 
-export async function requireOperatorKey({ apiKey }: FastifyRequest): Promise<void> {
-  if (apiKey.role === 'operator') return;
-  throw new GatewayError('wrong_key_role', 'This needs an operator key.');
+function tooManyUnknownKeys(error: unknown): never {
+  if (!(error instanceof TooManyUnknownKeysError)) throw error;
+  throw new GatewayError(
+    'overloaded',
+    'Too many unknown API keys arrive at the moment, so this one was not looked up. Try again in a second.',
+    { headers: { 'retry-after': '1' } },
+  );
 }
 
 function bearerOf({ headers }: FastifyRequest): string | undefined {

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { requireChatKey } from './access';
+import { requirePermission } from './access';
 import { beginTurn, maxIdempotencyKeyLength } from './begin-turn';
 import { chatRequestSchema, ignoredFields, refuseLongLists } from './chat-request';
 import { chunkSchema, Chunks } from './chunks';
@@ -34,7 +34,7 @@ export function completionsRoute(server: GatewayServer, context: GatewayContext)
   server.post(
     '/v1/chat/completions',
     {
-      onRequest: requireChatKey,
+      onRequest: requirePermission('send-turns'),
       preValidation: async ({ body }, reply) => {
         refuseLongLists(body);
         const ignored = ignoredFields(body);

@@ -1,5 +1,5 @@
 import type { Logger } from 'pino';
-import type { RecentApiKeys } from '../access/check-api-key';
+import type { RecentApiKeys } from '../access/recent-api-keys';
 import type { BellwetherClient } from '../client';
 import type { EncryptionSettings, GatewaySettings } from '../config/settings';
 import type { ImageStore } from '../contract/images';

@@ -101,8 +101,8 @@ const errorCatalogue = {
     status: 403,
     type: 'permission_error',
     repeat: 'never',
-    meaning: 'Turns need a key of the role chat, metrics one of the role operator.',
-    advice: 'Use a key of the other role.',
+    meaning: 'The role of the API key does not allow this: turns need `chat`, metrics `metrics` or `operator`.',
+    advice: 'Use a key of another role.',
   },
   model_not_found: {
     ...invalidRequest,
@@ -295,7 +295,8 @@ const errorCatalogue = {
     ...failed,
     status: 503,
     repeat: 'helps',
-    meaning: 'This gateway has reached its limit of open requests, or of bytes in them; the turn was not begun.',
+    meaning:
+      'This gateway has reached its limit of open requests, of bytes in them or of unknown API keys; the turn was not begun.',
     advice: 'Send it again after `retry-after`.',
   },
   temporal_unreachable: {

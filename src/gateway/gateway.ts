@@ -5,10 +5,10 @@ import type { FastifyInstance } from 'fastify';
 import { jsonSchemaTransform } from 'fastify-type-provider-zod';
 import type { Redis } from 'ioredis';
 import { z } from 'zod';
-import { RecentApiKeys } from '../access/check-api-key';
+import { RecentApiKeys } from '../access/recent-api-keys';
 import { readPackageInfo } from '../platform/package-info';
 import { BodyHashes } from './body-hash';
-import { refuseForeignPages, requireKey, requireOperatorKey } from './access';
+import { refuseForeignPages, requireKey, requirePermission } from './access';
 import { completionsRoute } from './completions-route';
 import type { GatewayContext, GatewayParts } from './context';
 import { describeErrors } from './error-schema';
@@ -30,7 +30,7 @@ export interface GatewayOptions extends GatewayParts {
   readonly port: number;
   /** Where all gateways count a key's requests together; left out: each counts for itself. */
   readonly redis?: Redis | undefined;
-  /** `/metrics` for whoever asks. Default: for operator keys, as a proxy on this machine passes on what others ask. */
+  /** `/metrics` for whoever asks. Default: for the keys that may read metrics, as a proxy on this machine passes on what others ask. */
   readonly openMetrics?: boolean | undefined;
   /** What differs from `gatewayLimits`. */
   readonly limits?: Partial<GatewayLimits>;
@@ -86,9 +86,9 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
       turnsRoutes(guarded, context);
       for (const [path, method] of paths) refuseOtherMethods(guarded, path, method);
       if (!openMetrics) {
-        await guarded.register(async (operators: GatewayServer) => {
-          operators.addHook('onRequest', requireOperatorKey);
-          metricsRoute(operators, context);
+        await guarded.register(async (metered: GatewayServer) => {
+          metered.addHook('onRequest', requirePermission('read-metrics'));
+          metricsRoute(metered, context);
         });
       }
     });

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import type { ApiKey } from '../contract/api-keys';
 import { mayUse, type ModelName, type ModelNames } from '../domain/turn/model-names';
+import { requirePermission } from './access';
 import type { GatewayContext } from './context';
 import { describeErrors } from './error-schema';
 import { GatewayError } from './gateway-error';
@@ -17,20 +18,26 @@ const modelListSchema = z.object({ object: z.literal('list'), data: z.array(mode
 
 /** `GET /v1/models` and one of them: the names that the caller's key may use. */
 export function modelsRoutes(server: GatewayServer, { models }: GatewayContext): void {
+  const onRequest = requirePermission('list-models');
   server.get(
     '/v1/models',
     {
-      schema: { summary: 'The models that this key may name', response: { 200: modelListSchema, ...describeErrors() } },
+      onRequest,
+      schema: {
+        summary: 'The models that this key may name',
+        response: { 200: modelListSchema, ...describeErrors('wrong_key_role') },
+      },
     },
     async ({ apiKey }) => ({ object: 'list' as const, data: models.allowedTo(apiKey).map(toModel) }),
   );
   server.get(
     '/v1/models/:model',
     {
+      onRequest,
       schema: {
         summary: 'One model',
         params: z.object({ model: z.string() }),
-        response: { 200: modelSchema, ...describeErrors('model_not_allowed', 'model_not_found') },
+        response: { 200: modelSchema, ...describeErrors('model_not_allowed', 'wrong_key_role', 'model_not_found') },
       },
     },
     async ({ apiKey, params }) => toModel(requireModel(models, params.model, apiKey)),

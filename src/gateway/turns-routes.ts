@@ -3,8 +3,9 @@ import { z } from 'zod';
 import { DeadlineExceededError, TurnFailedError, TurnNotFoundError, TurnNotKeptError } from '../client/errors';
 import { turnName } from '../contract/names';
 import { type AnswerPosition, parsePosition } from '../domain/stream/answer-so-far';
-import type { ApiKey } from '../contract/api-keys';
+import { type ApiKey, mayKey } from '../contract/api-keys';
 import type { FoundRequest } from '../contract/ledger';
+import { requirePermission } from './access';
 import { idProblem } from '../domain/turn/validate-input';
 import { Chunks } from './chunks';
 import { completionSchema, createdOf, toCompletion } from './completion';
@@ -43,13 +44,18 @@ const params = z.object({ turn: z.string() });
 
 /** `GET /v1/turns/{id}`, and its stream, for the key that made the turn and for operators. */
 export function turnsRoutes(server: GatewayServer, context: GatewayContext): void {
+  const onRequest = requirePermission('read-own-turns');
   server.get(
     '/v1/turns/:turn',
     {
+      onRequest,
       schema: {
         summary: 'A turn, and its answer once it has one',
         params,
-        response: { 200: turnSchema, ...describeErrors('turn_not_found', 'temporal_unreachable', 'deadline_exceeded') },
+        response: {
+          200: turnSchema,
+          ...describeErrors('wrong_key_role', 'turn_not_found', 'temporal_unreachable', 'deadline_exceeded'),
+        },
       },
     },
     async ({ apiKey, params: { turn }, log }) => {
@@ -75,6 +81,7 @@ export function turnsRoutes(server: GatewayServer, context: GatewayContext): voi
   server.get(
     '/v1/turns/:turn/stream',
     {
+      onRequest,
       schema: {
         summary: 'Join the stream of a turn',
         description: 'Begins behind the event that Last-Event-ID names; 412 when the answer is another one by now.',
@@ -82,7 +89,13 @@ export function turnsRoutes(server: GatewayServer, context: GatewayContext): voi
         headers: z.looseObject({ 'last-event-id': z.string().optional() }),
         response: {
           200: { description: 'As a streamed completion.', content: { 'text/event-stream': { schema: z.string() } } },
-          ...describeErrors('invalid_value', 'turn_not_found', 'rejoined_stream_diverged', ...errorsOfTurns),
+          ...describeErrors(
+            'invalid_value',
+            'wrong_key_role',
+            'turn_not_found',
+            'rejoined_stream_diverged',
+            ...errorsOfTurns,
+          ),
         },
       },
     },
@@ -103,7 +116,7 @@ export function turnsRoutes(server: GatewayServer, context: GatewayContext): voi
 async function findOwn({ ledger }: GatewayContext, apiKey: ApiKey, turnId: string): Promise<FoundRequest> {
   // Not every database can look for what is no id.
   const found = idProblem(['turn'], turnId) === null ? await ledger.requests.find(turnId) : null;
-  if (found === null || (found.keyId !== apiKey.id && apiKey.role !== 'operator')) {
+  if (found === null || (found.keyId !== apiKey.id && !mayKey(apiKey, 'read-all-turns'))) {
     throw new GatewayError('turn_not_found', 'There is no such turn of this API key.');
   }
   return found;

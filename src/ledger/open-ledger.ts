@@ -39,18 +39,19 @@ export class LedgerNotMigratedError extends Error {
     readonly isAbsent: boolean,
     /** The names of the missing migrations. */
     readonly pending: readonly string[],
+    advice = 'Run `bellwether setup`, or start a worker, which also migrates it.',
   ) {
     const lack = isAbsent
       ? 'There is no ledger yet in'
       : `The ledger is older than this program and lacks ${pending.join(', ')}:`;
-    super(`${lack} ${database}. Run \`bellwether setup\`, or start a worker, which also migrates it.`);
+    super(`${lack} ${database}. ${advice}`);
   }
 }
 
 /**
  * Opens the ledger and applies pending migrations; several processes may do so at once.
  * @throws LedgerUnavailableError when the database cannot be used
- * @throws LedgerNotMigratedError when migrations are pending and `migrate` is false
+ * @throws LedgerNotMigratedError when migrations are pending, and `migrate` is false or the user may not apply them
  */
 export async function openLedger(location: LedgerLocation, { migrate = true }: OpenOptions = {}): Promise<Ledger> {
   const { db, retryOptions, requireSpace } = migrate ? await openMigrated(location) : await openUnchanged(location);
@@ -65,8 +66,25 @@ export async function migrateLedger(location: LedgerLocation): Promise<readonly 
 }
 
 function openMigrated(location: LedgerLocation) {
-  return openWith(location, applyMigrations);
+  const { database } = databaseOf(location);
+  return openWith(location, async (db) => {
+    try {
+      return await applyMigrations(db);
+    } catch (error) {
+      if (errorCode(error) !== insufficientPrivilege) throw error;
+      const { applied, pending } = await readMigrations(db);
+      if (pending.length === 0) throw error;
+      throw new LedgerNotMigratedError(database, applied.length === 0, pending, ownerMigrates);
+    }
+  });
 }
+
+/** SQLSTATE. */
+const insufficientPrivilege = '42501';
+
+const ownerMigrates =
+  'The user in DATABASE_URL may not change its tables, so run `bellwether setup` as the user who owns them. ' +
+  'With docker-compose.yml: `docker compose run --rm setup`, then `docker compose run --rm ledger-rights`.';
 
 async function openUnchanged(location: LedgerLocation) {
   const { database, isAbsent } = databaseOf(location);

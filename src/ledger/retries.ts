@@ -26,7 +26,11 @@ const transientMessages = /^(Connection terminated|timeout e|Client (has encount
 const remedies: readonly (readonly [RegExp, string])[] = [
   [/^28/, 'Check the user and password in DATABASE_URL.'],
   [/^3D000$/, 'The database in DATABASE_URL does not exist: create it with CREATE DATABASE.'],
-  [/^42501$/, 'Grant the user in DATABASE_URL the right to create and change tables in this database.'],
+  [
+    /^42501$/,
+    'Grant the user in DATABASE_URL the right to create and change tables in this database, or, if another user owns ' +
+      'them, to use them: deploy/postgres/ledger-rights.sql does so.',
+  ],
   [/^(53100|SQLITE_FULL|ENOSPC|EDQUOT)$/, 'The disk is full: free some space.'],
   [
     /^(SQLITE_CANTOPEN|EACCES|EPERM|EROFS|SQLITE_READONLY|ENOTDIR|EEXIST)/,

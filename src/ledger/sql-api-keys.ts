@@ -20,6 +20,10 @@ export class SqlApiKeys implements ApiKeys {
     return this.run.read((db) => findKey(db, id));
   }
 
+  findAll(ids: readonly string[]): Promise<readonly StoredApiKey[]> {
+    return this.run.read((db) => findKeys(db, ids));
+  }
+
   revoke(id: string, atMs: number): Promise<boolean> {
     return this.run.change((trx) => revokeKey(trx, id, atMs));
   }
@@ -82,12 +86,21 @@ async function listKeys(db: LedgerDatabase, atMs?: number): Promise<readonly Lis
 }
 
 async function findKey(db: LedgerDatabase, id: string): Promise<StoredApiKey | null> {
-  const row = await db
-    .selectFrom('api_keys')
-    .select([...keyColumns, 'api_keys.secret_hash'])
-    .where('api_keys.id', '=', id)
-    .executeTakeFirst();
-  return row === undefined ? null : { ...toKey(row), secretHash: row.secret_hash };
+  const row = await storedKeys(db).where('api_keys.id', '=', id).executeTakeFirst();
+  return row === undefined ? null : toStoredKey(row);
+}
+
+/** Repeats the last id up to a power of two, so that only a few different statements are prepared and kept. */
+async function findKeys(db: LedgerDatabase, ids: readonly string[]): Promise<readonly StoredApiKey[]> {
+  const last = ids.at(-1);
+  if (last === undefined) return [];
+  const length = 2 ** Math.ceil(Math.log2(ids.length));
+  const padded = [...ids, ...Array.from({ length: length - ids.length }, () => last)];
+  return (await storedKeys(db).where('api_keys.id', 'in', padded).execute()).map(toStoredKey);
+}
+
+function storedKeys(db: LedgerDatabase) {
+  return db.selectFrom('api_keys').select([...keyColumns, 'api_keys.secret_hash']);
 }
 
 async function revokeKey(trx: LedgerDatabase, id: string, atMs: number): Promise<boolean> {
@@ -98,6 +111,10 @@ async function revokeKey(trx: LedgerDatabase, id: string, atMs: number): Promise
     .returning('id')
     .executeTakeFirst();
   return revoked !== undefined;
+}
+
+function toStoredKey(row: Selectable<ApiKeysTable>): StoredApiKey {
+  return { ...toKey(row), secretHash: row.secret_hash };
 }
 
 function toKey(row: Omit<Selectable<ApiKeysTable>, 'secret_hash'>): ApiKey {

@@ -94,13 +94,16 @@ export class SqlLedger implements Ledger {
     return this.retryOptions.database;
   }
 
-  /** Commits a write that leaves no row, because reading, or rolling a write back, works on a full disk, too. */
+  /**
+   * Commits a write that leaves no row, because reading, or rolling a write back, works on a full disk, too. To a table in
+   * which gateways as well as workers may insert and delete.
+   */
   async check(): Promise<void> {
     await withRetries(this.retryOptions, () => this.requireSpace());
-    const scope = `check:${randomUUID()}`;
+    const row = { key_id: '', id: `check:${randomUUID()}`, size: 0, data: Buffer.alloc(0), expires_at_ms: 0 };
     await this.change(async (trx) => {
-      await trx.insertInto('budgets').values({ scope, spent_nano_usd: 0, reserved_nano_usd: 0 }).execute();
-      await trx.deleteFrom('budgets').where('scope', '=', scope).execute();
+      await trx.insertInto('images').values(row).execute();
+      await trx.deleteFrom('images').where('key_id', '=', row.key_id).where('id', '=', row.id).execute();
     });
   }
 

@@ -88,6 +88,17 @@ describe('bellwether keys create', () => {
     });
   });
 
+  it.each([
+    [[], 'chat', 'Clients send it as their OpenAI API key'],
+    [['--operator'], 'operator', 'Operator key'],
+    [['--role', 'operator'], 'operator', 'Operator key'],
+    [['--role', 'metrics'], 'metrics', 'Prometheus sends it'],
+    [['--role', 'chat'], 'chat', 'Clients send it as their OpenAI API key'],
+  ])('gives the key a role (%j)', async (options, role, words) => {
+    expect(await created('--name', 'x', ...options)).toMatchObject({ role });
+    expect((await keys('create', '--name', 'x', ...options)).stdout).toContain(words);
+  });
+
   it('accepts an expiry as a time from now', async () => {
     const before = Date.now();
     const expiresAtMs = Date.parse((await created('--name', 'x', '--expires', '90d')).expires_at);
@@ -106,6 +117,8 @@ describe('bellwether keys create', () => {
 
   it.each([
     [[], /required option '--name <name>'/],
+    [['--name', 'x', '--role', 'viewer'], /'--role <role>'.*chat, operator, metrics/],
+    [['--name', 'x', '--operator', '--role', 'metrics'], /'--operator' cannot be used with option '--role <role>'/],
     [['--name', ''], /'--name <name>'.*1 to 64 characters/],
     [['--name', 'x'.repeat(65)], /'--name <name>'.*1 to 64 characters/],
     [['--name', 'a\u001b[2J'], /'--name <name>'.*none of them a control character/],

@@ -1,7 +1,10 @@
-import { readFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { interpolate, parseCompose, readCompose } from '../../deploy/compose-file';
 import { validateCompose } from '../../deploy/validate-compose';
+import { loadConfigFile } from '../../src/config/config-file';
+import { loadSettings } from '../../src/config/load-settings';
 import { gatewayLimits } from '../../src/gateway/limits';
 
 const projectDirectory = join(__dirname, '../..');
@@ -22,6 +25,7 @@ test('it has all parts of a production set-up', () => {
   expect(Object.keys(readCompose(projectDirectory).services).toSorted()).toEqual([
     'codec-server',
     'gateway',
+    'ledger-rights',
     'postgresql',
     'redis',
     'setup',
@@ -48,7 +52,7 @@ test.each([
   ['a missing file', './deploy/postgres/roles.sql:', './deploy/gone.sql:', /gone\.sql does not exist/],
   ['a file mounted writable', 'roles.sql:ro', 'roles.sql', /roles\.sql is mounted writable/],
   ['a secret that git would keep', './deploy/secrets/codec_token', './codec_token', /outside deploy\/secrets/],
-  ['a missing dependency', 'setup: { condition', 'set-up: { condition', /worker: depends on set-up/],
+  ['a missing dependency', 'setup: { condition', 'set-up: { condition', /ledger-rights: depends on set-up/],
   [
     'waiting for health without a health check',
     /test: \[CMD, redis-cli.*\]/,
@@ -73,6 +77,22 @@ test.each([
     'edge: { internal: true }',
     /temporal-ui: publishes a port/,
   ],
+  [
+    'another service in the network of the proxy',
+    'networks: [edge]',
+    'networks: [edge, front]',
+    /front is for the gate/,
+  ],
+  ['a service without a limit of processes', 'pids_limit: 512', 'mem_limit: 1g', /worker: .* no pids_limit/],
+  ['a service without a limit of memory', '{ memory: 384m }', '{ cpus: 1 }', /redis: .* no limit of memory/],
+  ['a heap as large as the memory', 'space-size=512', 'space-size=1000', /worker: has a heap of 1000 MiB, .* its 1024/],
+  [
+    'a missing configuration',
+    './deploy/bellwether.config.yaml',
+    './deploy/gone.yaml',
+    /gateway: .*gone\.yaml does not/,
+  ],
+  ['an undeclared configuration', 'source: bellwether', 'source: other', /setup: configuration other is not declared/],
 ])('%s is found', (_name, passage, replacement, problem) => {
   expect(problemsWith(passage, replacement)).toContainEqual(expect.stringMatching(problem));
 });
@@ -82,12 +102,70 @@ test('our own image has the version of the package', () => {
   expect(readCompose(projectDirectory).services['worker']?.image).toBe(`bellwether:${version}`);
 });
 
+/** A service's environment with what deploy/make-secrets.sh makes. */
+function environmentOf(name: string): Readonly<Record<string, string>> {
+  const environment = readCompose(projectDirectory).services[name]?.environment ?? {};
+  return Object.fromEntries(
+    Object.entries(environment).map(([key, value]) => [key, value.replaceAll(/\$\{.*?\}/g, 'x')]),
+  );
+}
+
+test('every process that plans, calls or refuses reads the same configuration, and no other can be meant', () => {
+  const readers = Object.entries(readCompose(projectDirectory).services).filter(
+    ([, { configs }]) => configs.length > 0,
+  );
+  expect(readers.map(([name]) => name).toSorted()).toEqual(['gateway', 'setup', 'worker']);
+  for (const [name, { configs }] of readers) {
+    expect(configs.map(({ target }) => target)).toEqual([environmentOf(name)['BELLWETHER_CONFIG']]);
+  }
+});
+
+test('the configuration is valid, with its examples and without', () => {
+  const file = join(projectDirectory, 'deploy/bellwether.config.yaml');
+  expect(loadConfigFile(file)).toMatchObject({ problems: [], config: { defaultArm: 'holysheep' } });
+  const directory = mkdtempSync(join(tmpdir(), 'bellwether-config-'));
+  try {
+    const withExamples = join(directory, 'bellwether.config.yaml');
+    writeFileSync(
+      withExamples,
+      readFileSync(file, 'utf8')
+        .replaceAll(/^#(?! )/gm, '')
+        .replaceAll(/^# {2}/gm, '  '),
+    );
+    const settings = loadSettings({
+      workingDirectory: directory,
+      environment: { HOLYSHEEP_API_KEY: 'k', LEGACY_API_KEY: 'k', LEGACY_BASE_URL: 'https://old.example/v1' },
+    });
+    expect(settings.policy.pinnedArms).toEqual(new Map([['staff-ann', 'holysheep']]));
+    expect(settings.policy.arms['legacy']?.targets).toMatchObject([{ model: 'old-chat', maxOutputTokens: 8192 }]);
+  } finally {
+    rmSync(directory, { recursive: true });
+  }
+});
+
+test('only setup connects as the owner of the tables; workers and gateways have users of their own', () => {
+  const services = Object.keys(readCompose(projectDirectory).services);
+  const users = services.flatMap((name) => {
+    const url = environmentOf(name)['DATABASE_URL'];
+    return url === undefined ? [] : [`${name}: ${new URL(url).username}`];
+  });
+  expect(users.toSorted()).toEqual(['gateway: bellwether_gateway', 'setup: bellwether', 'worker: bellwether_worker']);
+});
+
+test('no password stands on a command line', () => {
+  for (const [name, service] of Object.entries(readCompose(projectDirectory).services)) {
+    const words = [...(service.entrypoint ?? []), ...service.command, ...(service.healthcheck?.test ?? [])];
+    // `$$` is a variable of a shell inside the container; a single one is replaced before the command starts.
+    expect(`${name}: ${words.join(' ').replaceAll('$$', '')}`).not.toContain('$');
+  }
+});
+
 test('the file contains no secret', () => {
   for (const [name, { environment }] of Object.entries(readCompose(projectDirectory).services)) {
     for (const [variable, value] of Object.entries(environment)) {
       if (!/PASSWORD|KEY|TOKEN|SECRET|URL/.test(variable)) continue;
       expect(`${name} ${variable}=${value}`).toMatch(
-        /=$|=\$\{\w+(:[-?][^}]*)?\}$|=\/run\/secrets\/|=https?:\/\/|=redis:\/\/redis:|:\$\{\w+:\?[^}]*\}@/,
+        /=$|=\$\{\w+(:[-?][^}]*)?\}$|=\/run\/secrets\/|=https?:\/\/||:\$\{\w+:\?[^}]*\}@/,
       );
     }
   }
@@ -104,6 +182,11 @@ test('a worker gets more time to stop than its running calls may take', () => {
 test('a gateway gets more time to stop than its running requests and its last messages may take', () => {
   const stop = /^(\d+)s$/.exec(String(readCompose(projectDirectory).services['gateway']?.['stop_grace_period']))?.[1];
   expect(Number(stop) * 1000).toBeGreaterThan(gatewayLimits.drainMs + 5_000);
+});
+
+test('only workers, and the commands that run there, can key the audit trail', () => {
+  const services = Object.entries(readCompose(projectDirectory).services);
+  expect(services.flatMap(([name, { secrets }]) => (secrets.includes('audit_keys') ? [name] : []))).toEqual(['worker']);
 });
 
 test('only services that call or check providers have their keys', () => {

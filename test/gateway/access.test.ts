@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto';
 import { eventually } from '../support/eventually';
 import { type ErrorAnswer, type GatewayService, hello, startGatewayService } from './gateway-service';
 import { primaryModel } from '../support/service';
@@ -70,6 +71,24 @@ test('each key has its own limit of requests, told on every answer', async () =>
   expect(other.headers.get('x-ratelimit-limit')).toBe('5');
 });
 
+test('a thousand made-up keys at once do not read the ledger a thousand times, and more are told to wait', async () => {
+  const { keys } = setting.service.ledger;
+  const text = () => `Bearer bw_${randomBytes(6).toString('hex')}_${'A'.repeat(43)}`;
+  const gateway = await setting.startGateway();
+  const startedAtMs = performance.now();
+  const read = [jest.spyOn(keys, 'find'), jest.spyOn(keys, 'findAll')];
+  const statuses = await Promise.all(
+    Array.from({ length: 1_000 }, () => models(text(), gateway.url).then(({ status }) => status)),
+  );
+  const queries = read.reduce((sum, spy) => sum + spy.mock.calls.length, 0);
+  for (const spy of read) spy.mockRestore();
+  await gateway.close();
+  expect(new Set(statuses)).toEqual(new Set([401]));
+  expect(queries).toBeGreaterThan(0);
+  // Ten a second at most, however long the machine takes; a timer may fire a millisecond early.
+  expect(queries).toBeLessThanOrEqual((performance.now() - startedAtMs) / 99 + 2);
+});
+
 test('a wrong key is a 401 however often it comes, which no client repeats', async () => {
   const tries = Array.from({ length: 100 }, () => models('Bearer sk-guess').then(({ status }) => status));
   expect(new Set(await Promise.all(tries))).toEqual(new Set([401]));
@@ -87,6 +106,32 @@ describe('/metrics', () => {
       /bellwether_gateway_turns_total\{handler="holysheep",provider="holysheep-primary",outcome="answered"\} 1/,
     );
     expect(text).not.toContain(key);
+  });
+
+  test('a metrics key reads them, and nothing else', async () => {
+    const headers = { authorization: `Bearer ${await setting.createKey({ role: 'metrics', requestsPerMinute: 100 })}` };
+    expect((await fetch(`${setting.gateway.url}/metrics`, { headers })).status).toBe(200);
+    const description = await fetch(`${setting.gateway.url}/openapi.json`);
+    const { paths } = (await description.json()) as { paths: Record<string, Record<string, unknown>> };
+    const open = ['/metrics', '/healthz', '/readyz'];
+    const routes = Object.entries(paths)
+      .filter(([path]) => !open.includes(path))
+      .flatMap(([path, methods]) => Object.keys(methods).map((method) => [method.toUpperCase(), path] as const));
+    expect(routes.length).toBeGreaterThanOrEqual(5);
+    for (const [method, path] of routes) {
+      const sent = { ...headers, 'content-type': 'application/json' };
+      const body = method === 'POST' ? { body: JSON.stringify(hello) } : {};
+      const url = `${setting.gateway.url}${path.replace(/\{\w+\}/, 'any')}`;
+      const refused = await fetch(url, { method, headers: method === 'POST' ? sent : headers, ...body });
+      expect({ path, ...(await errorOf(refused)) }).toMatchObject({ path, status: 403, code: 'wrong_key_role' });
+    }
+  });
+
+  test('a key whose role a newer version made may do nothing here', async () => {
+    const key = await setting.createKey({ role: 'viewer' as never });
+    const headers = { authorization: `Bearer ${key}` };
+    expect((await fetch(`${setting.gateway.url}/metrics`, { headers })).status).toBe(403);
+    expect((await models(headers.authorization)).status).toBe(403);
   });
 
   test('need an operator key, also on loopback, where a proxy may pass on what others ask', async () => {

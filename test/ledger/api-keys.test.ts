@@ -30,6 +30,16 @@ describeOnEachDatabase('API keys in the ledger', (databases) => {
     expect(await ledger.keys.find('ccc')).toBeNull();
   });
 
+  test.each([0, 1, 3, 4, 1_000])('of %i ids, those that exist are found together', async (others) => {
+    await ledger.keys.create(newKey('one'));
+    await ledger.keys.create(newKey('two'));
+    const unknown = Array.from({ length: others }, (_, index) => `unknown-${index}`);
+    const found = await ledger.keys.findAll(['one', ...unknown, 'two']);
+    expect(new Set(found.map(({ id }) => id))).toEqual(new Set(['one', 'two']));
+    expect(found).toContainEqual(await ledger.keys.find('one'));
+    expect(await ledger.keys.findAll(unknown)).toEqual([]);
+  });
+
   test('are listed oldest first, without their secrets', async () => {
     await ledger.keys.create(limited);
     await ledger.keys.create(newKey('aaa'));

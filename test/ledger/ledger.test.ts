@@ -505,7 +505,7 @@ describeOnEachDatabase('the ledger', (databases) => {
   });
 
   test('a check leaves nothing behind', async () => {
-    const rows = () => database.query('select * from budgets');
+    const rows = () => database.query('select * from images');
     const before = await rows();
     await Promise.all([ledger.check(), ledger.check()]);
     expect(await rows()).toEqual(before);

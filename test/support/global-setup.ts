@@ -10,6 +10,7 @@ import { errorMessage } from '../../src/contract/failures';
 import { createReporter, type Reporter } from '../../src/terminal/reporter';
 import { cacheDirectory } from './cache-directory';
 import { bringChromium, chromiumEnvironment } from './chromium';
+import { administer, runTimeUsers } from './ledgers';
 import { postgresEnvironment, postgresUnavailable, startPostgres } from './postgres';
 import { pythonEnvironment } from './python';
 import { bringPythonOpenai } from './python-openai';
@@ -57,6 +58,7 @@ async function startSharedPostgres(): Promise<void> {
   if (postgresUnavailable() !== null) return;
   const server = await startPostgres();
   endings.push(() => server.stop());
+  await administer(server.url, runTimeUsers.map((user) => `create role ${user} login`).join('; '));
   process.env[postgresEnvironment.url] = server.url;
 }
 

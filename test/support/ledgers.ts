@@ -1,4 +1,4 @@
-import { mkdtempSync } from 'node:fs';
+import { mkdtempSync, readFileSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -6,8 +6,10 @@ import type { Database } from 'better-sqlite3';
 import { Client } from 'pg';
 import { openSqliteFile } from '../../src/platform/better-sqlite3';
 import type { Ledger } from '../../src/contract/ledger';
-import { type LedgerLocation, openLedger } from '../../src/ledger/open-ledger';
+import { type LedgerLocation, migrateLedger, openLedger } from '../../src/ledger/open-ledger';
 import { postgresUnavailable, sharedPostgresUrl } from './postgres';
+
+const ledgerRights = readFileSync(join(__dirname, '../../deploy/postgres/ledger-rights.sql'), 'utf8');
 
 /** Much of a test's time: a machine may stall for longer than a turn would wait. */
 const giveUpAfterMs = 50_000;
@@ -15,10 +17,16 @@ const giveUpAfterMs = 50_000;
 /** An empty database for a ledger, with access to its tables. */
 export interface TestDatabase {
   readonly location: LedgerLocation;
+  /** The ledger as a process that runs in production opens it: migrated, and in PostgreSQL by a user with its rights alone. */
+  atRunTime(user: RunTimeUser): Promise<LedgerLocation>;
   /** The rows of one statement. Integers without a cast have the type that the database's client returns. */
   query<Row>(statement: string): Promise<Row[]>;
   remove(): Promise<void>;
 }
+
+/** The users of deploy/postgres/ledger-rights.sql. */
+export const runTimeUsers = ['bellwether_worker', 'bellwether_gateway'] as const;
+type RunTimeUser = (typeof runTimeUsers)[number];
 
 /** A kind of database. */
 export interface TestDatabases {
@@ -32,9 +40,11 @@ class SqliteDatabases implements TestDatabases {
   create(): Promise<TestDatabase> {
     const dataDirectory = mkdtempSync(join(tmpdir(), 'bellwether-ledger-'));
     let reader: Database | undefined;
+    // No test simulates a power failure.
+    const location = { dataDirectory, giveUpAfterMs, survivesPowerLoss: false };
     return Promise.resolve({
-      // No test simulates a power failure.
-      location: { dataDirectory, giveUpAfterMs, survivesPowerLoss: false },
+      location,
+      atRunTime: () => Promise.resolve(location),
       async query<Row>(statement: string) {
         reader ??= openSqliteFile(join(dataDirectory, 'ledger.db'));
         return reader.prepare(statement).all() as Row[];
@@ -48,7 +58,7 @@ class SqliteDatabases implements TestDatabases {
 }
 
 /** Databases of the server that all test files share. */
-class PostgresDatabases implements TestDatabases {
+export class PostgresDatabases implements TestDatabases {
   readonly name = 'PostgreSQL';
 
   async create(): Promise<TestDatabase> {
@@ -58,8 +68,16 @@ class PostgresDatabases implements TestDatabases {
     const databaseUrl = url.replace(/[^/]*$/, name);
     const reader = new Client(databaseUrl);
     await reader.connect();
+    const location = { databaseUrl, dataDirectory: tmpdir(), giveUpAfterMs };
     return {
-      location: { databaseUrl, dataDirectory: tmpdir(), giveUpAfterMs },
+      location,
+      async atRunTime(user) {
+        await migrateLedger(location);
+        await reader.query(`begin; ${ledgerRights}; commit`);
+        const runTime = new URL(databaseUrl);
+        runTime.username = user;
+        return { ...location, databaseUrl: runTime.href };
+      },
       query: async <Row>(statement: string) => (await reader.query(statement)).rows as Row[],
       async remove() {
         await reader.end();
@@ -69,7 +87,7 @@ class PostgresDatabases implements TestDatabases {
   }
 }
 
-async function administer(url: string, statement: string): Promise<void> {
+export async function administer(url: string, statement: string): Promise<void> {
   const admin = new Client(url);
   await admin.connect();
   await admin.query(statement);
@@ -114,10 +132,10 @@ export async function forgetLastMigration(database: TestDatabase): Promise<void>
   await database.query(`delete from kysely_migration where name = (${last}) returning name`);
 }
 
-/** Opens a ledger on an empty database. */
+/** Opens a ledger on an empty database, with a worker's rights. */
 export async function openTestLedger(databases: TestDatabases): Promise<TestLedger> {
   const database = await databases.create();
-  const ledger = await openLedger(database.location);
+  const ledger = await openLedger(await database.atRunTime('bellwether_worker'));
   return {
     ledger,
     database,

@@ -4,7 +4,7 @@ import { createApiKey } from '../../access/api-key';
 import { prepareLedgerDirectory } from '../../config/data-directory';
 import { usdAmount } from '../../config/schema';
 import type { Settings } from '../../config/settings';
-import type { NewApiKey } from '../../contract/api-keys';
+import { keyRoles, type KeyRole, type NewApiKey } from '../../contract/api-keys';
 import type { Ledger } from '../../contract/ledger';
 import { ModelNames } from '../../domain/turn/model-names';
 import { writeJson, writeLines } from '../../terminal/output';
@@ -15,6 +15,7 @@ import { keyAsJson, limitsOf } from './key-words';
 
 interface CreateFlags {
   readonly name: string;
+  readonly role: KeyRole;
   readonly operator?: boolean;
   readonly dayUsd?: number;
   readonly totalUsd?: number;
@@ -33,7 +34,15 @@ export function createCommand(): Command {
         .argParser(parseName)
         .makeOptionMandatory(),
     )
-    .option('--operator', "an operator's key, for those who run the service (default: a key for chat)")
+    .addOption(
+      new Option(
+        '--role <role>',
+        'chat: sends turns; operator: reads all turns and metrics, for those who run the service; metrics: reads metrics alone',
+      )
+        .choices(keyRoles)
+        .default('chat' satisfies KeyRole),
+    )
+    .addOption(new Option('--operator', 'the same as --role operator').conflicts('role'))
     .addOption(
       new Option('--day-usd <amount>', 'the most that its turns may cost per UTC day (default: no limit)').argParser(
         parseUsd,
@@ -88,19 +97,27 @@ async function create({ json, ...flags }: CreateFlags): Promise<void> {
   if (json) writeJson({ ...keyAsJson({ ...key, revokedAtMs: null }, nowMs), key: text });
   else
     writeLines([
-      `${key.role === 'operator' ? 'Operator key' : 'Key'} ${id} (${key.name}) is in ${ledgerName}: ${limitsOf(key)}.`,
+      `${titles[key.role]} ${id} (${key.name}) is in ${ledgerName}: ${limitsOf(key)}.`,
       '',
       `  ${pc.bold(text)}`,
       '',
-      `${pc.yellow('Copy it now: it cannot be shown again.')} Clients send it as their OpenAI API key (Authorization: Bearer …).`,
+      `${pc.yellow('Copy it now: it cannot be shown again.')} ${uses[key.role]}`,
       pc.dim(`Revoke it: bellwether keys revoke ${id}`),
     ]);
 }
 
+const titles: Readonly<Record<KeyRole, string>> = { chat: 'Key', operator: 'Operator key', metrics: 'Metrics key' };
+
+const uses: Readonly<Record<KeyRole, string>> = {
+  chat: 'Clients send it as their OpenAI API key (Authorization: Bearer …).',
+  operator: 'Send it as Authorization: Bearer …',
+  metrics: 'Prometheus sends it as Authorization: Bearer …, with `credentials_file`.',
+};
+
 function settingsOf(flags: CreateFlags): Omit<NewApiKey, 'id' | 'secretHash' | 'createdAtMs'> {
   return {
     name: flags.name,
-    role: flags.operator ? 'operator' : 'chat',
+    role: flags.operator ? 'operator' : flags.role,
     dayNanoUsd: flags.dayUsd ?? null,
     totalNanoUsd: flags.totalUsd ?? null,
     models: flags.model ?? null,
