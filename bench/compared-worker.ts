@@ -27,7 +27,7 @@ export async function startComparedWorker(
   const providers = new Map(settings.providers.map((provider) => [provider.name, createProvider(provider)]));
   // The benchmark streams nothing.
   const streams = openTurnStreams(undefined);
-  const targets = new TargetHealth(policy.breaker);
+  const targets = new TargetHealth(policy);
   const dependencies = { ledger, providers, policy, streams, targets, owner: kind };
   const connection = await NativeConnection.connect({ address: temporal.address });
   const worker = await Worker.create({

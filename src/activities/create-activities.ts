@@ -31,6 +31,9 @@ const keepAnsweredMs = 60 * 60 * 1000;
 /** Well beyond the few seconds after which a failed workflow task is retried. Not longer, because the budget may be raised. */
 const keepRefusedMs = 120_000;
 
+/** How far the clocks of a caller and of this worker may differ. */
+const clockSkewMs = 1_000;
+
 /** The steps of a turn and of a rollout. All their access to the outside world comes from `dependencies`. */
 export function createActivities(dependencies: ActivityDependencies) {
   const rollout = createRolloutActivities(dependencies);
@@ -81,7 +84,14 @@ export function createActivities(dependencies: ActivityDependencies) {
     );
   }
 
+  /** Not for a turn that a worker has admitted before: its calls may have been made. */
+  async function isTooLate({ turnId, startByMs = Infinity }: OpenTurnInput): Promise<boolean> {
+    if (Date.now() <= startByMs + clockSkewMs) return false;
+    return (await dependencies.ledger.attempts(turnId)).length === 0;
+  }
+
   async function admitAndTryFirst(input: OpenTurnInput): Promise<OpenedTurn> {
+    if (await isTooLate(input)) return { kind: 'too-late' };
     const admission = await admitTurn(dependencies, recentLatency, input);
     if (admission.kind !== 'admitted') return admission;
 
@@ -169,6 +179,8 @@ function warnAboutUsage({ turnId, target }: ModelCallInput, { attempt, usageNote
 function keepOpenedMs(opened: OpenedTurn): number {
   if (opened.kind === 'answered') return keepAnsweredMs;
   if (opened.kind === 'refused') return keepRefusedMs;
+  // Its caller may send it again.
+  if (opened.kind === 'too-late') return 0;
   if (opened.kind === 'not-kept') return 0; // to ask the ledger again is cheap
   const { admission, firstCall } = opened;
   return firstCall?.kind === 'answered' ? keepAnsweredMs : admission.deadlineAtMs - Date.now();

@@ -84,6 +84,7 @@ async function callOnce(
 ): Promise<CallOutcome | UnrelatedText> {
   const { ledger, policy, streams } = dependencies;
   const { input, target, callIndex } = call;
+  const { retries } = dependencies.targets;
   // Checked before reserving, to save a reservation that would be released at once.
   if (ticket === null && !mayCall(dependencies, call)) {
     return { kind: 'failed', failure: circuitOpen(target).failure, retryDelayMs: null };
@@ -115,6 +116,7 @@ async function callOnce(
   if (result.kind === 'completed') {
     // A target that does not stream delivers everything at once.
     show(answer.take(result.content.slice(answer.takenLength)));
+    retries.answered(target.provider);
     const { content, rest } = answer.finish();
     show(rest);
     uselessCall.close();
@@ -145,7 +147,8 @@ async function callOnce(
     ? retryDelayMs(policy.retry, callIndex, failure, receivedBytes, Math.random())
     : null;
   const wouldMissDeadline = delayMs !== null && Date.now() + delayMs >= input.deadlineAtMs;
-  return { kind: 'failed', failure, retryDelayMs: wouldMissDeadline ? null : delayMs };
+  const isRetried = delayMs !== null && !wouldMissDeadline && retries.take(target.provider);
+  return { kind: 'failed', failure, retryDelayMs: isRetried ? delayMs : null };
 }
 
 /** The adapter has measured what this call said, but not together with the answer that it continues. */

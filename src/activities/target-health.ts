@@ -6,18 +6,21 @@ import {
   handleWhenResult,
 } from 'cockatiel';
 import type { Delivery } from '../contract/chat';
-import type { BreakerPolicy } from '../contract/policy';
+import type { BreakerPolicy, Policy } from '../contract/policy';
 import type { CompletionResult } from '../contract/provider';
 import { quantile } from '../domain/quantile';
 import type { HealthSignal } from '../domain/turn/health-signals';
+import { RetryBudgets } from './retry-budget';
 
 /** What this worker has learned about its targets. */
 export class TargetHealth {
   readonly breakers: TargetBreakers;
+  readonly retries: RetryBudgets;
   private readonly refusingPrefill = new Set<string>();
 
-  constructor(policy: BreakerPolicy) {
-    this.breakers = new TargetBreakers(policy);
+  constructor({ breaker, retry }: Pick<Policy, 'breaker' | 'retry'>) {
+    this.breakers = new TargetBreakers(breaker);
+    this.retries = new RetryBudgets(retry);
   }
 
   /** Whether the target has rejected a call with a partial answer but accepted the same call without it. */
@@ -54,7 +57,17 @@ interface Circuit {
   readonly target: ProviderModel;
   readonly breaker: CircuitBreakerPolicy;
   openedAtMs: number;
+  /** When the circuit was opened or its target last tried, whichever is later. */
+  triedAtMs: number;
+  /** Whether a trial call is in flight. */
+  isTried: boolean;
 }
+
+/**
+ * While all circuits of a chain are open, every turn gets a degraded reply, so its targets are tried more often: users notice
+ * their return within about a second, and a provider in trouble has one call a second to refuse.
+ */
+const tryAllEveryMs = 1_000;
 
 /**
  * One circuit breaker per target, local to this worker. While a circuit is open, its target is not called. Then one trial
@@ -72,22 +85,28 @@ export class TargetBreakers {
   }
 
   /**
-   * Whether a target of `chain` may be called now. If all circuits of the chain are open, they are ignored: no other target
-   * could answer, so refusing would certainly fail the turn, and providers are still protected by the limited number of
-   * attempts and their backoff. The first answer closes the circuit.
+   * Whether a target of `chain` may be called now: its circuit is closed, or the call would be a trial call. There is one
+   * trial call of a target at a time; turns that come meanwhile are not answered by it.
    */
   mayCall(target: ProviderModel, chain: readonly ProviderModel[]): boolean {
-    return !this.isOpen(target) || chain.every((other) => this.isOpen(other));
+    if (!this.isOpen(target)) return true;
+    const { isTried, triedAtMs } = this.circuitOf(target);
+    const isDue = !isTried && Date.now() - triedAtMs >= Math.min(tryAllEveryMs, this.policy.halfOpenAfterMs);
+    return isDue && chain.every((other) => this.isOpen(other));
   }
 
   /** Makes the call, or returns null if the target may not be called. */
   async call(target: ProviderModel, chain: readonly ProviderModel[], makeCall: Call): Promise<CompletionResult | null> {
     if (!this.mayCall(target, chain)) return null;
     const circuit = this.circuitOf(target);
-    if (this.isOpen(target)) return this.callDespiteOpenCircuit(circuit, makeCall);
-    return circuit.breaker.state === CircuitState.Open
-      ? this.makeTrialCall(circuit, makeCall)
-      : this.callThroughBreaker(circuit, makeCall);
+    if (circuit.breaker.state === CircuitState.Closed) return this.callThroughBreaker(circuit, makeCall);
+
+    circuit.isTried = true;
+    circuit.triedAtMs = Date.now();
+    const trial = this.isOpen(target)
+      ? this.callDespiteOpenCircuit(circuit, makeCall)
+      : this.makeTrialCall(circuit, makeCall);
+    return trial.finally(() => (circuit.isTried = false));
   }
 
   /** The states of all targets called so far. */
@@ -145,8 +164,11 @@ export class TargetBreakers {
       { halfOpenAfter: this.policy.halfOpenAfterMs, breaker: new ConsecutiveBreaker(this.policy.failures) },
     );
     const { provider, model } = target;
-    const circuit: Circuit = { target: { provider, model }, breaker, openedAtMs: 0 };
-    breaker.onBreak(() => (circuit.openedAtMs = Date.now()));
+    const circuit: Circuit = { target: { provider, model }, breaker, openedAtMs: 0, triedAtMs: 0, isTried: false };
+    breaker.onBreak(() => {
+      circuit.openedAtMs = Date.now();
+      circuit.triedAtMs = circuit.openedAtMs;
+    });
     this.circuits.set(key, circuit);
     return circuit;
   }

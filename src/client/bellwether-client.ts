@@ -26,13 +26,15 @@ import {
   InvalidInputError,
   isPassing,
   isPassingForUpdateWithStart,
+  isTooLate,
   isUnreachable,
   translateError,
 } from './errors';
 import { canonicalJson } from '../domain/canonical-json';
 import { sha256 } from '../platform/sha256';
+import { withoutPersonalData } from './personal-ids';
 import { latestPollAtMs, probeStart, requireNamespace } from './probes';
-import { joinTurn, TurnWatch } from './turn-watch';
+import { joinTurn, TurnWatch, updateResult } from './turn-watch';
 import { SessionQueues } from './session-queues';
 import { waitOut } from './wait-out';
 
@@ -60,7 +62,7 @@ const rememberedSessions = 10_000;
 export interface SendOptions extends Omit<SendMessageInput, 'turnId'>, Omit<ConversationInput, 'carried'> {
   /** Identifies the turn: the same id returns the same answer, whatever failed in between. Generated when omitted. */
   readonly turnId?: string;
-  /** Milliseconds to wait for the answer. Default 200,000. */
+  /** Milliseconds to wait for the answer. Default 200,000. A turn that no worker has begun by then is not begun any more. */
   readonly deadlineMs?: number;
 }
 
@@ -86,17 +88,27 @@ export class BellwetherClient {
   private isDisconnected = false;
   /** When Temporal last took a new workflow, by the monotonic clock; -Infinity if it did not take the last one. */
   private startedAtMs = -Infinity;
+  private readonly starter: Client | undefined;
+  private readonly idKey: Uint8Array | undefined;
 
   /**
-   * @param starter uses the connection of a worker in this process, on the same task queue. That worker receives the
+   * @param options `idKey` hides sessions that are named by personal data; `starter` uses the connection of a worker in this process, on the same task queue. That worker receives the
    * turns that `complete` starts in the response to the start: the server need not look for a worker, and the caller
    * waits less.
    */
   constructor(
     private readonly temporal: Client,
     private readonly taskQueue: string,
-    private readonly starter?: Client,
-  ) {}
+    { starter, idKey }: { readonly starter?: Client; readonly idKey?: Uint8Array | undefined } = {},
+  ) {
+    this.starter = starter;
+    this.idKey = idKey;
+  }
+
+  /** The id under which Temporal and the ledger know a session; see `withoutPersonalData`. */
+  storedSessionId(sessionId: string): string {
+    return withoutPersonalData(sessionId, this.idKey);
+  }
 
   /**
    * Sends one message of a session and waits for its answer. Turns of a session are answered in order.
@@ -107,7 +119,8 @@ export class BellwetherClient {
    * @throws {BudgetRefusedError} a budget is used up; its `reply` can be shown to the user
    * @throws {QueueFullError} the session has too many unfinished turns
    * @throws {ConversationClosedError} the session was closed
-   * @throws {DeadlineExceededError} no answer in time; the turn goes on, the same turn id joins it
+   * @throws {DeadlineExceededError} no answer in time; if it has begun, the turn goes on, and the same turn id joins it
+   * @throws {TurnTooLateError} no worker took the turn by `startByMs`, so it was not begun
    * @throws {TurnNotSentError} it waited for earlier turns of its session until its deadline
    * @throws {TurnHopelessError} no worker survived the turn, so it was ended
    * @throws {TurnNotKeptError} the turn id was answered before, and the answer is no longer kept
@@ -121,9 +134,18 @@ export class BellwetherClient {
 
   /** Like `send`, for options that the caller, such as the gateway, has already validated. */
   async sendChecked(options: Named<SendOptions>): Promise<ChatReply> {
-    const { sessionId, systemPrompt, history, idleTimeoutMs, deadlineMs = defaultDeadlineMs, ...rest } = options;
+    const {
+      sessionId: givenId,
+      systemPrompt,
+      history,
+      idleTimeoutMs,
+      deadlineMs = defaultDeadlineMs,
+      ...rest
+    } = options;
+    const sessionId = this.storedSessionId(givenId);
     const { turnId } = rest;
-    const message: SendMessageInput = { ...rest, turnId, requestHash: requestHashOf(rest) };
+    const startByMs = startByOf(options);
+    const message: SendMessageInput = { ...rest, turnId, startByMs, requestHash: requestHashOf(rest) };
     const conversation = { sessionId, systemPrompt, history, idleTimeoutMs };
     const reply = await this.sessionQueues.answer({
       sessionId,
@@ -131,7 +153,8 @@ export class BellwetherClient {
       deadlineMs,
       send: (leftMs) => {
         const watch = this.watch(names.conversationWorkflowId(sessionId), turnId);
-        const call = () => watch.over(() => this.update(sessionId, message, conversation, watch));
+        const update = (round: number) => this.update(sessionId, message, round, conversation, watch);
+        const call = () => watch.over(() => untilBegun(startByMs, update));
         return this.persist(call, `Turn ${turnId}`, leftMs, isPassingForUpdateWithStart);
       },
       untilOver: () => this.untilOver(sessionId, turnId),
@@ -150,21 +173,27 @@ export class BellwetherClient {
 
   /** Like `complete`, for options that the caller, such as the gateway, has already validated. */
   async completeChecked(options: Named<CompleteOptions>): Promise<ChatReply> {
-    const { deadlineMs = defaultDeadlineMs, ...rest } = options;
+    const { deadlineMs = defaultDeadlineMs, ...given } = options;
+    const rest = given.sessionId === undefined ? given : { ...given, sessionId: this.storedSessionId(given.sessionId) };
     const { turnId } = rest;
-    const input: ChatTurnInput = { ...rest, requestHash: requestHashOf(rest) };
+    const startByMs = startByOf(options);
+    const input: ChatTurnInput = { ...rest, startByMs, requestHash: requestHashOf(rest) };
     const workflowId = names.turnWorkflowId(turnId, input.sessionId ?? null);
 
     const watch = this.watch(workflowId, turnId);
-    const begin = async (): Promise<ChatReply> => {
+    const begin = async (round: number): Promise<ChatReply> => {
       try {
-        await this.startTurn(workflowId, input, deadlineMs);
+        await this.startTurn(workflowId, input, deadlineMs, round);
       } catch (error) {
         if (!(error instanceof WorkflowExecutionAlreadyStartedError)) throw error;
       }
       return (await this.temporal.workflow.getHandle(workflowId).result()) as ChatReply;
     };
-    const reply = await this.persist(() => watch.over(begin), `Turn ${turnId}`, deadlineMs);
+    const reply = await this.persist(
+      () => watch.over(() => untilBegun(startByMs, begin)),
+      `Turn ${turnId}`,
+      deadlineMs,
+    );
     return refuseBlocked(answerTo(input, reply));
   }
 
@@ -174,14 +203,14 @@ export class BellwetherClient {
    * turn is kept as long as the transcript holds it.
    * @throws {TurnNotFoundError}
    * @throws {TurnFailedError} it was cancelled or terminated
+   * @throws {TurnTooLateError} it was never begun
    * @throws {DeadlineExceededError} it has no answer yet
    * @throws {TemporalUnreachableError}
    */
   async turn(turnId: string, options: JoinOptions = {}): Promise<ChatReply> {
-    const { sessionId, deadlineMs = defaultDeadlineMs } = options;
-    refuseInvalid(
-      idProblem(['turnId'], turnId) ?? (sessionId === undefined ? null : idProblem(['sessionId'], sessionId)),
-    );
+    const { sessionId: givenId, deadlineMs = defaultDeadlineMs } = options;
+    refuseInvalid(idProblem(['turnId'], turnId) ?? (givenId === undefined ? null : idProblem(['sessionId'], givenId)));
+    const sessionId = givenId === undefined ? undefined : this.storedSessionId(givenId);
     const workflowId =
       sessionId === undefined ? names.turnWorkflowId(turnId, null) : names.conversationWorkflowId(sessionId);
     const watch = this.watch(workflowId, turnId);
@@ -263,14 +292,15 @@ export class BellwetherClient {
     return new TurnWatch(this.temporal, workflowId, `Turn ${turnId}`);
   }
 
-  private async startTurn(workflowId: string, input: ChatTurnInput, deadlineMs: number): Promise<void> {
+  private async startTurn(workflowId: string, input: ChatTurnInput, deadlineMs: number, round: number): Promise<void> {
     const { temporal, taskQueue, starter } = this;
     const start = ({ workflow }: Client) =>
       workflow.start(names.chatTurnWorkflowType, {
         workflowId,
         taskQueue,
         args: [input],
-        workflowIdReusePolicy: 'REJECT_DUPLICATE',
+        // A turn that was ended as too late has failed, and may be begun anew.
+        workflowIdReusePolicy: round === 0 ? 'REJECT_DUPLICATE' : 'ALLOW_DUPLICATE_FAILED_ONLY',
         workflowIdConflictPolicy: 'USE_EXISTING',
         workflowExecutionTimeout: turnExecutionTimeout,
         staticSummary: `Turn ${input.turnId}`,
@@ -293,11 +323,13 @@ export class BellwetherClient {
   private async update(
     sessionId: string,
     message: SendMessageInput,
+    round: number,
     conversation: ConversationInput,
     watch: TurnWatch,
   ): Promise<ChatReply> {
     const workflowId = names.conversationWorkflowId(sessionId);
-    const update = { args: [message] as [SendMessageInput], updateId: message.turnId };
+    const updateId = names.sendMessageUpdateId(message.turnId, round);
+    const update = { args: [message] as [SendMessageInput], updateId };
     if (this.openSessions.get(sessionId)) {
       try {
         const handle = this.temporal.workflow.getHandle(workflowId);
@@ -329,7 +361,7 @@ export class BellwetherClient {
   /** Waits until a sent turn is over, even if its caller has left, but no longer than any turn takes. */
   private async untilOver(sessionId: string, turnId: string): Promise<void> {
     const conversation = this.temporal.workflow.getHandle(names.conversationWorkflowId(sessionId));
-    const poll = () => conversation.getUpdateHandle(turnId).result();
+    const poll = () => updateResult(conversation, turnId);
     await this.persist(poll, `Turn ${turnId}`, defaultDeadlineMs).catch(() => undefined);
   }
 
@@ -339,7 +371,7 @@ export class BellwetherClient {
     deadlineMs = questionDeadlineMs,
   ): Promise<Answer> {
     refuseInvalid(idProblem(['sessionId'], sessionId));
-    const handle = this.temporal.workflow.getHandle(names.conversationWorkflowId(sessionId));
+    const handle = this.temporal.workflow.getHandle(names.conversationWorkflowId(this.storedSessionId(sessionId)));
     return this.persist(() => question(handle), `Session ${sessionId}`, deadlineMs);
   }
 
@@ -392,14 +424,14 @@ export class BellwetherClient {
 const questionDeadlineMs = 30_000;
 
 function disconnected(cause: unknown, subject: string): Error {
-  const message = `${subject} has no answer yet, and this client was disconnected. If Temporal accepted it, it goes on.`;
+  const message = `${subject} has no answer yet, and this client was disconnected. If it has begun, it goes on.`;
   return new DeadlineExceededError(message, { cause });
 }
 
 function outOfTime(error: unknown, subject: string, deadlineMs: number): Error {
   if (isUnreachable(error)) return translateError(error, subject);
   return new DeadlineExceededError(
-    `${subject} has no answer after ${deadlineMs} ms. If Temporal accepted it, it goes on, and the same call with the same turn id joins it.`,
+    `${subject} has no answer after ${deadlineMs} ms. If it has begun, it goes on, and the same call with the same turn id joins it; if not, that call sends it anew.`,
     { cause: error },
   );
 }
@@ -409,12 +441,39 @@ function refuseInvalid(problem: Problem | null): void {
 }
 
 /**
+ * Begins a turn. If it was ended as too late, which was decided by the time that an earlier caller had, it is begun anew while
+ * this caller waits.
+ */
+async function untilBegun(
+  startByMs: number,
+  begin: (round: number) => Promise<ChatReply>,
+  round = 0,
+): Promise<ChatReply> {
+  try {
+    return await begin(round);
+  } catch (error) {
+    if (!isTooLate(error) || Date.now() >= startByMs) throw error;
+    return untilBegun(startByMs, begin, round + 1);
+  }
+}
+
+/** Until when somebody waits for the turn. */
+function startByOf({
+  startByMs,
+  deadlineMs = defaultDeadlineMs,
+}: Pick<SendOptions, 'startByMs' | 'deadlineMs'>): number {
+  const endMs = Math.min(Date.now() + deadlineMs, Number.MAX_SAFE_INTEGER);
+  return Math.ceil(startByMs === undefined ? endMs : Math.min(startByMs, endMs));
+}
+
+/**
  * `delivery` says how the answer is returned, not what is asked. `branch` is left out because a gateway looks for it again
  * when a request is repeated, and the conversation may have gone on meanwhile.
  */
 function requestHashOf({
   delivery: _delivery,
   branch: _branch,
+  startByMs: _startByMs,
   ...request
 }: RequestOptions & Partial<Pick<SendMessageInput, 'turnId' | 'branch'>>): string {
   return sha256(canonicalJson(request));

@@ -16,6 +16,8 @@ export interface ConnectOptions {
   readonly temporal?: Partial<TemporalSettings>;
   /** null: no encryption, even if the environment configures it. */
   readonly encryption?: EncryptionSettings | null;
+  /** 32 bytes that hide sessions named by personal data; null: none, even if the environment configures them. */
+  readonly idKey?: Uint8Array | null;
   /** How long to wait for Temporal's first answer, in milliseconds. Default 10,000. */
   readonly connectTimeoutMs?: number;
 }
@@ -25,8 +27,8 @@ export interface ConnectOptions {
  * @throws {TemporalUnreachableError}
  */
 export async function connect(options: ConnectOptions = {}): Promise<BellwetherClient> {
-  const { client, taskQueue } = await connectToTemporal(options, withoutRetries);
-  return new BellwetherClient(client, taskQueue);
+  const { client, taskQueue, idKey } = await connectToTemporal(options, withoutRetries);
+  return new BellwetherClient(client, taskQueue, { idKey });
 }
 
 /**
@@ -38,8 +40,8 @@ export async function connectBesideWorker(
   options: ConnectOptions,
   workerConnection: ConnectionLike,
 ): Promise<BellwetherClient> {
-  const { client, taskQueue, over } = await connectToTemporal(options, withoutRetries);
-  return new BellwetherClient(client, taskQueue, over(workerConnection));
+  const { client, taskQueue, over, idKey } = await connectToTemporal(options, withoutRetries);
+  return new BellwetherClient(client, taskQueue, { starter: over(workerConnection), idKey });
 }
 
 export interface OperatorOptions extends ConnectOptions {
@@ -65,11 +67,12 @@ const withoutRetries: ConnectionOptions = { interceptors: [] };
 async function connectToTemporal(options: ConnectOptions, changes?: ConnectionOptions) {
   const configured = readConnectionSettings();
   const encryption = options.encryption === undefined ? configured.encryption : options.encryption;
+  const idKey = (options.idKey === undefined ? configured.idKey : options.idKey) ?? undefined;
   const temporal: TemporalSettings = { ...configured.temporal, ...options.temporal };
   const connection = await openConnection(temporal, options.connectTimeoutMs, whatToDo, changes);
   const dataConverter = createDataConverter(encryption ?? undefined);
   const over = (used: ConnectionLike) => new Client({ connection: used, namespace: temporal.namespace, dataConverter });
-  return { client: over(connection), taskQueue: temporal.taskQueue, over };
+  return { client: over(connection), taskQueue: temporal.taskQueue, over, idKey };
 }
 
 const whatToDo = '. Start it (`bellwether up` starts one), or set TEMPORAL_ADDRESS.';

@@ -84,7 +84,10 @@ export class TemporalUnreachableError extends BellwetherError {
   readonly code = 'temporal-unreachable';
 }
 
-/** No answer within the deadline. The turn goes on; the same call with the same turn id joins it. */
+/**
+ * No answer within the deadline. A turn that has begun goes on, and the same call with the same turn id joins it; one that
+ * has not is not begun any more, and the same call sends it anew.
+ */
 export class DeadlineExceededError extends BellwetherError {
   readonly code = 'deadline-exceeded';
 }
@@ -94,6 +97,14 @@ export class DeadlineExceededError extends BellwetherError {
  */
 export class TurnNotSentError extends BellwetherError {
   readonly code = 'turn-not-sent';
+}
+
+/**
+ * No worker took the turn before its caller stopped waiting, so it was never begun: no model was called and nothing was
+ * charged. Send it again; the same turn id may be used.
+ */
+export class TurnTooLateError extends BellwetherError {
+  readonly code = 'turn-too-late';
 }
 
 /** The turn ended without an answer: it was cancelled, or its workflow was terminated. */
@@ -163,6 +174,12 @@ export function isUnprocessedUpdate(error: unknown): boolean {
   return error.cause instanceof ApplicationFailure && error.cause.type === 'UnprocessedUpdate';
 }
 
+/** Whether the turn was ended because no worker took it in time. */
+export function isTooLate(error: unknown): boolean {
+  if (!(error instanceof WorkflowUpdateFailedError || error instanceof WorkflowFailedError)) return false;
+  return error.cause instanceof ApplicationFailure && error.cause.type === failureTypes.turnTooLate;
+}
+
 /**
  * The same for update-with-start. An update is durable only once accepted: if a restarting server forgot it, or its
  * workflow closed first, it is not found and must be sent again.
@@ -216,6 +233,8 @@ function fromFailure(failure: unknown, subject: string): BellwetherError {
       return new QueueFullError(message, { cause: failure });
     case failureTypes.conversationClosed:
       return new ConversationClosedError(message, { cause: failure });
+    case failureTypes.turnTooLate:
+      return new TurnTooLateError(message, { cause: failure });
     case failureTypes.turnNotKept:
       return new TurnNotKeptError(message, { cause: failure });
     case failureTypes.invalidInput:

@@ -41,4 +41,5 @@ export {
   TurnNotFoundError,
   TurnNotKeptError,
   TurnNotSentError,
+  TurnTooLateError,
 } from './errors';

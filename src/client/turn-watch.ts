@@ -1,8 +1,8 @@
-import { type Client, WorkflowFailedError } from '@temporalio/client';
+import { type Client, WorkflowFailedError, type WorkflowHandle } from '@temporalio/client';
 import { TerminatedFailure } from '@temporalio/common';
 import type { ChatReply, Transcript } from '../contract/chat';
 import * as names from '../contract/names';
-import { isNotFound, TurnHopelessError, TurnNotFoundError } from './errors';
+import { isNotFound, isTooLate, TurnHopelessError, TurnNotFoundError } from './errors';
 import { endedBecause, endIfHopeless, findStuck, isEndedStuck, wasEndedStuck } from './stuck-workflows';
 
 /** Most turns are answered by then; for the rest, one check at this interval costs Temporal almost nothing. */
@@ -99,6 +99,22 @@ export async function joinTurn(temporal: Client, turnId: string, sessionId: stri
   }
 }
 
+/** The result of a session's turn: of its latest update, if earlier ones were ended as too late. */
+export async function updateResult(
+  conversation: Pick<WorkflowHandle, 'getUpdateHandle'>,
+  turnId: string,
+  round = 0,
+): Promise<ChatReply> {
+  try {
+    return await conversation.getUpdateHandle<ChatReply>(names.sendMessageUpdateId(turnId, round)).result();
+  } catch (error) {
+    if (!isTooLate(error)) throw error;
+    return updateResult(conversation, turnId, round + 1).catch((later: unknown) => {
+      throw isNotFound(later) ? error : later;
+    });
+  }
+}
+
 async function joinOneShotTurn(temporal: Client, turnId: string, sessionId: string | null): Promise<ChatReply> {
   return (await temporal.workflow.getHandle(names.turnWorkflowId(turnId, sessionId)).result()) as ChatReply;
 }
@@ -106,7 +122,7 @@ async function joinOneShotTurn(temporal: Client, turnId: string, sessionId: stri
 async function joinSessionTurn(temporal: Client, turnId: string, sessionId: string): Promise<ChatReply> {
   const conversation = temporal.workflow.getHandle(names.conversationWorkflowId(sessionId));
   try {
-    return await conversation.getUpdateHandle<ChatReply>(turnId).result();
+    return await updateResult(conversation, turnId);
   } catch (error) {
     if (!isNotFound(error)) throw error;
     // Temporal keeps updates per run, but a conversation that continued as new keeps its recent turns.

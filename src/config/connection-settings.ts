@@ -6,6 +6,7 @@ import { embeddedServerAddress } from '../temporal-server/data-file';
 import { readDataDirectory } from './data-directory';
 import { readEncryption } from './encryption';
 import { mergeVariables, readDotEnv, type Variables } from './environment';
+import { readIdKey } from './id-key';
 import { type Settings, SettingsError, type TemporalSettings } from './settings';
 
 /** Temporal's default: where its development server listens. */
@@ -15,13 +16,14 @@ const defaultAddress = 'localhost:7233';
 export function readConnectionSettings(
   environment: Variables = process.env,
   workingDirectory: string = process.cwd(),
-): Pick<Settings, 'temporal' | 'encryption'> {
+): Pick<Settings, 'temporal' | 'encryption' | 'idKey'> {
   const variables = mergeVariables(environment, readDotEnv(workingDirectory));
   const { temporal, problems: temporalProblems } = readTemporal(variables);
   const { encryption, problems: encryptionProblems } = readEncryption(variables, workingDirectory);
-  const problems = [...temporalProblems, ...encryptionProblems];
+  const { idKey, problems: idKeyProblems } = readIdKey(variables, workingDirectory);
+  const problems = [...temporalProblems, ...encryptionProblems, ...idKeyProblems];
   if (problems.length > 0) throw new SettingsError(problems);
-  return { temporal: withKnownAddress(temporal, readDataDirectory(variables, workingDirectory)), encryption };
+  return { temporal: withKnownAddress(temporal, readDataDirectory(variables, workingDirectory)), encryption, idKey };
 }
 
 /** The configured address, else the server that `up` runs in this data directory, else Temporal's default. */

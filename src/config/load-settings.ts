@@ -8,6 +8,7 @@ import { readDataDirectory } from './data-directory';
 import { defaultConfig } from './defaults';
 import { readEncryption } from './encryption';
 import { mergeVariables, readDotEnv, type Variables } from './environment';
+import { readIdKey } from './id-key';
 import { crossCheck, mergeConfig, resolvePolicy } from './policy';
 import { resolveProviders } from './providers';
 import { type Settings, SettingsError } from './settings';
@@ -51,6 +52,7 @@ export function loadSettings({
   );
   const { temporal } = take(readTemporal(variables));
   const { encryption } = take(readEncryption(variables, workingDirectory));
+  const { idKey } = take(readIdKey(variables, workingDirectory));
   const { auditKeys } = take(readAuditKeys(variables, workingDirectory));
   const { logLevel } = take(readLogLevel(variables));
   const { databaseUrl } = take(readDatabaseUrl(variables));
@@ -72,6 +74,7 @@ export function loadSettings({
     ),
     encryption,
     auditKeys,
+    idKey,
     gateway: { ...defaultConfig.gateway, ...loaded.config.gateway },
   };
 }

@@ -313,6 +313,20 @@ export const configFileSchema = z.strictObject({
       turnDeadlineMs: milliseconds(1000, 3_600_000)
         .optional()
         .describe('Limit for the whole turn, across all targets.'),
+      budgetPercent: z
+        .int()
+        .min(0)
+        .max(1000)
+        .optional()
+        .describe(
+          "How many retries a worker may make to a provider, in percent of that provider's answered calls; 20 unless given. First calls are not limited.",
+        ),
+      budgetPerSecond: z
+        .number()
+        .min(0)
+        .max(1000)
+        .optional()
+        .describe('Retries to a provider per second beyond that share, saved up for 10 seconds; 2 unless given.'),
     })
     .optional(),
   stream: z
@@ -333,7 +347,11 @@ export const configFileSchema = z.strictObject({
         .max(1000)
         .optional()
         .describe('Consecutive failures after which no call is made to a target for a while.'),
-      halfOpenAfterMs: milliseconds(100, 600_000).optional().describe('After this time, one call tests the target.'),
+      halfOpenAfterMs: milliseconds(100, 600_000)
+        .optional()
+        .describe(
+          'After this time, one call tests the target. While all targets of a chain are left alone, each is tested every second.',
+        ),
     })
     .optional(),
   gateway: gatewaySchema.optional().describe('The HTTP endpoint that OpenAI clients use.'),

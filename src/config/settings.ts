@@ -60,6 +60,8 @@ export interface Settings {
   readonly encryption: EncryptionSettings | undefined;
   /** HMAC-SHA-256 keys for the audit trail of rollouts: the active one makes the hashes of new rows, all of them verify. */
   readonly auditKeys: KeyRing | undefined;
+  /** Hides sessions that are named by a mail address or a telephone number; see `withoutPersonalData`. */
+  readonly idKey: Uint8Array | undefined;
   readonly gateway: GatewaySettings;
 }
 

@@ -62,6 +62,11 @@ export interface RequestOptions extends SamplingOptions {
   readonly modelOptions?: Readonly<Record<string, unknown>>;
   /** The id of the API key whose budget pays; never the key itself. */
   readonly keyId?: string;
+  /**
+   * Wall clock, milliseconds since 1970: a turn that no worker has admitted by then is ended without a call, because nobody
+   * waits for its answer any more. A turn that was admitted in time goes on. Set by our client.
+   */
+  readonly startByMs?: number;
   /** Distinguishes a repeated request from a different one with the same turn id. Set by our client and echoed in the reply. */
   readonly requestHash?: string;
 }

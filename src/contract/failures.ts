@@ -45,6 +45,7 @@ export const failureTypes = {
   invalidInput: 'InvalidInput',
   queueFull: 'QueueFull',
   conversationClosed: 'ConversationClosed',
+  turnTooLate: 'TurnTooLate',
   turnNotKept: 'TurnNotKept',
   rolloutRefused: 'RolloutRefused',
 } as const;

@@ -47,6 +47,14 @@ export function turnIdOf(name: string): string {
   return name.split(' ', 1)[0] ?? name;
 }
 
+/**
+ * Id of the update that carries a session's turn: the turn's id. Temporal keeps what an update ended with, so a turn that was
+ * ended as too late and comes again needs another id. `round` counts from 0; turn ids hold no spaces.
+ */
+export function sendMessageUpdateId(turnId: string, round: number): string {
+  return round === 0 ? turnId : `${turnId} ${round + 1}`;
+}
+
 export function rolloutWorkflowId(name: string): string {
   return `rollout/${name}`;
 }

@@ -73,6 +73,10 @@ export interface RetryPolicy {
   readonly afterSilence: 'retry' | 'next-target';
   /** For the whole turn, across all targets. */
   readonly turnDeadlineMs: number;
+  /** Retries of each provider in each worker: this share of its answered calls, in percent, … */
+  readonly budgetPercent: number;
+  /** … and this many a second on top. */
+  readonly budgetPerSecond: number;
 }
 
 /** Timeouts of a streamed call, in milliseconds. A long answer may take up to `totalMs` as long as tokens keep coming. */
@@ -91,7 +95,10 @@ export interface StreamLimits {
 export interface BreakerPolicy {
   /** Consecutive failures after which the circuit opens and the target is not called. */
   readonly failures: number;
-  /** After this long, one trial call is let through: success closes the circuit, failure restarts the wait. */
+  /**
+   * After this long, one trial call is let through: success closes the circuit, failure restarts the wait. While all circuits
+   * of a chain are open, its targets are tried every second.
+   */
   readonly halfOpenAfterMs: number;
 }
 

@@ -110,6 +110,8 @@ export interface Evidence {
   readonly canarySlowCalls: number;
   /** When the newest canary request of this bake ended; null if there is none. */
   readonly newestCanaryAtMs: number | null;
+  /** The API key with the most counted canary requests of this bake. Absent without any key, and in older evidence. */
+  readonly canaryLargestKey?: { readonly keyId: string; readonly requests: number };
 }
 
 export type RolloutPhase =

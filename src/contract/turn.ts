@@ -110,6 +110,11 @@ export interface TurnTotals {
   readonly remainingNanoUsd: number;
 }
 
+/** The turn was not admitted by its `startByMs`, so it is not begun: nothing was reserved or called. */
+interface TooLate {
+  readonly kind: 'too-late';
+}
+
 /** What admission needs to know about a turn. */
 export interface AdmitTurnInput extends Pick<
   RequestOptions,
@@ -134,6 +139,7 @@ export type Refused = Extract<Admission, { kind: 'refused' }>;
 
 /** How far a turn got in its first step. Most are answered and recorded; then only what the reply needs is kept. */
 export type OpenedTurn =
+  | TooLate
   | Exclude<Admission, Admitted>
   | (ModelAnswer & {
       readonly kind: 'answered';

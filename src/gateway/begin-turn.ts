@@ -46,11 +46,13 @@ export async function beginTurn(
   body: ChatRequest,
 ): Promise<BegunTurn> {
   const { preferred } = requireModel(context.models, body.model, apiKey);
-  const named = sessionOf(headers, body, apiKey.id);
+  const given = sessionOf(headers, body, apiKey.id);
+  const named = given && { ...given, id: context.client.storedSessionId(given.id) };
   const userId = userOf(headers, body);
   const idempotencyKey = idempotencyKeyOf(headers);
+  const startByMs = body.stream === true ? undefined : endOfWait(headers);
   const frameOf = (turnId: string): TurnFrame => {
-    return { turnId, keyId: apiKey.id, userId, model: preferred, deadlineMs: context.turnDeadlineMs };
+    return { turnId, keyId: apiKey.id, userId, model: preferred, deadlineMs: context.turnDeadlineMs, startByMs };
   };
   const newTurnId = randomUUID();
   // All of it, before anybody is asked about it; what is new in a session also by the limits of sessions, which are tighter.
@@ -94,6 +96,16 @@ export async function beginTurn(
   const call = callFor(turnId, registered.sessionId);
   const end = waitForTurn(context, call, { isNew, joins: idempotencyKey !== null, log });
   return { ...turn, end };
+}
+
+/**
+ * Until when OpenAI's clients wait for an answer, which they say in seconds. Not for a stream, which keeps them waiting: they
+ * count only until its headers, or from one event to the next.
+ */
+function endOfWait(headers: IncomingHttpHeaders): number | undefined {
+  const seconds = Number(headerOf(headers, 'x-stainless-timeout') ?? NaN);
+  const endMs = Math.ceil(Date.now() + seconds * 1000);
+  return seconds > 0 && Number.isSafeInteger(endMs) ? endMs : undefined;
 }
 
 async function endedTurn({ ledger }: GatewayContext, turnId: string): Promise<FoundRequest | null> {

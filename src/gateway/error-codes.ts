@@ -299,6 +299,13 @@ const errorCatalogue = {
       'This gateway has reached its limit of open requests, of bytes in them or of unknown API keys; the turn was not begun.',
     advice: 'Send it again after `retry-after`.',
   },
+  turn_too_late: {
+    ...failed,
+    status: 503,
+    repeat: 'helps',
+    meaning: 'No worker took the turn before its caller stopped waiting, so it was not begun and costs nothing.',
+    advice: 'Send it again after `retry-after`, with the same `Idempotency-Key` if it had one.',
+  },
   temporal_unreachable: {
     ...failed,
     status: 503,
@@ -332,7 +339,7 @@ const errorCatalogue = {
     ...failed,
     status: 504,
     repeat: 'with-key',
-    meaning: 'The turn has no answer yet and goes on.',
+    meaning: 'The turn has no answer yet. If a worker has begun it, it goes on; if not, it is not begun any more.',
     advice: 'Send the same request with its `Idempotency-Key`, or ask `GET /v1/turns/{id}`.',
   },
 } as const satisfies Readonly<Record<string, ErrorDescription>>;

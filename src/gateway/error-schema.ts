@@ -49,6 +49,7 @@ export const errorsOfTurns = [
   'provider_timeout',
   'turn_hopeless',
   'turn_failed',
+  'turn_too_late',
   'stream_diverged',
   'temporal_unreachable',
   'gateway_stopped_waiting',

@@ -11,6 +11,7 @@ import {
   TurnNotFoundError,
   TurnNotKeptError,
   TurnNotSentError,
+  TurnTooLateError,
 } from '../client/errors';
 import type { ChatReply } from '../contract/chat';
 import type { FailureKind } from '../contract/failures';
@@ -121,6 +122,11 @@ export function errorOfClient(
   if (error instanceof TurnNotFoundError) {
     return new GatewayError('turn_never_begun', 'This turn was never begun, or is not kept any more.');
   }
+  if (error instanceof TurnTooLateError) {
+    const message =
+      'No worker took this turn before its caller stopped waiting, so it was not begun: no model was called and nothing was charged. Send the request again.';
+    return new GatewayError('turn_too_late', message, { headers: { 'retry-after': unreachableRetryAfterSeconds } });
+  }
   if (error instanceof TurnNotKeptError) return notKept;
   // In both cases the turn may go on, so that only a request that would join it is worth repeating.
   const advice = joins
@@ -133,7 +139,10 @@ export function errorOfClient(
     return joins ? unreachable : unreachable.final();
   }
   if (error instanceof DeadlineExceededError) {
-    const late = new GatewayError('deadline_exceeded', `The turn has no answer yet. It goes on, and ${advice}.`);
+    const late = new GatewayError(
+      'deadline_exceeded',
+      `The turn has no answer yet. If a worker has begun it, it goes on, and ${advice}.`,
+    );
     return joins ? late : late.final();
   }
   if (error instanceof TurnHopelessError) {

@@ -12,6 +12,8 @@ export interface TurnFrame {
   /** null: routing decides. */
   readonly model: string | null;
   readonly deadlineMs: number;
+  /** Until when the caller waits, if it says so. */
+  readonly startByMs?: number | undefined;
 }
 
 type NamedTurn = Pick<TurnFrame, 'turnId'>;
@@ -67,7 +69,8 @@ function inHistory(
   return [firstNew - history.length + index, ...inside.filter((field) => field !== undefined)];
 }
 
-export function optionsOf(body: ChatRequest, { turnId, keyId, userId, model, deadlineMs }: TurnFrame) {
+export function optionsOf(body: ChatRequest, frame: TurnFrame) {
+  const { turnId, keyId, userId, model, deadlineMs, startByMs } = frame;
   const maxTokens = body.max_completion_tokens ?? body.max_tokens;
   const modelOptions = modelOptionsOf(body);
   const options: RequestOptions = {
@@ -75,6 +78,7 @@ export function optionsOf(body: ChatRequest, { turnId, keyId, userId, model, dea
     // Also for a plain answer, so that the limits on silence hold.
     delivery: body.stream === true ? 'streamed' : 'collected',
     ...(model !== null && { model }),
+    ...(startByMs !== undefined && { startByMs }),
     ...(modelOptions && { modelOptions }),
     ...(typeof maxTokens === 'number' && { maxTokens }),
     ...(typeof body.temperature === 'number' && { temperature: body.temperature }),

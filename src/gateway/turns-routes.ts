@@ -1,6 +1,12 @@
 import type { FastifyBaseLogger } from 'fastify';
 import { z } from 'zod';
-import { DeadlineExceededError, TurnFailedError, TurnNotFoundError, TurnNotKeptError } from '../client/errors';
+import {
+  DeadlineExceededError,
+  TurnFailedError,
+  TurnNotFoundError,
+  TurnNotKeptError,
+  TurnTooLateError,
+} from '../client/errors';
 import { turnName } from '../contract/names';
 import { type AnswerPosition, parsePosition } from '../domain/stream/answer-so-far';
 import { type ApiKey, mayKey } from '../contract/api-keys';
@@ -138,9 +144,8 @@ async function lookUp(
     const isRecorded = outcome !== 'in-progress';
     if (error instanceof TurnNotKeptError || (error instanceof TurnNotFoundError && isRecorded)) return null;
     if (error instanceof DeadlineExceededError && !isRecorded) return null;
-    if (error instanceof TurnNotFoundError || error instanceof TurnFailedError) {
-      return { error: toGatewayError(error, log) };
-    }
+    const isEnded = [TurnNotFoundError, TurnFailedError, TurnTooLateError].some((type) => error instanceof type);
+    if (isEnded) return { error: toGatewayError(error, log) };
     throw error;
   }
 }

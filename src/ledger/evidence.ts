@@ -21,6 +21,7 @@ export async function evidence(db: LedgerDatabase, request: EvidenceRequest): Pr
   const requests = await countRequests(db, request);
   const latencies = await latenciesByArm(db, request);
   const turns = await turnsByArm(db, request);
+  const largestKey = await largestKeyOf(db, request);
 
   const ofCanary = requests.filter((row) => row.arm === canaryArm);
   const canaryLatencies = latencies.get(canaryArm) ?? new Latencies();
@@ -38,6 +39,7 @@ export async function evidence(db: LedgerDatabase, request: EvidenceRequest): Pr
         ? 0
         : canaryLatencies.slowerThan((baselineP95Ms * maxLatencyPercent) / 100),
     newestCanaryAtMs: ofCanary.find((row) => row.bake === bake)?.newestAtMs ?? null,
+    ...(largestKey && { canaryLargestKey: largestKey }),
   };
 
   function armEvidence(arm: string): ArmEvidence {
@@ -56,15 +58,35 @@ export async function evidence(db: LedgerDatabase, request: EvidenceRequest): Pr
   }
 }
 
+const rank = sql<number>`row_number() over (
+  partition by turns.bake, turns.arm, ${userOf} order by attempts.started_at_ms, attempts.turn_id
+)`;
+
+/** The API key with the most of the canary's requests that count in this bake. */
+function largestKeyOf(db: LedgerDatabase, { rollout, bake, canaryArm, maxRequestsPerUser }: EvidenceRequest) {
+  const requests = total(sql`case when rank <= ${maxRequestsPerUser} then success + failure else 0 end`);
+  return db
+    .selectFrom(
+      firstCalls(db, { rollout, bake })
+        .where('turns.arm', '=', canaryArm)
+        .select(['attempts.key_id as keyId', rank.as('rank'), success.as('success'), failure.as('failure')])
+        .as('requests'),
+    )
+    .where('keyId', 'is not', null)
+    .select((eb) => [eb.ref('keyId').$notNull().as('keyId'), requests.as('requests')])
+    .groupBy('keyId')
+    .orderBy('requests', 'desc')
+    .orderBy('keyId')
+    .limit(1)
+    .executeTakeFirst();
+}
+
 /**
  * Counts the requests of this bake by arm, and the canary's requests of every bake. For the cap per user, a user's requests
  * are ranked by their start whatever their outcome, so that one that ends late does not displace another.
  */
 function countRequests(db: LedgerDatabase, request: EvidenceRequest) {
   const { rollout, bake, baselineArm, canaryArm, maxRequestsPerUser } = request;
-  const rank = sql<number>`row_number() over (
-    partition by turns.bake, turns.arm, ${userOf} order by attempts.started_at_ms, attempts.turn_id
-  )`;
   return db
     .selectFrom(
       firstCalls(db, { rollout })

@@ -1,6 +1,6 @@
 import type { Evidence, RolloutSpec, RolloutState } from '../contract/rollout';
 import { isReached, measure, type TestValue } from '../domain/rollout/evidence';
-import { findingsOf } from '../domain/rollout/findings';
+import { findingsOf, oneKeyFinding } from '../domain/rollout/findings';
 import { toUsd } from '../domain/turn/prices';
 import type { TrailEntry } from './trail';
 import { isoTime } from './view';
@@ -35,7 +35,8 @@ export function explain(trail: readonly TrailEntry[]): Explanation {
   const missing = missingNow(trail, entry.decision.next);
   if (!seen?.evidence || seen.before === null) return { entry, seen: null, measures: [], findings: [], missing };
   const { blind, breach, worse, alarms } = findingsOf(seen.spec, seen.before, seen.evidence, seen.atMs);
-  const findings = [blind, breach, worse, ...alarms].filter((finding) => finding !== null);
+  const oneKey = oneKeyFinding(seen.spec, seen.evidence);
+  const findings = [blind, breach, worse, ...alarms, oneKey].filter((finding) => finding !== null);
   return { entry, seen, measures: measuresOf(seen.spec, seen.before, seen.evidence), findings, missing };
 }
 

@@ -12,6 +12,7 @@ import type { ObservedTraffic, Rollouts } from '../contract/rollout-ledger';
 import { advanceRollout } from '../domain/rollout/advance-rollout';
 import { evidenceDueAtMs, nextAnalysisAtMs, stepDueAtMs } from '../domain/rollout/clock';
 import { cleanRequestsToGo, measure, requestsOf } from '../domain/rollout/evidence';
+import { oneKeyFinding } from '../domain/rollout/findings';
 import { successInterval } from '../domain/rollout/migration-report';
 import { toUsd } from '../domain/turn/prices';
 
@@ -132,6 +133,10 @@ function evidenceAsJson({ spec, state, evidence }: RolloutView): object | null {
     e: advance.value,
     e_needed: advance.needed,
     clean_requests_to_go: cleanRequestsToGo(advance, spec.gates),
+    largest_key: evidence.canaryLargestKey
+      ? { id: evidence.canaryLargestKey.keyId, requests: evidence.canaryLargestKey.requests }
+      : null,
+    one_key: oneKeyFinding(spec, evidence),
     [spec.baselineArm]: armAsJson(evidence.baseline),
     [spec.canaryArm]: armAsJson(evidence.canary),
   };

@@ -34,11 +34,11 @@ export interface ServedGateway extends Gateway {
 /** The composition root of a gateway: opens what it needs, and closes it together with the gateway. If it fails, it leaves nothing open. */
 export async function serveGateway(options: ServeGatewayOptions): Promise<ServedGateway> {
   const { settings, host, port, logger, worker, openMetrics } = options;
-  const { temporal, encryption, redisUrl } = settings;
+  const { temporal, encryption, idKey, redisUrl } = settings;
   const closings: Closing[] = [];
   const close = (): Promise<void> => closeAll(closings);
   try {
-    const place = { temporal, encryption: encryption ?? null };
+    const place = { temporal, encryption: encryption ?? null, idKey: idKey ?? null };
     const client = await (worker ? connectBesideWorker(place, worker.connection) : connect(place));
     closings.push(() => client.disconnect());
     await client.requireNamespace();

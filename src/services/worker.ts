@@ -85,7 +85,7 @@ async function startWith(
   }
   const streams = givenStreams ?? openTurnStreams(settings.redisUrl, Runtime.instance().logger);
   if (!givenStreams) closings.push(() => streams.close());
-  const targets = new TargetHealth(policy.breaker);
+  const targets = new TargetHealth(policy);
   const images = openImageStore(ledger.images, settings);
   const owner = `${hostname()}/${process.pid}/${randomUUID()}`;
   const connection = await NativeConnection.connect(temporal.connectionOptions as NativeConnectionOptions);

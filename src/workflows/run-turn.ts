@@ -19,7 +19,7 @@ import type {
   TurnTotals,
 } from '../contract/turn';
 import { measurePrompt } from '../domain/turn/measure-text';
-import { blockedReply, degradedReply, detectLanguage, refusalReason } from '../domain/turn/degraded-reply';
+import { degradedReply, detectLanguage, mayPass, refusalReason } from '../domain/turn/degraded-reply';
 import { messageText } from '../domain/turn/messages';
 import { toUsd } from '../domain/turn/prices';
 import { callTarget } from './call-target';
@@ -64,6 +64,7 @@ export async function runTurn(turn: Turn): Promise<ChatReply> {
     firstRunId: workflowInfo().firstExecutionRunId,
   };
   const opened = await openTurn(openTurnInput);
+  if (opened.kind === 'too-late') throw tooLate(turn);
   if (opened.kind === 'refused') return refusedReply(turn, opened);
   if (opened.kind === 'not-kept') throw notKept(turn);
   if (opened.kind === 'answered') return answeredReply(turn, opened);
@@ -185,10 +186,9 @@ function chainFailedReply(
   failure: CallFailure | null,
   totals: TurnTotals,
 ): ChatReply {
-  const content = degradedReply(turn.language ?? detectLanguage(lastUserText(turn.messages)));
   return {
     ...commonFields(turn, totals),
-    content,
+    content: apology(turn, failure),
     provider: 'degraded-mode',
     model: null,
     handler: arm,
@@ -204,21 +204,23 @@ function retryAfterField(
   failure: CallFailure | null,
   askedWaitsMs: readonly number[],
 ): Pick<ChatReply, 'retry_after_ms'> {
-  const isPassing = failure !== null && passingFailures.has(failure.kind);
-  return isPassing && askedWaitsMs.length > 0 ? { retry_after_ms: Math.min(...askedWaitsMs) } : {};
+  return mayPass(failure) && askedWaitsMs.length > 0 ? { retry_after_ms: Math.min(...askedWaitsMs) } : {};
 }
 
-const passingFailures: ReadonlySet<CallFailure['kind']> = new Set([
-  'rate-limited',
-  'server-error',
-  'timeout',
-  'connection',
-  'circuit-open',
-]);
+function apology(turn: Turn, failure: CallFailure | null): string {
+  return degradedReply(turn.language ?? detectLanguage(lastUserText(turn.messages)), failure);
+}
 
 function lastUserText(messages: readonly ChatMessage[]): string {
   const message = messages.findLast(({ role }) => role === 'user');
   return message ? messageText(message) : '';
+}
+
+function tooLate({ turnId }: Turn): ApplicationFailure {
+  return ApplicationFailure.nonRetryable(
+    `Turn ${turnId} was not begun: no worker took it before its caller stopped waiting. No model was called and nothing was charged. Send it again.`,
+    failureTypes.turnTooLate,
+  );
 }
 
 function refusedReply(turn: Turn, refusal: Refused): ChatReply {
@@ -232,7 +234,7 @@ function refusedReply(turn: Turn, refusal: Refused): ChatReply {
   return {
     turn_id: turn.turnId,
     session_id: turn.sessionId,
-    content: blockedReply(reason),
+    content: apology(turn, null),
     provider: 'degraded-mode',
     model: null,
     handler: null,

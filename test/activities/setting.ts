@@ -36,7 +36,7 @@ export async function prepareSetting(options: ServiceOptions = {}): Promise<Sett
     newProcess: (ledger = service.ledger) => {
       const { streams } = service;
       const { policy } = service.settings;
-      const targets = new TargetHealth(policy.breaker);
+      const targets = new TargetHealth(policy);
       return createActivities({ ledger, providers, policy, streams, targets, owner: unique('process') });
     },
     stop: async () => {

@@ -98,18 +98,46 @@ test.each(['fails', 'nothing'] as const)('a trial that says %s begins the wait a
   await expect(ask('works')).resolves.toBe(true);
 });
 
-test('where the whole chain is open all turns ask as ever, and the first signal of life ends it', async () => {
+/** With both circuits open, a moment later. */
+async function openAll(): Promise<void> {
   await askOften(['fails', 'fails', 'fails']);
   await askOften(['fails', 'fails', 'fails'], fallback);
-  const [one, other] = [heldCall(), heldCall()];
-  one.end('fails');
-  await expect(one.running).resolves.toBe(result);
   expect([stateOf(primary), stateOf(fallback)]).toEqual(['open', 'open']);
-  other.begin();
-  expect(breakers.isOpen(primary)).toBe(false);
+  nowMs += 1_000;
+}
+
+test('where the whole chain is open one call at a time tries each target, and all others are refused', async () => {
+  await openAll();
+  const trial = heldCall();
+  expect(breakers.mayCall(primary, chain)).toBe(false);
+  await expect(ask('works')).resolves.toBe(false);
+  await expect(ask('fails', fallback)).resolves.toBe(true);
   await expect(ask('works', fallback)).resolves.toBe(false);
-  other.end('works');
-  await other.running;
+  trial.end('fails');
+  await expect(trial.running).resolves.toBe(result);
+  expect([stateOf(primary), stateOf(fallback)]).toEqual(['open', 'open']);
+});
+
+test('where the whole chain is open each target is tried once a second', async () => {
+  await openAll();
+  await expect(ask('fails')).resolves.toBe(true);
+  await expect(ask('works')).resolves.toBe(false);
+  nowMs += 999;
+  await expect(ask('works')).resolves.toBe(false);
+  nowMs += 1;
+  await expect(ask('works')).resolves.toBe(true);
+  expect(breakers.isOpen(primary)).toBe(false);
+});
+
+test('where the whole chain is open the first signal of life ends it', async () => {
+  await openAll();
+  const trial = heldCall();
+  trial.begin();
+  expect(breakers.isOpen(primary)).toBe(false);
+  // The other target is left alone again while this one works.
+  await expect(ask('works', fallback)).resolves.toBe(false);
+  trial.end('works');
+  await trial.running;
 });
 
 test('a call that throws is no news of the target, and its error comes through', async () => {

@@ -17,7 +17,7 @@ test(
       for (const shown of [
         'holysheep-fallback (gemini-2.5-flash)',
         '非常抱歉',
-        "I'm currently experiencing high demand. Session spending limit reached. Please try again shortly.",
+        'I am sorry, I cannot answer this message.',
         'unconfirmed',
         '"ready_to_promote": true',
         'Canary metrics look great! Ready to promote to 100% traffic.',

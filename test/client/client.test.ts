@@ -62,7 +62,7 @@ test('every read of a session that does not exist fails with not found', async (
   await expect(service.client.close(sessionId)).rejects.toThrow(ConversationNotFoundError);
 });
 
-test('without a worker, the wait ends at the deadline and says that the turn goes on', async () => {
+test('without a worker, the wait ends at the deadline, and the same turn sent again is answered', async () => {
   const sessionId = unique('session');
   const turn = { sessionId, turnId: unique('turn'), content: 'Hello' };
   await expect(service.client.send({ ...turn, deadlineMs: 500 })).rejects.toThrow(DeadlineExceededError);

@@ -68,6 +68,13 @@ describe('encryption keys', () => {
   });
 });
 
+test('the key for ids is one key', () => {
+  expect(workspace.load({ BELLWETHER_ID_KEY: `a:${newKey()}` }).idKey).toHaveLength(32);
+  expect(workspace.problems({ BELLWETHER_ID_KEY: `a:${newKey()},b:${newKey()}` })).toEqual([
+    expect.stringContaining('BELLWETHER_ID_KEY holds 2 keys, but takes one'),
+  ]);
+});
+
 describe('audit keys', () => {
   it('are read as encryption keys are', () => {
     workspace.write('keys', `b:${newKey()}\na:${newKey()}\n`);

@@ -180,6 +180,25 @@ describeOnEachDatabase('evidence', (databases) => {
     expect(await opened.ledger.rollouts.spending('nobody')).toEqual([]);
   });
 
+  test('tells the API key with the most of the canary’s counted requests', async () => {
+    const { ledger } = opened;
+    const ask = async (keyId: string | null, userId: string, arm = 'holysheep', bake = 1) => {
+      const turnId = crypto.randomUUID();
+      const planned = plan(reservation(1, { arm }), { rollout: 'keys', bake });
+      await ledger.admit(admitRequest(turnId, 1, { userId, keyId, plan: () => planned }));
+      await ledger.recordTurn(turnRecord(turnId, [settled(1, 1)]));
+    };
+    for (let index = 0; index < 3; index += 1) await ask('big', `user-${index}`);
+    for (let index = 0; index < 2; index += 1) await ask('small', `other-${index}`);
+    await ask(null, 'nobody');
+    // Beyond the cap per user, of the other arm, of another bake: none of them count.
+    for (let index = 0; index < 6; index += 1) await ask('small', 'other-0');
+    for (let index = 0; index < 4; index += 1) await ask('small', `third-${index}`, 'legacy');
+    for (let index = 0; index < 4; index += 1) await ask('small', `fourth-${index}`, 'holysheep', 2);
+    const found = await ledger.rollouts.evidence(request({ rollout: 'keys', maxRequestsPerUser: 1 }));
+    expect(found).toMatchObject({ canary: { successes: 6 }, canaryLargestKey: { keyId: 'big', requests: 3 } });
+  });
+
   test('counts a first call that fails as a failure even if the fallback succeeds', async () => {
     const { ledger } = opened;
     const rescued = {

@@ -69,7 +69,7 @@ export async function startInterferedWorker(
       providers: providersByName,
       policy,
       streams: service.streams,
-      targets: new TargetHealth(policy.breaker),
+      targets: new TargetHealth(policy),
       owner: randomUUID(),
     }),
   });

@@ -76,6 +76,7 @@ export async function prepareService(options: ServiceOptions = {}): Promise<Serv
   const client = await connect({
     temporal: settings.temporal,
     encryption: settings.encryption ?? null,
+    idKey: settings.idKey ?? null,
     connectTimeoutMs: 60_000,
   });
   const ledger = await openLedger(settings);

@@ -17,8 +17,13 @@ export interface WorkerProcess {
   stop(): Promise<number | null>;
 }
 
-export function spawnWorker(service: Pick<Service, 'environment' | 'directory'>): WorkerProcess {
-  const program = ['--require', join(__dirname, 'register-typescript.js'), join(__dirname, 'worker-main.ts')];
+/** @param preloads files that each of its threads loads before anything else */
+export function spawnWorker(
+  service: Pick<Service, 'environment' | 'directory'>,
+  preloads: readonly string[] = [],
+): WorkerProcess {
+  const required = [join(__dirname, 'register-typescript.js'), ...preloads].flatMap((file) => ['--require', file]);
+  const program = [...required, join(__dirname, 'worker-main.ts')];
   const child = spawn(process.execPath, program, {
     cwd: service.directory,
     env: {

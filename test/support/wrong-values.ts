@@ -59,6 +59,12 @@ export const wrongTurns: readonly WrongTurn[] = [
     path: 'delivery',
     message: 'must be one of whole, collected, streamed, not "later"',
   },
+  {
+    title: 'a time to start by that is no time',
+    options: { startByMs: -1 },
+    path: 'startByMs',
+    message: 'must be a whole number of at least 0, not -1',
+  },
   { title: 'a model that is a number', options: { model: 4 }, path: 'model', message: 'must be a string' },
   {
     title: 'model options that are a string',

@@ -10,13 +10,21 @@ let worker: RunningWorker;
 afterEach(() => service.stop());
 
 /** Each test has a worker of its own, which knows nothing of targets yet and leaves a failing one alone for so long. */
-async function begin({ halfOpenAfterMs }: { readonly halfOpenAfterMs: number }): Promise<void> {
+async function begin({
+  halfOpenAfterMs,
+  failures = 3,
+  budgetPerSecond,
+}: {
+  readonly halfOpenAfterMs: number;
+  readonly failures?: number;
+  readonly budgetPerSecond?: number;
+}): Promise<void> {
   service = await prepareService({
     configuration: {
-      retry: { maxAttemptsPerTarget: 2, baseDelayMs: 50, delayJitterMs: 50 },
+      retry: { maxAttemptsPerTarget: 2, baseDelayMs: 50, delayJitterMs: 50, budgetPerSecond },
       // What is slow here is no failure.
       stream: { firstByteMs: 60_000, firstTokenMs: 60_000, idleMs: 60_000 },
-      breaker: { failures: 3, halfOpenAfterMs },
+      breaker: { failures, halfOpenAfterMs },
     },
   });
   worker = await service.startWorker();
@@ -70,7 +78,7 @@ test('the wait over, one turn tries the target, the others go on without it, and
   expect(await ask()).toMatchObject({ provider: 'holysheep-primary', attempts: 1 });
 });
 
-test('when all targets are down turns try as ever, and the first one after that is answered', async () => {
+test('when all targets are down turns end at once with the degraded reply, and probes find the first one that is back', async () => {
   await begin(untilTheEnd);
   await service.simulator.setBehaviour('*', down);
   await eventually('all targets are left alone', async () => {
@@ -78,8 +86,31 @@ test('when all targets are down turns try as ever, and the first one after that 
     return stateOf(primaryModel) === 'open' && stateOf(fallbackModel) === 'open';
   });
   await service.simulator.clearCalls();
-  await expect(ask()).resolves.toMatchObject({ success: false, error_kind: 'server-error', attempts: 4 });
-  expect(await service.simulator.calls()).toHaveLength(4);
+  const beganAtMs = Date.now();
+  const replies = await Promise.all(Array.from({ length: 30 }, () => ask()));
+  // One a second and target.
+  const probes = 2 * Math.ceil((Date.now() - beganAtMs) / 1_000);
+  expect((await service.simulator.calls()).length).toBeLessThanOrEqual(probes);
+  expect(replies.every(({ success }) => !success)).toBe(true);
+  expect(replies.map(({ error_kind }) => error_kind)).toContain('circuit-open');
+  const uncalled = replies.filter(({ attempts }) => attempts === 0);
+  expect(uncalled.length).toBeGreaterThanOrEqual(30 - probes);
+  expect(uncalled.map(({ cost_usd, content }) => [cost_usd, content])).toContainEqual([
+    0,
+    'I am sorry, I cannot answer right now. Please try again in a few minutes.',
+  ]);
+  expect(disagreements(await service.ledger.attempts(), await service.simulator.calls())).toEqual([]);
+
   await service.simulator.setBehaviour('*', up);
-  await expect(ask()).resolves.toMatchObject({ provider: 'holysheep-primary', success: true });
+  await eventually('a probe has found a target that is back', async () => (await ask()).success);
+});
+
+test('in a flood of failing calls most are not tried again, and a lone turn is', async () => {
+  await begin({ ...untilTheEnd, failures: 1_000, budgetPerSecond: 0.1 });
+  await service.simulator.setBehaviour('*', down);
+  // An idle worker has saved up one retry for the provider of both targets.
+  await expect(ask()).resolves.toMatchObject({ success: false, attempts: 3 });
+  const replies = await Promise.all(Array.from({ length: 20 }, () => ask()));
+  const retries = replies.reduce((sum, { attempts }) => sum + attempts - 2, 0);
+  expect(retries).toBeLessThanOrEqual(5);
 });

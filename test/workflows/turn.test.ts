@@ -175,7 +175,7 @@ test('a one-shot turn that is cancelled ends as cancelled and is recorded', asyn
 });
 
 describe('budgets', () => {
-  test('a session that reached its limit is refused in the guide’s words, before any call', async () => {
+  test('a session that reached its limit is refused before any call, and its customer is told nothing of budgets', async () => {
     const poor = await startService({ configuration: { budgets: { sessionUsd: 0.0005 } } });
     try {
       const sessionId = unique('session');
@@ -187,7 +187,9 @@ describe('budgets', () => {
       expect(error).toBeInstanceOf(BudgetRefusedError);
       const { reply } = error as BudgetRefusedError;
       expect(reply).toMatchObject({
-        content: "I'm currently experiencing high demand. Session spending limit reached. Please try again shortly.",
+        content: 'I am sorry, I cannot answer this message.',
+        error: 'Session spending limit reached',
+        refused_by: 'session',
         blocked: true,
         cost_usd: 0,
         attempts: 0,

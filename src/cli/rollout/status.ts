@@ -3,7 +3,7 @@ import pc from 'picocolors';
 import type { ArmEvidence, RolloutPhase } from '../../contract/rollout';
 import { evidenceDueAtMs, formatDuration, nextAnalysisAtMs, stepDueAtMs } from '../../domain/rollout/clock';
 import { isReached, measure, requestsOf, type TestValue } from '../../domain/rollout/evidence';
-import { describeAdvance, percentOf } from '../../domain/rollout/findings';
+import { describeAdvance, oneKeyFinding, percentOf } from '../../domain/rollout/findings';
 import { withOperator } from '../../operator/rollout-operator';
 import { actualShare, type RolloutView, routingProblem, statusAsJson } from '../../operator/view';
 import {
@@ -55,6 +55,7 @@ export function statusLines(
       .map(pc.yellow),
     `  ${sharesOf(view)}`,
     ...evidenceLines(view),
+    ...oneKeyLines(view, width),
     ...missingLines(view, width),
     ...timeLines(view),
   ];
@@ -134,6 +135,11 @@ function evidenceLines({ spec, state, evidence }: RolloutView): readonly string[
   );
   const bar = state.phase === 'Promoting' ? [] : [`  ${evidenceBar(advance)} ${describeAdvance(advance, spec)}`];
   return [...bar, '', ...table.split('\n').map((line) => `  ${line}`)];
+}
+
+function oneKeyLines({ spec, evidence }: RolloutView, width: number): readonly string[] {
+  const finding = evidence === null ? null : oneKeyFinding(spec, evidence);
+  return finding === null ? [] : ['', ...wrapWords(finding, width, '  ').map(pc.yellow)];
 }
 
 const barLength = 24;

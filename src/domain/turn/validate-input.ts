@@ -308,14 +308,18 @@ function requestProblem(
     readonly delivery?: unknown;
     readonly model?: unknown;
     readonly modelOptions?: unknown;
+    readonly startByMs?: unknown;
   },
 ): Problem | null {
-  const { delivery, language, model, modelOptions } = input;
+  const { delivery, language, model, modelOptions, startByMs } = input;
   if (modelOptions !== undefined && (typeof modelOptions !== 'object' || modelOptions === null)) {
     return { path: ['modelOptions'], code: 'wrong-type', message: 'must be an object' };
   }
   if (model !== undefined && typeof model !== 'string') {
     return { path: ['model'], code: 'wrong-type', message: 'must be a string' };
+  }
+  if (startByMs !== undefined && !(Number.isSafeInteger(startByMs) && (startByMs as number) >= 0)) {
+    return countProblem(['startByMs'], startByMs, 0);
   }
   return (
     choiceProblem(['delivery'], delivery, deliveries) ??

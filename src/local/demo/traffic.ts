@@ -52,7 +52,7 @@ export class Traffic {
     const { policy } = settings;
     // No turn of the demonstration is streamed.
     const streams = openTurnStreams(undefined);
-    const targets = new TargetHealth(policy.breaker);
+    const targets = new TargetHealth(policy);
     const traffic = new Traffic({ ledger, providers, policy, streams, targets, owner: 'demo-traffic' }, client);
     traffic.running = traffic.run(onError);
     return traffic;

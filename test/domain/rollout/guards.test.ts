@@ -2,7 +2,9 @@ import type { Evidence, RolloutGates } from '../../../src/contract/rollout';
 import { isReached, measure, type Measures } from '../../../src/domain/rollout/evidence';
 import { defaultRolloutGates } from '../../../src/domain/rollout/plans';
 import { sampleLatencyMs, seededRandom } from '../../../src/domain/random';
-import { arm, provenAt, Rollout } from './given';
+import { advanceRollout } from '../../../src/domain/rollout/advance-rollout';
+import { oneKeyFinding } from '../../../src/domain/rollout/findings';
+import { arm, hourMs, provenAt, Rollout, startedAtMs } from './given';
 
 /** Wide enough that a bound which is met exactly shows in some hundred runs. */
 const beta = 0.05;
@@ -152,6 +154,32 @@ describe('the test of the split', () => {
 
   it('reports nothing if all users should be on one arm', () => {
     expect(measure({ ...good, canary: arm(10, 0), baseline: arm(500, 0) }, gates, 100).wrongShare.value).toBe(0);
+  });
+});
+
+describe('one API key', () => {
+  const rollout = new Rollout();
+  const evidenceWith = (requests: number, changes: Partial<Evidence> = {}) =>
+    provenAt(rollout.state, startedAtMs + hourMs, { canaryLargestKey: { keyId: 'k1', requests }, ...changes });
+
+  test('that sent most of the canary’s requests is told with its share', () => {
+    expect(oneKeyFinding(rollout.spec, evidenceWith(501))).toBe(
+      '501 of the 1000 requests of holysheep in this bake (50.1%) are of one API key, k1: the evidence is mostly about its traffic.',
+    );
+  });
+
+  test('that sent half of them, or most of too few to say anything, is not', () => {
+    expect(oneKeyFinding(rollout.spec, evidenceWith(500))).toBeNull();
+    expect(oneKeyFinding(rollout.spec, evidenceWith(4, { canary: arm(5, 0) }))).toBeNull();
+    const { canaryLargestKey: _key, ...older } = evidenceWith(501);
+    expect(oneKeyFinding(rollout.spec, older)).toBeNull();
+  });
+
+  test('decides nothing: recorded decisions come out the same', () => {
+    const { canaryLargestKey: _key, ...older } = evidenceWith(1_000);
+    const decide = (evidence: Evidence) =>
+      advanceRollout(rollout.spec, rollout.state, { atMs: startedAtMs + hourMs, evidence, command: null });
+    expect(decide(evidenceWith(1_000))).toEqual(decide(older));
   });
 });
 

@@ -1,5 +1,5 @@
 import { replyLanguages } from '../../../src/contract/chat';
-import { blockedReply, degradedReply, detectLanguage } from '../../../src/domain/turn/degraded-reply';
+import { degradedReply, detectLanguage } from '../../../src/domain/turn/degraded-reply';
 
 test.each([
   ['en', 'Where is my order? It should have arrived on Monday.'],
@@ -17,16 +17,32 @@ test.each([
   ['en', '12345'],
 ] as const)('answers in %s: %s', (language, message) => expect(detectLanguage(message)).toBe(language));
 
-test.each(replyLanguages)('the reply in %s is in that language, and no other reads the same', (language) => {
-  expect(detectLanguage(degradedReply(language))).toBe(language);
-  const others = replyLanguages.filter((other) => other !== language).map(degradedReply);
-  expect(others).not.toContain(degradedReply(language));
+const passing = { kind: 'server-error' } as const;
+
+test.each(replyLanguages)('the replies in %s are in that language, and no other reads the same', (language) => {
+  for (const failure of [passing, null]) {
+    expect(detectLanguage(degradedReply(language, failure))).toBe(language);
+    const others = replyLanguages.filter((other) => other !== language).map((other) => degradedReply(other, failure));
+    expect(others).not.toContain(degradedReply(language, failure));
+  }
 });
 
-test('a blocked reply names the reason', () => {
-  expect(blockedReply('Daily budget exceeded')).toBe(
-    "I'm currently experiencing high demand. Daily budget exceeded. Please try again shortly.",
-  );
+test.each(replyLanguages)('the replies in %s name neither budget nor key', (language) => {
+  const words =
+    /budget|limit|key|spend|cost|daily|session|预算|密钥|额度|予算|キー|上限|예산|한도|งบ|คีย์|ngân sách|khóa|anggaran|kunci|batas/iu;
+  for (const failure of [passing, null]) expect(degradedReply(language, failure)).not.toMatch(words);
+});
+
+test.each(replyLanguages)('the reply in %s advises to try again only where that may help', (language) => {
+  const advice = degradedReply(language, passing);
+  for (const kind of ['rate-limited', 'timeout', 'connection', 'circuit-open'] as const) {
+    expect(degradedReply(language, { kind })).toBe(advice);
+  }
+  const plain = degradedReply(language, null);
+  expect(plain).not.toBe(advice);
+  for (const kind of ['content-filter', 'context-length', 'bad-request', 'budget', 'unauthorized'] as const) {
+    expect(degradedReply(language, { kind })).toBe(plain);
+  }
 });
 
 test('a long message shows its language in its beginning, and no more of it is looked at', () => {

@@ -16,6 +16,8 @@ const policy: RetryPolicy = {
   delayJitterMs: 1_000,
   maxRetryAfterMs: 20_000,
   afterSilence: 'retry',
+  budgetPercent: 20,
+  budgetPerSecond: 2,
   turnDeadlineMs: 120_000,
 };
 
@@ -40,6 +42,8 @@ const anyPolicy: fc.Arbitrary<RetryPolicy> = fc.record({
   delayJitterMs: fc.integer({ min: 0, max: 10_000 }),
   maxRetryAfterMs: fc.integer({ min: 0, max: 60_000 }),
   afterSilence: fc.constantFrom('retry', 'next-target'),
+  budgetPercent: fc.constant(20),
+  budgetPerSecond: fc.constant(2),
   turnDeadlineMs: fc.constant(600_000),
 });
 const anyFailure: fc.Arbitrary<CallFailure> = fc.record({

@@ -1,18 +1,24 @@
+import { readFileSync, writeFileSync } from 'node:fs';
 import { Agent } from 'node:http';
+import { join } from 'node:path';
 import * as fc from 'fast-check';
 import { eventually } from '../../support/eventually';
 import { prepareService, type Service } from '../../support/service';
+import { spawnWorker, type WorkerProcess } from '../../support/worker-process';
 import { createTestKey, hello } from '../gateway-service';
 import { answersIn, exchange } from '../raw-answers';
 import { type GatewayHoldings, type GatewayProcess, startGatewayProcess } from './gateway-process';
 import { editedRequest } from './raw-bytes';
 import { type FuzzedRequest, fuzzedRequest } from './requests';
+import { sizedRequest } from './sizes';
 import { flawOf, send } from './send';
 
 export interface FuzzCounts {
   /** Before anything is measured: code is compiled, caches and pools fill, once. */
   readonly warmUpCount: number;
   readonly requestCount: number;
+  /** Of every size, up to the largest that is taken. */
+  readonly sizedCount: number;
   /** Each needs a connection of its own. */
   readonly rawCount: number;
 }
@@ -21,6 +27,10 @@ export interface FuzzCounts {
 const seed = Number(process.env['BELLWETHER_FUZZ_SEED'] ?? 4711);
 /** At once: enough to meet in the gateway, few enough for two cores. */
 const batchSize = 40;
+/** Of large ones: a worker takes a fraction of a second for each. */
+const sizedBatchSize = 4;
+/** Of CPU time: a tenth of what ends a worker. */
+const longestActivationMs = 500;
 
 /**
  * Less than one forgotten listener or promise with what it holds. What no request holds (compiled code, the histogram's
@@ -30,18 +40,31 @@ const allowedGrowthBytesEach = 200;
 const fewestMeasured = 10_000;
 
 let service: Service;
+let worker: WorkerProcess | undefined;
+let activations: string;
 let gateway: GatewayProcess | undefined;
 let url: string;
 let key: string;
 beforeAll(async () => {
-  service = await prepareService({ configuration: { gateway: { requestsPerMinute: 1_000_000 } } });
+  service = await prepareService({
+    configuration: {
+      gateway: { requestsPerMinute: 1_000_000 },
+      // What a megabyte may cost at worst would soon be more than a day's budget, and be refused for that alone.
+      budgets: { sessionUsd: 1_000, dayUsd: 1_000_000 },
+    },
+  });
   gateway = await startGatewayProcess(service.environment);
   ({ url } = gateway);
-  await service.startWorker();
+  activations = join(service.directory, 'activations');
+  writeFileSync(activations, '');
+  const environment = { ...service.environment, BELLWETHER_TEST_ACTIVATIONS: activations };
+  worker = spawnWorker({ ...service, environment }, [join(__dirname, '../../support/timed-activations.js')]);
+  await worker.started;
   key = await createTestKey(service);
 });
 afterAll(async () => {
   await gateway?.stop();
+  await worker?.stop();
   await service.stop();
 });
 
@@ -79,8 +102,9 @@ async function sendAll<Sent>(
   arbitrary: fc.Arbitrary<Sent>,
   count: number,
   flawOfSent: (sent: Sent) => Promise<string | null>,
+  atOnce = batchSize,
 ): Promise<void> {
-  const batch = fc.array(arbitrary, { minLength: batchSize, maxLength: batchSize });
+  const batch = fc.array(arbitrary, { minLength: atOnce, maxLength: atOnce });
   await fc.assert(
     fc.asyncProperty(batch, async (all) => {
       const flaws = await Promise.all(all.map(flawOfSent));
@@ -89,7 +113,7 @@ async function sendAll<Sent>(
       expect({ wrong, logged }).toEqual({ wrong: [], logged: [] });
     }),
     // The wrong ones are named, one by one: nothing is to be found by sending ever smaller batches.
-    { numRuns: Math.ceil(count / batchSize), endOnFailure: true, seed },
+    { numRuns: Math.ceil(count / atOnce), endOnFailure: true, seed },
   );
 }
 
@@ -100,6 +124,29 @@ async function fuzz(count: number): Promise<void> {
   } finally {
     agent.destroy();
   }
+}
+
+/** No answer is a 5xx, and no activation keeps a worker's thread for long. */
+async function fuzzSizes(count: number): Promise<void> {
+  const agent = new Agent({ keepAlive: true, maxSockets: sizedBatchSize });
+  const answers: Record<number, number> = {};
+  try {
+    const flawOfSized = async (request: FuzzedRequest): Promise<string | null> => {
+      const answer = await send(agent, url, request);
+      answers[answer.status] = (answers[answer.status] ?? 0) + 1;
+      return flawOf(answer, request);
+    };
+    await sendAll(sizedRequest(key), count, flawOfSized, sizedBatchSize);
+  } finally {
+    agent.destroy();
+  }
+  const longest = Math.max(...readFileSync(activations, 'utf8').trim().split('\n').map(Number));
+  process.stdout.write(
+    `${count} requests of every size: ${JSON.stringify(answers)}; the longest activation took ${longest.toFixed(0)} ms of CPU time\n`,
+  );
+  expect(answers[200]).toBeGreaterThan(0);
+  expect(longest).toBeGreaterThan(0);
+  expect(longest).toBeLessThan(longestActivationMs);
 }
 
 /** What it holds once the last connection is gone. */
@@ -113,12 +160,13 @@ async function settled(isSettled: (held: GatewayHoldings) => boolean): Promise<G
 }
 
 /** Whatever comes is answered, or refused in the shape of every error, and nothing of it stays. */
-export async function fuzzGateway({ warmUpCount, requestCount, rawCount }: FuzzCounts): Promise<void> {
+export async function fuzzGateway({ warmUpCount, requestCount, sizedCount, rawCount }: FuzzCounts): Promise<void> {
   await fuzz(warmUpCount);
   const before = await settled(({ resources }) => resources['TCPSocketWrap'] === undefined);
 
   await fuzz(requestCount);
   await sendAll(editedRequest(key), rawCount, flawOfAnswersTo);
+  await fuzzSizes(sizedCount);
 
   const after = await settled(({ resources }) =>
     Object.entries(resources).every(([kind, count]) => count <= (before.resources[kind] ?? 0)),

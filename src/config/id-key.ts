@@ -1,0 +1,18 @@
+import { misspelledNames, readKeyRing } from './key-ring';
+
+const keyVariable = 'BELLWETHER_ID_KEY';
+
+/** `BELLWETHER_ID_KEY=id:base64`: hides sessions that are named by personal data. One key, since another one gives other names. */
+export function readIdKey(
+  variables: Readonly<Record<string, string>>,
+  workingDirectory: string,
+): { readonly idKey: Uint8Array | undefined; readonly problems: readonly string[] } {
+  const { ring, problems } = readKeyRing(keyVariable, variables, workingDirectory);
+  const all = [...misspelledNames(keyVariable, variables, [keyVariable, `${keyVariable}_FILE`]), ...problems];
+  if (ring !== undefined && ring.keys.size > 1) {
+    all.push(
+      `${keyVariable} holds ${ring.keys.size} keys, but takes one: with another key, every hidden session is a new one`,
+    );
+  }
+  return { idKey: all.length > 0 ? undefined : ring?.keys.get(ring.activeKeyId), problems: all };
+}
