@@ -15,6 +15,8 @@ import { connectPatienceMs } from '../operator/connections';
 import { UsageError } from './exit-status';
 import { usageError } from './options';
 import { footer } from '../terminal/format';
+import { writeJson } from '../terminal/output';
+import { printable } from '../terminal/printable';
 
 interface ChatFlags {
   readonly session?: string;
@@ -63,9 +65,9 @@ const optionOfField = new Map([
 
 async function sendOnce(client: BellwetherClient, options: SendOptions, json: boolean): Promise<number> {
   const reply = await sendOrBlocked(client, options);
-  if (json) process.stdout.write(`${JSON.stringify(reply, null, 2)}\n`);
+  if (json) writeJson(reply);
   else {
-    process.stdout.write(`${reply.content}\n`);
+    process.stdout.write(`${printable(reply.content)}\n`);
     process.stderr.write(`${pc.dim(footer(reply))}\n`);
   }
   if (reply.blocked) return exitCodes.blocked;
@@ -83,10 +85,10 @@ async function talk(client: BellwetherClient, options: Omit<SendOptions, 'conten
     if (content !== '') {
       try {
         const reply = await sendOrBlocked(client, { ...options, turnId: undefined, content });
-        process.stdout.write(`${pc.cyan('bot ›')} ${reply.content}\n${pc.dim(`      ${footer(reply)}`)}\n`);
+        process.stdout.write(`${pc.cyan('bot ›')} ${printable(reply.content)}\n${pc.dim(`      ${footer(reply)}`)}\n`);
       } catch (error) {
         if (!(error instanceof BellwetherError || error instanceof UsageError)) throw error;
-        process.stdout.write(`${pc.red(error.message)}\n`);
+        process.stdout.write(`${pc.red(printable(error.message))}\n`);
       }
     }
     terminal.prompt();

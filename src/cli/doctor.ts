@@ -4,16 +4,19 @@ import { loadSettings } from '../config/load-settings';
 import { type Settings, SettingsError } from '../config/settings';
 import { readPackageInfo } from '../platform/package-info';
 import { writeJson, writeLines } from '../terminal/output';
+import { printable } from '../terminal/printable';
 import { type Check, type CheckResult, runChecks } from './checks/check';
 import { providerChecks } from './checks/providers';
-import { auditKeysCheck, encryptionCheck, ledgerCheck, redisCheck } from './checks/stores';
-import { stuckCheck, temporalCheck } from './checks/temporal';
+import { auditKeysCheck, dataDirectoryCheck, encryptionCheck, ledgerCheck, redisCheck } from './checks/stores';
+import { stuckCheck, temporalCheck, workerCheck } from './checks/temporal';
 import { exitStatus } from './exit-status';
 
 /** `bellwether doctor`: checks every part, side by side. */
 export function doctorCommand(): Command {
   return new Command('doctor')
-    .description('check configuration, providers, Temporal, ledger, Redis, encryption, audit keys and versions')
+    .description(
+      'check configuration, providers, Temporal, worker, disk, ledger, Redis, encryption, audit keys, versions',
+    )
     .option('--json', 'print JSON')
     .addHelpText('after', '\nExit status: 0 everything in use works, 1 something does not, 2 wrong usage.')
     .action(async ({ json }: { json?: boolean }) => {
@@ -32,7 +35,9 @@ async function examine(): Promise<readonly CheckResult[]> {
         versionCheck(),
         ...providerChecks(settings),
         temporalCheck(settings),
+        workerCheck(settings),
         stuckCheck(settings),
+        dataDirectoryCheck(settings),
         ledgerCheck(settings),
         redisCheck(settings),
         encryptionCheck(settings),
@@ -60,7 +65,8 @@ function readConfiguration(): { readonly configuration: CheckResult; readonly se
 const marks = { ok: pc.green('✓'), failed: pc.red('✗'), skipped: pc.dim('–') } as const;
 
 function asLines({ name, status, detail, advice }: CheckResult): readonly string[] {
-  const [first = '', ...more] = detail.split('\n');
+  // Providers and servers are quoted in it.
+  const [first = '', ...more] = printable(detail).split('\n');
   const indent = ' '.repeat(4);
   return [
     `${marks[status]} ${pc.bold(name)}: ${first}`,

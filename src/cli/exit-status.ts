@@ -1,6 +1,7 @@
 import { CommanderError } from 'commander';
 import { InvalidInputError } from '../client/errors';
 import { SettingsError } from '../config/settings';
+import { printable } from '../terminal/printable';
 
 /** Exit statuses. A command with more of them (`chat`) lists them in its help. */
 export const exitStatus = { ok: 0, failed: 1, usageOrConfiguration: 2 } as const;
@@ -19,7 +20,7 @@ export function tellError(error: unknown, write: (text: string) => void, withSta
     return error.exitCode === 0 ? exitStatus.ok : exitStatus.usageOrConfiguration;
   }
   const known = error instanceof Error ? error : new Error(String(error));
-  write(`${withStack ? stackOf(known) : known.message}\n`);
+  write(`${printable(withStack ? stackOf(known) : known.message)}\n`);
   const isUsage = [UsageError, InvalidInputError, SettingsError].some((kind) => known instanceof kind);
   return isUsage ? exitStatus.usageOrConfiguration : exitStatus.failed;
 }

@@ -1,6 +1,6 @@
 import { hostname } from 'node:os';
-import { temporal } from '@temporalio/proto';
 import { Command } from 'commander';
+import { latestPollAtMs } from '../client/probes';
 import { withKnownAddress } from '../config/connection-settings';
 import { loadSettings } from '../config/load-settings';
 import { exitStatusHelp } from './exit-status';
@@ -9,7 +9,10 @@ import { connectToTemporal } from '../operator/connections';
 /** An idle poll lasts at most a minute; two of them may be missed. */
 const silentAfterMs = 3 * 60_000;
 
-const { TASK_QUEUE_TYPE_WORKFLOW } = temporal.api.enums.v1.TaskQueueType;
+/** Temporal's SDK names a worker `{pid}@{host name}`, and each container has its own host name. */
+function isOnThisHost(identity: string): boolean {
+  return identity.endsWith(`@${hostname()}`);
+}
 
 async function run(): Promise<void> {
   const settings = loadSettings();
@@ -17,14 +20,7 @@ async function run(): Promise<void> {
   const { address, namespace, taskQueue } = known;
   const connection = await connectToTemporal(known);
   try {
-    const { pollers } = await connection.workflowService.describeTaskQueue({
-      namespace,
-      taskQueue: { name: taskQueue },
-      taskQueueType: TASK_QUEUE_TYPE_WORKFLOW,
-    });
-    // Temporal's SDK names a worker `{pid}@{host name}`, and each container has its own host name.
-    const own = (pollers ?? []).filter((poller) => poller.identity?.endsWith(`@${hostname()}`));
-    const latest = Math.max(0, ...own.map((poller) => Number(poller.lastAccessTime?.seconds ?? 0) * 1_000));
+    const latest = (await latestPollAtMs(connection, known, isOnThisHost)) ?? 0;
     if (Date.now() - latest > silentAfterMs) {
       throw new Error(
         `No worker on ${hostname()} polled task queue "${taskQueue}" of ${namespace} at ${address} ` +

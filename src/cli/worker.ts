@@ -2,7 +2,17 @@ import { Command } from 'commander';
 import { withKnownAddress } from '../config/connection-settings';
 import { prepareLedgerDirectory } from '../config/data-directory';
 import { loadSettings } from '../config/load-settings';
+import { type Settings, SettingsError } from '../config/settings';
 import { untilStopped } from './stop-signals';
+
+/** A worker would take turns all the same, and answer each with an apology. @throws {SettingsError} */
+function requireProviderKey({ simulated, providers }: Settings): void {
+  if (!simulated) return;
+  const names = providers.map(({ name }) => name).join(', ');
+  throw new SettingsError([
+    `providers: none of them (${names}) has its API key, so no model could be called. Set HOLYSHEEP_API_KEY, or what \`apiKeyEnv\` or \`apiKeyFile\` of your providers name. (\`bellwether up\` simulates models without a key.)`,
+  ]);
+}
 
 export function workerCommand(): Command {
   return new Command('worker')
@@ -13,6 +23,7 @@ export function workerCommand(): Command {
     )
     .action(async () => {
       const loaded = loadSettings();
+      requireProviderKey(loaded);
       const settings = { ...loaded, temporal: withKnownAddress(loaded.temporal, loaded.dataDirectory) };
       prepareLedgerDirectory(settings);
       const { installLogging } = await import('../services/logging');

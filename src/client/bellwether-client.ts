@@ -33,6 +33,7 @@ import {
 import { canonicalJson } from '../domain/canonical-json';
 import { sha256 } from '../platform/sha256';
 import { withoutPersonalData } from './personal-ids';
+import { latestPollAtMs, probeStart, requireNamespace } from './probes';
 import { joinTurn, TurnWatch, updateResult } from './turn-watch';
 import { SessionQueues } from './session-queues';
 import { waitOut } from './wait-out';
@@ -51,6 +52,9 @@ const startTimeoutMs = 5_000;
  * unavailable. A turn that has not ended by then, such as one whose task keeps failing, never would.
  */
 const turnExecutionTimeout = '3 hours';
+
+/** A start that Temporal took says for so long that it takes others: `check` starts a workflow of its own no more often. */
+const startProvesForMs = 60_000;
 
 /** A few megabytes at most. A forgotten session costs its next turn two milliseconds. */
 const rememberedSessions = 10_000;
@@ -82,6 +86,8 @@ export class BellwetherClient {
   /** The abort controllers of all calls in progress. */
   private readonly waiting = new Set<AbortController>();
   private isDisconnected = false;
+  /** When Temporal last took a new workflow, by the monotonic clock; -Infinity if it did not take the last one. */
+  private startedAtMs = -Infinity;
   private readonly starter: Client | undefined;
   private readonly idKey: Uint8Array | undefined;
 
@@ -242,21 +248,45 @@ export class BellwetherClient {
     await this.ask(sessionId, (handle) => handle.signal(names.closeSignal, reason));
   }
 
-  /** Resolves when Temporal answers; gives up after `timeoutMs`. @throws {TemporalUnreachableError} */
+  /**
+   * Resolves if Temporal takes new turns; gives up after `timeoutMs`. If no turn was started within the last minute, or the
+   * last start failed, it starts a workflow of its own.
+   */
   async check(timeoutMs: number): Promise<void> {
-    const { connection } = this.temporal;
-    const ask = () => connection.workflowService.getSystemInfo({});
-    await connection.withDeadline(Date.now() + timeoutMs, ask).catch((error: unknown) => {
-      throw translateError(error, 'a check');
-    });
+    const { workflowService } = this.temporal.connection;
+    const { namespace } = this.place;
+    const isProven = performance.now() - this.startedAtMs < startProvesForMs;
+    try {
+      if (isProven) await this.askOnce(() => workflowService.describeNamespace({ namespace }), timeoutMs);
+      else {
+        await this.askOnce(() => probeStart(this.temporal, this.place), timeoutMs);
+        this.startedAtMs = performance.now();
+      }
+    } catch (error) {
+      this.startedAtMs = -Infinity;
+      throw error;
+    }
+  }
+
+  /** @throws {SettingsError} there is no such namespace, so that no turn could ever begin */
+  async requireNamespace(): Promise<void> {
+    await requireNamespace(this.temporal.connection, this.temporal.options);
+  }
+
+  /** When a worker last polled for turns, see `latestPollAtMs`; gives up after `timeoutMs`. */
+  async latestPollAtMs(timeoutMs: number): Promise<number | null> {
+    return this.askOnce(() => latestPollAtMs(this.temporal.connection, this.place), timeoutMs);
   }
 
   /** Aborts all waiting calls and closes the connection. Turns in progress continue. */
   async disconnect(): Promise<void> {
-    // Temporal's client would retry a call on a closed connection from a timer, where nothing catches its error.
     this.isDisconnected = true;
     for (const call of this.waiting) call.abort();
     await this.temporal.connection.close();
+  }
+
+  private get place() {
+    return { namespace: this.temporal.options.namespace, taskQueue: this.taskQueue };
   }
 
   private watch(workflowId: string, turnId: string): TurnWatch {
@@ -277,12 +307,17 @@ export class BellwetherClient {
         staticSummary: `Turn ${input.turnId}`,
         requestEagerStart: starter !== undefined,
       });
-    if (starter === undefined) {
-      await start(temporal);
-      return;
-    }
     const startByMs = Date.now() + Math.min(startTimeoutMs, deadlineMs);
-    await starter.connection.withDeadline(startByMs, () => start(starter));
+    try {
+      await (starter === undefined
+        ? start(temporal)
+        : starter.connection.withDeadline(startByMs, () => start(starter)));
+      this.startedAtMs = performance.now();
+    } catch (error) {
+      // A turn that is there already says nothing about new ones.
+      if (!(error instanceof WorkflowExecutionAlreadyStartedError)) this.startedAtMs = -Infinity;
+      throw error;
+    }
   }
 
   /** Only updates a recently open conversation: that is cheaper than an update that could also start it. */
@@ -339,6 +374,23 @@ export class BellwetherClient {
     refuseInvalid(idProblem(['sessionId'], sessionId));
     const handle = this.temporal.workflow.getHandle(names.conversationWorkflowId(this.storedSessionId(sessionId)));
     return this.persist(() => question(handle), `Session ${sessionId}`, deadlineMs);
+  }
+
+  /** A call for a check, which is made again soon anyway. */
+  private async askOnce<Answer>(call: () => Promise<Answer>, timeoutMs: number): Promise<Answer> {
+    const subject = 'a check';
+    if (this.isDisconnected) throw disconnected(undefined, subject);
+    const { connection } = this.temporal;
+    const waiting = new AbortController();
+    this.waiting.add(waiting);
+    const bounded = () => connection.withDeadline(Date.now() + timeoutMs, call);
+    try {
+      return await connection.withAbortSignal(waiting.signal, bounded);
+    } catch (error) {
+      throw translateError(error, subject);
+    } finally {
+      this.waiting.delete(waiting);
+    }
   }
 
   /** Repeats a call until it gets a final answer or the deadline passes. Every call here is safe to repeat. */

@@ -27,7 +27,7 @@ export interface ConnectOptions {
  * @throws {TemporalUnreachableError}
  */
 export async function connect(options: ConnectOptions = {}): Promise<BellwetherClient> {
-  const { client, taskQueue, idKey } = await connectToTemporal(options);
+  const { client, taskQueue, idKey } = await connectToTemporal(options, withoutRetries);
   return new BellwetherClient(client, taskQueue, { idKey });
 }
 
@@ -40,7 +40,7 @@ export async function connectBesideWorker(
   options: ConnectOptions,
   workerConnection: ConnectionLike,
 ): Promise<BellwetherClient> {
-  const { client, taskQueue, over, idKey } = await connectToTemporal(options);
+  const { client, taskQueue, over, idKey } = await connectToTemporal(options, withoutRetries);
   return new BellwetherClient(client, taskQueue, { starter: over(workerConnection), idKey });
 }
 
@@ -58,12 +58,18 @@ export async function connectOperator(options: OperatorOptions = {}): Promise<Ro
   return new RolloutClient(client, taskQueue, options.deadlineMs);
 }
 
-async function connectToTemporal(options: ConnectOptions) {
+/**
+ * `BellwetherClient` repeats its calls itself. Temporal's own retries run from timers that outlive the connection: after
+ * `disconnect`, they would end the process with an error that nobody can catch.
+ */
+const withoutRetries: ConnectionOptions = { interceptors: [] };
+
+async function connectToTemporal(options: ConnectOptions, changes?: ConnectionOptions) {
   const configured = readConnectionSettings();
   const encryption = options.encryption === undefined ? configured.encryption : options.encryption;
   const idKey = (options.idKey === undefined ? configured.idKey : options.idKey) ?? undefined;
   const temporal: TemporalSettings = { ...configured.temporal, ...options.temporal };
-  const connection = await openConnection(temporal, options.connectTimeoutMs);
+  const connection = await openConnection(temporal, options.connectTimeoutMs, whatToDo, changes);
   const dataConverter = createDataConverter(encryption ?? undefined);
   const over = (used: ConnectionLike) => new Client({ connection: used, namespace: temporal.namespace, dataConverter });
   return { client: over(connection), taskQueue: temporal.taskQueue, over, idKey };
@@ -79,8 +85,9 @@ export async function openConnection(
   { address, connectionOptions }: TemporalSettings,
   connectTimeoutMs = defaultConnectTimeoutMs,
   advice = whatToDo,
+  changes: ConnectionOptions = {},
 ): Promise<Connection> {
-  const options = { ...connectionOptions, address, connectTimeout: connectTimeoutMs } as ConnectionOptions;
+  const options = { ...connectionOptions, ...changes, address, connectTimeout: connectTimeoutMs } as ConnectionOptions;
   try {
     return await Connection.connect(options);
   } catch (error) {

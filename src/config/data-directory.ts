@@ -1,6 +1,6 @@
-import { accessSync, constants, readdirSync } from 'node:fs';
+import { accessSync, constants, existsSync, readdirSync } from 'node:fs';
 import path from 'node:path';
-import { makePrivateDirectory } from '../platform/private-directory';
+import { keepPrivate, makePrivateDirectory } from '../platform/private-directory';
 import { errorMessage } from '../contract/failures';
 import { type Settings, SettingsError } from './settings';
 
@@ -9,7 +9,13 @@ export function readDataDirectory(variables: Readonly<Record<string, string>>, w
   return path.resolve(workingDirectory, variables['BELLWETHER_DATA_DIR'] ?? '.bellwether');
 }
 
-/** Creates it if it is missing. @throws {SettingsError} if this user cannot write to it */
+/** Of the files that this program and the embedded Temporal keep there, with those that SQLite puts beside them. */
+const ownFiles = ['ledger.db', 'temporal.db', 'temporal-server.log', 'temporal-ui-token', 'local-api-key'];
+
+/**
+ * Creates it if it is missing, and closes it and its files to other users. @throws {SettingsError} if this user cannot write
+ * to it
+ */
 export function prepareDataDirectory(dataDirectory: string): void {
   try {
     makePrivateDirectory(dataDirectory);
@@ -17,6 +23,11 @@ export function prepareDataDirectory(dataDirectory: string): void {
   } catch (error) {
     throw unfit(dataDirectory, error);
   }
+  const open = keepPrivate(dataDirectory, ownFiles);
+  if (open.length === 0) return;
+  process.emitWarning(
+    `Other users of this machine can read ${open.join(', ')}, and this user may not change that. They hold conversations and keys: let their owner take these rights away (chmod go= …), or name another BELLWETHER_DATA_DIR.`,
+  );
 }
 
 /** The same for a process that needs the directory only for the ledger: with PostgreSQL it does not need one. */
@@ -34,6 +45,21 @@ export function checkLedgerDirectory({
     readdirSync(dataDirectory);
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw unfit(dataDirectory, error);
+  }
+}
+
+/**
+ * For a process that changes nothing: whether this user can write to it, or create it. Returns the directory, or the nearest
+ * one above it that exists. @throws {SettingsError}
+ */
+export function checkDataDirectory(dataDirectory: string): string {
+  let existing = dataDirectory;
+  while (!existsSync(existing)) existing = path.dirname(existing);
+  try {
+    accessSync(existing, constants.R_OK | constants.W_OK | constants.X_OK);
+    return existing;
+  } catch (error) {
+    throw unfit(dataDirectory, error);
   }
 }
 

@@ -7,6 +7,16 @@ import type { RefusalScope, Settlement, TurnTotals } from './turn';
 /** The ledger's database cannot be used. The message says which one, why, and what to do; it never contains credentials. */
 export class LedgerUnavailableError extends Error {
   override readonly name = 'LedgerUnavailableError';
+  /** It lasts until somebody acts: a full disk, a read-only file, a wrong password. False for a database that is away. */
+  readonly isLasting: boolean;
+
+  constructor(
+    message: string,
+    { isLasting = false, ...options }: ErrorOptions & { readonly isLasting?: boolean } = {},
+  ) {
+    super(message, options);
+    this.isLasting = isLasting;
+  }
 }
 
 /** Spending limits, in nano-dollars. */
@@ -195,11 +205,10 @@ export interface Ledger {
   /** Rows by descending cost; days by descending date. */
   costsBy(dimension: CostDimension, limit: number): Promise<readonly CostRow[]>;
   attempts(turnName?: string): Promise<readonly AttemptRow[]>;
-  /**
-   * Returns a description of the database without credentials: `SQLite /path/ledger.db`.
-   * @throws when the database cannot be used
-   */
-  check(): Promise<string>;
+  /** A description of the database without credentials: `SQLite /path/ledger.db`. */
+  readonly database: string;
+  /** Resolves when the database takes writes. @throws {LedgerUnavailableError} */
+  check(): Promise<void>;
   close(): Promise<void>;
 }
 

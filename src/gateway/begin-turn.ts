@@ -60,6 +60,8 @@ export async function beginTurn(
   refuseInvalid(statelessTurn(body, frameOf(newTurnId)));
   const findEarlier = async () =>
     idempotencyKey === null ? null : context.ledger.requests.findByKey(apiKey.id, idempotencyKey);
+  const refusal = context.readiness.refusal();
+  if (refusal !== null && (await findEarlier()) === null) throw refusal;
   const session = named === null ? null : await placedSession(context, named, headers, body, findEarlier);
   const callFor = (turnId: string, sessionId: string | null): TurnCall => {
     if (sessionId === null) return statelessTurn(body, frameOf(turnId));

@@ -59,6 +59,7 @@ export function completionsRoute(server: GatewayServer, context: GatewayContext)
             'request_too_large',
             'unsupported_media_type',
             'idempotency_key_reused',
+            'turns_cannot_begin',
             ...errorsOfTurns,
           ),
         },

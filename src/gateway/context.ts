@@ -11,6 +11,7 @@ import type { GatewayLimits } from './limits';
 import type { GatewayMetrics } from './metrics';
 import type { ModelNames } from '../domain/turn/model-names';
 import type { OpenRequests } from './open-requests';
+import type { Readiness } from './readiness';
 
 /** What a gateway needs of the rest of the service. */
 export interface GatewayParts {
@@ -35,6 +36,7 @@ export interface GatewayContext extends Omit<GatewayParts, 'settings'> {
   readonly models: ModelNames;
   readonly metrics: GatewayMetrics;
   readonly open: OpenRequests;
+  readonly readiness: Readiness;
   readonly bodyHashes: BodyHashes;
   readonly limits: GatewayLimits;
   /** How long a caller waits for a turn: the longest that the policy allows, and what a worker that dies adds. */

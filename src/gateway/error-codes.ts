@@ -283,6 +283,14 @@ const errorCatalogue = {
     meaning: 'The ledger does not answer, so the turn was not begun.',
     advice: 'Send it again after `retry-after`.',
   },
+  turns_cannot_begin: {
+    ...failed,
+    status: 503,
+    repeat: 'helps',
+    meaning:
+      'What every turn needs (a worker, Temporal, a ledger that takes writes) is missing; the turn was not begun.',
+    advice: 'Send it again after `retry-after`; `/readyz` says what is missing.',
+  },
   overloaded: {
     ...failed,
     status: 503,

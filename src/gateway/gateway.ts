@@ -20,6 +20,7 @@ import { ModelNames } from '../domain/turn/model-names';
 import { modelsRoutes } from './models-routes';
 import { limitOpenRequests, OpenRequests, watchRequests } from './open-requests';
 import { closeServer, createServer, type GatewayServer } from './server';
+import { Readiness } from './readiness';
 import { turnsRoutes } from './turns-routes';
 
 export interface GatewayOptions extends GatewayParts {
@@ -59,6 +60,7 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
     models: new ModelNames(settings.policy, settings.gateway.aliases),
     metrics: new GatewayMetrics(),
     open: new OpenRequests(limits),
+    readiness: new Readiness({ ...options, limits }),
     bodyHashes: new BodyHashes(settings.encryption),
     limits,
     turnDeadlineMs: settings.policy.retry.turnDeadlineMs + turnGraceMs,
@@ -98,10 +100,12 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
       url,
       close: async () => {
         await context.open.drain(limits.drainMs);
+        context.readiness.stop();
         await closeServer(server);
       },
     };
   } catch (error) {
+    context.readiness.stop();
     await closeServer(server);
     throw error;
   }

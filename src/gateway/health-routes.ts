@@ -1,29 +1,22 @@
-import { setTimeout as delay } from 'node:timers/promises';
 import { z } from 'zod';
 import type { GatewayContext } from './context';
+import { type Findings, whatIsMissing } from './readiness';
 import type { GatewayServer } from './server';
 
+const findingSchema = z.enum(['ok', 'failed', 'unknown']);
 const readinessSchema = z.object({
   status: z.enum(['ready', 'not_ready']),
-  ledger: z.enum(['ok', 'failed']),
-  temporal: z.enum(['ok', 'failed']),
-  draining: z.boolean(),
+  ledger: findingSchema.describe('Whether the ledger takes writes.'),
+  temporal: findingSchema.describe('Whether Temporal takes new turns.'),
+  worker: findingSchema.describe('Whether a worker asks Temporal for turns; unknown while Temporal does not answer.'),
+  draining: z.boolean().describe('Whether this gateway is stopping.'),
+  missing: z.array(z.string()).describe('What is missing, in words.'),
 });
 
-type Readiness = z.output<typeof readinessSchema>;
-
-/** Several probes within a second share one look. */
-const keptForMs = 1_000;
+type ReadinessAnswer = z.output<typeof readinessSchema>;
 
 /** `GET /healthz`: the process answers. `GET /readyz`: it can begin turns. */
-export function healthRoutes(server: GatewayServer, context: GatewayContext): void {
-  let latest: { readonly atMs: number; readonly checked: Promise<[boolean, boolean]> } | null = null;
-  const look = (): Promise<[boolean, boolean]> => {
-    const nowMs = performance.now();
-    if (latest === null || nowMs - latest.atMs > keptForMs) latest = { atMs: nowMs, checked: check(context) };
-    return latest.checked;
-  };
-
+export function healthRoutes(server: GatewayServer, { readiness, open }: GatewayContext): void {
   server.get(
     '/healthz',
     {
@@ -39,37 +32,21 @@ export function healthRoutes(server: GatewayServer, context: GatewayContext): vo
     '/readyz',
     {
       schema: {
-        summary: 'Ledger and Temporal answer, and this gateway is not stopping',
+        summary: 'The ledger takes writes, Temporal takes new turns, a worker polls, and this gateway is not stopping',
         security: [],
         response: { 200: readinessSchema, 503: readinessSchema },
       },
     },
     async (_request, reply) => {
-      const [ledger, temporal] = await look();
-      const draining = context.open.isDraining;
-      const isReady = ledger && temporal && !draining;
-      const readiness: Readiness = {
-        status: isReady ? 'ready' : 'not_ready',
-        ledger: ledger ? 'ok' : 'failed',
-        temporal: temporal ? 'ok' : 'failed',
-        draining,
-      };
-      return reply.code(isReady ? 200 : 503).send(readiness);
+      const answer = answerOf(await readiness.look(), open.isDraining);
+      return reply.code(answer.status === 'ready' ? 200 : 503).send(answer);
     },
   );
 }
 
-function check({ ledger, client, limits }: GatewayContext): Promise<[boolean, boolean]> {
-  return Promise.all([
-    answersWithin(limits.readinessMs, () => ledger.check()),
-    answersWithin(limits.readinessMs, () => client.check(limits.readinessMs)),
-  ]);
-}
-
-async function answersWithin(timeoutMs: number, ask: () => Promise<unknown>): Promise<boolean> {
-  const answered = ask().then(
-    () => true,
-    () => false,
-  );
-  return Promise.race([answered, delay(timeoutMs, false, { ref: false })]);
+function answerOf(findings: Findings, draining: boolean): ReadinessAnswer {
+  const needs = Object.keys(whatIsMissing) as (keyof Findings)[];
+  const missing = needs.filter((need) => findings[need] === 'failed').map((need) => whatIsMissing[need]);
+  if (draining) missing.push('This gateway is stopping.');
+  return { status: missing.length === 0 ? 'ready' : 'not_ready', ...findings, draining, missing };
 }

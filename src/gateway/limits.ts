@@ -14,6 +14,8 @@ export interface GatewayLimits extends ConfiguredLimits {
   readonly holdHeadersMs: number;
   readonly heartbeatMs: number;
   readonly readinessMs: number;
+  readonly lookEveryMs: number;
+  readonly refuseAfterMs: number;
   readonly drainMs: number;
   readonly readWithinMs: number;
 }
@@ -46,6 +48,13 @@ export const gatewayLimits: Omit<GatewayLimits, keyof ConfiguredLimits> = {
   heartbeatMs: 10_000,
   /** Probes mostly allow a few seconds; what does not answer in two is not ready. */
   readinessMs: 2_000,
+  /** How often a gateway looks whether turns can begin: one look costs a commit and three small requests. */
+  lookEveryMs: 5_000,
+  /**
+   * Longer than a worker, Temporal or a database takes to restart: a turn that comes meanwhile waits, and is answered. What has
+   * been missing for longer is not restarting.
+   */
+  refuseAfterMs: 60_000,
   /** Orchestrators kill after 30 s by default: what is left then is told so while there is time. */
   drainMs: 25_000,
   /** From a turn's end to the last byte of its stream: a whole answer of 100 KB at the speed of a slow telephone line. */

@@ -1,4 +1,5 @@
 import { existsSync } from 'node:fs';
+import { requireDiskSpace } from '../platform/disk-space';
 import type { KeyRing } from '../contract/key-ring';
 import type { Ledger } from '../contract/ledger';
 import { LedgerUnavailableError } from '../contract/ledger';
@@ -53,8 +54,8 @@ export class LedgerNotMigratedError extends Error {
  * @throws LedgerNotMigratedError when migrations are pending, and `migrate` is false or the user may not apply them
  */
 export async function openLedger(location: LedgerLocation, { migrate = true }: OpenOptions = {}): Promise<Ledger> {
-  const { db, retryOptions } = migrate ? await openMigrated(location) : await openUnchanged(location);
-  return new SqlLedger(db, retryOptions, location.auditKeys);
+  const { db, retryOptions, requireSpace } = migrate ? await openMigrated(location) : await openUnchanged(location);
+  return new SqlLedger(db, retryOptions, requireSpace, location.auditKeys);
 }
 
 /** Applies pending migrations and returns their names, for a setup command that runs before any worker. */
@@ -98,14 +99,17 @@ async function openUnchanged(location: LedgerLocation) {
 
 /** Opens the database and runs `work` on it; closes it if that fails. */
 async function openWith(location: LedgerLocation, work: (db: LedgerDatabase) => Promise<readonly string[]>) {
-  const { database, open } = databaseOf(location);
+  const { database, open, requireSpace } = databaseOf(location);
   const retryOptions: RetryOptions = { database, giveUpAfterMs: location.giveUpAfterMs ?? defaultGiveUpAfterMs };
   return withRetries(retryOptions, async () => {
-    const db = open();
+    let db: LedgerDatabase | undefined;
     try {
-      return { db, retryOptions, applied: await work(db) };
+      db = open();
+      return { db, retryOptions, requireSpace, applied: await work(db) };
     } catch (error) {
-      await db.destroy();
+      await db?.destroy();
+      // On a full disk, SQLite cannot get memory to share with other processes, and calls that an I/O error.
+      if (errorCode(error).startsWith('SQLITE_IOERR')) await requireSpace();
       throw error;
     }
   });
@@ -115,6 +119,7 @@ interface NamedDatabase {
   readonly database: string;
   readonly isAbsent: boolean;
   readonly open: () => LedgerDatabase;
+  readonly requireSpace: () => Promise<unknown>;
 }
 
 function databaseOf({ databaseUrl, dataDirectory, survivesPowerLoss }: LedgerLocation): NamedDatabase {
@@ -124,9 +129,16 @@ function databaseOf({ databaseUrl, dataDirectory, survivesPowerLoss }: LedgerLoc
       database: `SQLite ${file}`,
       isAbsent: !existsSync(file),
       open: () => openSqlite(dataDirectory, survivesPowerLoss),
+      requireSpace: () => requireDiskSpace(dataDirectory),
     };
   }
-  return { database: describePostgres(databaseUrl), isAbsent: false, open: () => openPostgres(databaseUrl) };
+  return {
+    database: describePostgres(databaseUrl),
+    isAbsent: false,
+    open: () => openPostgres(databaseUrl),
+    // Its disk is elsewhere, and only it knows.
+    requireSpace: async () => undefined,
+  };
 }
 
 /**

@@ -31,7 +31,7 @@ const remedies: readonly (readonly [RegExp, string])[] = [
     'Grant the user in DATABASE_URL the right to create and change tables in this database, or, if another user owns ' +
       'them, to use them: deploy/postgres/ledger-rights.sql does so.',
   ],
-  [/^(53100|SQLITE_FULL)$/, 'The disk is full: free some space.'],
+  [/^(53100|SQLITE_FULL|ENOSPC|EDQUOT)$/, 'The disk is full: free some space.'],
   [
     /^(SQLITE_CANTOPEN|EACCES|EPERM|EROFS|SQLITE_READONLY|ENOTDIR|EEXIST)/,
     'Check that this user can write to the data directory.',
@@ -101,5 +101,5 @@ function explained(error: unknown, database: string, giveUpAfterMs: number): unk
       ? `The ledger cannot be used: ${database}: ${reason}. ${classified.advice}`
       : `The ledger did not answer for ${giveUpAfterMs / 1000} s: ${database}: ${reason}. ` +
         'Check that the database is running and that DATABASE_URL is right. The last change may or may not have been made; repeating it is safe.';
-  return new LedgerUnavailableError(message, { cause: error });
+  return new LedgerUnavailableError(message, { cause: error, isLasting: classified.kind === 'permanent' });
 }

@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import type { KeyRing } from '../contract/key-ring';
 import type { StoredImages } from '../contract/images';
 import type { Settlement, TurnTotals } from '../contract/turn';
@@ -41,6 +42,8 @@ export class SqlLedger implements Ledger {
   constructor(
     private readonly db: LedgerDatabase,
     private readonly retryOptions: RetryOptions,
+    /** Rejects when the database's disk is full, if that can be seen from here. */
+    private readonly requireSpace: () => Promise<unknown>,
     auditKeys: KeyRing | undefined,
   ) {
     this.rollouts = new SqlRollouts(this.run, auditKeys);
@@ -87,10 +90,21 @@ export class SqlLedger implements Ledger {
     return this.read((db) => listAttempts(db, turnName));
   }
 
-  /** Changes no row, but runs an update, to detect a read-only database, too: of a table that gateways may change. */
-  async check(): Promise<string> {
-    await this.change((trx) => trx.updateTable('requests').set({ turn_id: '' }).where('turn_id', '=', '').execute());
+  get database(): string {
     return this.retryOptions.database;
+  }
+
+  /**
+   * Commits a write that leaves no row, because reading, or rolling a write back, works on a full disk, too. To a table in
+   * which gateways as well as workers may insert and delete.
+   */
+  async check(): Promise<void> {
+    await withRetries(this.retryOptions, () => this.requireSpace());
+    const row = { key_id: '', id: `check:${randomUUID()}`, size: 0, data: Buffer.alloc(0), expires_at_ms: 0 };
+    await this.change(async (trx) => {
+      await trx.insertInto('images').values(row).execute();
+      await trx.deleteFrom('images').where('key_id', '=', row.key_id).where('id', '=', row.id).execute();
+    });
   }
 
   async close(): Promise<void> {

@@ -13,7 +13,7 @@ import {
   type SqliteStatement,
 } from 'kysely';
 import { openSqliteFile } from '../platform/better-sqlite3';
-import { makePrivateDirectory } from '../platform/private-directory';
+import { createPrivateFile, makePrivateDirectory } from '../platform/private-directory';
 import { errorCode } from './retries';
 import type { LedgerDatabase, LedgerTables } from './schema';
 
@@ -33,6 +33,7 @@ export function sqliteFile(dataDirectory: string): string {
 /** Opens the ledger's file, which several processes on one machine may share. */
 export function openSqlite(dataDirectory: string, survivesPowerLoss = true): LedgerDatabase {
   makePrivateDirectory(dataDirectory);
+  createPrivateFile(sqliteFile(dataDirectory));
   const database = openSqliteFile(sqliteFile(dataDirectory), { timeout: openingWaitMs });
   try {
     database.pragma('journal_mode = WAL');

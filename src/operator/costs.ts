@@ -27,14 +27,13 @@ export async function readCosts(
   by: CostDimension,
   maxRows: number,
 ): Promise<Costs> {
-  const [name, totals, days, rows] = await Promise.all([
-    ledger.check(),
+  const [totals, days, rows] = await Promise.all([
     ledger.costTotals(),
     // Today's row is the first, or the second if another process is already past midnight.
     ledger.costsBy('day', 2),
     ledger.costsBy(by, maxRows),
   ]);
-  return { ledger: name, summary: summarise(totals, days, dayCapNanoUsd), rows };
+  return { ledger: ledger.database, summary: summarise(totals, days, dayCapNanoUsd), rows };
 }
 
 /** Without a ledger, nothing was spent. */

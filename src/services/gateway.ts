@@ -41,6 +41,7 @@ export async function serveGateway(options: ServeGatewayOptions): Promise<Served
     const place = { temporal, encryption: encryption ?? null, idKey: idKey ?? null };
     const client = await (worker ? connectBesideWorker(place, worker.connection) : connect(place));
     closings.push(() => client.disconnect());
+    await client.requireNamespace();
     const ledger = await openLedger(settings);
     closings.push(() => ledger.close());
     const streams = options.streams ?? openTurnStreams(redisUrl, streamLogger(logger));

@@ -6,6 +6,7 @@ import type { NativeConnectionOptions, WorkerOptions as TemporalWorkerOptions } 
 import { createActivities } from '../activities/create-activities';
 import { type BreakerState, TargetHealth } from '../activities/target-health';
 import { closeAll, closeAllAndThrow, type Closing } from '../platform/close-all';
+import { requireNamespace } from '../client/probes';
 import type { Settings } from '../config/settings';
 import type { TurnStreams } from '../contract/stream';
 import { createDataConverter } from '../encryption/data-converter';
@@ -75,6 +76,7 @@ async function startWith(
   const { temporal, policy } = settings;
   const ledger = await openLedger(settings);
   closings.push(() => ledger.close());
+  await ledger.check();
   const providers = new Map<string, Provider>();
   for (const providerSettings of settings.providers) {
     const provider = createProvider(providerSettings);
@@ -88,6 +90,7 @@ async function startWith(
   const owner = `${hostname()}/${process.pid}/${randomUUID()}`;
   const connection = await NativeConnection.connect(temporal.connectionOptions as NativeConnectionOptions);
   closings.push(() => connection.close());
+  await requireNamespace(connection, temporal);
   const worker = await Worker.create({
     ...workerTuning,
     ...(maxCachedWorkflows !== undefined && { maxCachedWorkflows }),

@@ -1,10 +1,10 @@
 import { execFile } from 'node:child_process';
-import { existsSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import { z } from 'zod';
-import { makePrivateDirectory } from '../platform/private-directory';
+import { makePrivateDirectory, replacePrivateFile } from '../platform/private-directory';
 import { tryLockFile } from './file-lock';
 
 /** A leftover server stops within a second; after this timeout it is killed. */
@@ -73,9 +73,7 @@ export async function claimDataFile(dataFile: string, log?: (message: string) =>
   }
   return {
     recordServer({ pid, address }) {
-      // Renamed into place, so that no reader sees a partial file.
-      writeFileSync(`${serverFile}.new`, JSON.stringify({ pid, address }));
-      renameSync(`${serverFile}.new`, serverFile);
+      replacePrivateFile(serverFile, JSON.stringify({ pid, address }));
     },
     recordComplete() {
       rmSync(unfinishedFile, { force: true });
@@ -87,9 +85,18 @@ export async function claimDataFile(dataFile: string, log?: (message: string) =>
   };
 }
 
-/** The server last started on the file; it may have died since. */
+/**
+ * The server last started on the file; it may have died since. A file that a power failure left empty or broken names none:
+ * what ran before it does not run any more.
+ */
 function readRunningServer(serverFile: string): RunningServer | undefined {
-  return existsSync(serverFile) ? runningServer.parse(JSON.parse(readFileSync(serverFile, 'utf8'))) : undefined;
+  if (!existsSync(serverFile)) return undefined;
+  try {
+    return runningServer.parse(JSON.parse(readFileSync(serverFile, 'utf8')));
+  } catch (error) {
+    if (error instanceof SyntaxError || error instanceof z.ZodError) return undefined;
+    throw error;
+  }
 }
 
 function removeDatabase(dataFile: string): void {

@@ -31,12 +31,15 @@ export async function spawnDevServer(
   logFile: string,
 ): Promise<DevServerProcess> {
   const logDescriptor = openRunLog(logFile);
+  // The database that it creates holds conversations.
+  const umaskBefore = process.umask(0o077);
   const child = spawn(binary, programArguments, {
     detached: true,
     stdio: ['ignore', logDescriptor, logDescriptor],
     // Not our own environment: it contains keys, and TEMPORAL_* settings that are not meant for this server.
     env: { HOME: homedir(), TMPDIR: tmpdir() },
   });
+  process.umask(umaskBefore);
   closeSync(logDescriptor);
   await once(child, 'spawn');
   const { pid } = child;
@@ -81,7 +84,7 @@ function stopWhenWeEnd(pid: number): ChildProcess {
 /** Opens the log for a new run and returns its file descriptor. Keeps the previous run's log as `….previous`. */
 function openRunLog(path: string): number {
   if ((statSync(path, { throwIfNoEntry: false })?.size ?? 0) > 0) renameSync(path, `${path}.previous`);
-  return openSync(path, 'w');
+  return openSync(path, 'w', 0o600);
 }
 
 /** The last lines of the log, for an error message. */

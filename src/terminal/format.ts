@@ -5,6 +5,7 @@ import { formatDuration } from '../domain/rollout/clock';
 import { percentOf } from '../domain/rollout/findings';
 import { successInterval } from '../domain/rollout/migration-report';
 import { formatUsd } from '../domain/turn/prices';
+import { printable } from './printable';
 
 export const phaseIcons: Readonly<Record<RolloutPhase, string>> = {
   Progressing: '◌',
@@ -45,9 +46,9 @@ export function formatCount(count: number): string {
   return Math.round(count).toLocaleString('en-US');
 }
 
-/** An operator's text as one line without control characters, so that it cannot control anyone's terminal. */
+/** Somebody's text as one line that cannot control anyone's terminal. */
 export function oneLine(text: string): string {
-  return text.replaceAll(/\p{Cc}+/gu, ' ');
+  return printable(text).replaceAll(/[\n\t]+/g, ' ');
 }
 
 /**
@@ -79,5 +80,5 @@ export function footer(reply: ChatReply): string {
   ];
   if (reply.unconfirmed_usd > 0) parts.push(`and up to $${reply.unconfirmed_usd.toFixed(6)} unconfirmed`);
   if (reply.error) parts.push(reply.error);
-  return parts.join(' · ');
+  return oneLine(parts.join(' · '));
 }

@@ -1,3 +1,5 @@
+import { printableStyled } from './printable';
+
 /** The parts of a terminal that a view needs. */
 export interface Terminal {
   readonly rows?: number;
@@ -25,7 +27,7 @@ export class LiveView {
     // The last row stays free: a line feed there would scroll.
     const fitting = lines.slice(0, Math.max(1, (this.terminal.rows || usualRows) - 1));
     const up = this.drawnLines > 0 ? `\u001B[${this.drawnLines}A` : '';
-    const text = fitting.map((line) => `${line}${eraseToEndOfLine}\n`).join('');
+    const text = fitting.map((line) => `${printableStyled(line)}${eraseToEndOfLine}\n`).join('');
     this.terminal.write(`${hideCursor}${noWrap}\r${up}${text}${eraseBelow}${wrap}`);
     this.drawnLines = fitting.length;
   }

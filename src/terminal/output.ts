@@ -1,13 +1,15 @@
 import Table from 'cli-table3';
 import pc from 'picocolors';
+import { printableJson, printableStyled } from './printable';
 
 /** For scripts: the only thing on standard output. */
 export function writeJson(value: unknown): void {
-  process.stdout.write(`${JSON.stringify(value, null, 2)}\n`);
+  process.stdout.write(`${printableJson(value)}\n`);
 }
 
+/** Whatever the lines quote from elsewhere, the terminal shows it and does not obey it. */
 export function writeLines(lines: readonly string[]): void {
-  process.stdout.write(`${lines.join('\n')}\n`);
+  process.stdout.write(`${printableStyled(lines.join('\n'))}\n`);
 }
 
 interface Column {
@@ -31,7 +33,8 @@ export function renderTable(
     style: { head: [], border: [], ...(!isTerminal && { 'padding-left': 0, 'padding-right': 0 }) },
     ...(!isTerminal && { chars: noBorders }),
   });
-  table.push(...rows.map((row) => [...row]));
+  // Before the widths are measured.
+  table.push(...rows.map((row) => row.map(printableStyled)));
   return table
     .toString()
     .split('\n')

@@ -1,5 +1,6 @@
 import { createSpinner } from 'nanospinner';
 import { cutLine } from './format';
+import { printable } from './printable';
 
 /** Tells the user about tasks that take long. */
 export interface Reporter {
@@ -21,8 +22,16 @@ const plainIntervalMs = 15_000;
 /** A spinner on a terminal, plain lines in a pipe. Pass standard error: standard output is for the command's result. */
 export function createReporter(stream: NodeJS.WriteStream, intervalMs = plainIntervalMs): Reporter {
   return {
-    begin: (task) => (stream.isTTY ? beginSpinner(stream, task) : beginPlain(stream, task, intervalMs)),
-    note: (message) => void stream.write(`${message}\n`),
+    begin: (task) => {
+      const reported = stream.isTTY ? beginSpinner(stream, task) : beginPlain(stream, task, intervalMs);
+      // Downloads and package managers say what they like.
+      return {
+        progress: (detail) => reported.progress(printable(detail)),
+        succeed: (message) => reported.succeed(printable(message)),
+        fail: (message) => reported.fail(printable(message)),
+      };
+    },
+    note: (message) => void stream.write(`${printable(message)}\n`),
   };
 }
 

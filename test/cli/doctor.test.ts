@@ -3,7 +3,10 @@ import { join } from 'node:path';
 import { openLedger } from '../../src/ledger/open-ledger';
 import { startSimulator, type Simulator } from '../../src/local/simulator/simulator';
 import { describeWithRedis, startRedis } from '../support/redis';
-import { sharedTemporal } from '../support/temporal';
+import { eventually } from '../support/eventually';
+import { prepareService, startService } from '../support/service';
+import { describeWithSmallDisk, mountSmallDisk, type SmallDisk } from '../support/small-disk';
+import { sharedTemporal, unique } from '../support/temporal';
 import { CliWorkspace } from './run-cli';
 
 interface Check {
@@ -106,12 +109,42 @@ describe('bellwether doctor on providers', () => {
 });
 
 describe('bellwether doctor on Temporal', () => {
-  it('shows address, server version, namespace and search attributes', async () => {
-    const { address, namespace } = sharedTemporal();
-    const { status, find } = await examine({ TEMPORAL_ADDRESS: address, TEMPORAL_NAMESPACE: namespace });
+  it('shows address, server version, namespace and search attributes, and finds the worker', async () => {
+    const service = await startService();
+    const { status, find } = await examine(service.environment);
+    await service.stop();
     expect(status).toBe(0);
-    expect(find('Temporal')).toMatchObject({ status: 'ok', detail: expect.stringContaining(address) });
-    expect(find('Temporal').detail).toMatch(/server 1\.\d+\.\d+, namespace bellwether, search attributes registered/);
+    expect(find('Temporal')).toMatchObject({
+      status: 'ok',
+      detail: expect.stringContaining(sharedTemporal().address),
+    });
+    expect(find('Temporal').detail).toMatch(
+      /server 1\.\d+\.\d+, namespace bellwether, takes new turns, search attributes registered/,
+    );
+    const { BELLWETHER_TASK_QUEUE: taskQueue } = service.environment;
+    expect(find('Worker')).toMatchObject({ status: 'ok', detail: expect.stringContaining(String(taskQueue)) });
+  });
+
+  it('leaves no workflow behind', async () => {
+    const service = await prepareService();
+    await examine(service.environment);
+    const { workflow } = service.temporal;
+    const query = `TaskQueue STARTS_WITH '${service.settings.temporal.taskQueue}'`;
+    await eventually('nothing is left', async () => (await workflow.count(query)).count === 0);
+    await service.stop();
+  });
+
+  it('fails if no worker polls, and if no provider has a key', async () => {
+    const { address, namespace } = sharedTemporal();
+    const { status, find } = await examine({
+      TEMPORAL_ADDRESS: address,
+      TEMPORAL_NAMESPACE: namespace,
+      BELLWETHER_TASK_QUEUE: unique('nobody'),
+    });
+    expect(status).toBe(1);
+    expect(find('Temporal').status).toBe('ok');
+    expect(find('Worker')).toMatchObject({ status: 'failed', advice: expect.stringContaining('bellwether worker') });
+    expect(find('Providers')).toMatchObject({ status: 'failed', advice: expect.stringContaining('HOLYSHEEP_API_KEY') });
   });
 
   it('recommends setup if the namespace is missing', async () => {
@@ -125,6 +158,35 @@ describe('bellwether doctor on Temporal', () => {
     const { status, find } = await examine({ TEMPORAL_ADDRESS: `127.0.0.1:${unusedPort}` });
     expect(status).toBe(1);
     expect(find('Temporal')).toMatchObject({ status: 'failed', advice: expect.stringContaining('TEMPORAL_ADDRESS') });
+  });
+});
+
+describeWithSmallDisk('bellwether doctor on a disk of its own', () => {
+  let disk: SmallDisk;
+  beforeEach(() => {
+    disk = mountSmallDisk();
+  });
+  afterEach(() => disk.remove());
+
+  it('fails on a full disk', async () => {
+    const environment = { BELLWETHER_DATA_DIR: join(disk.directory, 'data') };
+    await (await openLedger({ dataDirectory: environment.BELLWETHER_DATA_DIR })).close();
+    expect((await examine(environment)).ok).toBe(true);
+    disk.fill();
+    const { status, find } = await examine(environment);
+    expect(status).toBe(1);
+    expect(find('Data directory')).toMatchObject({
+      status: 'failed',
+      advice: expect.stringContaining('Free some space'),
+    });
+    expect(find('Ledger')).toMatchObject({ status: 'failed', detail: expect.stringContaining('disk is full') });
+  });
+
+  it('fails if the data directory can only be read, even if there is no ledger yet', async () => {
+    disk.setReadOnly();
+    const { status, find } = await examine({ BELLWETHER_DATA_DIR: join(disk.directory, 'data') });
+    expect(status).toBe(1);
+    expect(find('Data directory')).toMatchObject({ status: 'failed', detail: expect.stringContaining('read-only') });
   });
 });
 

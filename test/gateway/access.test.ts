@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto';
+import { eventually } from '../support/eventually';
 import { type ErrorAnswer, type GatewayService, hello, startGatewayService } from './gateway-service';
 import { primaryModel } from '../support/service';
 
@@ -150,7 +151,14 @@ describe('/metrics', () => {
 
 test('probes need no key', async () => {
   expect((await fetch(`${setting.gateway.url}/healthz`)).status).toBe(200);
-  const ready = await fetch(`${setting.gateway.url}/readyz`);
-  expect(ready.status).toBe(200);
-  expect(await ready.json()).toEqual({ status: 'ready', ledger: 'ok', temporal: 'ok', draining: false });
+  const ready = () => fetch(`${setting.gateway.url}/readyz`);
+  await eventually('its worker is found', async () => (await ready()).status === 200);
+  expect(await (await ready()).json()).toEqual({
+    status: 'ready',
+    ledger: 'ok',
+    temporal: 'ok',
+    worker: 'ok',
+    draining: false,
+    missing: [],
+  });
 });

@@ -16,6 +16,7 @@ const patientGateway = {
   // An error that comes before any text has its status, however late it is.
   holdHeadersMs: patienceMs,
   readinessMs: patienceMs,
+  refuseAfterMs: Infinity,
 } as const;
 const patientStream = { firstByteMs: patienceMs, firstTokenMs: patienceMs, idleMs: patienceMs } as const;
 /** Whoever waits for something by asking again and again is not to be refused for that. */

@@ -504,8 +504,15 @@ describeOnEachDatabase('the ledger', (databases) => {
     });
   });
 
-  test('check says which database it is', async () => {
-    expect(await ledger.check()).toMatch(
+  test('a check leaves nothing behind', async () => {
+    const rows = () => database.query('select * from images');
+    const before = await rows();
+    await Promise.all([ledger.check(), ledger.check()]);
+    expect(await rows()).toEqual(before);
+  });
+
+  test('it says which database it is', async () => {
+    expect(ledger.database).toMatch(
       databases.name === 'SQLite' ? /^SQLite .*ledger\.db$/ : /^PostgreSQL 127\.0\.0\.1:\d+\/ledger_\w+$/,
     );
   });

@@ -69,7 +69,7 @@ describeOnPostgres('a database that is killed and comes back', () => {
         const opening = openLedger({ databaseUrl: postgres.url, dataDirectory: 'not used', giveUpAfterMs });
         await postgres.restart();
         const ledger = await opening;
-        expect(await ledger.check()).toMatch(/^PostgreSQL/);
+        await ledger.check();
         await ledger.close();
       } finally {
         await postgres.stop();

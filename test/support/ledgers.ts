@@ -94,13 +94,15 @@ export async function administer(url: string, statement: string): Promise<void> 
   await admin.end();
 }
 
+export const postgresDatabases: TestDatabases = new PostgresDatabases();
+
 /**
  * Runs one suite against SQLite and against a real PostgreSQL. Without PostgreSQL, its half is reported as skipped,
  * with the reason; in CI it fails.
  */
 export function describeOnEachDatabase(title: string, suite: (databases: TestDatabases) => void): void {
   describe(`${title} (SQLite)`, () => suite(new SqliteDatabases()));
-  describeOnPostgres(title, () => suite(new PostgresDatabases()));
+  describeOnPostgres(title, () => suite(postgresDatabases));
 }
 
 /** Like `describe`, if there is a PostgreSQL. */

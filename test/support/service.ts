@@ -4,7 +4,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Client, Connection } from '@temporalio/client';
 import { DefaultLogger, Runtime } from '@temporalio/worker';
-import { BellwetherClient } from '../../src/client/bellwether-client';
+import type { BellwetherClient } from '../../src/client/bellwether-client';
+import { connect } from '../../src/client/connect';
 import { loadSettings } from '../../src/config/load-settings';
 import type { ConfigFileInput } from '../../src/config/schema';
 import type { Settings } from '../../src/config/settings';
@@ -72,7 +73,12 @@ export async function prepareService(options: ServiceOptions = {}): Promise<Serv
     namespace: settings.temporal.namespace,
     dataConverter: createDataConverter(settings.encryption),
   });
-  const client = new BellwetherClient(temporal, settings.temporal.taskQueue, { idKey: settings.idKey });
+  const client = await connect({
+    temporal: settings.temporal,
+    encryption: settings.encryption ?? null,
+    idKey: settings.idKey ?? null,
+    connectTimeoutMs: 60_000,
+  });
   const ledger = await openLedger(settings);
   const streams = openTurnStreams(settings.redisUrl);
   const workers: RunningWorker[] = [];
@@ -99,6 +105,7 @@ export async function prepareService(options: ServiceOptions = {}): Promise<Serv
       await streams.close();
       await ledger.close();
       await client.disconnect();
+      await connection.close();
       if (!options.simulator) await simulator.close();
       await rm(directory, { recursive: true });
     },

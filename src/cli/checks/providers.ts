@@ -8,12 +8,14 @@ import type { Check, CheckOutcome } from './check';
 /** As long as a turn's first attempt may take: a provider that needs longer to list its models cannot answer turns in time. */
 const listTimeoutMs = 10_000;
 
-export function providerChecks({ providers, policy, simulated }: Settings): readonly Check[] {
+export function providerChecks({ providers, policy, simulated, temporal }: Settings): readonly Check[] {
   if (simulated) {
     const advice = 'For real models, set HOLYSHEEP_API_KEY in the environment or in .env.';
-    return [
-      { name: 'Providers', advice, run: () => ({ status: 'skipped', detail: 'simulated: no API key is set', advice }) },
-    ];
+    const outcome: CheckOutcome =
+      temporal.address === undefined
+        ? { status: 'skipped', detail: 'simulated: no API key is set', advice }
+        : { status: 'failed', detail: 'no API key is set, so `bellwether worker` does not start here', advice };
+    return [{ name: 'Providers', advice, run: () => outcome }];
   }
   return providers.map((provider) => ({
     name: `Provider ${provider.name}`,

@@ -1,7 +1,8 @@
 import { Redis } from 'ioredis';
-import { checkLedgerDirectory } from '../../config/data-directory';
+import { checkDataDirectory, checkLedgerDirectory } from '../../config/data-directory';
 import type { Settings } from '../../config/settings';
 import { LedgerNotMigratedError, openLedger } from '../../ledger/open-ledger';
+import { requireDiskSpace } from '../../platform/disk-space';
 import { describeRedisFailure } from '../../streams/redis-connection';
 import type { Check, CheckOutcome } from './check';
 
@@ -10,7 +11,22 @@ const giveUpAfterMs = 10_000;
 
 const setupAdvice = 'Run: npx bellwether setup; or start a worker, which migrates the ledger too.';
 
-/** Opens the ledger without changing it, and reports pending migrations. */
+/** The directory of the SQLite ledger and of the embedded Temporal. */
+export function dataDirectoryCheck({ databaseUrl, temporal, dataDirectory }: Settings): Check {
+  return {
+    name: 'Data directory',
+    advice: 'Free some space on that disk, or name another directory with BELLWETHER_DATA_DIR.',
+    async run() {
+      if (databaseUrl !== undefined && temporal.address !== undefined) {
+        return { status: 'skipped', detail: 'not in use: the ledger is in PostgreSQL, and Temporal runs elsewhere' };
+      }
+      const freeMiB = await requireDiskSpace(checkDataDirectory(dataDirectory));
+      return { status: 'ok', detail: `${dataDirectory} can be written; ${freeMiB} MiB of its disk are free` };
+    },
+  };
+}
+
+/** Opens the ledger without migrating it, writes to it without leaving a row, and reports pending migrations. */
 export function ledgerCheck({ databaseUrl, dataDirectory }: Settings): Check {
   return {
     name: 'Ledger',
@@ -20,7 +36,8 @@ export function ledgerCheck({ databaseUrl, dataDirectory }: Settings): Check {
       try {
         const ledger = await openLedger({ databaseUrl, dataDirectory, giveUpAfterMs }, { migrate: false });
         try {
-          return { status: 'ok', detail: await ledger.check() };
+          await ledger.check();
+          return { status: 'ok', detail: `${ledger.database} takes writes` };
         } finally {
           await ledger.close();
         }

@@ -1,4 +1,5 @@
 import { Client } from '@temporalio/client';
+import { latestPollAtMs, pollIsFreshForMs, probeStart } from '../../client/probes';
 import { listStuck } from '../../client/stuck-workflows';
 import { programSearchPath } from '../../config/environment';
 import type { Settings, TemporalSettings } from '../../config/settings';
@@ -45,7 +46,8 @@ async function checkServer(settings: TemporalSettings, isEmbedded: boolean): Pro
       return { status: 'failed', detail: `${where}: there is no namespace ${namespace}`, advice: setupAdvice };
     }
     const missing = await missingSearchAttributes(connection, namespace, Object.values(searchAttributeNames));
-    const detail = `${where}, namespace ${namespace}`;
+    await probeStart(new Client({ connection, namespace }), settings);
+    const detail = `${where}, namespace ${namespace}, takes new turns`;
     if (missing.length === 0) return { status: 'ok', detail: `${detail}, search attributes registered` };
     return {
       status: 'failed',
@@ -69,6 +71,33 @@ async function checkProgram(cacheDirectory: string): Promise<CheckOutcome> {
   }
   const { server } = await readSupportedVersion(program);
   return { status: 'ok', detail: `embedded, not running: server ${server} in ${program}; npx bellwether up starts it` };
+}
+
+/** Whether a worker, here or elsewhere, asks Temporal for turns. */
+export function workerCheck({ temporal, dataDirectory }: Settings): Check {
+  return {
+    name: 'Worker',
+    advice: 'See the Temporal check.',
+    async run(): Promise<CheckOutcome> {
+      const address = temporal.address ?? embeddedServerAddress(dataDirectory);
+      if (address === undefined) return { status: 'skipped', detail: 'Temporal is embedded and not running' };
+      const connection = await connectToTemporal({ ...temporal, address }, '');
+      try {
+        const atMs = await latestPollAtMs(connection, temporal);
+        const of = `task queue ${temporal.taskQueue} of namespace ${temporal.namespace}`;
+        if (atMs !== null && Date.now() - atMs < pollIsFreshForMs) return { status: 'ok', detail: `one polls ${of}` };
+        const last = atMs === null ? 'none did lately' : `the last did at ${new Date(atMs).toISOString()}`;
+        return {
+          status: 'failed',
+          detail: `none polls ${of}: ${last}`,
+          advice:
+            'Start one: npx bellwether worker. If one runs, compare its TEMPORAL_NAMESPACE and BELLWETHER_TASK_QUEUE.',
+        };
+      } finally {
+        await connection.close();
+      }
+    },
+  };
 }
 
 /** Leaves time for one more page before the check reaches its limit; `bellwether stuck` goes through all of them. */

@@ -80,7 +80,7 @@ async function create({ json, ...flags }: CreateFlags): Promise<void> {
   const key: NewApiKey = { ...settingsOf(flags), id, secretHash, createdAtMs: nowMs };
   const keep = async (ledger: Ledger, loaded: Settings) => {
     await ledger.keys.create(key);
-    return { ledgerName: await ledger.check(), settings: loaded };
+    return { ledgerName: ledger.database, settings: loaded };
   };
   const { ledgerName, settings } = await withLedger(keep, async (_, loaded) => {
     // Making a key may be the first thing that happens in a new service.

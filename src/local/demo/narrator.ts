@@ -1,6 +1,7 @@
 import pc from 'picocolors';
 import { BudgetRefusedError, type ChatReply, type SendOptions } from '../../client';
 import { shellQuoted } from '../../config/environment';
+import { writeLines } from '../../terminal/output';
 import type { Reporter } from '../../terminal/reporter';
 import { longestStandstillMs, withPatience } from './patience';
 import type { Stage } from './stage';
@@ -28,7 +29,7 @@ export class Narrator {
   }
 
   say(...lines: readonly string[]): void {
-    process.stdout.write(`${lines.join('\n')}\n`);
+    writeLines(lines);
   }
 
   /** Sends a message as a backend service would and prints question, answer and costs. */

@@ -1,0 +1,138 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import { pollIsFreshForMs } from '../client/probes';
+import { errorMessage } from '../contract/failures';
+import { LedgerUnavailableError } from '../contract/ledger';
+import type { GatewayParts } from './context';
+import { GatewayError } from './gateway-error';
+import type { GatewayLimits } from './limits';
+
+/** `unknown`: Temporal, which would know, does not answer. */
+export type Finding = 'ok' | 'failed' | 'unknown';
+
+/** What a turn needs before it can begin. */
+export interface Findings {
+  readonly ledger: Finding;
+  readonly temporal: Finding;
+  readonly worker: Finding;
+}
+
+type Need = keyof Findings;
+
+/** What is said where a need is missing: for callers and probes, who see no more of the service than that. */
+export const whatIsMissing: Readonly<Record<Need, string>> = {
+  ledger: 'The ledger does not take writes.',
+  temporal: 'Temporal does not take new turns.',
+  worker: 'No worker asks for turns.',
+};
+
+interface ReadinessOptions extends Pick<GatewayParts, 'client' | 'logger'> {
+  readonly ledger: Pick<GatewayParts['ledger'], 'check'>;
+  readonly limits: Pick<GatewayLimits, 'readinessMs' | 'lookEveryMs' | 'refuseAfterMs'>;
+}
+
+/** Looks every few seconds whether turns can begin, however many probes ask. */
+export class Readiness {
+  #latest: { readonly atMs: number; readonly findings: Promise<Findings> } | null = null;
+  /** Since which look each need has been missing without a break. */
+  readonly #missingSinceMs = new Map<Need, number>();
+  #ledgerNeedsSomebody = false;
+  #latestPollAtMs: number | null | undefined;
+  /** When a worker last polled, as far as this process can tell by its own monotonic clock. */
+  #polledAtMs = -Infinity;
+  readonly #timer: NodeJS.Timeout;
+
+  constructor(private readonly parts: ReadinessOptions) {
+    void this.look();
+    this.#timer = setInterval(() => void this.look(), parts.limits.lookEveryMs).unref();
+  }
+
+  stop(): void {
+    clearInterval(this.#timer);
+  }
+
+  /** The latest look, which is at most `lookEveryMs` old. Never rejects. */
+  look(): Promise<Findings> {
+    const nowMs = performance.now();
+    // The timer itself may be a little early.
+    if (this.#latest === null || nowMs - this.#latest.atMs > this.parts.limits.lookEveryMs * 0.9) {
+      this.#latest = { atMs: nowMs, findings: this.#examine() };
+    }
+    return this.#latest.findings;
+  }
+
+  /**
+   * Why a new turn is refused at once; null while it may still be answered. What restarts is back within a minute, and turns
+   * wait for it; a ledger that needs somebody (a full disk) is not.
+   */
+  refusal(): GatewayError | null {
+    const { refuseAfterMs, lookEveryMs } = this.parts.limits;
+    for (const [need, sinceMs] of this.#missingSinceMs) {
+      const mayReturn = !(need === 'ledger' && this.#ledgerNeedsSomebody);
+      if (mayReturn && performance.now() - sinceMs < refuseAfterMs) continue;
+      const message = `${whatIsMissing[need]} This turn was not begun: send the request again later.`;
+      return new GatewayError('turns_cannot_begin', message).retryAfter(lookEveryMs);
+    }
+    return null;
+  }
+
+  async #examine(): Promise<Findings> {
+    const { ledger, client, limits } = this.parts;
+    const { readinessMs } = limits;
+    const [ledgerFailure, temporalFailure, worker] = await Promise.all([
+      failureWithin(readinessMs, () => ledger.check()),
+      failureWithin(readinessMs, () => client.check(readinessMs)),
+      this.#findWorker(),
+    ]);
+    this.#ledgerNeedsSomebody = ledgerFailure instanceof LedgerUnavailableError && ledgerFailure.isLasting;
+    const findings: Findings = {
+      ledger: ledgerFailure === null ? 'ok' : 'failed',
+      temporal: temporalFailure === null ? 'ok' : 'failed',
+      worker,
+    };
+    this.#note(findings, { ledger: ledgerFailure, temporal: temporalFailure });
+    return findings;
+  }
+
+  async #findWorker(): Promise<Finding> {
+    const { client, limits } = this.parts;
+    let polledAtMs: number | null = null;
+    const ask = async () => void (polledAtMs = await client.latestPollAtMs(limits.readinessMs));
+    if ((await failureWithin(limits.readinessMs, ask)) !== null) return 'unknown';
+    return this.#hasWorker(polledAtMs) ? 'ok' : 'failed';
+  }
+
+  /** Temporal's clock may differ from ours by minutes; that its time of the latest poll has changed is certain. */
+  #hasWorker(pollAtMs: number | null): boolean {
+    const nowMs = performance.now();
+    const previous = this.#latestPollAtMs;
+    this.#latestPollAtMs = pollAtMs;
+    if (pollAtMs !== null) {
+      const ageMs = Math.max(0, Date.now() - pollAtMs);
+      const hasChanged = previous !== undefined && (previous === null || pollAtMs > previous);
+      this.#polledAtMs = Math.max(this.#polledAtMs, hasChanged ? nowMs : nowMs - ageMs);
+    }
+    return nowMs - this.#polledAtMs < pollIsFreshForMs;
+  }
+
+  #note(findings: Findings, failures: Readonly<Partial<Record<Need, unknown>>>): void {
+    const { logger } = this.parts;
+    for (const need of Object.keys(findings) as Need[]) {
+      const isMissing = findings[need] === 'failed';
+      if (isMissing && !this.#missingSinceMs.has(need)) {
+        this.#missingSinceMs.set(need, performance.now());
+        logger.warn({ reason: failures[need] && errorMessage(failures[need]) }, `not ready: ${whatIsMissing[need]}`);
+      }
+      if (!isMissing && this.#missingSinceMs.delete(need)) logger.info({ need }, 'ready again');
+    }
+  }
+}
+
+/** Why it failed, or that it took too long; null if it succeeded. */
+async function failureWithin(timeoutMs: number, ask: () => Promise<unknown>): Promise<unknown> {
+  const failure = ask().then(
+    () => null,
+    (error: unknown) => error ?? new Error('failed'),
+  );
+  const tooLate = new Error(`no answer within ${timeoutMs} ms`);
+  return Promise.race([failure, delay(timeoutMs, tooLate, { ref: false })]);
+}
