@@ -24,8 +24,10 @@ const refusals = {
 } as const;
 
 /** Lets in whoever brings a valid API key. Failures are not limited: nobody guesses the 256 bits of a secret at any speed. */
-export function requireKey(server: FastifyInstance, { keys }: GatewayContext): void {
+export function requireKey(server: FastifyInstance, { keys, readiness }: GatewayContext): void {
   server.addHook('onRequest', async (request: FastifyRequest, reply: FastifyReply) => {
+    const refusal = readiness.refusalWithoutLedger();
+    if (refusal !== null) throw refusal;
     const checked = await checkApiKey(keys, bearerOf(request), Date.now()).catch(tooManyUnknownKeys);
     if (checked.kind === 'valid') {
       request.apiKey = checked.key;

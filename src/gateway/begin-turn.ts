@@ -47,8 +47,7 @@ export async function beginTurn(
   body: ChatRequest,
 ): Promise<BegunTurn> {
   const { preferred } = requireModel(context.models, body.model, apiKey);
-  const given = sessionOf(headers, body, apiKey.id);
-  const named = given && { ...given, id: context.client.storedSessionId(given.id) };
+  const named = sessionOf(headers, body, apiKey.id, (id) => context.client.storedSessionId(id));
   const userId = userOf(headers, body);
   const idempotencyKey = idempotencyKeyOf(headers);
   const startByMs = body.stream === true ? undefined : endOfWait(headers);
@@ -201,8 +200,17 @@ interface SessionName {
   readonly resendsHistory: boolean;
 }
 
-/** The session that the request names; null when it is stateless. @throws {GatewayError} when its name is empty */
-function sessionOf(headers: IncomingHttpHeaders, body: ChatRequest, keyId: string): SessionName | null {
+/**
+ * The session that the request names; null when it is stateless.
+ * @param stored as the client stores its id, before what is no id here is replaced by a hash that anyone could guess
+ * @throws {GatewayError} when its name is empty
+ */
+function sessionOf(
+  headers: IncomingHttpHeaders,
+  body: ChatRequest,
+  keyId: string,
+  stored: (id: string) => string,
+): SessionName | null {
   refuseEmpty(headers[ownSessionHeader], ownSessionHeader);
   refuseEmpty(body.metadata?.session_id, 'metadata.session_id');
   const own = headerOf(headers, ownSessionHeader) ?? nonEmpty(body.metadata?.session_id);
@@ -210,7 +218,10 @@ function sessionOf(headers: IncomingHttpHeaders, body: ChatRequest, keyId: strin
   const name = own ?? (chatApp !== null && isConversation(chatApp) ? chatApp : null);
   if (name === null) return null;
   // Each API key has sessions of its own: nobody reads another's conversation by guessing its id.
-  return { id: safeId(`${keyId}.`, name), resendsHistory: own === null || saysWholeHistory(headers) };
+  const given = `${keyId}.${name}`;
+  const hidden = stored(given);
+  const id = hidden === given ? safeId(`${keyId}.`, name) : hidden;
+  return { id, resendsHistory: own === null || saysWholeHistory(headers) };
 }
 
 function saysWholeHistory(headers: IncomingHttpHeaders): boolean {

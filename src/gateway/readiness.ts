@@ -65,14 +65,27 @@ export class Readiness {
    * wait for it; a ledger that needs somebody (a full disk) is not.
    */
   refusal(): GatewayError | null {
-    const { refuseAfterMs, lookEveryMs } = this.parts.limits;
-    for (const [need, sinceMs] of this.#missingSinceMs) {
+    for (const need of this.#missingSinceMs.keys()) {
       const mayReturn = !(need === 'ledger' && this.#ledgerNeedsSomebody);
-      if (mayReturn && performance.now() - sinceMs < refuseAfterMs) continue;
-      const message = `${whatIsMissing[need]} This turn was not begun: send the request again later.`;
-      return new GatewayError('turns_cannot_begin', message).retryAfter(lookEveryMs);
+      if (!mayReturn || this.#isMissingForLong(need)) return this.#refusalFor(need);
     }
     return null;
+  }
+
+  /** The same where the ledger does not even answer, so that no API key can be looked up: each look-up would wait for it. */
+  refusalWithoutLedger(): GatewayError | null {
+    const isAway = this.#isMissingForLong('ledger') && !this.#ledgerNeedsSomebody;
+    return isAway ? this.#refusalFor('ledger') : null;
+  }
+
+  #isMissingForLong(need: Need): boolean {
+    const sinceMs = this.#missingSinceMs.get(need);
+    return sinceMs !== undefined && performance.now() - sinceMs >= this.parts.limits.refuseAfterMs;
+  }
+
+  #refusalFor(need: Need): GatewayError {
+    const message = `${whatIsMissing[need]} This turn was not begun: send the request again later.`;
+    return new GatewayError('turns_cannot_begin', message).retryAfter(this.parts.limits.lookEveryMs);
   }
 
   async #examine(): Promise<Findings> {

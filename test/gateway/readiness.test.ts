@@ -140,6 +140,17 @@ describe('a gateway that looks for what turns need', () => {
     await gateway.close();
   });
 
+  test('refuses turns at once when the ledger has not answered for long, and asks it for no key', async () => {
+    const { requests } = setting.service.ledger;
+    const keys = { ...setting.service.ledger.keys, find: () => new Promise<never>(() => undefined) };
+    const check = () => Promise.reject(new LedgerUnavailableError('No answer.'));
+    const limits = { lookEveryMs: 50, refuseAfterMs: 0 };
+    const gateway = await setting.startGateway({ ledger: { keys, requests, check }, limits });
+    await eventually('it is missed', async () => (await readiness(gateway)).ledger === 'failed');
+    await expectRefusal(await complete(gateway, setting.key), 'The ledger');
+    await gateway.close();
+  });
+
   test('looks once for any number of probes', async () => {
     let checks = 0;
     const gateway = await startWith(async () => void (checks += 1), { lookEveryMs: neverMs });
