@@ -12,8 +12,8 @@ mkdir -p "$directory/secrets"
 settings="$directory/production.env"
 # Only a new trail starts with keyed hashes by itself: where there is one, docs/production.md says how to turn them on.
 audit_keys=/run/secrets/audit_keys
-[ ! -s "$settings" ] || audit_keys=
 touch "$settings"
+! grep -q '^POSTGRES_PASSWORD=' "$settings" || audit_keys=
 # A last line without an end would swallow the next.
 [ -z "$(tail -c 1 "$settings")" ] || echo >> "$settings"
 setting() {
@@ -21,6 +21,8 @@ setting() {
   echo "$1=$2" >> "$settings"
   echo "made $1 in $settings"
 }
+# Before the passwords, by which an older installation is known.
+setting BELLWETHER_AUDIT_KEYS_FILE "$audit_keys"
 # Hexadecimal, because they become parts of URLs.
 for name in POSTGRES TEMPORAL_DB BELLWETHER_DB BELLWETHER_WORKER_DB BELLWETHER_GATEWAY_DB REDIS; do
   setting "${name}_PASSWORD" "$(openssl rand -hex 24)"
@@ -29,7 +31,6 @@ setting HOLYSHEEP_BASE_URL https://api.holysheep.ai/v1
 # The provider to migrate away from, and the file with its key: /run/secrets/providers/legacy
 setting LEGACY_BASE_URL ''
 setting LEGACY_API_KEY_FILE ''
-setting BELLWETHER_AUDIT_KEYS_FILE "$audit_keys"
 setting LOG_LEVEL INFO
 
 secret() {

@@ -5,9 +5,13 @@ import { loadSettings } from '../config/load-settings';
 import { type Settings, SettingsError } from '../config/settings';
 import { untilStopped } from './stop-signals';
 
-/** A worker would take turns all the same, and answer each with an apology. @throws {SettingsError} */
+/**
+ * A worker would take turns all the same, and answer each with an apology. A server that is called without TLS stands nearby,
+ * such as vLLM or Ollama, and may need no key.
+ * @throws {SettingsError}
+ */
 function requireProviderKey({ simulated, providers }: Settings): void {
-  if (!simulated) return;
+  if (!simulated || providers.some(({ baseUrl }) => baseUrl.startsWith('http:'))) return;
   const names = providers.map(({ name }) => name).join(', ');
   throw new SettingsError([
     `providers: none of them (${names}) has its API key, so no model could be called. Set HOLYSHEEP_API_KEY, or what \`apiKeyEnv\` or \`apiKeyFile\` of your providers name. (\`bellwether up\` simulates models without a key.)`,
@@ -23,9 +27,9 @@ export function workerCommand(): Command {
     )
     .action(async () => {
       const loaded = loadSettings();
-      requireProviderKey(loaded);
       const settings = { ...loaded, temporal: withKnownAddress(loaded.temporal, loaded.dataDirectory) };
       prepareLedgerDirectory(settings);
+      requireProviderKey(settings);
       const { installLogging } = await import('../services/logging');
       const { startWorker } = await import('../services/worker');
       const logger = installLogging(settings.logLevel);

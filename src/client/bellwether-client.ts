@@ -254,10 +254,9 @@ export class BellwetherClient {
    */
   async check(timeoutMs: number): Promise<void> {
     const { workflowService } = this.temporal.connection;
-    const { namespace } = this.place;
     const isProven = performance.now() - this.startedAtMs < startProvesForMs;
     try {
-      if (isProven) await this.askOnce(() => workflowService.describeNamespace({ namespace }), timeoutMs);
+      if (isProven) await this.askOnce(() => workflowService.getSystemInfo({}), timeoutMs);
       else {
         await this.askOnce(() => probeStart(this.temporal, this.place), timeoutMs);
         this.startedAtMs = performance.now();

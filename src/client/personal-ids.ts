@@ -1,7 +1,7 @@
 import { createHmac } from 'node:crypto';
 
 const uuid = /[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}/gi;
-const mailAddress = /[^\s@]+@[^\s@]+/;
+const mailAddress = /[^\s@]@[^\s@]/;
 /** 7 to 15 digits (E.164) with the usual signs between them, in a word of their own. Dates match, too, which does no harm. */
 const telephoneNumber = /(?<![A-Za-z0-9])\+?\d([()./ -]{0,2}\d){6,14}(?![A-Za-z0-9])/;
 

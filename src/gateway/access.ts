@@ -1,8 +1,10 @@
+import { setTimeout as delay } from 'node:timers/promises';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { checkApiKey } from '../access/check-api-key';
 import { TooManyUnknownKeysError } from '../access/recent-api-keys';
 import { foreignCaller, isLoopback } from '../access/loopback';
 import type { GatewaySettings } from '../config/settings';
+import { LedgerUnavailableError } from '../contract/ledger';
 import { type ApiKey, type KeyPermission, mayKey, rolesThatMay } from '../contract/api-keys';
 import type { GatewayContext } from './context';
 import { GatewayError } from './gateway-error';
@@ -24,11 +26,10 @@ const refusals = {
 } as const;
 
 /** Lets in whoever brings a valid API key. Failures are not limited: nobody guesses the 256 bits of a secret at any speed. */
-export function requireKey(server: FastifyInstance, { keys, readiness }: GatewayContext): void {
+export function requireKey(server: FastifyInstance, { keys, readiness, limits }: GatewayContext): void {
   server.addHook('onRequest', async (request: FastifyRequest, reply: FastifyReply) => {
-    const refusal = readiness.refusalWithoutLedger();
-    if (refusal !== null) throw refusal;
-    const checked = await checkApiKey(keys, bearerOf(request), Date.now()).catch(tooManyUnknownKeys);
+    const checking = checkApiKey(keys, bearerOf(request), Date.now()).catch(tooManyUnknownKeys);
+    const checked = await (readiness.mayLackLedger ? orLedgerUnavailable(checking, limits.readinessMs) : checking);
     if (checked.kind === 'valid') {
       request.apiKey = checked.key;
       return;
@@ -36,6 +37,14 @@ export function requireKey(server: FastifyInstance, { keys, readiness }: Gateway
     reply.header('www-authenticate', 'Bearer realm="bellwether"');
     throw new GatewayError('invalid_api_key', refusals[checked.reason]);
   });
+}
+
+/** A look-up tries for half a minute; a ledger that has been missing for longer is not worth that wait. */
+function orLedgerUnavailable<Answer>(asked: Promise<Answer>, timeoutMs: number): Promise<Answer> {
+  const refuse = (): never => {
+    throw new LedgerUnavailableError('An API key could not be looked up.');
+  };
+  return Promise.race([asked, delay(timeoutMs, undefined, { ref: false }).then(refuse)]);
 }
 
 /** A hook for routes after `requireKey`: lets in the keys whose role has this permission. */

@@ -81,6 +81,10 @@ interface Load {
   readonly bytes: number;
 }
 
+/** What chats mostly send. */
+const smallBytes = 64 * 1024;
+const shareOfLargeBodies = 7 / 8;
+
 const nothing: Load = { requests: 0, bytes: 0 };
 
 function sum(one: Load, other: Load): Load {
@@ -141,7 +145,10 @@ export class OpenRequests {
     }
   }
 
-  /** A body that is alone is taken, whatever its size: `maxBodyBytes` bounds it. @throws {GatewayError} */
+  /**
+   * A body that is alone is taken, whatever its size: `maxBodyBytes` bounds it. Large ones leave some room for small ones.
+   * @throws {GatewayError}
+   */
   refuseTooLarge(keyId: string | null, from: number, to: number): void {
     const { maxBytesInFlight, maxBytesInFlightOfKey } = this.limits;
     const exceeds = (others: number, limit: number): boolean => to > from && others > 0 && others + to > limit;
@@ -150,7 +157,8 @@ export class OpenRequests {
     const ofKey = keyId === null ? 0 : this.loadOf(keyId).bytes - from;
     if (exceeds(ofKey, maxBytesInFlightOfKey)) throw tooManyOfKey(reason('API key', ofKey, maxBytesInFlightOfKey));
     const inAll = this.all.bytes - from;
-    if (exceeds(inAll, maxBytesInFlight)) throw overloaded(reason('gateway', inAll, maxBytesInFlight));
+    const limit = to <= smallBytes ? maxBytesInFlight : maxBytesInFlight * shareOfLargeBodies;
+    if (exceeds(inAll, limit)) throw overloaded(reason('gateway', inAll, limit));
   }
 
   count(keyId: string | null, change: Load): void {

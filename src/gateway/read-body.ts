@@ -47,12 +47,10 @@ export function readJsonBodies(server: FastifyInstance, limits: BodyLimits): voi
     const declared = declaredBytes(request);
     if (declared > limits.maxBodyBytes) throw tooLarge(limits.maxBodyBytes).unread();
     request.open.requireRoomFor(mostBytes(declared, request, limits));
-    // More is taken only as it comes: otherwise a few slow uploads of large bodies would hold the room of all.
-    const taken = Math.min(declared, limits.maxTextBytes);
-    request.open.weigh(mostBytes(taken, request, limits));
-    const received = await receive(stream, limits.maxBodyBytes, (length) => {
-      if (length > taken) request.open.weigh(mostBytes(length, request, limits));
-    });
+    // Room is taken only as the body comes: otherwise bodies that are declared and never sent would hold the room of all.
+    const received = await receive(stream, limits.maxBodyBytes, (length) =>
+      request.open.weigh(mostBytes(length, request, limits)),
+    );
     request.receivedBytes = received.length;
     const bytes = await decoded(received, request, limits);
     const body = await parse(request, bytes.toString()).catch(() => {

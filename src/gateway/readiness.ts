@@ -72,10 +72,9 @@ export class Readiness {
     return null;
   }
 
-  /** The same where the ledger does not even answer, so that no API key can be looked up: each look-up would wait for it. */
-  refusalWithoutLedger(): GatewayError | null {
-    const isAway = this.#isMissingForLong('ledger') && !this.#ledgerNeedsSomebody;
-    return isAway ? this.#refusalFor('ledger') : null;
+  /** Whether the ledger may not even answer, so that each look-up would wait for it. */
+  get mayLackLedger(): boolean {
+    return this.#isMissingForLong('ledger');
   }
 
   #isMissingForLong(need: Need): boolean {

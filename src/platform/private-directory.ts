@@ -26,12 +26,15 @@ export function makePrivateDirectory(directory: string): void {
 /**
  * Takes the directory, and those of its files whose name begins with one of these, from everybody but their owner: an earlier
  * version, a restored backup or a generous umask may have left them open. Returns the paths that stay open, because they are
- * somebody else's or the directory is one that everybody shares.
+ * somebody else's or the directory is one that everybody shares. A directory that holds other files as well is left as it is.
  */
 export function keepPrivate(directory: string, filePrefixes: readonly string[]): readonly string[] {
-  const files = readdirSync(directory).filter((name) => filePrefixes.some((prefix) => name.startsWith(prefix)));
+  const entries = readdirSync(directory);
+  const files = entries.filter((name) => filePrefixes.some((prefix) => name.startsWith(prefix)));
   const isShared = (statSync(directory).mode & stickyBit) !== 0;
-  const isPrivate = !isShared && closeToOthers(directory, ownerOnly.directory);
+  // Others may need what else is in it: a project, or /srv. Then closed files have to do.
+  const holdsOtherFiles = files.length < entries.length;
+  const isPrivate = holdsOtherFiles || (!isShared && closeToOthers(directory, ownerOnly.directory));
   const openFiles = files.map((name) => join(directory, name)).filter((file) => !closeToOthers(file, ownerOnly.file));
   return isPrivate ? openFiles : [directory, ...openFiles];
 }

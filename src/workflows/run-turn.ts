@@ -1,4 +1,5 @@
 import {
+  ActivityFailure,
   ApplicationFailure,
   CancellationScope,
   isCancellation,
@@ -68,10 +69,10 @@ export async function runTurn(turn: Turn): Promise<ChatReply> {
     // By Temporal's clock, because a worker's may be wrong.
     comesTooLate: turn.startByMs !== undefined && Date.now() > turn.startByMs + clockSkewMs,
   };
-  const opened = await openTurn(openTurnInput);
-  if (opened.kind === 'too-late') throw tooLate(turn);
+  const opened = await openTurn(openTurnInput).catch((error: unknown) => {
+    throw endOfTurn(turn, error) ?? error;
+  });
   if (opened.kind === 'refused') return refusedReply(turn, opened);
-  if (opened.kind === 'not-kept') throw notKept(turn);
   if (opened.kind === 'answered') return answeredReply(turn, opened);
   return callChain(turn, openTurnInput.prompt, opened);
 }
@@ -219,6 +220,14 @@ function apology(turn: Turn, failure: CallFailure | null): string {
 function lastUserText(messages: readonly ChatMessage[]): string {
   const message = messages.findLast(({ role }) => role === 'user');
   return message ? messageText(message) : '';
+}
+
+/** Why the turn was not begun; null if it is not known that it never will be. */
+function endOfTurn(turn: Turn, error: unknown): ApplicationFailure | null {
+  const cause = error instanceof ActivityFailure ? error.cause : null;
+  const type = cause instanceof ApplicationFailure ? cause.type : null;
+  if (type === failureTypes.turnTooLate) return tooLate(turn);
+  return type === failureTypes.turnNotKept ? notKept(turn) : null;
 }
 
 function tooLate({ turnId }: Turn): ApplicationFailure {

@@ -30,3 +30,8 @@ test.each([
   '12345',
   'a1234567b',
 ])('any other id stays: %s', (id) => expect(withoutPersonalData(id, key)).toBe(id));
+
+test('a long name without an @ is looked through once', () => {
+  const long = 'x'.repeat(1_000_000);
+  expect(withoutPersonalData(long, key)).toBe(long);
+});

@@ -140,14 +140,15 @@ describe('a gateway that looks for what turns need', () => {
     await gateway.close();
   });
 
-  test('refuses turns at once when the ledger has not answered for long, and asks it for no key', async () => {
+  test('refuses a turn within seconds when the ledger has been missing for long and does not even answer for its key', async () => {
     const { requests } = setting.service.ledger;
     const keys = { ...setting.service.ledger.keys, find: () => new Promise<never>(() => undefined) };
     const check = () => Promise.reject(new LedgerUnavailableError('No answer.'));
-    const limits = { lookEveryMs: 50, refuseAfterMs: 0 };
+    const limits = { lookEveryMs: 50, refuseAfterMs: 0, readinessMs: 1_000 };
     const gateway = await setting.startGateway({ ledger: { keys, requests, check }, limits });
     await eventually('it is missed', async () => (await readiness(gateway)).ledger === 'failed');
-    await expectRefusal(await complete(gateway, setting.key), 'The ledger');
+    const refused = await complete(gateway, setting.key);
+    expect([refused.status, await refused.json()]).toMatchObject([503, { error: { code: 'ledger_unavailable' } }]);
     await gateway.close();
   });
 
