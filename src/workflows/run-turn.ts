@@ -224,7 +224,7 @@ function lastUserText(messages: readonly ChatMessage[]): string {
 
 /** Why the turn was not begun; null if it is not known that it never will be. */
 function endOfTurn(turn: Turn, error: unknown): ApplicationFailure | null {
-  const cause = error instanceof ActivityFailure ? error.cause : null;
+  const cause = error instanceof ActivityFailure ? error.cause : error;
   const type = cause instanceof ApplicationFailure ? cause.type : null;
   if (type === failureTypes.turnTooLate) return tooLate(turn);
   return type === failureTypes.turnNotKept ? notKept(turn) : null;
