@@ -105,7 +105,7 @@ describeOnPostgres('the rights of workers and gateways in the ledger', () => {
     const location = await database.atRunTime('bellwether_worker');
     await forgetLastMigration(database);
     await expect(openLedger(location)).rejects.toThrow(
-      /older than this program and lacks 0.*run `bellwether setup` as the user who owns them.*docker compose run/,
+      /older than this program and lacks 0.*run `bellwether setup` as the user that owns them.*docker compose run/,
     );
   });
 });
