@@ -81,7 +81,7 @@ export function createActivities(dependencies: ActivityDependencies) {
     );
   }
 
-  /** Not for a turn that a worker has admitted before: its calls may have been made. */
+  /** Never true for a turn that was admitted before, because its calls may have been made. */
   async function isTooLate({ turnId, comesTooLate = false }: OpenTurnInput): Promise<boolean> {
     return comesTooLate && (await dependencies.ledger.attempts(turnId)).length === 0;
   }
@@ -175,9 +175,8 @@ function warnAboutUsage({ turnId, target }: ModelCallInput, { attempt, usageNote
 function keepOpenedMs(opened: OpenedTurn): number {
   if (opened.kind === 'answered') return keepAnsweredMs;
   if (opened.kind === 'refused') return keepRefusedMs;
-  // Its caller may send it again.
-  if (opened.kind === 'too-late') return 0;
-  if (opened.kind === 'not-kept') return 0; // to ask the ledger again is cheap
+  // The caller may send the turn again, and both are cheap to find out again.
+  if (opened.kind === 'too-late' || opened.kind === 'not-kept') return 0;
   const { admission, firstCall } = opened;
   return firstCall?.kind === 'answered' ? keepAnsweredMs : admission.deadlineAtMs - Date.now();
 }

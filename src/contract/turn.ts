@@ -110,7 +110,7 @@ export interface TurnTotals {
   readonly remainingNanoUsd: number;
 }
 
-/** The turn was not admitted by its `startByMs`, so it is not begun: nothing was reserved or called. */
+/** The turn was not admitted by its `startByMs`, so it was never begun: nothing was reserved or called. */
 interface TooLate {
   readonly kind: 'too-late';
 }
