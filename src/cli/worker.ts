@@ -35,7 +35,8 @@ export function workerCommand(): Command {
         onError: (err) => logger.error({ err }, 'background work failed'),
       });
       const { address, namespace, taskQueue } = settings.temporal;
-      logger.info({ address, namespace, taskQueue }, 'worker started');
+      const { maxCachedWorkflows } = worker;
+      logger.info({ address, namespace, taskQueue, maxCachedWorkflows }, 'worker started');
       const signal = await Promise.race([untilStopped(), worker.finished]);
       if (signal) logger.info({ signal }, 'worker stopping: finishing its running turns first');
       await worker.stop();
