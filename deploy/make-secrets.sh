@@ -10,11 +10,11 @@ umask 077
 mkdir -p "$directory/secrets"
 
 settings="$directory/production.env"
-# Only a new trail starts with keyed hashes by itself: where there is one, docs/production.md says how to turn them on.
+# Only a new audit trail gets keyed hashes automatically. docs/production.md says how to turn them on for an old one.
 audit_keys=/run/secrets/audit_keys
 touch "$settings"
 ! grep -q '^POSTGRES_PASSWORD=' "$settings" || audit_keys=
-# A last line without an end would swallow the next.
+# Without a line break at its end, the last line would merge with the next.
 [ -z "$(tail -c 1 "$settings")" ] || echo >> "$settings"
 setting() {
   ! grep -q "^$1=" "$settings" || return 0

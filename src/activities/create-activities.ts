@@ -81,7 +81,7 @@ export function createActivities(dependencies: ActivityDependencies) {
     );
   }
 
-  /** Not for a turn that a worker has admitted before: its calls may have been made. */
+  /** Never true for a turn that was admitted before, because its calls may have been made. */
   async function isTooLate({ turnId, comesTooLate = false }: OpenTurnInput): Promise<boolean> {
     return comesTooLate && (await dependencies.ledger.attempts(turnId)).length === 0;
   }

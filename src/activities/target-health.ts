@@ -57,15 +57,15 @@ interface Circuit {
   readonly target: ProviderModel;
   readonly breaker: CircuitBreakerPolicy;
   openedAtMs: number;
-  /** When the circuit was opened or its target last tried, whichever is later. */
+  /** When the circuit last opened or a trial call was last made, whichever is later. */
   triedAtMs: number;
   /** Whether a trial call is in flight. */
   isTried: boolean;
 }
 
 /**
- * While all circuits of a chain are open, every turn gets a degraded reply, so its targets are tried more often: users notice
- * their return within about a second, and a provider in trouble has one call a second to refuse.
+ * While all circuits of a chain are open, every turn gets a degraded reply, so trial calls are made more often: users get
+ * answers again within about a second of a recovery, and a provider in trouble gets only one call a second.
  */
 const tryAllEveryMs = 1_000;
 
@@ -85,8 +85,8 @@ export class TargetBreakers {
   }
 
   /**
-   * Whether a target of `chain` may be called now: its circuit is closed, or the call would be a trial call. There is one
-   * trial call of a target at a time; turns that come meanwhile are not answered by it.
+   * Whether a target of `chain` may be called now: its circuit is closed, or a trial call is due. Each target gets one
+   * trial call at a time; other turns do not call it in the meantime.
    */
   mayCall(target: ProviderModel, chain: readonly ProviderModel[]): boolean {
     if (!this.isOpen(target)) return true;
@@ -174,7 +174,7 @@ export class TargetBreakers {
   }
 }
 
-/** A clock that was set back must not keep a circuit open. */
+/** Absolute, so that a clock that is set back does not keep a circuit open. */
 function elapsedMs(sinceMs: number): number {
   return Math.abs(Date.now() - sinceMs);
 }

@@ -6,15 +6,15 @@ import { type Settings, SettingsError } from '../config/settings';
 import { untilStopped } from './stop-signals';
 
 /**
- * A worker would take turns all the same, and answer each with an apology. A server that is called without TLS stands nearby,
- * such as vLLM or Ollama, and may need no key.
+ * Without a key, a worker would take turns and answer all of them with an apology. A server that is called without TLS, such
+ * as vLLM or Ollama on the same network, may need no key.
  * @throws {SettingsError}
  */
 function requireProviderKey({ simulated, providers }: Settings): void {
   if (!simulated || providers.some(({ baseUrl }) => baseUrl.startsWith('http:'))) return;
   const names = providers.map(({ name }) => name).join(', ');
   throw new SettingsError([
-    `providers: none of them (${names}) has its API key, so no model could be called. Set HOLYSHEEP_API_KEY, or what \`apiKeyEnv\` or \`apiKeyFile\` of your providers name. (\`bellwether up\` simulates models without a key.)`,
+    `providers: none of them (${names}) has an API key, so no model can be called. Set HOLYSHEEP_API_KEY, or the variable or file that \`apiKeyEnv\` or \`apiKeyFile\` of your provider names. (Without a key, \`bellwether up\` simulates the models.)`,
   ]);
 }
 

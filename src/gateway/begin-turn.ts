@@ -95,9 +95,9 @@ export async function beginTurn(
   const { turnId, createdAtMs, isNew } = registered;
   const turn = { turnId, createdAtMs, turnName: turnName(turnId, registered.sessionId) };
   const ended = isNew ? null : await endedTurn(context, turnId);
-  // Its answer may be to another question.
+  // Its answer may belong to a different request.
   if (ended !== null && likeness === 'unknown') throw notKept;
-  // It was paid once: what Temporal has forgotten of it is never begun anew.
+  // It was paid for once, so it is never begun again, even if Temporal has forgotten it.
   if (ended !== null) return { ...turn, end: joinTurn(context, ended, log) };
   const call = callFor(turnId, registered.sessionId);
   const end = waitForTurn(context, call, { isNew, joins: idempotencyKey !== null, log });
@@ -105,8 +105,8 @@ export async function beginTurn(
 }
 
 /**
- * Until when OpenAI's clients wait for an answer, which they say in seconds. Not for a stream, which keeps them waiting: they
- * count only until its headers, or from one event to the next.
+ * The time until which a caller waits: OpenAI's clients send their timeout in seconds. It does not apply to streams, where
+ * it only limits the wait for the headers, or for the next event.
  */
 function endOfWait(headers: IncomingHttpHeaders): number | undefined {
   const seconds = Number(headerOf(headers, 'x-stainless-timeout') ?? NaN);
@@ -202,7 +202,7 @@ interface SessionName {
 
 /**
  * The session that the request names; null when it is stateless.
- * @param stored as the client stores its id, before what is no id here is replaced by a hash that anyone could guess
+ * @param stored hides personal data in an id. It comes before `safeId`, whose unkeyed hash anyone could test guesses against
  * @throws {GatewayError} when its name is empty
  */
 function sessionOf(

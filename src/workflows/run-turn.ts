@@ -269,7 +269,7 @@ function refusedReply(turn: Turn, refusal: Refused): ChatReply {
 
 function notKept({ turnId }: Turn): ApplicationFailure {
   return ApplicationFailure.nonRetryable(
-    `Turn ${turnId} was answered and paid for before, but its answer is no longer kept, so it was not bought again. To ask again, send the message with another turn id.`,
+    `Turn ${turnId} was answered and paid for before, but its answer is no longer kept, and it is not paid for twice. To ask again, send the message with another turn id.`,
     failureTypes.turnNotKept,
   );
 }

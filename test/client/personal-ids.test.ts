@@ -31,7 +31,8 @@ test.each([
   'a1234567b',
 ])('any other id stays: %s', (id) => expect(withoutPersonalData(id, key)).toBe(id));
 
-test('a long name without an @ is looked through once', () => {
-  const long = 'x'.repeat(1_000_000);
-  expect(withoutPersonalData(long, key)).toBe(long);
+test('a name of a megabyte takes linear time', () => {
+  const name = 'a'.repeat(1024 * 1024);
+  expect(withoutPersonalData(name, key)).toBe(name);
+  expect(withoutPersonalData(`${name}@example.com`, key)).toMatch(/^hidden-h/);
 });

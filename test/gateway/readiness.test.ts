@@ -56,7 +56,7 @@ describe('a gateway without a worker', () => {
       ledger: 'ok',
       temporal: 'ok',
       worker: 'failed',
-      missing: ['No worker asks for turns.'],
+      missing: ['No worker polls for turns.'],
     });
     await setting.service.startWorker();
     await eventually('it is ready', async () => (await readiness(gateway)).httpStatus === 200);
