@@ -141,8 +141,9 @@ describe('a gateway that looks for what turns need', () => {
   });
 
   test('refuses a turn within seconds when the ledger has been missing for long and does not even answer for its key', async () => {
-    const { requests } = setting.service.ledger;
-    const keys = { ...setting.service.ledger.keys, find: () => new Promise<never>(() => undefined) };
+    const { requests, keys: answering } = setting.service.ledger;
+    const silent = () => new Promise<never>(() => undefined);
+    const keys = Object.assign(Object.create(answering) as typeof answering, { find: silent, findAll: silent });
     const check = () => Promise.reject(new LedgerUnavailableError('No answer.'));
     const limits = { lookEveryMs: 50, refuseAfterMs: 0, readinessMs: 1_000 };
     const gateway = await setting.startGateway({ ledger: { keys, requests, check }, limits });
