@@ -93,7 +93,11 @@ export async function limitRequests(server: FastifyInstance, options: RateLimitO
     nameSpace: 'bellwether:requests:',
     // Without Redis nobody is counted: budgets still hold, and answers are worth more than a limit on their number.
     skipOnError: true,
-    errorResponseBuilder: (_request, { max, ttl }) => exceeded(max, ttl),
+    errorResponseBuilder: (request, { max, ttl }) => {
+      const refusal = exceeded(max, ttl);
+      // To read a long body for nothing costs more than a new connection.
+      return declaredBytes(request) > countedBytes ? refusal.unread() : refusal;
+    },
   });
   const count = server.createRateLimit();
   // Before it is read: 20 MiB take a tenth of a second of everybody's time, whatever comes of them.
