@@ -42,6 +42,7 @@ export async function startComparedWorker(
   const finished = runToTheEnd();
   return {
     finished,
+    maxCachedWorkflows: worker.options.maxCachedWorkflows,
     connection,
     targetStates: () => targets.breakers.states(),
     stop: () => {

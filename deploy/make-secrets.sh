@@ -10,17 +10,19 @@ umask 077
 mkdir -p "$directory/secrets"
 
 settings="$directory/production.env"
-# Only a new trail starts with keyed hashes by itself: where there is one, docs/production.md says how to turn them on.
+# Only a new audit trail gets keyed hashes automatically. docs/production.md says how to turn them on for an old one.
 audit_keys=/run/secrets/audit_keys
-[ ! -s "$settings" ] || audit_keys=
 touch "$settings"
-# A last line without an end would swallow the next.
+! grep -q '^POSTGRES_PASSWORD=' "$settings" || audit_keys=
+# Without a line break at its end, the last line would merge with the next.
 [ -z "$(tail -c 1 "$settings")" ] || echo >> "$settings"
 setting() {
   ! grep -q "^$1=" "$settings" || return 0
   echo "$1=$2" >> "$settings"
   echo "made $1 in $settings"
 }
+# Before the passwords, by which an older installation is known.
+setting BELLWETHER_AUDIT_KEYS_FILE "$audit_keys"
 # Hexadecimal, because they become parts of URLs.
 for name in POSTGRES TEMPORAL_DB BELLWETHER_DB BELLWETHER_WORKER_DB BELLWETHER_GATEWAY_DB REDIS; do
   setting "${name}_PASSWORD" "$(openssl rand -hex 24)"
@@ -29,7 +31,6 @@ setting HOLYSHEEP_BASE_URL https://api.holysheep.ai/v1
 # The provider to migrate away from, and the file with its key: /run/secrets/providers/legacy
 setting LEGACY_BASE_URL ''
 setting LEGACY_API_KEY_FILE ''
-setting BELLWETHER_AUDIT_KEYS_FILE "$audit_keys"
 setting LOG_LEVEL INFO
 
 secret() {

@@ -1,10 +1,10 @@
 #!/bin/sh
-# Pins images by digest: a tag can be given to another image, a digest cannot. Asks the registry for the images of
-# docker-compose.yml and the Dockerfile, as `docker pull` does, and writes what their tags mean today behind them
-# (redis:7.4.6-bookworm@sha256:…). Run it again after changing a tag, look at the difference, and commit it.
+# Pins images by digest, because a tag can be moved to another image. Pulls the images of docker-compose.yml and the
+# Dockerfile and appends their current digests to the tags (redis:7.4.6-bookworm@sha256:…). Run it again after changing a
+# tag, review the difference, and commit it.
 #
 #   deploy/pin-images.sh            needs Docker and its registry
-#   deploy/pin-images.sh --check    lists what is not pinned, and ends with 1 if anything is not
+#   deploy/pin-images.sh --check    lists images that are not pinned, and exits with 1 if there are any
 set -eu
 cd "$(dirname "$0")/.."
 files='docker-compose.yml Dockerfile'
@@ -21,12 +21,12 @@ fi
 for image in $images; do
   tagged=${image%@*}
   docker pull --quiet "$tagged" > /dev/null
-  # An image may be known by the names of several repositories.
+  # An image may have digests in several repositories.
   digest=$(docker image inspect --format '{{range .RepoDigests}}{{println .}}{{end}}' "$tagged" |
     sed -n "s|^${tagged%:*}@\(sha256:[0-9a-f]\{64\}\)\$|\1|p" | head -n 1)
   [ -n "$digest" ] || { echo "The registry gave no digest for $tagged." >&2; exit 1; }
   for file in $files; do
-    # Up to the end of the word, so that no other image that begins alike is changed.
+    # Up to the end of the word, so that no image with a longer name is changed.
     sed "s|\( \)$tagged\(@sha256:[0-9a-f]*\)\{0,1\}\( .*\)\{0,1\}\$|\1$tagged@$digest\3|" "$file" > "$file.pinned"
     cat "$file.pinned" > "$file"
     rm "$file.pinned"

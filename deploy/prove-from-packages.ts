@@ -76,7 +76,7 @@ async function proveServers(stage: Stage): Promise<void> {
   await startUi(stage);
   proved('Temporal UI, healthy');
   await startRedis(stage);
-  proved('Redis, healthy, and deaf to those without its password');
+  proved('Redis, healthy, and closed to clients without its password');
 }
 
 async function proveTurns(stage: Stage): Promise<void> {
@@ -127,7 +127,7 @@ async function proveTurns(stage: Stage): Promise<void> {
 
   await configure(stage, ['budgets', 'dayUsd'], '0.000001');
   for (const name of others) await stage.processes.stop(name);
-  await startWorker(stage, image, 'worker-configured-anew');
+  await startWorker(stage, image, 'worker-reconfigured');
   await proveRefusedByBudget(stage, image);
   proved('after a restart of the workers, the budget of a changed configuration holds');
 }

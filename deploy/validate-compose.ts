@@ -63,7 +63,7 @@ function checkPorts({ ports }: ComposeService): string[] {
     .map((port) => `publishes ${port} beyond loopback: nothing here asks callers who they are`);
 }
 
-/** Of its memory, the least that a heap must leave for a process's code, buffers and threads. */
+/** The least memory that must remain besides the heap, for code, buffers and threads. */
 const besidesHeapMib = 100;
 
 function checkLimits({ pids_limit: pids, deploy, environment }: ComposeService): string[] {
@@ -83,7 +83,7 @@ function mebibytes(size: string | undefined): number | undefined {
   return amount === undefined ? undefined : Number(amount) * (unit === 'g' ? 1024 : 1);
 }
 
-/** Whoever takes over a proxy that faces the internet must not find a server that asks nobody who they are. */
+/** A proxy that faces the internet must not reach a server without authentication, in case it is taken over. */
 function checkFront({ services }: ComposeFile): string[] {
   const members = Object.keys(services).filter((name) => services[name]?.networks.includes('front'));
   return members.join() === 'gateway' ? [] : [`network front is for the gateway alone, not for ${members.join(', ')}`];

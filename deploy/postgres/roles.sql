@@ -1,5 +1,5 @@
--- Runs when the data volume is empty, and again whenever you want to: what is there stays, but for the passwords, which
--- become those of production.env. Temporal's set-up makes its two databases itself.
+-- Runs when the data volume is empty, and can be run again at any time: it adds what is missing, and sets all passwords to
+-- those of production.env. Temporal's set-up makes its two databases itself.
 \set ON_ERROR_STOP on
 \getenv temporal_password TEMPORAL_DB_PASSWORD
 \getenv owner_password BELLWETHER_DB_PASSWORD

@@ -2,7 +2,7 @@ import { run } from './processes';
 import type { Stage } from './stage';
 import { chat, inWorker, inWorkerOrThrow } from './turns';
 
-/** Returns what it says of the configuration. Throws if any part fails. */
+/** Runs `doctor` and returns its line about the configuration. Throws if any check fails. */
 export async function askDoctor(stage: Stage, image: string): Promise<string> {
   const { checks } = JSON.parse(await inWorkerOrThrow(stage, image, 'doctor', '--json')) as {
     checks: readonly { name: string; detail: string }[];
@@ -28,7 +28,7 @@ export async function proveMigration(stage: Stage, image: string): Promise<reado
   return turns;
 }
 
-/** With the passwords that workers and gateways have. */
+/** Tries to change the audit trail with the passwords of workers and gateways. */
 export async function proveTrailIsSafe(stage: Stage): Promise<void> {
   for (const service of ['worker', 'gateway']) {
     const { DATABASE_URL: databaseUrl = '' } = stage.service(service).environment;

@@ -40,7 +40,7 @@ export interface Stage {
   readonly processes: Processes;
   readonly translation: Translation;
   readonly port: (service: keyof typeof composePorts) => number;
-  /** Changes what `--env-file` would say, for what is translated from now on. */
+  /** Changes variables of `--env-file` for services that are translated from now on. */
   readonly setVariables: (variables: Readonly<Record<string, string>>) => void;
   /** A service of the compose file, as this machine runs it; with the programs it needs on PATH. */
   readonly service: (name: string) => Translated;
@@ -49,7 +49,7 @@ export interface Stage {
   readonly temporalPorts: Readonly<Record<string, string>>;
 }
 
-/** Changes one value in the configuration that the processes of ours have mounted. */
+/** Changes one value in the configuration file of our processes. */
 export async function configure(stage: Stage, path: readonly string[], value: unknown): Promise<void> {
   const file = join(stage.directory, configurationFile);
   const document = parseDocument(await readFile(file, 'utf8'));

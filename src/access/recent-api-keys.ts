@@ -5,10 +5,10 @@ import type { ApiKeys, StoredApiKey } from '../contract/api-keys';
 /** Revocation takes effect within this time. A key in use costs one database query per second instead of one per request. */
 const cacheForMs = 1_000;
 
-/** About 10 MB. More keys than this are not in use at the same time. */
+/** About 10 MB. No service uses more keys than this at the same time. */
 const maxKnownKeys = 10_000;
 
-/** Made-up ids must not fill the memory, and must not push out the keys in use: they have a cache of their own. */
+/** Made-up ids have a separate cache, so that they neither fill the memory nor evict keys in use. */
 const maxUnknownIds = 10_000;
 
 type Lookup = Promise<StoredApiKey | null>;
@@ -16,10 +16,10 @@ type Finder = Pick<ApiKeys, 'find' | 'findAll'>;
 
 /**
  * A cache in front of the ledger's keys, for processes that check a key with every request. Each key in use is read about
- * once a second. All ids that no key is known to have are read together, ten times a second at most, however many there are.
+ * once a second. Ids of no known key are looked up together, at most ten times a second, however many there are.
  */
 export class RecentApiKeys implements Pick<ApiKeys, 'find'> {
-  /** Of keys that exist: kept beyond `untilMs`, because they are then read again on their own. */
+  /** Keys that exist. They stay here after `untilMs`, so that they are then read on their own again. */
   private readonly known = new LRUCache<string, { readonly lookup: Lookup; readonly untilMs: number }>({
     max: maxKnownKeys,
   });
@@ -67,26 +67,26 @@ export class RecentApiKeys implements Pick<ApiKeys, 'find'> {
   }
 }
 
-/** More API keys that nobody knows arrive than are looked up: the request says nothing about the key. */
+/** Unknown API keys arrive faster than they can be looked up. This does not mean that the key is invalid. */
 export class TooManyUnknownKeysError extends Error {
   override readonly name = 'TooManyUnknownKeysError';
 }
 
-/** A key that was just created waits no longer than this and one query. */
+/** A new key's first request waits at most this long, plus one query. */
 const restMs = 100;
 
 const rest = () => sleep(restMs, undefined, { ref: false });
 
-/** Of one query. In 100 ms, a gateway does not even read this many requests. */
+/** The most ids in one query. A gateway cannot even read this many requests in 100 ms. */
 const maxWaiting = 1_024;
 
-/** Ids that share a query. */
+/** The ids that share one query. */
 interface Batch {
   readonly ids: Set<string>;
   readonly found: Promise<ReadonlyMap<string, StoredApiKey>>;
 }
 
-/** Looks up ids with one query at a time, and a rest between two: those that arrive meanwhile share the next one. */
+/** Runs one query at a time, with a pause after each. Ids that arrive in the meantime share the next query. */
 class BatchedLookups {
   private next: Batch | null = null;
   private whenRested: Promise<unknown> = Promise.resolve();
@@ -97,7 +97,7 @@ class BatchedLookups {
     const { ids, found } = this.next ?? this.begin();
     if (ids.size >= maxWaiting) {
       throw new TooManyUnknownKeysError(
-        `${maxWaiting} unknown API keys are waiting to be looked up, the most there may be. Try again in a second.`,
+        `${maxWaiting} unknown API keys are already waiting to be looked up, which is the limit. Try again in a second.`,
       );
     }
     ids.add(id);

@@ -31,9 +31,6 @@ const keepAnsweredMs = 60 * 60 * 1000;
 /** Well beyond the few seconds after which a failed workflow task is retried. Not longer, because the budget may be raised. */
 const keepRefusedMs = 120_000;
 
-/** How far the clocks of a caller and of this worker may differ. */
-const clockSkewMs = 1_000;
-
 /** The steps of a turn and of a rollout. All their access to the outside world comes from `dependencies`. */
 export function createActivities(dependencies: ActivityDependencies) {
   const rollout = createRolloutActivities(dependencies);
@@ -84,16 +81,16 @@ export function createActivities(dependencies: ActivityDependencies) {
     );
   }
 
-  /** Not for a turn that a worker has admitted before: its calls may have been made. */
-  async function isTooLate({ turnId, startByMs = Infinity }: OpenTurnInput): Promise<boolean> {
-    if (Date.now() <= startByMs + clockSkewMs) return false;
-    return (await dependencies.ledger.attempts(turnId)).length === 0;
+  /** Never true for a turn that was admitted before, because its calls may have been made. */
+  async function isTooLate({ turnId, comesTooLate = false }: OpenTurnInput): Promise<boolean> {
+    return comesTooLate && (await dependencies.ledger.attempts(turnId)).length === 0;
   }
 
   async function admitAndTryFirst(input: OpenTurnInput): Promise<OpenedTurn> {
-    if (await isTooLate(input)) return { kind: 'too-late' };
+    if (await isTooLate(input)) throw endOfTurn(failureTypes.turnTooLate);
     const admission = await admitTurn(dependencies, recentLatency, input);
-    if (admission.kind !== 'admitted') return admission;
+    if (admission.kind === 'not-kept') throw endOfTurn(failureTypes.turnNotKept);
+    if (admission.kind === 'refused') return admission;
 
     const call = firstCallOf(input, admission);
     if (call?.target.firstAttempt !== 'local') return { kind: 'admitted', admission, firstCall: null };
@@ -117,7 +114,7 @@ export function createActivities(dependencies: ActivityDependencies) {
   return {
     /**
      * A whole successful turn in one local activity, because each local activity is a round trip between the worker's
-     * threads. Throws only if no call was made. If the ledger fails later, the workflow takes over, which retries for
+     * threads. Throws only if no call was made: of type `turnTooLate` or `turnNotKept` if none will be. If the ledger fails later, the workflow takes over, which retries for
      * longer.
      */
     openTurn(input: OpenTurnInput): Promise<OpenedTurn> {
@@ -176,12 +173,14 @@ function warnAboutUsage({ turnId, target }: ModelCallInput, { attempt, usageNote
   });
 }
 
+/** Thrown and not returned, because workers of an earlier version would not know the result. The workflow says it in words. */
+function endOfTurn(type: string): ApplicationFailure {
+  return ApplicationFailure.nonRetryable('The turn is not begun.', type);
+}
+
 function keepOpenedMs(opened: OpenedTurn): number {
   if (opened.kind === 'answered') return keepAnsweredMs;
   if (opened.kind === 'refused') return keepRefusedMs;
-  // Its caller may send it again.
-  if (opened.kind === 'too-late') return 0;
-  if (opened.kind === 'not-kept') return 0; // to ask the ledger again is cheap
   const { admission, firstCall } = opened;
   return firstCall?.kind === 'answered' ? keepAnsweredMs : admission.deadlineAtMs - Date.now();
 }

@@ -2,16 +2,16 @@ import type { RetryPolicy } from '../contract/policy';
 
 type BudgetPolicy = Pick<RetryPolicy, 'budgetPercent' | 'budgetPerSecond'>;
 
-/** Retries that an idle provider saves up, in seconds: enough for all retries of a few turns that fail at the same time. */
+/** For how long an idle provider saves up retries: enough for a few turns that fail at the same time. */
 const idleSeconds = 10;
 
-/** The most that answered calls save up: a busy provider survives a bad second, and an outage begins with no flood. */
+/** The most retries that answered calls save up: enough for a bad second of a busy provider, too few for a flood. */
 const mostSaved = 100;
 
 /**
- * How many retries each provider gets from this worker: a share of its answered calls, and a few per second on top, so that a
- * lone turn gets its retries. Without it, turns multiply the calls to a provider that is in trouble. First calls are not
- * counted.
+ * Limits this worker's retries of each provider to a share of its answered calls plus a few per second, so that a lone
+ * turn still gets its retries. Without a limit, retries would multiply the load on a provider that is in trouble. First
+ * calls do not count.
  */
 export class RetryBudgets {
   private readonly budgets = new Map<string, { retries: number; atMs: number }>();
@@ -23,7 +23,7 @@ export class RetryBudgets {
     budget.retries = Math.min(budget.retries + this.policy.budgetPercent / 100, Math.max(budget.retries, mostSaved));
   }
 
-  /** True if the provider may be called again; that retry is then used up. */
+  /** Uses up one retry. Returns false if there is none left. */
   take(provider: string): boolean {
     const budget = this.budgetOf(provider);
     if (budget.retries < 1) return false;
@@ -33,7 +33,8 @@ export class RetryBudgets {
 
   private budgetOf(provider: string): { retries: number; atMs: number } {
     const { budgetPerSecond } = this.policy;
-    const idle = budgetPerSecond * idleSeconds;
+    // At least one, so that a lone turn gets a retry even at a low rate.
+    const idle = budgetPerSecond === 0 ? 0 : Math.max(1, budgetPerSecond * idleSeconds);
     const nowMs = Date.now();
     const budget = this.budgets.get(provider) ?? { retries: idle, atMs: nowMs };
     const sinceThen = (Math.max(0, nowMs - budget.atMs) / 1000) * budgetPerSecond;

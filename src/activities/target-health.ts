@@ -57,15 +57,15 @@ interface Circuit {
   readonly target: ProviderModel;
   readonly breaker: CircuitBreakerPolicy;
   openedAtMs: number;
-  /** When the circuit was opened or its target last tried, whichever is later. */
+  /** When the circuit last opened or a trial call was last made, whichever is later. */
   triedAtMs: number;
   /** Whether a trial call is in flight. */
   isTried: boolean;
 }
 
 /**
- * While all circuits of a chain are open, every turn gets a degraded reply, so its targets are tried more often: users notice
- * their return within about a second, and a provider in trouble has one call a second to refuse.
+ * While all circuits of a chain are open, every turn gets a degraded reply, so trial calls are made more often: users get
+ * answers again within about a second of a recovery, and a provider in trouble gets only one call a second.
  */
 const tryAllEveryMs = 1_000;
 
@@ -85,13 +85,13 @@ export class TargetBreakers {
   }
 
   /**
-   * Whether a target of `chain` may be called now: its circuit is closed, or the call would be a trial call. There is one
-   * trial call of a target at a time; turns that come meanwhile are not answered by it.
+   * Whether a target of `chain` may be called now: its circuit is closed, or a trial call is due. Each target gets one
+   * trial call at a time; other turns do not call it in the meantime.
    */
   mayCall(target: ProviderModel, chain: readonly ProviderModel[]): boolean {
     if (!this.isOpen(target)) return true;
     const { isTried, triedAtMs } = this.circuitOf(target);
-    const isDue = !isTried && Date.now() - triedAtMs >= Math.min(tryAllEveryMs, this.policy.halfOpenAfterMs);
+    const isDue = !isTried && elapsedMs(triedAtMs) >= Math.min(tryAllEveryMs, this.policy.halfOpenAfterMs);
     return isDue && chain.every((other) => this.isOpen(other));
   }
 
@@ -151,7 +151,7 @@ export class TargetBreakers {
   private stateOf({ breaker, openedAtMs }: Circuit): BreakerState['state'] {
     if (breaker.state === CircuitState.Closed) return 'closed';
     if (breaker.state === CircuitState.HalfOpen) return 'half-open';
-    return Date.now() - openedAtMs < this.policy.halfOpenAfterMs ? 'open' : 'half-open';
+    return elapsedMs(openedAtMs) < this.policy.halfOpenAfterMs ? 'open' : 'half-open';
   }
 
   private circuitOf(target: ProviderModel): Circuit {
@@ -172,6 +172,11 @@ export class TargetBreakers {
     this.circuits.set(key, circuit);
     return circuit;
   }
+}
+
+/** Absolute, so that a clock that is set back does not keep a circuit open. */
+function elapsedMs(sinceMs: number): number {
+  return Math.abs(Date.now() - sinceMs);
 }
 
 class InconclusiveCall extends Error {}

@@ -32,7 +32,7 @@ async function run(flags: CodecServerFlags): Promise<void> {
   }
   const token = flags.tokenFile === undefined ? undefined : await readToken(flags.tokenFile);
   const server = await startCodecServer({
-    // The UI asks for everything that a page shows, and the endpoint protects nothing from who sent it.
+    // The UI sends every payload of a page, encrypted or not, and already has the plain ones.
     codec: createPayloadCodec({ ...encryption, strict: false }),
     host: flags.host,
     port: flags.port,

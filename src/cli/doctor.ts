@@ -65,7 +65,7 @@ function readConfiguration(): { readonly configuration: CheckResult; readonly se
 const marks = { ok: pc.green('✓'), failed: pc.red('✗'), skipped: pc.dim('–') } as const;
 
 function asLines({ name, status, detail, advice }: CheckResult): readonly string[] {
-  // Providers and servers are quoted in it.
+  // It may quote providers and servers.
   const [first = '', ...more] = printable(detail).split('\n');
   const indent = ' '.repeat(4);
   return [

@@ -5,12 +5,16 @@ import { loadSettings } from '../config/load-settings';
 import { type Settings, SettingsError } from '../config/settings';
 import { untilStopped } from './stop-signals';
 
-/** A worker would take turns all the same, and answer each with an apology. @throws {SettingsError} */
+/**
+ * Without a key, a worker would take turns and answer all of them with an apology. A server that is called without TLS, such
+ * as vLLM or Ollama on the same network, may need no key.
+ * @throws {SettingsError}
+ */
 function requireProviderKey({ simulated, providers }: Settings): void {
-  if (!simulated) return;
+  if (!simulated || providers.some(({ baseUrl }) => baseUrl.startsWith('http:'))) return;
   const names = providers.map(({ name }) => name).join(', ');
   throw new SettingsError([
-    `providers: none of them (${names}) has its API key, so no model could be called. Set HOLYSHEEP_API_KEY, or what \`apiKeyEnv\` or \`apiKeyFile\` of your providers name. (\`bellwether up\` simulates models without a key.)`,
+    `providers: none of them (${names}) has an API key, so no model can be called. Set HOLYSHEEP_API_KEY, or the variable or file that \`apiKeyEnv\` or \`apiKeyFile\` of your provider names. (Without a key, \`bellwether up\` simulates the models.)`,
   ]);
 }
 
@@ -23,9 +27,9 @@ export function workerCommand(): Command {
     )
     .action(async () => {
       const loaded = loadSettings();
-      requireProviderKey(loaded);
       const settings = { ...loaded, temporal: withKnownAddress(loaded.temporal, loaded.dataDirectory) };
       prepareLedgerDirectory(settings);
+      requireProviderKey(settings);
       const { installLogging } = await import('../services/logging');
       const { startWorker } = await import('../services/worker');
       const logger = installLogging(settings.logLevel);
@@ -35,7 +39,8 @@ export function workerCommand(): Command {
         onError: (err) => logger.error({ err }, 'background work failed'),
       });
       const { address, namespace, taskQueue } = settings.temporal;
-      logger.info({ address, namespace, taskQueue }, 'worker started');
+      const { maxCachedWorkflows } = worker;
+      logger.info({ address, namespace, taskQueue, maxCachedWorkflows }, 'worker started');
       const signal = await Promise.race([untilStopped(), worker.finished]);
       if (signal) logger.info({ signal }, 'worker stopping: finishing its running turns first');
       await worker.stop();

@@ -53,7 +53,7 @@ const startTimeoutMs = 5_000;
  */
 const turnExecutionTimeout = '3 hours';
 
-/** A start that Temporal took says for so long that it takes others: `check` starts a workflow of its own no more often. */
+/** For this long after a successful start, `check` assumes that Temporal still takes new workflows. */
 const startProvesForMs = 60_000;
 
 /** A few megabytes at most. A forgotten session costs its next turn two milliseconds. */
@@ -62,7 +62,7 @@ const rememberedSessions = 10_000;
 export interface SendOptions extends Omit<SendMessageInput, 'turnId'>, Omit<ConversationInput, 'carried'> {
   /** Identifies the turn: the same id returns the same answer, whatever failed in between. Generated when omitted. */
   readonly turnId?: string;
-  /** Milliseconds to wait for the answer. Default 200,000. A turn that no worker has begun by then is not begun any more. */
+  /** Milliseconds to wait for the answer. Default 200,000. A turn that no worker has begun by then is never begun. */
   readonly deadlineMs?: number;
 }
 
@@ -92,9 +92,9 @@ export class BellwetherClient {
   private readonly idKey: Uint8Array | undefined;
 
   /**
-   * @param options `idKey` hides sessions that are named by personal data; `starter` uses the connection of a worker in this process, on the same task queue. That worker receives the
-   * turns that `complete` starts in the response to the start: the server need not look for a worker, and the caller
-   * waits less.
+   * @param options `idKey` hides sessions that are named by personal data. `starter` uses the connection of a worker in
+   * this process, on the same task queue: that worker receives the turns that `complete` starts in the response to the
+   * start, so the server need not look for a worker, and the caller waits less.
    */
   constructor(
     private readonly temporal: Client,
@@ -119,7 +119,7 @@ export class BellwetherClient {
    * @throws {BudgetRefusedError} a budget is used up; its `reply` can be shown to the user
    * @throws {QueueFullError} the session has too many unfinished turns
    * @throws {ConversationClosedError} the session was closed
-   * @throws {DeadlineExceededError} no answer in time; if it has begun, the turn goes on, and the same turn id joins it
+   * @throws {DeadlineExceededError} no answer in time; a turn that has begun goes on, and the same turn id joins it
    * @throws {TurnTooLateError} no worker took the turn by `startByMs`, so it was not begun
    * @throws {TurnNotSentError} it waited for earlier turns of its session until its deadline
    * @throws {TurnHopelessError} no worker survived the turn, so it was ended
@@ -145,7 +145,7 @@ export class BellwetherClient {
     const sessionId = this.storedSessionId(givenId);
     const { turnId } = rest;
     const startByMs = startByOf(options);
-    const message: SendMessageInput = { ...rest, turnId, startByMs, requestHash: requestHashOf(rest) };
+    const message: SendMessageInput = { ...rest, turnId, requestHash: requestHashOf(rest) };
     const conversation = { sessionId, systemPrompt, history, idleTimeoutMs };
     const reply = await this.sessionQueues.answer({
       sessionId,
@@ -153,7 +153,8 @@ export class BellwetherClient {
       deadlineMs,
       send: (leftMs) => {
         const watch = this.watch(names.conversationWorkflowId(sessionId), turnId);
-        const update = (round: number) => this.update(sessionId, message, round, conversation, watch);
+        const update = (round: number) =>
+          this.update(sessionId, { ...message, ...inRound(round, startByMs) }, round, conversation, watch);
         const call = () => watch.over(() => untilBegun(startByMs, update));
         return this.persist(call, `Turn ${turnId}`, leftMs, isPassingForUpdateWithStart);
       },
@@ -177,13 +178,13 @@ export class BellwetherClient {
     const rest = given.sessionId === undefined ? given : { ...given, sessionId: this.storedSessionId(given.sessionId) };
     const { turnId } = rest;
     const startByMs = startByOf(options);
-    const input: ChatTurnInput = { ...rest, startByMs, requestHash: requestHashOf(rest) };
+    const input: ChatTurnInput = { ...rest, requestHash: requestHashOf(rest) };
     const workflowId = names.turnWorkflowId(turnId, input.sessionId ?? null);
 
     const watch = this.watch(workflowId, turnId);
     const begin = async (round: number): Promise<ChatReply> => {
       try {
-        await this.startTurn(workflowId, input, deadlineMs, round);
+        await this.startTurn(workflowId, { ...input, ...inRound(round, startByMs) }, deadlineMs, round);
       } catch (error) {
         if (!(error instanceof WorkflowExecutionAlreadyStartedError)) throw error;
       }
@@ -248,15 +249,14 @@ export class BellwetherClient {
   }
 
   /**
-   * Resolves if Temporal takes new turns; gives up after `timeoutMs`. If no turn was started within the last minute, or the
-   * last start failed, it starts a workflow of its own.
+   * Resolves if Temporal takes new turns; gives up after `timeoutMs`. Starts a probe workflow if no turn was started within
+   * the last minute, or the last start failed.
    */
   async check(timeoutMs: number): Promise<void> {
     const { workflowService } = this.temporal.connection;
-    const { namespace } = this.place;
     const isProven = performance.now() - this.startedAtMs < startProvesForMs;
     try {
-      if (isProven) await this.askOnce(() => workflowService.describeNamespace({ namespace }), timeoutMs);
+      if (isProven) await this.askOnce(() => workflowService.getSystemInfo({}), timeoutMs);
       else {
         await this.askOnce(() => probeStart(this.temporal, this.place), timeoutMs);
         this.startedAtMs = performance.now();
@@ -267,7 +267,7 @@ export class BellwetherClient {
     }
   }
 
-  /** @throws {SettingsError} there is no such namespace, so that no turn could ever begin */
+  /** @throws {SettingsError} the namespace does not exist, so no turn could ever begin */
   async requireNamespace(): Promise<void> {
     await requireNamespace(this.temporal.connection, this.temporal.options);
   }
@@ -299,7 +299,7 @@ export class BellwetherClient {
         workflowId,
         taskQueue,
         args: [input],
-        // A turn that was ended as too late has failed, and may be begun anew.
+        // A turn that ended as too late has failed, and may be started again.
         workflowIdReusePolicy: round === 0 ? 'REJECT_DUPLICATE' : 'ALLOW_DUPLICATE_FAILED_ONLY',
         workflowIdConflictPolicy: 'USE_EXISTING',
         workflowExecutionTimeout: turnExecutionTimeout,
@@ -313,7 +313,7 @@ export class BellwetherClient {
         : starter.connection.withDeadline(startByMs, () => start(starter)));
       this.startedAtMs = performance.now();
     } catch (error) {
-      // A turn that is there already says nothing about new ones.
+      // That this turn already exists says nothing about new ones.
       if (!(error instanceof WorkflowExecutionAlreadyStartedError)) this.startedAtMs = -Infinity;
       throw error;
     }
@@ -375,7 +375,7 @@ export class BellwetherClient {
     return this.persist(() => question(handle), `Session ${sessionId}`, deadlineMs);
   }
 
-  /** A call for a check, which is made again soon anyway. */
+  /** One call without retries, for checks that are repeated soon anyway. */
   private async askOnce<Answer>(call: () => Promise<Answer>, timeoutMs: number): Promise<Answer> {
     const subject = 'a check';
     if (this.isDisconnected) throw disconnected(undefined, subject);
@@ -431,7 +431,7 @@ function disconnected(cause: unknown, subject: string): Error {
 function outOfTime(error: unknown, subject: string, deadlineMs: number): Error {
   if (isUnreachable(error)) return translateError(error, subject);
   return new DeadlineExceededError(
-    `${subject} has no answer after ${deadlineMs} ms. If it has begun, it goes on, and the same call with the same turn id joins it; if not, that call sends it anew.`,
+    `${subject} has no answer after ${deadlineMs} ms. If it has begun, it goes on, and the same call with the same turn id joins it; if not, that call sends it again.`,
     { cause: error },
   );
 }
@@ -441,8 +441,8 @@ function refuseInvalid(problem: Problem | null): void {
 }
 
 /**
- * Begins a turn. If it was ended as too late, which was decided by the time that an earlier caller had, it is begun anew while
- * this caller waits.
+ * Begins a turn. If it has ended as too late, because an earlier caller had less time, it is begun again for as long as this
+ * caller waits.
  */
 async function untilBegun(
   startByMs: number,
@@ -457,7 +457,15 @@ async function untilBegun(
   }
 }
 
-/** Until when somebody waits for the turn. */
+/**
+ * The time limit that a round sends. Round 0 may join the turn of an earlier caller, who had less time. If round 1 is also
+ * too late although we are still waiting, our clock must differ from Temporal's, so later rounds send no limit.
+ */
+function inRound(round: number, startByMs: number): Pick<RequestOptions, 'startByMs'> {
+  return round < 2 ? { startByMs } : {};
+}
+
+/** The time until which the caller waits for the turn. */
 function startByOf({
   startByMs,
   deadlineMs = defaultDeadlineMs,

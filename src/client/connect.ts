@@ -16,7 +16,7 @@ export interface ConnectOptions {
   readonly temporal?: Partial<TemporalSettings>;
   /** null: no encryption, even if the environment configures it. */
   readonly encryption?: EncryptionSettings | null;
-  /** 32 bytes that hide sessions named by personal data; null: none, even if the environment configures them. */
+  /** A key of 32 bytes that hides sessions named by personal data; null: no key, even if the environment configures one. */
   readonly idKey?: Uint8Array | null;
   /** How long to wait for Temporal's first answer, in milliseconds. Default 10,000. */
   readonly connectTimeoutMs?: number;

@@ -85,8 +85,8 @@ export class TemporalUnreachableError extends BellwetherError {
 }
 
 /**
- * No answer within the deadline. A turn that has begun goes on, and the same call with the same turn id joins it; one that
- * has not is not begun any more, and the same call sends it anew.
+ * No answer within the deadline. A turn that has begun goes on, and the same call with the same turn id joins it. A turn
+ * that has not begun never will, and the same call sends it again.
  */
 export class DeadlineExceededError extends BellwetherError {
   readonly code = 'deadline-exceeded';
@@ -214,7 +214,7 @@ export function isNotFound(error: unknown): boolean {
   return error instanceof WorkflowNotFoundError || grpcCauseOf(error)?.code === grpcStatus.NOT_FOUND;
 }
 
-/** Whether the server refused the call or was not reached, and not the client's own work failed. */
+/** Whether the error is the server's, or the server was not reached; false for errors of the client's own code. */
 export function isGrpcError(error: unknown): boolean {
   return grpcCauseOf(error) !== undefined;
 }

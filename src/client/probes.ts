@@ -4,21 +4,19 @@ import { temporal } from '@temporalio/proto';
 import { type TemporalSettings, SettingsError } from '../config/settings';
 import { isNotFound } from './errors';
 
-/** What a process asks Temporal to find out whether turns can begin. */
-
 type Place = Pick<TemporalSettings, 'namespace' | 'taskQueue'>;
 
-/** An idle worker polls anew at least once a minute. */
+/** An idle worker starts a new poll at least once a minute. */
 const idlePollMs = 60_000;
-/** For the way of a poll, and for what clocks of two machines differ. */
+/** For network delays, and for differences between the clocks of two machines. */
 const pollSlackMs = 10_000;
-/** A worker that polled longer ago is not there any more. */
+/** A worker that last polled longer ago is considered gone. */
 export const pollIsFreshForMs = idlePollMs + pollSlackMs;
 
 /** The connection was made a moment ago, and the answer takes milliseconds. */
 const namespaceTimeoutMs = 10_000;
 
-/** Without its namespace, a worker would wait for ever. @throws {SettingsError} there is none */
+/** Without its namespace, a worker would wait forever. @throws {SettingsError} the namespace does not exist */
 export async function requireNamespace(
   connection: ConnectionLike,
   { namespace }: Pick<TemporalSettings, 'namespace'>,
@@ -27,10 +25,10 @@ export async function requireNamespace(
   try {
     await connection.withDeadline(Date.now() + namespaceTimeoutMs, ask);
   } catch (error) {
-    // Any other error, such as a missing right to ask, says nothing about the namespace.
+    // Any other error, such as a missing permission, says nothing about the namespace.
     if (!isNotFound(error)) return;
     throw new SettingsError([
-      `TEMPORAL_NAMESPACE: Temporal has no namespace "${namespace}". Run \`bellwether setup\`, which makes it, or name another one.`,
+      `TEMPORAL_NAMESPACE: Temporal has no namespace "${namespace}". Run \`bellwether setup\`, which creates it, or name another one.`,
     ]);
   }
 }
@@ -38,8 +36,8 @@ export async function requireNamespace(
 const { TASK_QUEUE_TYPE_WORKFLOW, TASK_QUEUE_TYPE_ACTIVITY } = temporal.api.enums.v1.TaskQueueType;
 
 /**
- * When a worker last began a poll, by Temporal's clock; null if none did within the last minutes. A worker that has all the
- * turns it can hold polls for activities only, so both kinds count.
+ * When a worker last began a poll, by Temporal's clock; null if none did in the last few minutes. A worker that is full polls
+ * only for activities, so both kinds of poll count.
  */
 export async function latestPollAtMs(
   { workflowService }: Pick<ConnectionLike, 'workflowService'>,
@@ -60,8 +58,8 @@ export async function latestPollAtMs(
 }
 
 /**
- * Starts a workflow that no worker ever sees, and deletes it: reading, as by `describeNamespace`, works on a full disk, too.
- * If it cannot be deleted, Temporal ends it within two minutes.
+ * Starts a workflow that no worker ever sees, and deletes it. A read such as `describeNamespace` would prove less, because it
+ * works on a full disk, too. If the workflow cannot be deleted, Temporal ends it within two minutes.
  */
 export async function probeStart(
   { connection, workflow }: Pick<Client, 'connection' | 'workflow'>,

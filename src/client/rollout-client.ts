@@ -47,12 +47,12 @@ const rollbackDeadlineMs = 15_000;
 /** The server's name for the failure of an update whose workflow ended before its answer. */
 const endedBeforeAnswer = 'AcceptedUpdateCompletedWorkflow';
 
-/** A row of the audit trail, as the history of its rollout's workflow has it. */
+/** A row of the audit trail, as recorded in the history of its rollout's workflow. */
 export interface RecordedRow extends AuditHead {
   readonly rollout: string;
 }
 
-/** The name of the activity that records a decision. It stands in histories. */
+/** The activity that records a decision, by its name in histories. */
 const recordingActivity = 'recordRollout';
 
 /** Operates rollouts from any process that can reach Temporal. */
@@ -154,13 +154,13 @@ export class RolloutClient {
   }
 
   /**
-   * The newest row of the audit trail that each run of a rollout's workflow has in its history: all rollouts of this task
-   * queue that Temporal still has, and those with the given names. Needs no worker. The histories of older workers
-   * have none.
+   * The newest row of the audit trail in the history of each run of a rollout's workflow: all rollouts of this task queue
+   * that Temporal still has, and those with the given names. Needs no worker. Histories written by older workers contain
+   * no rows.
    */
   async recordedRows(rollouts: Iterable<string>): Promise<readonly RecordedRow[]> {
     const runs = new Map<string, { readonly workflowId: string; readonly runId?: string }>();
-    // Visibility lags behind, so what is known by name is asked for by name.
+    // Temporal's list lags behind, so rollouts that are known by name are looked up by name.
     for (const name of rollouts) {
       const workflowId = names.rolloutWorkflowId(name);
       runs.set(workflowId, { workflowId });
@@ -183,7 +183,7 @@ export class RolloutClient {
     }
   }
 
-  /** Null if the run has none, or Temporal does not have the run. */
+  /** Null if the run recorded none, or Temporal no longer has the run. */
   private async newestRecordedRow(execution: { workflowId: string; runId?: string }): Promise<AuditHead | null> {
     const { namespace } = this.temporal.options;
     const results = new Map<string, Payload | undefined>();

@@ -3,7 +3,7 @@ import { misspelledNames, readKeyRing } from './key-ring';
 
 const keysVariable = 'BELLWETHER_AUDIT_KEYS';
 
-/** `BELLWETHER_AUDIT_KEYS`: the first key makes the hashes of new rows of the audit trail, all of them verify; see `readKeyRing`. */
+/** `BELLWETHER_AUDIT_KEYS`: the first key hashes new rows of the audit trail, all of them verify; see `readKeyRing`. */
 export function readAuditKeys(
   variables: Readonly<Record<string, string>>,
   workingDirectory: string,

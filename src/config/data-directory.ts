@@ -9,7 +9,7 @@ export function readDataDirectory(variables: Readonly<Record<string, string>>, w
   return path.resolve(workingDirectory, variables['BELLWETHER_DATA_DIR'] ?? '.bellwether');
 }
 
-/** Of the files that this program and the embedded Temporal keep there, with those that SQLite puts beside them. */
+/** The beginnings of the names of our files and the embedded Temporal's, including those that SQLite puts next to them. */
 const ownFiles = ['ledger.db', 'temporal.db', 'temporal-server.log', 'temporal-ui-token', 'local-api-key'];
 
 /**
@@ -26,7 +26,7 @@ export function prepareDataDirectory(dataDirectory: string): void {
   const open = keepPrivate(dataDirectory, ownFiles);
   if (open.length === 0) return;
   process.emitWarning(
-    `Other users of this machine can read ${open.join(', ')}, and this user may not change that. They hold conversations and keys: let their owner take these rights away (chmod go= …), or name another BELLWETHER_DATA_DIR.`,
+    `Other users of this machine can read ${open.join(', ')}, where conversations and keys are stored, and this user may not change that. Let the owner close them (chmod go= …), or set BELLWETHER_DATA_DIR to another directory.`,
   );
 }
 
@@ -49,8 +49,8 @@ export function checkLedgerDirectory({
 }
 
 /**
- * For a process that changes nothing: whether this user can write to it, or create it. Returns the directory, or the nearest
- * one above it that exists. @throws {SettingsError}
+ * Checks, without changing anything, that this user can write to the directory or create it. Returns the directory, or the
+ * nearest existing one above it. @throws {SettingsError}
  */
 export function checkDataDirectory(dataDirectory: string): string {
   let existing = dataDirectory;

@@ -46,8 +46,8 @@ export const defaultConfig = {
     afterSilence: 'retry',
     // Two targets that stay silent through all attempts take up to 152 s, waits included; the rest is reserve.
     turnDeadlineMs: 180_000,
-    // A provider that fails 15% of its calls at random still gets all its retries. In an outage, a fifth more calls than
-    // without retries; and 20 at once from an idle worker, which is all that five turns with two targets each can use.
+    // A provider that fails 15% of its calls at random still gets all its retries, and an outage adds at most a fifth to
+    // the calls. An idle worker has 20 retries at once, which is all that five turns with two targets each can use.
     budgetPercent: 20,
     budgetPerSecond: 2,
   },
@@ -83,7 +83,7 @@ export const defaultConfig = {
     // gateway's memory and up to 20 of a worker's.
     maxBytesInFlight: 48 * 1024 * 1024,
     // One of the largest bodies, or 20 of the largest texts.
-    maxBytesInFlightOfKey: 20 * 1024 * 1024,
+    maxBytesInFlightOfKey: 24 * 1024 * 1024,
   },
   // No temperature: models have their own default, and some reject any. No limit: the model may use the whole hard cap.
   defaults: {},

@@ -6,7 +6,7 @@ const strictVariable = 'BELLWETHER_ENCRYPTION_STRICT';
 
 /**
  * `BELLWETHER_ENCRYPTION_KEYS`: the first key encrypts, all of them decrypt; see `readKeyRing`.
- * `BELLWETHER_ENCRYPTION_STRICT=true`: what is not encrypted is refused.
+ * `BELLWETHER_ENCRYPTION_STRICT=true`: payloads that are not encrypted are refused.
  */
 export function readEncryption(
   variables: Readonly<Record<string, string>>,
@@ -17,7 +17,7 @@ export function readEncryption(
   const { [strictVariable]: strict = 'false' } = variables;
   const allProblems = [...misspelledNames('BELLWETHER_ENCRYPTION', variables, known), ...problems];
   if (strict !== 'true' && strict !== 'false') allProblems.push(`${strictVariable}: must be true or false`);
-  // Otherwise, whoever set it would believe that nothing is stored unencrypted.
+  // Otherwise, the operator would believe that everything is encrypted.
   else if (strict === 'true' && ring === undefined && problems.length === 0) {
     allProblems.push(`${strictVariable} is set, but there is no key: set ${keysVariable} or ${keysVariable}_FILE, too`);
   }

@@ -3,7 +3,7 @@ import path from 'node:path';
 import type { KeyRing } from '../contract/key-ring';
 import { errorMessage } from '../contract/failures';
 
-/** Of every key: what AES-256 needs, and as many as HMAC-SHA-256 gains from. */
+/** The length of an AES-256 key; more would not make HMAC-SHA-256 any stronger. */
 const keyBytes = 32;
 
 /**
@@ -49,7 +49,7 @@ export function readKeyRing(
   return { ring: { activeKeyId, keys }, problems };
 }
 
-/** The value of a secret, or the content of the file that `NAME_FILE` names. @throws if both are set, or no file is there */
+/** The value of a secret, or the content of the file that `NAME_FILE` names. @throws if both are set, or the file cannot be read */
 function readSecretText(
   variable: string,
   variables: Readonly<Record<string, string>>,
@@ -69,7 +69,7 @@ function readSecretText(
   }
 }
 
-/** If a mistyped name were ignored, what it should have protected would not be. */
+/** A mistyped name must not be ignored, because then what it should protect would be unprotected. */
 export function misspelledNames(
   prefix: string,
   variables: Readonly<Record<string, string>>,

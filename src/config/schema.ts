@@ -243,20 +243,20 @@ const gatewaySchema = z.strictObject({
     .min(1)
     .max(100_000)
     .optional()
-    .describe('Requests that one gateway has open at once, each until its turn has ended; 4,000 unless given.'),
+    .describe('Requests that one gateway may have open at once, each until its turn has ended; 4,000 unless given.'),
   maxOpenRequestsOfKey: z
     .int()
     .min(1)
     .max(100_000)
     .optional()
-    .describe('Those of one API key among them; 100 unless given.'),
+    .describe('Requests that one API key may have open at once in one gateway; 100 unless given.'),
   maxBytesInFlight: z
     .int()
     .min(1_048_576)
     .max(1_073_741_824)
     .optional()
     .describe(
-      'Of the bodies of all open requests of one gateway; 48 MiB unless given. A gateway needs up to 13 times as much memory for them, its workers together up to 20 times.',
+      'Bytes in the bodies of all open requests of one gateway; 48 MiB unless given. They take up to 13 times as much memory in the gateway, and up to 20 times in all its workers together.',
     ),
   maxBytesInFlightOfKey: z
     .int()
@@ -264,7 +264,7 @@ const gatewaySchema = z.strictObject({
     .max(1_073_741_824)
     .optional()
     .describe(
-      'Those of one API key among them; 20 MiB unless given. A request that is alone is taken, whatever its size.',
+      'Bytes in the bodies of the open requests of one API key; 24 MiB unless given. A single request is accepted whatever its size.',
     ),
 });
 
@@ -319,14 +319,14 @@ export const configFileSchema = z.strictObject({
         .max(1000)
         .optional()
         .describe(
-          "How many retries a worker may make to a provider, in percent of that provider's answered calls; 20 unless given. First calls are not limited.",
+          "A worker's retries of a provider, in percent of that provider's answered calls; 20 unless given. First calls are not limited.",
         ),
       budgetPerSecond: z
         .number()
         .min(0)
         .max(1000)
         .optional()
-        .describe('Retries to a provider per second beyond that share, saved up for 10 seconds; 2 unless given.'),
+        .describe('Retries of a provider per second on top of that share, saved up for 10 seconds; 2 unless given.'),
     })
     .optional(),
   stream: z
@@ -350,7 +350,7 @@ export const configFileSchema = z.strictObject({
       halfOpenAfterMs: milliseconds(100, 600_000)
         .optional()
         .describe(
-          'After this time, one call tests the target. While all targets of a chain are left alone, each is tested every second.',
+          'After this time, one call tests the target. While no target of a chain is in use, each is tested every second.',
         ),
     })
     .optional(),

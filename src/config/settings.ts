@@ -19,7 +19,7 @@ export interface TemporalSettings {
 
 /** AES-256 keys: the active one encrypts, all of them decrypt. */
 export interface EncryptionSettings extends KeyRing {
-  /** Refuses what is not encrypted. Default: false. */
+  /** Refuses payloads that are not encrypted. Default: false. */
   readonly strict?: boolean;
 }
 
@@ -32,10 +32,10 @@ export interface GatewaySettings {
   readonly allowedHosts: readonly string[];
   /** For a request with images; its texts have a separate limit. */
   readonly maxBodyBytes: number;
-  /** Requests under way at once in one gateway, and those of one API key among them. */
+  /** Requests open at once in one gateway, in all and for one API key. */
   readonly maxOpenRequests: number;
   readonly maxOpenRequestsOfKey: number;
-  /** Of the bodies of all open requests of one gateway, and of those of one API key. */
+  /** Bytes in the bodies of one gateway's open requests, in all and for one API key. */
   readonly maxBytesInFlight: number;
   readonly maxBytesInFlightOfKey: number;
   /** Origins whose pages may call the gateway: `https://chat.example.com`. */
@@ -58,7 +58,7 @@ export interface Settings {
   /** Shared between projects: holds the Temporal binary. */
   readonly cacheDirectory: string;
   readonly encryption: EncryptionSettings | undefined;
-  /** HMAC-SHA-256 keys for the audit trail of rollouts: the active one makes the hashes of new rows, all of them verify. */
+  /** HMAC-SHA-256 keys for the audit trail of rollouts: the active one hashes new rows, all of them verify. */
   readonly auditKeys: KeyRing | undefined;
   /** Hides sessions that are named by a mail address or a telephone number; see `withoutPersonalData`. */
   readonly idKey: Uint8Array | undefined;

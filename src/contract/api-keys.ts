@@ -1,7 +1,7 @@
 /** What an API key can be allowed to do. */
 export type KeyPermission = 'send-turns' | 'list-models' | 'read-own-turns' | 'read-all-turns' | 'read-metrics';
 
-/** All roles, with everything that a key of each may do. */
+/** All roles, and everything that keys of each role may do. */
 const permissionsByRole = {
   /** For services that send turns. */
   chat: ['send-turns', 'list-models', 'read-own-turns'],
@@ -15,7 +15,7 @@ export type KeyRole = keyof typeof permissionsByRole;
 
 export const keyRoles = Object.keys(permissionsByRole) as readonly KeyRole[];
 
-/** A role of a newer version, read from the ledger, may do nothing here. */
+/** An unknown role, written to the ledger by a newer version, may do nothing here. */
 export function mayKey({ role }: Pick<ApiKey, 'role'>, permission: KeyPermission): boolean {
   return rolesThatMay(permission).includes(role);
 }

@@ -63,8 +63,8 @@ export interface RequestOptions extends SamplingOptions {
   /** The id of the API key whose budget pays; never the key itself. */
   readonly keyId?: string;
   /**
-   * Wall clock, milliseconds since 1970: a turn that no worker has admitted by then is ended without a call, because nobody
-   * waits for its answer any more. A turn that was admitted in time goes on. Set by our client.
+   * Wall clock, in milliseconds since 1970: a turn that no worker has admitted by then ends without a call, because nobody is
+   * waiting for its answer any more. A turn that was admitted in time goes on. Set by our client.
    */
   readonly startByMs?: number;
   /** Distinguishes a repeated request from a different one with the same turn id. Set by our client and echoed in the reply. */

@@ -1,4 +1,4 @@
-/** Secret keys by id: the active one makes what is new, and the others are kept for what older ones made. */
+/** Secret keys by id. The active one is used for new data; the others only for existing data. */
 export interface KeyRing {
   readonly activeKeyId: string;
   readonly keys: ReadonlyMap<string, Uint8Array>;

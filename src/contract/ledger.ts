@@ -7,7 +7,7 @@ import type { RefusalScope, Settlement, TurnTotals } from './turn';
 /** The ledger's database cannot be used. The message says which one, why, and what to do; it never contains credentials. */
 export class LedgerUnavailableError extends Error {
   override readonly name = 'LedgerUnavailableError';
-  /** It lasts until somebody acts: a full disk, a read-only file, a wrong password. False for a database that is away. */
+  /** True if an operator must act: a full disk, a read-only file, a wrong password. False if the database is just down. */
   readonly isLasting: boolean;
 
   constructor(
@@ -62,8 +62,8 @@ export interface AdmitRequest {
   /** The API key whose budgets are charged in addition to session and day; omitted or null: none. */
   readonly keyId?: string | null;
   /**
-   * Identifies the workflow that asks: the run id of its first run, which resets and continue-as-new keep. Omitted: unknown,
-   * as with turns outside Temporal and workers from before it was recorded.
+   * Identifies the workflow that asks: the run id of its first run, which stays the same after resets and continue-as-new.
+   * Omitted if unknown: for turns outside Temporal, and from older workers.
    */
   readonly firstRunId?: string | null;
   /** Chooses the arm and the first target, inside the transaction. */
@@ -87,7 +87,7 @@ export type AdmitResult =
       readonly reservedNanoUsd: number;
     }
   | { readonly kind: 'refused'; readonly scope: RefusalScope; readonly remainingNanoUsd: number }
-  /** Another workflow got an answer under this name, and it is lost or forgotten along with its text. Nothing is reserved. */
+  /** Another workflow got the answer to this turn, and that answer no longer exists. Nothing is reserved. */
   | { readonly kind: 'not-kept' };
 
 /** A further attempt of an admitted turn: a retry, or a call of the next target. */
@@ -183,8 +183,8 @@ export interface Ledger {
   /**
    * Registers the turn if it is new, posts its open reservations as unconfirmed, and reserves the worst case of the next
    * attempt against session, API key and day. Refuses when the session is closed or a cap would be exceeded; a refused
-   * new turn is kept as a row with outcome `refused` and reserves nothing. A turn that another workflow got answered is
-   * `not-kept`: it is not bought a second time. Does not refuse revoked or unknown keys:
+   * new turn is kept as a row with outcome `refused` and reserves nothing. A turn that was answered in
+   * another workflow is `not-kept`: it is not paid for twice. Does not refuse revoked or unknown keys:
    * authentication happens elsewhere, and a turn that has started may finish.
    */
   admit(request: AdmitRequest): Promise<AdmitResult>;
@@ -246,7 +246,7 @@ export interface FoundRequest extends RegisteredRequest {
   readonly outcome: 'in-progress' | 'answered' | 'degraded' | 'refused';
 }
 
-/** How long it is known what a request with an idempotency key asked for: as long as Temporal's retention in production. */
+/** How long the body hash of a request is kept: as long as Temporal's retention in production. */
 export const bodyHashKeptForMs = 7 * 24 * 60 * 60 * 1000;
 
 export interface Requests {

@@ -44,7 +44,7 @@ export const limits = {
   maxComparedMessages: 40,
   /** Session, turn and user ids: they become parts of workflow ids and ledger keys. */
   maxIdLength: 200,
-  /** The name of a model: no configuration has a longer one. */
+  /** The name of a model. The configuration allows no longer names. */
   maxModelLength: 200,
   /** With less, a conversation could close between two messages of the same user. */
   minIdleTimeoutMs: 1_000,

@@ -48,8 +48,8 @@ export function turnIdOf(name: string): string {
 }
 
 /**
- * Id of the update that carries a session's turn: the turn's id. Temporal keeps what an update ended with, so a turn that was
- * ended as too late and comes again needs another id. `round` counts from 0; turn ids hold no spaces.
+ * Id of the update that carries a session's turn: the turn's id. Temporal keeps the outcome of an update, so a turn that
+ * ended as too late and is sent again needs another id. `round` counts from 0. Turn ids contain no spaces.
  */
 export function sendMessageUpdateId(turnId: string, round: number): string {
   return round === 0 ? turnId : `${turnId} ${round + 1}`;
@@ -59,7 +59,7 @@ export function rolloutWorkflowId(name: string): string {
   return `rollout/${name}`;
 }
 
-/** The rollout of a workflow id that `rolloutWorkflowId` made. */
+/** The inverse of `rolloutWorkflowId`. */
 export function rolloutOf(workflowId: string): string {
   return workflowId.replace(/^rollout\//, '');
 }

@@ -73,9 +73,9 @@ export interface RetryPolicy {
   readonly afterSilence: 'retry' | 'next-target';
   /** For the whole turn, across all targets. */
   readonly turnDeadlineMs: number;
-  /** Retries of each provider in each worker: this share of its answered calls, in percent, … */
+  /** A worker's retries of each provider: this share of its answered calls, in percent, … */
   readonly budgetPercent: number;
-  /** … and this many a second on top. */
+  /** … plus this many per second. */
   readonly budgetPerSecond: number;
 }
 
@@ -97,7 +97,7 @@ export interface BreakerPolicy {
   readonly failures: number;
   /**
    * After this long, one trial call is let through: success closes the circuit, failure restarts the wait. While all circuits
-   * of a chain are open, its targets are tried every second.
+   * of a chain are open, each of its targets gets a trial call every second.
    */
   readonly halfOpenAfterMs: number;
 }

@@ -84,8 +84,9 @@ export interface Rollouts {
   evidence(request: EvidenceRequest): Promise<Evidence>;
   /**
    * Appends an audit row and sets the split, in one transaction. Repeating an entry changes nothing and returns the same
-   * result. Returns the position and hash of the entry's row. The first entry of a rollout is refused while another rollout is active, when
-   * traffic is not at its baseline arm (both unless the spec says `takeOver`), and when the name was used before.
+   * result. Returns the position and hash of the entry's row. The first entry of a rollout is refused while another rollout
+   * is active, when traffic is not at its baseline arm (both unless the spec says `takeOver`), and when the name was used
+   * before.
    * `defaultArm` is where traffic goes before the first rollout.
    * @throws RolloutConflictError when a different entry has this sequence number, or another rollout has taken over
    * @throws when an earlier entry of the rollout is missing

@@ -110,7 +110,7 @@ export interface Evidence {
   readonly canarySlowCalls: number;
   /** When the newest canary request of this bake ended; null if there is none. */
   readonly newestCanaryAtMs: number | null;
-  /** The API key with the most counted canary requests of this bake. Absent without any key, and in older evidence. */
+  /** The API key with the most counted canary requests of this bake. Absent if no request had a key, and in older evidence. */
   readonly canaryLargestKey?: { readonly keyId: string; readonly requests: number };
 }
 
@@ -225,7 +225,7 @@ export interface AuditHead {
 }
 
 export type RecordedRollout =
-  /** In the workflow's history, `row` is out of reach of whoever can only write to the ledger. An older worker sends none. */
+  /** `row` is kept in the workflow's history, which writing to the ledger cannot change. An older worker sends none. */
   | { readonly kind: 'recorded'; readonly row?: AuditHead }
   /** The rollout cannot start: which `field` of the spec is the reason, and why. An older worker sends no `refusal`. */
   | { readonly kind: 'refused'; readonly field: string; readonly problem: string; readonly refusal?: Problem };

@@ -110,11 +110,6 @@ export interface TurnTotals {
   readonly remainingNanoUsd: number;
 }
 
-/** The turn was not admitted by its `startByMs`, so it is not begun: nothing was reserved or called. */
-interface TooLate {
-  readonly kind: 'too-late';
-}
-
 /** What admission needs to know about a turn. */
 export interface AdmitTurnInput extends Pick<
   RequestOptions,
@@ -132,6 +127,8 @@ export interface AdmitTurnInput extends Pick<
 /** Input of `openTurn`. */
 export interface OpenTurnInput extends AdmitTurnInput, RequestOptions {
   readonly messages: readonly ChatMessage[];
+  /** Its `startByMs` has passed, by Temporal's clock. */
+  readonly comesTooLate?: boolean;
 }
 
 type Admitted = Extract<Admission, { kind: 'admitted' }>;
@@ -139,8 +136,7 @@ export type Refused = Extract<Admission, { kind: 'refused' }>;
 
 /** How far a turn got in its first step. Most are answered and recorded; then only what the reply needs is kept. */
 export type OpenedTurn =
-  | TooLate
-  | Exclude<Admission, Admitted>
+  | Refused
   | (ModelAnswer & {
       readonly kind: 'answered';
       readonly arm: string;

@@ -31,14 +31,14 @@ const encryptedEncoding = 'binary/encrypted';
 const keyIdMetadata = 'encryption-key-id';
 
 /**
- * Where a payload belongs, from the outside in: namespace and workflow id. Nobody can move it to another place, as it
- * would be refused there. A place may name only its first parts; then the rest is not checked.
+ * Where a payload belongs: its namespace and workflow id. Copied anywhere else, it is refused. A place may consist of only
+ * the first part, or none; then the rest is not checked.
  */
 export type Place = readonly string[];
 
 /**
- * In the metadata of the payload that is encrypted, so that the same key authenticates it, programs without the place
- * (the codec endpoint, an older version) can decrypt it, and payloads of an older version have none.
+ * In the metadata inside the encrypted payload. So the same key authenticates it, and programs that do not know the place
+ * (the codec endpoint, an older version) can still decrypt the payload. Payloads of an older version do not have it.
  */
 const placeMetadata = 'encrypted-for';
 
@@ -75,7 +75,7 @@ function fromPlace(payload: Payload, expected: Place): Payload {
   throw new PayloadDecryptionError(
     'moved',
     `A payload was encrypted for ${place.join(', ')}, but it is in ${expected.join(', ')}: somebody has copied it there, ` +
-      'or the namespace has another name than before. It is not used.',
+      'or the namespace was renamed. The payload was not used.',
   );
 }
 
@@ -117,7 +117,7 @@ function checkSettings({ activeKeyId, keys }: EncryptionSettings): Uint8Array {
   return activeKey;
 }
 
-/** Encrypts one payload at a time, and decrypts it where it belongs. */
+/** Encrypts single payloads for a place, and decrypts them only there. */
 export interface PayloadCipher {
   encrypt(payload: Payload, place: Place): Payload;
   /** @throws {PayloadDecryptionError} */
@@ -167,7 +167,7 @@ export function createPayloadCipher(settings: EncryptionSettings): PayloadCipher
   };
 }
 
-/** The same for Temporal's clients and workers. What belongs to a workflow can be decrypted in that workflow only. */
+/** The same for Temporal's clients and workers. A workflow's payloads can be decrypted only in that workflow. */
 export function createPayloadCodec(settings: EncryptionSettings): PayloadCodec {
   const cipher = createPayloadCipher(settings);
   return {
@@ -176,7 +176,7 @@ export function createPayloadCodec(settings: EncryptionSettings): PayloadCodec {
   };
 }
 
-/** Where the SDK says nothing, or the caller knows the namespace alone, a payload belongs to no one workflow. */
+/** Empty if the SDK gives no context; only the namespace if the caller does not know the workflow. */
 function placeOf(context: SerializationContext | undefined): Place {
   if (context === undefined) return [];
   const { namespace, workflowId } = context;
@@ -187,7 +187,7 @@ function notEncrypted(place: Place): PayloadDecryptionError {
   return new PayloadDecryptionError(
     'plain',
     `A payload${place.length === 0 ? '' : ` in ${place.join(', ')}`} is not encrypted, and BELLWETHER_ENCRYPTION_STRICT ` +
-      'refuses it: it is from before encryption was turned on, or its sender has no key (the Temporal UI and CLI need ' +
-      'the codec endpoint). To let it pass, turn strict off until it has been processed.',
+      'refuses it: it is older than the encryption, or its sender has no key (the Temporal UI and CLI need the codec ' +
+      'endpoint). To accept it, turn strict off until it has been processed.',
   );
 }

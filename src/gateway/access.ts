@@ -1,8 +1,10 @@
+import { setTimeout as delay } from 'node:timers/promises';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { checkApiKey } from '../access/check-api-key';
 import { TooManyUnknownKeysError } from '../access/recent-api-keys';
 import { foreignCaller, isLoopback } from '../access/loopback';
 import type { GatewaySettings } from '../config/settings';
+import { LedgerUnavailableError } from '../contract/ledger';
 import { type ApiKey, type KeyPermission, mayKey, rolesThatMay } from '../contract/api-keys';
 import type { GatewayContext } from './context';
 import { GatewayError } from './gateway-error';
@@ -23,10 +25,11 @@ const refusals = {
   expired: 'This API key has expired. Ask the operator for another one.',
 } as const;
 
-/** Lets in whoever brings a valid API key. Failures are not limited: nobody guesses the 256 bits of a secret at any speed. */
-export function requireKey(server: FastifyInstance, { keys }: GatewayContext): void {
+/** Requires a valid API key. Failures are not limited, because nobody can guess the 256 bits of a secret. */
+export function requireKey(server: FastifyInstance, { keys, readiness, limits }: GatewayContext): void {
   server.addHook('onRequest', async (request: FastifyRequest, reply: FastifyReply) => {
-    const checked = await checkApiKey(keys, bearerOf(request), Date.now()).catch(tooManyUnknownKeys);
+    const checking = checkApiKey(keys, bearerOf(request), Date.now()).catch(tooManyUnknownKeys);
+    const checked = await (readiness.mayLackLedger ? orLedgerUnavailable(checking, limits.readinessMs) : checking);
     if (checked.kind === 'valid') {
       request.apiKey = checked.key;
       return;
@@ -36,14 +39,22 @@ export function requireKey(server: FastifyInstance, { keys }: GatewayContext): v
   });
 }
 
-/** A hook for routes after `requireKey`: lets in the keys whose role has this permission. */
+/** A look-up retries for 30 s, which is too long to wait for a ledger that has already been missing for longer. */
+function orLedgerUnavailable<Answer>(asked: Promise<Answer>, timeoutMs: number): Promise<Answer> {
+  const refuse = (): never => {
+    throw new LedgerUnavailableError('An API key could not be looked up.');
+  };
+  return Promise.race([asked, delay(timeoutMs, undefined, { ref: false }).then(refuse)]);
+}
+
+/** A hook for routes behind `requireKey`: accepts only keys whose role has this permission. */
 export function requirePermission(permission: KeyPermission) {
   return async ({ apiKey }: FastifyRequest): Promise<void> => {
     if (mayKey(apiKey, permission)) return;
     const roles = rolesThatMay(permission).join(' or ');
     throw new GatewayError(
       'wrong_key_role',
-      `The role of this API key is ${apiKey.role}, and this needs a key of the role ${roles}.`,
+      `This API key has the role ${apiKey.role}, but this route needs the role ${roles}.`,
     );
   };
 }
@@ -52,7 +63,7 @@ function tooManyUnknownKeys(error: unknown): never {
   if (!(error instanceof TooManyUnknownKeysError)) throw error;
   throw new GatewayError(
     'overloaded',
-    'Too many unknown API keys arrive at the moment, so this one was not looked up. Try again in a second.',
+    'Too many unknown API keys are arriving, so this one was not looked up. Try again in a second.',
     { headers: { 'retry-after': '1' } },
   );
 }

@@ -20,6 +20,7 @@ import type { ChatRequest } from './chat-request';
 import type { RegisteredTurn } from './completion';
 import type { GatewayContext } from './context';
 import { badRequest, GatewayError, wrongField } from './gateway-error';
+import { notKept } from './handle-errors';
 import type { TurnEnd } from './stream-turn-events';
 import { type SessionMemory, sessionTurn } from './session-turn';
 import { pathInRequest, type SessionCall, statelessTurn, toMessage, type TurnCall, type TurnFrame } from './to-turn';
@@ -46,8 +47,7 @@ export async function beginTurn(
   body: ChatRequest,
 ): Promise<BegunTurn> {
   const { preferred } = requireModel(context.models, body.model, apiKey);
-  const given = sessionOf(headers, body, apiKey.id);
-  const named = given && { ...given, id: context.client.storedSessionId(given.id) };
+  const named = sessionOf(headers, body, apiKey.id, (id) => context.client.storedSessionId(id));
   const userId = userOf(headers, body);
   const idempotencyKey = idempotencyKeyOf(headers);
   const startByMs = body.stream === true ? undefined : endOfWait(headers);
@@ -81,7 +81,11 @@ export async function beginTurn(
     bodyHash: context.bodyHashes.of(idempotencyKey, request),
     atMs: Date.now(),
   });
-  if (!registered.isNew && !context.bodyHashes.isOf(registered.bodyHash, idempotencyKey, request)) {
+  const likeness =
+    registered.isNew || idempotencyKey === null
+      ? 'same'
+      : context.bodyHashes.compare(registered.bodyHash, idempotencyKey, request);
+  if (likeness === 'other') {
     throw new GatewayError(
       'idempotency_key_reused',
       'This Idempotency-Key was used before, with another request. Use a new key for each request.',
@@ -91,7 +95,9 @@ export async function beginTurn(
   const { turnId, createdAtMs, isNew } = registered;
   const turn = { turnId, createdAtMs, turnName: turnName(turnId, registered.sessionId) };
   const ended = isNew ? null : await endedTurn(context, turnId);
-  // It was paid once: what Temporal has forgotten of it is never begun anew.
+  // Its answer may belong to a different request.
+  if (ended !== null && likeness === 'unknown') throw notKept;
+  // It was paid for once, so it is never begun again, even if Temporal has forgotten it.
   if (ended !== null) return { ...turn, end: joinTurn(context, ended, log) };
   const call = callFor(turnId, registered.sessionId);
   const end = waitForTurn(context, call, { isNew, joins: idempotencyKey !== null, log });
@@ -99,8 +105,8 @@ export async function beginTurn(
 }
 
 /**
- * Until when OpenAI's clients wait for an answer, which they say in seconds. Not for a stream, which keeps them waiting: they
- * count only until its headers, or from one event to the next.
+ * The time until which a caller waits: OpenAI's clients send their timeout in seconds. It does not apply to streams, where
+ * it only limits the wait for the headers, or for the next event.
  */
 function endOfWait(headers: IncomingHttpHeaders): number | undefined {
   const seconds = Number(headerOf(headers, 'x-stainless-timeout') ?? NaN);
@@ -194,8 +200,17 @@ interface SessionName {
   readonly resendsHistory: boolean;
 }
 
-/** The session that the request names; null when it is stateless. @throws {GatewayError} when its name is empty */
-function sessionOf(headers: IncomingHttpHeaders, body: ChatRequest, keyId: string): SessionName | null {
+/**
+ * The session that the request names; null when it is stateless.
+ * @param stored hides personal data in an id. It comes before `safeId`, whose unkeyed hash anyone could test guesses against
+ * @throws {GatewayError} when its name is empty
+ */
+function sessionOf(
+  headers: IncomingHttpHeaders,
+  body: ChatRequest,
+  keyId: string,
+  stored: (id: string) => string,
+): SessionName | null {
   refuseEmpty(headers[ownSessionHeader], ownSessionHeader);
   refuseEmpty(body.metadata?.session_id, 'metadata.session_id');
   const own = headerOf(headers, ownSessionHeader) ?? nonEmpty(body.metadata?.session_id);
@@ -203,7 +218,10 @@ function sessionOf(headers: IncomingHttpHeaders, body: ChatRequest, keyId: strin
   const name = own ?? (chatApp !== null && isConversation(chatApp) ? chatApp : null);
   if (name === null) return null;
   // Each API key has sessions of its own: nobody reads another's conversation by guessing its id.
-  return { id: safeId(`${keyId}.`, name), resendsHistory: own === null || saysWholeHistory(headers) };
+  const given = `${keyId}.${name}`;
+  const hidden = stored(given);
+  const id = hidden === given ? safeId(`${keyId}.`, name) : hidden;
+  return { id, resendsHistory: own === null || saysWholeHistory(headers) };
 }
 
 function saysWholeHistory(headers: IncomingHttpHeaders): boolean {

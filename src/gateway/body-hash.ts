@@ -3,13 +3,14 @@ import type { KeyRing } from '../contract/key-ring';
 import { canonicalJson } from '../domain/canonical-json';
 import { sha256 } from '../platform/sha256';
 
-/** What is stored for a request without an Idempotency-Key, and what is left when a hash is no longer kept. */
+/** Stored for a request without an Idempotency-Key, and in place of a hash that is no longer kept. */
 const notKept = '';
 
 /**
- * Tells whether a request with a known Idempotency-Key is the same request. A plain hash of a body would let whoever
- * reads the ledger test guesses at short messages. So it is made with the Idempotency-Key, which the ledger does not
- * have, and with a key derived from the encryption key, if there is one: `id:hash`, with an empty id without one.
+ * Tells whether a request with a known Idempotency-Key is the same request. With a plain hash, anyone who can read the
+ * ledger could test guesses at short messages. So the hash also covers the Idempotency-Key, which the ledger does not
+ * have, and is keyed with a key derived from the encryption key, if there is one. Stored as `id:hash`; without an
+ * encryption key, the id is empty.
  */
 export class BodyHashes {
   private readonly derived: ReadonlyMap<string, Uint8Array>;
@@ -27,13 +28,16 @@ export class BodyHashes {
     return idempotencyKey === null ? notKept : this.keyed(this.activeKeyId, idempotencyKey, request);
   }
 
-  /** True also where it cannot be told: the hash is no longer kept, or its key is gone. */
-  isOf(stored: string, idempotencyKey: string | null, request: object): boolean {
-    if (stored === notKept || idempotencyKey === null) return true;
+  /** `unknown`: the hash is no longer kept, or its key is gone. */
+  compare(stored: string, idempotencyKey: string, request: object): 'same' | 'other' | 'unknown' {
+    if (stored === notKept) return 'unknown';
     const [keyId, hash] = stored.split(':', 2);
-    // Of an older version: the hash alone, without a key.
-    if (keyId === undefined || hash === undefined) return stored === sha256(canonicalJson(request));
-    return !this.derived.has(keyId) || stored === this.keyed(keyId, idempotencyKey, request);
+    // Written by an older version: only the hash, without a key.
+    if (keyId === undefined || hash === undefined) {
+      return stored === sha256(canonicalJson(request)) ? 'same' : 'other';
+    }
+    if (!this.derived.has(keyId)) return 'unknown';
+    return stored === this.keyed(keyId, idempotencyKey, request) ? 'same' : 'other';
   }
 
   private keyed(keyId: string, idempotencyKey: string, request: object): string {

@@ -17,7 +17,7 @@ function notOffered(instead: string, ...off: readonly (boolean | number | string
 }
 
 const textPart = z.looseObject({ type: z.literal('text'), text: z.string() });
-/** What else it has to be is found before the schema, by `takeImages`, and behind it, by the turn's own checks. */
+/** Other rules are checked before the schema, by `takeImages`, and after it, by the turn's own checks. */
 const imageUrl = z
   .string()
   .meta({ pattern: '^([Hh][Tt][Tt][Pp][Ss]://[^\\s/]|[Dd][Aa][Tt][Aa]:image/[^,]*;base64,.)' })

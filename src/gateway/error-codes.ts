@@ -190,7 +190,7 @@ const errorCatalogue = {
     status: 429,
     type: 'rate_limit_error',
     repeat: 'helps',
-    meaning: 'The API key has as many requests open at once, or as many bytes in them, as one key may.',
+    meaning: 'The API key has reached its limit of open requests, or of bytes in them; the turn was not begun.',
     advice: 'Send it again after `retry-after`.',
   },
   session_busy: {
@@ -287,8 +287,7 @@ const errorCatalogue = {
     ...failed,
     status: 503,
     repeat: 'helps',
-    meaning:
-      'What every turn needs (a worker, Temporal, a ledger that takes writes) is missing; the turn was not begun.',
+    meaning: 'A worker, Temporal or a ledger that takes writes is missing; the turn was not begun.',
     advice: 'Send it again after `retry-after`; `/readyz` says what is missing.',
   },
   overloaded: {
@@ -339,7 +338,7 @@ const errorCatalogue = {
     ...failed,
     status: 504,
     repeat: 'with-key',
-    meaning: 'The turn has no answer yet. If a worker has begun it, it goes on; if not, it is not begun any more.',
+    meaning: 'The turn has no answer yet. If a worker has begun it, it goes on; if not, it never begins.',
     advice: 'Send the same request with its `Idempotency-Key`, or ask `GET /v1/turns/{id}`.',
   },
 } as const satisfies Readonly<Record<string, ErrorDescription>>;

@@ -67,7 +67,7 @@ export class GatewayError extends Error {
     return this.with({ headers: { ...this.headers, 'retry-after': String(Math.ceil(waitMs / 1000)) } });
   }
 
-  /** The same, for a body that is not read to its end: nothing can come behind it over its connection. */
+  /** The same for a body that was not read to its end: its connection cannot be used for another request. */
   unread(): GatewayError {
     return this.with({ headers: { ...this.headers, connection: 'close' } });
   }

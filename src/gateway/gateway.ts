@@ -30,7 +30,7 @@ export interface GatewayOptions extends GatewayParts {
   readonly port: number;
   /** Where all gateways count a key's requests together; left out: each counts for itself. */
   readonly redis?: Redis | undefined;
-  /** `/metrics` for whoever asks. Default: for the keys that may read metrics, as a proxy on this machine passes on what others ask. */
+  /** Serves `/metrics` without a key. Default: false, because a proxy on this machine passes on the requests of others. */
   readonly openMetrics?: boolean | undefined;
   /** What differs from `gatewayLimits`. */
   readonly limits?: Partial<GatewayLimits>;

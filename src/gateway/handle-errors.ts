@@ -87,10 +87,10 @@ function errorOfFramework(error: unknown, { initialConfig }: FastifyInstance): G
   }
 }
 
-/** The ledger knows that the turn ended; its text was Temporal's, or the session's, and is gone. */
+/** The ledger knows that the turn has ended, but its text, which only Temporal or the session had, is gone. */
 export const notKept = new GatewayError(
   'turn_not_kept',
-  'This turn has ended, and its answer is kept no longer. To ask anew, send the request with another Idempotency-Key.',
+  'This turn has ended, and its answer is no longer kept. To ask again, send the request with another Idempotency-Key.',
 );
 
 /** An answer of a session's earlier turn takes a second or two. */

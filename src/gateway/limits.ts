@@ -25,7 +25,7 @@ type ConfiguredLimits = Pick<
   'maxBodyBytes' | 'maxOpenRequests' | 'maxOpenRequestsOfKey' | 'maxBytesInFlight' | 'maxBytesInFlightOfKey'
 >;
 
-/** Those that operators may change. */
+/** The limits that operators can change. */
 export function configuredLimits(settings: GatewaySettings): ConfiguredLimits {
   const { maxBodyBytes, maxOpenRequests, maxOpenRequestsOfKey, maxBytesInFlight, maxBytesInFlightOfKey } = settings;
   return { maxBodyBytes, maxOpenRequests, maxOpenRequestsOfKey, maxBytesInFlight, maxBytesInFlightOfKey };
@@ -48,11 +48,11 @@ export const gatewayLimits: Omit<GatewayLimits, keyof ConfiguredLimits> = {
   heartbeatMs: 10_000,
   /** Probes mostly allow a few seconds; what does not answer in two is not ready. */
   readinessMs: 2_000,
-  /** How often a gateway looks whether turns can begin: one look costs a commit and three small requests. */
+  /** How often a gateway checks whether turns can begin. One check costs a commit and three small requests. */
   lookEveryMs: 5_000,
   /**
-   * Longer than a worker, Temporal or a database takes to restart: a turn that comes meanwhile waits, and is answered. What has
-   * been missing for longer is not restarting.
+   * Longer than a worker, Temporal or a database takes to restart: a turn that arrives during a restart waits and is
+   * answered. Whatever is missing for longer is not just restarting.
    */
   refuseAfterMs: 60_000,
   /** Orchestrators kill after 30 s by default: what is left then is told so while there is time. */
@@ -93,7 +93,11 @@ export async function limitRequests(server: FastifyInstance, options: RateLimitO
     nameSpace: 'bellwether:requests:',
     // Without Redis nobody is counted: budgets still hold, and answers are worth more than a limit on their number.
     skipOnError: true,
-    errorResponseBuilder: (_request, { max, ttl }) => exceeded(max, ttl),
+    errorResponseBuilder: (request, { max, ttl }) => {
+      const refusal = exceeded(max, ttl);
+      // To read a long body for nothing costs more than a new connection.
+      return declaredBytes(request) > countedBytes ? refusal.unread() : refusal;
+    },
   });
   const count = server.createRateLimit();
   // Before it is read: 20 MiB take a tenth of a second of everybody's time, whatever comes of them.

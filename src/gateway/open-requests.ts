@@ -11,8 +11,8 @@ type OpenLimits = Pick<
 >;
 
 /**
- * One request under way: until its connection has closed, and all that was begun for it has ended, even if its client has
- * left. Until then its body is in the memory of this process, and of a worker.
+ * One open request. It stays open until its connection has closed and everything that was begun for it has ended, even if
+ * its client has left, because until then its body is in the memory of this process and of a worker.
  */
 class OpenRequest {
   private holds = 0;
@@ -23,15 +23,20 @@ class OpenRequest {
     this.hold();
   }
 
-  /** Counts it as one of its key's. @throws {GatewayError} when the key has too many */
+  /** Counts it towards its API key's limit. @throws {GatewayError} when the key has too many open requests */
   belongTo(keyId: string): void {
     this.requests.refuseTooManyOf(keyId);
     this.changeTo(keyId, this.bytes);
   }
 
-  /** Says what its body takes, as often as more is known of that. @throws {GatewayError} when there is no room for more */
-  weigh(bytes: number): void {
+  /** @throws {GatewayError} when there is no room for a body of this size */
+  requireRoomFor(bytes: number): void {
     this.requests.refuseTooLarge(this.keyId, this.bytes, bytes);
+  }
+
+  /** Sets the size of its body, as often as it changes. @throws {GatewayError} when there is no room for it */
+  weigh(bytes: number): void {
+    this.requireRoomFor(bytes);
     this.changeTo(this.keyId, bytes);
   }
 
@@ -52,7 +57,7 @@ class OpenRequest {
   }
 
   private hold(): void {
-    // Its client may have left before something was begun for it.
+    // The client may have left before anything was begun for the request.
     if (this.holds === 0) this.count(1);
     this.holds += 1;
   }
@@ -76,6 +81,10 @@ interface Load {
   readonly bytes: number;
 }
 
+/** What chats mostly send. */
+const smallBytes = 64 * 1024;
+const shareOfLargeBodies = 7 / 8;
+
 const nothing: Load = { requests: 0, bytes: 0 };
 
 function sum(one: Load, other: Load): Load {
@@ -86,8 +95,8 @@ function sum(one: Load, other: Load): Load {
 const retryAfterSeconds = { ofKey: '2', ofAll: '1' } as const;
 
 /**
- * The requests under way. What they hold is bounded, in all and for each API key, so that no key takes the room of the
- * others. They are counted too so that a gateway that stops can finish those first that somebody waits for.
+ * The open requests. Their number and the bytes of their bodies are limited, in all and for each API key, so that no key
+ * takes the room of the others. A gateway that is stopping also uses the count to wait for requests with a waiting client.
  */
 export class OpenRequests {
   private all = nothing;
@@ -136,16 +145,20 @@ export class OpenRequests {
     }
   }
 
-  /** A body that is alone is taken, whatever its size: `maxBodyBytes` bounds it. @throws {GatewayError} */
+  /**
+   * A single body is accepted whatever its size, up to `maxBodyBytes`. Large bodies leave some room for small ones.
+   * @throws {GatewayError}
+   */
   refuseTooLarge(keyId: string | null, from: number, to: number): void {
     const { maxBytesInFlight, maxBytesInFlightOfKey } = this.limits;
     const exceeds = (others: number, limit: number): boolean => to > from && others > 0 && others + to > limit;
     const reason = (whose: string, others: number, limit: number): string =>
-      `The bodies of the other open requests of this ${whose} have ${others} bytes, and this one has ${to}: more than ${limit} in all, the limit.`;
+      `The other open requests of this ${whose} have ${others} bytes in their bodies, and this one has ${to}: together more than the limit of ${limit}.`;
     const ofKey = keyId === null ? 0 : this.loadOf(keyId).bytes - from;
     if (exceeds(ofKey, maxBytesInFlightOfKey)) throw tooManyOfKey(reason('API key', ofKey, maxBytesInFlightOfKey));
     const inAll = this.all.bytes - from;
-    if (exceeds(inAll, maxBytesInFlight)) throw overloaded(reason('gateway', inAll, maxBytesInFlight));
+    const limit = to <= smallBytes ? maxBytesInFlight : maxBytesInFlight * shareOfLargeBodies;
+    if (exceeds(inAll, limit)) throw overloaded(reason('gateway', inAll, limit));
   }
 
   count(keyId: string | null, change: Load): void {
@@ -194,7 +207,7 @@ declare module 'fastify' {
   }
 }
 
-/** Paths that answer also while the gateway is full or stops: probes and counts. */
+/** Paths that also answer while the gateway is full or stopping: probes and metrics. */
 const unlimitedRoutes = new Set(['/healthz', '/readyz', '/metrics']);
 
 /** As nginx counts requests whose client did not wait for an answer. */
@@ -236,7 +249,7 @@ export function watchRequests(server: GatewayServer, { open, metrics }: WatchedG
   }
 }
 
-/** Limits the open requests of each API key, before their bodies are read. Comes after `requireKey`. */
+/** Limits the open requests of each API key before their bodies are read. Needs `requireKey` before it. */
 export function limitOpenRequests(server: GatewayServer): void {
   server.addHook('preParsing', async (request) => {
     if (!unlimitedRoutes.has(request.routeOptions.url ?? '')) request.open.belongTo(request.apiKey.id);

@@ -46,11 +46,11 @@ export function readJsonBodies(server: FastifyInstance, limits: BodyLimits): voi
   server.addContentTypeParser('application/json', async (request: FastifyRequest, stream: Readable) => {
     const declared = declaredBytes(request);
     if (declared > limits.maxBodyBytes) throw tooLarge(limits.maxBodyBytes).unread();
-    request.open.weigh(mostBytes(declared, request, limits));
-    const received = await receive(stream, limits.maxBodyBytes, (length) => {
-      // Chunks tell of their number only by coming.
-      if (length > declared) request.open.weigh(mostBytes(length, request, limits));
-    });
+    request.open.requireRoomFor(mostBytes(declared, request, limits));
+    // Room is taken as the body arrives: otherwise, bodies that are declared and never sent would take all of it.
+    const received = await receive(stream, limits.maxBodyBytes, (length) =>
+      request.open.weigh(mostBytes(length, request, limits)),
+    );
     request.receivedBytes = received.length;
     const bytes = await decoded(received, request, limits);
     const body = await parse(request, bytes.toString()).catch(() => {
@@ -126,13 +126,13 @@ const acceptedEncodings = 'gzip, deflate, br';
 /** A picture in base64 shrinks by a quarter; whatever shrinks more is text, which has a limit of its own. */
 const maxShrinkage = 3;
 
-/** What a body may take when it is read, of which so much has come. */
+/** The most memory that a body can take once it is decompressed, given how much of it has arrived. */
 function mostBytes(received: number, request: FastifyRequest, { maxBodyBytes, maxTextBytes }: BodyLimits): number {
   if (received === 0 || encodingOf(request) === null) return received;
   return Math.min(maxBodyBytes, maxTextBytes + maxShrinkage * received);
 }
 
-/** null: it is as it is. */
+/** null: the body is not compressed. */
 function encodingOf({ headers }: FastifyRequest): string | null {
   const encoding = (headers['content-encoding'] ?? 'identity').trim().toLowerCase();
   return encoding === 'identity' || encoding === '' ? null : encoding;

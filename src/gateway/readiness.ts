@@ -6,7 +6,7 @@ import type { GatewayParts } from './context';
 import { GatewayError } from './gateway-error';
 import type { GatewayLimits } from './limits';
 
-/** `unknown`: Temporal, which would know, does not answer. */
+/** `unknown`: only Temporal would know, and it does not answer. */
 export type Finding = 'ok' | 'failed' | 'unknown';
 
 /** What a turn needs before it can begin. */
@@ -18,11 +18,11 @@ export interface Findings {
 
 type Need = keyof Findings;
 
-/** What is said where a need is missing: for callers and probes, who see no more of the service than that. */
+/** What callers and probes are told when a need is missing, without any details of the service. */
 export const whatIsMissing: Readonly<Record<Need, string>> = {
   ledger: 'The ledger does not take writes.',
   temporal: 'Temporal does not take new turns.',
-  worker: 'No worker asks for turns.',
+  worker: 'No worker polls for turns.',
 };
 
 interface ReadinessOptions extends Pick<GatewayParts, 'client' | 'logger'> {
@@ -30,14 +30,14 @@ interface ReadinessOptions extends Pick<GatewayParts, 'client' | 'logger'> {
   readonly limits: Pick<GatewayLimits, 'readinessMs' | 'lookEveryMs' | 'refuseAfterMs'>;
 }
 
-/** Looks every few seconds whether turns can begin, however many probes ask. */
+/** Checks every few seconds whether turns can begin, however many probes ask. */
 export class Readiness {
   #latest: { readonly atMs: number; readonly findings: Promise<Findings> } | null = null;
-  /** Since which look each need has been missing without a break. */
+  /** Since when each need has been missing without interruption. */
   readonly #missingSinceMs = new Map<Need, number>();
-  #ledgerNeedsSomebody = false;
+  #ledgerNeedsOperator = false;
   #latestPollAtMs: number | null | undefined;
-  /** When a worker last polled, as far as this process can tell by its own monotonic clock. */
+  /** When a worker last polled, by this process's monotonic clock. */
   #polledAtMs = -Infinity;
   readonly #timer: NodeJS.Timeout;
 
@@ -50,10 +50,10 @@ export class Readiness {
     clearInterval(this.#timer);
   }
 
-  /** The latest look, which is at most `lookEveryMs` old. Never rejects. */
+  /** The latest findings, at most `lookEveryMs` old. Never rejects. */
   look(): Promise<Findings> {
     const nowMs = performance.now();
-    // The timer itself may be a little early.
+    // The timer may fire a little early.
     if (this.#latest === null || nowMs - this.#latest.atMs > this.parts.limits.lookEveryMs * 0.9) {
       this.#latest = { atMs: nowMs, findings: this.#examine() };
     }
@@ -61,18 +61,30 @@ export class Readiness {
   }
 
   /**
-   * Why a new turn is refused at once; null while it may still be answered. What restarts is back within a minute, and turns
-   * wait for it; a ledger that needs somebody (a full disk) is not.
+   * Why new turns are refused at once; null if they may still be answered. A restart takes less than a minute, and turns
+   * wait for it. A ledger that an operator must repair (such as one on a full disk) does not come back by itself.
    */
   refusal(): GatewayError | null {
-    const { refuseAfterMs, lookEveryMs } = this.parts.limits;
-    for (const [need, sinceMs] of this.#missingSinceMs) {
-      const mayReturn = !(need === 'ledger' && this.#ledgerNeedsSomebody);
-      if (mayReturn && performance.now() - sinceMs < refuseAfterMs) continue;
-      const message = `${whatIsMissing[need]} This turn was not begun: send the request again later.`;
-      return new GatewayError('turns_cannot_begin', message).retryAfter(lookEveryMs);
+    for (const need of this.#missingSinceMs.keys()) {
+      const mayReturn = !(need === 'ledger' && this.#ledgerNeedsOperator);
+      if (!mayReturn || this.#isMissingForLong(need)) return this.#refusalFor(need);
     }
     return null;
+  }
+
+  /** True if the ledger may not answer at all, so that each look-up would wait for it. */
+  get mayLackLedger(): boolean {
+    return this.#isMissingForLong('ledger');
+  }
+
+  #isMissingForLong(need: Need): boolean {
+    const sinceMs = this.#missingSinceMs.get(need);
+    return sinceMs !== undefined && performance.now() - sinceMs >= this.parts.limits.refuseAfterMs;
+  }
+
+  #refusalFor(need: Need): GatewayError {
+    const message = `${whatIsMissing[need]} This turn was not begun: send the request again later.`;
+    return new GatewayError('turns_cannot_begin', message).retryAfter(this.parts.limits.lookEveryMs);
   }
 
   async #examine(): Promise<Findings> {
@@ -83,7 +95,7 @@ export class Readiness {
       failureWithin(readinessMs, () => client.check(readinessMs)),
       this.#findWorker(),
     ]);
-    this.#ledgerNeedsSomebody = ledgerFailure instanceof LedgerUnavailableError && ledgerFailure.isLasting;
+    this.#ledgerNeedsOperator = ledgerFailure instanceof LedgerUnavailableError && ledgerFailure.isLasting;
     const findings: Findings = {
       ledger: ledgerFailure === null ? 'ok' : 'failed',
       temporal: temporalFailure === null ? 'ok' : 'failed',
@@ -101,7 +113,7 @@ export class Readiness {
     return this.#hasWorker(polledAtMs) ? 'ok' : 'failed';
   }
 
-  /** Temporal's clock may differ from ours by minutes; that its time of the latest poll has changed is certain. */
+  /** Temporal's clock may differ from ours by minutes, but a change in its latest poll time proves a new poll. */
   #hasWorker(pollAtMs: number | null): boolean {
     const nowMs = performance.now();
     const previous = this.#latestPollAtMs;
@@ -117,6 +129,7 @@ export class Readiness {
   #note(findings: Findings, failures: Readonly<Partial<Record<Need, unknown>>>): void {
     const { logger } = this.parts;
     for (const need of Object.keys(findings) as Need[]) {
+      if (findings[need] === 'unknown') continue;
       const isMissing = findings[need] === 'failed';
       if (isMissing && !this.#missingSinceMs.has(need)) {
         this.#missingSinceMs.set(need, performance.now());
@@ -127,7 +140,7 @@ export class Readiness {
   }
 }
 
-/** Why it failed, or that it took too long; null if it succeeded. */
+/** The error if it failed or took too long; null if it succeeded. */
 async function failureWithin(timeoutMs: number, ask: () => Promise<unknown>): Promise<unknown> {
   const failure = ask().then(
     () => null,

@@ -7,7 +7,7 @@ import { wrongField } from './gateway-error';
 
 /** The pictures of one request, until they are kept. */
 export class RequestImages {
-  /** @param release tells that their memory is free again */
+  /** @param release called when their memory is free again */
   constructor(
     private list: readonly IdentifiedImage[],
     private readonly release: () => void,

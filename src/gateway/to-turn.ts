@@ -12,7 +12,7 @@ export interface TurnFrame {
   /** null: routing decides. */
   readonly model: string | null;
   readonly deadlineMs: number;
-  /** Until when the caller waits, if it says so. */
+  /** The time until which the caller waits, if it is known. */
   readonly startByMs?: number | undefined;
 }
 

@@ -120,7 +120,7 @@ export function turnsRoutes(server: GatewayServer, context: GatewayContext): voi
 
 /** Also a turn of another key is not found: nobody learns that it exists. @throws {GatewayError} */
 async function findOwn({ ledger }: GatewayContext, apiKey: ApiKey, turnId: string): Promise<FoundRequest> {
-  // Not every database can look for what is no id.
+  // PostgreSQL rejects some texts that are not ids, such as one with NUL.
   const found = idProblem(['turn'], turnId) === null ? await ledger.requests.find(turnId) : null;
   if (found === null || (found.keyId !== apiKey.id && !mayKey(apiKey, 'read-all-turns'))) {
     throw new GatewayError('turn_not_found', 'There is no such turn of this API key.');

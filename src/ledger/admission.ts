@@ -70,8 +70,8 @@ export async function reserveAttempt(trx: LedgerDatabase, request: ReserveReques
 }
 
 /**
- * The workflow that got the answer no longer exists or has forgotten the turn, otherwise it would have returned the answer.
- * A workflow that comes back itself may not have it yet: a worker died between recording and completing its task.
+ * The other workflow no longer exists or has forgotten the turn, otherwise it would have returned its answer. The same
+ * workflow may ask again: a worker may have died between recording the turn and completing its task.
  */
 function isOfAnotherWorkflow({ first_run_id }: TurnState, firstRunId: string | null): boolean {
   return first_run_id !== null && firstRunId !== null && first_run_id !== firstRunId;
@@ -92,7 +92,7 @@ function admission(
   return { kind: 'admitted', arm, canary, attempt: answer.attempt, reservedNanoUsd: answer.reservedNanoUsd };
 }
 
-/** At a time that is known: the request's own, or the database's. */
+/** With a known time: the request's own, or the database's. */
 type Timed<Request> = Request & { readonly atMs: number };
 type AnyRequest = Timed<Omit<ReserveRequest, 'reservation'>>;
 

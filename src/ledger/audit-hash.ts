@@ -7,8 +7,8 @@ export const noHash = '0'.repeat(64);
 
 /**
  * In hex, over all columns except the hash itself. Canonical form: a JSON array of the columns in this order, so that
- * different rows always have different texts. A row without a key id has a plain SHA-256, and one with it an
- * HMAC-SHA-256 under that key, which the id's own column is part of.
+ * different rows always have different texts. A row without a key id has a plain SHA-256. A row with one has an
+ * HMAC-SHA-256 under that key, which also covers the key id.
  */
 export function auditHash(row: Omit<AuditRow, 'hash'>, key?: Uint8Array): string {
   const { position, rollout, sequence, atMs, actor, action, reason, entry, previousHash, keyId } = row;

@@ -50,7 +50,7 @@ export async function recordEntry(
   }
   if (keys === undefined && (await isKeyed(trx, head))) {
     throw new Error(
-      `The audit trail's last row is hashed with a key, and this process has none: row ${sequence} of rollout ` +
+      `The last row of the audit trail is hashed with a key, but this process has none. Row ${sequence} of rollout ` +
         `${spec.name} would end the protection of the trail, so it was not written. Set BELLWETHER_AUDIT_KEYS here as in ` +
         'the workers.',
     );

@@ -2,8 +2,8 @@ import { PostgresAdapter, type RawBuilder, sql } from 'kysely';
 import type { LedgerDatabase } from './schema';
 
 /**
- * The given time, or else the database's own: of all clocks, only that one is the same for every process. As an expression,
- * so that reading it takes no statement of its own. Constant within a statement, with PostgreSQL within a transaction.
+ * The given time, or the time of the database, whose clock is the same for every process. An expression, so that reading it
+ * takes no extra statement. Constant within a statement, and in PostgreSQL within a transaction.
  */
 export function timeMs(db: LedgerDatabase, atMs?: number): RawBuilder<number> {
   if (atMs !== undefined) return sql<number>`cast(${atMs} as bigint)`;

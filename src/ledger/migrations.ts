@@ -166,7 +166,7 @@ export const migrations: Record<string, Migration> = {
   '0006_keyed_hashes': {
     async up(db: Kysely<unknown>): Promise<void> {
       await db.schema.alterTable('rollout_audit').addColumn('key_id', 'text').execute();
-      // For pruning: contains only the requests whose body hash is still kept.
+      // For pruning: contains only requests with a body hash.
       await db.schema
         .createIndex('requests_body_hash')
         .on('requests')

@@ -19,7 +19,7 @@ export interface LedgerLocation {
   readonly giveUpAfterMs?: number;
   /** false: SQLite waits less for the disk, but a power failure may lose the last commits. Default: true. */
   readonly survivesPowerLoss?: boolean;
-  /** With which the rows of the audit trail are hashed; omitted: plain hashes. */
+  /** The keys for the hashes of the audit trail; omitted: plain hashes. */
   readonly auditKeys?: KeyRing | undefined;
 }
 
@@ -83,7 +83,7 @@ function openMigrated(location: LedgerLocation) {
 const insufficientPrivilege = '42501';
 
 const ownerMigrates =
-  'The user in DATABASE_URL may not change its tables, so run `bellwether setup` as the user who owns them. ' +
+  'The user in DATABASE_URL may not change its tables, so run `bellwether setup` as the user that owns them. ' +
   'With docker-compose.yml: `docker compose run --rm setup`, then `docker compose run --rm ledger-rights`.';
 
 async function openUnchanged(location: LedgerLocation) {
@@ -108,7 +108,7 @@ async function openWith(location: LedgerLocation, work: (db: LedgerDatabase) => 
       return { db, retryOptions, requireSpace, applied: await work(db) };
     } catch (error) {
       await db?.destroy();
-      // On a full disk, SQLite cannot get memory to share with other processes, and calls that an I/O error.
+      // On a full disk, SQLite cannot create its shared memory, and reports an I/O error.
       if (errorCode(error).startsWith('SQLITE_IOERR')) await requireSpace();
       throw error;
     }
@@ -136,7 +136,7 @@ function databaseOf({ databaseUrl, dataDirectory, survivesPowerLoss }: LedgerLoc
     database: describePostgres(databaseUrl),
     isAbsent: false,
     open: () => openPostgres(databaseUrl),
-    // Its disk is elsewhere, and only it knows.
+    // Its disk is on another machine, or not visible from here.
     requireSpace: async () => undefined,
   };
 }

@@ -52,7 +52,7 @@ function sum(attempts: readonly AttemptState[], value: (row: AttemptState) => nu
   return attempts.reduce((total, row) => total + value(row), 0);
 }
 
-/** Turns with open reservations that are older than this, for `postAbandoned`. */
+/** Turns with open reservations older than `ageMs`, for `postAbandoned`. */
 export async function turnsWithReservationsOlderThan(
   db: LedgerDatabase,
   ageMs: number,
@@ -69,7 +69,7 @@ export async function turnsWithReservationsOlderThan(
   return rows.map((row) => row.turn_id);
 }
 
-/** Posts one turn's open reservations that are older than this as unconfirmed; returns how many there were. */
+/** Posts one turn's open reservations older than `ageMs` as unconfirmed; returns how many there were. */
 export async function postAbandoned(
   trx: LedgerDatabase,
   turnId: string,

@@ -28,8 +28,8 @@ const remedies: readonly (readonly [RegExp, string])[] = [
   [/^3D000$/, 'The database in DATABASE_URL does not exist: create it with CREATE DATABASE.'],
   [
     /^42501$/,
-    'Grant the user in DATABASE_URL the right to create and change tables in this database, or, if another user owns ' +
-      'them, to use them: deploy/postgres/ledger-rights.sql does so.',
+    'Grant the user in DATABASE_URL the right to create and change tables in this database. If another user owns ' +
+      'them, the right to use them is enough: deploy/postgres/ledger-rights.sql grants it.',
   ],
   [/^(53100|SQLITE_FULL|ENOSPC|EDQUOT)$/, 'The disk is full: free some space.'],
   [

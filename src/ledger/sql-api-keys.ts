@@ -90,7 +90,7 @@ async function findKey(db: LedgerDatabase, id: string): Promise<StoredApiKey | n
   return row === undefined ? null : toStoredKey(row);
 }
 
-/** Repeats the last id up to a power of two, so that only a few different statements are prepared and kept. */
+/** Repeats the last id until their number is a power of two, so that there are only a few different prepared statements. */
 async function findKeys(db: LedgerDatabase, ids: readonly string[]): Promise<readonly StoredApiKey[]> {
   const last = ids.at(-1);
   if (last === undefined) return [];

@@ -42,7 +42,7 @@ export class SqlLedger implements Ledger {
   constructor(
     private readonly db: LedgerDatabase,
     private readonly retryOptions: RetryOptions,
-    /** Rejects when the database's disk is full, if that can be seen from here. */
+    /** Rejects when the database's disk is full, if this process can see it. */
     private readonly requireSpace: () => Promise<unknown>,
     auditKeys: KeyRing | undefined,
   ) {
@@ -95,8 +95,8 @@ export class SqlLedger implements Ledger {
   }
 
   /**
-   * Commits a write that leaves no row, because reading, or rolling a write back, works on a full disk, too. To a table in
-   * which gateways as well as workers may insert and delete.
+   * Commits a write that leaves no row. A read, or a write that is rolled back, would prove less, because both work on a full
+   * disk, too. Uses a table in which both gateways and workers may insert and delete.
    */
   async check(): Promise<void> {
     await withRetries(this.retryOptions, () => this.requireSpace());

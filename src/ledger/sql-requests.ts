@@ -10,7 +10,7 @@ import {
 import { sha256 } from '../platform/sha256';
 import type { LedgerDatabase, Runner } from './schema';
 
-/** Of one statement, so that no request waits for a long one. */
+/** The most rows that one statement changes, so that no request waits for a long one. */
 const prunedAtOnce = 1_000;
 
 export class SqlRequests implements Requests {

@@ -19,7 +19,10 @@ export async function readHead(db: LedgerDatabase): Promise<AuditHead | null> {
   return row.head_position === 0 ? null : { position: row.head_position, hash: row.head_hash };
 }
 
-/** Locks the row until the transaction ends; all recording happens under this lock. The head's position is 0 before the first row. An update, because SQLite has no `for update`. */
+/**
+ * Locks the row until the transaction ends; all recording happens under this lock. The head's position is 0 before the first
+ * row. An update, because SQLite has no `for update`.
+ */
 export async function lockSplit(
   trx: LedgerDatabase,
 ): Promise<{ readonly split: TrafficSplit | null; readonly head: AuditHead }> {

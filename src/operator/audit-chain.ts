@@ -23,15 +23,15 @@ export interface AuditProblem {
 }
 
 /**
- * What is known of the trail outside the ledger's database. Without it, whoever can write to the database can write a
- * whole new trail, or cut off the end of this one, and the trail agrees with itself.
+ * What is known about the trail outside the ledger's database. Without it, anyone who can write to the database could
+ * replace the whole trail, or cut off its end, and the trail would still agree with itself.
  */
 export interface AuditAnchors {
   /** With them, every row must be hashed with one of them. */
   readonly keys?: KeyRing | undefined;
   /** Rows up to this position may have plain hashes: they are from before there were keys. Default: 0. */
   readonly unkeyedUntil?: number | undefined;
-  /** A row that somebody has noted. */
+  /** A row that an operator has kept. */
   readonly expectedRow?: AuditHead | undefined;
   /** What the workflows of the rollouts recorded, from their histories; null or omitted if Temporal was not asked. */
   readonly recordedRows?: readonly RecordedRow[] | null;
@@ -43,11 +43,11 @@ export interface AuditReport {
   readonly rollouts: number;
   /** The last row; null before the first. */
   readonly head: AuditHead | null;
-  /** How many rows from the first on have plain hashes. */
+  /** How many rows at the beginning have plain hashes. */
   readonly unkeyedRows: number;
-  /** Of the keys that the other rows are hashed with. */
+  /** The keys of the other rows. */
   readonly keyIds: readonly string[];
-  /** The newest row that a workflow's history has, 0 if none has any; null if Temporal was not asked. */
+  /** The newest row in any workflow's history, 0 if there is none; null if Temporal was not asked. */
   readonly confirmedUntil: number | null;
 }
 
@@ -124,18 +124,18 @@ function chainProblem(rows: readonly AuditRow[], { keys, unkeyedUntil = 0 }: Aud
   return null;
 }
 
-/** Anyone can make a plain hash: where keyed rows may have been replaced by rows with one, it proves nothing. */
+/** Anyone can make a plain hash, so it proves nothing where it may have replaced a keyed one. */
 function plainHashProblem(rows: readonly AuditRow[], index: number, mustBeKeyed: boolean): string | null {
   const before = rows[index - 1];
   if (before !== undefined && before.keyId !== null) {
-    return 'it is hashed without a key although the row before it has one: whoever wrote it had no key';
+    return 'it is hashed without a key although the row before it is hashed with one: its writer had no key';
   }
   if (!mustBeKeyed) return null;
   const firstKeyed = rows.findIndex(({ keyId }) => keyId !== null);
   const until = firstKeyed === -1 ? rows.length : firstKeyed;
   return (
-    'it is hashed without a key, but keys are configured: it is from before you had them, or somebody without a key ' +
-    `has written it in place of another. If you know that all rows up to ${until} are from before, say so: ` +
+    'it is hashed without a key, but keys are configured: either it is older than the keys, or somebody without a key ' +
+    `has forged it. If you know that all rows up to ${until} are older than the keys, accept them with ` +
     `--unkeyed-until ${until}`
   );
 }
@@ -145,18 +145,18 @@ function missingKey(keyId: string, keys: KeyRing | undefined): string {
     keys === undefined ? 'no key is configured here' : `only ${[...keys.keys.keys()].join(', ')} is configured here`;
   return (
     `it is hashed with key "${keyId}", but ${known}, so it cannot be checked. Set BELLWETHER_AUDIT_KEYS as in the ` +
-    'workers, with the keys of earlier times; if there never was such a key, the row is forged'
+    'workers, including their older keys; if you never had such a key, the row is forged'
   );
 }
 
 function wrongKeyedHash(keyId: string): string {
   return (
     `its hash does not match its columns under key "${keyId}": it was altered, or the key configured here under that id ` +
-    'is not the one it was written with'
+    'is not the one that it was hashed with'
   );
 }
 
-/** Compares the trail with the rows that are known from elsewhere. */
+/** Compares the trail with rows that are known from outside the database. */
 function anchorProblem(rows: readonly AuditRow[], { expectedRow, recordedRows }: AuditAnchors): AuditProblem | null {
   const known = [
     ...(expectedRow ? [{ ...expectedRow, source: 'you expect' }] : []),

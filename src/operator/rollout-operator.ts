@@ -106,7 +106,7 @@ export class RolloutOperator {
     return watchRollout({ rollouts: this.rollouts, client: await this.clientIfAny(), name: spec.name }, options);
   }
 
-  /** What the workflows' histories have of the audit trail; see `RolloutClient.recordedRows`. Null when Temporal does not answer. */
+  /** The rows of the audit trail in workflow histories; see `RolloutClient.recordedRows`. Null when Temporal does not answer. */
   async recordedRows(): Promise<readonly RecordedRow[] | null> {
     const names = new Set((await this.rollouts.auditTrail()).map(({ rollout }) => rollout));
     const client = await this.clientIfAny();

@@ -13,9 +13,9 @@ import {
 import { join } from 'node:path';
 
 const ownerOnly = { directory: 0o700, file: 0o600 } as const;
-/** What group and others may do. */
+/** The permissions of group and others. */
 const foreignBits = 0o077;
-/** Of a directory that everybody shares, such as /tmp. */
+/** Set on directories that everybody shares, such as /tmp. */
 const stickyBit = 0o1000;
 
 /** Creates a directory that only its owner can read: it holds conversations, costs and keys. */
@@ -24,19 +24,22 @@ export function makePrivateDirectory(directory: string): void {
 }
 
 /**
- * Takes the directory, and those of its files whose name begins with one of these, from everybody but their owner: an earlier
- * version, a restored backup or a generous umask may have left them open. Returns the paths that stay open, because they are
- * somebody else's or the directory is one that everybody shares.
+ * Closes the directory, and its files whose names begin with one of the prefixes, to everyone but their owner: an older
+ * version, a restored backup or a loose umask may have left them open. A directory that also holds other files stays as it
+ * is. Returns the paths that stay open, because they belong to another user, or because everybody shares the directory.
  */
 export function keepPrivate(directory: string, filePrefixes: readonly string[]): readonly string[] {
-  const files = readdirSync(directory).filter((name) => filePrefixes.some((prefix) => name.startsWith(prefix)));
+  const entries = readdirSync(directory);
+  const files = entries.filter((name) => filePrefixes.some((prefix) => name.startsWith(prefix)));
   const isShared = (statSync(directory).mode & stickyBit) !== 0;
-  const isPrivate = !isShared && closeToOthers(directory, ownerOnly.directory);
+  // Other users may need the other files, as in a project or in /srv; closing our own files must do.
+  const holdsOtherFiles = files.length < entries.length;
+  const isPrivate = holdsOtherFiles || (!isShared && closeToOthers(directory, ownerOnly.directory));
   const openFiles = files.map((name) => join(directory, name)).filter((file) => !closeToOthers(file, ownerOnly.file));
   return isPrivate ? openFiles : [directory, ...openFiles];
 }
 
-/** Closes it to all but its owner; false if that is not possible. */
+/** Closes the path to everyone but its owner; returns false if that is not possible. */
 function closeToOthers(path: string, mode: number): boolean {
   // SQLite removes its logs at any time.
   const found = statSync(path, { throwIfNoEntry: false });
@@ -54,7 +57,7 @@ export function createPrivateFile(file: string): void {
   if (!existsSync(file)) closeSync(openSync(file, 'a', ownerOnly.file));
 }
 
-/** Replaces a file at once, and not before its content is on disk: nobody ever reads a part of it. */
+/** Replaces a file atomically, once its content is on disk, so that no reader ever sees a partial file. */
 export function replacePrivateFile(file: string, content: string): void {
   const next = `${file}.new`;
   const descriptor = openSync(next, 'w', ownerOnly.file);

@@ -8,8 +8,8 @@ const mediaTypeMetadata = 'media-type';
 const utf8 = new TextEncoder();
 
 /**
- * Pictures in the ledger's database, encrypted as payloads are: with the same keys, which rotate in the same way, and
- * each for its place in the table.
+ * Images in the ledger's database, encrypted like payloads: with the same keys, which rotate in the same way, and bound to
+ * their place in the table.
  */
 export function openImageStore(
   table: StoredImages,

@@ -50,6 +50,8 @@ export interface WorkerOptions {
 export interface RunningWorker {
   /** Resolves when the worker has stopped; rejects if it failed. */
   readonly finished: Promise<void>;
+  /** How many turns and conversations it keeps in memory, and so runs at once. */
+  readonly maxCachedWorkflows: number;
   /** Closed once the worker has stopped. */
   readonly connection: NativeConnection;
   /** The states of this worker's circuit breakers. */
@@ -118,6 +120,7 @@ async function startWith(
   const finished = runToTheEnd();
   return {
     finished,
+    maxCachedWorkflows: worker.options.maxCachedWorkflows,
     connection,
     targetStates: () => targets.breakers.states(),
     stop: () => {

@@ -86,8 +86,8 @@ export async function claimDataFile(dataFile: string, log?: (message: string) =>
 }
 
 /**
- * The server last started on the file; it may have died since. A file that a power failure left empty or broken names none:
- * what ran before it does not run any more.
+ * The server last started on the file; it may have died since. Undefined if the record is empty or broken, as after a power
+ * failure, which also ended the server.
  */
 function readRunningServer(serverFile: string): RunningServer | undefined {
   if (!existsSync(serverFile)) return undefined;

@@ -46,7 +46,7 @@ export function formatCount(count: number): string {
   return Math.round(count).toLocaleString('en-US');
 }
 
-/** Somebody's text as one line that cannot control anyone's terminal. */
+/** Untrusted text as one line that cannot control a terminal. */
 export function oneLine(text: string): string {
   return printable(text).replaceAll(/[\n\t]+/g, ' ');
 }

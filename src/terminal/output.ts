@@ -7,7 +7,7 @@ export function writeJson(value: unknown): void {
   process.stdout.write(`${printableJson(value)}\n`);
 }
 
-/** Whatever the lines quote from elsewhere, the terminal shows it and does not obey it. */
+/** Control characters in the lines are removed, except for our own styles. */
 export function writeLines(lines: readonly string[]): void {
   process.stdout.write(`${printableStyled(lines.join('\n'))}\n`);
 }
@@ -33,7 +33,7 @@ export function renderTable(
     style: { head: [], border: [], ...(!isTerminal && { 'padding-left': 0, 'padding-right': 0 }) },
     ...(!isTerminal && { chars: noBorders }),
   });
-  // Before the widths are measured.
+  // Cleaned before the widths are measured.
   table.push(...rows.map((row) => row.map(printableStyled)));
   return table
     .toString()

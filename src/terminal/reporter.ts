@@ -24,7 +24,7 @@ export function createReporter(stream: NodeJS.WriteStream, intervalMs = plainInt
   return {
     begin: (task) => {
       const reported = stream.isTTY ? beginSpinner(stream, task) : beginPlain(stream, task, intervalMs);
-      // Downloads and package managers say what they like.
+      // It may quote downloads and package managers.
       return {
         progress: (detail) => reported.progress(printable(detail)),
         succeed: (message) => reported.succeed(printable(message)),

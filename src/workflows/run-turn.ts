@@ -1,4 +1,5 @@
 import {
+  ActivityFailure,
   ApplicationFailure,
   CancellationScope,
   isCancellation,
@@ -54,6 +55,9 @@ const { recordTurn } = proxyLocalActivities<Activities>({
   scheduleToCloseTimeout: '1 hour',
 });
 
+/** How far the clocks of a caller and of Temporal may differ. */
+const clockSkewMs = 1_000;
+
 /** One turn: admitted against the budgets, answered by the first target that can, recorded with its exact cost. */
 export async function runTurn(turn: Turn): Promise<ChatReply> {
   const { language: _language, name, ...request } = turn;
@@ -62,11 +66,13 @@ export async function runTurn(turn: Turn): Promise<ChatReply> {
     turnId: name,
     prompt: measurePrompt(turn.messages, turn.modelOptions),
     firstRunId: workflowInfo().firstExecutionRunId,
+    // By Temporal's clock, because a worker's may be wrong.
+    comesTooLate: turn.startByMs !== undefined && Date.now() > turn.startByMs + clockSkewMs,
   };
-  const opened = await openTurn(openTurnInput);
-  if (opened.kind === 'too-late') throw tooLate(turn);
+  const opened = await openTurn(openTurnInput).catch((error: unknown) => {
+    throw endOfTurn(turn, error) ?? error;
+  });
   if (opened.kind === 'refused') return refusedReply(turn, opened);
-  if (opened.kind === 'not-kept') throw notKept(turn);
   if (opened.kind === 'answered') return answeredReply(turn, opened);
   return callChain(turn, openTurnInput.prompt, opened);
 }
@@ -216,6 +222,14 @@ function lastUserText(messages: readonly ChatMessage[]): string {
   return message ? messageText(message) : '';
 }
 
+/** Why the turn was not begun; null if it is not known that it never will be. */
+function endOfTurn(turn: Turn, error: unknown): ApplicationFailure | null {
+  const cause = error instanceof ActivityFailure ? error.cause : error;
+  const type = cause instanceof ApplicationFailure ? cause.type : null;
+  if (type === failureTypes.turnTooLate) return tooLate(turn);
+  return type === failureTypes.turnNotKept ? notKept(turn) : null;
+}
+
 function tooLate({ turnId }: Turn): ApplicationFailure {
   return ApplicationFailure.nonRetryable(
     `Turn ${turnId} was not begun: no worker took it before its caller stopped waiting. No model was called and nothing was charged. Send it again.`,
@@ -255,7 +269,7 @@ function refusedReply(turn: Turn, refusal: Refused): ChatReply {
 
 function notKept({ turnId }: Turn): ApplicationFailure {
   return ApplicationFailure.nonRetryable(
-    `Turn ${turnId} was answered and paid for before, but its answer is no longer kept, so it was not bought again. To ask again, send the message with another turn id.`,
+    `Turn ${turnId} was answered and paid for before, but its answer is no longer kept, and it is not paid for twice. To ask again, send the message with another turn id.`,
     failureTypes.turnNotKept,
   );
 }

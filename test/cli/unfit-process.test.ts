@@ -46,7 +46,11 @@ describe.each([
 
 describe('bellwether worker', () => {
   test('ends if no provider has a key, and says which to set', async () => {
-    const { status, stderr } = await workspace.spawn(['worker'], { ...service.environment, HOLYSHEEP_API_KEY: '' });
+    const { status, stderr } = await workspace.spawn(['worker'], {
+      ...service.environment,
+      HOLYSHEEP_API_KEY: '',
+      HOLYSHEEP_BASE_URL: 'https://api.holysheep.ai/v1',
+    });
     expect(status).toBe(2);
     expect(stderr).toContain('HOLYSHEEP_API_KEY');
   });

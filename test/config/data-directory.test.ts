@@ -18,14 +18,22 @@ const modeOf = (...path: readonly string[]) => statSync(join(directory, ...path)
 test('a data directory and its files are closed to others, even if they were open before', () => {
   mkdirSync(directory);
   chmodSync(directory, 0o755);
-  const files = ['ledger.db', 'ledger.db-wal', 'temporal.db', 'temporal.db.server.json', 'local-api-key', 'notes.txt'];
+  const files = ['ledger.db', 'ledger.db-wal', 'temporal.db', 'temporal.db.server.json', 'local-api-key'];
   for (const name of files) {
     writeFileSync(join(directory, name), 'content');
     chmodSync(join(directory, name), 0o644);
   }
   prepareDataDirectory(directory);
   expect(modeOf()).toBe(0o700);
-  for (const name of files) expect([name, modeOf(name)]).toEqual([name, name === 'notes.txt' ? 0o644 : 0o600]);
+  for (const name of files) expect([name, modeOf(name)]).toEqual([name, 0o600]);
+});
+
+test('a directory with other files is left open for them, and only our files are closed', () => {
+  mkdirSync(directory);
+  chmodSync(directory, 0o755);
+  for (const name of ['ledger.db', 'notes.txt']) writeFileSync(join(directory, name), 'content', { mode: 0o644 });
+  prepareDataDirectory(directory);
+  expect([modeOf(), modeOf('ledger.db'), modeOf('notes.txt')]).toEqual([0o755, 0o600, 0o644]);
 });
 
 test('a directory that everybody shares stays so, and it is said', () => {

@@ -71,7 +71,7 @@ describe('encryption keys', () => {
 test('the key for ids is one key', () => {
   expect(workspace.load({ BELLWETHER_ID_KEY: `a:${newKey()}` }).idKey).toHaveLength(32);
   expect(workspace.problems({ BELLWETHER_ID_KEY: `a:${newKey()},b:${newKey()}` })).toEqual([
-    expect.stringContaining('BELLWETHER_ID_KEY holds 2 keys, but takes one'),
+    expect.stringContaining('BELLWETHER_ID_KEY holds 2 keys, but takes only one'),
   ]);
 });
 

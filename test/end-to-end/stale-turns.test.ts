@@ -17,7 +17,7 @@ afterEach(() => service.stop());
 const messages = [{ role: 'user', content: 'Where is my order?' }] as const;
 const shortMs = 2_000;
 
-/** The clocks of caller and worker may differ by a second. */
+/** The clocks of caller and Temporal may differ by a second. */
 const untilStaleMs = shortMs + 1_500;
 
 async function untilStale(sentAtMs: number): Promise<void> {
@@ -116,6 +116,24 @@ test('a turn that was admitted in time goes on, however late its worker is repla
   await untilStale(sentAtMs);
   await service.startWorker();
   await expect(service.client.turn(turnId)).resolves.toMatchObject({ success: true });
+});
+
+test('a caller whose clock is behind is answered while it waits', async () => {
+  await service.startWorker();
+  const realNow = Date.now;
+  const clock = jest.spyOn(Date, 'now').mockImplementation(() => realNow() - 600_000);
+  try {
+    const turnId = unique('turn');
+    const sessionId = unique('session');
+    const replies = await Promise.all([
+      service.client.complete({ turnId, messages }),
+      service.client.send({ sessionId, turnId, content: 'Hello' }),
+    ]);
+    expect(replies.map(({ success }) => success)).toEqual([true, true]);
+  } finally {
+    clock.mockRestore();
+  }
+  expect(await service.simulator.calls()).toHaveLength(2);
 });
 
 describe('through the gateway', () => {

@@ -145,6 +145,16 @@ describe('an Idempotency-Key', () => {
     expect(await requests.find(unkeyed.turn_id)).toMatchObject({ bodyHash: '' });
   });
 
+  test('answers no other question once it is not known any more what it asked for', async () => {
+    const headers = { 'idempotency-key': 'order-45' };
+    await complete(hello, headers);
+    await setting.service.ledger.requests.prune(Date.now() + 8 * 24 * 60 * 60 * 1000);
+    const other = await setting.call('/v1/chat/completions', { ...hello, temperature: 0.1 }, headers);
+    expect(other.status).toBe(410);
+    expect(((await other.json()) as ErrorAnswer).error.code).toBe('turn_not_kept');
+    expect(await setting.service.simulator.calls()).toHaveLength(1);
+  });
+
   test('can be used again after a request that was refused', async () => {
     const headers = { 'idempotency-key': 'order-43' };
     const refused = await setting.call(

@@ -26,6 +26,19 @@ test('a session that is named by a mail address is one session, whose address ne
   expect(JSON.stringify([searchAttributes, await staticSummary()])).not.toContain('alice');
 });
 
+test.each(['+49 170 1234567', 'Jörg <jörg@example.com>'])(
+  'a session that is named %j, which is no id, has no hash that could be guessed',
+  async (name) => {
+    const headers = { 'x-bellwether-session': Buffer.from(name).toString('latin1') };
+    const response = await setting.call('/v1/chat/completions', hello, headers);
+    expect(response.status).toBe(200);
+    const { bellwether } = (await response.json()) as { bellwether: { turn_id: string } };
+    const rows = await setting.service.ledger.attempts();
+    const [row] = rows.filter(({ turnName }) => turnName.startsWith(bellwether.turn_id));
+    expect(row?.sessionId).toMatch(/^hidden-h[0-9a-f]{40}$/);
+  },
+);
+
 test('the client finds the session by the address', async () => {
   const { client } = setting.service;
   const sessionId = 'bob@example.com';

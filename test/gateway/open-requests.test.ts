@@ -110,7 +110,7 @@ test('a turn whose client has left takes its room until it has ended', async () 
   await gateway.close();
 });
 
-test('a slow request takes what it declares, and gives it back when its time is over', async () => {
+test('a slow request takes what has come of it, and gives it back when its time is over', async () => {
   const limits = { maxBytesInFlightOfKey: 1.5 * mb, requestTimeoutMs: 1_500, headersTimeoutMs: 500 };
   const gateway = await setting.startGateway({ limits });
   setting.model.release();
@@ -121,10 +121,34 @@ test('a slow request takes what it declares, and gives it back when its time is 
   const answered = new Promise<number | undefined>((resolve) =>
     slow.on('response', (r) => resolve(r.resume().statusCode)),
   );
-  slow.on('error', () => undefined).write('{');
+  slow.on('error', () => undefined).write('{'.padEnd(0.9 * mb));
   await eventually('it takes its room', async () => (await codeOf(post(gateway.url, setting.key, held(mb)))) === ofKey);
   expect(await answered).toBe(408);
   await eventually('it gives it back', async () => (await codeOf(post(gateway.url, setting.key, held(mb)))) === '200');
+  await gateway.close();
+});
+
+test('large bodies that are only declared do not hold the room of other keys', async () => {
+  const gateway = await setting.startGateway({ limits: { maxBytesInFlight: 24 * mb } });
+  setting.model.release();
+  const [key, otherKey] = [await setting.createKey(), await setting.createKey()];
+  const declared = [
+    ...[key, otherKey].map((of) => ({ ...headersOf(of), 'content-length': String(20 * mb) })),
+    ...Array.from({ length: 12 }, (_, index) => ({
+      ...headersOf(index < 6 ? key : otherKey),
+      'content-length': String(mb),
+      'content-encoding': 'gzip',
+    })),
+  ];
+  const slow = declared.map((headers) => {
+    const upload = httpRequest(`${gateway.url}/v1/chat/completions`, { method: 'POST', headers });
+    upload.on('error', () => undefined).write('{');
+    return upload;
+  });
+  const others = await Promise.all(Array.from({ length: 3 }, () => setting.createKey()));
+  const answers = others.map((other) => codeOf(post(gateway.url, other, held(mb))));
+  expect(await Promise.all(answers)).toEqual(['200', '200', '200']);
+  for (const upload of slow) upload.destroy();
   await gateway.close();
 });
 

@@ -56,7 +56,7 @@ describe('a gateway without a worker', () => {
       ledger: 'ok',
       temporal: 'ok',
       worker: 'failed',
-      missing: ['No worker asks for turns.'],
+      missing: ['No worker polls for turns.'],
     });
     await setting.service.startWorker();
     await eventually('it is ready', async () => (await readiness(gateway)).httpStatus === 200);
@@ -137,6 +137,19 @@ describe('a gateway that looks for what turns need', () => {
     const gateway = await startWith(() => Promise.reject(new LedgerUnavailableError('No answer.')), eager);
     expect((await readiness(gateway)).ledger).toBe('failed');
     expect((await complete(gateway, setting.key)).status).toBe(200);
+    await gateway.close();
+  });
+
+  test('refuses a turn within seconds when the ledger has been missing for long and does not even answer for its key', async () => {
+    const { requests, keys: answering } = setting.service.ledger;
+    const silent = () => new Promise<never>(() => undefined);
+    const keys = Object.assign(Object.create(answering) as typeof answering, { find: silent, findAll: silent });
+    const check = () => Promise.reject(new LedgerUnavailableError('No answer.'));
+    const limits = { lookEveryMs: 50, refuseAfterMs: 0, readinessMs: 1_000 };
+    const gateway = await setting.startGateway({ ledger: { keys, requests, check }, limits });
+    await eventually('it is missed', async () => (await readiness(gateway)).ledger === 'failed');
+    const refused = await complete(gateway, setting.key);
+    expect([refused.status, await refused.json()]).toMatchObject([503, { error: { code: 'ledger_unavailable' } }]);
     await gateway.close();
   });
 

@@ -112,7 +112,7 @@ describeOnEachDatabase('an audit trail whose hashes have keys', (databases) => {
     const [first, ...rest] = await trail();
     const forged = rehashed([first!, ...rest]).slice(1);
     await replaceTrail(database, [first!, { ...forged[0]!, previousHash: first!.hash }, ...forged.slice(1)]);
-    const expected = /^it is hashed without a key although the row before it has one/;
+    const expected = /^it is hashed without a key although the row before it is hashed with one/;
     expect(await problem({ keys })).toMatch(expected);
     expect(await problem({ keys, unkeyedUntil: 3 })).toMatch(expected);
   });
@@ -134,7 +134,9 @@ describeOnEachDatabase('an audit trail whose hashes have keys', (databases) => {
   test('may begin without keys, as far as somebody vouches for, and keys protect what came before', async () => {
     await recordRollout(await openWith(undefined), 'october');
     await recordRollout(await openWith(keys), 'november');
-    expect(await problem({ keys })).toMatch(/all rows up to 3 are from before, say so: --unkeyed-until 3$/);
+    expect(await problem({ keys })).toMatch(
+      /all rows up to 3 are older than the keys, accept them with --unkeyed-until 3$/,
+    );
     expect(await problem({ keys, unkeyedUntil: 2 })).toMatch(/^it is hashed without a key, but keys/);
     expect(await verify({ keys, unkeyedUntil: 3 })).toMatchObject({
       problem: null,
@@ -206,7 +208,7 @@ describeOnEachDatabase('an audit trail whose hashes have keys', (databases) => {
       });
       expect(await run('--expect-head', 'nonsense')).toMatchObject({
         status: 2,
-        stderr: expect.stringContaining('A head is'),
+        stderr: expect.stringContaining('Expected the position and hash of a row'),
       });
     });
 

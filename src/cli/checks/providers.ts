@@ -14,7 +14,7 @@ export function providerChecks({ providers, policy, simulated, temporal }: Setti
     const outcome: CheckOutcome =
       temporal.address === undefined
         ? { status: 'skipped', detail: 'simulated: no API key is set', advice }
-        : { status: 'failed', detail: 'no API key is set, so `bellwether worker` does not start here', advice };
+        : { status: 'failed', detail: 'no API key is set, so `bellwether worker` cannot start here', advice };
     return [{ name: 'Providers', advice, run: () => outcome }];
   }
   return providers.map((provider) => ({

@@ -11,7 +11,7 @@ const giveUpAfterMs = 10_000;
 
 const setupAdvice = 'Run: npx bellwether setup; or start a worker, which migrates the ledger too.';
 
-/** The directory of the SQLite ledger and of the embedded Temporal. */
+/** The directory of the SQLite ledger and the embedded Temporal server. */
 export function dataDirectoryCheck({ databaseUrl, temporal, dataDirectory }: Settings): Check {
   return {
     name: 'Data directory',
@@ -110,7 +110,7 @@ function isRefusal(error: unknown): boolean {
   return error instanceof Error && error.name === 'ReplyError';
 }
 
-/** As `encryptionCheck`; shows ids only. */
+/** The keys were checked when the settings were read; this only reports their ids. */
 export function auditKeysCheck({ auditKeys }: Settings): Check {
   return {
     name: 'Audit trail',
@@ -119,8 +119,9 @@ export function auditKeysCheck({ auditKeys }: Settings): Check {
       if (auditKeys === undefined) {
         return {
           status: 'skipped',
-          detail: 'no key: whoever can write to the ledger can rewrite the record of all rollouts',
-          advice: 'BELLWETHER_AUDIT_KEYS=my-key:$(openssl rand -base64 32), the same in all workers, prevents that.',
+          detail: 'no key: anyone who can write to the ledger can rewrite the record of all rollouts',
+          advice:
+            'To prevent that, set BELLWETHER_AUDIT_KEYS=my-key:$(openssl rand -base64 32), the same in all workers.',
         };
       }
       const older = auditKeys.keys.size - 1;

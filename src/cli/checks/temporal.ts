@@ -73,7 +73,7 @@ async function checkProgram(cacheDirectory: string): Promise<CheckOutcome> {
   return { status: 'ok', detail: `embedded, not running: server ${server} in ${program}; npx bellwether up starts it` };
 }
 
-/** Whether a worker, here or elsewhere, asks Temporal for turns. */
+/** Whether a worker, here or elsewhere, polls Temporal for turns. */
 export function workerCheck({ temporal, dataDirectory }: Settings): Check {
   return {
     name: 'Worker',

@@ -37,7 +37,7 @@ export function createCommand(): Command {
     .addOption(
       new Option(
         '--role <role>',
-        'chat: sends turns; operator: reads all turns and metrics, for those who run the service; metrics: reads metrics alone',
+        'chat: sends turns; operator: reads all turns and metrics, for those who run the service; metrics: only reads metrics',
       )
         .choices(keyRoles)
         .default('chat' satisfies KeyRole),

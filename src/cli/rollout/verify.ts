@@ -22,12 +22,12 @@ export function verifyCommand(): Command {
     )
     .option(
       '--expect-head <position:hash>',
-      'a head that an earlier run printed: its row must still be there',
+      'the head that an earlier run printed: fails unless that row is still there',
       parseHead,
     )
     .option(
       '--unkeyed-until <position>',
-      'accept rows without a keyed hash up to this one: they are from before there were keys',
+      'accept rows without a keyed hash up to this one, because they are older than your keys',
       parsePosition,
     )
     .option('--json', 'print JSON')
@@ -40,20 +40,22 @@ export function verifyCommand(): Command {
 function parseHead(text: string): AuditHead {
   const [, position, hash] = /^([1-9]\d{0,9}):([0-9a-f]{64})$/.exec(text) ?? [];
   if (position === undefined || hash === undefined) {
-    throw new InvalidArgumentError('A head is a position and a hash, as `rollout verify` prints it: 36:9f86d081…');
+    throw new InvalidArgumentError(
+      'Expected the position and hash of a row, as `rollout verify` prints them: 36:9f86d081…',
+    );
   }
   return { position: Number(position), hash };
 }
 
 function parsePosition(text: string): number {
   if (!/^\d{1,10}$/.test(text))
-    throw new InvalidArgumentError('It is the position of a row: a whole number from 0 on.');
+    throw new InvalidArgumentError('Expected the position of a row: a whole number of at least 0.');
   return Number(text);
 }
 
 async function verify(name: string | undefined, { expectHead, unkeyedUntil, json }: VerifyFlags): Promise<number> {
   const report = await withOperator(async (operator, { auditKeys }) => {
-    // Before the ledger is read: what a workflow records meanwhile would look as if it were missing.
+    // Read before the ledger: otherwise a row that a workflow records in between would seem to be missing.
     const recordedRows = await operator.recordedRows();
     const anchors = { keys: auditKeys, unkeyedUntil, expectedRow: expectHead, recordedRows };
     return verifyAudit(operator.rollouts, name, anchors);
@@ -107,17 +109,17 @@ function describeKeys({ rows, unkeyedRows, keyIds }: AuditReport): string {
   if (unkeyedRows === 0) return `all keyed, ${keyed}.`;
   const plain =
     unkeyedRows === rows
-      ? 'none is keyed, so whoever can write to the database could have written all of them'
-      : `rows 1 to ${unkeyedRows} are not keyed: until row ${unkeyedRows + 1} was written, whoever can write to the database could have written them. The rest is keyed, ${keyed}`;
+      ? 'none is keyed, so anyone who can write to the database could have forged all of them'
+      : `rows 1 to ${unkeyedRows} are not keyed: anyone who could write to the database before row ${unkeyedRows + 1} was written could have forged them. The rest are keyed, ${keyed}`;
   return `${plain}.`;
 }
 
 function describeConfirmation({ rows, confirmedUntil }: AuditReport): string {
   if (confirmedUntil === null) return 'did not answer, so its histories were not compared.';
   if (confirmedUntil === 0) {
-    return 'no history has a row to compare: the rollouts are older than its retention, or than this check.';
+    return 'no history contains a row to compare: the rollouts are older than its retention or this check.';
   }
   if (confirmedUntil === rows) return 'the histories of the rollouts confirm all rows.';
   const rest = confirmedUntil + 1 === rows ? `Row ${rows} is` : `Rows ${confirmedUntil + 1} to ${rows} are`;
-  return `the histories of the rollouts confirm the rows up to ${confirmedUntil}. ${rest} in the ledger only, like every rollback without a workflow; that none after them is missing, only a head that you have kept can prove.`;
+  return `the histories of the rollouts confirm the rows up to ${confirmedUntil}. ${rest} only in the ledger, as after a rollback without a workflow. Only a head that you have kept can prove that no later row is missing.`;
 }

@@ -57,17 +57,17 @@ export function ratesOf(spec: RolloutSpec, { canary, baseline }: Evidence): stri
     .join(', ');
 }
 
-/** More of the canary's requests than this from a single API key are told, but hold nothing: many services have only one. */
+/** A larger share of the canary's requests from one API key is reported, but does not hold: many services have only one. */
 const largestKeyShare = 0.5;
 
-/** What one API key's traffic is of the evidence, if it is most of it; null if not, or with too few requests to say. */
+/** Reports an API key with most of the canary's requests; null if there is none, or there are too few requests to say. */
 export function oneKeyFinding({ gates, canaryArm }: RolloutSpec, evidence: Evidence): string | null {
   const requests = requestsOf(evidence.canary);
   const { canaryLargestKey: largest } = evidence;
   if (largest === undefined || requests < gates.minimumStepRequests) return null;
   const share = largest.requests / requests;
   if (share <= largestKeyShare) return null;
-  return `${largest.requests} of the ${requests} requests of ${canaryArm} in this bake (${percentOf(share)}) are of one API key, ${largest.keyId}: the evidence is mostly about its traffic.`;
+  return `${largest.requests} of the ${requests} requests of ${canaryArm} in this bake (${percentOf(share)}) come from one API key, ${largest.keyId}: the evidence is mostly about its traffic.`;
 }
 
 function shown({ value, needed }: TestValue): string {

@@ -3,8 +3,8 @@ import type { CallFailure, FailureKind } from '../../contract/failures';
 import type { RefusalScope } from '../../contract/turn';
 
 /**
- * What the user sees instead of an answer. Why there is none is for the operator, in the reply's fields: a customer cannot
- * do anything about budgets and keys.
+ * What the user sees instead of an answer. The reason is in the reply's other fields, for operators: customers cannot do
+ * anything about budgets and keys.
  */
 const degradedReplies: Readonly<Record<ReplyLanguage, { readonly passing: string; readonly lasting: string }>> = {
   en: {
@@ -37,7 +37,7 @@ const degradedReplies: Readonly<Record<ReplyLanguage, { readonly passing: string
   },
 };
 
-/** Failures that a later try of the same message may not meet. */
+/** Failures that may be over when the same message is sent again. */
 const passingFailures: ReadonlySet<FailureKind> = new Set([
   'rate-limited',
   'server-error',

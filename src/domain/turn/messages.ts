@@ -40,7 +40,7 @@ export function promptText(message: ChatMessage): string {
   return measuredText({ ...message, content: (content ?? []).map(withoutPicture) });
 }
 
-/** UTF-8 bytes of the parts of one message, without inline pictures: of a plain text its own, of all else those of its JSON. */
+/** UTF-8 bytes of the parts of one message, without inline images: those of a plain text, or of the JSON of any other part. */
 export function partsLength(parts: readonly ContentPart[]): number {
   return parts.reduce((bytes, part) => bytes + utf8Length(partText(part)), 0);
 }

@@ -105,7 +105,7 @@ export function conversationProblem(input: CheckedConversation): Problem | null 
   );
 }
 
-/** The same but for thoughts and parts, whose checks are younger: a workflow that is replayed may have begun without them. */
+/** The same without the newer checks of thoughts and parts: a workflow that is replayed may have begun without them. */
 export function conversationFieldsProblem(input: CheckedConversation): Problem | null {
   const { sessionId, systemPrompt, history, idleTimeoutMs } = input;
   if (idleTimeoutMs !== undefined && !(Number.isInteger(idleTimeoutMs) && idleTimeoutMs >= limits.minIdleTimeoutMs)) {
@@ -282,8 +282,8 @@ function jsonSizeProblem(input: object): Problem | null {
 }
 
 /**
- * The same but for lists, options, thoughts, parts and the model's name, whose checks are younger: a workflow that is
- * replayed may have begun without them.
+ * The same without the newer checks of lists, options, thoughts, parts and the model's name: a workflow that is replayed
+ * may have begun without them.
  */
 export function chatTurnFieldsProblem(input: CheckedChatTurn): Problem | null {
   return (
@@ -294,7 +294,7 @@ export function chatTurnFieldsProblem(input: CheckedChatTurn): Problem | null {
   );
 }
 
-/** Who keeps a window of its own also knows how long one message may be. */
+/** A caller that chooses its own window also knows how long one message may be. */
 function maxMessageBytesOf({ keepAllMessages }: CheckedChatTurn): number {
   return keepAllMessages === true ? limits.maxRequestBytes : limits.maxMessageBytes;
 }
@@ -383,7 +383,7 @@ function partsProblem(path: ProblemPath, parts: readonly ContentPart[], role: Ch
   return { path: [...path, index, 'type'], code: type === undefined ? 'missing' : 'wrong-value', message };
 }
 
-/** What is wrong with the insides of parts, or null: how long they are, and where their pictures are. */
+/** What is wrong with the contents of parts, or null: their length, and the addresses of their images. */
 function partContentsProblem(
   path: ProblemPath,
   messages: readonly ChatMessage[] | undefined,
@@ -401,7 +401,7 @@ function partContentsProblem(
   return null;
 }
 
-/** Whoever fetches a picture must not be led to other places than the web, or over a line on which anyone could exchange it. */
+/** Providers fetch images: they must not be led to addresses other than the web's, or over a connection without TLS. */
 function isImageUrl(url: unknown): boolean {
   if (typeof url !== 'string') return false;
   return imageIdIn(url) !== null || /^(https:\/\/[^\s/]|data:image\/[a-z0-9.+-]+(;[^,]{0,180})?;base64,.)/i.test(url);

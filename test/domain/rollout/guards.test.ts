@@ -164,7 +164,7 @@ describe('one API key', () => {
 
   test('that sent most of the canary’s requests is told with its share', () => {
     expect(oneKeyFinding(rollout.spec, evidenceWith(501))).toBe(
-      '501 of the 1000 requests of holysheep in this bake (50.1%) are of one API key, k1: the evidence is mostly about its traffic.',
+      '501 of the 1000 requests of holysheep in this bake (50.1%) come from one API key, k1: the evidence is mostly about its traffic.',
     );
   });
 
