@@ -41,10 +41,11 @@ export function requireKey(server: FastifyInstance, { keys, readiness, limits }:
 
 /** A look-up retries for 30 s, which is too long to wait for a ledger that has already been missing for longer. */
 function orLedgerUnavailable<Answer>(asked: Promise<Answer>, timeoutMs: number): Promise<Answer> {
-  const refuse = (): never => {
-    throw new LedgerUnavailableError('An API key could not be looked up.');
-  };
-  return Promise.race([asked, delay(timeoutMs, undefined, { ref: false }).then(refuse)]);
+  return Promise.race([asked, delay(timeoutMs, undefined, { ref: false }).then(notLookedUp)]);
+}
+
+function notLookedUp(): never {
+  throw new LedgerUnavailableError('An API key could not be looked up.');
 }
 
 /** A hook for routes behind `requireKey`: accepts only keys whose role has this permission. */
