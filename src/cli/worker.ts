@@ -11,11 +11,16 @@ import { untilStopped } from './stop-signals';
  * @throws {SettingsError}
  */
 function requireProviderKey({ simulated, providers }: Settings): void {
-  if (!simulated || providers.some(({ baseUrl }) => baseUrl.startsWith('http:'))) return;
+  if (!simulated || providers.some(mayNeedNoKey)) return;
   const names = providers.map(({ name }) => name).join(', ');
   throw new SettingsError([
     `providers: none of them (${names}) has an API key, so no model can be called. Set HOLYSHEEP_API_KEY, or the variable or file that \`apiKeyEnv\` or \`apiKeyFile\` of your provider names. (Without a key, \`bellwether up\` simulates the models.)`,
   ]);
+}
+
+/** The legacy provider has an address in `.invalid` while none is configured. */
+function mayNeedNoKey({ baseUrl }: { readonly baseUrl: string }): boolean {
+  return baseUrl.startsWith('http:') && !new URL(baseUrl).hostname.endsWith('.invalid');
 }
 
 export function workerCommand(): Command {

@@ -111,7 +111,7 @@ test('a turn whose client has left takes its room until it has ended', async () 
 });
 
 test('a slow request takes what has come of it, and gives it back when its time is over', async () => {
-  const limits = { maxBytesInFlightOfKey: 1.5 * mb, requestTimeoutMs: 1_500, headersTimeoutMs: 500 };
+  const limits = { maxBytesInFlightOfKey: 1.5 * mb, requestTimeoutMs: 8_000, headersTimeoutMs: 500 };
   const gateway = await setting.startGateway({ limits });
   setting.model.release();
   const slow = httpRequest(`${gateway.url}/v1/chat/completions`, {

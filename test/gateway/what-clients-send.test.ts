@@ -254,7 +254,7 @@ describe('pictures', () => {
     const url = `${gateway.url}/v1/chat/completions`;
     const headers = { authorization: `Bearer ${setting.key}`, 'content-type': 'application/json' };
     const slow = httpRequest(url, { method: 'POST', headers: { ...headers, 'content-length': '2000000' } });
-    slow.on('error', () => undefined).write('{');
+    slow.on('error', () => undefined).write('{'.padEnd(1_900_000));
     const ask = async () =>
       (await fetch(url, { method: 'POST', headers, body: JSON.stringify({ ...hello, messages: [showing(dataUrl)] }) }))
         .status;
