@@ -114,8 +114,8 @@ export function createActivities(dependencies: ActivityDependencies) {
   return {
     /**
      * A whole successful turn in one local activity, because each local activity is a round trip between the worker's
-     * threads. Throws only if no call was made: of type `turnTooLate` or `turnNotKept` if none will be. If the ledger fails later, the workflow takes over, which retries for
-     * longer.
+     * threads. Throws only if no call was made, with the type `turnTooLate` or `turnNotKept` if none will be. If the ledger
+     * fails later, the workflow takes over, which retries for longer.
      */
     openTurn(input: OpenTurnInput): Promise<OpenedTurn> {
       const { turnId, requestHash = '' } = input;

@@ -2,7 +2,9 @@ import { Command } from 'commander';
 import { withKnownAddress } from '../config/connection-settings';
 import { prepareLedgerDirectory } from '../config/data-directory';
 import { loadSettings } from '../config/load-settings';
+import { simulatedBaseUrl } from '../config/providers';
 import { type Settings, SettingsError } from '../config/settings';
+import type { ProviderSettings } from '../contract/provider';
 import { untilStopped } from './stop-signals';
 
 /**
@@ -11,16 +13,15 @@ import { untilStopped } from './stop-signals';
  * @throws {SettingsError}
  */
 function requireProviderKey({ simulated, providers }: Settings): void {
-  if (!simulated || providers.some(mayNeedNoKey)) return;
+  if (!simulated || providers.some(isNearby)) return;
   const names = providers.map(({ name }) => name).join(', ');
   throw new SettingsError([
     `providers: none of them (${names}) has an API key, so no model can be called. Set HOLYSHEEP_API_KEY, or the variable or file that \`apiKeyEnv\` or \`apiKeyFile\` of your provider names. (Without a key, \`bellwether up\` simulates the models.)`,
   ]);
 }
 
-/** The legacy provider has an address in `.invalid` while none is configured. */
-function mayNeedNoKey({ baseUrl }: { readonly baseUrl: string }): boolean {
-  return baseUrl.startsWith('http:') && !new URL(baseUrl).hostname.endsWith('.invalid');
+function isNearby({ baseUrl }: Pick<ProviderSettings, 'baseUrl'>): boolean {
+  return baseUrl.startsWith('http:') && baseUrl !== simulatedBaseUrl;
 }
 
 export function workerCommand(): Command {

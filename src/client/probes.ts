@@ -21,15 +21,25 @@ export async function requireNamespace(
   connection: ConnectionLike,
   { namespace }: Pick<TemporalSettings, 'namespace'>,
 ): Promise<void> {
-  const ask = () => connection.workflowService.describeNamespace({ namespace });
+  const ask = () => hasNamespace(connection, namespace);
+  // An error, such as a missing permission, says nothing about the namespace.
+  const mayExist = await connection.withDeadline(Date.now() + namespaceTimeoutMs, ask).catch(() => true);
+  if (mayExist) return;
+  throw new SettingsError([
+    `TEMPORAL_NAMESPACE: Temporal has no namespace "${namespace}". Run \`bellwether setup\`, which creates it, or name another one.`,
+  ]);
+}
+
+export async function hasNamespace(
+  { workflowService }: Pick<ConnectionLike, 'workflowService'>,
+  namespace: string,
+): Promise<boolean> {
   try {
-    await connection.withDeadline(Date.now() + namespaceTimeoutMs, ask);
+    await workflowService.describeNamespace({ namespace });
+    return true;
   } catch (error) {
-    // Any other error, such as a missing permission, says nothing about the namespace.
-    if (!isNotFound(error)) return;
-    throw new SettingsError([
-      `TEMPORAL_NAMESPACE: Temporal has no namespace "${namespace}". Run \`bellwether setup\`, which creates it, or name another one.`,
-    ]);
+    if (isNotFound(error)) return false;
+    throw error;
   }
 }
 

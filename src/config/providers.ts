@@ -15,7 +15,7 @@ const baseUrlVariables = new Map([
 ]);
 
 /** The legacy provider's address while everything is simulated; `.invalid` can never be reached by mistake. */
-const simulatedBaseUrl = 'http://legacy.invalid/v1';
+export const simulatedBaseUrl = 'http://legacy.invalid/v1';
 
 export interface ResolvedProviders {
   readonly providers: readonly ProviderSettings[];

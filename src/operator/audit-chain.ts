@@ -65,13 +65,12 @@ export async function verifyAudit(
   // If all rows of a rollout were deleted, its name is unknown; the broken chain explains more.
   if (name !== undefined && findAuditProblem(audit, anchors) === null) await findRollout(rollouts, name);
   const last = audit.rows.at(-1);
-  const firstKeyed = audit.rows.findIndex(({ keyId }) => keyId !== null);
   return {
     problem,
     rows: audit.rows.length,
     rollouts: new Set(audit.rows.map(({ rollout }) => rollout)).size,
     head: last === undefined ? null : { position: last.position, hash: last.hash },
-    unkeyedRows: firstKeyed === -1 ? audit.rows.length : firstKeyed,
+    unkeyedRows: unkeyedRowsOf(audit.rows),
     keyIds: [...new Set(audit.rows.flatMap(({ keyId }) => keyId ?? []))],
     confirmedUntil: anchors.recordedRows ? Math.max(0, ...anchors.recordedRows.map(({ position }) => position)) : null,
   };
@@ -124,6 +123,12 @@ function chainProblem(rows: readonly AuditRow[], { keys, unkeyedUntil = 0 }: Aud
   return null;
 }
 
+/** How many rows at the beginning have plain hashes. */
+function unkeyedRowsOf(rows: readonly AuditRow[]): number {
+  const firstKeyed = rows.findIndex(({ keyId }) => keyId !== null);
+  return firstKeyed === -1 ? rows.length : firstKeyed;
+}
+
 /** Anyone can make a plain hash, so it proves nothing where it may have replaced a keyed one. */
 function plainHashProblem(rows: readonly AuditRow[], index: number, mustBeKeyed: boolean): string | null {
   const before = rows[index - 1];
@@ -131,8 +136,7 @@ function plainHashProblem(rows: readonly AuditRow[], index: number, mustBeKeyed:
     return 'it is hashed without a key although the row before it is hashed with one: its writer had no key';
   }
   if (!mustBeKeyed) return null;
-  const firstKeyed = rows.findIndex(({ keyId }) => keyId !== null);
-  const until = firstKeyed === -1 ? rows.length : firstKeyed;
+  const until = unkeyedRowsOf(rows);
   return (
     'it is hashed without a key, but keys are configured: either it is older than the keys, or somebody without a key ' +
     `has forged it. If you know that all rows up to ${until} are older than the keys, accept them with ` +

@@ -1,22 +1,10 @@
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { createApiKey } from '../../src/access/api-key';
 import { checkApiKey } from '../../src/access/check-api-key';
 import type { NewApiKey } from '../../src/contract/api-keys';
-import type { Ledger } from '../../src/contract/ledger';
-import { openLedger } from '../../src/ledger/open-ledger';
 import { newKey, noonMs } from '../ledger/requests';
+import { keysOfSqlite } from './sqlite-keys';
 
-const dataDirectory = mkdtempSync(join(tmpdir(), 'bellwether-keys-'));
-let ledger: Ledger;
-beforeAll(async () => {
-  ledger = await openLedger({ dataDirectory });
-});
-afterAll(async () => {
-  await ledger.close();
-  rmSync(dataDirectory, { recursive: true });
-});
+const ledger = keysOfSqlite();
 
 async function createdKey(over: Partial<NewApiKey> = {}): Promise<{ readonly id: string; readonly text: string }> {
   const { id, text, secretHash } = createApiKey();

@@ -1,5 +1,5 @@
-import { Client } from '@temporalio/client';
-import { latestPollAtMs, pollIsFreshForMs, probeStart } from '../../client/probes';
+import { Client, type Connection } from '@temporalio/client';
+import { hasNamespace, latestPollAtMs, pollIsFreshForMs, probeStart } from '../../client/probes';
 import { listStuck } from '../../client/stuck-workflows';
 import { programSearchPath } from '../../config/environment';
 import type { Settings, TemporalSettings } from '../../config/settings';
@@ -8,7 +8,6 @@ import { embeddedServerAddress } from '../../temporal-server/data-file';
 import { missingSearchAttributes } from '../../temporal-server/namespace';
 import { findOnPath } from '../../temporal-server/programs';
 import { findInStore, readSupportedVersion, temporalStore } from '../../temporal-server/temporal-version';
-import { isNotFound } from '../../client/errors';
 import { connectToTemporal } from '../../operator/connections';
 import type { Check, CheckOutcome } from './check';
 
@@ -39,10 +38,7 @@ async function checkServer(settings: TemporalSettings, isEmbedded: boolean): Pro
     const { namespace } = settings;
     const { serverVersion } = await connection.workflowService.getSystemInfo({});
     const where = `${settings.address}${isEmbedded ? ' (embedded)' : ''}, server ${serverVersion}`;
-    try {
-      await connection.workflowService.describeNamespace({ namespace });
-    } catch (error) {
-      if (!isNotFound(error)) throw error;
+    if (!(await hasNamespace(connection, namespace))) {
       return { status: 'failed', detail: `${where}: there is no namespace ${namespace}`, advice: setupAdvice };
     }
     const missing = await missingSearchAttributes(connection, namespace, Object.values(searchAttributeNames));
@@ -74,29 +70,23 @@ async function checkProgram(cacheDirectory: string): Promise<CheckOutcome> {
 }
 
 /** Whether a worker, here or elsewhere, polls Temporal for turns. */
-export function workerCheck({ temporal, dataDirectory }: Settings): Check {
+export function workerCheck(settings: Settings): Check {
   return {
     name: 'Worker',
     advice: 'See the Temporal check.',
-    async run(): Promise<CheckOutcome> {
-      const address = temporal.address ?? embeddedServerAddress(dataDirectory);
-      if (address === undefined) return { status: 'skipped', detail: 'Temporal is embedded and not running' };
-      const connection = await connectToTemporal({ ...temporal, address }, '');
-      try {
-        const atMs = await latestPollAtMs(connection, temporal);
-        const of = `task queue ${temporal.taskQueue} of namespace ${temporal.namespace}`;
-        if (atMs !== null && Date.now() - atMs < pollIsFreshForMs) return { status: 'ok', detail: `one polls ${of}` };
-        const last = atMs === null ? 'none did lately' : `the last did at ${new Date(atMs).toISOString()}`;
-        return {
-          status: 'failed',
-          detail: `none polls ${of}: ${last}`,
-          advice:
-            'Start one: npx bellwether worker. If one runs, compare its TEMPORAL_NAMESPACE and BELLWETHER_TASK_QUEUE.',
-        };
-      } finally {
-        await connection.close();
-      }
-    },
+    run: () => askServer(settings, findPoller),
+  };
+}
+
+async function findPoller(connection: Connection, { namespace, taskQueue }: TemporalSettings): Promise<CheckOutcome> {
+  const atMs = await latestPollAtMs(connection, { namespace, taskQueue });
+  const of = `task queue ${taskQueue} of namespace ${namespace}`;
+  if (atMs !== null && Date.now() - atMs < pollIsFreshForMs) return { status: 'ok', detail: `one polls ${of}` };
+  const last = atMs === null ? 'none did lately' : `the last did at ${new Date(atMs).toISOString()}`;
+  return {
+    status: 'failed',
+    detail: `none polls ${of}: ${last}`,
+    advice: 'Start one: npx bellwether worker. If one runs, compare its TEMPORAL_NAMESPACE and BELLWETHER_TASK_QUEUE.',
   };
 }
 
@@ -104,28 +94,37 @@ export function workerCheck({ temporal, dataDirectory }: Settings): Check {
 const look = { atMost: 1_000, forMs: 8_000 } as const;
 
 /** Turns and conversations that make no progress. */
-export function stuckCheck({ temporal, dataDirectory }: Settings): Check {
+export function stuckCheck(settings: Settings): Check {
   return {
     name: 'Turns',
     advice: 'See the Temporal check.',
-    async run(): Promise<CheckOutcome> {
-      const address = temporal.address ?? embeddedServerAddress(dataDirectory);
-      if (address === undefined) return { status: 'skipped', detail: 'Temporal is embedded and not running' };
-      const connection = await connectToTemporal({ ...temporal, address }, '');
-      try {
-        const client = new Client({ connection, namespace: temporal.namespace });
-        const { stuck, running, next } = await listStuck(client, temporal.taskQueue, look);
-        const of = `${running} ${next ? 'newest' : 'running'} turns and conversations`;
-        if (stuck.length === 0) return { status: 'ok', detail: `none of the ${of} is stuck` };
-        const named = stuck.slice(0, 5).map(({ workflowId, attempt }) => `${workflowId} (attempt ${attempt})`);
-        return {
-          status: 'failed',
-          detail: `${stuck.length} of the ${of} are stuck: ${named.join(', ')}`,
-          advice: 'npx bellwether stuck lists them and says what happened to their tasks; --end ends one.',
-        };
-      } finally {
-        await connection.close();
-      }
-    },
+    run: () => askServer(settings, findStuck),
   };
+}
+
+async function findStuck(connection: Connection, { namespace, taskQueue }: TemporalSettings): Promise<CheckOutcome> {
+  const { stuck, running, next } = await listStuck(new Client({ connection, namespace }), taskQueue, look);
+  const of = `${running} ${next ? 'newest' : 'running'} turns and conversations`;
+  if (stuck.length === 0) return { status: 'ok', detail: `none of the ${of} is stuck` };
+  const named = stuck.slice(0, 5).map(({ workflowId, attempt }) => `${workflowId} (attempt ${attempt})`);
+  return {
+    status: 'failed',
+    detail: `${stuck.length} of the ${of} are stuck: ${named.join(', ')}`,
+    advice: 'npx bellwether stuck lists them and says what happened to their tasks; --end ends one.',
+  };
+}
+
+/** Skipped while the embedded server is not running. */
+async function askServer(
+  { temporal, dataDirectory }: Settings,
+  ask: (connection: Connection, settings: TemporalSettings) => Promise<CheckOutcome>,
+): Promise<CheckOutcome> {
+  const address = temporal.address ?? embeddedServerAddress(dataDirectory);
+  if (address === undefined) return { status: 'skipped', detail: 'Temporal is embedded and not running' };
+  const connection = await connectToTemporal({ ...temporal, address }, '');
+  try {
+    return await ask(connection, temporal);
+  } finally {
+    await connection.close();
+  }
 }
