@@ -230,8 +230,8 @@ describeOnEachDatabase('the record of rollouts', (databases) => {
       expect(await ledger.rollouts.record(entry(1, { spec: { freezeWindows, takeOver } }), defaultArm)).toMatchObject({
         kind: 'refused',
         field: 'freezeWindows',
-        problem: expect.stringContaining(`before ${new Date(atMs + 1).toISOString()}`),
-        refusal: { code: 'frozen' },
+        problem: expect.stringContaining('keep every step from beginning for 1 ms more'),
+        refusal: { code: 'frozen', limit: atMs + 1 },
       });
     }
     expect(await ledger.rollouts.split()).toBeNull();

@@ -68,8 +68,9 @@ describe('a watch', () => {
   });
 
   it('does not call a canary promoted that fails at 100%', () => {
-    const promoting = watched('Promoting');
-    const state = { ...promoting.state, percent: 100 };
+    const warm = watched('Promoting');
+    const state = { ...warm.state, percent: 100 };
+    const promoting = { ...warm, split: warm.split && { ...warm.split, percent: 100 } };
     const failing = provenAt(state, startedAtMs, { canary: arm(1000, 100), baseline: arm(0, 0) });
     expect(watchEnd({ ...promoting, state, evidence: failing }, false)).toBe('needs-operator');
     expect(watchEnd({ ...promoting, state, evidence: provenAt(state, startedAtMs) }, false)).toBe('promoted');

@@ -1,6 +1,6 @@
 import { formatPath, type Problem, type ProblemPath } from '../../contract/problem';
 import type { RecordedRollout, RolloutSpec, TrafficSplit } from '../../contract/rollout';
-import { frozenUntilMs } from './clock';
+import { formatDuration, frozenUntilMs } from './clock';
 
 export interface Beginning {
   readonly spec: RolloutSpec;
@@ -23,8 +23,8 @@ export function refusalToBegin({ spec, atMs, nameIsTaken, split, defaultArm }: B
   }
   // Not at 0% until then: an operator who starts a rollout watches its first hour, which would come at another time.
   if (frozenUntil !== null) {
-    const message = `keep every step from beginning before ${new Date(frozenUntil).toISOString()}, the first one too. Start it then, or leave that window out`;
-    return { path: ['freezeWindows'], code: 'frozen', message };
+    const message = `keep every step from beginning for ${formatDuration(frozenUntil - atMs)} more, the first one too. Start it then, or leave that window out`;
+    return { path: ['freezeWindows'], code: 'frozen', message, limit: frozenUntil };
   }
   if (takeOver) return null;
   if (split?.active === true) {
