@@ -1,7 +1,8 @@
 import type { KeyRing } from '../contract/key-ring';
-import type { AuditHead, RecordedRollout, RolloutEntry, TrafficSplit } from '../contract/rollout';
+import type { AuditHead, RecordedRollout, RolloutEntry } from '../contract/rollout';
 import { auditHash } from './audit-hash';
 import { refusalToBegin, refusedRollout } from '../domain/rollout/begin-rollout';
+import { splitAfter } from '../domain/rollout/split-after';
 import { storable } from '../domain/rollout/verify';
 import { type AuditRow, RolloutConflictError } from '../contract/rollout-ledger';
 import type { LedgerDatabase } from './schema';
@@ -110,19 +111,8 @@ async function append(
     })
     .execute();
   const newHead = { position: row.position, hash: row.hash };
-  await writeSplit(trx, splitAfter(entry), newHead, atMs);
+  await writeSplit(trx, splitAfter(entry.spec, entry.decision.next), newHead, atMs);
   return newHead;
-}
-
-function splitAfter({ spec, decision: { next } }: RolloutEntry): TrafficSplit {
-  return {
-    rollout: spec.name,
-    baselineArm: spec.baselineArm,
-    canaryArm: spec.canaryArm,
-    percent: next.percent,
-    bake: next.bake,
-    active: next.endedAtMs === null,
-  };
 }
 
 const auditColumns = [

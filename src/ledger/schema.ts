@@ -25,6 +25,8 @@ export interface TurnsTable {
   bake: number | null;
   /** See `AdmitRequest`; null for turns from before it was recorded. */
   first_run_id: string | null;
+  /** See `TurnRecord`. */
+  rescued_by: string | null;
 }
 
 /**
@@ -78,6 +80,8 @@ interface TrafficSplitTable {
   bake: number;
   /** 0 or 1, which works the same in both databases. */
   active: number;
+  rescue: number;
+  salt: string | null;
   /** Position and hash of the audit trail's last row, to detect a truncated trail. */
   head_position: number;
   head_hash: string;

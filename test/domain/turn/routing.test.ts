@@ -16,6 +16,8 @@ const split: TrafficSplit = {
   percent: 10,
   bake: 3,
   active: true,
+  rescue: true,
+  salt: null,
 };
 
 const countedIn = { rollout: 'november', bake: 3 };
