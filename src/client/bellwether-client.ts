@@ -7,6 +7,7 @@ import {
 } from '@temporalio/client';
 import type { Client, Workflow } from '@temporalio/client';
 import { LRUCache } from 'lru-cache';
+import { idOf } from '../config/id-of';
 import type {
   ChatReply,
   ChatTurnInput,
@@ -127,7 +128,7 @@ export class BellwetherClient {
    * @throws {TemporalUnreachableError}
    */
   async send(options: SendOptions): Promise<ChatReply> {
-    const named = { ...options, turnId: options.turnId ?? randomUUID() };
+    const named = withIds(options);
     refuseInvalid(conversationProblem(named) ?? sendMessageProblem(named));
     return this.sendChecked(named);
   }
@@ -167,7 +168,7 @@ export class BellwetherClient {
    * Answers one request that carries its whole history. Throws what `send` throws, except the errors of sessions.
    */
   async complete(options: CompleteOptions): Promise<ChatReply> {
-    const named = { ...options, turnId: options.turnId ?? randomUUID() };
+    const named = withIds(options);
     refuseInvalid(chatTurnProblem(named));
     return this.completeChecked(named);
   }
@@ -434,6 +435,14 @@ function outOfTime(error: unknown, subject: string, deadlineMs: number): Error {
     `${subject} has no answer after ${deadlineMs} ms. If it has begun, it goes on, and the same call with the same turn id joins it; if not, that call sends it again.`,
     { cause: error },
   );
+}
+
+/** With a turn id, and the user in the form that pins and rollouts know. */
+function withIds<Options extends Pick<SendOptions, 'turnId' | 'userId'>>(options: Options): Named<Options> {
+  const { turnId = randomUUID(), userId } = options;
+  // What names nobody is refused, like a value of another type.
+  const namesUser = typeof userId === 'string' && userId.trim() !== '';
+  return { ...options, turnId, ...(namesUser && { userId: idOf(userId) }) };
 }
 
 function refuseInvalid(problem: Problem | null): void {

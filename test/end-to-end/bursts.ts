@@ -29,7 +29,7 @@ interface Stage {
 const configuration = {
   // What is refused here is refused for the session's queue alone.
   budgets: { sessionUsd: 1_000, dayUsd: 1_000 },
-  gateway: { requestsPerMinute: 1_000_000 },
+  gateway: { requestsPerMinute: 1_000_000, maxOpenRequestsOfKey: 2_000 },
 } as const;
 
 async function setStage(environment: Readonly<Record<string, string>>, processes: number): Promise<Stage> {

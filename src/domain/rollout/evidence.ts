@@ -91,7 +91,7 @@ function slowerThanBaseline(
  * Tests the configured share of users against all other shares (a uniform mixture). Stays small unless the observed share
  * is off by more than chance, however often one looks.
  */
-function wrongShare(canaryUsers: number, baselineUsers: number, share: number): number {
+export function wrongShare(canaryUsers: number, baselineUsers: number, share: number): number {
   if (share <= 0 || share >= 1) return 0;
   const users = canaryUsers + baselineUsers;
   const anyShare = logFactorial(canaryUsers) + logFactorial(baselineUsers) - logFactorial(users + 1);
