@@ -219,6 +219,7 @@ describeOnEachDatabase('evidence', (databases) => {
       bake: 1,
       isRefused: false,
       startsAfterMs: 0,
+      isRescue: false,
     } as const;
     await play(ledger, 'rescued', 'rescued', { ...frame, ...rescued, recorded: 'answered' });
     expect(await ledger.rollouts.evidence(request({ rollout: 'rescued' }))).toMatchObject({
