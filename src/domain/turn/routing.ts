@@ -41,7 +41,7 @@ export function rescueFor<Step extends { readonly provider: string; readonly mod
   model: string | undefined,
 ): readonly Step[] {
   const isTried = (target: Step) =>
-    chain.some(({ provider, model }) => provider === target.provider && model === target.model);
+    chain.some((tried) => tried.provider === target.provider && tried.model === target.model);
   return chainFor(baseline, model).filter((target) => !isTried(target));
 }
 
