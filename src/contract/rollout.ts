@@ -275,8 +275,11 @@ export interface AuditHead {
 }
 
 export type RecordedRollout =
-  /** `row` is kept in the workflow's history, which writing to the ledger cannot change. An older worker sends none. */
-  | { readonly kind: 'recorded'; readonly row?: AuditHead }
+  /**
+   * `row` is kept in the workflow's history, which writing to the ledger cannot change. `decision` is what the row says:
+   * the workflow enters it, also when a newer version would decide differently by now. An older worker sends neither.
+   */
+  | { readonly kind: 'recorded'; readonly row?: AuditHead; readonly decision?: RolloutDecision }
   /** The rollout cannot start: which `field` of the spec is the reason, and why. An older worker sends no `refusal`. */
   | { readonly kind: 'refused'; readonly field: string; readonly problem: string; readonly refusal?: Problem };
 

@@ -78,6 +78,8 @@ export interface Settlement {
   readonly outcome: 'answered' | FailureKind;
   readonly httpStatus: number | null;
   readonly latencyMs: number;
+  /** From the start of the call to its first token. null: none came. Absent for calls that do not stream, and in histories. */
+  readonly firstTokenMs?: number | null;
   readonly endedAtMs: number;
 }
 

@@ -20,6 +20,7 @@ import { type Problem, problemIn } from '../contract/problem';
 import type {
   CanaryRolloutInput,
   Evidence,
+  RecordedRollout,
   RolloutAnswer,
   RolloutCommand,
   RolloutCommandInput,
@@ -94,7 +95,7 @@ export async function canaryRollout({ spec, carried }: CanaryRolloutInput): Prom
     const decision = advanceRollout(spec, null, occasion);
     const recorded = await recordRollout({ spec, decision, ...occasion });
     if (recorded.kind === 'refused') throw refused(`${recorded.field}: ${recorded.problem}`, recorded.refusal);
-    rollout.enter(decision.next);
+    rollout.enter(decisionIn(recorded, decision).next);
   }
 
   async function runUntilEnd(): Promise<void> {
@@ -139,8 +140,8 @@ export async function canaryRollout({ spec, carried }: CanaryRolloutInput): Prom
   ): Promise<RolloutDecision & { readonly atMs: number }> {
     const occasion = { atMs: Date.now(), ...basis };
     const decision = advanceRollout(spec, rollout.state, occasion);
-    await recordRollout({ spec, decision, ...occasion });
-    return { ...decision, atMs: occasion.atMs };
+    const recorded = await recordRollout({ spec, decision, ...occasion });
+    return { ...decisionIn(recorded, decision), atMs: occasion.atMs };
   }
 
   /** Null if the evidence cannot be read, or if a rollback makes it unnecessary. */
@@ -176,6 +177,14 @@ export async function canaryRollout({ spec, carried }: CanaryRolloutInput): Prom
     await CancellationScope.nonCancellable(() => condition(() => rollout.hasStarted || rollout.isRefused));
     return rollout.status();
   }
+}
+
+/**
+ * A decision is taken once. A later version of this code, which replays the history, may compute another one from the same
+ * evidence: what was recorded counts. Decisions of older workers are computed again.
+ */
+function decisionIn(recorded: RecordedRollout, computed: RolloutDecision): RolloutDecision {
+  return (recorded.kind === 'recorded' && recorded.decision) || computed;
 }
 
 /** Accepts a command as a signal, which the Temporal UI and CLI can send, and as an update, which returns an answer. */

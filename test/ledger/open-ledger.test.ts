@@ -14,6 +14,7 @@ const allMigrations = [
   '0005_images',
   '0006_keyed_hashes',
   '0007_workflow_of_turn',
+  '0008_labels_and_feedback',
 ];
 
 describeOnEachDatabase('opening a ledger', (databases) => {
