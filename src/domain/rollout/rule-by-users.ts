@@ -90,7 +90,9 @@ function finishOrWait(spec: RolloutSpec, state: RolloutState, findings: UserFind
 function finish(spec: RolloutSpec, state: RolloutState, atMs: number): RolloutDecision {
   const reason = `All traffic is on ${spec.canaryArm}; ${spec.baselineArm} need not be kept any longer.`;
   const { next, ...decision } = enter('finish', state, 'Succeeded', reason);
-  const reached =
-    state.percent === 100 ? state.reached : [...state.reached, { percent: 100, startedAtMs: atMs, because: reason }];
-  return { ...decision, next: { ...next, percent: 100, reached, endedAtMs: atMs } };
+  const ended = { ...next, endedAtMs: atMs };
+  if (state.percent === 100) return { ...decision, next: ended };
+  // Those who were held back follow.
+  const reached = [...state.reached, { percent: 100, startedAtMs: atMs, because: reason }];
+  return { ...decision, next: { ...ended, percent: 100, bake: state.bake + 1, bakeStartedAtMs: atMs, reached } };
 }
