@@ -55,7 +55,7 @@ export interface RolloutGates {
 export const rolloutGuards = ['declined', 'latency', 'firstToken', 'flags', 'feedback', 'cost', 'wrongShare'] as const;
 export type RolloutGuard = (typeof rolloutGuards)[number];
 export const guardModes = ['act', 'report'] as const;
-export type GuardMode = (typeof guardModes)[number];
+type GuardMode = (typeof guardModes)[number];
 
 /** The complete plan of a rollout. */
 export interface RolloutSpec {
