@@ -28,6 +28,8 @@ export interface PlannedTarget {
   readonly provider: string;
   readonly model: string;
   readonly firstAttempt: 'local' | 'regular';
+  /** The arm that it belongs to, if that is not the turn's: the baseline of a rollout, which rescues turns of its canary. */
+  readonly arm?: string;
 }
 
 /** Which budget refused a turn or an attempt; `closed`: the session is closed. */
@@ -78,6 +80,8 @@ export interface Settlement {
   readonly outcome: 'answered' | FailureKind;
   readonly httpStatus: number | null;
   readonly latencyMs: number;
+  /** From the start of the call to its first token. null: none came. Absent for calls that do not stream, and in histories. */
+  readonly firstTokenMs?: number | null;
   readonly endedAtMs: number;
 }
 
@@ -174,6 +178,12 @@ export interface RecordTurnInput {
   /** The name that the turn was admitted under. */
   readonly turnId: string;
   /** Null when every target failed. */
-  readonly answer: { readonly target: string; readonly model: string; readonly settlement: Settlement } | null;
+  readonly answer: {
+    readonly target: string;
+    readonly model: string;
+    readonly settlement: Settlement;
+    /** See `TurnRecord`. */
+    readonly rescuedBy?: string;
+  } | null;
   readonly error: string | null;
 }

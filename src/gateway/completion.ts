@@ -8,6 +8,10 @@ export const turnFactsSchema = z.object({
   provider: z.string().describe('The target that answered, by its role in the chain: holysheep-primary.'),
   handler: z.string().nullable().describe('The arm that took the turn; null when a budget refused it.'),
   canary: z.boolean().describe('True when a rollout sent the turn to its new arm.'),
+  rescued: z
+    .literal(true)
+    .optional()
+    .describe("Only when the rollout's old arm answered, because its new one could not."),
   attempts: z.int().describe('Model calls made, over all targets.'),
   latency_ms: z.number(),
   cost_usd: z.number().describe('What providers confirmed, in US dollars.'),
@@ -20,7 +24,18 @@ export type TurnFacts = z.output<typeof turnFactsSchema>;
 export function turnFacts(reply: ChatReply): TurnFacts {
   const { turn_id, provider, handler, canary, attempts, latency_ms, cost_usd, unconfirmed_usd, remaining_budget } =
     reply;
-  return { turn_id, provider, handler, canary, attempts, latency_ms, cost_usd, unconfirmed_usd, remaining_budget };
+  const facts = {
+    turn_id,
+    provider,
+    handler,
+    canary,
+    attempts,
+    latency_ms,
+    cost_usd,
+    unconfirmed_usd,
+    remaining_budget,
+  };
+  return reply.rescued ? { ...facts, rescued: true } : facts;
 }
 
 /** The turn's id and moment, as registered: both are part of the answer's bytes. */

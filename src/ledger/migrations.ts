@@ -180,6 +180,38 @@ export const migrations: Record<string, Migration> = {
       await db.schema.alterTable('turns').addColumn('first_run_id', 'text').execute();
     },
   },
+  '0008_labels_and_feedback': {
+    async up(db: Kysely<unknown>): Promise<void> {
+      await db.schema.alterTable('turns').addColumn('language', 'text').execute();
+      await db.schema.alterTable('turns').addColumn('flags', 'text').execute();
+      await db.schema.alterTable('attempts').addColumn('first_token_ms', 'bigint').execute();
+      await db.schema
+        .createTable('feedback')
+        .addColumn('turn_id', 'text', (column) => column.primaryKey().notNull().references('turns.turn_id'))
+        .addColumn('signal', 'text', (column) => column.notNull())
+        .addColumn('at_ms', 'bigint', (column) => column.notNull())
+        .addColumn('is_counted', 'integer', (column) => column.notNull())
+        .addColumn('counted_signal', 'text')
+        .execute();
+      // For the analysis: contains only what it has not counted yet.
+      await db.schema
+        .createIndex('feedback_uncounted')
+        .on('feedback')
+        .column('at_ms')
+        .where(sql.ref('is_counted'), '=', sql.lit(0))
+        .execute();
+    },
+  },
+  '0009_rescue': {
+    async up(db: Kysely<unknown>): Promise<void> {
+      await db.schema
+        .alterTable('traffic_split')
+        .addColumn('rescue', 'integer', (column) => column.notNull().defaultTo(0))
+        .execute();
+      await db.schema.alterTable('traffic_split').addColumn('salt', 'text').execute();
+      await db.schema.alterTable('turns').addColumn('rescued_by', 'text').execute();
+    },
+  },
 };
 
 /**

@@ -18,6 +18,7 @@ const turnColumns = [
   'rollout',
   'bake',
   'first_run_id',
+  'flags',
 ] as const;
 
 /** The columns of a turn that the ledger needs to continue it. */
@@ -43,6 +44,7 @@ const attemptColumns = [
   'started_at_ms',
   'ended_at_ms',
   'usage_note',
+  'first_token_ms',
 ] as const;
 
 /** The columns of an attempt that the ledger needs to settle it and to compute totals. */
@@ -50,7 +52,7 @@ export type AttemptState = Pick<Selectable<AttemptsTable>, (typeof attemptColumn
 
 /** Returns the time of its admission; null if the turn already exists. Either way its row is locked until the transaction ends. */
 export async function insertTurn(trx: LedgerDatabase, request: AdmitRequest, plan: TurnPlan): Promise<number | null> {
-  const { turnId, sessionId, userId, atMs, firstRunId = null } = request;
+  const { turnId, sessionId, userId, atMs, firstRunId = null, language = null } = request;
   const inserted = await trx
     .insertInto('turns')
     .values({
@@ -59,6 +61,7 @@ export async function insertTurn(trx: LedgerDatabase, request: AdmitRequest, pla
       user_id: userId,
       admitted_at_ms: timeMs(trx, atMs),
       first_run_id: firstRunId,
+      language,
       ...routeColumns(plan),
     })
     .onConflict((conflict) => conflict.column('turn_id').doNothing())

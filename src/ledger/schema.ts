@@ -1,6 +1,7 @@
 import type { Generated, Kysely } from 'kysely';
 import type { KeyRole } from '../contract/api-keys';
 import type { RefusalScope, Settlement } from '../contract/turn';
+import type { FeedbackSignal } from '../contract/user-evidence';
 
 /** One row per turn. Times are milliseconds since 1970, UTC. */
 export interface TurnsTable {
@@ -25,6 +26,12 @@ export interface TurnsTable {
   bake: number | null;
   /** See `AdmitRequest`; null for turns from before it was recorded. */
   first_run_id: string | null;
+  /** See `AdmitRequest`; null if unknown. */
+  language: string | null;
+  /** The answer's flags, joined by commas; empty: none. null: unknown, or no answer. */
+  flags: string | null;
+  /** See `TurnRecord`. */
+  rescued_by: string | null;
 }
 
 /**
@@ -58,6 +65,8 @@ export interface AttemptsTable {
   key_id: string | null;
   /** Anything unusual about the usage that the provider reported; else null. */
   usage_note: Generated<string | null>;
+  /** See `Settlement`; null if unknown, or not streamed. */
+  first_token_ms: Generated<number | null>;
 }
 
 /** One row per budget scope: `session:<id>`, `day:2026-11-23`. A new kind of scope only needs new rows. */
@@ -78,6 +87,8 @@ interface TrafficSplitTable {
   bake: number;
   /** 0 or 1, which works the same in both databases. */
   active: number;
+  rescue: number;
+  salt: string | null;
   /** Position and hash of the audit trail's last row, to detect a truncated trail. */
   head_position: number;
   head_hash: string;
@@ -137,6 +148,18 @@ interface ImagesTable {
   expires_at_ms: number;
 }
 
+/** One row per turn that somebody rated. Gateways write it; the analysis of a rollout counts it. */
+interface FeedbackTable {
+  turn_id: string;
+  /** The latest. */
+  signal: FeedbackSignal;
+  at_ms: number;
+  /** 0 until the analysis has counted the latest signal, then 1. */
+  is_counted: number;
+  /** The signal that the analysis has counted. */
+  counted_signal: FeedbackSignal | null;
+}
+
 export interface LedgerTables {
   turns: TurnsTable;
   attempts: AttemptsTable;
@@ -146,6 +169,7 @@ export interface LedgerTables {
   api_keys: ApiKeysTable;
   requests: RequestsTable;
   images: ImagesTable;
+  feedback: FeedbackTable;
 }
 
 /** A database or a transaction on it. */

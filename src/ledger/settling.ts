@@ -82,6 +82,7 @@ function end(row: AttemptState, given: Ending): AttemptState {
     http_status: ending.httpStatus,
     latency_ms: Math.round(ending.latencyMs),
     ended_at_ms: Math.round(ending.endedAtMs),
+    first_token_ms: rounded(ending.firstTokenMs),
   };
 }
 
@@ -99,6 +100,10 @@ function withStorableNumbers(ending: Ending): Ending {
   return { ...ending, state: 'unconfirmed', usage: null, usageNote };
 }
 
+function rounded(value: number | null | undefined): number | null {
+  return value === null || value === undefined ? null : Math.round(value);
+}
+
 function costOf(row: AttemptState, ending: Ending): number {
   if (ending.state === 'settled') return ending.costNanoUsd;
   return ending.state === 'unconfirmed' ? row.reserved_nano_usd : 0;
@@ -106,11 +111,11 @@ function costOf(row: AttemptState, ending: Ending): number {
 
 async function updateAttempt(trx: LedgerDatabase, row: AttemptState): Promise<void> {
   const { state, cost_nano_usd, prompt_tokens, cached_prompt_tokens, completion_tokens } = row;
-  const { outcome, http_status, latency_ms, ended_at_ms, usage_note } = row;
+  const { outcome, http_status, latency_ms, ended_at_ms, usage_note, first_token_ms } = row;
   await trx
     .updateTable('attempts')
     .set({ state, cost_nano_usd, prompt_tokens, cached_prompt_tokens, completion_tokens })
-    .set({ outcome, http_status, latency_ms, ended_at_ms, usage_note })
+    .set({ outcome, http_status, latency_ms, ended_at_ms, usage_note, first_token_ms })
     .where('turn_id', '=', row.turn_id)
     .where('attempt', '=', row.attempt)
     .execute();

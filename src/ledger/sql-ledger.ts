@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import type { KeyRing } from '../contract/key-ring';
 import type { StoredImages } from '../contract/images';
 import type { Settlement, TurnTotals } from '../contract/turn';
+import type { AnswerFlag } from '../contract/user-evidence';
 import { admit, reserveAttempt } from './admission';
 import type { ApiKeys } from '../contract/api-keys';
 import { closeSessionScope } from './budgets';
@@ -18,9 +19,11 @@ import type {
   Requests,
   ReserveRequest,
   ReserveResult,
+  TurnFeedback,
   TurnRecord,
 } from '../contract/ledger';
 import { postAbandoned, recordTurn, settleAttempt, turnsWithReservationsOlderThan } from './recording';
+import { flagAnswer, recordFeedback } from './labels';
 import type { Rollouts } from '../contract/rollout-ledger';
 import type { LedgerDatabase, Runner } from './schema';
 import { SqlApiKeys } from './sql-api-keys';
@@ -63,6 +66,14 @@ export class SqlLedger implements Ledger {
 
   recordTurn(record: TurnRecord): Promise<TurnTotals> {
     return this.change((trx) => recordTurn(trx, record));
+  }
+
+  flagAnswer(turnId: string, flag: AnswerFlag): Promise<void> {
+    return this.change((trx) => flagAnswer(trx, turnId, flag));
+  }
+
+  recordFeedback(feedback: TurnFeedback): Promise<boolean> {
+    return this.change((trx) => recordFeedback(trx, feedback));
   }
 
   closeSession(sessionId: string, atMs: number): Promise<void> {

@@ -14,6 +14,8 @@ const allMigrations = [
   '0005_images',
   '0006_keyed_hashes',
   '0007_workflow_of_turn',
+  '0008_labels_and_feedback',
+  '0009_rescue',
 ];
 
 describeOnEachDatabase('opening a ledger', (databases) => {

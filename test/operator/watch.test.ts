@@ -20,7 +20,7 @@ function watched(phase: RolloutPhase, changes: Partial<RolloutView> = {}): Rollo
     analysisDueAtMs: hasEnded ? null : startedAtMs + 1,
     state: { ...next, phase, endedAtMs: hasEnded ? startedAtMs : null },
     workflow: 'running',
-    split: { rollout, baselineArm, canaryArm, percent: 10, bake: 1, active: !hasEnded },
+    split: { rollout, baselineArm, canaryArm, percent: 10, bake: 1, active: !hasEnded, rescue: false, salt: null },
     ...changes,
   };
 }

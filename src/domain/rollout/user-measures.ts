@@ -41,7 +41,7 @@ export interface LanguageMeasures {
 export type MeasuredSpec = Pick<RolloutSpec, 'gates' | 'steps' | 'languages'>;
 
 /** Upper bounds on the probability that the guard is ever raised while the arms are alike; `gates` has the others. */
-export const guardBounds = { flags: 0.005, feedback: 0.005, cost: 0.02 } as const;
+const guardBounds = { flags: 0.005, feedback: 0.005, cost: 0.02 } as const;
 
 /** An undeclared language counts by itself from this share of users on. */
 const countingShare = 0.05;

@@ -1,0 +1,71 @@
+import { describeOnEachDatabase, openTestLedger, type TestLedger } from '../support/ledgers';
+import { admitRequest, noonMs, settled, turnRecord } from './requests';
+
+describeOnEachDatabase('labels of turns', (databases) => {
+  let opened: TestLedger;
+  beforeEach(async () => {
+    opened = await openTestLedger(databases);
+  });
+  afterEach(() => opened.close());
+
+  const rows = <Row>(statement: string) => opened.database.query<Row>(statement);
+  const flagsOf = async (turnId: string) => {
+    const [row] = await rows<{ flags: string | null }>(`select flags from turns where turn_id = '${turnId}'`);
+    return row?.flags;
+  };
+
+  test('a turn has the language it was admitted with, and its answer’s flags in one order', async () => {
+    const { ledger } = opened;
+    await ledger.admit(admitRequest('turn', 400, { language: 'zh' }));
+    expect(await rows('select language, flags from turns')).toEqual([{ language: 'zh', flags: null }]);
+    await ledger.recordTurn(turnRecord('turn', [settled(1, 120)], { flags: ['wrong-language', 'truncated'] }));
+    expect(await flagsOf('turn')).toBe('truncated,wrong-language');
+    // Recorded again by a worker that does not know the flags.
+    await ledger.recordTurn(turnRecord('turn', []));
+    expect(await flagsOf('turn')).toBe('truncated,wrong-language');
+  });
+
+  test('without labels, language and flags are unknown; an answer can have no flag', async () => {
+    const { ledger } = opened;
+    await ledger.admit(admitRequest('unknown', 400));
+    await ledger.recordTurn(turnRecord('unknown', [settled(1, 120)]));
+    expect(await rows('select language, flags from turns')).toEqual([{ language: null, flags: null }]);
+    await ledger.admit(admitRequest('fine', 400));
+    await ledger.recordTurn(turnRecord('fine', [settled(1, 120)], { flags: [] }));
+    expect(await flagsOf('fine')).toBe('');
+  });
+
+  test('a flag can be added later, once', async () => {
+    const { ledger } = opened;
+    await ledger.admit(admitRequest('turn', 400));
+    await ledger.recordTurn(turnRecord('turn', [settled(1, 120)], { flags: ['repetitive'] }));
+    await ledger.flagAnswer('turn', 'asked-again');
+    await ledger.flagAnswer('turn', 'asked-again');
+    await ledger.flagAnswer('turn', 'empty');
+    await ledger.flagAnswer('nobody', 'empty');
+    expect(await flagsOf('turn')).toBe('empty,repetitive,asked-again');
+  });
+
+  test('a call keeps the time to its first token, in whole milliseconds', async () => {
+    const { ledger } = opened;
+    await ledger.admit(admitRequest('turn', 400));
+    await ledger.settleAttempt('turn', settled(1, 120, { firstTokenMs: 61.4 }));
+    await ledger.admit(admitRequest('whole', 400));
+    await ledger.settleAttempt('whole', settled(1, 120));
+    const found = await rows<{ ms: string | number | null }>(
+      'select first_token_ms as ms from attempts order by turn_id',
+    );
+    expect(found.map(({ ms }) => (ms === null ? null : Number(ms)))).toEqual([61, null]);
+  });
+
+  test('the last signal about a turn counts, and none about an unknown turn', async () => {
+    const { ledger } = opened;
+    await ledger.admit(admitRequest('turn', 400));
+    expect(await ledger.recordFeedback({ turnId: 'turn', signal: 'up', atMs: noonMs })).toBe(true);
+    expect(await ledger.recordFeedback({ turnId: 'turn', signal: 'handoff', atMs: noonMs + 1 })).toBe(true);
+    expect(await ledger.recordFeedback({ turnId: 'turn', signal: 'handoff', atMs: noonMs + 1 })).toBe(true);
+    expect(await ledger.recordFeedback({ turnId: 'nobody', signal: 'up', atMs: noonMs })).toBe(false);
+    const found = await rows<{ signal: string; at: string | number }>('select signal, at_ms as at from feedback');
+    expect(found.map((row) => ({ ...row, at: Number(row.at) }))).toEqual([{ signal: 'handoff', at: noonMs + 1 }]);
+  });
+});
