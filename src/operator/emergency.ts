@@ -5,7 +5,7 @@ import type { RolloutClient } from '../client/rollout-client';
 import type { RolloutCommandInput, RolloutSpec, RolloutState, TrafficSplit } from '../contract/rollout';
 import type { Rollouts } from '../contract/rollout-ledger';
 import { advanceRollout } from '../domain/rollout/advance-rollout';
-import { rolloutCommandProblem } from '../domain/rollout/validate';
+import { rolloutCommandProblem } from '../domain/rollout/validate-command';
 import { idProblem } from '../domain/turn/validate-input';
 import { buildSpec, findUnusedName } from './new-rollout';
 import { findRollout } from './trail';

@@ -85,13 +85,21 @@ export function routingProblem({ spec, state, split }: Pick<RolloutView, 'spec' 
 }
 
 /** While the baseline is warm, a canary that fails is an operator's to roll back: nobody is left to compare it with. */
-function warmWarning({ spec, state, evidence, atMs }: RolloutView): RolloutWarning | null {
-  if (state.phase !== 'Promoting' || evidence === null) return null;
+function warmWarning(view: RolloutView): RolloutWarning | null {
+  const { spec, state } = view;
+  const trouble = state.phase === 'Promoting' ? troubleIn(view) : null;
+  if (trouble === null) return null;
+  const message = `${trouble} \`bellwether rollout rollback ${spec.name}\` sends everybody back to ${spec.baselineArm}.`;
+  return { code: 'trouble-while-warm', message };
+}
+
+function troubleIn({ spec, state, evidence, outlook, atMs }: RolloutView): string | null {
+  // Under rule 2 it does not finish while something is missing.
+  if (spec.rule === 2) return outlook !== null && outlook.missing.length > 0 ? outlook.reason : null;
+  if (evidence === null) return null;
   const { breach, alarms } = findingsOf(spec, state, evidence, atMs);
   const trouble = [breach, ...alarms].filter((finding) => finding !== null);
-  if (trouble.length === 0) return null;
-  const message = `${trouble.join(' ')} \`bellwether rollout rollback ${spec.name}\` sends everybody back to ${spec.baselineArm}.`;
-  return { code: 'trouble-while-warm', message };
+  return trouble.length === 0 ? null : trouble.join(' ');
 }
 
 /** With fewer users than this, the split is a matter of luck, and no evidence by users will ever be enough. */

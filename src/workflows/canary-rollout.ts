@@ -18,6 +18,7 @@ import { failureTypes } from '../contract/failures';
 import * as names from '../contract/names';
 import { type Problem, problemIn } from '../contract/problem';
 import type {
+  AnyEvidence,
   CanaryRolloutInput,
   Evidence,
   RecordedRollout,
@@ -196,9 +197,10 @@ export async function canaryRollout({ spec, carried, startWithinMs }: CanaryRoll
  * The same evidence at the given time of Temporal's clock. How old its newest request is, only the database's clock tells,
  * which also dated that request: the clocks of workers, and Temporal's, may be minutes apart from it.
  */
-function agedBy(evidence: Evidence, atMs: number): Evidence {
+function agedBy(evidence: AnyEvidence, atMs: number): AnyEvidence {
   const { newestCanaryAtMs } = evidence;
-  if (newestCanaryAtMs === null || !patched('ages-by-the-ledgers-clock')) return evidence;
+  // Rule 2 reads ages off the evidence's own time.
+  if ('rule' in evidence || newestCanaryAtMs === null || !patched('ages-by-the-ledgers-clock')) return evidence;
   return { ...evidence, atMs, newestCanaryAtMs: atMs - (evidence.atMs - newestCanaryAtMs) };
 }
 
