@@ -1,7 +1,8 @@
 import { Command } from 'commander';
 import { explainCommand } from './explain';
 import { historyCommand } from './history';
-import { pauseCommand, promoteCommand, resumeCommand, rollbackCommand } from './operate';
+import { excludeCommand, pauseCommand, promoteCommand, resumeCommand, rollbackCommand } from './operate';
+import { replayCommand } from './replay';
 import { reportCommand } from './report';
 import { simulateCommand } from './simulate';
 import { startCommand } from './start';
@@ -20,10 +21,12 @@ export function rolloutCommand(): Command {
     pauseCommand(),
     resumeCommand(),
     rollbackCommand(),
+    excludeCommand(),
     reportCommand(),
     explainCommand(),
     historyCommand(),
     verifyCommand(),
+    replayCommand(),
     simulateCommand(),
   ];
   for (const subcommand of subcommands) command.addCommand(subcommand.exitOverride());
