@@ -1,4 +1,5 @@
 import { Command } from 'commander';
+import { adoptCommand, backCommand } from './emergency';
 import { explainCommand } from './explain';
 import { historyCommand } from './history';
 import { excludeCommand, pauseCommand, promoteCommand, resumeCommand, rollbackCommand } from './operate';
@@ -22,6 +23,8 @@ export function rolloutCommand(): Command {
     resumeCommand(),
     rollbackCommand(),
     excludeCommand(),
+    backCommand(),
+    adoptCommand(),
     reportCommand(),
     explainCommand(),
     historyCommand(),
