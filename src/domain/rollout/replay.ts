@@ -12,7 +12,7 @@ import type { UserEvidence } from '../../contract/user-evidence';
 import { advanceRollout } from './advance-rollout';
 
 /** What a decision does. */
-export interface Verdict {
+interface Verdict {
   readonly action: RolloutAction;
   readonly phase: RolloutPhase;
   readonly step: number;
