@@ -35,6 +35,7 @@ export function recordTurn(
     target: answer?.target ?? null,
     model: answer?.model ?? null,
     error,
+    flags: answer?.flags,
     settlements: answer ? [answer.settlement] : [],
     dayCapNanoUsd: policy.budgets.dayNanoUsd,
   });

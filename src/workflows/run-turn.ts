@@ -34,6 +34,8 @@ export interface Turn extends RequestOptions {
   /** The messages for the model, already cut to the window; the last message is the user's. */
   readonly messages: readonly ChatMessage[];
   readonly language?: ReplyLanguage;
+  /** See `OpenTurnInput`. */
+  readonly asksAgain?: string;
 }
 
 type Opened<Kind extends OpenedTurn['kind']> = Extract<OpenedTurn, { kind: Kind }>;
@@ -122,7 +124,10 @@ async function callChain(
 
   const totals = await recordTurn({
     turnId,
-    answer: answer && answeredBy ? { target: answeredBy, model: answer.model, settlement: answer.settlement } : null,
+    answer:
+      answer && answeredBy
+        ? { target: answeredBy, model: answer.model, settlement: answer.settlement, flags: answer.flags }
+        : null,
     error: answer ? null : (failure?.message ?? null),
   });
   if (answer === null || answeredBy === null) {
@@ -151,6 +156,7 @@ function answeredReply(turn: Turn, answered: Omit<Opened<'answered'>, 'kind'>): 
     finishReason,
     toolCalls,
     thoughts,
+    flags = [],
     usage,
     totals,
   } = answered;
@@ -167,6 +173,7 @@ function answeredReply(turn: Turn, answered: Omit<Opened<'answered'>, 'kind'>): 
     ...(refusal && { refusal }),
     ...(toolCalls && { tool_calls: toolCalls }),
     ...(thoughts !== undefined && { reasoning_content: thoughts }),
+    ...(flags.length > 0 && { flags }),
     ...usageField(usage ?? null, totals),
   };
 }
