@@ -1,5 +1,3 @@
-import { countLetters } from './scripts';
-
 /** Longer messages are compared by their beginning. */
 const readCodeUnits = 1_000;
 
@@ -26,14 +24,14 @@ export function isAskedAgain(question: string, earlier: string): boolean {
   return at === shorter.length;
 }
 
-/** Words, and single characters of scripts that do not part words. */
+/** Scripts that do not part words. */
+const unparted =
+  '\\p{Script=Han}\\p{Script=Hiragana}\\p{Script=Katakana}\\p{Script=Thai}\\p{Script=Lao}\\p{Script=Khmer}\\p{Script=Myanmar}';
+const token = new RegExp(`[${unparted}]\\p{M}*|\\p{N}+|(?:(?![${unparted}])[\\p{L}\\p{M}])+`, 'gu');
+
+/** Words, and single characters of scripts that do not part them. */
 function tokensOf(text: string): readonly string[] {
-  const read = text.slice(0, readCodeUnits).toLowerCase().normalize('NFC').replaceAll(/['’]/g, '');
-  return (
-    read.match(
-      /[\p{Script=Han}\p{Script=Hiragana}\p{Script=Katakana}\p{Script=Thai}\p{Script=Lao}\p{Script=Khmer}\p{Script=Myanmar}]\p{M}*|\p{N}+|(?:(?![\p{Script=Han}\p{Script=Hiragana}\p{Script=Katakana}\p{Script=Thai}\p{Script=Lao}\p{Script=Khmer}\p{Script=Myanmar}])[\p{L}\p{M}])+/gu,
-    ) ?? []
-  );
+  return text.slice(0, readCodeUnits).toLowerCase().normalize('NFC').replaceAll(/['’]/g, '').match(token) ?? [];
 }
 
 function numbersIn(tokens: readonly string[]): string {
@@ -46,9 +44,9 @@ const minTypedLetters = 5;
 function areNear(one: string, other: string): boolean {
   if (one === other) return true;
   const [short, long] = one.length <= other.length ? [one, other] : [other, one];
-  if (short.length < minTypedLetters - 1 || long.length < minTypedLetters || long.length - short.length > 1)
-    return false;
-  if (countLetters(one).has('hangul')) return false;
+  if (long.length < minTypedLetters || long.length - short.length > 1 || one[0] !== other[0]) return false;
+  // A syllable of Hangul is more than a letter.
+  if (/[가-힣]/.test(one)) return false;
   let start = 0;
   while (start < short.length && short[start] === long[start]) start += 1;
   const rest = long.slice(start);

@@ -129,6 +129,6 @@ function languageOfLatin(text: string): string {
 }
 
 /** Malay and Indonesian share most of their frequent words; of others a tie says nothing. */
-function tieBreak(languages: readonly LatinLanguage[]): string {
-  return languages.includes('id') && languages.includes('ms') ? 'id' : unknownLanguage;
+function tieBreak(tied: readonly LatinLanguage[]): string {
+  return tied.includes('id') && tied.includes('ms') ? 'id' : unknownLanguage;
 }

@@ -1,4 +1,4 @@
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import { z } from 'zod';
 import { breaksSchema } from '../../../src/domain/turn/json-schema';
 
