@@ -73,9 +73,9 @@ export function createActivities(dependencies: ActivityDependencies) {
 
   /** A retried task joins the running call or gets its finished answer. */
   function callInTask(input: ModelCallInput): Promise<CallOutcome> {
-    const { turnId, target, ticket, deadlineAtMs } = input;
+    const { turnId, arm, target, ticket, deadlineAtMs } = input;
     return steps.once(
-      `call ${turnId} ${target.name} ${ticket?.attempt}`,
+      `call ${turnId} ${arm} ${target.name} ${ticket?.attempt}`,
       ({ kind }) => (kind === 'answered' ? keepAnsweredMs : deadlineAtMs - Date.now()),
       () => attemptToCompletion(input),
     );

@@ -33,6 +33,7 @@ export function recordTurn(
     turnId,
     outcome: answer ? 'answered' : 'degraded',
     target: answer?.target ?? null,
+    rescuedBy: answer?.rescuedBy ?? null,
     model: answer?.model ?? null,
     error,
     flags: answer?.flags,

@@ -23,7 +23,8 @@ import type {
 } from '../contract/rollout';
 import type { Rollouts } from '../contract/rollout-ledger';
 import { describeRefusal } from '../domain/rollout/begin-rollout';
-import { rolloutCommandProblem, rolloutSpecProblem } from '../domain/rollout/validate';
+import { rolloutSpecProblem } from '../domain/rollout/validate';
+import { rolloutCommandProblem } from '../domain/rollout/validate-command';
 import {
   DeadlineExceededError,
   InvalidInputError,
@@ -112,7 +113,7 @@ export class RolloutClient {
    * @throws {RolloutNotFoundError}
    */
   async command(name: string, command: RolloutCommandName, input: RolloutCommandInput): Promise<RolloutAnswer> {
-    const problem = rolloutCommandProblem(input);
+    const problem = rolloutCommandProblem(input, command);
     if (problem) throw new InvalidInputError([problem]);
     const update = () =>
       this.handle(name).executeUpdate<RolloutAnswer, [RolloutCommandInput]>(command, { args: [input] });

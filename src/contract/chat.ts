@@ -153,6 +153,8 @@ export interface ChatReply {
   readonly handler: string | null;
   /** True when an active rollout sent the turn to its canary arm; its retries and fallbacks stay on that arm. */
   readonly canary: boolean;
+  /** True when no target of the canary arm answered, so that one of the baseline arm did. Absent otherwise. */
+  readonly rescued?: true;
   /** Model calls made, across all targets. */
   readonly attempts: number;
   /** From admission to the recorded answer, including retries and fallbacks. */

@@ -86,6 +86,8 @@ export type AdmitResult =
       readonly arm: string;
       /** An active rollout sent the turn to its canary arm. */
       readonly canary: boolean;
+      /** The arm whose targets answer if those of the canary arm cannot; null: none. */
+      readonly rescueArm: string | null;
       readonly attempt: number;
       readonly reservedNanoUsd: number;
     }
@@ -115,6 +117,8 @@ export interface TurnRecord {
   readonly outcome: 'answered' | 'degraded';
   /** The target that answered. */
   readonly target: string | null;
+  /** The arm of that target, if it is not the arm that admitted the turn: a rollout's baseline. Omitted or null: it is. */
+  readonly rescuedBy?: string | null;
   readonly model: string | null;
   /** Why no target answered. */
   readonly error: string | null;

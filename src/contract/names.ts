@@ -14,7 +14,7 @@ export const spendQuery = 'spend';
 export const outlineQuery = 'outline';
 
 /** A rollout's commands. Each is a signal and also an update of the same name, for callers that want an answer. */
-export const rolloutCommandNames = ['promote', 'pause', 'resume', 'rollback'] as const;
+export const rolloutCommandNames = ['promote', 'pause', 'resume', 'rollback', 'exclude'] as const;
 /** Update that returns once the rollout has started, and fails if it was refused. */
 export const begunUpdate = 'begun';
 export const statusQuery = 'status';

@@ -52,11 +52,16 @@ export interface ArmTotals {
   /** See `ArmEvidence`. */
   readonly latencyMeanMs: number | null;
   readonly latencyP95Ms: number | null;
+  /** Turns answered by one of the arm's targets. */
   readonly successfulTurns: number;
-  /** All calls of the arm's turns: what providers confirmed. */
+  /** All calls of the arm's targets for its turns: what providers confirmed. */
   readonly costNanoUsd: number;
   /** What calls of unknown outcome may have cost in addition. */
   readonly unconfirmedNanoUsd: number;
+  /** Turns that the baseline answered because no target of the arm could. */
+  readonly rescuedTurns: number;
+  /** What the baseline's calls for the arm's turns cost, including unconfirmed ones. */
+  readonly rescueNanoUsd: number;
 }
 
 /** The usage of one target's model during a rollout, from its settled calls. */

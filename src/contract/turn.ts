@@ -29,6 +29,8 @@ export interface PlannedTarget {
   readonly provider: string;
   readonly model: string;
   readonly firstAttempt: 'local' | 'regular';
+  /** The arm that it belongs to, if that is not the turn's: the baseline of a rollout, which rescues turns of its canary. */
+  readonly arm?: string;
 }
 
 /** Which budget refused a turn or an attempt; `closed`: the session is closed. */
@@ -186,6 +188,8 @@ export interface RecordTurnInput {
         readonly target: string;
         readonly model: string;
         readonly settlement: Settlement;
+        /** See `TurnRecord`. */
+        readonly rescuedBy?: string;
       })
     | null;
   readonly error: string | null;

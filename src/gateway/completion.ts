@@ -9,6 +9,10 @@ export const turnFactsSchema = z.object({
   provider: z.string().describe('The target that answered, by its role in the chain: holysheep-primary.'),
   handler: z.string().nullable().describe('The arm that took the turn; null when a budget refused it.'),
   canary: z.boolean().describe('True when a rollout sent the turn to its new arm.'),
+  rescued: z
+    .literal(true)
+    .optional()
+    .describe("Only when the rollout's old arm answered, because its new one could not."),
   attempts: z.int().describe('Model calls made, over all targets.'),
   latency_ms: z.number(),
   cost_usd: z.number().describe('What providers confirmed, in US dollars.'),
@@ -33,7 +37,7 @@ export function turnFacts(reply: ChatReply): TurnFacts {
     unconfirmed_usd,
     remaining_budget,
   };
-  return { ...facts, ...(reply.flags && { flags: [...reply.flags] }) };
+  return { ...facts, ...(reply.rescued && { rescued: true }), ...(reply.flags && { flags: [...reply.flags] }) };
 }
 
 /** The turn's id and moment, as registered: both are part of the answer's bytes. */

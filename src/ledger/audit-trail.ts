@@ -2,6 +2,7 @@ import type { KeyRing } from '../contract/key-ring';
 import type { AuditHead, RecordedRollout, RolloutEntry, RolloutState, TrafficSplit } from '../contract/rollout';
 import { auditHash } from './audit-hash';
 import { refusalToBegin, refusedRollout } from '../domain/rollout/begin-rollout';
+import { splitAfter } from '../domain/rollout/split-after';
 import { successionProblem } from '../domain/rollout/succession';
 import { storable } from '../domain/rollout/verify';
 import { type AuditRow, RolloutConflictError } from '../contract/rollout-ledger';
@@ -146,19 +147,8 @@ async function append(
     })
     .execute();
   const newHead = { position: row.position, hash: row.hash };
-  await writeSplit(trx, splitAfter(entry), newHead, atMs);
+  await writeSplit(trx, splitAfter(entry.spec, entry.decision.next), newHead, atMs);
   return newHead;
-}
-
-function splitAfter({ spec, decision: { next } }: RolloutEntry): TrafficSplit {
-  return {
-    rollout: spec.name,
-    baselineArm: spec.baselineArm,
-    canaryArm: spec.canaryArm,
-    percent: next.percent,
-    bake: next.bake,
-    active: next.endedAtMs === null,
-  };
 }
 
 const auditColumns = [

@@ -17,11 +17,18 @@ export async function settleAttempt(trx: LedgerDatabase, turnId: string, settlem
 
 /** See `Ledger.recordTurn`. A typical turn takes five statements (turn, attempts, attempt, session, day), and two more with an API key. */
 export async function recordTurn(trx: LedgerDatabase, record: TurnRecord): Promise<TurnTotals> {
-  const { turnId, outcome, target, model, error, flags, atMs } = record;
+  const { turnId, outcome, target, rescuedBy = null, model, error, flags, atMs } = record;
   const now = timeMs(trx, atMs);
   const turn = await trx
     .updateTable('turns')
-    .set((eb) => ({ outcome, target, model, error, ended_at_ms: eb.fn.coalesce('ended_at_ms', now) }))
+    .set((eb) => ({
+      outcome,
+      target,
+      rescued_by: rescuedBy,
+      model,
+      error,
+      ended_at_ms: eb.fn.coalesce('ended_at_ms', now),
+    }))
     .$if(flags !== undefined, (update) => update.set({ flags: toColumn(flags ?? []) }))
     .where('turn_id', '=', turnId)
     .returning(['admitted_at_ms', 'ended_at_ms', now.as('nowMs')])

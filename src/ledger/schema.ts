@@ -30,6 +30,8 @@ export interface TurnsTable {
   language: string | null;
   /** The answer's flags, joined by commas; empty: none. null: unknown, or no answer. */
   flags: string | null;
+  /** See `TurnRecord`. */
+  rescued_by: string | null;
 }
 
 /**
@@ -85,6 +87,8 @@ interface TrafficSplitTable {
   bake: number;
   /** 0 or 1, which works the same in both databases. */
   active: number;
+  rescue: number;
+  salt: string | null;
   /** Position and hash of the audit trail's last row, to detect a truncated trail. */
   head_position: number;
   head_hash: string;

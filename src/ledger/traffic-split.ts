@@ -4,7 +4,7 @@ import type { LedgerDatabase, LedgerTables } from './schema';
 
 type SplitRow = Selectable<LedgerTables['traffic_split']>;
 
-const splitColumns = ['rollout', 'baseline_arm', 'canary_arm', 'percent', 'bake', 'active'] as const;
+const splitColumns = ['rollout', 'baseline_arm', 'canary_arm', 'percent', 'bake', 'active', 'rescue', 'salt'] as const;
 const headColumns = ['head_position', 'head_hash'] as const;
 
 /** See `Rollouts.split`. */
@@ -50,6 +50,8 @@ export async function writeSplit(
       percent: split.percent,
       bake: split.bake,
       active: split.active ? 1 : 0,
+      rescue: split.rescue ? 1 : 0,
+      salt: split.salt,
       head_position: head.position,
       head_hash: head.hash,
       changed_at_ms: atMs,
@@ -67,5 +69,7 @@ function toSplit(row: Pick<SplitRow, (typeof splitColumns)[number]>): TrafficSpl
     percent: row.percent,
     bake: row.bake,
     active: row.active === 1,
+    rescue: row.rescue === 1,
+    salt: row.salt,
   };
 }

@@ -45,6 +45,8 @@ const noTotals: Omit<ArmTotals, 'arm'> = {
   successfulTurns: 0,
   costNanoUsd: 0,
   unconfirmedNanoUsd: 0,
+  rescuedTurns: 0,
+  rescueNanoUsd: 0,
 };
 
 function surchargeOf(rows: readonly Spending[], policy: Policy): Surcharge {

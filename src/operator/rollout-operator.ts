@@ -14,7 +14,7 @@ import type {
   RolloutStatus,
 } from '../contract/rollout';
 import type { Rollouts } from '../contract/rollout-ledger';
-import { rolloutCommandProblem } from '../domain/rollout/validate';
+import { rolloutCommandProblem } from '../domain/rollout/validate-command';
 import { connectPatienceMs } from './connections';
 import { openLedgerIfAny } from './open-ledger';
 import { findRollout } from './trail';
@@ -71,7 +71,7 @@ export class RolloutOperator {
     command: RolloutCommandName,
     input: RolloutCommandInput,
   ): Promise<CommandOutcome> {
-    const problem = rolloutCommandProblem(input);
+    const problem = rolloutCommandProblem(input, command);
     if (problem) throw new InvalidInputError([problem]);
     const { spec, state } = await findRollout(this.rollouts, name);
     if (state.endedAtMs !== null) return { kind: 'ended', spec, state };

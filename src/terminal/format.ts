@@ -73,6 +73,7 @@ export function cutLine(line: string, columns: number): string {
 export function footer(reply: ChatReply): string {
   const parts = [
     reply.model ? `${reply.provider} (${reply.model})` : reply.provider,
+    ...(reply.rescued ? ['in place of the canary'] : []),
     `${reply.attempts} ${reply.attempts === 1 ? 'attempt' : 'attempts'}`,
     `${reply.latency_ms} ms`,
     `${reply.tokens_used} tokens`,

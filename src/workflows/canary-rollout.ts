@@ -30,7 +30,8 @@ import type {
   RolloutStatus,
 } from '../contract/rollout';
 import { advanceRollout } from '../domain/rollout/advance-rollout';
-import { readCommand, rolloutCommandProblem, rolloutSpecProblem } from '../domain/rollout/validate';
+import { rolloutSpecProblem } from '../domain/rollout/validate';
+import { readCommand, rolloutCommandProblem } from '../domain/rollout/validate-command';
 import { CommandQueue } from './command-queue';
 import { refuseInvalid } from './refuse-invalid';
 import { RolloutMemory } from './rollout-memory';
@@ -195,7 +196,7 @@ function handleCommand(name: (typeof names.rolloutCommandNames)[number], command
   setHandler(
     defineUpdate<RolloutAnswer, [RolloutCommandInput]>(name),
     (input) => commands.ask(readCommand(name, input)),
-    { description, validator: (input) => refuseInvalid(rolloutCommandProblem(input)) },
+    { description, validator: (input) => refuseInvalid(rolloutCommandProblem(input, name)) },
   );
 }
 

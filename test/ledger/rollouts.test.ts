@@ -45,6 +45,8 @@ describeOnEachDatabase('the record of rollouts', (databases) => {
       percent: 10,
       bake: 1,
       active: true,
+      rescue: false,
+      salt: null,
     });
     const row = await ledger.rollouts.lastAuditRow();
     expect(row).toEqual({

@@ -15,7 +15,7 @@ function watched(phase: RolloutPhase, changes: Partial<Watched> = {}): Watched {
     spec,
     state: { ...next, phase, endedAtMs: hasEnded ? startedAtMs : null },
     workflow: 'running',
-    split: { rollout, baselineArm, canaryArm, percent: 10, bake: 1, active: !hasEnded },
+    split: { rollout, baselineArm, canaryArm, percent: 10, bake: 1, active: !hasEnded, rescue: false, salt: null },
     ...changes,
   };
 }

@@ -17,9 +17,9 @@ export function isAskedAgain(question: string, earlier: string): boolean {
   if (shorter.length < longer.length * minShare) return false;
   if (numbersIn(shorter) !== numbersIn(longer)) return false;
   let at = 0;
-  for (const token of longer) {
+  for (const word of longer) {
     const next = shorter[at];
-    if (next !== undefined && areNear(token, next)) at += 1;
+    if (next !== undefined && areNear(word, next)) at += 1;
   }
   return at === shorter.length;
 }
@@ -27,15 +27,15 @@ export function isAskedAgain(question: string, earlier: string): boolean {
 /** Scripts that do not part words. */
 const unparted =
   '\\p{Script=Han}\\p{Script=Hiragana}\\p{Script=Katakana}\\p{Script=Thai}\\p{Script=Lao}\\p{Script=Khmer}\\p{Script=Myanmar}';
-const token = new RegExp(`[${unparted}]\\p{M}*|\\p{N}+|(?:(?![${unparted}])[\\p{L}\\p{M}])+`, 'gu');
+const tokens = new RegExp(`[${unparted}]\\p{M}*|\\p{N}+|(?:(?![${unparted}])[\\p{L}\\p{M}])+`, 'gu');
 
 /** Words, and single characters of scripts that do not part them. */
 function tokensOf(text: string): readonly string[] {
-  return text.slice(0, readCodeUnits).toLowerCase().normalize('NFC').replaceAll(/['’]/g, '').match(token) ?? [];
+  return text.slice(0, readCodeUnits).toLowerCase().normalize('NFC').replaceAll(/['’]/g, '').match(tokens) ?? [];
 }
 
-function numbersIn(tokens: readonly string[]): string {
-  return tokens.filter((token) => /^\p{N}/u.test(token)).join(' ');
+function numbersIn(words: readonly string[]): string {
+  return words.filter((word) => /^\p{N}/u.test(word)).join(' ');
 }
 
 /** Words of so many letters are the same with one letter wrong, too many or missing, or two neighbours exchanged. */
