@@ -179,6 +179,12 @@ export function isUnprocessedUpdate(error: unknown): boolean {
   return error.cause instanceof ApplicationFailure && error.cause.type === 'UnprocessedUpdate';
 }
 
+/** Whether no worker answered the update in time, as opposed to a server that was not reached. */
+export function isUnanswered(error: unknown): boolean {
+  if (error instanceof WorkflowUpdateRPCTimeoutOrCancelledError || isUnprocessedUpdate(error)) return true;
+  return grpcCauseOf(error)?.code === grpcStatus.DEADLINE_EXCEEDED;
+}
+
 /** Whether the turn was ended because no worker took it in time. */
 export function isTooLate(error: unknown): boolean {
   if (!(error instanceof WorkflowUpdateFailedError || error instanceof WorkflowFailedError)) return false;

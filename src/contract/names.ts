@@ -19,6 +19,8 @@ export const rolloutCommandNames = ['promote', 'pause', 'resume', 'rollback', 'e
 /** Update that returns once the rollout has started, and fails if it was refused. */
 export const begunUpdate = 'begun';
 export const statusQuery = 'status';
+/** The activity that records a rollout's decision, as histories name it. */
+export const recordRolloutActivity = 'recordRollout';
 
 export function conversationWorkflowId(sessionId: string): string {
   return `conversation/${sessionId}`;

@@ -10,7 +10,8 @@ export interface EvidenceRequest {
   readonly maxRequestsPerUser: number;
   /** See `RolloutGates`. */
   readonly maxLatencyPercent: number | null;
-  readonly atMs: number;
+  /** For tests. Default: the time of the ledger's database, which also dates the requests. Milliseconds since 1970. */
+  readonly atMs?: number;
 }
 
 /** One row of the audit trail. */
@@ -91,11 +92,18 @@ export class RolloutConflictError extends Error {
   override readonly name = 'RolloutConflictError';
 }
 
+/** The ledger lacks earlier rows of the rollout: it is another one, or was restored from an older backup. */
+export class LedgerBehindError extends Error {
+  override readonly name = 'LedgerBehindError';
+}
+
 /** The ledger's part in rollouts: the traffic split, the evidence on both arms, and the audit trail. */
 export interface Rollouts {
   /** Null before the first rollout. */
   split(): Promise<TrafficSplit | null>;
   evidence(request: EvidenceRequest): Promise<Evidence>;
+  /** The time of the ledger's database, the one clock by which ages are told. Milliseconds since 1970. */
+  nowMs(): Promise<number>;
   /**
    * Appends an audit row and sets the split, in one transaction. Repeating an entry changes nothing and returns the same
    * result. Returns the position and hash of the entry's row. The first entry of a rollout is refused while another rollout
@@ -103,7 +111,7 @@ export interface Rollouts {
    * before.
    * `defaultArm` is where traffic goes before the first rollout.
    * @throws RolloutConflictError when a different entry has this sequence number, or another rollout has taken over
-   * @throws when an earlier entry of the rollout is missing
+   * @throws LedgerBehindError when an earlier entry of the rollout is missing
    * @throws when earlier rows are hashed with a key and this process has none
    */
   record(entry: RolloutEntry, defaultArm: string): Promise<RecordedRollout>;

@@ -92,13 +92,20 @@ export interface RolloutSpec {
 /** Input of the `canaryRollout` workflow. */
 export interface CanaryRolloutInput {
   readonly spec: RolloutSpec;
-  /** State carried across continue-as-new; callers omit it. */
+  /** What an earlier run or workflow of the rollout left: its state, from continue-as-new or from the ledger. */
   readonly carried?: CarriedRollout;
+  /**
+   * It is refused if no worker takes it within this time, by Temporal's clock: nobody would be watching. Milliseconds. Absent:
+   * no limit.
+   */
+  readonly startWithinMs?: number;
 }
 
 interface CarriedRollout {
   readonly state: RolloutState;
   readonly lastAnalysis: RolloutAnalysis | null;
+  /** Commands that wait to be carried out, oldest first. */
+  readonly waiting?: readonly RolloutCommand[];
 }
 
 /** One arm's results in one bake. A request is the first call of a turn: if it fails, a successful retry or fallback does not change that. */

@@ -5,7 +5,7 @@ import { refusalToBegin, refusedRollout } from '../domain/rollout/begin-rollout'
 import { splitAfter } from '../domain/rollout/split-after';
 import { successionProblem } from '../domain/rollout/succession';
 import { storable } from '../domain/rollout/verify';
-import { type AuditRow, RolloutConflictError } from '../contract/rollout-ledger';
+import { type AuditRow, LedgerBehindError, RolloutConflictError } from '../contract/rollout-ledger';
 import type { LedgerDatabase } from './schema';
 import { lockSplit, writeSplit } from './traffic-split';
 
@@ -28,7 +28,7 @@ export async function recordEntry(
     return { kind: 'recorded', row: { position: known.position, hash: known.hash }, decision };
   }
   if (sequence === 1) {
-    const refusal = refusalToBegin({ spec, nameIsTaken: known !== undefined, split, defaultArm });
+    const refusal = refusalToBegin({ spec, atMs: entry.atMs, nameIsTaken: known !== undefined, split, defaultArm });
     if (refusal !== null) return refusedRollout(refusal);
   } else {
     await requirePredecessor(trx, entry, split);
@@ -53,7 +53,7 @@ async function requirePredecessor(
   const before = last === null ? null : (JSON.parse(last.entry) as RolloutEntry).decision.next;
   if (before === null || before.sequence < next.sequence - 1) {
     if (before !== null && before.endedAtMs !== null) throw endedMeanwhile(name, before);
-    throw new Error(missingRows(name, before?.sequence ?? 0, next.sequence - 1));
+    throw new LedgerBehindError(missingRows(name, before?.sequence ?? 0, next.sequence - 1));
   }
   if (before.sequence >= next.sequence) {
     if (before.endedAtMs !== null) throw endedMeanwhile(name, before);

@@ -11,3 +11,8 @@ export function timeMs(db: LedgerDatabase, atMs?: number): RawBuilder<number> {
     ? sql<number>`cast(extract(epoch from now()) * 1000 as bigint)`
     : sql<number>`cast(round(unixepoch('subsec') * 1000) as bigint)`;
 }
+
+/** The time of the database. */
+export async function nowMs(db: LedgerDatabase): Promise<number> {
+  return (await db.selectNoFrom(timeMs(db).as('nowMs')).executeTakeFirstOrThrow()).nowMs;
+}

@@ -11,13 +11,15 @@ import {
   type TurnsOf,
   userOf,
 } from './first-calls';
+import { nowMs } from './clock';
 import { total } from './money';
 import { exactInteger } from './money';
 import type { LedgerDatabase } from './schema';
 
 /** See `Rollouts.evidence`. */
 export async function evidence(db: LedgerDatabase, request: EvidenceRequest): Promise<Evidence> {
-  const { atMs, bake, baselineArm, canaryArm, maxLatencyPercent } = request;
+  const { bake, baselineArm, canaryArm, maxLatencyPercent } = request;
+  const atMs = request.atMs ?? (await nowMs(db));
   const requests = await countRequests(db, request);
   const latencies = await latenciesByArm(db, request);
   const turns = await turnsByArm(db, request);

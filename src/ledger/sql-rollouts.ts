@@ -1,5 +1,6 @@
 import type { KeyRing } from '../contract/key-ring';
 import type { AuditHead, Evidence, RecordedRollout, RolloutEntry, TrafficSplit } from '../contract/rollout';
+import { nowMs } from './clock';
 import { armTotals, evidence, observedTraffic, spending } from './evidence';
 import { auditTrail, lastAuditRow, recordEntry } from './audit-trail';
 import type {
@@ -27,6 +28,10 @@ export class SqlRollouts implements Rollouts {
 
   evidence(request: EvidenceRequest): Promise<Evidence> {
     return this.run.read((db) => evidence(db, request));
+  }
+
+  nowMs(): Promise<number> {
+    return this.run.read((db) => nowMs(db));
   }
 
   record(entry: RolloutEntry, defaultArm: string): Promise<RecordedRollout> {

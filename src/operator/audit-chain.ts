@@ -1,4 +1,4 @@
-import type { RecordedRow } from '../client/rollout-client';
+import type { RecordedRow } from '../client/recorded-rows';
 import type { KeyRing } from '../contract/key-ring';
 import type { AuditHead, RolloutEntry, TrafficSplit } from '../contract/rollout';
 import { splitAfter } from '../domain/rollout/split-after';

@@ -7,13 +7,15 @@ import { successInterval } from '../domain/rollout/migration-report';
 import { formatUsd } from '../domain/turn/prices';
 import { printable } from './printable';
 
-export const phaseIcons: Readonly<Record<RolloutPhase, string>> = {
+/** `TakenOver`: another rollout routes turns, and this one had not ended. */
+export const phaseIcons: Readonly<Record<RolloutPhase | 'TakenOver', string>> = {
   Progressing: '◌',
   Paused: '‖',
   Held: '▲',
   Promoting: '◉',
   Succeeded: '✔',
   RolledBack: '✖',
+  TakenOver: '⇥',
 };
 
 /** `2026-11-24 17:10:05 UTC`. */

@@ -3,6 +3,7 @@ import { searchAttributeNames } from '../contract/names';
 import type {
   CanaryRolloutInput,
   RolloutAnalysis,
+  RolloutCommand,
   RolloutPhase,
   RolloutResult,
   RolloutSpec,
@@ -85,8 +86,9 @@ export class RolloutMemory {
     return { phase: phase === 'Succeeded' ? phase : 'RolledBack', reason: message, reached };
   }
 
-  carry(): NonNullable<CanaryRolloutInput['carried']> {
-    return { state: this.state, lastAnalysis: this.lastAnalysis };
+  /** For the next run, with the commands that wait for it. */
+  carry(waiting: readonly RolloutCommand[]): NonNullable<CanaryRolloutInput['carried']> {
+    return { state: this.state, lastAnalysis: this.lastAnalysis, waiting };
   }
 }
 

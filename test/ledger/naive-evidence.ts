@@ -33,7 +33,7 @@ export interface KnownTurn {
 
 /** What the ledger must count, computed as simply as possible from all turns of one rollout. */
 export function naiveEvidence(turns: readonly KnownTurn[], request: EvidenceRequest): Evidence {
-  const { atMs, bake, baselineArm, canaryArm, maxRequestsPerUser: cap, maxLatencyPercent } = request;
+  const { atMs = 0, bake, baselineArm, canaryArm, maxRequestsPerUser: cap, maxLatencyPercent } = request;
   const of = (arm: string, ofBake: number) => turns.filter((turn) => turn.arm === arm && turn.bake === ofBake);
   const canaryBakes = [1, 2].map((ofBake) => countRequests(of(canaryArm, ofBake), cap));
   const canaryLatencies = latenciesOf(of(canaryArm, bake));

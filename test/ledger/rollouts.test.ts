@@ -225,6 +225,21 @@ describeOnEachDatabase('the record of rollouts', (databases) => {
     });
   });
 
+  test('a rollout is refused within a freeze window, with the time it ends, even with takeOver', async () => {
+    const { atMs } = entry(1);
+    const freezeWindows = [{ fromMs: atMs - 1, toMs: atMs + 1 }];
+    for (const takeOver of [false, true]) {
+      expect(await ledger.rollouts.record(entry(1, { spec: { freezeWindows, takeOver } }), defaultArm)).toMatchObject({
+        kind: 'refused',
+        field: 'freezeWindows',
+        problem: expect.stringContaining('keep every step from beginning for 1 ms more'),
+        refusal: { code: 'frozen', limit: atMs + 1 },
+      });
+    }
+    expect(await ledger.rollouts.split()).toBeNull();
+    await recordAll(entry(1, { spec: { freezeWindows }, atMs: atMs + 1 }));
+  });
+
   test('a rollout starts where the previous one left traffic', async () => {
     await recordAll(entry(1), entry(2, { percent: 100, endedAtMs: noonMs }));
     await recordAll(entry(1, { spec: { name: 'back', baselineArm: 'holysheep', canaryArm: 'legacy' } }));

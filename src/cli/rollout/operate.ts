@@ -55,7 +55,7 @@ function operate(command: RolloutCommandName, description: string): Command {
     .option('--json', 'print JSON')
     .addHelpText('after', `\n${commandStatusHelp}`)
     .action(async (name: string | undefined, flags: OperateFlags) => {
-      process.exitCode = tell(command, await carryOut(command, name, flags), flags.json ?? false);
+      process.exitCode = tellOutcome(command, await carryOut(command, name, flags), flags.json ?? false);
     });
 }
 
@@ -72,18 +72,21 @@ async function carryOut(
   }
 }
 
-function reasonOf(outcome: CommandOutcome, command: RolloutCommandName): string {
+function reasonOf(outcome: CommandOutcome, command: string): string {
   if (outcome.kind === 'ended') return endedReason(outcome);
-  if (outcome.kind !== 'no-workflow') return outcome.reason;
   const { name } = outcome.spec;
-  return `No workflow runs ${name} any more, so it cannot ${command}. \`bellwether rollout rollback ${name}\` ends it; \`rollout start --take-over\` begins a new one.`;
+  if (outcome.kind === 'taken-over') {
+    return `Rollout ${outcome.by} has taken over from ${name} and routes turns now: name that one, or send everybody back with \`bellwether rollout back\`.`;
+  }
+  if (outcome.kind !== 'no-workflow') return outcome.reason;
+  return `No workflow runs ${name} any more, so it cannot ${command}. \`bellwether rollout adopt ${name}\` goes on from what the ledger says, \`bellwether rollout rollback ${name}\` ends it.`;
 }
 
 function endedReason({ spec, state }: CommandOutcome): string {
   const { name, baselineArm, canaryArm } = spec;
   const instead =
     state.phase === 'Succeeded'
-      ? `All traffic is on ${canaryArm}. To move it back: \`bellwether rollout start --from ${canaryArm} --to ${baselineArm}\`. To move it back at once: \`bellwether rollout start --from ${baselineArm} --to ${canaryArm} --take-over\`, then roll that back.`
+      ? `All traffic is on ${canaryArm}. To move it back: \`bellwether rollout start --from ${canaryArm} --to ${baselineArm}\`. To move it back at once: \`bellwether rollout back\`.`
       : `All traffic is on ${baselineArm}. To try again: \`bellwether rollout start --from ${baselineArm} --to ${canaryArm}\`.`;
   const when = formatTime(state.endedAtMs ?? state.startedAtMs);
   return `${name} ended at ${when} (${state.phase}): ${state.message} ${instead}`;
@@ -92,7 +95,8 @@ function endedReason({ spec, state }: CommandOutcome): string {
 const withoutWorkflowNote =
   'No workflow answered: the rollback was written straight into the ledger and applies from the next turn on.';
 
-function tell(command: RolloutCommandName, outcome: CommandOutcome, json: boolean): number {
+/** Prints what became of a command and returns the exit status. */
+export function tellOutcome(command: string, outcome: CommandOutcome, json: boolean): number {
   const { spec, state } = outcome;
   const accepted = outcome.kind === 'accepted';
   const reason = reasonOf(outcome, command);

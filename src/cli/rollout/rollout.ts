@@ -1,4 +1,5 @@
 import { Command } from 'commander';
+import { adoptCommand, backCommand } from './emergency';
 import { explainCommand } from './explain';
 import { historyCommand } from './history';
 import { pauseCommand, promoteCommand, resumeCommand, rollbackCommand } from './operate';
@@ -20,6 +21,8 @@ export function rolloutCommand(): Command {
     pauseCommand(),
     resumeCommand(),
     rollbackCommand(),
+    backCommand(),
+    adoptCommand(),
     reportCommand(),
     explainCommand(),
     historyCommand(),

@@ -56,7 +56,7 @@ async function start({ json, spec: specFile, ...flags }: StartFlags): Promise<vo
     const spec = await specOf(input, (arms) => findUnusedName(operator.rollouts, arms));
     const forecast = forecastTraffic(spec, await readTrafficRate(operator.rollouts, Date.now()));
     if (!json) writeLines(shownForecast(spec, forecast));
-    const { state } = await operator.start(spec).catch((error: unknown) => {
+    const { state } = await operator.start(spec, tellWaiting).catch((error: unknown) => {
       throw withOptions(error, input);
     });
     const { phase, percent } = state;
@@ -67,6 +67,12 @@ async function start({ json, spec: specFile, ...flags }: StartFlags): Promise<vo
         pc.dim(`Watch it: bellwether rollout watch ${spec.name}   Roll back: bellwether rollout rollback ${spec.name}`),
       ]);
   });
+}
+
+function tellWaiting(): void {
+  process.stderr.write(
+    'No worker has answered yet. Waiting a minute for one: start it with `bellwether worker`. Without one, nothing begins.\n',
+  );
 }
 
 /** A refusal ends with what to do: use an option, or set a field. */
