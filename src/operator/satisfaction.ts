@@ -3,7 +3,7 @@ import type { FeedbackSignal } from '../contract/user-evidence';
 import { successInterval } from '../domain/rollout/migration-report';
 
 /** What users say about an arm's turns: the last signal of each turn. */
-export interface Satisfaction extends Readonly<Record<FeedbackSignal, number>> {
+interface Satisfaction extends Readonly<Record<FeedbackSignal, number>> {
   /** up / (up + down), 0 to 1; null without either. */
   readonly rate: number | null;
   /** Wilson's 95 % interval of the rate. */

@@ -1,5 +1,5 @@
 import {
-  BellwetherClient,
+  type BellwetherClient,
   DeadlineExceededError,
   FeedbackTooLateError,
   type FeedbackSignal,
