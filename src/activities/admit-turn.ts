@@ -1,10 +1,8 @@
 import { randomUUID } from 'node:crypto';
 import type { Delivery, RequestOptions } from '../contract/chat';
 import type { Arm, Policy, Target } from '../contract/policy';
-import type { Admission, AdmitTurnInput, OpenTurnInput, PlannedTarget, PromptMeasure } from '../contract/turn';
+import type { Admission, AdmitTurnInput, PlannedTarget, PromptMeasure } from '../contract/turn';
 import { askedThinkingTokens } from '../domain/turn/asked-thinking';
-import { questionOf } from '../domain/turn/fingerprints';
-import { languageOf } from '../domain/turn/language-of';
 import { utf8Length } from '../domain/turn/messages';
 import { worstCaseNanoUsd } from '../domain/turn/prices';
 import { longestCallMs } from '../domain/turn/retry-schedule';
@@ -24,7 +22,7 @@ const localWithinMs = 4_000;
 export async function admitTurn(
   { ledger, policy, owner }: Pick<ActivityDependencies, 'ledger' | 'policy' | 'owner'>,
   recentLatency: RecentLatency,
-  input: AdmitTurnInput & Pick<OpenTurnInput, 'messages'>,
+  input: AdmitTurnInput,
 ): Promise<Admission> {
   const askedAtMs = Date.now();
   const result = await ledger.admit({
@@ -33,7 +31,6 @@ export async function admitTurn(
     userId: input.userId,
     keyId: input.keyId,
     firstRunId: input.firstRunId ?? null,
-    language: languageOf(questionOf(input.messages)),
     plan: (known) => planTurn(policy, input, known),
     requestId: randomUUID(),
     owner,
