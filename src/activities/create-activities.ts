@@ -1,5 +1,6 @@
 import { ApplicationFailure, Context } from '@temporalio/activity';
 import { failureTypes } from '../contract/failures';
+import type { FeedbackOutcome } from '../contract/ledger';
 import type { RolloutEntry } from '../contract/rollout';
 import type {
   AnsweredCall,
@@ -7,6 +8,7 @@ import type {
   ModelCallInput,
   OpenedTurn,
   OpenTurnInput,
+  RecordFeedbackInput,
   RecordTurnInput,
   Settlement,
   TurnTotals,
@@ -153,6 +155,14 @@ export function createActivities(dependencies: ActivityDependencies) {
     observeRollout: (request: Parameters<typeof rollout.observeRollout>[0]) =>
       withHeartbeats(() => rollout.observeRollout(request)),
     recordRollout: (entry: RolloutEntry) => withHeartbeats(() => rollout.recordRollout(entry)),
+
+    async recordFeedback({ turnNames, signal }: RecordFeedbackInput): Promise<FeedbackOutcome> {
+      for (const turnId of turnNames) {
+        const outcome = await dependencies.ledger.recordFeedback({ turnId, signal });
+        if (outcome !== 'unknown-turn') return outcome;
+      }
+      return 'unknown-turn';
+    },
 
     async closeSession(sessionId: string): Promise<void> {
       await dependencies.ledger.closeSession(sessionId, Date.now());

@@ -107,6 +107,11 @@ export class TurnTooLateError extends BellwetherError {
   readonly code = 'turn-too-late';
 }
 
+/** The turn is older than 7 days and takes no more feedback. */
+export class FeedbackTooLateError extends BellwetherError {
+  readonly code = 'feedback-too-late';
+}
+
 /** The turn ended without an answer: it was cancelled, or its workflow was terminated. */
 export class TurnFailedError extends BellwetherError {
   readonly code: string = 'turn-failed';

@@ -139,6 +139,9 @@ export interface TurnFeedback {
   readonly atMs?: number;
 }
 
+/** `unknown-turn`: there is none, or a budget refused it. `too-late`: its admission is longer ago than `feedbackWithinMs`. */
+export type FeedbackOutcome = 'recorded' | 'unknown-turn' | 'too-late';
+
 export type CostDimension = 'day' | 'session' | 'model' | 'arm' | 'key';
 
 export interface CostRow {
@@ -214,10 +217,10 @@ export interface Ledger {
   /** Adds a flag to an answer that is already recorded. Adding it again, or to an unknown turn, changes nothing. */
   flagAnswer(turnId: string, flag: AnswerFlag): Promise<void>;
   /**
-   * Writes what somebody says about a turn; the last signal counts. Returns false if there is no such turn. Whoever calls it
-   * checks that the turn is the caller's own. Gateways may call it.
+   * Writes what somebody says about a turn; the last signal counts. Whoever calls it checks that the turn is the caller's
+   * own. Gateways may call it.
    */
-  recordFeedback(feedback: TurnFeedback): Promise<boolean>;
+  recordFeedback(feedback: TurnFeedback): Promise<FeedbackOutcome>;
   /** After this, `admit` refuses the session's turns. */
   closeSession(sessionId: string, atMs: number): Promise<void>;
   /**

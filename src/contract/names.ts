@@ -5,6 +5,7 @@ export const defaultTaskQueue = 'bellwether';
 export const conversationWorkflowType = 'conversation';
 export const chatTurnWorkflowType = 'chatTurn';
 export const canaryRolloutWorkflowType = 'canaryRollout';
+export const turnFeedbackWorkflowType = 'turnFeedback';
 
 export const sendMessageUpdate = 'sendMessage';
 export const closeSignal = 'close';
@@ -55,6 +56,11 @@ export function turnIdOf(name: string): string {
  */
 export function sendMessageUpdateId(turnId: string, round: number): string {
   return round === 0 ? turnId : `${turnId} ${round + 1}`;
+}
+
+/** `feedbackId` identifies what somebody says, not the turn: a turn may get several signals, of which the last counts. */
+export function feedbackWorkflowId(feedbackId: string): string {
+  return `feedback/${feedbackId}`;
 }
 
 export function rolloutWorkflowId(name: string): string {

@@ -1,4 +1,5 @@
 import type { AuditHead, Evidence, RecordedRollout, RolloutEntry, TrafficSplit } from './rollout';
+import type { FeedbackSignal } from './user-evidence';
 
 /** Which turns of a bake to count. */
 export interface EvidenceRequest {
@@ -78,6 +79,14 @@ export interface Spending {
   readonly costNanoUsd: number;
 }
 
+/** How many turns of an arm got this signal last. Turns that the baseline rescued are left out: the answer was not the arm's. */
+export interface FeedbackCount {
+  readonly arm: string;
+  readonly language: string;
+  readonly signal: FeedbackSignal;
+  readonly turns: number;
+}
+
 /** Something else controls the traffic now, so retrying cannot help. */
 export class RolloutConflictError extends Error {
   override readonly name = 'RolloutConflictError';
@@ -116,6 +125,8 @@ export interface Rollouts {
   traffic(sinceMs: number): Promise<readonly ObservedTraffic[]>;
   /** Both arms of a rollout, sorted by name; an arm without turns is omitted. */
   armTotals(rollout: string): Promise<readonly ArmTotals[]>;
+  /** What users say about the rollout's turns, sorted by arm, language and signal. */
+  feedback(rollout: string): Promise<readonly FeedbackCount[]>;
   /** What the rollout's turns used, sorted by arm, target and model. */
   spending(rollout: string): Promise<readonly Spending[]>;
 }

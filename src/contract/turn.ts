@@ -1,6 +1,7 @@
 /** What the steps of a turn pass to each other. These are activity inputs and results, so histories record all of it. */
 import type { ChatMessage, Delivery, RequestOptions, ToolCall } from './chat';
 import type { CallFailure, FailureKind } from './failures';
+import type { FeedbackSignal } from './user-evidence';
 
 /** The sizes of a prompt that pricing needs. */
 export interface PromptMeasure {
@@ -172,6 +173,21 @@ export interface ModelCallInput extends Pick<RequestOptions, 'temperature' | 'ma
 }
 
 export type AnsweredCall = Extract<CallOutcome, { kind: 'answered' }>;
+
+/** Input of the `turnFeedback` workflow. */
+export interface TurnFeedbackInput {
+  readonly turnId: string;
+  /** The session that the turn was sent to, or whose budget it was charged to; omitted: none. */
+  readonly sessionId?: string;
+  readonly signal: FeedbackSignal;
+}
+
+/** Input of the activity `recordFeedback`. */
+export interface RecordFeedbackInput {
+  /** The names that the turn may have; the first one that there is counts. */
+  readonly turnNames: readonly string[];
+  readonly signal: FeedbackSignal;
+}
 
 /** Input of `recordTurn`. */
 export interface RecordTurnInput {

@@ -1,6 +1,8 @@
 import { sql } from 'kysely';
-import type { TurnFeedback } from '../contract/ledger';
-import { type AnswerFlag, answerFlags } from '../contract/user-evidence';
+import type { FeedbackOutcome, TurnFeedback } from '../contract/ledger';
+import { limits } from '../contract/limits';
+import type { FeedbackCount } from '../contract/rollout-ledger';
+import { type AnswerFlag, answerFlags, unknownLanguage } from '../contract/user-evidence';
 import { timeMs } from './clock';
 import { lockTurn, updateTurn } from './rows';
 import type { LedgerDatabase } from './schema';
@@ -26,7 +28,11 @@ export async function flagAnswer(trx: LedgerDatabase, turnId: string, flag: Answ
  * See `Ledger.recordFeedback`. Touches no other table: a gateway has no right to change turns or what a rollout decides by,
  * so the analysis counts what it finds here.
  */
-export async function recordFeedback(trx: LedgerDatabase, { turnId, signal, atMs }: TurnFeedback): Promise<boolean> {
+export async function recordFeedback(
+  trx: LedgerDatabase,
+  { turnId, signal, atMs }: TurnFeedback,
+): Promise<FeedbackOutcome> {
+  const now = timeMs(trx, atMs);
   const row = await trx
     .insertInto('feedback')
     .columns(['turn_id', 'signal', 'at_ms', 'is_counted'])
@@ -34,7 +40,8 @@ export async function recordFeedback(trx: LedgerDatabase, { turnId, signal, atMs
       eb
         .selectFrom('turns')
         .where('turns.turn_id', '=', turnId)
-        .select(['turns.turn_id', sql.val(signal).as('signal'), timeMs(trx, atMs).as('at_ms'), sql.lit(0).as('no')]),
+        .where('turns.admitted_at_ms', '>=', sql<number>`${now} - ${limits.feedbackWithinMs}`)
+        .select(['turns.turn_id', sql.val(signal).as('signal'), now.as('at_ms'), sql.lit(0).as('no')]),
     )
     .onConflict((conflict) =>
       conflict
@@ -43,5 +50,28 @@ export async function recordFeedback(trx: LedgerDatabase, { turnId, signal, atMs
     )
     .returning('turn_id')
     .executeTakeFirst();
-  return row !== undefined;
+  if (row !== undefined) return 'recorded';
+  const turn = await trx
+    .selectFrom('turns')
+    .select('turn_id')
+    .where('turn_id', '=', turnId)
+    .where('admitted_at_ms', 'is not', null)
+    .executeTakeFirst();
+  return turn === undefined ? 'unknown-turn' : 'too-late';
+}
+
+/** See `Rollouts.feedback`. */
+export async function feedbackOn(db: LedgerDatabase, rollout: string): Promise<readonly FeedbackCount[]> {
+  const language = sql<string>`coalesce(turns.language, ${sql.lit(unknownLanguage)})`;
+  return db
+    .selectFrom('feedback')
+    .innerJoin('turns', 'turns.turn_id', 'feedback.turn_id')
+    .where('turns.rollout', '=', rollout)
+    .where('turns.rescued_by', 'is', null)
+    .select(['turns.arm', language.as('language'), 'feedback.signal', sql<number>`count(*)`.as('turns')])
+    .groupBy(['turns.arm', language, 'feedback.signal'])
+    .orderBy('turns.arm')
+    .orderBy('language')
+    .orderBy('feedback.signal')
+    .execute();
 }

@@ -7,10 +7,12 @@ import type {
   ArmTotals,
   AuditRow,
   EvidenceRequest,
+  FeedbackCount,
   ObservedTraffic,
   Rollouts,
   Spending,
 } from '../contract/rollout-ledger';
+import { feedbackOn } from './labels';
 import type { Runner } from './schema';
 import { readHead, readSplit } from './traffic-split';
 
@@ -54,6 +56,10 @@ export class SqlRollouts implements Rollouts {
 
   armTotals(rollout: string): Promise<readonly ArmTotals[]> {
     return this.run.read((db) => armTotals(db, rollout));
+  }
+
+  feedback(rollout: string): Promise<readonly FeedbackCount[]> {
+    return this.run.read((db) => feedbackOn(db, rollout));
   }
 
   spending(rollout: string): Promise<readonly Spending[]> {

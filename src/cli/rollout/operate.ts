@@ -4,7 +4,7 @@ import pc from 'picocolors';
 import { InvalidInputError } from '../../client/errors';
 import type { RolloutCommandName } from '../../contract/rollout';
 import { commandStatusHelp, exitStatus } from '../exit-status';
-import { optionOfField, usageError } from '../options';
+import { optionOfField, parseMoment, usageError } from '../options';
 import { writeJson, writeLines } from '../../terminal/output';
 import { type CommandOutcome, withOperator } from '../../operator/rollout-operator';
 import { statusLine } from './status';
@@ -15,6 +15,8 @@ interface OperateFlags {
   readonly reason?: string;
   readonly full?: boolean;
   readonly force?: boolean;
+  readonly from?: number;
+  readonly to?: number;
   readonly json?: boolean;
 }
 
@@ -34,6 +36,12 @@ export function resumeCommand(): Command {
 
 export function rollbackCommand(): Command {
   return operate('rollback', 'send all traffic back, from the next turn on; works even if no workflow runs any more');
+}
+
+export function excludeCommand(): Command {
+  return operate('exclude', 'make users of a time, like that of an outage elsewhere, count for nothing; needs --reason')
+    .requiredOption('--from <time>', 'begin of the time, such as 2026-11-27T09:00:00Z', parseMoment)
+    .requiredOption('--to <time>', 'its end; up to now, and 7 days at most', parseMoment);
 }
 
 /** The login name, which is recorded with each command. */
@@ -62,10 +70,11 @@ function operate(command: RolloutCommandName, description: string): Command {
 async function carryOut(
   command: RolloutCommandName,
   name: string | undefined,
-  { actor, reason, full, force }: OperateFlags,
+  { actor, reason, full, force, from, to }: OperateFlags,
 ): Promise<CommandOutcome> {
+  const input = { actor, reason, full, force, fromMs: from, toMs: to };
   try {
-    return await withOperator((operator) => operator.command(name, command, { actor, reason, full, force }));
+    return await withOperator((operator) => operator.command(name, command, input));
   } catch (error) {
     if (!(error instanceof InvalidInputError)) throw error;
     throw usageError(error, optionOfField);

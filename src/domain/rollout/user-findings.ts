@@ -32,8 +32,9 @@ export function userFindingsOf(spec: RolloutSpec, state: RolloutState, evidence:
     const none = { breach: null, worse: null, alarms: [], reports: [], missing: [], stale: null, figures: '' };
     return { unread, ...none };
   }
-  const measures = measureUsers(evidence, spec, state.percent);
-  const guarded = guardFindings(spec, evidence, measures, state.percent);
+  const { percent = state.percent } = evidence;
+  const measures = measureUsers(evidence, spec, percent);
+  const guarded = guardFindings(spec, evidence, measures, percent);
   const mode = (guard: RolloutGuard): string => spec.gates.guards?.[guard] ?? 'act';
   return {
     unread: null,
