@@ -36,6 +36,7 @@ export function recordTurn(
     rescuedBy: answer?.rescuedBy ?? null,
     model: answer?.model ?? null,
     error,
+    flags: answer?.flags,
     settlements: answer ? [answer.settlement] : [],
     dayCapNanoUsd: policy.budgets.dayNanoUsd,
   });

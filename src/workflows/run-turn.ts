@@ -35,6 +35,8 @@ export interface Turn extends RequestOptions {
   /** The messages for the model, already cut to the window; the last message is the user's. */
   readonly messages: readonly ChatMessage[];
   readonly language?: ReplyLanguage;
+  /** See `OpenTurnInput`. */
+  readonly asksAgain?: string;
 }
 
 type Opened<Kind extends OpenedTurn['kind']> = Extract<OpenedTurn, { kind: Kind }>;
@@ -127,6 +129,7 @@ async function callChain(
         target: answeredBy.name,
         model: answer.model,
         settlement: answer.settlement,
+        flags: answer.flags,
         ...(answeredBy.arm !== undefined && { rescuedBy: answeredBy.arm }),
       },
     error: answer ? null : (failure?.message ?? null),
@@ -159,6 +162,7 @@ function answeredReply(turn: Turn, answered: Omit<Opened<'answered'>, 'kind'>): 
     finishReason,
     toolCalls,
     thoughts,
+    flags = [],
     usage,
     totals,
   } = answered;
@@ -175,6 +179,7 @@ function answeredReply(turn: Turn, answered: Omit<Opened<'answered'>, 'kind'>): 
     ...(refusal && { refusal }),
     ...(toolCalls && { tool_calls: toolCalls }),
     ...(thoughts !== undefined && { reasoning_content: thoughts }),
+    ...(flags.length > 0 && { flags }),
     ...usageField(usage ?? null, totals),
   };
 }
