@@ -1,5 +1,5 @@
 import type { Problem } from './problem';
-import type { ExcludedWindow, FrozenLimits } from './user-evidence';
+import type { ExcludedWindow, Exposure, FrozenLimits } from './user-evidence';
 
 /** A rollout moves traffic from one arm to another, step by step, as long as the evidence supports it. */
 
@@ -321,4 +321,6 @@ export interface TrafficSplit {
   readonly bake: number;
   /** False once the rollout has ended. */
   readonly active: boolean;
+  /** Absent under rule 1, which does not count users. */
+  readonly exposure?: Exposure;
 }

@@ -3,8 +3,10 @@ import type { AuditHead, RecordedRollout, RolloutEntry, RolloutState, TrafficSpl
 import { auditHash } from './audit-hash';
 import { refusalToBegin, refusedRollout } from '../domain/rollout/begin-rollout';
 import { successionProblem } from '../domain/rollout/succession';
+import { exposureOf } from '../domain/rollout/exposure';
 import { storable } from '../domain/rollout/verify';
 import { type AuditRow, RolloutConflictError } from '../contract/rollout-ledger';
+import { beginFolding } from './fold-users';
 import type { LedgerDatabase } from './schema';
 import { lockSplit, writeSplit } from './traffic-split';
 
@@ -146,7 +148,9 @@ async function append(
     })
     .execute();
   const newHead = { position: row.position, hash: row.hash };
-  await writeSplit(trx, splitAfter(entry), newHead, atMs);
+  const split = splitAfter(entry);
+  await writeSplit(trx, split, newHead, atMs);
+  if (split.exposure !== undefined) await beginFolding(trx, split.rollout, split.exposure);
   return newHead;
 }
 
@@ -158,6 +162,7 @@ function splitAfter({ spec, decision: { next } }: RolloutEntry): TrafficSplit {
     percent: next.percent,
     bake: next.bake,
     active: next.endedAtMs === null,
+    ...(spec.rule === 2 && { exposure: exposureOf(spec.gates) }),
   };
 }
 

@@ -5,13 +5,17 @@ import { auditTrail, lastAuditRow, recordEntry } from './audit-trail';
 import type {
   ArmTotals,
   AuditRow,
+  BaselineLimitsRequest,
   EvidenceRequest,
   ObservedTraffic,
   Rollouts,
   Spending,
 } from '../contract/rollout-ledger';
+import type { FrozenLimits, UserEvidence, UserEvidenceRequest } from '../contract/user-evidence';
+import { countUsers, countUsersOf, exclude } from './count-users';
 import type { Runner } from './schema';
 import { readHead, readSplit } from './traffic-split';
+import { readBaselineLimits, readUserEvidence } from './user-evidence';
 
 export class SqlRollouts implements Rollouts {
   constructor(
@@ -25,6 +29,25 @@ export class SqlRollouts implements Rollouts {
 
   evidence(request: EvidenceRequest): Promise<Evidence> {
     return this.run.read((db) => evidence(db, request));
+  }
+
+  async userEvidence(request: UserEvidenceRequest): Promise<UserEvidence> {
+    const { rollout, excluded, atMs } = request;
+    await exclude(this.run, rollout, excluded);
+    await countUsersOf(this.run, rollout, atMs);
+    return this.countedUserEvidence(request);
+  }
+
+  countedUserEvidence(request: UserEvidenceRequest): Promise<UserEvidence> {
+    return this.run.read((db) => readUserEvidence(db, request));
+  }
+
+  countUsers(atMs?: number): Promise<number> {
+    return countUsers(this.run, atMs);
+  }
+
+  baselineLimits(request: BaselineLimitsRequest): Promise<FrozenLimits> {
+    return this.run.read((db) => readBaselineLimits(db, request));
   }
 
   record(entry: RolloutEntry, defaultArm: string): Promise<RecordedRollout> {

@@ -4,7 +4,17 @@ import type { LedgerDatabase, LedgerTables } from './schema';
 
 type SplitRow = Selectable<LedgerTables['traffic_split']>;
 
-const splitColumns = ['rollout', 'baseline_arm', 'canary_arm', 'percent', 'bake', 'active'] as const;
+const splitColumns = [
+  'rollout',
+  'baseline_arm',
+  'canary_arm',
+  'percent',
+  'bake',
+  'active',
+  'user_window_ms',
+  'longest_call_ms',
+  'max_requests_per_user',
+] as const;
 const headColumns = ['head_position', 'head_hash'] as const;
 
 /** See `Rollouts.split`. */
@@ -50,6 +60,9 @@ export async function writeSplit(
       percent: split.percent,
       bake: split.bake,
       active: split.active ? 1 : 0,
+      user_window_ms: split.exposure?.userWindowMs ?? null,
+      longest_call_ms: split.exposure?.longestCallMs ?? null,
+      max_requests_per_user: split.exposure?.maxRequestsPerUser ?? null,
       head_position: head.position,
       head_hash: head.hash,
       changed_at_ms: atMs,
@@ -67,5 +80,16 @@ function toSplit(row: Pick<SplitRow, (typeof splitColumns)[number]>): TrafficSpl
     percent: row.percent,
     bake: row.bake,
     active: row.active === 1,
+    ...exposureIn(row),
   };
+}
+
+function exposureIn(row: Pick<SplitRow, (typeof splitColumns)[number]>): Pick<TrafficSplit, 'exposure'> {
+  const {
+    user_window_ms: userWindowMs,
+    longest_call_ms: longestCallMs,
+    max_requests_per_user: maxRequestsPerUser,
+  } = row;
+  if (userWindowMs === null || longestCallMs === null || maxRequestsPerUser === null) return {};
+  return { exposure: { userWindowMs, longestCallMs, maxRequestsPerUser } };
 }
