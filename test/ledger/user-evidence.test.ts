@@ -14,7 +14,7 @@ import { admitRequest, noonMs, plan, reservation, reserveRequest, settled, turnR
 import { defaultArm, entry } from './rollout-entries';
 
 /** Small, so that windows end, users are closed and caps are reached within a story. */
-const exposure: Exposure = { userWindowMs: 100, longestCallMs: 30, maxRequestsPerUser: 3 };
+const exposure: Exposure = { userWindowMs: 100, longestCallMs: 30, maxRequestsPerUser: 2 };
 const worstCaseNanoUsd = 9_000_000;
 const limits = { callMs: 40, firstTokenMs: 20 };
 
@@ -54,14 +54,16 @@ const ending = fc.record({
 });
 type Ending = typeof ending extends fc.Arbitrary<infer Value> ? Value : never;
 
-const turn = fc.integer({ min: 0, max: 11 });
+const turn = fc.integer({ min: 0, max: 9 });
+/** Something ends this long after a user's first turn. */
+const edge = fc.constantFrom(0, exposure.userWindowMs, exposure.userWindowMs + exposure.longestCallMs);
 const operation = fc.oneof(
   {
     weight: 4,
     arbitrary: fc.record({
       kind: fc.constant('admit'),
       turn,
-      isRefused: fc.integer({ min: 0, max: 5 }).map((n) => n === 0),
+      isRefused: fc.integer({ min: 0, max: 3 }).map((n) => n === 0),
     }),
   },
   { weight: 1, arbitrary: fc.record({ kind: fc.constant('reserve'), turn }) },
@@ -79,25 +81,28 @@ const operation = fc.oneof(
   { weight: 1, arbitrary: fc.record({ kind: fc.constant('flag'), turn, flag: fc.constant('asked-again' as const) }) },
   { weight: 2, arbitrary: fc.record({ kind: fc.constant('rate'), turn, signal: fc.constantFrom(...signals) }) },
   { weight: 1, arbitrary: fc.record({ kind: fc.constant('abandon') }) },
-  { weight: 2, arbitrary: fc.record({ kind: fc.constant('wait'), ms: fc.constantFrom(5, 40, 110) }) },
+  { weight: 1, arbitrary: fc.record({ kind: fc.constant('wait'), turn, edge, earlier: fc.nat(1) }) },
   { weight: 2, arbitrary: fc.record({ kind: fc.constant('count') }) },
   { weight: 1, arbitrary: fc.record({ kind: fc.constant('look') }) },
   {
     weight: 1,
     arbitrary: fc.record({
       kind: fc.constant('exclude'),
-      windows: fc.array(fc.tuple(fc.nat(200), fc.nat(60)), { maxLength: 2 }),
+      windows: fc.array(fc.record({ turn, edge, later: fc.nat(1), lengthMs: fc.integer({ min: 1, max: 60 }) }), {
+        maxLength: 2,
+      }),
     }),
   },
 );
 type Operation = typeof operation extends fc.Arbitrary<infer Value> ? Value : never;
 
-/** Turns of few users: some share a user id, some a session, one stands alone. */
-const cast = Array.from({ length: 12 }, (_, index) => ({
-  userId: [null, 'ann', 'ann', 'ann', 'ben', 'ann'][index % 6] ?? null,
-  sessionId: index === 6 ? null : (['one', null, 'two'][index % 3] ?? null),
-  arm: index % 4 === 3 ? 'legacy' : 'holysheep',
-  bake: index < 8 ? 1 : 2,
+/** Turns of few users, so that they meet each other's limits: one who changes from bake to bake, a session, and a lone turn. */
+const cast = [
+  ...[1, 1, 1, 2, 2, 2].map((bake) => ({ userId: 'ann', sessionId: 'one', arm: 'holysheep', bake })),
+  ...[1, 1, 2].map((bake) => ({ userId: null, sessionId: 'two', arm: 'legacy', bake })),
+  { userId: null, sessionId: null, arm: 'holysheep', bake: 1 },
+].map((played, index) => ({
+  ...played,
   language: ['zh', 'en', null][index % 3] ?? null,
   keyId: [null, 'k1', 'k2'][index % 3] ?? null,
 }));
@@ -153,15 +158,19 @@ class World {
 
   private async step(one: Operation): Promise<void> {
     const { ledger, nowMs: atMs } = this;
-    if (one.kind === 'wait') this.nowMs += one.ms;
     if (one.kind === 'count') await ledger.rollouts.countUsers(atMs);
     if (one.kind === 'exclude') {
-      this.excluded = one.windows.map(([from, length]) => ({
-        fromMs: noonMs + from,
-        toMs: noonMs + from + length + 1,
-      }));
+      this.excluded = one.windows.map((window) => {
+        const atEdgeMs = this.edgeMs(window.turn, window.edge) + window.later;
+        // The window ends where a user begins, or begins where one is closed.
+        return window.edge === 0
+          ? { fromMs: atEdgeMs - window.lengthMs, toMs: atEdgeMs }
+          : { fromMs: atEdgeMs, toMs: atEdgeMs + window.lengthMs };
+      });
     }
     if (one.kind === 'exclude' || one.kind === 'look') await this.check();
+    // The next operation is at the edge, or one earlier.
+    if (one.kind === 'wait') this.nowMs = Math.max(atMs, this.edgeMs(one.turn, one.edge) - 1 - one.earlier);
     if (one.kind === 'abandon') {
       await ledger.postAbandonedReservations(0, atMs);
       for (const known of this.turns.values()) loseOpenCalls(known);
@@ -198,6 +207,14 @@ class World {
       await ledger.recordFeedback({ turnId, signal: one.signal, atMs });
       known.feedback = one.signal;
     }
+  }
+
+  private edgeMs(number: number, edgeMs: number): number {
+    const played = this.turns.get(number);
+    const own = [...this.turns.values()].find(
+      ({ user, arm, bake }) => user === played?.user && arm === played.arm && bake === played.bake,
+    );
+    return (own?.admittedAtMs ?? noonMs) + edgeMs;
   }
 
   /** For the first time, or again because the worker died. */
@@ -262,7 +279,7 @@ describeOnEachDatabase('evidence by users', (databases) => {
   test('matches a naive count of the same turns, whatever happens in whatever order', async () => {
     const { ledger } = opened;
     let runs = 0;
-    const stories = fc.array(operation, { minLength: 15, maxLength: 80, size: 'max' });
+    const stories = fc.array(operation, { minLength: 30, maxLength: 100, size: 'max' });
     const property = fc.asyncProperty(stories, async (story) => {
       const rollout = `run ${(runs += 1)}`;
       await startRollout(ledger, rollout);
