@@ -33,8 +33,10 @@ export function recordTurn(
     turnId,
     outcome: answer ? 'answered' : 'degraded',
     target: answer?.target ?? null,
+    rescuedBy: answer?.rescuedBy ?? null,
     model: answer?.model ?? null,
     error,
+    flags: answer?.flags,
     settlements: answer ? [answer.settlement] : [],
     dayCapNanoUsd: policy.budgets.dayNanoUsd,
   });

@@ -20,6 +20,8 @@ import type {
 } from '../contract/chat';
 import * as names from '../contract/names';
 import type { Problem } from '../contract/problem';
+import type { FeedbackSignal } from '../contract/user-evidence';
+import { feedbackProblem } from '../domain/turn/feedback';
 import { chatTurnProblem, conversationProblem, idProblem, sendMessageProblem } from '../domain/turn/validate-input';
 import {
   BudgetRefusedError,
@@ -31,6 +33,7 @@ import {
   isUnreachable,
   translateError,
 } from './errors';
+import { giveFeedback, refuseUnrecorded } from './feedback';
 import { canonicalJson } from '../domain/canonical-json';
 import { sha256 } from '../platform/sha256';
 import { withoutPersonalData } from './personal-ids';
@@ -77,6 +80,12 @@ type Named<Options> = Options & { readonly turnId: string };
 export interface JoinOptions {
   readonly sessionId?: string;
   /** Milliseconds to wait for the answer. Default 200,000. */
+  readonly deadlineMs?: number;
+}
+
+export interface FeedbackOptions {
+  readonly sessionId?: string;
+  /** Milliseconds to wait for a worker to record it. Default 30,000. */
   readonly deadlineMs?: number;
 }
 
@@ -218,6 +227,27 @@ export class BellwetherClient {
     const watch = this.watch(workflowId, turnId);
     const join = () => watch.over(() => joinTurn(this.temporal, turnId, sessionId));
     return withoutHash(await this.persist(join, `Turn ${turnId}`, deadlineMs));
+  }
+
+  /**
+   * Records what a user, or whoever serves them, says about a turn: `up`, `down`, `handoff` (a person had to take over) or
+   * `resolved`. The last signal of a turn counts. Takes signals for 7 days, also while the answer is still coming.
+   * `sessionId` is the session that the turn was sent to, or whose budget a one-shot turn uses.
+   * @throws {InvalidInputError} names the field
+   * @throws {TurnNotFoundError} there is no such turn, or a budget refused it
+   * @throws {FeedbackTooLateError}
+   * @throws {DeadlineExceededError} no worker took it in time
+   * @throws {TemporalUnreachableError}
+   */
+  async feedback(turnId: string, signal: FeedbackSignal, options: FeedbackOptions = {}): Promise<void> {
+    const { sessionId, deadlineMs = questionDeadlineMs } = options;
+    const given = { turnId, signal, ...(sessionId !== undefined && { sessionId }) };
+    refuseInvalid(feedbackProblem(given));
+    const input = { ...given, ...(sessionId !== undefined && { sessionId: this.storedSessionId(sessionId) }) };
+    const workflowId = names.feedbackWorkflowId(randomUUID());
+    const { temporal, taskQueue } = this;
+    const give = () => giveFeedback(temporal, { input, workflowId, taskQueue, deadlineMs });
+    refuseUnrecorded(turnId, await this.persist(give, `Feedback on turn ${turnId}`, deadlineMs));
   }
 
   /** The session's most recent turns, oldest first. @throws {ConversationNotFoundError} */

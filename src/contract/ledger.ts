@@ -86,6 +86,8 @@ export type AdmitResult =
       readonly arm: string;
       /** An active rollout sent the turn to its canary arm. */
       readonly canary: boolean;
+      /** The arm whose targets answer if those of the canary arm cannot; null: none. */
+      readonly rescueArm: string | null;
       readonly attempt: number;
       readonly reservedNanoUsd: number;
     }
@@ -115,6 +117,8 @@ export interface TurnRecord {
   readonly outcome: 'answered' | 'degraded';
   /** The target that answered. */
   readonly target: string | null;
+  /** The arm of that target, if it is not the arm that admitted the turn: a rollout's baseline. Omitted or null: it is. */
+  readonly rescuedBy?: string | null;
   readonly model: string | null;
   /** Why no target answered. */
   readonly error: string | null;
@@ -135,12 +139,20 @@ export interface TurnFeedback {
   readonly atMs?: number;
 }
 
-export type CostDimension = 'day' | 'session' | 'model' | 'arm' | 'key';
+/** `unknown-turn`: there is none, or a budget refused it. `too-late`: its admission is longer ago than `feedbackWithinMs`. */
+export type FeedbackOutcome = 'recorded' | 'unknown-turn' | 'too-late';
+
+export type CostDimension = 'day' | 'session' | 'model' | 'arm' | 'key' | 'language';
+
+/** Turns by flag; a flag that no answer carries is absent. */
+export type FlagCounts = Readonly<Partial<Record<AnswerFlag, number>>>;
 
 export interface CostRow {
   readonly key: string;
   /** Only when grouped by `key`: the API key's name, or null if the ledger does not know the key. */
   readonly name?: string | null;
+  /** Only when grouped by `language`: the turns whose answer carries each flag. */
+  readonly flags?: FlagCounts;
   readonly turns: number;
   readonly attempts: number;
   readonly tokens: number;
@@ -152,7 +164,7 @@ export interface CostRow {
   readonly disbelievedCalls: number;
 }
 
-export interface CostTotals extends Omit<CostRow, 'key' | 'name'> {
+export interface CostTotals extends Omit<CostRow, 'key' | 'name' | 'flags'> {
   /** Reserved by calls in flight. */
   readonly reservedNanoUsd: number;
   /** Distinct UTC days on which anything was spent. */
@@ -210,10 +222,10 @@ export interface Ledger {
   /** Adds a flag to an answer that is already recorded. Adding it again, or to an unknown turn, changes nothing. */
   flagAnswer(turnId: string, flag: AnswerFlag, atMs?: number): Promise<void>;
   /**
-   * Writes what somebody says about a turn; the last signal counts. Returns false if there is no such turn. Whoever calls it
-   * checks that the turn is the caller's own. Gateways may call it.
+   * Writes what somebody says about a turn; the last signal counts. Whoever calls it checks that the turn is the caller's
+   * own. Gateways may call it.
    */
-  recordFeedback(feedback: TurnFeedback): Promise<boolean>;
+  recordFeedback(feedback: TurnFeedback): Promise<FeedbackOutcome>;
   /** After this, `admit` refuses the session's turns. */
   closeSession(sessionId: string, atMs: number): Promise<void>;
   /**

@@ -1,5 +1,6 @@
 import type { FrozenLimits, UserEvidence, UserEvidenceRequest } from './user-evidence';
 import type { AuditHead, Evidence, RecordedRollout, RolloutEntry, TrafficSplit } from './rollout';
+import type { FeedbackSignal } from './user-evidence';
 
 /** Which turns of a bake to count. */
 export interface EvidenceRequest {
@@ -10,7 +11,8 @@ export interface EvidenceRequest {
   readonly maxRequestsPerUser: number;
   /** See `RolloutGates`. */
   readonly maxLatencyPercent: number | null;
-  readonly atMs: number;
+  /** For tests. Default: the time of the ledger's database, which also dates the requests. Milliseconds since 1970. */
+  readonly atMs?: number;
 }
 
 /** Whose latency to measure: turns admitted to this arm in this time. Milliseconds since 1970. */
@@ -60,11 +62,16 @@ export interface ArmTotals {
   /** See `ArmEvidence`. */
   readonly latencyMeanMs: number | null;
   readonly latencyP95Ms: number | null;
+  /** Turns answered by one of the arm's targets. */
   readonly successfulTurns: number;
-  /** All calls of the arm's turns: what providers confirmed. */
+  /** All calls of the arm's targets for its turns: what providers confirmed. */
   readonly costNanoUsd: number;
   /** What calls of unknown outcome may have cost in addition. */
   readonly unconfirmedNanoUsd: number;
+  /** Turns that the baseline answered because no target of the arm could. */
+  readonly rescuedTurns: number;
+  /** What the baseline's calls for the arm's turns cost, including unconfirmed ones. */
+  readonly rescueNanoUsd: number;
 }
 
 /** The usage of one target's model during a rollout, from its settled calls. */
@@ -80,9 +87,22 @@ export interface Spending {
   readonly costNanoUsd: number;
 }
 
+/** How many turns of an arm got this signal last. Turns that the baseline rescued are left out: the answer was not the arm's. */
+export interface FeedbackCount {
+  readonly arm: string;
+  readonly language: string;
+  readonly signal: FeedbackSignal;
+  readonly turns: number;
+}
+
 /** Something else controls the traffic now, so retrying cannot help. */
 export class RolloutConflictError extends Error {
   override readonly name = 'RolloutConflictError';
+}
+
+/** The ledger lacks earlier rows of the rollout: it is another one, or was restored from an older backup. */
+export class LedgerBehindError extends Error {
+  override readonly name = 'LedgerBehindError';
 }
 
 /** The ledger's part in rollouts: the traffic split, the evidence on both arms, and the audit trail. */
@@ -90,6 +110,8 @@ export interface Rollouts {
   /** Null before the first rollout. */
   split(): Promise<TrafficSplit | null>;
   evidence(request: EvidenceRequest): Promise<Evidence>;
+  /** The time of the ledger's database, the one clock by which ages are told. Milliseconds since 1970. */
+  nowMs(): Promise<number>;
   /**
    * The evidence of a bake under rule 2, with everything that is committed by now. Counts what has changed since the last call
    * first, in short transactions; a process that dies in between loses and repeats nothing.
@@ -114,7 +136,7 @@ export interface Rollouts {
    * before.
    * `defaultArm` is where traffic goes before the first rollout.
    * @throws RolloutConflictError when a different entry has this sequence number, or another rollout has taken over
-   * @throws when an earlier entry of the rollout is missing
+   * @throws LedgerBehindError when an earlier entry of the rollout is missing
    * @throws when earlier rows are hashed with a key and this process has none
    */
   record(entry: RolloutEntry, defaultArm: string): Promise<RecordedRollout>;
@@ -128,6 +150,8 @@ export interface Rollouts {
   traffic(sinceMs: number): Promise<readonly ObservedTraffic[]>;
   /** Both arms of a rollout, sorted by name; an arm without turns is omitted. */
   armTotals(rollout: string): Promise<readonly ArmTotals[]>;
+  /** What users say about the rollout's turns, sorted by arm, language and signal. */
+  feedback(rollout: string): Promise<readonly FeedbackCount[]>;
   /** What the rollout's turns used, sorted by arm, target and model. */
   spending(rollout: string): Promise<readonly Spending[]>;
 }

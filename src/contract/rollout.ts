@@ -1,5 +1,5 @@
 import type { Problem } from './problem';
-import type { ExcludedWindow, Exposure, FrozenLimits } from './user-evidence';
+import type { ExcludedWindow, Exposure, FrozenLimits, UserEvidence } from './user-evidence';
 
 /** A rollout moves traffic from one arm to another, step by step, as long as the evidence supports it. */
 
@@ -55,7 +55,7 @@ export interface RolloutGates {
 export const rolloutGuards = ['declined', 'latency', 'firstToken', 'flags', 'feedback', 'cost', 'wrongShare'] as const;
 export type RolloutGuard = (typeof rolloutGuards)[number];
 export const guardModes = ['act', 'report'] as const;
-export type GuardMode = (typeof guardModes)[number];
+type GuardMode = (typeof guardModes)[number];
 
 /** The complete plan of a rollout. */
 export interface RolloutSpec {
@@ -92,13 +92,20 @@ export interface RolloutSpec {
 /** Input of the `canaryRollout` workflow. */
 export interface CanaryRolloutInput {
   readonly spec: RolloutSpec;
-  /** State carried across continue-as-new; callers omit it. */
+  /** What an earlier run or workflow of the rollout left: its state, from continue-as-new or from the ledger. */
   readonly carried?: CarriedRollout;
+  /**
+   * It is refused if no worker takes it within this time, by Temporal's clock: nobody would be watching. Milliseconds. Absent:
+   * no limit.
+   */
+  readonly startWithinMs?: number;
 }
 
 interface CarriedRollout {
   readonly state: RolloutState;
   readonly lastAnalysis: RolloutAnalysis | null;
+  /** Commands that wait to be carried out, oldest first. */
+  readonly waiting?: readonly RolloutCommand[];
 }
 
 /** One arm's results in one bake. A request is the first call of a turn: if it fails, a successful retry or fallback does not change that. */
@@ -197,7 +204,7 @@ export interface StateByUsers {
   readonly unreadAnalyses: number;
 }
 
-export type RolloutCommandName = 'promote' | 'pause' | 'resume' | 'rollback';
+export type RolloutCommandName = 'promote' | 'pause' | 'resume' | 'rollback' | 'exclude';
 
 /** An operator's command, sent as a signal or as an update. */
 export interface RolloutCommandInput {
@@ -231,6 +238,8 @@ export type RolloutAction =
   | 'wait'
   | 'pause'
   | 'resume'
+  /** A time no longer counts as evidence. */
+  | 'exclude'
   /** A command was refused and changes nothing. */
   | 'refuse'
   /** The warm time is over. */
@@ -250,11 +259,14 @@ export interface RolloutDecision {
 export interface RolloutOccasion {
   readonly atMs: number;
   /** Null when it could not be read or was not needed. */
-  readonly evidence: Evidence | null;
+  readonly evidence: AnyEvidence | null;
   readonly command: RolloutCommand | null;
   /** The latency limits of the first bake, when a rollout starts under rule 2. */
   readonly limits?: FrozenLimits;
 }
+
+/** As the rollout's rule counts: requests under rule 1, users under rule 2. */
+export type AnyEvidence = Evidence | UserEvidence;
 
 /** Input of `recordRollout`: one audit row and the split that it sets, written in one transaction. */
 export interface RolloutEntry extends RolloutOccasion {
@@ -288,7 +300,7 @@ export interface RolloutAnswer {
 export interface RolloutAnalysis {
   readonly atMs: number;
   /** Null if it could not be read. */
-  readonly evidence: Evidence | null;
+  readonly evidence: AnyEvidence | null;
   readonly action: RolloutAction;
   readonly reason: string;
   readonly missing: readonly string[];
@@ -323,4 +335,8 @@ export interface TrafficSplit {
   readonly active: boolean;
   /** Absent under rule 1, which does not count users. */
   readonly exposure?: Exposure;
+  /** Whether the baseline's targets answer turns that the canary's could not, while the rollout is active. */
+  readonly rescue: boolean;
+  /** See `RolloutSpec`; null: none. */
+  readonly salt: string | null;
 }

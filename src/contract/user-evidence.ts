@@ -121,6 +121,8 @@ export interface UserEvidence {
   /** By the user's language at first exposure, most users first. The sums over languages are the tallies above. */
   readonly languages: readonly LanguageTally[];
   readonly limits: FrozenLimits;
+  /** The canary's share in the split that it was collected under, if that is not the rollout's own: in a replay. */
+  readonly percent?: number;
   /** When the newest canary call of this bake ended; null if none has. */
   readonly newestCanaryAtMs: number | null;
   /** The API key with the most canary users of this bake; absent without keys. */

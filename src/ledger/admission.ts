@@ -93,8 +93,10 @@ function admission(
   split: TrafficSplit | null,
 ): AdmitResult {
   if (answer.kind === 'refused') return answer;
-  const canary = rollout !== null && rollout === split?.rollout && arm === split.canaryArm;
-  return { kind: 'admitted', arm, canary, attempt: answer.attempt, reservedNanoUsd: answer.reservedNanoUsd };
+  const { attempt, reservedNanoUsd } = answer;
+  const canaryOf = rollout !== null && rollout === split?.rollout && arm === split.canaryArm ? split : null;
+  const rescueArm = canaryOf?.active && canaryOf.rescue ? canaryOf.baselineArm : null;
+  return { kind: 'admitted', arm, canary: canaryOf !== null, rescueArm, attempt, reservedNanoUsd };
 }
 
 /** With a known time: the request's own, or the database's. */

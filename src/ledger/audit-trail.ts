@@ -2,10 +2,10 @@ import type { KeyRing } from '../contract/key-ring';
 import type { AuditHead, RecordedRollout, RolloutEntry, RolloutState, TrafficSplit } from '../contract/rollout';
 import { auditHash } from './audit-hash';
 import { refusalToBegin, refusedRollout } from '../domain/rollout/begin-rollout';
+import { splitAfter } from '../domain/rollout/split-after';
 import { successionProblem } from '../domain/rollout/succession';
-import { exposureOf } from '../domain/rollout/exposure';
 import { storable } from '../domain/rollout/verify';
-import { type AuditRow, RolloutConflictError } from '../contract/rollout-ledger';
+import { type AuditRow, LedgerBehindError, RolloutConflictError } from '../contract/rollout-ledger';
 import { beginFolding } from './fold-users';
 import type { LedgerDatabase } from './schema';
 import { lockSplit, writeSplit } from './traffic-split';
@@ -29,7 +29,7 @@ export async function recordEntry(
     return { kind: 'recorded', row: { position: known.position, hash: known.hash }, decision };
   }
   if (sequence === 1) {
-    const refusal = refusalToBegin({ spec, nameIsTaken: known !== undefined, split, defaultArm });
+    const refusal = refusalToBegin({ spec, atMs: entry.atMs, nameIsTaken: known !== undefined, split, defaultArm });
     if (refusal !== null) return refusedRollout(refusal);
   } else {
     await requirePredecessor(trx, entry, split);
@@ -54,7 +54,7 @@ async function requirePredecessor(
   const before = last === null ? null : (JSON.parse(last.entry) as RolloutEntry).decision.next;
   if (before === null || before.sequence < next.sequence - 1) {
     if (before !== null && before.endedAtMs !== null) throw endedMeanwhile(name, before);
-    throw new Error(missingRows(name, before?.sequence ?? 0, next.sequence - 1));
+    throw new LedgerBehindError(missingRows(name, before?.sequence ?? 0, next.sequence - 1));
   }
   if (before.sequence >= next.sequence) {
     if (before.endedAtMs !== null) throw endedMeanwhile(name, before);
@@ -148,22 +148,10 @@ async function append(
     })
     .execute();
   const newHead = { position: row.position, hash: row.hash };
-  const split = splitAfter(entry);
+  const split = splitAfter(entry.spec, entry.decision.next);
   await writeSplit(trx, split, newHead, atMs);
   if (split.exposure !== undefined) await beginFolding(trx, split.rollout, split.exposure);
   return newHead;
-}
-
-function splitAfter({ spec, decision: { next } }: RolloutEntry): TrafficSplit {
-  return {
-    rollout: spec.name,
-    baselineArm: spec.baselineArm,
-    canaryArm: spec.canaryArm,
-    percent: next.percent,
-    bake: next.bake,
-    active: next.endedAtMs === null,
-    ...(spec.rule === 2 && { exposure: exposureOf(spec.gates) }),
-  };
 }
 
 const auditColumns = [

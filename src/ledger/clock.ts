@@ -15,3 +15,8 @@ export function timeMs(db: LedgerDatabase, atMs?: number): RawBuilder<number> {
 export function isPostgres(db: LedgerDatabase): boolean {
   return db.getExecutor().adapter instanceof PostgresAdapter;
 }
+
+/** The time of the database. */
+export async function nowMs(db: LedgerDatabase): Promise<number> {
+  return (await db.selectNoFrom(timeMs(db).as('nowMs')).executeTakeFirstOrThrow()).nowMs;
+}

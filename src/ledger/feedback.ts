@@ -1,6 +1,8 @@
 import { sql } from 'kysely';
-import type { TurnFeedback } from '../contract/ledger';
-import type { FeedbackSignal } from '../contract/user-evidence';
+import type { FeedbackOutcome, TurnFeedback } from '../contract/ledger';
+import { limits } from '../contract/limits';
+import type { FeedbackCount } from '../contract/rollout-ledger';
+import { type FeedbackSignal, unknownLanguage } from '../contract/user-evidence';
 import { isPostgres, timeMs } from './clock';
 import { sum, updateUsers, userOf, type UserKey } from './rollout-users';
 import type { LedgerDatabase } from './schema';
@@ -9,7 +11,11 @@ import type { LedgerDatabase } from './schema';
  * See `Ledger.recordFeedback`. Touches no other table: a gateway has no right to change turns or what a rollout decides by,
  * so the analysis counts what it finds here.
  */
-export async function recordFeedback(trx: LedgerDatabase, { turnId, signal, atMs }: TurnFeedback): Promise<boolean> {
+export async function recordFeedback(
+  trx: LedgerDatabase,
+  { turnId, signal, atMs }: TurnFeedback,
+): Promise<FeedbackOutcome> {
+  const now = timeMs(trx, atMs);
   const row = await trx
     .insertInto('feedback')
     .columns(['turn_id', 'signal', 'at_ms', 'is_counted'])
@@ -17,7 +23,8 @@ export async function recordFeedback(trx: LedgerDatabase, { turnId, signal, atMs
       eb
         .selectFrom('turns')
         .where('turns.turn_id', '=', turnId)
-        .select(['turns.turn_id', sql.val(signal).as('signal'), timeMs(trx, atMs).as('at_ms'), sql.lit(0).as('no')]),
+        .where('turns.admitted_at_ms', '>=', sql<number>`${now} - ${limits.feedbackWithinMs}`)
+        .select(['turns.turn_id', sql.val(signal).as('signal'), now.as('at_ms'), sql.lit(0).as('no')]),
     )
     .onConflict((conflict) =>
       conflict
@@ -26,7 +33,30 @@ export async function recordFeedback(trx: LedgerDatabase, { turnId, signal, atMs
     )
     .returning('turn_id')
     .executeTakeFirst();
-  return row !== undefined;
+  if (row !== undefined) return 'recorded';
+  const turn = await trx
+    .selectFrom('turns')
+    .select('turn_id')
+    .where('turn_id', '=', turnId)
+    .where('admitted_at_ms', 'is not', null)
+    .executeTakeFirst();
+  return turn === undefined ? 'unknown-turn' : 'too-late';
+}
+
+/** See `Rollouts.feedback`. */
+export async function feedbackOn(db: LedgerDatabase, rollout: string): Promise<readonly FeedbackCount[]> {
+  const language = sql<string>`coalesce(turns.language, ${sql.lit(unknownLanguage)})`;
+  return db
+    .selectFrom('feedback')
+    .innerJoin('turns', 'turns.turn_id', 'feedback.turn_id')
+    .where('turns.rollout', '=', rollout)
+    .where('turns.rescued_by', 'is', null)
+    .select(['turns.arm', language.as('language'), 'feedback.signal', sql<number>`count(*)`.as('turns')])
+    .groupBy(['turns.arm', language, 'feedback.signal'])
+    .orderBy('turns.arm')
+    .orderBy('language')
+    .orderBy('feedback.signal')
+    .execute();
 }
 
 /**
@@ -41,7 +71,7 @@ export async function countFeedback(trx: LedgerDatabase, limit: number): Promise
       join.onRef('attempts.turn_id', '=', 'turns.turn_id').on('attempts.attempt', '=', sql.lit(1)),
     )
     .where('feedback.is_counted', '=', sql.lit(0))
-    .select(['feedback.turn_id', 'signal', 'counted_signal', 'rollout', 'bake', 'turns.arm', 'user_id'])
+    .select(['feedback.turn_id', 'signal', 'counted_signal', 'rollout', 'bake', 'turns.arm', 'user_id', 'rescued_by'])
     .select(['turns.session_id', 'user_call'])
     .orderBy('at_ms')
     .orderBy('feedback.turn_id')
@@ -49,8 +79,9 @@ export async function countFeedback(trx: LedgerDatabase, limit: number): Promise
   const rows = await (isPostgres(trx) ? uncounted.forUpdate('feedback') : uncounted).execute();
   if (rows.length === 0) return 0;
   const changes = new Map<string, UserFeedback>();
-  for (const { rollout, bake, arm, user_call, signal, counted_signal, ...turn } of rows) {
-    if (rollout === null || bake === null || user_call === null) continue;
+  for (const { rollout, bake, arm, user_call, rescued_by, signal, counted_signal, ...turn } of rows) {
+    // Another arm's answer was rated, if it rescued the turn.
+    if (rollout === null || bake === null || user_call === null || rescued_by !== null) continue;
     const user_id = userOf(turn.user_id, turn.session_id, turn.turn_id);
     const key = JSON.stringify([rollout, bake, arm, user_id]);
     const change = changes.get(key) ?? { rollout, bake, arm, user_id, up: 0, down: 0, handoff: 0, resolved: 0 };

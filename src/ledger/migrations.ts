@@ -202,6 +202,16 @@ export const migrations: Record<string, Migration> = {
         .execute();
     },
   },
+  '0009_rescue': {
+    async up(db: Kysely<unknown>): Promise<void> {
+      await db.schema
+        .alterTable('traffic_split')
+        .addColumn('rescue', 'integer', (column) => column.notNull().defaultTo(0))
+        .execute();
+      await db.schema.alterTable('traffic_split').addColumn('salt', 'text').execute();
+      await db.schema.alterTable('turns').addColumn('rescued_by', 'text').execute();
+    },
+  },
   '0010_evidence_by_users': {
     async up(db: Kysely<unknown>): Promise<void> {
       await db.schema.alterTable('turns').addColumn('replaced_outcome', 'text').execute();

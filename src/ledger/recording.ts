@@ -29,12 +29,19 @@ export async function settleAttempt(
 /** See `Ledger.recordTurn`. A typical turn takes five statements (turn, attempts, attempt, session, day), two more with an
  * API key, and one more if its rollout counts users. */
 export async function recordTurn(trx: LedgerDatabase, record: TurnRecord): Promise<TurnTotals> {
-  const { turnId, outcome, target, model, error, flags, atMs } = record;
+  const { turnId, outcome, target, rescuedBy = null, model, error, flags, atMs } = record;
   const now = timeMs(trx, atMs);
   const turn = await trx
     .updateTable('turns')
-    .set((eb) => ({ outcome, target, model, error, ended_at_ms: eb.fn.coalesce('ended_at_ms', now) }))
-    .set((eb) => ({ replaced_outcome: eb.ref('outcome') }))
+    .set((eb) => ({
+      outcome,
+      target,
+      rescued_by: rescuedBy,
+      model,
+      error,
+      ended_at_ms: eb.fn.coalesce('ended_at_ms', now),
+      replaced_outcome: eb.ref('outcome'),
+    }))
     .$if(flags !== undefined, (update) => update.set({ flags: flagColumn(flags ?? []) }))
     .where('turn_id', '=', turnId)
     .returning([...turnColumns, 'replaced_outcome', now.as('atMs')])
@@ -43,7 +50,11 @@ export async function recordTurn(trx: LedgerDatabase, record: TurnRecord): Promi
     throw new Error(`The ledger cannot record turn ${turnId}: it has no such turn. Admit the turn first.`);
   }
   // Which flags the answer had before is unknown, so those of a user's first answer are written again.
-  const ending = { ...turn, before: { outcome: turn.replaced_outcome, flags: 'unknown' }, after: turn };
+  const ending = {
+    ...turn,
+    before: { outcome: turn.replaced_outcome, flags: 'unknown', rescued_by: null },
+    after: turn,
+  };
   const { attempts, spentByScope } = await endAttempts(trx, ending, await attemptsOf(trx, turnId), record.settlements);
   const today = dayScope(utcDay(turn.atMs));
   const spentToday = spentByScope.get(today) ?? (await spentOn(trx, today));
@@ -75,7 +86,7 @@ export async function flagAnswer(trx: LedgerDatabase, turnId: string, flag: Answ
   if (turn === undefined) return;
   const flags = flagColumn([...flagsIn(turn.flags ?? ''), flag]);
   await updateTurn(trx, turnId, { flags });
-  const ending = { ...turn, before: turn, after: { outcome: turn.outcome, flags } };
+  const ending = { ...turn, before: turn, after: { ...turn, flags } };
   await endAttempts(trx, ending, await attemptsOf(trx, turnId), []);
 }
 

@@ -20,6 +20,7 @@ export const turnColumns = [
   'bake',
   'first_run_id',
   'flags',
+  'rescued_by',
 ] as const;
 
 /** The columns of a turn that the ledger needs to continue it. */

@@ -32,6 +32,8 @@ export interface TurnsTable {
   flags: string | null;
   /** The outcome before the last change: a statement that changes `outcome` can return what it was. */
   replaced_outcome: TurnsTable['outcome'];
+  /** See `TurnRecord`. */
+  rescued_by: string | null;
 }
 
 /**
@@ -94,6 +96,8 @@ interface TrafficSplitTable {
   bake: number;
   /** 0 or 1, which works the same in both databases. */
   active: number;
+  rescue: number;
+  salt: string | null;
   /** Position and hash of the audit trail's last row, to detect a truncated trail. */
   head_position: number;
   head_hash: string;

@@ -15,6 +15,7 @@ import type {
   CostDimension,
   CostRow,
   CostTotals,
+  FeedbackOutcome,
   Ledger,
   Requests,
   ReserveRequest,
@@ -72,7 +73,7 @@ export class SqlLedger implements Ledger {
     return this.change((trx) => flagAnswer(trx, turnId, flag, atMs));
   }
 
-  recordFeedback(feedback: TurnFeedback): Promise<boolean> {
+  recordFeedback(feedback: TurnFeedback): Promise<FeedbackOutcome> {
     return this.change((trx) => recordFeedback(trx, feedback));
   }
 

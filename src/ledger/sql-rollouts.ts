@@ -1,5 +1,6 @@
 import type { KeyRing } from '../contract/key-ring';
 import type { AuditHead, Evidence, RecordedRollout, RolloutEntry, TrafficSplit } from '../contract/rollout';
+import { nowMs } from './clock';
 import { armTotals, evidence, observedTraffic, spending } from './evidence';
 import { auditTrail, lastAuditRow, recordEntry } from './audit-trail';
 import type {
@@ -7,12 +8,14 @@ import type {
   AuditRow,
   BaselineLimitsRequest,
   EvidenceRequest,
+  FeedbackCount,
   ObservedTraffic,
   Rollouts,
   Spending,
 } from '../contract/rollout-ledger';
 import type { FrozenLimits, UserEvidence, UserEvidenceRequest } from '../contract/user-evidence';
 import { countUsers, countUsersOf, exclude } from './count-users';
+import { feedbackOn } from './feedback';
 import type { Runner } from './schema';
 import { readHead, readSplit } from './traffic-split';
 import { readBaselineLimits, readUserEvidence } from './user-evidence';
@@ -50,6 +53,10 @@ export class SqlRollouts implements Rollouts {
     return this.run.read((db) => readBaselineLimits(db, request));
   }
 
+  nowMs(): Promise<number> {
+    return this.run.read((db) => nowMs(db));
+  }
+
   record(entry: RolloutEntry, defaultArm: string): Promise<RecordedRollout> {
     return this.run.change((trx) => recordEntry(trx, entry, defaultArm, this.auditKeys));
   }
@@ -72,6 +79,10 @@ export class SqlRollouts implements Rollouts {
 
   armTotals(rollout: string): Promise<readonly ArmTotals[]> {
     return this.run.read((db) => armTotals(db, rollout));
+  }
+
+  feedback(rollout: string): Promise<readonly FeedbackCount[]> {
+    return this.run.read((db) => feedbackOn(db, rollout));
   }
 
   spending(rollout: string): Promise<readonly Spending[]> {

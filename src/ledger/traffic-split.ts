@@ -11,6 +11,8 @@ const splitColumns = [
   'percent',
   'bake',
   'active',
+  'rescue',
+  'salt',
   'user_window_ms',
   'longest_call_ms',
   'max_requests_per_user',
@@ -63,6 +65,8 @@ export async function writeSplit(
       user_window_ms: split.exposure?.userWindowMs ?? null,
       longest_call_ms: split.exposure?.longestCallMs ?? null,
       max_requests_per_user: split.exposure?.maxRequestsPerUser ?? null,
+      rescue: split.rescue ? 1 : 0,
+      salt: split.salt,
       head_position: head.position,
       head_hash: head.hash,
       changed_at_ms: atMs,
@@ -80,6 +84,8 @@ function toSplit(row: Pick<SplitRow, (typeof splitColumns)[number]>): TrafficSpl
     percent: row.percent,
     bake: row.bake,
     active: row.active === 1,
+    rescue: row.rescue === 1,
+    salt: row.salt,
     ...exposureIn(row),
   };
 }

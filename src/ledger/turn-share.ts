@@ -31,7 +31,7 @@ export function callResult(outcome: string | null): CallResult | null {
 }
 
 /** How a turn ended so far. */
-export type TurnEnd = Pick<TurnsTable, 'outcome' | 'flags'>;
+export type TurnEnd = Pick<TurnsTable, 'outcome' | 'flags' | 'rescued_by'>;
 
 /** What one turn adds to the row of its user. */
 export interface TurnShare {
@@ -75,7 +75,7 @@ const noShare: TurnShare = {
 export function shareOf(end: TurnEnd | null, attempts: readonly AttemptState[]): TurnShare {
   const [call] = attempts;
   if (end === null || call === undefined || call.user_call === null) return noShare;
-  const { outcome, flags } = end;
+  const { outcome, flags, rescued_by } = end;
   const result = callResult(call.outcome);
   const counts = call.user_call > 0 ? 1 : 0;
   const totalAnswers = outcome === 'answered' ? 1 : 0;
@@ -91,7 +91,9 @@ export function shareOf(end: TurnEnd | null, attempts: readonly AttemptState[]):
     totalAnswers,
     totalCostNanoUsd,
     result,
-    first: call.user_call === 1 ? firstTurn(call, outcome === 'answered' ? (flags ?? '') : null) : null,
+    // An answer of another arm, which rescued the turn, shows nothing of this one.
+    first:
+      call.user_call === 1 ? firstTurn(call, totalAnswers === 1 && rescued_by === null ? (flags ?? '') : null) : null,
   };
 }
 

@@ -78,7 +78,7 @@ describeOnPostgres('the rights of workers and gateways in the ledger', () => {
     expect([...(await gateway.images.use('key', ['i'], noonMs + 1)).keys()]).toEqual(['i']);
     expect(await gateway.images.prune(Number.MAX_SAFE_INTEGER)).toBe(1);
     for (const signal of ['up', 'down'] as const) {
-      expect(await gateway.recordFeedback({ turnId: 'rated', signal, atMs: noonMs })).toBe(true);
+      expect(await gateway.recordFeedback({ turnId: 'rated', signal, atMs: noonMs })).toBe('recorded');
     }
     await expect(gateway.check()).resolves.toBeUndefined();
     expect(await gateway.costTotals()).toMatchObject({ turns: 1 });

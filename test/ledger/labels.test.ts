@@ -1,5 +1,6 @@
+import type { AnswerFlag } from '../../src/contract/user-evidence';
 import { describeOnEachDatabase, openTestLedger, type TestLedger } from '../support/ledgers';
-import { admitRequest, noonMs, settled, turnRecord } from './requests';
+import { admitRequest, dayMs, noonMs, plan, reservation, settled, turnRecord, wideCaps } from './requests';
 
 describeOnEachDatabase('labels of turns', (databases) => {
   let opened: TestLedger;
@@ -35,6 +36,26 @@ describeOnEachDatabase('labels of turns', (databases) => {
     expect(await flagsOf('fine')).toBe('');
   });
 
+  test('costs by language have the flags of its answers, and turns of an unknown language are apart', async () => {
+    const { ledger } = opened;
+    const answered = async (turnId: string, language: string | null, flags?: readonly AnswerFlag[]) => {
+      await ledger.admit(admitRequest(turnId, 400, { language }));
+      await ledger.recordTurn(turnRecord(turnId, [settled(1, 120)], { flags }));
+    };
+    await answered('a', 'zh', ['truncated', 'wrong-language']);
+    await answered('b', 'zh', ['wrong-language']);
+    await answered('c', 'zh', []);
+    await answered('d', 'en', []);
+    await answered('e', null);
+    const rowsByLanguage = await ledger.costsBy('language', 10);
+    expect(rowsByLanguage.map(({ key, turns, costNanoUsd, flags }) => [key, turns, costNanoUsd, flags])).toEqual([
+      ['zh', 3, 360, { truncated: 1, 'wrong-language': 2 }],
+      ['(none)', 1, 120, {}],
+      ['en', 1, 120, {}],
+    ]);
+    for (const row of await ledger.costsBy('model', 10)) expect(row).not.toHaveProperty('flags');
+  });
+
   test('a flag can be added later, once', async () => {
     const { ledger } = opened;
     await ledger.admit(admitRequest('turn', 400));
@@ -61,11 +82,51 @@ describeOnEachDatabase('labels of turns', (databases) => {
   test('the last signal about a turn counts, and none about an unknown turn', async () => {
     const { ledger } = opened;
     await ledger.admit(admitRequest('turn', 400));
-    expect(await ledger.recordFeedback({ turnId: 'turn', signal: 'up', atMs: noonMs })).toBe(true);
-    expect(await ledger.recordFeedback({ turnId: 'turn', signal: 'handoff', atMs: noonMs + 1 })).toBe(true);
-    expect(await ledger.recordFeedback({ turnId: 'turn', signal: 'handoff', atMs: noonMs + 1 })).toBe(true);
-    expect(await ledger.recordFeedback({ turnId: 'nobody', signal: 'up', atMs: noonMs })).toBe(false);
+    expect(await ledger.recordFeedback({ turnId: 'turn', signal: 'up', atMs: noonMs })).toBe('recorded');
+    expect(await ledger.recordFeedback({ turnId: 'turn', signal: 'handoff', atMs: noonMs + 1 })).toBe('recorded');
+    expect(await ledger.recordFeedback({ turnId: 'turn', signal: 'handoff', atMs: noonMs + 1 })).toBe('recorded');
+    expect(await ledger.recordFeedback({ turnId: 'nobody', signal: 'up', atMs: noonMs })).toBe('unknown-turn');
+    await ledger.admit(admitRequest('refused', 400, { caps: { ...wideCaps, dayNanoUsd: 0 } }));
+    expect(await ledger.recordFeedback({ turnId: 'refused', signal: 'up', atMs: noonMs })).toBe('unknown-turn');
     const found = await rows<{ signal: string; at: string | number }>('select signal, at_ms as at from feedback');
     expect(found.map((row) => ({ ...row, at: Number(row.at) }))).toEqual([{ signal: 'handoff', at: noonMs + 1 }]);
+  });
+
+  test('a turn takes signals for 7 days, and keeps the last one', async () => {
+    const { ledger } = opened;
+    await ledger.admit(admitRequest('turn', 400));
+    const at = (atMs: number) => ledger.recordFeedback({ turnId: 'turn', signal: 'down', atMs });
+    expect(await at(noonMs + 7 * dayMs)).toBe('recorded');
+    expect(await at(noonMs + 7 * dayMs + 1)).toBe('too-late');
+    expect(await rows('select signal from feedback')).toEqual([{ signal: 'down' }]);
+    // By the database's clock: the turn is from 2026, or from today.
+    await ledger.admit(admitRequest('today', 400, { atMs: undefined }));
+    expect(await ledger.recordFeedback({ turnId: 'today', signal: 'up' })).toBe('recorded');
+  });
+
+  test('signals are counted by arm and language of the rollout, without turns that were rescued', async () => {
+    const { ledger } = opened;
+    const give = async (turnId: string, arm: string, language: string | null, rescuedBy: string | null = null) => {
+      const countedIn = turnId.startsWith('other') ? null : { rollout: 'november', bake: 1 };
+      await ledger.admit(
+        admitRequest(turnId, 400, { plan: () => plan(reservation(400, { arm }), countedIn), language }),
+      );
+      await ledger.recordTurn(turnRecord(turnId, [settled(1, 120)], { rescuedBy }));
+      await ledger.recordFeedback({ turnId, signal: turnId.endsWith('bad') ? 'down' : 'up', atMs: noonMs });
+    };
+    await give('1', 'legacy', 'zh');
+    await give('2', 'holysheep', 'zh');
+    await give('3', 'holysheep', 'zh');
+    await give('4 bad', 'holysheep', 'zh');
+    await give('5', 'holysheep', null);
+    await give('6', 'holysheep', 'zh', 'legacy');
+    await give('other', 'holysheep', 'zh');
+    expect(await ledger.rollouts.feedback('november')).toEqual([
+      { arm: 'holysheep', language: 'und', signal: 'up', turns: 1 },
+      { arm: 'holysheep', language: 'zh', signal: 'down', turns: 1 },
+      { arm: 'holysheep', language: 'zh', signal: 'up', turns: 2 },
+      { arm: 'legacy', language: 'zh', signal: 'up', turns: 1 },
+    ]);
+    expect(await ledger.rollouts.feedback('nobody')).toEqual([]);
   });
 });

@@ -15,6 +15,7 @@ const allMigrations = [
   '0006_keyed_hashes',
   '0007_workflow_of_turn',
   '0008_labels_and_feedback',
+  '0009_rescue',
   '0010_evidence_by_users',
 ];
 

@@ -45,6 +45,8 @@ describeOnEachDatabase('the record of rollouts', (databases) => {
       percent: 10,
       bake: 1,
       active: true,
+      rescue: false,
+      salt: null,
     });
     const row = await ledger.rollouts.lastAuditRow();
     expect(row).toEqual({
@@ -221,6 +223,21 @@ describeOnEachDatabase('the record of rollouts', (databases) => {
       expect(answer).toMatchObject({ problem: expect.stringContaining('or set takeOver') });
       await recordAll(entry(1, { spec: { ...december, takeOver: true } }));
     });
+  });
+
+  test('a rollout is refused within a freeze window, with the time it ends, even with takeOver', async () => {
+    const { atMs } = entry(1);
+    const freezeWindows = [{ fromMs: atMs - 1, toMs: atMs + 1 }];
+    for (const takeOver of [false, true]) {
+      expect(await ledger.rollouts.record(entry(1, { spec: { freezeWindows, takeOver } }), defaultArm)).toMatchObject({
+        kind: 'refused',
+        field: 'freezeWindows',
+        problem: expect.stringContaining('keep every step from beginning for 1 ms more'),
+        refusal: { code: 'frozen', limit: atMs + 1 },
+      });
+    }
+    expect(await ledger.rollouts.split()).toBeNull();
+    await recordAll(entry(1, { spec: { freezeWindows }, atMs: atMs + 1 }));
   });
 
   test('a rollout starts where the previous one left traffic', async () => {

@@ -1,5 +1,11 @@
 import type { RolloutSpec } from '../../contract/rollout';
-import { type AnswerFlag, answerFlags, type UserEvidence, type UserTally } from '../../contract/user-evidence';
+import {
+  type AnswerFlag,
+  answerFlags,
+  type ClosedUsers,
+  type UserEvidence,
+  type UserTally,
+} from '../../contract/user-evidence';
 import { type CostMeasure, costOf } from './cost-sequence';
 import { binomialEvidence, type TestValue, wrongShare } from './evidence';
 
@@ -41,7 +47,7 @@ export interface LanguageMeasures {
 export type MeasuredSpec = Pick<RolloutSpec, 'gates' | 'steps' | 'languages'>;
 
 /** Upper bounds on the probability that the guard is ever raised while the arms are alike; `gates` has the others. */
-export const guardBounds = { flags: 0.005, feedback: 0.005, cost: 0.02 } as const;
+const guardBounds = { flags: 0.005, feedback: 0.005, cost: 0.02 } as const;
 
 /** An undeclared language counts by itself from this share of users on. */
 const countingShare = 0.05;
@@ -60,7 +66,7 @@ export function measureUsers(evidence: UserEvidence, spec: MeasuredSpec, percent
   const isLatencyGuarded = gates.maxLatencyPercent !== null;
   const isFirstTokenKnown = limits.firstTokenMs !== null && canary.spokenUsers > 0 && baseline.spokenUsers > 0;
   return {
-    advance: { value: betterThanMinimum(evidence, gates.minimumSuccessRate), needed: Math.log(1 / gates.alpha) },
+    advance: { value: betterThanMinimum(evidence.closed, gates.minimumSuccessRate), needed: Math.log(1 / gates.alpha) },
     breach: { value: belowMinimum(canary, gates), needed: alarm },
     wrongShare: { value: wrongShare(canary.users, baseline.users, share), needed: alarm },
     slower:
@@ -121,7 +127,7 @@ function compare(
     needed: flagNeeded,
   });
   return {
-    worse: { value: moreOften(canary.faultyUsers, baseline.faultyUsers, share), needed },
+    worse: { value: moreFaults(canary, baseline, share), needed },
     declined: { value: moreOften(canary.declinedUsers, baseline.declinedUsers, share), needed },
     flags: Object.fromEntries(answerFlags.map((name) => [name, flag(name)])) as Record<AnswerFlag, TestValue>,
     feedback: {
@@ -137,23 +143,30 @@ function compare(
  */
 const bets = [0.05, 0.1, 0.2, 0.35, 0.5, Math.SQRT1_2, 0.9];
 
-function betterThanMinimum({ closed }: UserEvidence, minimumSuccessRate: number): number {
-  const allowed = 1 - minimumSuccessRate;
-  const values = bets.map((bet) => {
+/** E: what the bets on these users have come to. */
+export function betterThanMinimum(closed: readonly ClosedUsers[], minimumSuccessRate: number): number {
+  return logOfMean(betValues(closed, 1 - minimumSuccessRate));
+}
+
+function betValues(closed: readonly ClosedUsers[], allowed: number): readonly number[] {
+  return bets.map((bet) => {
     let value = 0;
     for (const { calls, failed, users } of closed) value += users * Math.log1p(bet * (allowed - failed / calls));
     return value;
   });
-  return logOfMean(values);
 }
 
 /** How many more closed users without a failure would reach the evidence to advance. */
-export function cleanUsersToGo(evidence: UserEvidence, { gates }: MeasuredSpec): number {
+export function cleanUsersToGo(
+  { closed }: Pick<UserEvidence, 'closed'>,
+  { gates }: Pick<MeasuredSpec, 'gates'>,
+): number {
   const needed = Math.log(1 / gates.alpha);
-  const reached = (clean: number): boolean => {
-    const closed = [...evidence.closed, { calls: 1, failed: 0, users: clean }];
-    return betterThanMinimum({ ...evidence, closed }, gates.minimumSuccessRate) >= needed;
-  };
+  const allowed = 1 - gates.minimumSuccessRate;
+  const steps = bets.map((bet) => Math.log1p(bet * allowed));
+  const values = betValues(closed, allowed);
+  const reached = (clean: number): boolean =>
+    logOfMean(values.map((value, index) => value + clean * (steps[index] ?? 0))) >= needed;
   if (reached(0)) return 0;
   let [tooFew, enough] = [0, 1024];
   while (!reached(enough)) [tooFew, enough] = [enough, 2 * enough];
@@ -175,6 +188,18 @@ function belowMinimum({ firstCalls, firstCallFaults }: UserTally, gates: Rollout
   return logOfMean(
     rates.map((rate) => binomialEvidence(answered, firstCallFaults, 1 - rate, gates.minimumSuccessRate)),
   );
+}
+
+/**
+ * A mixture of users with any fault and users whose first call failed. Of a poor baseline's users most meet some fault in the
+ * end: only first calls tell such a baseline from a canary that fails everything. A good one's faults are few, and each
+ * user with one counts.
+ */
+function moreFaults(canary: UserTally, baseline: UserTally, share: number): number {
+  return logOfMean([
+    moreOften(canary.faultyUsers, baseline.faultyUsers, share),
+    moreOften(canary.firstCallFaults, baseline.firstCallFaults, share),
+  ]);
 }
 
 /** By how much the canary's odds of trouble may exceed the baseline's. */

@@ -71,11 +71,19 @@ describe('D, over first calls', () => {
 });
 
 describe('comparisons of users in trouble', () => {
+  const faults = (users: number): Partial<UserTally> => ({ faultyUsers: users, firstCallFaults: users });
   const isWorse = (canary: number, baseline: number, percent = 10) =>
-    isReached(measured(arms({ faultyUsers: canary }, { faultyUsers: baseline }), percent).worse);
+    isReached(measured(arms(faults(canary), faults(baseline)), percent).worse);
 
   it('need 6 distinct users of a candidate that fails everything at 10%, and a clean baseline', () => {
     expect([isWorse(5, 0), isWorse(6, 0)]).toEqual([false, true]);
+  });
+
+  it('show a candidate that fails everything even if most of the baseline’s users meet some fault', () => {
+    const canary = { faultyUsers: 20, firstCallFaults: 20 };
+    const baseline = { faultyUsers: 131, firstCallFaults: 27 };
+    expect(isReached(measured(arms(canary, baseline)).worse)).toBe(true);
+    expect(isReached(measured(arms({ ...canary, firstCallFaults: 3 }, baseline)).worse)).toBe(false);
   });
 
   it.each([10, 25, 50, 75])('are reached by chance at %i% no more often than their bound allows', (percent) => {
@@ -90,8 +98,8 @@ describe('comparisons of users in trouble', () => {
   it('look alike for faults, declined calls, slow calls and feedback', () => {
     const measures = measured(
       arms(
-        { faultyUsers: 9, declinedUsers: 9, slowUsers: 9, slowToSpeakUsers: 9, unhappyUsers: 9 },
-        { faultyUsers: 3, declinedUsers: 3, slowUsers: 3, slowToSpeakUsers: 3, unhappyUsers: 3 },
+        { ...faults(9), declinedUsers: 9, slowUsers: 9, slowToSpeakUsers: 9, unhappyUsers: 9 },
+        { ...faults(3), declinedUsers: 3, slowUsers: 3, slowToSpeakUsers: 3, unhappyUsers: 3 },
       ),
     );
     const { worse, declined, slower, slowerToSpeak, feedback } = measures;
@@ -120,7 +128,7 @@ describe('comparisons of users in trouble', () => {
   });
 
   it('say nothing where all users are on one arm', () => {
-    expect(measured(arms({ faultyUsers: 50 }), 100).worse.value).toBe(0);
+    expect(measured(arms(faults(50)), 100).worse.value).toBe(0);
     expect(measured({ canary: tally(0), baseline: tally(0) }).flags.empty.value).toBe(0);
   });
 
@@ -129,7 +137,7 @@ describe('comparisons of users in trouble', () => {
     fc.assert(
       fc.property(counts, ([canary, baseline, percent]) => {
         const value = (more: number, others: number) =>
-          measured(arms({ faultyUsers: canary + more }, { faultyUsers: baseline + others }), percent).worse.value;
+          measured(arms(faults(canary + more), faults(baseline + others)), percent).worse.value;
         expect(value(1, 0)).toBeGreaterThan(value(0, 0));
         expect(value(0, 1)).toBeLessThan(value(0, 0));
       }),
