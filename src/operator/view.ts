@@ -44,13 +44,14 @@ export interface RolloutView {
   readonly analysisDueAtMs: number | null;
 }
 
-const unreachable: ObservedWorkflow = { status: 'unreachable', recordingFailure: null };
+/** For those who read only the ledger. */
+export const withoutTemporal: ObservedWorkflow = { status: 'unreachable', recordingFailure: null };
 
 /** `client` is null when Temporal does not answer. */
 export async function observeWorkflow(client: RolloutClient | null, rollout: string): Promise<ObservedWorkflow> {
-  if (client === null) return unreachable;
+  if (client === null) return withoutTemporal;
   return client.workflow(rollout).catch((error: unknown) => {
-    if (error instanceof TemporalUnreachableError) return unreachable;
+    if (error instanceof TemporalUnreachableError) return withoutTemporal;
     throw error;
   });
 }
