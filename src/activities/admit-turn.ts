@@ -1,11 +1,13 @@
 import { randomUUID } from 'node:crypto';
 import type { Delivery, RequestOptions } from '../contract/chat';
 import type { Arm, Policy, Target } from '../contract/policy';
-import type { Admission, AdmitTurnInput, PlannedTarget, PromptMeasure } from '../contract/turn';
+import type { Admission, AdmitTurnInput, OpenTurnInput, PlannedTarget, PromptMeasure } from '../contract/turn';
 import { askedThinkingTokens } from '../domain/turn/asked-thinking';
+import { questionOf } from '../domain/turn/fingerprints';
+import { languageOf } from '../domain/turn/language-of';
 import { utf8Length } from '../domain/turn/messages';
 import { worstCaseNanoUsd } from '../domain/turn/prices';
-import { longestCallMs } from '../domain/turn/retry-schedule';
+import { longestCallMs, rescueTimeMs } from '../domain/turn/retry-schedule';
 import { chainFor, rescueFor, route } from '../domain/turn/routing';
 import type { KnownAtAdmission, Reservation, TurnPlan } from '../contract/ledger';
 import type { ActivityDependencies } from './dependencies';
@@ -22,7 +24,7 @@ const localWithinMs = 4_000;
 export async function admitTurn(
   { ledger, policy, owner }: Pick<ActivityDependencies, 'ledger' | 'policy' | 'owner'>,
   recentLatency: RecentLatency,
-  input: AdmitTurnInput,
+  input: AdmitTurnInput & Pick<OpenTurnInput, 'messages'>,
 ): Promise<Admission> {
   const askedAtMs = Date.now();
   const result = await ledger.admit({
@@ -31,6 +33,7 @@ export async function admitTurn(
     userId: input.userId,
     keyId: input.keyId,
     firstRunId: input.firstRunId ?? null,
+    language: languageOf(questionOf(input.messages)),
     plan: (known) => planTurn(policy, input, known),
     requestId: randomUUID(),
     owner,
@@ -42,6 +45,7 @@ export async function admitTurn(
   const chain = chainFor(arm.targets, input.model);
   const rescue = rescueFor(chain, targetsOf(policy, result.rescueArm), input.model);
   const { delivery = 'whole' } = input;
+  const deadlineAtMs = askedAtMs + policy.retry.turnDeadlineMs;
   return {
     kind: 'admitted',
     arm: arm.name,
@@ -54,7 +58,8 @@ export async function admitTurn(
     ticket: { attempt: result.attempt, reservedNanoUsd: result.reservedNanoUsd, owner },
     maxAttemptsPerTarget: policy.retry.maxAttemptsPerTarget,
     longestAttemptMs: longestCallMs(policy.retry, [...chain, ...rescue], delivery),
-    deadlineAtMs: askedAtMs + policy.retry.turnDeadlineMs,
+    deadlineAtMs,
+    ...(rescue.length > 0 && { ownDeadlineAtMs: deadlineAtMs - rescueTimeMs(policy.retry) }),
   };
 }
 

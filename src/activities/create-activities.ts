@@ -91,6 +91,7 @@ export function createActivities(dependencies: ActivityDependencies) {
   async function admitAndTryFirst(input: OpenTurnInput): Promise<OpenedTurn> {
     if (await isTooLate(input)) throw endOfTurn(failureTypes.turnTooLate);
     const admission = await admitTurn(dependencies, recentLatency, input);
+    if (input.asksAgain !== undefined) await flagAskedAgain(input.asksAgain);
     if (admission.kind === 'not-kept') throw endOfTurn(failureTypes.turnNotKept);
     if (admission.kind === 'refused') return admission;
 
@@ -103,10 +104,17 @@ export function createActivities(dependencies: ActivityDependencies) {
     const { settlement, ...answerFields } = firstCall;
     const { arm, canary } = admission;
     const target = call.target.name;
-    const answer = { target, model: answerFields.model, settlement };
+    const answer = { target, model: answerFields.model, settlement, flags: answerFields.flags };
     const totals = await record({ turnId: input.turnId, answer, error: null }).catch(logAndLeaveToWorkflow);
     if (!totals) return { kind: 'admitted', admission, firstCall };
     return { ...answerFields, arm, canary, target, usage: settlement.usage, totals };
+  }
+
+  /** Nobody waits for this label, and a turn must not fail for it. */
+  async function flagAskedAgain(earlierTurn: string): Promise<void> {
+    await dependencies.ledger.flagAnswer(earlierTurn, 'asked-again').catch((error: unknown) => {
+      Context.current().log.warn('An answer could not be flagged as asked again.', { turnId: earlierTurn, error });
+    });
   }
 
   function record(turn: RecordTurnInput): Promise<TurnTotals> {

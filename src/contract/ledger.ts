@@ -142,12 +142,17 @@ export interface TurnFeedback {
 /** `unknown-turn`: there is none, or a budget refused it. `too-late`: its admission is longer ago than `feedbackWithinMs`. */
 export type FeedbackOutcome = 'recorded' | 'unknown-turn' | 'too-late';
 
-export type CostDimension = 'day' | 'session' | 'model' | 'arm' | 'key';
+export type CostDimension = 'day' | 'session' | 'model' | 'arm' | 'key' | 'language';
+
+/** Turns by flag; a flag that no answer carries is absent. */
+export type FlagCounts = Readonly<Partial<Record<AnswerFlag, number>>>;
 
 export interface CostRow {
   readonly key: string;
   /** Only when grouped by `key`: the API key's name, or null if the ledger does not know the key. */
   readonly name?: string | null;
+  /** Only when grouped by `language`: the turns whose answer carries each flag. */
+  readonly flags?: FlagCounts;
   readonly turns: number;
   readonly attempts: number;
   readonly tokens: number;
@@ -159,7 +164,7 @@ export interface CostRow {
   readonly disbelievedCalls: number;
 }
 
-export interface CostTotals extends Omit<CostRow, 'key' | 'name'> {
+export interface CostTotals extends Omit<CostRow, 'key' | 'name' | 'flags'> {
   /** Reserved by calls in flight. */
   readonly reservedNanoUsd: number;
   /** Distinct UTC days on which anything was spent. */

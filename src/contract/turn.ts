@@ -1,7 +1,7 @@
 /** What the steps of a turn pass to each other. These are activity inputs and results, so histories record all of it. */
 import type { ChatMessage, Delivery, RequestOptions, ToolCall } from './chat';
 import type { CallFailure, FailureKind } from './failures';
-import type { FeedbackSignal } from './user-evidence';
+import type { AnswerFlag, FeedbackSignal } from './user-evidence';
 
 /** The sizes of a prompt that pricing needs. */
 export interface PromptMeasure {
@@ -52,6 +52,8 @@ export type Admission =
       readonly longestAttemptMs: number;
       /** Wall clock, milliseconds since 1970. */
       readonly deadlineAtMs: number;
+      /** The same for the arm's own targets, where others may have to rescue the turn. Absent: `deadlineAtMs`. */
+      readonly ownDeadlineAtMs?: number;
     }
   | { readonly kind: 'refused'; readonly scope: RefusalScope; readonly remainingNanoUsd: number }
   /** See `AdmitResult`. */
@@ -94,6 +96,8 @@ interface ModelAnswer {
   readonly finishReason?: string | null;
   readonly toolCalls?: readonly ToolCall[];
   readonly thoughts?: string;
+  /** What is wrong with it; empty: nothing. */
+  readonly flags?: readonly AnswerFlag[];
 }
 
 export type CallOutcome =
@@ -134,6 +138,8 @@ export interface OpenTurnInput extends AdmitTurnInput, RequestOptions {
   readonly messages: readonly ChatMessage[];
   /** Its `startByMs` has passed, by Temporal's clock. */
   readonly comesTooLate?: boolean;
+  /** The name of the turn of this session whose question this one asks again. */
+  readonly asksAgain?: string;
 }
 
 type Admitted = Extract<Admission, { kind: 'admitted' }>;
@@ -194,12 +200,14 @@ export interface RecordTurnInput {
   /** The name that the turn was admitted under. */
   readonly turnId: string;
   /** Null when every target failed. */
-  readonly answer: {
-    readonly target: string;
-    readonly model: string;
-    readonly settlement: Settlement;
-    /** See `TurnRecord`. */
-    readonly rescuedBy?: string;
-  } | null;
+  readonly answer:
+    | (Pick<ModelAnswer, 'flags'> & {
+        readonly target: string;
+        readonly model: string;
+        readonly settlement: Settlement;
+        /** See `TurnRecord`. */
+        readonly rescuedBy?: string;
+      })
+    | null;
   readonly error: string | null;
 }

@@ -1,6 +1,7 @@
 /** A turn's reply as OpenAI's chat completion: the same reply gives the same bytes, always. */
 import { z } from 'zod';
 import type { ChatReply, ReplyUsage } from '../contract/chat';
+import { answerFlags } from '../contract/user-evidence';
 
 /** What Bellwether knows of a turn beyond OpenAI's fields; its clients ignore it. */
 export const turnFactsSchema = z.object({
@@ -17,6 +18,7 @@ export const turnFactsSchema = z.object({
   cost_usd: z.number().describe('What providers confirmed, in US dollars.'),
   unconfirmed_usd: z.number().describe('What attempts of unknown outcome may have cost on top.'),
   remaining_budget: z.number().describe("US dollars left of the day's budget."),
+  flags: z.array(z.enum(answerFlags)).optional().describe('What seems to be wrong with the answer. Absent: nothing.'),
 });
 
 export type TurnFacts = z.output<typeof turnFactsSchema>;
@@ -35,7 +37,7 @@ export function turnFacts(reply: ChatReply): TurnFacts {
     unconfirmed_usd,
     remaining_budget,
   };
-  return reply.rescued ? { ...facts, rescued: true } : facts;
+  return { ...facts, ...(reply.rescued && { rescued: true }), ...(reply.flags && { flags: [...reply.flags] }) };
 }
 
 /** The turn's id and moment, as registered: both are part of the answer's bytes. */

@@ -12,7 +12,7 @@ export function toColumn(flags: readonly AnswerFlag[]): string {
   return answerFlags.filter((flag) => flags.includes(flag)).join(',');
 }
 
-function fromColumn(column: string): readonly AnswerFlag[] {
+export function fromColumn(column: string): readonly AnswerFlag[] {
   const labels = column.split(',');
   return answerFlags.filter((flag) => labels.includes(flag));
 }

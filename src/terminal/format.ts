@@ -90,6 +90,7 @@ export function footer(reply: ChatReply): string {
     `$${reply.cost_usd.toFixed(6)}`,
   ];
   if (reply.unconfirmed_usd > 0) parts.push(`and up to $${reply.unconfirmed_usd.toFixed(6)} unconfirmed`);
+  if (reply.flags) parts.push(`⚑ ${reply.flags.join(', ')}`);
   if (reply.error) parts.push(reply.error);
   return oneLine(parts.join(' · '));
 }

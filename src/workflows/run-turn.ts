@@ -35,6 +35,8 @@ export interface Turn extends RequestOptions {
   /** The messages for the model, already cut to the window; the last message is the user's. */
   readonly messages: readonly ChatMessage[];
   readonly language?: ReplyLanguage;
+  /** See `OpenTurnInput`. */
+  readonly asksAgain?: string;
 }
 
 type Opened<Kind extends OpenedTurn['kind']> = Extract<OpenedTurn, { kind: Kind }>;
@@ -85,19 +87,8 @@ async function callChain(
   { admission, firstCall }: Opened<'admitted'>,
 ): Promise<ChatReply> {
   const { messages, temperature, maxTokens, modelOptions, keyId, delivery } = turn;
-  const { arm, canary, deadlineAtMs, turnName: turnId = turn.turnId } = admission;
-  const request = {
-    turnId,
-    arm,
-    messages,
-    prompt,
-    temperature,
-    maxTokens,
-    modelOptions,
-    keyId,
-    delivery,
-    deadlineAtMs,
-  };
+  const { arm, canary, deadlineAtMs, ownDeadlineAtMs = deadlineAtMs, turnName: turnId = turn.turnId } = admission;
+  const request = { turnId, messages, prompt, temperature, maxTokens, modelOptions, keyId, delivery };
   let answer: AnsweredCall | null = null;
   let answeredBy: PlannedTarget | null = null;
   let failure: CallFailure | null = null;
@@ -106,7 +97,9 @@ async function callChain(
   for (const [index, target] of admission.targets.entries()) {
     const isFirst = index === 0;
     const ticket = isFirst ? admission.ticket : null;
-    const call = { ...request, arm: target.arm ?? arm, target, ticket };
+    const isOwn = target.arm === undefined;
+    const place = { arm: target.arm ?? arm, deadlineAtMs: isOwn ? ownDeadlineAtMs : deadlineAtMs };
+    const call = { ...request, ...place, target, ticket };
     const result = await callTarget(call, admission, isFirst ? firstCall : null).catch(recordCancellation);
     if (result.kind === 'answered') {
       answer = result;
@@ -127,6 +120,7 @@ async function callChain(
         target: answeredBy.name,
         model: answer.model,
         settlement: answer.settlement,
+        flags: answer.flags,
         ...(answeredBy.arm !== undefined && { rescuedBy: answeredBy.arm }),
       },
     error: answer ? null : (failure?.message ?? null),
@@ -159,6 +153,7 @@ function answeredReply(turn: Turn, answered: Omit<Opened<'answered'>, 'kind'>): 
     finishReason,
     toolCalls,
     thoughts,
+    flags = [],
     usage,
     totals,
   } = answered;
@@ -175,6 +170,7 @@ function answeredReply(turn: Turn, answered: Omit<Opened<'answered'>, 'kind'>): 
     ...(refusal && { refusal }),
     ...(toolCalls && { tool_calls: toolCalls }),
     ...(thoughts !== undefined && { reasoning_content: thoughts }),
+    ...(flags.length > 0 && { flags }),
     ...usageField(usage ?? null, totals),
   };
 }

@@ -37,7 +37,13 @@ describeOnEachDatabase('turns routed through the real admission', (databases) =>
     const { sessionId = null, turnId = unique('turn') } = ids;
     const prompt = { bytes: 10, characters: 10, cjkCharacters: 0, messages: 1 };
     const dependencies = { ledger, policy, providers: new Map(), owner: 'process' };
-    const admission = await admitTurn(dependencies, new RecentLatency(), { turnId, sessionId, userId, prompt });
+    const admission = await admitTurn(dependencies, new RecentLatency(), {
+      turnId,
+      sessionId,
+      userId,
+      prompt,
+      messages: [],
+    });
     if (admission.kind !== 'admitted') throw new Error(`The turn is ${admission.kind}.`);
     return admission;
   }

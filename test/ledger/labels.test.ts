@@ -1,3 +1,4 @@
+import type { AnswerFlag } from '../../src/contract/user-evidence';
 import { describeOnEachDatabase, openTestLedger, type TestLedger } from '../support/ledgers';
 import { admitRequest, dayMs, noonMs, plan, reservation, settled, turnRecord, wideCaps } from './requests';
 
@@ -33,6 +34,26 @@ describeOnEachDatabase('labels of turns', (databases) => {
     await ledger.admit(admitRequest('fine', 400));
     await ledger.recordTurn(turnRecord('fine', [settled(1, 120)], { flags: [] }));
     expect(await flagsOf('fine')).toBe('');
+  });
+
+  test('costs by language have the flags of its answers, and turns of an unknown language are apart', async () => {
+    const { ledger } = opened;
+    const answered = async (turnId: string, language: string | null, flags?: readonly AnswerFlag[]) => {
+      await ledger.admit(admitRequest(turnId, 400, { language }));
+      await ledger.recordTurn(turnRecord(turnId, [settled(1, 120)], { flags }));
+    };
+    await answered('a', 'zh', ['truncated', 'wrong-language']);
+    await answered('b', 'zh', ['wrong-language']);
+    await answered('c', 'zh', []);
+    await answered('d', 'en', []);
+    await answered('e', null);
+    const rowsByLanguage = await ledger.costsBy('language', 10);
+    expect(rowsByLanguage.map(({ key, turns, costNanoUsd, flags }) => [key, turns, costNanoUsd, flags])).toEqual([
+      ['zh', 3, 360, { truncated: 1, 'wrong-language': 2 }],
+      ['(none)', 1, 120, {}],
+      ['en', 1, 120, {}],
+    ]);
+    for (const row of await ledger.costsBy('model', 10)) expect(row).not.toHaveProperty('flags');
   });
 
   test('a flag can be added later, once', async () => {
