@@ -70,7 +70,7 @@ describeOnEachDatabase('the ledger', (databases) => {
           plan: ({ previousArm }) => plan(reservation(400, { arm: previousArm ?? 'holysheep' })),
         }),
       );
-      expect(second).toEqual({ kind: 'admitted', arm: 'legacy', canary: false, attempt: 2, reservedNanoUsd: 400 });
+      expect(second).toEqual({ kind: 'admitted', arm: 'legacy', canary: false, rescueArm: null, attempt: 2, reservedNanoUsd: 400 });
       expect(await states('turn')).toEqual(['unconfirmed', 'reserved']);
       expect(await budgets()).toEqual({ 'day:2026-11-23': [400, 400], 'session:session': [400, 400] });
     });
