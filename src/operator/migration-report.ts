@@ -1,5 +1,5 @@
 import type { Policy, Target } from '../contract/policy';
-import type { RolloutSpec } from '../contract/rollout';
+import type { RolloutSpec, RolloutState } from '../contract/rollout';
 import type { ArmTotals, FailureCount, Rollouts, Spending } from '../contract/rollout-ledger';
 import {
   billNanoUsd,
@@ -7,7 +7,8 @@ import {
   type MigrationReport,
   surchargeNanoUsd,
 } from '../domain/rollout/migration-report';
-import type { UserReport } from '../domain/rollout/user-report';
+import { userEvidenceRequestOf } from '../domain/rollout/state-by-users';
+import { reportOfUsers, type UserReport } from '../domain/rollout/user-report';
 import { satisfactionReport, type SatisfactionReport } from './satisfaction';
 import { findRollout } from './trail';
 import { readView, type RolloutView, withoutTemporal } from './view';
@@ -51,13 +52,14 @@ export interface Saving {
 /** @param policy contains the current prices */
 export async function readReport(rollouts: Rollouts, name: string | undefined, policy: Policy): Promise<RolloutReport> {
   const known = await findRollout(rollouts, name);
-  const { spec } = known;
-  const [view, totals, spending, failures, feedback] = await Promise.all([
+  const { spec, state } = known;
+  const [view, totals, spending, failures, feedback, byUsers] = await Promise.all([
     readView(rollouts, known, withoutTemporal),
     rollouts.armTotals(spec.name),
     rollouts.spending(spec.name),
     rollouts.failures(spec.name),
     rollouts.feedback(spec.name),
+    spec.rule === 2 ? readUsers(rollouts, spec, state) : null,
   ]);
   const totalsOf = (arm: string): ArmTotals => totals.find((row) => row.arm === arm) ?? { ...noTotals, arm };
   const [baseline, canary] = [totalsOf(spec.baselineArm), totalsOf(spec.canaryArm)];
@@ -72,8 +74,16 @@ export async function readReport(rollouts: Rollouts, name: string | undefined, p
     surcharge: surchargeOf(spentBy(spec.baselineArm), policy),
     saving: savingOf(spentBy(spec.baselineArm), spentBy(spec.canaryArm), policy.arms[spec.baselineArm]?.targets[0]),
     satisfaction: satisfactionReport(feedback, spec),
-    byUsers: null,
+    byUsers,
   };
+}
+
+/** All bakes, as the last analysis counted them. */
+async function readUsers(rollouts: Rollouts, spec: RolloutSpec, state: RolloutState): Promise<UserReport> {
+  const bakes = Array.from({ length: state.bake }, (_, index) =>
+    rollouts.countedUserEvidence(userEvidenceRequestOf(spec, { ...state, bake: index + 1 })),
+  );
+  return reportOfUsers(await Promise.all(bakes));
 }
 
 const noTotals: Omit<ArmTotals, 'arm'> = {

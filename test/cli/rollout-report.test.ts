@@ -1,11 +1,14 @@
 import { join } from 'node:path';
 import type { Ledger } from '../../src/contract/ledger';
 import type { RolloutSpec } from '../../src/contract/rollout';
+import type { AnswerFlag } from '../../src/contract/user-evidence';
 import { openLedger } from '../../src/ledger/open-ledger';
 import { advanceRollout } from '../../src/domain/rollout/advance-rollout';
 import { admitRequest, plan, reservation, settled, turnRecord } from '../ledger/requests';
 import { rolloutSpec } from '../support/rollout-spec';
 import { CliWorkspace } from './run-cli';
+
+const withoutTemporal = { TEMPORAL_ADDRESS: '127.0.0.1:1' };
 
 let workspace: CliWorkspace;
 beforeEach(() => {
@@ -34,15 +37,18 @@ interface Answered {
   readonly user: string;
   readonly atMs: number;
   readonly outcome?: 'answered' | 'timeout';
+  readonly language?: string;
+  readonly flags?: readonly AnswerFlag[];
 }
 
 /** One turn of 30 prompt tokens, 10 of them cached, and 12 of the answer, for 1,000 nano-dollars. */
-async function turn(ledger: Ledger, { rollout, arm, user, atMs, outcome = 'answered' }: Answered): Promise<void> {
+async function turn(ledger: Ledger, told: Answered): Promise<void> {
+  const { rollout, arm, user, atMs, outcome = 'answered', language = null, flags = [] } = told;
   const turnId = `${rollout}/${arm}/${user}`;
   const target = `${arm}-primary`;
   const model = arm === 'legacy' ? 'legacy-chat' : 'deepseek-v3.2';
   const call = reservation(5_000, { arm, target, provider: arm, model });
-  const request = { userId: user, sessionId: null, plan: () => plan(call, { rollout, bake: 1 }), atMs };
+  const request = { userId: user, sessionId: null, language, plan: () => plan(call, { rollout, bake: 1 }), atMs };
   await ledger.admit(admitRequest(turnId, 5_000, request));
   const isAnswered = outcome === 'answered';
   const settlement = settled(1, isAnswered ? 1_000 : 0, {
@@ -50,7 +56,12 @@ async function turn(ledger: Ledger, { rollout, arm, user, atMs, outcome = 'answe
     endedAtMs: atMs + 180,
     ...(!isAnswered && { state: 'unconfirmed', usage: null, httpStatus: null }),
   });
-  const record = { outcome: isAnswered ? 'answered' : 'degraded', target: isAnswered ? target : null, atMs } as const;
+  const record = {
+    outcome: isAnswered ? 'answered' : 'degraded',
+    target: isAnswered ? target : null,
+    flags,
+    atMs,
+  } as const;
   await ledger.recordTurn(turnRecord(turnId, [settlement], record));
 }
 
@@ -118,7 +129,7 @@ describe('bellwether rollout report', () => {
     });
     const { stderr } = await workspace.run(
       ['rollout', 'rollback', 'november', '--actor', 'ann', '--reason', 'enough'],
-      { TEMPORAL_ADDRESS: '127.0.0.1:1' },
+      withoutTemporal,
     );
     expect(stderr).toBe('');
     const text = await report();
@@ -137,5 +148,42 @@ describe('bellwether rollout report', () => {
       /\n {2}⇥ TakenOver: Rollout december has taken over and now routes turns, with 10% on holysheep\./,
     );
     expect(text).not.toMatch(/Ready to promote|Continue monitoring|Missing|E \d/);
+  });
+
+  it('counts users under rule 2, also in status and explain', async () => {
+    const spec = rolloutSpec({ name: 'november', rule: 2, languages: ['zh'] });
+    await withLedger(async (ledger) => {
+      const atMs = Date.now();
+      await start(ledger, spec, atMs - 60_000);
+      await fill(ledger, 'november', 15, 100);
+      for (let user = 0; user < 5; user += 1) {
+        const flags = user < 4 ? (['wrong-language'] as const) : [];
+        const asked = { rollout: 'november', user: `zh${user}`, atMs, language: 'zh' };
+        await turn(ledger, { ...asked, arm: 'holysheep', flags });
+        await turn(ledger, { ...asked, arm: 'legacy' });
+      }
+      await ledger.recordFeedback({ turnId: 'november/holysheep/c1', signal: 'up' });
+      await ledger.rollouts.countUsers();
+    });
+    const text = await report();
+    const advance = /E 0\.0 of 6\.9, about \d+ users without a failure to go/;
+    expect(text.split('\n').slice(0, 3).join('\n')).toMatch(advance);
+    expect(text).toContain('  - 20 of 1000 users of holysheep in this step.');
+    expect(text).toMatch(/^users +105 +20$/m);
+    expect(text).toMatch(/^first request succeeds +80\.95% \(.*%\) +100% \(83\.89–100%\)$/m);
+    expect(text).toMatch(/^flagged wrong-language +0% \(.*\) +20% \(8\.07–41\.6%\)$/m);
+    expect(text).toMatch(/^satisfaction +– +100% /m);
+    expect(text).toMatch(/^ +holysheep +5 +100% \(.*\) +– +wrong-language 80% \(.*\)$/m);
+    expect(text).not.toContain('Ready to promote');
+
+    const status = (await workspace.run(['rollout', 'status'], withoutTemporal)).stdout;
+    expect(status).toMatch(advance);
+    expect(status).toMatch(/holysheep +20 +100% \(.*\) +0 +4 /);
+    const { evidence } = (await workspace.json(['rollout', 'status'], withoutTemporal)) as { evidence: object };
+    expect(evidence).toMatchObject({
+      clean_users_to_go: expect.any(Number),
+      holysheep: { users: 20, turns: 20, success_rate: 1, flags: { 'wrong-language': 0.2 } },
+      languages: [{ language: 'und' }, { language: 'zh', holysheep: { users: 5, flags: { 'wrong-language': 0.8 } } }],
+    });
   });
 });
