@@ -31,7 +31,7 @@ describe('the figures in docs/flags.md', () => {
       fine: counted(fine, ''),
       refused: counted(readAnswers('bad.refused'), 'refused'),
       'wrong-language': counted(readAnswers('bad.wrong-language'), 'wrong-language'),
-    }).toEqual({ fine: '371 of 371', refused: '113 of 113', 'wrong-language': '70 of 70' });
+    }).toEqual({ fine: '371 of 371', refused: '113 of 114', 'wrong-language': '70 of 70' });
   });
 
   test('hold for answers that were written later, which no rule was fitted to', () => {
