@@ -1,12 +1,14 @@
 import { randomUUID } from 'node:crypto';
 import type { Delivery, RequestOptions } from '../contract/chat';
 import type { Arm, Policy, Target } from '../contract/policy';
-import type { Admission, AdmitTurnInput, PlannedTarget, PromptMeasure } from '../contract/turn';
+import type { Admission, AdmitTurnInput, OpenTurnInput, PlannedTarget, PromptMeasure } from '../contract/turn';
 import { askedThinkingTokens } from '../domain/turn/asked-thinking';
+import { questionOf } from '../domain/turn/fingerprints';
+import { languageOf } from '../domain/turn/language-of';
 import { utf8Length } from '../domain/turn/messages';
 import { worstCaseNanoUsd } from '../domain/turn/prices';
-import { longestCallMs } from '../domain/turn/retry-schedule';
-import { chainFor, route } from '../domain/turn/routing';
+import { longestCallMs, rescueTimeMs } from '../domain/turn/retry-schedule';
+import { chainFor, rescueFor, route } from '../domain/turn/routing';
 import type { KnownAtAdmission, Reservation, TurnPlan } from '../contract/ledger';
 import type { ActivityDependencies } from './dependencies';
 import type { RecentLatency } from './target-health';
@@ -22,7 +24,7 @@ const localWithinMs = 4_000;
 export async function admitTurn(
   { ledger, policy, owner }: Pick<ActivityDependencies, 'ledger' | 'policy' | 'owner'>,
   recentLatency: RecentLatency,
-  input: AdmitTurnInput,
+  input: AdmitTurnInput & Pick<OpenTurnInput, 'messages'>,
 ): Promise<Admission> {
   const askedAtMs = Date.now();
   const result = await ledger.admit({
@@ -31,6 +33,7 @@ export async function admitTurn(
     userId: input.userId,
     keyId: input.keyId,
     firstRunId: input.firstRunId ?? null,
+    language: languageOf(questionOf(input.messages)),
     plan: (known) => planTurn(policy, input, known),
     requestId: randomUUID(),
     owner,
@@ -39,17 +42,24 @@ export async function admitTurn(
   if (result.kind !== 'admitted') return result;
 
   const arm = armNamed(policy, result.arm);
+  const chain = chainFor(arm.targets, input.model);
+  const rescue = rescueFor(chain, targetsOf(policy, result.rescueArm), input.model);
   const { delivery = 'whole' } = input;
+  const deadlineAtMs = askedAtMs + policy.retry.turnDeadlineMs;
   return {
     kind: 'admitted',
     arm: arm.name,
     canary: result.canary,
     turnName: input.turnId,
-    targets: chainFor(arm.targets, input.model).map((target) => planned(target, delivery, recentLatency)),
+    targets: [
+      ...chain.map((target) => planned(target, delivery, recentLatency)),
+      ...rescue.map((target) => ({ ...planned(target, delivery, recentLatency), arm: result.rescueArm ?? arm.name })),
+    ],
     ticket: { attempt: result.attempt, reservedNanoUsd: result.reservedNanoUsd, owner },
     maxAttemptsPerTarget: policy.retry.maxAttemptsPerTarget,
-    longestAttemptMs: longestCallMs(policy.retry, arm.targets, delivery),
-    deadlineAtMs: askedAtMs + policy.retry.turnDeadlineMs,
+    longestAttemptMs: longestCallMs(policy.retry, [...chain, ...rescue], delivery),
+    deadlineAtMs,
+    ...(rescue.length > 0 && { ownDeadlineAtMs: deadlineAtMs - rescueTimeMs(policy.retry) }),
   };
 }
 
@@ -103,7 +113,7 @@ function planTurn(policy: Policy, input: AdmitTurnInput, { previousArm, split }:
   const { turnId, sessionId, userId } = input;
   const { arm, countedIn } =
     previousArm === null
-      ? route(policy, split, userId, userBucket(userId ?? sessionId ?? turnId))
+      ? route(policy, split, userId, userBucket(userId ?? sessionId ?? turnId, split?.salt))
       : { arm: previousArm, countedIn: null };
   return { reservation: firstCallOf(armNamed(policy, arm), policy, input), countedIn };
 }
@@ -112,6 +122,10 @@ function firstCallOf(arm: Arm, policy: Policy, input: AdmitTurnInput): Reservati
   const [first] = chainFor(arm.targets, input.model);
   if (!first) throw new Error(`Arm ${arm.name} has no targets. Add one under arms.${arm.name}.targets.`);
   return reservationFor(arm.name, first, policy, input);
+}
+
+function targetsOf({ arms }: Policy, arm: string | null): readonly Target[] {
+  return arm !== null && Object.hasOwn(arms, arm) ? (arms[arm]?.targets ?? []) : [];
 }
 
 /** A turn that was admitted under an older configuration may belong to an arm that no longer exists; it continues in the default arm. */

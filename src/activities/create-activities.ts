@@ -1,5 +1,6 @@
 import { ApplicationFailure, Context } from '@temporalio/activity';
 import { failureTypes } from '../contract/failures';
+import type { FeedbackOutcome } from '../contract/ledger';
 import type { RolloutEntry } from '../contract/rollout';
 import type {
   AnsweredCall,
@@ -7,6 +8,7 @@ import type {
   ModelCallInput,
   OpenedTurn,
   OpenTurnInput,
+  RecordFeedbackInput,
   RecordTurnInput,
   Settlement,
   TurnTotals,
@@ -73,9 +75,9 @@ export function createActivities(dependencies: ActivityDependencies) {
 
   /** A retried task joins the running call or gets its finished answer. */
   function callInTask(input: ModelCallInput): Promise<CallOutcome> {
-    const { turnId, target, ticket, deadlineAtMs } = input;
+    const { turnId, arm, target, ticket, deadlineAtMs } = input;
     return steps.once(
-      `call ${turnId} ${target.name} ${ticket?.attempt}`,
+      `call ${turnId} ${arm} ${target.name} ${ticket?.attempt}`,
       ({ kind }) => (kind === 'answered' ? keepAnsweredMs : deadlineAtMs - Date.now()),
       () => attemptToCompletion(input),
     );
@@ -89,6 +91,7 @@ export function createActivities(dependencies: ActivityDependencies) {
   async function admitAndTryFirst(input: OpenTurnInput): Promise<OpenedTurn> {
     if (await isTooLate(input)) throw endOfTurn(failureTypes.turnTooLate);
     const admission = await admitTurn(dependencies, recentLatency, input);
+    if (input.asksAgain !== undefined) await flagAskedAgain(input.asksAgain);
     if (admission.kind === 'not-kept') throw endOfTurn(failureTypes.turnNotKept);
     if (admission.kind === 'refused') return admission;
 
@@ -101,10 +104,17 @@ export function createActivities(dependencies: ActivityDependencies) {
     const { settlement, ...answerFields } = firstCall;
     const { arm, canary } = admission;
     const target = call.target.name;
-    const answer = { target, model: answerFields.model, settlement };
+    const answer = { target, model: answerFields.model, settlement, flags: answerFields.flags };
     const totals = await record({ turnId: input.turnId, answer, error: null }).catch(logAndLeaveToWorkflow);
     if (!totals) return { kind: 'admitted', admission, firstCall };
     return { ...answerFields, arm, canary, target, usage: settlement.usage, totals };
+  }
+
+  /** Nobody waits for this label, and a turn must not fail for it. */
+  async function flagAskedAgain(earlierTurn: string): Promise<void> {
+    await dependencies.ledger.flagAnswer(earlierTurn, 'asked-again').catch((error: unknown) => {
+      Context.current().log.warn('An answer could not be flagged as asked again.', { turnId: earlierTurn, error });
+    });
   }
 
   function record(turn: RecordTurnInput): Promise<TurnTotals> {
@@ -153,6 +163,14 @@ export function createActivities(dependencies: ActivityDependencies) {
     observeRollout: (request: Parameters<typeof rollout.observeRollout>[0]) =>
       withHeartbeats(() => rollout.observeRollout(request)),
     recordRollout: (entry: RolloutEntry) => withHeartbeats(() => rollout.recordRollout(entry)),
+
+    async recordFeedback({ turnNames, signal }: RecordFeedbackInput): Promise<FeedbackOutcome> {
+      for (const turnId of turnNames) {
+        const outcome = await dependencies.ledger.recordFeedback({ turnId, signal });
+        if (outcome !== 'unknown-turn') return outcome;
+      }
+      return 'unknown-turn';
+    },
 
     async closeSession(sessionId: string): Promise<void> {
       await dependencies.ledger.closeSession(sessionId, Date.now());

@@ -2,10 +2,11 @@ import { randomUUID } from 'node:crypto';
 import type { CallFailure } from '../contract/failures';
 import { limits } from '../contract/limits';
 import { turnIdOf } from '../contract/names';
-import type { Target } from '../contract/policy';
+import type { Policy, Target } from '../contract/policy';
 import type { Provider } from '../contract/provider';
 import type { AttemptTicket, CallOutcome, ModelCallInput } from '../contract/turn';
 import { AnswerSoFar } from '../domain/stream/answer-so-far';
+import { type Asked, flagsOf } from '../domain/turn/answer-flags';
 import { measurePrompt } from '../domain/turn/measure-text';
 import {
   Continuation,
@@ -19,6 +20,7 @@ import { utf8Length } from '../domain/turn/messages';
 import { retryDelayMs } from '../domain/turn/retry-schedule';
 import { completionLimit, reservationFor } from './admit-turn';
 import { callProvider, type Call, circuitOpen, mayCall } from './call-provider';
+import { deflateShare } from './deflate-share';
 import type { ActivityDependencies } from './dependencies';
 import { type Failed, notMade, settlementOfAnswer, settlementOfFailure, settlementOfUnused } from './settlements';
 
@@ -129,6 +131,7 @@ async function callOnce(
         ...(refusal && { refusal }),
         ...(toolCalls && { toolCalls }),
         ...(thoughts !== undefined && { thoughts }),
+        flags: flagsOf(askedOf(policy, input), { content, refusal, toolCalls, finishReason }, deflateShare),
       };
       return { kind: 'answered', ...answerFields, model, settlement };
     }
@@ -149,6 +152,10 @@ async function callOnce(
   const wouldMissDeadline = delayMs !== null && Date.now() + delayMs >= input.deadlineAtMs;
   const isRetried = delayMs !== null && !wouldMissDeadline && retries.take(target.provider);
   return { kind: 'failed', failure, retryDelayMs: isRetried ? delayMs : null };
+}
+
+function askedOf({ defaults }: Policy, { messages, modelOptions, maxTokens }: ModelCallInput): Asked {
+  return { messages, modelOptions, isShortAsked: maxTokens !== undefined && maxTokens < defaults.maxTokens };
 }
 
 /** The adapter has measured what this call said, but not together with the answer that it continues. */

@@ -2,7 +2,7 @@ import { ApplicationFailure } from '@temporalio/activity';
 import { failureTypes } from '../contract/failures';
 import type { Policy } from '../contract/policy';
 import type { Evidence, RecordedRollout, RolloutEntry } from '../contract/rollout';
-import { type EvidenceRequest, RolloutConflictError } from '../contract/rollout-ledger';
+import { type EvidenceRequest, LedgerBehindError, RolloutConflictError } from '../contract/rollout-ledger';
 import { refusedRollout } from '../domain/rollout/begin-rollout';
 import type { ActivityDependencies } from './dependencies';
 
@@ -12,6 +12,9 @@ export function createRolloutActivities({ ledger, policy }: Pick<ActivityDepende
     try {
       return await ledger.rollouts.record(entry, policy.defaultArm);
     } catch (error) {
+      if (error instanceof LedgerBehindError) {
+        throw ApplicationFailure.retryable(error.message, failureTypes.ledgerBehind);
+      }
       if (!(error instanceof RolloutConflictError)) throw error;
       throw ApplicationFailure.nonRetryable(error.message, failureTypes.rolloutRefused);
     }
@@ -20,7 +23,7 @@ export function createRolloutActivities({ ledger, policy }: Pick<ActivityDepende
   return {
     /** Reads the current evidence on both arms. */
     async observeRollout(request: Omit<EvidenceRequest, 'atMs'>): Promise<Evidence> {
-      return ledger.rollouts.evidence({ ...request, atMs: Date.now() });
+      return ledger.rollouts.evidence(request);
     },
 
     /** Writes a decision to the audit trail and sets the split; see `Rollouts.record`. */

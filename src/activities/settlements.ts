@@ -25,16 +25,14 @@ export function settlementOfAnswer(ticket: AttemptTicket, result: Completed, cal
     outcome: 'answered',
     httpStatus: 200,
     latencyMs: Math.round(result.latencyMs),
+    ...firstTokenOf(result),
     endedAtMs: Date.now(),
   };
 }
 
 /** A provider that reports what a useless answer took charges for it; of any other call that may be charged nobody knows. */
-export function settlementOfFailure(
-  ticket: AttemptTicket,
-  { failure, latencyMs, usage = null, hasSpoken = false }: Failed,
-  call: CallParameters,
-): Settlement {
+export function settlementOfFailure(ticket: AttemptTicket, result: Failed, call: CallParameters): Settlement {
+  const { failure, latencyMs, usage = null, hasSpoken = false } = result;
   const mayBeCharged = failure.charge === 'unknown';
   return {
     attempt: ticket.attempt,
@@ -42,8 +40,13 @@ export function settlementOfFailure(
     outcome: failure.kind,
     httpStatus: failure.httpStatus,
     latencyMs: Math.round(latencyMs),
+    ...firstTokenOf(result),
     endedAtMs: Date.now(),
   };
+}
+
+function firstTokenOf({ firstTokenMs }: Completed | Failed): Pick<Settlement, 'firstTokenMs'> {
+  return firstTokenMs === undefined ? {} : { firstTokenMs };
 }
 
 /** Of a reservation whose call was never made. */

@@ -1,19 +1,9 @@
-import { createInterface } from 'node:readline/promises';
 import { randomUUID } from 'node:crypto';
 import { Command } from 'commander';
 import pc from 'picocolors';
-import {
-  type BellwetherClient,
-  BellwetherError,
-  BudgetRefusedError,
-  type ChatReply,
-  connect,
-  InvalidInputError,
-  type SendOptions,
-} from '../client';
+import { type BellwetherClient, connect, type SendOptions } from '../client';
 import { connectPatienceMs } from '../operator/connections';
-import { UsageError } from './exit-status';
-import { usageError } from './options';
+import { sendOrBlocked, talk } from './talk';
 import { footer } from '../terminal/format';
 import { writeJson } from '../terminal/output';
 import { printable } from '../terminal/printable';
@@ -47,21 +37,13 @@ export function chatCommand(): Command {
         const sessionId = flags.session ?? `terminal-${randomUUID().slice(0, 8)}`;
         const options = { sessionId, userId: flags.user, systemPrompt: flags.system, turnId: flags.turn };
         const text = message ?? (process.stdin.isTTY ? undefined : await readAll(process.stdin));
-        if (text === undefined) await talk(client, options);
+        if (text === undefined) await talk(client, options, process);
         else process.exitCode = await sendOnce(client, { ...options, content: text.trimEnd() }, flags.json ?? false);
       } finally {
         await client.disconnect();
       }
     });
 }
-
-const optionOfField = new Map([
-  ['content', 'the message'],
-  ['sessionId', '--session'],
-  ['userId', '--user'],
-  ['systemPrompt', '--system'],
-  ['turnId', '--turn'],
-]);
 
 async function sendOnce(client: BellwetherClient, options: SendOptions, json: boolean): Promise<number> {
   const reply = await sendOrBlocked(client, options);
@@ -72,40 +54,6 @@ async function sendOnce(client: BellwetherClient, options: SendOptions, json: bo
   }
   if (reply.blocked) return exitCodes.blocked;
   return reply.success ? exitCodes.answered : exitCodes.degraded;
-}
-
-/** Until the end of input or /quit. An error with one message does not end the conversation. */
-async function talk(client: BellwetherClient, options: Omit<SendOptions, 'content'>): Promise<void> {
-  const terminal = createInterface({ input: process.stdin, output: process.stdout, prompt: pc.bold('you › ') });
-  process.stdout.write(`${pc.dim(`Session ${options.sessionId}. Type /quit or press Ctrl-D to end.`)}\n`);
-  terminal.prompt();
-  for await (const line of terminal) {
-    const content = line.trim();
-    if (content === '/quit') break;
-    if (content !== '') {
-      try {
-        const reply = await sendOrBlocked(client, { ...options, turnId: undefined, content });
-        process.stdout.write(`${pc.cyan('bot ›')} ${printable(reply.content)}\n${pc.dim(`      ${footer(reply)}`)}\n`);
-      } catch (error) {
-        if (!(error instanceof BellwetherError || error instanceof UsageError)) throw error;
-        process.stdout.write(`${pc.red(printable(error.message))}\n`);
-      }
-    }
-    terminal.prompt();
-  }
-  terminal.close();
-}
-
-async function sendOrBlocked(client: BellwetherClient, options: SendOptions): Promise<ChatReply> {
-  try {
-    return await client.send(options);
-  } catch (error) {
-    if (error instanceof BudgetRefusedError) return error.reply;
-    if (error instanceof InvalidInputError) {
-      throw usageError(error, optionOfField);
-    }
-    throw error;
-  }
 }
 
 async function readAll(stream: NodeJS.ReadStream): Promise<string> {

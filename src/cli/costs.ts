@@ -21,7 +21,7 @@ export function costsCommand(): Command {
     .description('show what turns cost, from the ledger')
     .addOption(
       new Option('--by <what>', `group by, at most ${maxRows} rows`)
-        .choices(['day', 'session', 'model', 'arm', 'key'] satisfies CostDimension[])
+        .choices(['day', 'session', 'model', 'arm', 'key', 'language'] satisfies CostDimension[])
         .default('day'),
     )
     .option('--json', 'print JSON, amounts in US dollars')
@@ -87,6 +87,7 @@ function costTable(by: CostDimension, rows: readonly CostRow[]): string {
     [
       { title: by },
       ...(by === 'key' ? [{ title: 'name' }] : []),
+      ...(by === 'language' ? [{ title: 'flagged answers' }] : []),
       { title: 'turns', align: 'right' },
       { title: 'attempts', align: 'right' },
       { title: 'tokens', align: 'right' },
@@ -98,6 +99,7 @@ function costTable(by: CostDimension, rows: readonly CostRow[]): string {
     rows.map((row) => [
       row.key,
       ...(by === 'key' ? [row.name ?? ''] : []),
+      ...(by === 'language' ? [flagsAsText(row.flags)] : []),
       `${row.turns}`,
       `${row.attempts}`,
       `${row.tokens}`,
@@ -107,6 +109,14 @@ function costTable(by: CostDimension, rows: readonly CostRow[]): string {
       ...(isDisbelieved ? [`${row.disbelievedCalls}`] : []),
     ]),
   );
+}
+
+/** `3 empty, 1 refused`, the most frequent first. */
+function flagsAsText(flags: CostRow['flags'] = {}): string {
+  return Object.entries(flags)
+    .toSorted(([, one], [, other]) => other - one)
+    .map(([flag, turns]) => `${turns} ${flag}`)
+    .join(', ');
 }
 
 function nothingYet(database: string): readonly string[] {

@@ -24,6 +24,17 @@ export function parseDuration(text: string): number {
   return milliseconds;
 }
 
+/** An ISO time with its zone, in milliseconds since 1970. Throws commander's InvalidArgumentError for anything else. */
+export function parseMoment(text: string): number {
+  const ms = /^\d{4}-\d\d-\d\dT\d\d:\d\d(:\d\d(\.\d{1,3})?)?(Z|[+-]\d\d:\d\d)$/.test(text)
+    ? Date.parse(text)
+    : Number.NaN;
+  if (!Number.isNaN(ms)) return ms;
+  throw new InvalidArgumentError(
+    `'${text}' is not a time. Use an ISO time with its zone, such as 2026-11-27T09:00:00Z.`,
+  );
+}
+
 /** Describes a problem by the option instead of the field. */
 export function inOptions(problem: Problem, optionOfField: ReadonlyMap<unknown, string>): string {
   return describeProblem(problem, (path) => optionOfField.get(path[0]) ?? formatPath(path));
@@ -46,4 +57,6 @@ export const optionOfField: ReadonlyMap<unknown, string> = new Map([
   ['reason', '--reason'],
   ['full', '--full'],
   ['force', '--force'],
+  ['fromMs', '--from'],
+  ['toMs', '--to'],
 ]);

@@ -7,6 +7,7 @@ import {
 } from '@temporalio/client';
 import type { Client, Workflow } from '@temporalio/client';
 import { LRUCache } from 'lru-cache';
+import { idOf } from '../config/id-of';
 import type {
   ChatReply,
   ChatTurnInput,
@@ -19,6 +20,8 @@ import type {
 } from '../contract/chat';
 import * as names from '../contract/names';
 import type { Problem } from '../contract/problem';
+import type { FeedbackSignal } from '../contract/user-evidence';
+import { feedbackProblem } from '../domain/turn/feedback';
 import { chatTurnProblem, conversationProblem, idProblem, sendMessageProblem } from '../domain/turn/validate-input';
 import {
   BudgetRefusedError,
@@ -30,6 +33,7 @@ import {
   isUnreachable,
   translateError,
 } from './errors';
+import { giveFeedback, refuseUnrecorded } from './feedback';
 import { canonicalJson } from '../domain/canonical-json';
 import { sha256 } from '../platform/sha256';
 import { withoutPersonalData } from './personal-ids';
@@ -76,6 +80,12 @@ type Named<Options> = Options & { readonly turnId: string };
 export interface JoinOptions {
   readonly sessionId?: string;
   /** Milliseconds to wait for the answer. Default 200,000. */
+  readonly deadlineMs?: number;
+}
+
+export interface FeedbackOptions {
+  readonly sessionId?: string;
+  /** Milliseconds to wait for a worker to record it. Default 30,000. */
   readonly deadlineMs?: number;
 }
 
@@ -127,7 +137,7 @@ export class BellwetherClient {
    * @throws {TemporalUnreachableError}
    */
   async send(options: SendOptions): Promise<ChatReply> {
-    const named = { ...options, turnId: options.turnId ?? randomUUID() };
+    const named = withIds(options);
     refuseInvalid(conversationProblem(named) ?? sendMessageProblem(named));
     return this.sendChecked(named);
   }
@@ -167,7 +177,7 @@ export class BellwetherClient {
    * Answers one request that carries its whole history. Throws what `send` throws, except the errors of sessions.
    */
   async complete(options: CompleteOptions): Promise<ChatReply> {
-    const named = { ...options, turnId: options.turnId ?? randomUUID() };
+    const named = withIds(options);
     refuseInvalid(chatTurnProblem(named));
     return this.completeChecked(named);
   }
@@ -217,6 +227,27 @@ export class BellwetherClient {
     const watch = this.watch(workflowId, turnId);
     const join = () => watch.over(() => joinTurn(this.temporal, turnId, sessionId));
     return withoutHash(await this.persist(join, `Turn ${turnId}`, deadlineMs));
+  }
+
+  /**
+   * Records what a user, or whoever serves them, says about a turn: `up`, `down`, `handoff` (a person had to take over) or
+   * `resolved`. The last signal of a turn counts. Takes signals for 7 days, also while the answer is still coming.
+   * `sessionId` is the session that the turn was sent to, or whose budget a one-shot turn uses.
+   * @throws {InvalidInputError} names the field
+   * @throws {TurnNotFoundError} there is no such turn, or a budget refused it
+   * @throws {FeedbackTooLateError}
+   * @throws {DeadlineExceededError} no worker took it in time
+   * @throws {TemporalUnreachableError}
+   */
+  async feedback(turnId: string, signal: FeedbackSignal, options: FeedbackOptions = {}): Promise<void> {
+    const { sessionId, deadlineMs = questionDeadlineMs } = options;
+    const given = { turnId, signal, ...(sessionId !== undefined && { sessionId }) };
+    refuseInvalid(feedbackProblem(given));
+    const input = { ...given, ...(sessionId !== undefined && { sessionId: this.storedSessionId(sessionId) }) };
+    const workflowId = names.feedbackWorkflowId(randomUUID());
+    const { temporal, taskQueue } = this;
+    const give = () => giveFeedback(temporal, { input, workflowId, taskQueue, deadlineMs });
+    refuseUnrecorded(turnId, await this.persist(give, `Feedback on turn ${turnId}`, deadlineMs));
   }
 
   /** The session's most recent turns, oldest first. @throws {ConversationNotFoundError} */
@@ -434,6 +465,14 @@ function outOfTime(error: unknown, subject: string, deadlineMs: number): Error {
     `${subject} has no answer after ${deadlineMs} ms. If it has begun, it goes on, and the same call with the same turn id joins it; if not, that call sends it again.`,
     { cause: error },
   );
+}
+
+/** With a turn id, and the user in the form that pins and rollouts know. */
+function withIds<Options extends Pick<SendOptions, 'turnId' | 'userId'>>(options: Options): Named<Options> {
+  const { turnId = randomUUID(), userId } = options;
+  // What names nobody is refused, like a value of another type.
+  const namesUser = typeof userId === 'string' && userId.trim() !== '';
+  return { ...options, turnId, ...(namesUser && { userId: idOf(userId) }) };
 }
 
 function refuseInvalid(problem: Problem | null): void {

@@ -107,6 +107,11 @@ export class TurnTooLateError extends BellwetherError {
   readonly code = 'turn-too-late';
 }
 
+/** The turn is older than 7 days and takes no more feedback. */
+export class FeedbackTooLateError extends BellwetherError {
+  readonly code = 'feedback-too-late';
+}
+
 /** The turn ended without an answer: it was cancelled, or its workflow was terminated. */
 export class TurnFailedError extends BellwetherError {
   readonly code: string = 'turn-failed';
@@ -172,6 +177,12 @@ export function isPassing(error: unknown): boolean {
 export function isUnprocessedUpdate(error: unknown): boolean {
   if (!(error instanceof WorkflowUpdateFailedError)) return false;
   return error.cause instanceof ApplicationFailure && error.cause.type === 'UnprocessedUpdate';
+}
+
+/** Whether no worker answered the update in time, as opposed to a server that was not reached. */
+export function isUnanswered(error: unknown): boolean {
+  if (error instanceof WorkflowUpdateRPCTimeoutOrCancelledError || isUnprocessedUpdate(error)) return true;
+  return grpcCauseOf(error)?.code === grpcStatus.DEADLINE_EXCEEDED;
 }
 
 /** Whether the turn was ended because no worker took it in time. */

@@ -10,7 +10,7 @@ export type {
   TranscriptTurn,
 } from '../contract/chat';
 export type { Problem, ProblemCode, ProblemPath } from '../contract/problem';
-export type { BellwetherClient, CompleteOptions, JoinOptions, SendOptions } from './bellwether-client';
+export type { BellwetherClient, CompleteOptions, FeedbackOptions, JoinOptions, SendOptions } from './bellwether-client';
 export type {
   RolloutAnswer,
   RolloutCommandInput,
@@ -22,6 +22,7 @@ export type {
 export { connect, connectOperator } from './connect';
 export type { ConnectOptions, OperatorOptions } from './connect';
 export type { Rollouts } from '../contract/rollout-ledger';
+export type { FeedbackSignal } from '../contract/user-evidence';
 export type { RollbackAnswer } from './rollback';
 export type { RolloutClient } from './rollout-client';
 export {
@@ -30,6 +31,7 @@ export {
   ConversationClosedError,
   ConversationNotFoundError,
   DeadlineExceededError,
+  FeedbackTooLateError,
   InvalidInputError,
   QueueFullError,
   RolloutEndedError,

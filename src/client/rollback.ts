@@ -1,7 +1,7 @@
 import { type AuditRow, RolloutConflictError, type Rollouts } from '../contract/rollout-ledger';
 import type { RolloutAnswer, RolloutCommandInput } from '../contract/rollout';
 import { advanceRollout } from '../domain/rollout/advance-rollout';
-import { readCommand, rolloutCommandProblem } from '../domain/rollout/validate';
+import { readCommand, rolloutCommandProblem } from '../domain/rollout/validate-command';
 import { entryOf } from '../domain/rollout/verify';
 import { InvalidInputError, RolloutEndedError, RolloutNotFoundError } from './errors';
 

@@ -6,36 +6,38 @@ import {
   WorkflowNotFoundError,
   WorkflowUpdateFailedError,
 } from '@temporalio/client';
-import { ApplicationFailure, type Payload, type SerializationContext } from '@temporalio/common';
+import { ApplicationFailure } from '@temporalio/common';
 import type { Workflow } from '@temporalio/client';
 import { failureTypes } from '../contract/failures';
 import * as names from '../contract/names';
 import { problemIn } from '../contract/problem';
 import type {
-  AuditHead,
   CanaryRolloutInput,
-  RecordedRollout,
   RolloutAnswer,
+  RolloutCommand,
   RolloutCommandInput,
   RolloutCommandName,
   RolloutSpec,
+  RolloutState,
   RolloutStatus,
 } from '../contract/rollout';
 import type { Rollouts } from '../contract/rollout-ledger';
 import { describeRefusal } from '../domain/rollout/begin-rollout';
-import { rolloutCommandProblem, rolloutSpecProblem } from '../domain/rollout/validate';
+import { rolloutSpecProblem } from '../domain/rollout/validate';
+import { rolloutCommandProblem } from '../domain/rollout/validate-command';
 import {
   DeadlineExceededError,
   InvalidInputError,
-  isGrpcError,
-  isNotFound,
+  isUnanswered,
   isUnprocessedUpdate,
   RolloutEndedError,
   RolloutNotFoundError,
   RolloutRefusedError,
   translateError,
 } from './errors';
+import { type RecordedRow, readRecordedRows } from './recorded-rows';
 import { type RollbackAnswer, rollBackInLedger } from './rollback';
+import { endUntaken, recordingFailureIn, type RolloutWorkflow } from './rollout-workflow';
 import { waitOut } from './wait-out';
 
 /** An operator is waiting, but a worker needs about 10 s to take over from a dead one. */
@@ -47,13 +49,8 @@ const rollbackDeadlineMs = 15_000;
 /** The server's name for the failure of an update whose workflow ended before its answer. */
 const endedBeforeAnswer = 'AcceptedUpdateCompletedWorkflow';
 
-/** A row of the audit trail, as recorded in the history of its rollout's workflow. */
-export interface RecordedRow extends AuditHead {
-  readonly rollout: string;
-}
-
-/** The activity that records a decision, by its name in histories. */
-const recordingActivity = 'recordRollout';
+/** Of the time that a caller waits, the share in which a worker may begin a rollout: later, nobody would learn of it. */
+const startShare = 0.75;
 
 /** Operates rollouts from any process that can reach Temporal. */
 export class RolloutClient {
@@ -64,15 +61,17 @@ export class RolloutClient {
   ) {}
 
   /**
-   * Starts a rollout and returns once its split is set.
+   * Starts a rollout and returns once its split is set. If no worker takes it in time, it is withdrawn: it does not begin
+   * later, unattended.
    * @throws {InvalidInputError} names the field of the spec and the limit
+   * @throws {DeadlineExceededError} says whether it was withdrawn, or has begun
    * @throws {RolloutRefusedError} another rollout is active, the name is taken, an arm is unknown, …
    * @throws {TemporalUnreachableError}
    */
   async start(spec: RolloutSpec): Promise<RolloutStatus> {
     const problem = rolloutSpecProblem(spec);
     if (problem) throw new InvalidInputError([problem]);
-    const input: CanaryRolloutInput = { spec };
+    const input: CanaryRolloutInput = { spec, startWithinMs: Math.floor(startShare * this.deadlineMs) };
     const call = (): Promise<RolloutStatus> =>
       this.temporal.workflow.executeUpdateWithStart<Workflow, RolloutStatus, []>(names.begunUpdate, {
         args: [],
@@ -83,20 +82,38 @@ export class RolloutClient {
           workflowIdReusePolicy: 'ALLOW_DUPLICATE_FAILED_ONLY',
           workflowIdConflictPolicy: 'FAIL',
           args: [input],
-          staticSummary: `Rollout ${spec.name}: ${spec.baselineArm} to ${spec.canaryArm}`,
+          staticSummary: summaryOf(spec),
         }),
       });
-    return this.ask(spec.name, (deadlineAtMs) =>
-      call().catch((error: unknown) => {
-        if (!isUnprocessedUpdate(error)) throw error;
-        const begun = () => this.handle(spec.name).executeUpdate<RolloutStatus, []>(names.begunUpdate);
-        return untilProcessed(begun, deadlineAtMs).catch((lastError: unknown) => {
-          if (!isUnprocessedUpdate(lastError)) throw lastError;
-          const advice =
-            'It was started and may still receive traffic. Are its workers healthy? `rollout status` shows its state.';
-          throw this.unanswered(advice, spec.name, lastError);
-        });
-      }),
+    try {
+      return await this.withDeadline((deadlineAtMs) =>
+        call().catch((error: unknown) => {
+          if (!isUnprocessedUpdate(error)) throw error;
+          const begun = () => this.handle(spec.name).executeUpdate<RolloutStatus, []>(names.begunUpdate);
+          return untilProcessed(begun, deadlineAtMs);
+        }),
+      );
+    } catch (error) {
+      if (!isUnanswered(error)) throw await this.translated(spec.name, error);
+      throw await this.withdraw(spec.name, error);
+    }
+  }
+
+  /** Ends a rollout that no worker has taken yet, and says what became of it. */
+  private async withdraw(name: string, cause: unknown): Promise<Error> {
+    const end = () => endUntaken(this.temporal, names.rolloutWorkflowId(name));
+    const isWithdrawn = await this.withDeadline(end).catch((error: unknown) => {
+      throw translateError(error, `Rollout ${name}`);
+    });
+    if (!isWithdrawn) {
+      const advice =
+        'It was started and may still receive traffic. Are its workers healthy? `rollout status` shows its state.';
+      return this.unanswered(advice, name, cause);
+    }
+    return new DeadlineExceededError(
+      `No worker took rollout ${name} within ${this.deadlineMs} ms, so it was withdrawn: it will not begin. Start a worker, ` +
+        'then start the rollout again.',
+      { cause },
     );
   }
 
@@ -112,7 +129,7 @@ export class RolloutClient {
    * @throws {RolloutNotFoundError}
    */
   async command(name: string, command: RolloutCommandName, input: RolloutCommandInput): Promise<RolloutAnswer> {
-    const problem = rolloutCommandProblem(input);
+    const problem = rolloutCommandProblem(input, command);
     if (problem) throw new InvalidInputError([problem]);
     const update = () =>
       this.handle(name).executeUpdate<RolloutAnswer, [RolloutCommandInput]>(command, { args: [input] });
@@ -130,7 +147,9 @@ export class RolloutClient {
   async rollBack(name: string, input: RolloutCommandInput, rollouts: Rollouts): Promise<RollbackAnswer> {
     const inHurry = new RolloutClient(this.temporal, this.taskQueue, Math.min(this.deadlineMs, rollbackDeadlineMs));
     try {
-      if ((await inHurry.execution(name)) === 'running') {
+      const { status, recordingFailure } = await inHurry.workflow(name);
+      // A workflow that cannot record its decisions cannot record this one either.
+      if (status === 'running' && recordingFailure === null) {
         const answer = await inHurry.command(name, 'rollback', input);
         if (answer.accepted) return { ...answer, withoutWorkflow: false };
       }
@@ -141,16 +160,42 @@ export class RolloutClient {
     return rollBackInLedger(rollouts, name, input);
   }
 
-  /** The state of the rollout's workflow: `running`, how it ended, or `unknown` if Temporal does not know it. */
-  async execution(name: string): Promise<'running' | 'completed' | 'failed' | 'unknown'> {
+  /** The rollout's workflow as Temporal knows it; needs no worker. */
+  async workflow(name: string): Promise<RolloutWorkflow> {
     try {
-      const { status } = await this.withDeadline(() => this.handle(name).describe());
-      if (status.name === 'RUNNING') return 'running';
-      return status.name === 'COMPLETED' ? 'completed' : 'failed';
+      const description = await this.withDeadline(() => this.handle(name).describe());
+      if (description.status.name !== 'RUNNING') {
+        return { status: description.status.name === 'COMPLETED' ? 'completed' : 'failed', recordingFailure: null };
+      }
+      return { status: 'running', recordingFailure: await recordingFailureIn(this.temporal, description) };
     } catch (error) {
-      if (error instanceof WorkflowNotFoundError) return 'unknown';
+      if (error instanceof WorkflowNotFoundError) return { status: 'unknown', recordingFailure: null };
       throw translateError(error, `Rollout ${name}`);
     }
+  }
+
+  /** The state of the rollout's workflow: `running`, how it ended, or `unknown` if Temporal does not know it. */
+  async execution(name: string): Promise<RolloutWorkflow['status']> {
+    return (await this.workflow(name)).status;
+  }
+
+  /**
+   * Starts a workflow that goes on from the given state, in place of the rollout's workflow if that still runs. The first
+   * thing it does is to carry out the command, whether or not a worker runs by now.
+   * @param state the last one in the ledger
+   */
+  async adopt(spec: RolloutSpec, state: RolloutState, command: RolloutCommand): Promise<void> {
+    const input: CanaryRolloutInput = { spec, carried: { state, lastAnalysis: null, waiting: [command] } };
+    await this.ask(spec.name, () =>
+      this.temporal.workflow.start(names.canaryRolloutWorkflowType, {
+        workflowId: names.rolloutWorkflowId(spec.name),
+        taskQueue: this.taskQueue,
+        workflowIdReusePolicy: 'ALLOW_DUPLICATE',
+        workflowIdConflictPolicy: 'TERMINATE_EXISTING',
+        args: [input],
+        staticSummary: summaryOf(spec),
+      }),
+    );
   }
 
   /**
@@ -159,69 +204,7 @@ export class RolloutClient {
    * no rows.
    */
   async recordedRows(rollouts: Iterable<string>): Promise<readonly RecordedRow[]> {
-    const runs = new Map<string, { readonly workflowId: string; readonly runId?: string }>();
-    // Temporal's list lags behind, so rollouts that are known by name are looked up by name.
-    for (const name of rollouts) {
-      const workflowId = names.rolloutWorkflowId(name);
-      runs.set(workflowId, { workflowId });
-    }
-    const query = `WorkflowType = '${names.canaryRolloutWorkflowType}' AND TaskQueue = '${this.taskQueue.replaceAll("'", "''")}'`;
-    try {
-      await this.withDeadline(async () => {
-        for await (const { workflowId, runId } of this.temporal.workflow.list({ query })) {
-          runs.set(runId, { workflowId, runId });
-        }
-      });
-      const rows: RecordedRow[] = [];
-      for (const run of runs.values()) {
-        const row = await this.withDeadline(() => this.newestRecordedRow(run));
-        if (row !== null) rows.push({ rollout: names.rolloutOf(run.workflowId), ...row });
-      }
-      return rows;
-    } catch (error) {
-      throw isGrpcError(error) ? translateError(error, 'the histories of rollouts') : error;
-    }
-  }
-
-  /** Null if the run recorded none, or Temporal no longer has the run. */
-  private async newestRecordedRow(execution: { workflowId: string; runId?: string }): Promise<AuditHead | null> {
-    const { namespace } = this.temporal.options;
-    const results = new Map<string, Payload | undefined>();
-    let nextPageToken: Uint8Array | undefined;
-    do {
-      const request = { namespace, execution, ...(nextPageToken && { nextPageToken }) };
-      const page = await this.temporal.workflowService
-        .getWorkflowExecutionHistoryReverse(request)
-        .catch((error: unknown) => {
-          if (isNotFound(error)) return null;
-          throw error;
-        });
-      for (const event of page?.history?.events ?? []) {
-        const completed = event.activityTaskCompletedEventAttributes;
-        if (completed) results.set(String(completed.scheduledEventId), completed.result?.payloads?.[0]);
-        const scheduled = event.activityTaskScheduledEventAttributes;
-        const result = results.get(String(event.eventId));
-        if (scheduled?.activityType?.name !== recordingActivity || !result) continue;
-        const context = {
-          type: 'activity',
-          namespace,
-          workflowId: execution.workflowId,
-          activityId: scheduled.activityId ?? '',
-          isLocal: false,
-        } as const;
-        const recorded = await this.decode<RecordedRollout>(result, context);
-        if (recorded.kind === 'recorded' && recorded.row) return recorded.row;
-      }
-      nextPageToken = page?.nextPageToken?.length ? page.nextPageToken : undefined;
-    } while (nextPageToken);
-    return null;
-  }
-
-  private async decode<Value>(payload: Payload, context: SerializationContext): Promise<Value> {
-    const { payloadCodecs, payloadConverter } = this.temporal.options.loadedDataConverter;
-    let payloads = [payload];
-    for (const codec of payloadCodecs.toReversed()) payloads = await codec.decode(payloads, context);
-    return payloadConverter.fromPayload<Value>(payloads[0] ?? payload, context);
+    return readRecordedRows(this.temporal, this.taskQueue, rollouts, (call) => this.withDeadline(call));
   }
 
   async disconnect(): Promise<void> {
@@ -284,6 +267,10 @@ export class RolloutClient {
  */
 function untilProcessed<Answer>(update: () => Promise<Answer>, deadlineAtMs: number): Promise<Answer> {
   return waitOut(update, { isPassing: isUnprocessedUpdate, deadlineAtMs });
+}
+
+function summaryOf({ name, baselineArm, canaryArm }: RolloutSpec): string {
+  return `Rollout ${name}: ${baselineArm} to ${canaryArm}`;
 }
 
 function ended(name: string, cause: unknown): RolloutEndedError {

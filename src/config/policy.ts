@@ -3,6 +3,7 @@ import type { Problem, ProblemCode, ProblemPath } from '../contract/problem';
 import { maxImageTokensOf } from '../domain/turn/image-tokens';
 import type { LoadedConfigFile } from './config-file';
 import { defaultConfig, defaultMaxOutputTokens, defaultUsualLatencyMs } from './defaults';
+import { idOf } from './id-of';
 import { presetOf } from './model-presets';
 import { configFileSchema, type ConfigFile } from './schema';
 
@@ -17,7 +18,7 @@ export interface MergedConfig {
   readonly models: ReadonlyMap<string, ModelConfig>;
   readonly arms: ReadonlyMap<string, ArmConfig>;
   readonly defaultArm: string;
-  /** Arms by user id. */
+  /** Arms by user, in the form that turns have them: see `idOf`. */
   readonly pinnedUsers: ReadonlyMap<string, string>;
 }
 
@@ -31,7 +32,7 @@ export function mergeConfig(config: ConfigFile): MergedConfig {
     models: new Map([...Object.entries(standard.models), ...Object.entries(config.models ?? {})]),
     arms: new Map([...Object.entries(standard.arms), ...Object.entries(config.arms ?? {})]),
     defaultArm: config.defaultArm ?? standard.defaultArm,
-    pinnedUsers: new Map(Object.entries(config.pinnedUsers ?? {})),
+    pinnedUsers: new Map(Object.entries(config.pinnedUsers ?? {}).map(([name, arm]) => [idOf(name), arm])),
   };
 }
 
@@ -81,9 +82,13 @@ export function crossCheck(merged: MergedConfig, { config, unusable }: LoadedCon
     }
   }
   if (!unusable.has('arms')) {
-    for (const [userId, arm] of merged.pinnedUsers) {
-      if (merged.arms.has(arm)) continue;
-      report(['pinnedUsers', userId], 'unknown-reference', `no arm named "${arm}"; there are: ${list(merged.arms)}`);
+    for (const [userName, arm] of Object.entries(config.pinnedUsers ?? {})) {
+      const place = ['pinnedUsers', userName];
+      if (!merged.arms.has(arm)) {
+        report(place, 'unknown-reference', `no arm named "${arm}"; there are: ${list(merged.arms)}`);
+      } else if (merged.pinnedUsers.get(idOf(userName)) !== arm) {
+        report(place, 'contradiction', 'another spelling of the same name is pinned to another arm');
+      }
     }
   }
   if (!unusable.has('stream') && !unusable.has('arms')) reportUselessLimits(config, report);

@@ -26,7 +26,11 @@ export const usdAmount = z
 const namePattern = /^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/;
 const nameExpectation = 'must be a name of up to 64 letters, digits, ".", "_" or "-"';
 
-const userId = z.string().min(1).max(limits.maxIdLength);
+const userId = z
+  .string()
+  .min(1)
+  .max(limits.maxIdLength)
+  .refine((id) => id.trim() !== '', 'must name a user');
 
 const name = z.string().regex(namePattern, nameExpectation);
 

@@ -1,10 +1,11 @@
 /** What an API key can be allowed to do. */
-export type KeyPermission = 'send-turns' | 'list-models' | 'read-own-turns' | 'read-all-turns' | 'read-metrics';
+export type KeyPermission =
+  'send-turns' | 'rate-own-turns' | 'list-models' | 'read-own-turns' | 'read-all-turns' | 'read-metrics';
 
 /** All roles, and everything that keys of each role may do. */
 const permissionsByRole = {
   /** For services that send turns. */
-  chat: ['send-turns', 'list-models', 'read-own-turns'],
+  chat: ['send-turns', 'rate-own-turns', 'list-models', 'read-own-turns'],
   /** For the people who run the service. Cannot send turns, so a leaked one costs no money. */
   operator: ['list-models', 'read-own-turns', 'read-all-turns', 'read-metrics'],
   /** For Prometheus. */

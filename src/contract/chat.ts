@@ -1,5 +1,6 @@
 /** What callers send and receive: the data that crosses Temporal. */
 import type { FailureKind } from './failures';
+import type { AnswerFlag } from './user-evidence';
 
 export const chatRoles = ['system', 'developer', 'user', 'assistant', 'tool'] as const;
 
@@ -152,6 +153,8 @@ export interface ChatReply {
   readonly handler: string | null;
   /** True when an active rollout sent the turn to its canary arm; its retries and fallbacks stay on that arm. */
   readonly canary: boolean;
+  /** True when no target of the canary arm answered, so that one of the baseline arm did. Absent otherwise. */
+  readonly rescued?: true;
   /** Model calls made, across all targets. */
   readonly attempts: number;
   /** From admission to the recorded answer, including retries and fallbacks. */
@@ -175,6 +178,8 @@ export interface ChatReply {
   readonly tool_calls?: readonly ToolCall[];
   /** What the model thought before it answered. */
   readonly reasoning_content?: string;
+  /** What seems to be wrong with the answer; see docs/flags.md. Absent: nothing. */
+  readonly flags?: readonly AnswerFlag[];
   /** Tokens of all calls that the answer took, as far as their providers count them. */
   readonly usage?: ReplyUsage;
   /** True when a budget refused the turn before any call. */

@@ -48,6 +48,8 @@ export const failureTypes = {
   turnTooLate: 'TurnTooLate',
   turnNotKept: 'TurnNotKept',
   rolloutRefused: 'RolloutRefused',
+  /** The ledger lacks decisions that the rollout's workflow has recorded: retried, because they may come back. */
+  ledgerBehind: 'LedgerBehind',
 } as const;
 
 /**

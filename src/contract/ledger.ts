@@ -3,6 +3,7 @@ import type { StoredImages } from './images';
 import type { TrafficSplit } from './rollout';
 import type { Rollouts } from './rollout-ledger';
 import type { RefusalScope, Settlement, TurnTotals } from './turn';
+import type { AnswerFlag, FeedbackSignal } from './user-evidence';
 
 /** The ledger's database cannot be used. The message says which one, why, and what to do; it never contains credentials. */
 export class LedgerUnavailableError extends Error {
@@ -66,6 +67,8 @@ export interface AdmitRequest {
    * Omitted if unknown: for turns outside Temporal, and from older workers.
    */
   readonly firstRunId?: string | null;
+  /** The language label of the user's message; omitted or null: unknown. */
+  readonly language?: string | null;
   /** Chooses the arm and the first target, inside the transaction. */
   readonly plan: (known: KnownAtAdmission) => TurnPlan;
   /** Idempotency key: the caller creates it once and reuses it when it retries, and every repetition gets the first answer. */
@@ -83,6 +86,8 @@ export type AdmitResult =
       readonly arm: string;
       /** An active rollout sent the turn to its canary arm. */
       readonly canary: boolean;
+      /** The arm whose targets answer if those of the canary arm cannot; null: none. */
+      readonly rescueArm: string | null;
       readonly attempt: number;
       readonly reservedNanoUsd: number;
     }
@@ -112,9 +117,13 @@ export interface TurnRecord {
   readonly outcome: 'answered' | 'degraded';
   /** The target that answered. */
   readonly target: string | null;
+  /** The arm of that target, if it is not the arm that admitted the turn: a rollout's baseline. Omitted or null: it is. */
+  readonly rescuedBy?: string | null;
   readonly model: string | null;
   /** Why no target answered. */
   readonly error: string | null;
+  /** What is wrong with the answer; omitted: unknown, or no answer. */
+  readonly flags?: readonly AnswerFlag[];
   /** How the attempts that are still open ended. */
   readonly settlements: readonly Settlement[];
   readonly dayCapNanoUsd: number;
@@ -122,12 +131,28 @@ export interface TurnRecord {
   readonly atMs?: number;
 }
 
-export type CostDimension = 'day' | 'session' | 'model' | 'arm' | 'key';
+export interface TurnFeedback {
+  /** As in `AdmitRequest`. */
+  readonly turnId: string;
+  readonly signal: FeedbackSignal;
+  /** As in `AdmitRequest`. */
+  readonly atMs?: number;
+}
+
+/** `unknown-turn`: there is none, or a budget refused it. `too-late`: its admission is longer ago than `feedbackWithinMs`. */
+export type FeedbackOutcome = 'recorded' | 'unknown-turn' | 'too-late';
+
+export type CostDimension = 'day' | 'session' | 'model' | 'arm' | 'key' | 'language';
+
+/** Turns by flag; a flag that no answer carries is absent. */
+export type FlagCounts = Readonly<Partial<Record<AnswerFlag, number>>>;
 
 export interface CostRow {
   readonly key: string;
   /** Only when grouped by `key`: the API key's name, or null if the ledger does not know the key. */
   readonly name?: string | null;
+  /** Only when grouped by `language`: the turns whose answer carries each flag. */
+  readonly flags?: FlagCounts;
   readonly turns: number;
   readonly attempts: number;
   readonly tokens: number;
@@ -139,7 +164,7 @@ export interface CostRow {
   readonly disbelievedCalls: number;
 }
 
-export interface CostTotals extends Omit<CostRow, 'key' | 'name'> {
+export interface CostTotals extends Omit<CostRow, 'key' | 'name' | 'flags'> {
   /** Reserved by calls in flight. */
   readonly reservedNanoUsd: number;
   /** Distinct UTC days on which anything was spent. */
@@ -190,10 +215,17 @@ export interface Ledger {
   admit(request: AdmitRequest): Promise<AdmitResult>;
   /** Like `admit`, for a further attempt of a turn that is already admitted. */
   reserveAttempt(request: ReserveRequest): Promise<ReserveResult>;
-  /** Settles one attempt; as unconfirmed, if its numbers do not fit a row. An unconfirmed attempt can still become settled or released if its outcome arrives late. */
-  settleAttempt(turnId: string, settlement: Settlement): Promise<void>;
+  /** Settles one attempt; as unconfirmed, if its numbers do not fit a row. An unconfirmed attempt can still become settled or released if its outcome arrives late. `atMs` as in `AdmitRequest`. */
+  settleAttempt(turnId: string, settlement: Settlement, atMs?: number): Promise<void>;
   /** Settles the given attempts and writes the turn's outcome; a turn recorded again after a crash gets the newer outcome. */
   recordTurn(record: TurnRecord): Promise<TurnTotals>;
+  /** Adds a flag to an answer that is already recorded. Adding it again, or to an unknown turn, changes nothing. */
+  flagAnswer(turnId: string, flag: AnswerFlag, atMs?: number): Promise<void>;
+  /**
+   * Writes what somebody says about a turn; the last signal counts. Whoever calls it checks that the turn is the caller's
+   * own. Gateways may call it.
+   */
+  recordFeedback(feedback: TurnFeedback): Promise<FeedbackOutcome>;
   /** After this, `admit` refuses the session's turns. */
   closeSession(sessionId: string, atMs: number): Promise<void>;
   /**

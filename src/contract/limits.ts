@@ -55,6 +55,8 @@ export const limits = {
   maxHistoryBytes: 512 * 1024,
   /** The same as JSON, in which a control character takes six bytes. */
   maxHistoryJsonBytes: 768 * 1024,
+  /** From a turn's admission: whoever comes back after the weekend can still say that an answer was wrong. */
+  feedbackWithinMs: 7 * 24 * 60 * 60 * 1000,
   /** Turns of one session in flight or queued. Temporal allows 10 updates in flight; this leaves room for two more. */
   maxQueuedTurns: 8,
   /** Turns whose text a conversation keeps, for the transcript and to answer repeated turn ids. */

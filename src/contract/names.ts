@@ -5,6 +5,7 @@ export const defaultTaskQueue = 'bellwether';
 export const conversationWorkflowType = 'conversation';
 export const chatTurnWorkflowType = 'chatTurn';
 export const canaryRolloutWorkflowType = 'canaryRollout';
+export const turnFeedbackWorkflowType = 'turnFeedback';
 
 export const sendMessageUpdate = 'sendMessage';
 export const closeSignal = 'close';
@@ -14,10 +15,12 @@ export const spendQuery = 'spend';
 export const outlineQuery = 'outline';
 
 /** A rollout's commands. Each is a signal and also an update of the same name, for callers that want an answer. */
-export const rolloutCommandNames = ['promote', 'pause', 'resume', 'rollback'] as const;
+export const rolloutCommandNames = ['promote', 'pause', 'resume', 'rollback', 'exclude'] as const;
 /** Update that returns once the rollout has started, and fails if it was refused. */
 export const begunUpdate = 'begun';
 export const statusQuery = 'status';
+/** The activity that records a rollout's decision, as histories name it. */
+export const recordRolloutActivity = 'recordRollout';
 
 export function conversationWorkflowId(sessionId: string): string {
   return `conversation/${sessionId}`;
@@ -53,6 +56,11 @@ export function turnIdOf(name: string): string {
  */
 export function sendMessageUpdateId(turnId: string, round: number): string {
   return round === 0 ? turnId : `${turnId} ${round + 1}`;
+}
+
+/** `feedbackId` identifies what somebody says, not the turn: a turn may get several signals, of which the last counts. */
+export function feedbackWorkflowId(feedbackId: string): string {
+  return `feedback/${feedbackId}`;
 }
 
 export function rolloutWorkflowId(name: string): string {

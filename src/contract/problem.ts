@@ -33,6 +33,8 @@ export type ProblemCode =
   | 'already-used'
   /** Of a rollout: another one still routes traffic. */
   | 'rollout-active'
+  /** Of a rollout: it would begin within a freeze window. */
+  | 'frozen'
   /** Of a rollout: traffic is not at its baseline. */
   | 'traffic-elsewhere'
   /** From a worker that is too old to report more. */

@@ -58,6 +58,8 @@ export type CompletionResult =
       /** As reported by the provider; null when it reported none. */
       readonly usage: ReportedUsage | null;
       readonly latencyMs: number;
+      /** Of a stream: from the start of the call to the first token. null: none came. */
+      readonly firstTokenMs?: number | null;
     }
   | {
       readonly kind: 'failed';
@@ -68,6 +70,8 @@ export type CompletionResult =
       readonly hasSpoken?: boolean;
       readonly receivedBytes: boolean;
       readonly latencyMs: number;
+      /** Of a stream: from the start of the call to the first token. null: none came. */
+      readonly firstTokenMs?: number | null;
     };
 
 /** An OpenAI-compatible provider. Its methods never throw, whatever the provider does. */

@@ -1,4 +1,6 @@
+import type { FrozenLimits, UserEvidence, UserEvidenceRequest } from './user-evidence';
 import type { AuditHead, Evidence, RecordedRollout, RolloutEntry, TrafficSplit } from './rollout';
+import type { FeedbackSignal } from './user-evidence';
 
 /** Which turns of a bake to count. */
 export interface EvidenceRequest {
@@ -9,7 +11,15 @@ export interface EvidenceRequest {
   readonly maxRequestsPerUser: number;
   /** See `RolloutGates`. */
   readonly maxLatencyPercent: number | null;
-  readonly atMs: number;
+  /** For tests. Default: the time of the ledger's database, which also dates the requests. Milliseconds since 1970. */
+  readonly atMs?: number;
+}
+
+/** Whose latency to measure: turns admitted to this arm in this time. Milliseconds since 1970. */
+export interface BaselineLimitsRequest {
+  readonly baselineArm: string;
+  readonly fromMs: number;
+  readonly toMs: number;
 }
 
 /** One row of the audit trail. */
@@ -52,11 +62,16 @@ export interface ArmTotals {
   /** See `ArmEvidence`. */
   readonly latencyMeanMs: number | null;
   readonly latencyP95Ms: number | null;
+  /** Turns answered by one of the arm's targets. */
   readonly successfulTurns: number;
-  /** All calls of the arm's turns: what providers confirmed. */
+  /** All calls of the arm's targets for its turns: what providers confirmed. */
   readonly costNanoUsd: number;
   /** What calls of unknown outcome may have cost in addition. */
   readonly unconfirmedNanoUsd: number;
+  /** Turns that the baseline answered because no target of the arm could. */
+  readonly rescuedTurns: number;
+  /** What the baseline's calls for the arm's turns cost, including unconfirmed ones. */
+  readonly rescueNanoUsd: number;
 }
 
 /** The usage of one target's model during a rollout, from its settled calls. */
@@ -72,9 +87,22 @@ export interface Spending {
   readonly costNanoUsd: number;
 }
 
+/** How many turns of an arm got this signal last. Turns that the baseline rescued are left out: the answer was not the arm's. */
+export interface FeedbackCount {
+  readonly arm: string;
+  readonly language: string;
+  readonly signal: FeedbackSignal;
+  readonly turns: number;
+}
+
 /** Something else controls the traffic now, so retrying cannot help. */
 export class RolloutConflictError extends Error {
   override readonly name = 'RolloutConflictError';
+}
+
+/** The ledger lacks earlier rows of the rollout: it is another one, or was restored from an older backup. */
+export class LedgerBehindError extends Error {
+  override readonly name = 'LedgerBehindError';
 }
 
 /** The ledger's part in rollouts: the traffic split, the evidence on both arms, and the audit trail. */
@@ -82,6 +110,25 @@ export interface Rollouts {
   /** Null before the first rollout. */
   split(): Promise<TrafficSplit | null>;
   evidence(request: EvidenceRequest): Promise<Evidence>;
+  /** The time of the ledger's database, the one clock by which ages are told. Milliseconds since 1970. */
+  nowMs(): Promise<number>;
+  /**
+   * The evidence of a bake under rule 2, with everything that is committed by now. Counts what has changed since the last call
+   * first, in short transactions; a process that dies in between loses and repeats nothing.
+   */
+  userEvidence(request: UserEvidenceRequest): Promise<UserEvidence>;
+  /**
+   * The same as of the last `userEvidence` or `countUsers`, with the excluded windows of the last analysis. Changes nothing,
+   * so a process that may only read can call it.
+   */
+  countedUserEvidence(request: UserEvidenceRequest): Promise<UserEvidence>;
+  /** Counts what has changed in all rollouts, so that `userEvidence` finds little to do. Returns how many rows there were. */
+  countUsers(atMs?: number): Promise<number>;
+  /**
+   * The baseline's p95 over users' first timed calls, and over the first tokens of those that stream; null for fewer than 100
+   * users. Reads the newest 10,000 turns of the time at most.
+   */
+  baselineLimits(request: BaselineLimitsRequest): Promise<FrozenLimits>;
   /**
    * Appends an audit row and sets the split, in one transaction. Repeating an entry changes nothing and returns the same
    * result. Returns the position and hash of the entry's row. The first entry of a rollout is refused while another rollout
@@ -89,7 +136,7 @@ export interface Rollouts {
    * before.
    * `defaultArm` is where traffic goes before the first rollout.
    * @throws RolloutConflictError when a different entry has this sequence number, or another rollout has taken over
-   * @throws when an earlier entry of the rollout is missing
+   * @throws LedgerBehindError when an earlier entry of the rollout is missing
    * @throws when earlier rows are hashed with a key and this process has none
    */
   record(entry: RolloutEntry, defaultArm: string): Promise<RecordedRollout>;
@@ -103,6 +150,8 @@ export interface Rollouts {
   traffic(sinceMs: number): Promise<readonly ObservedTraffic[]>;
   /** Both arms of a rollout, sorted by name; an arm without turns is omitted. */
   armTotals(rollout: string): Promise<readonly ArmTotals[]>;
+  /** What users say about the rollout's turns, sorted by arm, language and signal. */
+  feedback(rollout: string): Promise<readonly FeedbackCount[]>;
   /** What the rollout's turns used, sorted by arm, target and model. */
   spending(rollout: string): Promise<readonly Spending[]>;
 }

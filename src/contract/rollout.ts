@@ -1,4 +1,5 @@
 import type { Problem } from './problem';
+import type { ExcludedWindow, Exposure, FrozenLimits, UserEvidence } from './user-evidence';
 
 /** A rollout moves traffic from one arm to another, step by step, as long as the evidence supports it. */
 
@@ -10,6 +11,8 @@ export interface RolloutStep {
   readonly nominalEndMs: number;
   /** The minimum duration of the step, even if an earlier step ended late. */
   readonly minimumBakeMs: number;
+  /** Rule 2: minimum number of canary users in the step. Absent: `minimumStepRequests`. */
+  readonly minimumUsers?: number;
 }
 
 /** No step starts automatically within a freeze window. Milliseconds since 1970. */
@@ -41,7 +44,18 @@ export interface RolloutGates {
   readonly maxCostPercent: number | null;
   /** Upper limit of the canary's cost per successful turn, regardless of the baseline's; null: no such guard. */
   readonly maxCostNanoUsdPerSuccess: number | null;
+  /** Rule 2: how long a user's calls count, from the first one on. Absent: 1 hour. */
+  readonly userWindowMs?: number;
+  /** Rule 2: a user's calls are complete this long after the window; the longest that a turn takes. Absent: 10 minutes. */
+  readonly longestCallMs?: number;
+  /** Rule 2: guards that only report what they find. Absent: `act`, they hold the rollout. */
+  readonly guards?: Readonly<Partial<Record<RolloutGuard, GuardMode>>>;
 }
+
+export const rolloutGuards = ['declined', 'latency', 'firstToken', 'flags', 'feedback', 'cost', 'wrongShare'] as const;
+export type RolloutGuard = (typeof rolloutGuards)[number];
+export const guardModes = ['act', 'report'] as const;
+type GuardMode = (typeof guardModes)[number];
 
 /** The complete plan of a rollout. */
 export interface RolloutSpec {
@@ -63,18 +77,35 @@ export interface RolloutSpec {
   readonly takeOver: boolean;
   /** Who started it. */
   readonly actor: string;
+  /** The rule that decides: 2 counts users. Absent: rule 1, which counts requests. Only rule 2 has the fields that follow. */
+  readonly rule?: 2;
+  /** Languages that count by themselves, like `zh`: trouble in one of them holds the rollout. At most 20. */
+  readonly languages?: readonly string[];
+  /** Share of users that stays on the baseline while the canary is warm at "100 %", to compare with. 0 to 5; absent: 0. */
+  readonly holdbackPercent?: number;
+  /** The canary's chain of targets ends with the baseline's while the rollout is under way. Absent: true. */
+  readonly rescue?: boolean;
+  /** Makes this rollout's order of users its own. Absent: all rollouts begin with the same users. */
+  readonly salt?: string;
 }
 
 /** Input of the `canaryRollout` workflow. */
 export interface CanaryRolloutInput {
   readonly spec: RolloutSpec;
-  /** State carried across continue-as-new; callers omit it. */
+  /** What an earlier run or workflow of the rollout left: its state, from continue-as-new or from the ledger. */
   readonly carried?: CarriedRollout;
+  /**
+   * It is refused if no worker takes it within this time, by Temporal's clock: nobody would be watching. Milliseconds. Absent:
+   * no limit.
+   */
+  readonly startWithinMs?: number;
 }
 
 interface CarriedRollout {
   readonly state: RolloutState;
   readonly lastAnalysis: RolloutAnalysis | null;
+  /** Commands that wait to be carried out, oldest first. */
+  readonly waiting?: readonly RolloutCommand[];
 }
 
 /** One arm's results in one bake. A request is the first call of a turn: if it fails, a successful retry or fallback does not change that. */
@@ -155,9 +186,25 @@ export interface RolloutState {
   readonly reached: readonly ReachedStep[];
   /** Sequence number of the most recent audit row. */
   readonly sequence: number;
+  /** Absent under rule 1. */
+  readonly byUsers?: StateByUsers;
 }
 
-export type RolloutCommandName = 'promote' | 'pause' | 'resume' | 'rollback';
+/** What the state has in addition under rule 2. */
+export interface StateByUsers {
+  readonly rule: 2;
+  /** Latency limits of this bake. */
+  readonly limits: FrozenLimits;
+  readonly excluded: readonly ExcludedWindow[];
+  /** How long the rollout was paused or held; the plan's deadline moves by as much. Milliseconds. */
+  readonly stoppedMs: number;
+  /** Since when it is paused or held; null while it is neither. */
+  readonly stoppedAtMs: number | null;
+  /** Analyses in a row whose evidence could not be read. */
+  readonly unreadAnalyses: number;
+}
+
+export type RolloutCommandName = 'promote' | 'pause' | 'resume' | 'rollback' | 'exclude';
 
 /** An operator's command, sent as a signal or as an update. */
 export interface RolloutCommandInput {
@@ -169,6 +216,9 @@ export interface RolloutCommandInput {
   readonly force?: boolean;
   /** The percent that the operator saw. If the rollout has moved on since, the command is refused, unless it is a pause or a rollback. */
   readonly seenPercent?: number;
+  /** exclude: users whose exposure overlaps this time count for nothing. Milliseconds since 1970. */
+  readonly fromMs?: number;
+  readonly toMs?: number;
 }
 
 export interface RolloutCommand extends RolloutCommandInput {
@@ -188,6 +238,8 @@ export type RolloutAction =
   | 'wait'
   | 'pause'
   | 'resume'
+  /** A time no longer counts as evidence. */
+  | 'exclude'
   /** A command was refused and changes nothing. */
   | 'refuse'
   /** The warm time is over. */
@@ -207,9 +259,14 @@ export interface RolloutDecision {
 export interface RolloutOccasion {
   readonly atMs: number;
   /** Null when it could not be read or was not needed. */
-  readonly evidence: Evidence | null;
+  readonly evidence: AnyEvidence | null;
   readonly command: RolloutCommand | null;
+  /** The latency limits of the first bake, when a rollout starts under rule 2. */
+  readonly limits?: FrozenLimits;
 }
+
+/** As the rollout's rule counts: requests under rule 1, users under rule 2. */
+export type AnyEvidence = Evidence | UserEvidence;
 
 /** Input of `recordRollout`: one audit row and the split that it sets, written in one transaction. */
 export interface RolloutEntry extends RolloutOccasion {
@@ -225,8 +282,11 @@ export interface AuditHead {
 }
 
 export type RecordedRollout =
-  /** `row` is kept in the workflow's history, which writing to the ledger cannot change. An older worker sends none. */
-  | { readonly kind: 'recorded'; readonly row?: AuditHead }
+  /**
+   * `row` is kept in the workflow's history, which writing to the ledger cannot change. `decision` is what the row says:
+   * the workflow enters it, also when a newer version would decide differently by now. An older worker sends neither.
+   */
+  | { readonly kind: 'recorded'; readonly row?: AuditHead; readonly decision?: RolloutDecision }
   /** The rollout cannot start: which `field` of the spec is the reason, and why. An older worker sends no `refusal`. */
   | { readonly kind: 'refused'; readonly field: string; readonly problem: string; readonly refusal?: Problem };
 
@@ -240,7 +300,7 @@ export interface RolloutAnswer {
 export interface RolloutAnalysis {
   readonly atMs: number;
   /** Null if it could not be read. */
-  readonly evidence: Evidence | null;
+  readonly evidence: AnyEvidence | null;
   readonly action: RolloutAction;
   readonly reason: string;
   readonly missing: readonly string[];
@@ -273,4 +333,10 @@ export interface TrafficSplit {
   readonly bake: number;
   /** False once the rollout has ended. */
   readonly active: boolean;
+  /** Absent under rule 1, which does not count users. */
+  readonly exposure?: Exposure;
+  /** Whether the baseline's targets answer turns that the canary's could not, while the rollout is active. */
+  readonly rescue: boolean;
+  /** See `RolloutSpec`; null: none. */
+  readonly salt: string | null;
 }

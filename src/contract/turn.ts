@@ -1,6 +1,7 @@
 /** What the steps of a turn pass to each other. These are activity inputs and results, so histories record all of it. */
 import type { ChatMessage, Delivery, RequestOptions, ToolCall } from './chat';
 import type { CallFailure, FailureKind } from './failures';
+import type { AnswerFlag, FeedbackSignal } from './user-evidence';
 
 /** The sizes of a prompt that pricing needs. */
 export interface PromptMeasure {
@@ -28,6 +29,8 @@ export interface PlannedTarget {
   readonly provider: string;
   readonly model: string;
   readonly firstAttempt: 'local' | 'regular';
+  /** The arm that it belongs to, if that is not the turn's: the baseline of a rollout, which rescues turns of its canary. */
+  readonly arm?: string;
 }
 
 /** Which budget refused a turn or an attempt; `closed`: the session is closed. */
@@ -49,6 +52,8 @@ export type Admission =
       readonly longestAttemptMs: number;
       /** Wall clock, milliseconds since 1970. */
       readonly deadlineAtMs: number;
+      /** The same for the arm's own targets, where others may have to rescue the turn. Absent: `deadlineAtMs`. */
+      readonly ownDeadlineAtMs?: number;
     }
   | { readonly kind: 'refused'; readonly scope: RefusalScope; readonly remainingNanoUsd: number }
   /** See `AdmitResult`. */
@@ -78,6 +83,8 @@ export interface Settlement {
   readonly outcome: 'answered' | FailureKind;
   readonly httpStatus: number | null;
   readonly latencyMs: number;
+  /** From the start of the call to its first token. null: none came. Absent for calls that do not stream, and in histories. */
+  readonly firstTokenMs?: number | null;
   readonly endedAtMs: number;
 }
 
@@ -89,6 +96,8 @@ interface ModelAnswer {
   readonly finishReason?: string | null;
   readonly toolCalls?: readonly ToolCall[];
   readonly thoughts?: string;
+  /** What is wrong with it; empty: nothing. */
+  readonly flags?: readonly AnswerFlag[];
 }
 
 export type CallOutcome =
@@ -129,6 +138,8 @@ export interface OpenTurnInput extends AdmitTurnInput, RequestOptions {
   readonly messages: readonly ChatMessage[];
   /** Its `startByMs` has passed, by Temporal's clock. */
   readonly comesTooLate?: boolean;
+  /** The name of the turn of this session whose question this one asks again. */
+  readonly asksAgain?: string;
 }
 
 type Admitted = Extract<Admission, { kind: 'admitted' }>;
@@ -169,11 +180,34 @@ export interface ModelCallInput extends Pick<RequestOptions, 'temperature' | 'ma
 
 export type AnsweredCall = Extract<CallOutcome, { kind: 'answered' }>;
 
+/** Input of the `turnFeedback` workflow. */
+export interface TurnFeedbackInput {
+  readonly turnId: string;
+  /** The session that the turn was sent to, or whose budget it was charged to; omitted: none. */
+  readonly sessionId?: string;
+  readonly signal: FeedbackSignal;
+}
+
+/** Input of the activity `recordFeedback`. */
+export interface RecordFeedbackInput {
+  /** The names that the turn may have; the first one that there is counts. */
+  readonly turnNames: readonly string[];
+  readonly signal: FeedbackSignal;
+}
+
 /** Input of `recordTurn`. */
 export interface RecordTurnInput {
   /** The name that the turn was admitted under. */
   readonly turnId: string;
   /** Null when every target failed. */
-  readonly answer: { readonly target: string; readonly model: string; readonly settlement: Settlement } | null;
+  readonly answer:
+    | (Pick<ModelAnswer, 'flags'> & {
+        readonly target: string;
+        readonly model: string;
+        readonly settlement: Settlement;
+        /** See `TurnRecord`. */
+        readonly rescuedBy?: string;
+      })
+    | null;
   readonly error: string | null;
 }

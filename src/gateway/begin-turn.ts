@@ -1,12 +1,13 @@
+import { isUtf8 } from 'node:buffer';
 import { randomUUID } from 'node:crypto';
 import type { IncomingHttpHeaders } from 'node:http';
 import type { FastifyRequest } from 'fastify';
 import { BellwetherError, ConversationNotFoundError } from '../client/errors';
+import { idOf, spellingOf } from '../config/id-of';
 import type { FoundRequest, RegisteredRequest } from '../contract/ledger';
 import { turnName } from '../contract/names';
 import type { Problem } from '../contract/problem';
-import { chatTurnProblem, conversationProblem, idProblem, sendMessageProblem } from '../domain/turn/validate-input';
-import { sha256 } from '../platform/sha256';
+import { chatTurnProblem, conversationProblem, sendMessageProblem } from '../domain/turn/validate-input';
 import { requireModel } from './models-routes';
 import {
   asksForTask,
@@ -202,7 +203,7 @@ interface SessionName {
 
 /**
  * The session that the request names; null when it is stateless.
- * @param stored hides personal data in an id. It comes before `safeId`, whose unkeyed hash anyone could test guesses against
+ * @param stored hides personal data in an id. It comes before `idOf`, whose unkeyed hash anyone could test guesses against
  * @throws {GatewayError} when its name is empty
  */
 function sessionOf(
@@ -218,9 +219,9 @@ function sessionOf(
   const name = own ?? (chatApp !== null && isConversation(chatApp) ? chatApp : null);
   if (name === null) return null;
   // Each API key has sessions of its own: nobody reads another's conversation by guessing its id.
-  const given = `${keyId}.${name}`;
+  const given = `${keyId}.${spellingOf(name)}`;
   const hidden = stored(given);
-  const id = hidden === given ? safeId(`${keyId}.`, name) : hidden;
+  const id = hidden === given ? idOf(name, `${keyId}.`) : hidden;
   return { id, resendsHistory: own === null || saysWholeHistory(headers) };
 }
 
@@ -239,17 +240,7 @@ function refuseEmpty(value: string | readonly string[] | null | undefined, param
 
 function userOf(headers: IncomingHttpHeaders, body: ChatRequest): string | undefined {
   const name = nonEmpty(body.user) ?? nonEmpty(body.metadata?.user_id) ?? firstHeader(headers, chatAppUserHeaders);
-  return name === null ? undefined : safeId('', name);
-}
-
-/**
- * Callers name their users and sessions by mail addresses, names or whole URLs. One that is no id here (visible ASCII,
- * 200 characters) is replaced by its hash, and not refused: the same name is still the same user.
- */
-function safeId(prefix: string, name: string): string {
-  const id = prefix + name;
-  if (idProblem(['id'], id) === null) return id;
-  return `${prefix}sha256-${sha256(name).slice(0, 40)}`;
+  return name === null ? undefined : idOf(name);
 }
 
 function firstHeader(headers: IncomingHttpHeaders, names: readonly string[]): string | null {
@@ -258,7 +249,14 @@ function firstHeader(headers: IncomingHttpHeaders, names: readonly string[]): st
 
 function headerOf(headers: IncomingHttpHeaders, name: string): string | null {
   const value = headers[name];
-  return nonEmpty(Array.isArray(value) ? value[0] : value);
+  return nonEmpty(inUtf8(Array.isArray(value) ? value[0] : value));
+}
+
+/** Node reads headers as Latin-1, but whoever sends other characters mostly means UTF-8: the name that a body would have. */
+function inUtf8(value: string | undefined): string | undefined {
+  if (value === undefined) return undefined;
+  const bytes = Buffer.from(value, 'latin1');
+  return isUtf8(bytes) ? bytes.toString('utf8') : value;
 }
 
 function nonEmpty(value: string | null | undefined): string | null {

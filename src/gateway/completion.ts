@@ -1,6 +1,7 @@
 /** A turn's reply as OpenAI's chat completion: the same reply gives the same bytes, always. */
 import { z } from 'zod';
 import type { ChatReply, ReplyUsage } from '../contract/chat';
+import { answerFlags } from '../contract/user-evidence';
 
 /** What Bellwether knows of a turn beyond OpenAI's fields; its clients ignore it. */
 export const turnFactsSchema = z.object({
@@ -8,11 +9,16 @@ export const turnFactsSchema = z.object({
   provider: z.string().describe('The target that answered, by its role in the chain: holysheep-primary.'),
   handler: z.string().nullable().describe('The arm that took the turn; null when a budget refused it.'),
   canary: z.boolean().describe('True when a rollout sent the turn to its new arm.'),
+  rescued: z
+    .literal(true)
+    .optional()
+    .describe("Only when the rollout's old arm answered, because its new one could not."),
   attempts: z.int().describe('Model calls made, over all targets.'),
   latency_ms: z.number(),
   cost_usd: z.number().describe('What providers confirmed, in US dollars.'),
   unconfirmed_usd: z.number().describe('What attempts of unknown outcome may have cost on top.'),
   remaining_budget: z.number().describe("US dollars left of the day's budget."),
+  flags: z.array(z.enum(answerFlags)).optional().describe('What seems to be wrong with the answer. Absent: nothing.'),
 });
 
 export type TurnFacts = z.output<typeof turnFactsSchema>;
@@ -20,7 +26,18 @@ export type TurnFacts = z.output<typeof turnFactsSchema>;
 export function turnFacts(reply: ChatReply): TurnFacts {
   const { turn_id, provider, handler, canary, attempts, latency_ms, cost_usd, unconfirmed_usd, remaining_budget } =
     reply;
-  return { turn_id, provider, handler, canary, attempts, latency_ms, cost_usd, unconfirmed_usd, remaining_budget };
+  const facts = {
+    turn_id,
+    provider,
+    handler,
+    canary,
+    attempts,
+    latency_ms,
+    cost_usd,
+    unconfirmed_usd,
+    remaining_budget,
+  };
+  return { ...facts, ...(reply.rescued && { rescued: true }), ...(reply.flags && { flags: [...reply.flags] }) };
 }
 
 /** The turn's id and moment, as registered: both are part of the answer's bytes. */

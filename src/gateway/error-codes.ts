@@ -101,7 +101,8 @@ const errorCatalogue = {
     status: 403,
     type: 'permission_error',
     repeat: 'never',
-    meaning: 'The role of the API key does not allow this: turns need `chat`, metrics `metrics` or `operator`.',
+    meaning:
+      'The role of the API key does not allow this: turns and feedback need `chat`, metrics `metrics` or `operator`.',
     advice: 'Use a key of another role.',
   },
   model_not_found: {
@@ -153,6 +154,12 @@ const errorCatalogue = {
     status: 410,
     meaning: 'The turn has ended, and its answer is no longer kept.',
     advice: 'Ask again with another `Idempotency-Key`.',
+  },
+  feedback_too_late: {
+    ...invalidRequest,
+    status: 410,
+    meaning: 'The turn is older than 7 days and takes no more feedback.',
+    advice: 'Give feedback earlier.',
   },
   rejoined_stream_diverged: {
     ...invalidRequest,

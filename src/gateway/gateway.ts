@@ -12,6 +12,7 @@ import { refuseForeignPages, requireKey, requirePermission } from './access';
 import { completionsRoute } from './completions-route';
 import type { GatewayContext, GatewayParts } from './context';
 import { describeErrors } from './error-schema';
+import { feedbackRoute } from './feedback-route';
 import { GatewayError } from './gateway-error';
 import { healthRoutes } from './health-routes';
 import { configuredLimits, gatewayLimits, type GatewayLimits, limitRequests } from './limits';
@@ -84,6 +85,7 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
       completionsRoute(guarded, context);
       modelsRoutes(guarded, context);
       turnsRoutes(guarded, context);
+      feedbackRoute(guarded, context);
       for (const [path, method] of paths) refuseOtherMethods(guarded, path, method);
       if (!openMetrics) {
         await guarded.register(async (metered: GatewayServer) => {
@@ -123,6 +125,7 @@ const paths = [
   ['/v1/models/:model', 'GET'],
   ['/v1/turns/:turn', 'GET'],
   ['/v1/turns/:turn/stream', 'GET'],
+  ['/v1/turns/:turn/feedback', 'POST'],
 ] as const;
 
 /** All that Node reads but CONNECT, which is for proxies. */

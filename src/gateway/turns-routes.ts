@@ -118,8 +118,15 @@ export function turnsRoutes(server: GatewayServer, context: GatewayContext): voi
   );
 }
 
-/** Also a turn of another key is not found: nobody learns that it exists. @throws {GatewayError} */
-async function findOwn({ ledger }: GatewayContext, apiKey: ApiKey, turnId: string): Promise<FoundRequest> {
+/**
+ * The key's own turn, or for keys that may read all turns any. A turn of another key is not found either: nobody learns that
+ * it exists. @throws {GatewayError}
+ */
+export async function findOwn(
+  { ledger }: Pick<GatewayContext, 'ledger'>,
+  apiKey: ApiKey,
+  turnId: string,
+): Promise<FoundRequest> {
   // PostgreSQL rejects some texts that are not ids, such as one with NUL.
   const found = idProblem(['turn'], turnId) === null ? await ledger.requests.find(turnId) : null;
   if (found === null || (found.keyId !== apiKey.id && !mayKey(apiKey, 'read-all-turns'))) {

@@ -1,9 +1,12 @@
 import type { KeyRing } from '../contract/key-ring';
-import type { AuditHead, RecordedRollout, RolloutEntry, TrafficSplit } from '../contract/rollout';
+import type { AuditHead, RecordedRollout, RolloutEntry, RolloutState, TrafficSplit } from '../contract/rollout';
 import { auditHash } from './audit-hash';
 import { refusalToBegin, refusedRollout } from '../domain/rollout/begin-rollout';
+import { splitAfter } from '../domain/rollout/split-after';
+import { successionProblem } from '../domain/rollout/succession';
 import { storable } from '../domain/rollout/verify';
-import { type AuditRow, RolloutConflictError } from '../contract/rollout-ledger';
+import { type AuditRow, LedgerBehindError, RolloutConflictError } from '../contract/rollout-ledger';
+import { beginFolding } from './fold-users';
 import type { LedgerDatabase } from './schema';
 import { lockSplit, writeSplit } from './traffic-split';
 
@@ -22,31 +25,14 @@ export async function recordEntry(
   const { sequence } = decision.next;
   const text = JSON.stringify(entry);
   const known = await entryOf(trx, spec.name, sequence);
-  if (known?.entry === text) return { kind: 'recorded', row: { position: known.position, hash: known.hash } };
-
+  if (known?.entry === text) {
+    return { kind: 'recorded', row: { position: known.position, hash: known.hash }, decision };
+  }
   if (sequence === 1) {
-    const refusal = refusalToBegin({ spec, nameIsTaken: known !== undefined, split, defaultArm });
+    const refusal = refusalToBegin({ spec, atMs: entry.atMs, nameIsTaken: known !== undefined, split, defaultArm });
     if (refusal !== null) return refusedRollout(refusal);
-  } else if (known !== undefined) {
-    const { next } = (JSON.parse(known.entry) as RolloutEntry).decision;
-    if (next.endedAtMs !== null) {
-      throw new RolloutConflictError(
-        `Rollout ${spec.name} has been ended in the ledger in the meantime: ${next.message}`,
-      );
-    }
-    throw new RolloutConflictError(
-      `Audit row ${sequence} of rollout ${spec.name} already exists with different content, so this one cannot be ` +
-        'written. Check whether its workflow was reset or started twice.',
-    );
-  } else if ((await entryOf(trx, spec.name, sequence - 1)) === undefined) {
-    throw new Error(
-      `Audit row ${sequence} of rollout ${spec.name} cannot be written: row ${sequence - 1} is missing. ` +
-        'Check that all workers use the same ledger.',
-    );
-  } else if (split?.rollout !== spec.name) {
-    throw new RolloutConflictError(
-      `Rollout ${spec.name} can no longer move traffic: rollout ${split?.rollout} has taken it over.`,
-    );
+  } else {
+    await requirePredecessor(trx, entry, split);
   }
   if (keys === undefined && (await isKeyed(trx, head))) {
     throw new Error(
@@ -55,7 +41,59 @@ export async function recordEntry(
         'the workers.',
     );
   }
-  return { kind: 'recorded', row: await append(trx, entry, text, head, keys) };
+  return { kind: 'recorded', row: await append(trx, entry, text, head, keys), decision };
+}
+
+/** @throws unless the entry continues what the ledger has of its rollout, and the rollout still routes turns */
+async function requirePredecessor(
+  trx: LedgerDatabase,
+  { spec: { name }, decision: { next } }: RolloutEntry,
+  split: TrafficSplit | null,
+): Promise<void> {
+  const last = await lastAuditRow(trx, name);
+  const before = last === null ? null : (JSON.parse(last.entry) as RolloutEntry).decision.next;
+  if (before === null || before.sequence < next.sequence - 1) {
+    if (before !== null && before.endedAtMs !== null) throw endedMeanwhile(name, before);
+    throw new LedgerBehindError(missingRows(name, before?.sequence ?? 0, next.sequence - 1));
+  }
+  if (before.sequence >= next.sequence) {
+    if (before.endedAtMs !== null) throw endedMeanwhile(name, before);
+    throw new RolloutConflictError(
+      `Audit row ${next.sequence} of rollout ${name} already exists with different content, so this one cannot be ` +
+        `written: its workflow was reset or started twice. ${wayOut(name)}`,
+    );
+  }
+  if (split?.rollout !== name) {
+    throw new RolloutConflictError(
+      `Rollout ${name} can no longer move traffic: rollout ${split?.rollout} has taken it over.`,
+    );
+  }
+  const problem = successionProblem(before, next);
+  if (problem === null) return;
+  throw new RolloutConflictError(
+    `Audit row ${next.sequence} of rollout ${name} does not follow from the row before it: ${problem}. ${wayOut(name)}`,
+  );
+}
+
+function endedMeanwhile(name: string, { message }: RolloutState): RolloutConflictError {
+  return new RolloutConflictError(`Rollout ${name} has been ended in the ledger in the meantime: ${message}`);
+}
+
+/** Not a conflict: the rows may come back, with the right ledger or a newer backup. */
+function missingRows(name: string, lastRow: number, lastMissing: number): string {
+  const missing =
+    lastRow + 1 === lastMissing ? `row ${lastMissing} is missing` : `rows ${lastRow + 1} to ${lastMissing} are missing`;
+  return (
+    `Audit row ${lastMissing + 1} of rollout ${name} cannot be written: ${missing} in the ledger. It was restored from ` +
+    `an older backup, or this worker uses another ledger than those before. ${wayOut(name)}`
+  );
+}
+
+function wayOut(name: string): string {
+  return (
+    `\`bellwether rollout adopt ${name}\` goes on from what the ledger says; \`bellwether rollout back\` sends ` +
+    'everybody back.'
+  );
 }
 
 async function entryOf(db: LedgerDatabase, rollout: string, sequence: number) {
@@ -110,19 +148,10 @@ async function append(
     })
     .execute();
   const newHead = { position: row.position, hash: row.hash };
-  await writeSplit(trx, splitAfter(entry), newHead, atMs);
+  const split = splitAfter(entry.spec, entry.decision.next);
+  await writeSplit(trx, split, newHead, atMs);
+  if (split.exposure !== undefined) await beginFolding(trx, split.rollout, split.exposure);
   return newHead;
-}
-
-function splitAfter({ spec, decision: { next } }: RolloutEntry): TrafficSplit {
-  return {
-    rollout: spec.name,
-    baselineArm: spec.baselineArm,
-    canaryArm: spec.canaryArm,
-    percent: next.percent,
-    bake: next.bake,
-    active: next.endedAtMs === null,
-  };
 }
 
 const auditColumns = [

@@ -1,7 +1,9 @@
 import { type Expression, sql } from 'kysely';
 import { turnIdOf } from '../contract/names';
-import type { AttemptRow, CostDimension, CostRow, CostTotals } from '../contract/ledger';
+import type { AttemptRow, CostDimension, CostRow, CostTotals, FlagCounts } from '../contract/ledger';
+import type { AnswerFlag } from '../contract/user-evidence';
 import { timeMs } from './clock';
+import { flagsIn } from './labels';
 import { exactInteger, total } from './money';
 import type { LedgerDatabase } from './schema';
 import { utcDay } from './scopes';
@@ -16,7 +18,7 @@ const reserved = sql<number>`case when state = 'reserved' then reserved_nano_usd
 const spendingDay = sql<string>`case when cost_nano_usd > 0 then day end`;
 
 const measures = {
-  turns: sql<number>`count(distinct turn_id)`.as('turns'),
+  turns: sql<number>`count(distinct attempts.turn_id)`.as('turns'),
   attempts: sql<number>`count(*)`.as('attempts'),
   tokens: total(tokens).as('tokens'),
   cost: total(confirmed).as('cost'),
@@ -39,12 +41,16 @@ export async function costTotals(db: LedgerDatabase): Promise<CostTotals> {
 /** The key under which attempts without a session or an API key are listed. */
 const none = '(none)';
 
+/** Turns from before languages were recorded have none. */
+const languageKey = sql<string>`coalesce(turns.language, ${sql.lit(none)})`;
+
 const keys: Record<CostDimension, Expression<string>> = {
-  day: sql<string>`day`,
-  session: sql<string>`coalesce(session_id, ${sql.lit(none)})`,
-  model: sql<string>`model`,
-  arm: sql<string>`arm`,
-  key: sql<string>`coalesce(key_id, ${sql.lit(none)})`,
+  day: sql<string>`attempts.day`,
+  session: sql<string>`coalesce(attempts.session_id, ${sql.lit(none)})`,
+  model: sql<string>`attempts.model`,
+  arm: sql<string>`attempts.arm`,
+  key: sql<string>`coalesce(attempts.key_id, ${sql.lit(none)})`,
+  language: languageKey,
 };
 
 /** See `Ledger.costsBy`. */
@@ -56,6 +62,7 @@ export async function costsBy(
   const key = keys[dimension];
   const grouped = db
     .selectFrom('attempts')
+    .$if(dimension === 'language', (query) => query.innerJoin('turns', 'turns.turn_id', 'attempts.turn_id'))
     .select(sql<string>`${key}`.as('key'))
     .select(Object.values(measures))
     .groupBy(key)
@@ -66,7 +73,27 @@ export async function costsBy(
       : grouped.orderBy('cost', 'desc').orderBy('unconfirmed', 'desc').orderBy('key');
   const rows = await ordered.execute();
   const costs = rows.map((row) => ({ key: row.key, ...amounts(row) }));
+  if (dimension === 'language') return withFlags(db, costs);
   return dimension === 'key' ? withNames(db, costs) : costs;
+}
+
+/** There are few combinations of flags, however many turns carry one. */
+async function withFlags(db: LedgerDatabase, costs: readonly CostRow[]): Promise<readonly CostRow[]> {
+  const rows = await db
+    .selectFrom('turns')
+    .select([languageKey.as('key'), 'flags', sql<number>`count(*)`.as('turns')])
+    .where('flags', '<>', '')
+    .groupBy([languageKey, 'flags'])
+    .execute();
+  return costs.map((row) => ({ ...row, flags: countFlags(rows.filter(({ key }) => key === row.key)) }));
+}
+
+function countFlags(rows: readonly { readonly flags: string | null; readonly turns: number }[]): FlagCounts {
+  const counts = new Map<AnswerFlag, number>();
+  for (const { flags, turns } of rows) {
+    for (const flag of flagsIn(flags ?? '')) counts.set(flag, (counts.get(flag) ?? 0) + turns);
+  }
+  return Object.fromEntries(counts);
 }
 
 async function withNames(db: LedgerDatabase, costs: readonly CostRow[]): Promise<readonly CostRow[]> {

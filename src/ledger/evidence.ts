@@ -11,13 +11,15 @@ import {
   type TurnsOf,
   userOf,
 } from './first-calls';
+import { nowMs } from './clock';
 import { total } from './money';
 import { exactInteger } from './money';
 import type { LedgerDatabase } from './schema';
 
 /** See `Rollouts.evidence`. */
 export async function evidence(db: LedgerDatabase, request: EvidenceRequest): Promise<Evidence> {
-  const { atMs, bake, baselineArm, canaryArm, maxLatencyPercent } = request;
+  const { bake, baselineArm, canaryArm, maxLatencyPercent } = request;
+  const atMs = request.atMs ?? (await nowMs(db));
   const requests = await countRequests(db, request);
   const latencies = await latenciesByArm(db, request);
   const turns = await turnsByArm(db, request);
@@ -112,30 +114,41 @@ interface ArmTurns {
   /** Turns admitted, whatever their outcome. */
   readonly turns: number;
   readonly users: number;
-  /** Turns answered, by any target. */
+  /** Turns answered, by any target of the arm. */
   readonly successfulTurns: number;
-  /** All calls of these turns. */
+  /** All calls of the arm's targets for these turns. */
   readonly costNanoUsd: number;
   readonly unconfirmedNanoUsd: number;
+  /** See `ArmTotals`. */
+  readonly rescuedTurns: number;
+  readonly rescueNanoUsd: number;
 }
 
-const noTurns: ArmTurns = { turns: 0, users: 0, successfulTurns: 0, costNanoUsd: 0, unconfirmedNanoUsd: 0 };
+const noTurns: ArmTurns = {
+  turns: 0,
+  users: 0,
+  successfulTurns: 0,
+  costNanoUsd: 0,
+  unconfirmedNanoUsd: 0,
+  rescuedTurns: 0,
+  rescueNanoUsd: 0,
+};
 
 /** By arm; an arm without turns is absent. */
 async function turnsByArm(db: LedgerDatabase, of: TurnsOf): Promise<ReadonlyMap<string, ArmTurns>> {
   const costs = new Map((await costsByArm(db, of)).map((row) => [row.arm, row]));
   const rows = await admittedTurns(db, of)
     .select(['arm', sql<number>`count(*)`.as('turns'), sql<number>`count(distinct ${userOf})`.as('users')])
-    .select(total(sql`case when outcome = 'answered' then 1 else 0 end`).as('successfulTurns'))
+    .select(total(sql`case when outcome = 'answered' and rescued_by is null then 1 else 0 end`).as('successfulTurns'))
+    .select(total(sql`case when rescued_by is not null then 1 else 0 end`).as('rescuedTurns'))
     .groupBy('arm')
     .execute();
   return new Map(
     rows.map(({ arm, ...counts }) => {
-      const { cost = 0, unconfirmed = 0 } = costs.get(arm) ?? {};
-      return [
-        arm,
-        { ...noTurns, ...counts, costNanoUsd: exactInteger(cost), unconfirmedNanoUsd: exactInteger(unconfirmed) },
-      ];
+      const { cost = 0, unconfirmed = 0, rescue = 0 } = costs.get(arm) ?? {};
+      const costNanoUsd = exactInteger(cost);
+      const unconfirmedNanoUsd = exactInteger(unconfirmed);
+      return [arm, { ...counts, costNanoUsd, unconfirmedNanoUsd, rescueNanoUsd: exactInteger(rescue) }];
     }),
   );
 }
@@ -146,14 +159,22 @@ function admittedTurns(db: LedgerDatabase, { rollout, bake }: TurnsOf) {
   return bake === undefined ? turns : turns.where('bake', '=', bake);
 }
 
+/** What the baseline's targets charge for turns that they rescue is no cost of the canary. */
+const isOwn = sql<boolean>`attempts.arm = turns.arm`;
+
 function costsByArm(db: LedgerDatabase, of: TurnsOf) {
   return admittedTurns(db, of)
     .innerJoin('attempts', 'attempts.turn_id', 'turns.turn_id')
     .select('turns.arm')
-    .select(total(sql`case when attempts.state = 'settled' then attempts.cost_nano_usd else 0 end`).as('cost'))
     .select(
-      total(sql`case when attempts.state = 'unconfirmed' then attempts.cost_nano_usd else 0 end`).as('unconfirmed'),
+      total(sql`case when ${isOwn} and attempts.state = 'settled' then attempts.cost_nano_usd else 0 end`).as('cost'),
     )
+    .select(
+      total(sql`case when ${isOwn} and attempts.state = 'unconfirmed' then attempts.cost_nano_usd else 0 end`).as(
+        'unconfirmed',
+      ),
+    )
+    .select(total(sql`case when ${isOwn} then 0 else attempts.cost_nano_usd end`).as('rescue'))
     .groupBy('turns.arm')
     .execute();
 }
@@ -167,22 +188,19 @@ export async function armTotals(db: LedgerDatabase, rollout: string): Promise<re
   const callsByArm = new Map(calls.map((row) => [row.arm, row]));
   const latencies = await latenciesByArm(db, { rollout });
   const arms = [...(await turnsByArm(db, { rollout }))].toSorted(([a], [b]) => (a < b ? -1 : 1));
-  return arms.map(([arm, { turns, successfulTurns, costNanoUsd, unconfirmedNanoUsd }]) => ({
+  return arms.map(([arm, { users: _users, ...totals }]) => ({
     arm,
-    turns,
+    ...totals,
     successes: callsByArm.get(arm)?.successes ?? 0,
     failures: callsByArm.get(arm)?.failures ?? 0,
     latencyMeanMs: latencies.get(arm)?.meanMs() ?? null,
     latencyP95Ms: latencies.get(arm)?.p95Ms() ?? null,
-    successfulTurns,
-    costNanoUsd,
-    unconfirmedNanoUsd,
   }));
 }
 
 /** See `Rollouts.spending`. */
 export async function spending(db: LedgerDatabase, rollout: string): Promise<readonly Spending[]> {
-  const key = ['turns.arm', 'attempts.target', 'attempts.provider', 'attempts.model'] as const;
+  const key = ['attempts.arm', 'attempts.target', 'attempts.provider', 'attempts.model'] as const;
   const rows = await db
     .selectFrom('turns')
     .innerJoin('attempts', 'attempts.turn_id', 'turns.turn_id')
@@ -196,7 +214,7 @@ export async function spending(db: LedgerDatabase, rollout: string): Promise<rea
       eb.cast<number>(eb.fn.sum('attempts.cost_nano_usd'), 'bigint').as('costNanoUsd'),
     ])
     .groupBy(key)
-    .orderBy('turns.arm')
+    .orderBy('attempts.arm')
     .orderBy('attempts.target')
     .orderBy('attempts.model')
     .execute();

@@ -6,9 +6,10 @@ import { requireNanoUsd } from './money';
 import type { AttemptsTable, LedgerDatabase, TurnsTable } from './schema';
 import type { CountedOn } from './scopes';
 
-const turnColumns = [
+export const turnColumns = [
   'turn_id',
   'session_id',
+  'user_id',
   'arm',
   'outcome',
   'refused_by',
@@ -18,6 +19,8 @@ const turnColumns = [
   'rollout',
   'bake',
   'first_run_id',
+  'flags',
+  'rescued_by',
 ] as const;
 
 /** The columns of a turn that the ledger needs to continue it. */
@@ -43,6 +46,9 @@ const attemptColumns = [
   'started_at_ms',
   'ended_at_ms',
   'usage_note',
+  'first_token_ms',
+  'user_call',
+  'in_rollout_exposure',
 ] as const;
 
 /** The columns of an attempt that the ledger needs to settle it and to compute totals. */
@@ -50,7 +56,7 @@ export type AttemptState = Pick<Selectable<AttemptsTable>, (typeof attemptColumn
 
 /** Returns the time of its admission; null if the turn already exists. Either way its row is locked until the transaction ends. */
 export async function insertTurn(trx: LedgerDatabase, request: AdmitRequest, plan: TurnPlan): Promise<number | null> {
-  const { turnId, sessionId, userId, atMs, firstRunId = null } = request;
+  const { turnId, sessionId, userId, atMs, firstRunId = null, language = null } = request;
   const inserted = await trx
     .insertInto('turns')
     .values({
@@ -59,6 +65,7 @@ export async function insertTurn(trx: LedgerDatabase, request: AdmitRequest, pla
       user_id: userId,
       admitted_at_ms: timeMs(trx, atMs),
       first_run_id: firstRunId,
+      language,
       ...routeColumns(plan),
     })
     .onConflict((conflict) => conflict.column('turn_id').doNothing())
@@ -99,6 +106,12 @@ export function attemptsOf(trx: LedgerDatabase, turnId: string): Promise<Attempt
   return trx.selectFrom('attempts').select(attemptColumns).where('turn_id', '=', turnId).orderBy('attempt').execute();
 }
 
+/** How a first call counts for its user; see `AttemptsTable`. */
+export interface CountedCall {
+  readonly userCall: number;
+  readonly inRolloutExposure: boolean;
+}
+
 export interface NewAttempt {
   readonly turnId: string;
   readonly attempt: number;
@@ -106,12 +119,14 @@ export interface NewAttempt {
   readonly requestId: string;
   readonly owner: string;
   readonly reservation: Reservation;
+  /** Of a turn's first attempt, if its rollout counts users. */
+  readonly exposed: CountedCall | null;
   readonly atMs: number;
 }
 
 /** Inserts an attempt and returns the caps of its API key, read by the same statement; null without a key. */
 export async function insertAttempt(trx: LedgerDatabase, attempt: NewAttempt): Promise<KeyCaps | null> {
-  const { reservation, countedOn } = attempt;
+  const { reservation, countedOn, exposed } = attempt;
   const { keyId } = countedOn;
   const insert = trx.insertInto('attempts').values({
     turn_id: attempt.turnId,
@@ -128,6 +143,8 @@ export async function insertAttempt(trx: LedgerDatabase, attempt: NewAttempt): P
     state: 'reserved',
     reserved_nano_usd: requireNanoUsd('worstCaseNanoUsd', reservation.worstCaseNanoUsd),
     started_at_ms: attempt.atMs,
+    user_call: exposed?.userCall ?? null,
+    in_rollout_exposure: exposed && (exposed.inRolloutExposure ? 1 : 0),
   });
   if (keyId === null) {
     await insert.execute();

@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import type { KeyRing } from '../contract/key-ring';
 import type { StoredImages } from '../contract/images';
 import type { Settlement, TurnTotals } from '../contract/turn';
+import type { AnswerFlag } from '../contract/user-evidence';
 import { admit, reserveAttempt } from './admission';
 import type { ApiKeys } from '../contract/api-keys';
 import { closeSessionScope } from './budgets';
@@ -14,13 +15,16 @@ import type {
   CostDimension,
   CostRow,
   CostTotals,
+  FeedbackOutcome,
   Ledger,
   Requests,
   ReserveRequest,
   ReserveResult,
+  TurnFeedback,
   TurnRecord,
 } from '../contract/ledger';
-import { postAbandoned, recordTurn, settleAttempt, turnsWithReservationsOlderThan } from './recording';
+import { recordFeedback } from './feedback';
+import { flagAnswer, postAbandoned, recordTurn, settleAttempt, turnsWithReservationsOlderThan } from './recording';
 import type { Rollouts } from '../contract/rollout-ledger';
 import type { LedgerDatabase, Runner } from './schema';
 import { SqlApiKeys } from './sql-api-keys';
@@ -57,12 +61,20 @@ export class SqlLedger implements Ledger {
     return this.change((trx) => reserveAttempt(trx, request));
   }
 
-  settleAttempt(turnId: string, settlement: Settlement): Promise<void> {
-    return this.change((trx) => settleAttempt(trx, turnId, settlement));
+  settleAttempt(turnId: string, settlement: Settlement, atMs?: number): Promise<void> {
+    return this.change((trx) => settleAttempt(trx, turnId, settlement, atMs));
   }
 
   recordTurn(record: TurnRecord): Promise<TurnTotals> {
     return this.change((trx) => recordTurn(trx, record));
+  }
+
+  flagAnswer(turnId: string, flag: AnswerFlag, atMs?: number): Promise<void> {
+    return this.change((trx) => flagAnswer(trx, turnId, flag, atMs));
+  }
+
+  recordFeedback(feedback: TurnFeedback): Promise<FeedbackOutcome> {
+    return this.change((trx) => recordFeedback(trx, feedback));
   }
 
   closeSession(sessionId: string, atMs: number): Promise<void> {

@@ -1,17 +1,24 @@
 import type { KeyRing } from '../contract/key-ring';
 import type { AuditHead, Evidence, RecordedRollout, RolloutEntry, TrafficSplit } from '../contract/rollout';
+import { nowMs } from './clock';
 import { armTotals, evidence, observedTraffic, spending } from './evidence';
 import { auditTrail, lastAuditRow, recordEntry } from './audit-trail';
 import type {
   ArmTotals,
   AuditRow,
+  BaselineLimitsRequest,
   EvidenceRequest,
+  FeedbackCount,
   ObservedTraffic,
   Rollouts,
   Spending,
 } from '../contract/rollout-ledger';
+import type { FrozenLimits, UserEvidence, UserEvidenceRequest } from '../contract/user-evidence';
+import { countUsers, countUsersOf, exclude } from './count-users';
+import { feedbackOn } from './feedback';
 import type { Runner } from './schema';
 import { readHead, readSplit } from './traffic-split';
+import { readBaselineLimits, readUserEvidence } from './user-evidence';
 
 export class SqlRollouts implements Rollouts {
   constructor(
@@ -25,6 +32,29 @@ export class SqlRollouts implements Rollouts {
 
   evidence(request: EvidenceRequest): Promise<Evidence> {
     return this.run.read((db) => evidence(db, request));
+  }
+
+  async userEvidence(request: UserEvidenceRequest): Promise<UserEvidence> {
+    const { rollout, excluded, atMs } = request;
+    await exclude(this.run, rollout, excluded);
+    await countUsersOf(this.run, rollout, atMs);
+    return this.countedUserEvidence(request);
+  }
+
+  countedUserEvidence(request: UserEvidenceRequest): Promise<UserEvidence> {
+    return this.run.read((db) => readUserEvidence(db, request));
+  }
+
+  countUsers(atMs?: number): Promise<number> {
+    return countUsers(this.run, atMs);
+  }
+
+  baselineLimits(request: BaselineLimitsRequest): Promise<FrozenLimits> {
+    return this.run.read((db) => readBaselineLimits(db, request));
+  }
+
+  nowMs(): Promise<number> {
+    return this.run.read((db) => nowMs(db));
   }
 
   record(entry: RolloutEntry, defaultArm: string): Promise<RecordedRollout> {
@@ -49,6 +79,10 @@ export class SqlRollouts implements Rollouts {
 
   armTotals(rollout: string): Promise<readonly ArmTotals[]> {
     return this.run.read((db) => armTotals(db, rollout));
+  }
+
+  feedback(rollout: string): Promise<readonly FeedbackCount[]> {
+    return this.run.read((db) => feedbackOn(db, rollout));
   }
 
   spending(rollout: string): Promise<readonly Spending[]> {

@@ -1,6 +1,7 @@
-import type { RecordedRow } from '../client/rollout-client';
+import type { RecordedRow } from '../client/recorded-rows';
 import type { KeyRing } from '../contract/key-ring';
 import type { AuditHead, RolloutEntry, TrafficSplit } from '../contract/rollout';
+import { splitAfter } from '../domain/rollout/split-after';
 import { findWrongDecision } from '../domain/rollout/verify';
 import { auditHash, noHash } from '../ledger/audit-hash';
 import type { AuditRow, Rollouts } from '../contract/rollout-ledger';
@@ -208,17 +209,17 @@ function splitProblem({ rows, split }: Audit): AuditProblem | null {
   const last = rows.at(-1);
   if (last === undefined || split === null) return null;
   const { spec, decision } = JSON.parse(last.entry) as RolloutEntry;
-  const made: TrafficSplit = {
-    rollout: spec.name,
-    baselineArm: spec.baselineArm,
-    canaryArm: spec.canaryArm,
-    percent: decision.next.percent,
-    bake: decision.next.bake,
-    active: decision.next.endedAtMs === null,
-  };
-  const field = (Object.keys(made) as (keyof TrafficSplit)[]).find((key) => made[key] !== split[key]);
+  const made = splitAfter(spec, decision.next);
+  const field = (Object.keys(made) as (keyof TrafficSplit)[]).find((key) => asText(made[key]) !== asText(split[key]));
   if (field === undefined) return null;
-  return problemOf(last, `it set the split's ${field} to ${made[field]}, but turns are routed by ${split[field]}`);
+  return problemOf(
+    last,
+    `it set the split's ${field} to ${asText(made[field])}, but turns are routed by ${asText(split[field])}`,
+  );
+}
+
+function asText(value: TrafficSplit[keyof TrafficSplit]): string {
+  return typeof value === 'object' ? JSON.stringify(value) : String(value);
 }
 
 function problemOf({ position, rollout, sequence }: AuditRow, problem: string): AuditProblem {

@@ -92,6 +92,7 @@ export function rowAsJson(row: CostRow): object {
   return {
     key: row.key,
     ...(row.name !== undefined && { name: row.name }),
+    ...(row.flags !== undefined && { flags: row.flags }),
     turns: row.turns,
     attempts: row.attempts,
     tokens: row.tokens,

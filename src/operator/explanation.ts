@@ -1,6 +1,10 @@
-import type { Evidence, RolloutSpec, RolloutState } from '../contract/rollout';
-import { isReached, measure, type TestValue } from '../domain/rollout/evidence';
-import { findingsOf, oneKeyFinding } from '../domain/rollout/findings';
+import type { AnyEvidence, Evidence, RolloutSpec, RolloutState } from '../contract/rollout';
+import { isReached, measure, ofRequests, ofUsers, type TestValue } from '../domain/rollout/evidence';
+import { figuresOf } from '../domain/rollout/figures';
+import { findingsOf } from '../domain/rollout/findings';
+import { userFindingsOf } from '../domain/rollout/user-findings';
+import { measureUsers } from '../domain/rollout/user-measures';
+import type { UserEvidence } from '../contract/user-evidence';
 import { toUsd } from '../domain/turn/prices';
 import type { TrailEntry } from './trail';
 import { isoTime } from './view';
@@ -34,10 +38,52 @@ export function explain(trail: readonly TrailEntry[]): Explanation {
   const seen = trail.findLast(({ evidence, before }) => evidence !== null && before !== null) ?? null;
   const missing = missingNow(trail, entry.decision.next);
   if (!seen?.evidence || seen.before === null) return { entry, seen: null, measures: [], findings: [], missing };
-  const { blind, breach, worse, alarms } = findingsOf(seen.spec, seen.before, seen.evidence, seen.atMs);
-  const oneKey = oneKeyFinding(seen.spec, seen.evidence);
-  const findings = [blind, breach, worse, ...alarms, oneKey].filter((finding) => finding !== null);
-  return { entry, seen, measures: measuresOf(seen.spec, seen.before, seen.evidence), findings, missing };
+  const { spec, before, evidence, atMs } = seen;
+  const findings = [...foundIn(spec, before, evidence, atMs), ...figuresOf(spec, evidence, before.percent).onesided];
+  const byUsers = ofUsers(evidence);
+  const byRequests = ofRequests(evidence);
+  if (byUsers !== null) return { entry, seen, measures: userMeasuresOf(spec, before, byUsers), findings, missing };
+  const measures = byRequests === null ? [] : measuresOf(spec, before, byRequests);
+  return { entry, seen, measures, findings, missing };
+}
+
+function foundIn(spec: RolloutSpec, before: RolloutState, evidence: AnyEvidence, atMs: number): readonly string[] {
+  const byUsers = ofUsers(evidence);
+  if (byUsers !== null) {
+    const { unread, stale, breach, worse, alarms, reports } = userFindingsOf(spec, before, byUsers);
+    const reported = reports.map((report) => `Only reported: ${report}`);
+    return [unread, stale, breach, worse, ...alarms, ...reported].filter((finding) => finding !== null);
+  }
+  const { blind, breach, worse, alarms } = findingsOf(spec, before, ofRequests(evidence), atMs);
+  return [blind, breach, worse, ...alarms].filter((finding) => finding !== null);
+}
+
+function userMeasuresOf(spec: RolloutSpec, before: RolloutState, evidence: UserEvidence): readonly Measured[] {
+  const { baselineArm, canaryArm, gates } = spec;
+  const measures = measureUsers(evidence, spec, before.percent);
+  const { advance, breach, worse, declined, slower, slowerToSpeak, feedback, wrongShare, cost } = measures;
+  const compared = (
+    { worse: faults, declined: declines, flags, feedback: unhappy }: (typeof measures.languages)[number],
+    place = '',
+  ) => [
+    tested(`${place}worse`, `more users of ${canaryArm} meet its faults than of ${baselineArm}`, faults),
+    tested(`${place}declined`, `${canaryArm} declines requests of more users`, declines),
+    ...Object.entries(flags).map(([flag, test]) =>
+      tested(`${place}flag ${flag}`, `more first answers of ${canaryArm} are flagged ${flag}`, test),
+    ),
+    tested(`${place}feedback`, `more users of ${canaryArm} are unhappy`, unhappy),
+  ];
+  const latency = `${gates.maxLatencyPercent ?? '–'}% of ${baselineArm}`;
+  return [
+    tested('E, to advance', `${canaryArm} is better than the minimum`, advance),
+    tested('D, breach', `${canaryArm} fails more often than allowed`, breach),
+    ...compared({ language: '', worse, declined, flags: measures.flags, feedback }),
+    tested('slower', `more first calls of ${canaryArm} are slow, from ${latency} on`, slower),
+    tested('slower to speak', `more first answers of ${canaryArm} begin late, from ${latency} on`, slowerToSpeak),
+    tested('cost', `a successful turn of ${canaryArm} costs more than allowed`, cost),
+    tested('wrong share', 'users are not split as configured', wrongShare),
+    ...measures.languages.flatMap((one) => compared(one, `${one.language}: `)),
+  ];
 }
 
 /** Commands do not say what is missing; once one has changed the bake or phase, the earlier list no longer applies. */

@@ -2,6 +2,7 @@ import type { Policy } from '../contract/policy';
 import type { RolloutSpec } from '../contract/rollout';
 import type { ArmTotals, Rollouts, Spending } from '../contract/rollout-ledger';
 import { migrationReport, type MigrationReport, surchargeNanoUsd } from '../domain/rollout/migration-report';
+import { satisfactionReport, type SatisfactionReport } from './satisfaction';
 import { findRollout } from './trail';
 
 /** The ledger's figures for both arms of a rollout. */
@@ -12,6 +13,7 @@ export interface RolloutReport {
   /** The migration guide's own report, with its field names. */
   readonly guide: MigrationReport;
   readonly surcharge: Surcharge;
+  readonly satisfaction: SatisfactionReport;
 }
 
 /** What the baseline's providers charged beyond the plain price of the tokens. */
@@ -26,14 +28,19 @@ export interface Surcharge {
 /** @param policy contains the current prices */
 export async function readReport(rollouts: Rollouts, name: string | undefined, policy: Policy): Promise<RolloutReport> {
   const { spec } = await findRollout(rollouts, name);
-  const [totals, spending] = await Promise.all([rollouts.armTotals(spec.name), rollouts.spending(spec.name)]);
+  const [totals, spending, feedback] = await Promise.all([
+    rollouts.armTotals(spec.name),
+    rollouts.spending(spec.name),
+    rollouts.feedback(spec.name),
+  ]);
   const totalsOf = (arm: string): ArmTotals => totals.find((row) => row.arm === arm) ?? { ...noTotals, arm };
   const [baseline, canary] = [totalsOf(spec.baselineArm), totalsOf(spec.canaryArm)];
   const surcharge = surchargeOf(
     spending.filter(({ arm }) => arm === spec.baselineArm),
     policy,
   );
-  return { spec, baseline, canary, guide: migrationReport(baseline, canary), surcharge };
+  const satisfaction = satisfactionReport(feedback, spec);
+  return { spec, baseline, canary, guide: migrationReport(baseline, canary), surcharge, satisfaction };
 }
 
 const noTotals: Omit<ArmTotals, 'arm'> = {
@@ -45,6 +52,8 @@ const noTotals: Omit<ArmTotals, 'arm'> = {
   successfulTurns: 0,
   costNanoUsd: 0,
   unconfirmedNanoUsd: 0,
+  rescuedTurns: 0,
+  rescueNanoUsd: 0,
 };
 
 function surchargeOf(rows: readonly Spending[], policy: Policy): Surcharge {

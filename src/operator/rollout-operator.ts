@@ -1,7 +1,8 @@
 import { connectOperator } from '../client/connect';
 import { InvalidInputError, TemporalUnreachableError } from '../client/errors';
 import { type RollbackAnswer, rollBackInLedger } from '../client/rollback';
-import type { RecordedRow, RolloutClient } from '../client/rollout-client';
+import type { RecordedRow } from '../client/recorded-rows';
+import type { RolloutClient } from '../client/rollout-client';
 import { withKnownAddress } from '../config/connection-settings';
 import { loadSettings, type LoadSettingsOptions } from '../config/load-settings';
 import type { Settings } from '../config/settings';
@@ -14,11 +15,12 @@ import type {
   RolloutStatus,
 } from '../contract/rollout';
 import type { Rollouts } from '../contract/rollout-ledger';
-import { rolloutCommandProblem } from '../domain/rollout/validate';
+import { rolloutCommandProblem } from '../domain/rollout/validate-command';
 import { connectPatienceMs } from './connections';
+import { adoptRollout, sendEverybodyBack, type SentBack } from './emergency';
 import { openLedgerIfAny } from './open-ledger';
 import { findRollout } from './trail';
-import { livenessOf, readView, type RolloutView } from './view';
+import { observeWorkflow, readView, type RolloutView } from './view';
 import { type WatchEnd, type WatchOptions, watchRollout } from './watch';
 
 /** The result of a command, and the rollout's state after it. */
@@ -32,12 +34,17 @@ export type CommandOutcome = { readonly spec: RolloutSpec; readonly state: Rollo
   | { readonly kind: 'refused'; readonly reason: string }
   /** The rollout has ended and takes no more commands. */
   | { readonly kind: 'ended' }
-  /** The rollout has no running workflow; only a rollback is possible. */
+  /** Another rollout, named here, has taken over and routes turns. */
+  | { readonly kind: 'taken-over'; readonly by: string }
+  /** The rollout has no running workflow; it can be rolled back or adopted. */
   | { readonly kind: 'no-workflow' }
 );
 
 /** A rollback waits no longer than this for a Temporal that may be down. */
 const rollbackConnectTimeoutMs = 5_000;
+
+/** A worker that runs answers within a second. */
+const waitingNoticeMs = 5_000;
 
 /**
  * Operates the rollouts of one service. The ledger is open; Temporal is connected on first use. Reading and rollbacks
@@ -55,9 +62,18 @@ export class RolloutOperator {
     this.rollouts = ledger.rollouts;
   }
 
-  /** Starts a rollout and returns once its split is set; throws as `RolloutClient.start` does. */
-  async start(spec: RolloutSpec): Promise<RolloutStatus> {
-    return (await this.client()).start(spec);
+  /**
+   * Starts a rollout and returns once its split is set; throws as `RolloutClient.start` does.
+   * @param onWaiting called once if no worker has answered after a few seconds
+   */
+  async start(spec: RolloutSpec, onWaiting: () => void = () => undefined): Promise<RolloutStatus> {
+    const client = await this.client();
+    const timer = setTimeout(onWaiting, waitingNoticeMs);
+    try {
+      return await client.start(spec);
+    } finally {
+      clearTimeout(timer);
+    }
   }
 
   /**
@@ -71,10 +87,12 @@ export class RolloutOperator {
     command: RolloutCommandName,
     input: RolloutCommandInput,
   ): Promise<CommandOutcome> {
-    const problem = rolloutCommandProblem(input);
+    const problem = rolloutCommandProblem(input, command);
     if (problem) throw new InvalidInputError([problem]);
     const { spec, state } = await findRollout(this.rollouts, name);
     if (state.endedAtMs !== null) return { kind: 'ended', spec, state };
+    const split = await this.rollouts.split();
+    if (split !== null && split.rollout !== spec.name) return { kind: 'taken-over', spec, state, by: split.rollout };
     try {
       if (command === 'rollback') {
         const { reason, state: next, withoutWorkflow } = await this.rollBack(spec.name, input);
@@ -93,11 +111,38 @@ export class RolloutOperator {
     }
   }
 
+  /**
+   * Sends all users to the baseline of whatever routes turns, in whatever state, with or without Temporal.
+   * @throws {InvalidInputError} names the field and the limit
+   */
+  sendEverybodyBack(input: RolloutCommandInput): Promise<SentBack> {
+    return sendEverybodyBack(this.rollouts, input, (name) => this.rollBack(name, input));
+  }
+
+  /**
+   * Gives the named rollout, or the most recent one, a new workflow that goes on from what the ledger says, and pauses it.
+   * Refused while its workflow runs and records its decisions.
+   * @throws {InvalidInputError} names the field and the limit
+   * @throws {TemporalUnreachableError}
+   */
+  async adopt(name: string | undefined, input: RolloutCommandInput): Promise<CommandOutcome> {
+    const problem = rolloutCommandProblem(input);
+    if (problem) throw new InvalidInputError([problem]);
+    const client = await this.client();
+    const view = await this.view(name);
+    const { spec, state, split } = view;
+    if (state.endedAtMs !== null) return { kind: 'ended', spec, state };
+    if (split !== null && split.rollout !== spec.name) return { kind: 'taken-over', spec, state, by: split.rollout };
+    const adopted = await adoptRollout({ rollouts: this.rollouts, client }, view, input);
+    if (adopted !== null) return { kind: 'accepted', spec, withoutWorkflow: false, ...adopted };
+    const reason = 'Its workflow runs and records its decisions, so there is nothing to adopt.';
+    return { kind: 'refused', spec, state, reason };
+  }
+
   /** The current state of the named rollout, or the most recent one; works without Temporal, too. */
   async view(name: string | undefined): Promise<RolloutView> {
     const known = await findRollout(this.rollouts, name);
-    const workflow = await livenessOf(await this.clientIfAny(), known.spec.name);
-    return readView(this.rollouts, known, workflow, Date.now());
+    return readView(this.rollouts, known, await observeWorkflow(await this.clientIfAny(), known.spec.name));
   }
 
   /** Follows the named rollout, or the most recent one, until nothing more will happen by itself. */
@@ -171,6 +216,11 @@ async function operatorWith(settings: Settings): Promise<RolloutOperator> {
       `There is no ledger yet in ${database}, so there is no rollout. \`bellwether up\` or a worker creates it; set BELLWETHER_DATA_DIR or DATABASE_URL if it is elsewhere.`,
     );
   });
+  return operatorOn(ledger, settings);
+}
+
+/** Owns the ledger from now on. Connects to Temporal when that is needed. */
+export function operatorOn(ledger: Ledger, settings: Settings): RolloutOperator {
   return new RolloutOperator(ledger, async (connectTimeoutMs) => {
     const temporal = withKnownAddress(settings.temporal, settings.dataDirectory);
     return connectOperator({

@@ -1,7 +1,7 @@
-import type { RolloutEntry, RolloutPhase, RolloutSpec, RolloutState } from '../contract/rollout';
+import type { RolloutEntry, RolloutSpec, RolloutState } from '../contract/rollout';
 import type { AuditRow, Rollouts } from '../contract/rollout-ledger';
 import { entryOf } from '../domain/rollout/verify';
-import { isoTime } from './view';
+import { isoTime, phaseShown } from './view';
 
 /** A rollout as the audit trail records it, whatever the state of its workflow. */
 export interface KnownRollout {
@@ -60,7 +60,8 @@ export interface ListedRollout {
   readonly rollout: string;
   readonly from: string;
   readonly to: string;
-  readonly phase: RolloutPhase;
+  /** `TakenOver` if it had not ended when another rollout took its traffic. */
+  readonly phase: ReturnType<typeof phaseShown>;
   readonly percent: number;
   readonly started_at: string;
   readonly ended_at: string | null;
@@ -69,6 +70,7 @@ export interface ListedRollout {
 
 /** All rollouts that ever started, oldest first. */
 export async function listRollouts(rollouts: Rollouts): Promise<readonly ListedRollout[]> {
+  const split = await rollouts.split();
   const listed = new Map<string, { readonly first: RolloutEntry; readonly last: RolloutEntry }>();
   for (const row of await rollouts.auditTrail()) {
     const entry = entryOf(row);
@@ -78,7 +80,7 @@ export async function listRollouts(rollouts: Rollouts): Promise<readonly ListedR
     rollout: spec.name,
     from: spec.baselineArm,
     to: spec.canaryArm,
-    phase: decision.next.phase,
+    phase: phaseShown({ spec, state: decision.next, split }),
     percent: decision.next.percent,
     started_at: isoTime(first.atMs),
     ended_at: decision.next.endedAtMs === null ? null : isoTime(decision.next.endedAtMs),

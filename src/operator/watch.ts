@@ -3,7 +3,8 @@ import type { RolloutClient } from '../client/rollout-client';
 import type { RolloutPhase } from '../contract/rollout';
 import type { Rollouts } from '../contract/rollout-ledger';
 import { findRollout } from './trail';
-import { type Liveness, livenessOf, readView, type RolloutView } from './view';
+import { type ObservedWorkflow, observeWorkflow, readView, type RolloutView } from './view';
+import { type RolloutWarning, warningsOf } from './warnings';
 
 /** Why a watch ended. `needs-operator`: the rollout is paused, held or abandoned. */
 export type WatchEnd = 'promoted' | 'rolled-back' | 'needs-operator' | 'timed-out' | 'interrupted';
@@ -35,15 +36,15 @@ export async function watchRollout(
   { onView, waitsForOperator = false, timeoutMs = Infinity, signal }: WatchOptions,
 ): Promise<WatchEnd> {
   const startedAtMs = Date.now();
-  let workflow: Liveness = 'running';
+  let workflow: ObservedWorkflow = { status: 'running', recordingFailure: null };
   let askedAtMs = -Infinity;
   for (;;) {
     if (signal?.aborted) return 'interrupted';
     if (Date.now() - askedAtMs >= livenessMs) {
-      workflow = await livenessOf(client, name);
+      workflow = await observeWorkflow(client, name);
       askedAtMs = Date.now();
     }
-    const view = await readView(rollouts, await findRollout(rollouts, name), workflow, Date.now());
+    const view = await readView(rollouts, await findRollout(rollouts, name), workflow);
     onView(view);
     const end = watchEnd(view, waitsForOperator);
     if (end !== null) return end;
@@ -61,16 +62,19 @@ const endOfPhase: Readonly<Record<RolloutPhase, WatchEnd | null>> = {
   RolledBack: 'rolled-back',
 };
 
+/** What no time will mend: an operator must act. */
+const endsWatch: ReadonlySet<RolloutWarning['code']> = new Set([
+  'no-workflow',
+  'ledger-behind',
+  'routing',
+  'trouble-while-warm',
+]);
+
 /** How a watch ends; null if it continues. */
-export function watchEnd(
-  { state, workflow, split, spec }: Pick<RolloutView, 'state' | 'workflow' | 'split' | 'spec'>,
-  waitsForOperator: boolean,
-): WatchEnd | null {
-  const end = endOfPhase[state.phase];
-  if (state.endedAtMs !== null) return end;
-  // Without its workflow, or with another rollout in its place, nothing more will happen.
-  const isAbandoned = (workflow !== 'running' && workflow !== 'unreachable') || split?.rollout !== spec.name;
-  if (isAbandoned) return 'needs-operator';
+export function watchEnd(view: RolloutView, waitsForOperator: boolean): WatchEnd | null {
+  const end = endOfPhase[view.state.phase];
+  if (view.state.endedAtMs !== null) return end;
+  if (warningsOf(view).some(({ code }) => endsWatch.has(code))) return 'needs-operator';
   return waitsForOperator && end === 'needs-operator' ? null : end;
 }
 

@@ -2,7 +2,7 @@
 import type { CallFailure, ChargeCertainty, FailureKind } from '../contract/failures';
 import { type ErrorMeaning, meaningOf, meaningOfLateError } from './error-meaning';
 import type { FailedExchange, FailureCause, ResponseHead } from './exchange';
-import { hasUnreadableCalls } from './finish-reasons';
+import { hasUnreadableCalls } from '../domain/turn/finish-reasons';
 import { type ProviderError, readError, readStatedError } from './read-error';
 import { type Confidential, redact } from './redact';
 import { withheldSchema } from './response-schemas';

@@ -33,16 +33,25 @@ export function createProvider(settings: ProviderSettings): Provider {
     async complete(request): Promise<CompletionResult> {
       const startedAtMs = performance.now();
       const { stream } = request;
+      /** Of the last request, if it was sent again. */
+      let reader: StreamReader | undefined;
       const call = await authorizedExchange(
         connections,
         settings,
         completionCall(request, `${basePath}/chat/completions`),
-        (control) => new StreamReader(stream, settings.maxResponseBytes, control),
+        (control) => {
+          reader = new StreamReader(stream, settings.maxResponseBytes, control);
+          return reader;
+        },
       );
+      const firstTokenAtMs = reader?.firstTokenAtMs ?? null;
+      const firstToken = stream && {
+        firstTokenMs: firstTokenAtMs === null ? null : Math.round(firstTokenAtMs - startedAtMs),
+      };
       const latencyMs = Math.round(performance.now() - startedAtMs);
       const failed = (result: Exchange) => {
         const failure = failureOf(result, contextOf(settings, call, request));
-        return { failure, receivedBytes: result.head !== null, latencyMs };
+        return { failure, receivedBytes: result.head !== null, latencyMs, ...firstToken };
       };
       const reading = readCompletion(bodyOf(call.exchange), request.model);
       if (reading.kind === 'none') {
@@ -55,7 +64,7 @@ export function createProvider(settings: ProviderSettings): Provider {
         const tooLarge = failed(failedBy({ kind: 'too-large' }, call.exchange));
         return { kind: 'failed', ...tooLarge, usage: answer.usage, hasSpoken: true };
       }
-      return { kind: 'completed', ...answer, latencyMs };
+      return { kind: 'completed', ...answer, latencyMs, ...firstToken };
     },
 
     async listModels(timeoutMs) {

@@ -2,7 +2,7 @@ import { limits } from '../contract/limits';
 import type { CompletionResult, ReportedUsage } from '../contract/provider';
 import { utf8Prefix } from '../domain/turn/messages';
 import type { FailureCause } from './exchange';
-import { isBrokenOff, isCutByLength, isWithheld, reasonToTell } from './finish-reasons';
+import { isBrokenOff, isCutByLength, isWithheld, reasonToTell } from '../domain/turn/finish-reasons';
 import { readUsage, usageIn } from './reported-usage';
 import { completionSchema } from './response-schemas';
 import { isNameless, isUnfinished, readToolCalls } from './tool-calls';
@@ -40,7 +40,7 @@ export function readCompletion(body: unknown, requestedModel: string): Reading {
 
   const toolCalls = readToolCalls(received, isCutByLength(reason));
   const hasCalls = toolCalls.length > 0;
-  const isEmpty = !text && refusal === '' && !hasCalls;
+  const isEmpty = isBlank(text) && refusal === '' && !hasCalls;
   if (isEmpty && isWithheld(reason)) return none(null);
   // The model may have used its whole token limit for thoughts.
   if (isEmpty && !isCutByLength(reason)) return none({ kind: 'empty', hasReason: reason !== null });
@@ -58,6 +58,11 @@ export function readCompletion(body: unknown, requestedModel: string): Reading {
     kind: 'answer',
     answer: thoughts === null || (thoughts === '' && !hasCalls) ? answer : withThoughts(answer, thoughts),
   };
+}
+
+/** White space alone is no answer. */
+function isBlank(text: string | null): boolean {
+  return text === null || text.trim() === '';
 }
 
 /** Drops thoughts that do not fit, so that the answer is not lost. */

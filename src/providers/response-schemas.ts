@@ -2,7 +2,7 @@
 import { z } from 'zod';
 import { exceededLimit } from '../domain/turn/json-shape';
 import type { BodyReader, ExchangeControl } from './exchange';
-import { isWithheld } from './finish-reasons';
+import { isWithheld } from '../domain/turn/finish-reasons';
 import { readContent } from './message-content';
 
 /** A printable name that every database accepts: no control characters and no lone surrogates. */

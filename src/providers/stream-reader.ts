@@ -2,7 +2,7 @@ import type { StreamRequest } from '../contract/provider';
 import { CollectedAnswer } from './collected-answer';
 import { doneMark, EventParser, type ReceivedEvent } from './event-parser';
 import type { BodyReader, FailureCause, ExchangeControl, ResponseHead } from './exchange';
-import { isBrokenOff, isCutByLength, isWithheld } from './finish-reasons';
+import { isBrokenOff, isCutByLength, isWithheld } from '../domain/turn/finish-reasons';
 import { usageIn } from './reported-usage';
 import { statesError } from './read-error';
 import { type Chunk, chunkSchema, completionSchema, parseJson } from './response-schemas';
@@ -46,6 +46,10 @@ export class StreamReader implements BodyReader {
   private isInLastEvent = false;
   private isDone = false;
   private receivedBytes = 0;
+  private untold = '';
+  private hasWords = false;
+  /** By `performance.now()`: when the model first said or thought something in a stream. */
+  firstTokenAtMs: number | null = null;
 
   constructor(
     private readonly stream: StreamRequest | undefined,
@@ -163,7 +167,8 @@ export class StreamReader implements BodyReader {
       this.control.abort({ kind: 'too-large' });
       return;
     }
-    if (text !== '') this.stream?.onText(text);
+    if (isProgress) this.firstTokenAtMs ??= performance.now();
+    this.tell(text);
     // The chunk with the finish reason may contain a usage, too, and be followed by more text and by the usage of the
     // whole call.
     if (hadReason && isUsageAlone) this.finish();
@@ -174,6 +179,15 @@ export class StreamReader implements BodyReader {
     }
   }
 
+  /** White space waits for the first word: an answer without words fails, and then another attempt has nothing to take back. */
+  private tell(text: string): void {
+    this.untold += text;
+    this.hasWords ||= text.trim() !== '';
+    if (!this.hasWords || this.untold === '') return;
+    this.stream?.onText(this.untold);
+    this.untold = '';
+  }
+
   private finish(): void {
     if (this.isEnding) return;
     this.isEnding = true;
@@ -182,7 +196,7 @@ export class StreamReader implements BodyReader {
 
   private endPlain(body: unknown): { readonly body: unknown } {
     const text = this.isErrorStatus ? null : completionSchema.safeParse(body).data?.choices[0]?.message.text;
-    if (text) this.stream?.onText(text);
+    if (text) this.tell(text);
     return { body };
   }
 }

@@ -7,13 +7,15 @@ import { successInterval } from '../domain/rollout/migration-report';
 import { formatUsd } from '../domain/turn/prices';
 import { printable } from './printable';
 
-export const phaseIcons: Readonly<Record<RolloutPhase, string>> = {
+/** `TakenOver`: another rollout routes turns, and this one had not ended. */
+export const phaseIcons: Readonly<Record<RolloutPhase | 'TakenOver', string>> = {
   Progressing: '◌',
   Paused: '‖',
   Held: '▲',
   Promoting: '◉',
   Succeeded: '✔',
   RolledBack: '✖',
+  TakenOver: '⇥',
 };
 
 /** `2026-11-24 17:10:05 UTC`. */
@@ -73,12 +75,14 @@ export function cutLine(line: string, columns: number): string {
 export function footer(reply: ChatReply): string {
   const parts = [
     reply.model ? `${reply.provider} (${reply.model})` : reply.provider,
+    ...(reply.rescued ? ['in place of the canary'] : []),
     `${reply.attempts} ${reply.attempts === 1 ? 'attempt' : 'attempts'}`,
     `${reply.latency_ms} ms`,
     `${reply.tokens_used} tokens`,
     `$${reply.cost_usd.toFixed(6)}`,
   ];
   if (reply.unconfirmed_usd > 0) parts.push(`and up to $${reply.unconfirmed_usd.toFixed(6)} unconfirmed`);
+  if (reply.flags) parts.push(`⚑ ${reply.flags.join(', ')}`);
   if (reply.error) parts.push(reply.error);
   return oneLine(parts.join(' · '));
 }

@@ -18,8 +18,10 @@ import { failureTypes } from '../contract/failures';
 import * as names from '../contract/names';
 import { type Problem, problemIn } from '../contract/problem';
 import type {
+  AnyEvidence,
   CanaryRolloutInput,
   Evidence,
+  RecordedRollout,
   RolloutAnswer,
   RolloutCommand,
   RolloutCommandInput,
@@ -29,7 +31,8 @@ import type {
   RolloutStatus,
 } from '../contract/rollout';
 import { advanceRollout } from '../domain/rollout/advance-rollout';
-import { readCommand, rolloutCommandProblem, rolloutSpecProblem } from '../domain/rollout/validate';
+import { rolloutSpecProblem } from '../domain/rollout/validate';
+import { readCommand, rolloutCommandProblem } from '../domain/rollout/validate-command';
 import { CommandQueue } from './command-queue';
 import { refuseInvalid } from './refuse-invalid';
 import { RolloutMemory } from './rollout-memory';
@@ -62,11 +65,11 @@ const { recordRollout } = proxyActivities<Activities>({
  * Moves traffic from one arm to another as long as the evidence supports it. `advanceRollout` decides what happens next;
  * this workflow provides the timers and carries the decisions out.
  */
-export async function canaryRollout({ spec, carried }: CanaryRolloutInput): Promise<RolloutResult> {
+export async function canaryRollout({ spec, carried, startWithinMs }: CanaryRolloutInput): Promise<RolloutResult> {
   refuseInvalid(rolloutSpecProblem(spec));
 
   const rollout = new RolloutMemory(spec, carried);
-  const commands = new CommandQueue();
+  const commands = new CommandQueue(carried?.waiting);
 
   setHandler(begunUpdate, answerWhenStarted, {
     description: 'Returns once the split is set, or fails with the reason why the rollout was refused.',
@@ -89,25 +92,37 @@ export async function canaryRollout({ spec, carried }: CanaryRolloutInput): Prom
   });
 
   async function start(): Promise<void> {
+    const waitedMs = Date.now() - workflowInfo().startTime.getTime();
+    if (startWithinMs !== undefined && waitedMs > startWithinMs) {
+      throw refused(
+        `No worker took rollout ${spec.name} within ${startWithinMs} ms, so it does not begin now. Start it again.`,
+      );
+    }
     const occasion = { atMs: Date.now(), evidence: null, command: null };
     const decision = advanceRollout(spec, null, occasion);
     const recorded = await recordRollout({ spec, decision, ...occasion });
     if (recorded.kind === 'refused') throw refused(`${recorded.field}: ${recorded.problem}`, recorded.refusal);
-    rollout.enter(decision.next);
+    rollout.enter(decisionIn(recorded, decision).next);
   }
 
   async function runUntilEnd(): Promise<void> {
     for (;;) {
       const command = commands.first();
-      if (command) await execute(command);
+      if (mustContinueAsNew(command !== undefined)) {
+        await continueAsNew<typeof canaryRollout>({ spec, carried: rollout.carry(commands.signals()) });
+      } else if (command) await execute(command);
       else if (rollout.hasEnded) {
         if (allHandlersFinished()) return;
         await condition(() => allHandlersFinished() || commands.first() !== undefined);
-      } else if (workflowInfo().continueAsNewSuggested && allHandlersFinished()) {
-        await continueAsNew<typeof canaryRollout>({ spec, carried: rollout.carry() });
       } else if (Date.now() >= rollout.nextAnalysisAtMs()) await analyse();
       else await condition(() => commands.first() !== undefined, rollout.nextAnalysisAtMs() - Date.now());
     }
+  }
+
+  /** Signals that came while no worker ran may be too many for one run, so they move on to the next one. */
+  function mustContinueAsNew(hasBacklog: boolean): boolean {
+    if (rollout.hasEnded || !workflowInfo().continueAsNewSuggested || !allHandlersFinished()) return false;
+    return !hasBacklog || patched('a-full-run-ends-before-a-backlog');
   }
 
   async function analyse(): Promise<void> {
@@ -136,10 +151,11 @@ export async function canaryRollout({ spec, carried }: CanaryRolloutInput): Prom
   async function decideAndRecord(
     basis: Omit<RolloutOccasion, 'atMs'>,
   ): Promise<RolloutDecision & { readonly atMs: number }> {
-    const occasion = { atMs: Date.now(), ...basis };
+    const atMs = Date.now();
+    const occasion = { atMs, ...basis, evidence: basis.evidence && agedBy(basis.evidence, atMs) };
     const decision = advanceRollout(spec, rollout.state, occasion);
-    await recordRollout({ spec, decision, ...occasion });
-    return { ...decision, atMs: occasion.atMs };
+    const recorded = await recordRollout({ spec, decision, ...occasion });
+    return { ...decisionIn(recorded, decision), atMs: occasion.atMs };
   }
 
   /** Null if the evidence cannot be read, or if a rollback makes it unnecessary. */
@@ -177,6 +193,25 @@ export async function canaryRollout({ spec, carried }: CanaryRolloutInput): Prom
   }
 }
 
+/**
+ * The same evidence at the given time of Temporal's clock. How old its newest request is, only the database's clock tells,
+ * which also dated that request: the clocks of workers, and Temporal's, may be minutes apart from it.
+ */
+function agedBy(evidence: AnyEvidence, atMs: number): AnyEvidence {
+  const { newestCanaryAtMs } = evidence;
+  // Rule 2 reads ages off the evidence's own time.
+  if ('rule' in evidence || newestCanaryAtMs === null || !patched('ages-by-the-ledgers-clock')) return evidence;
+  return { ...evidence, atMs, newestCanaryAtMs: atMs - (evidence.atMs - newestCanaryAtMs) };
+}
+
+/**
+ * A decision is taken once. A later version of this code, which replays the history, may compute another one from the same
+ * evidence: what was recorded counts. Decisions of older workers are computed again.
+ */
+function decisionIn(recorded: RecordedRollout, computed: RolloutDecision): RolloutDecision {
+  return (recorded.kind === 'recorded' && recorded.decision) || computed;
+}
+
 /** Accepts a command as a signal, which the Temporal UI and CLI can send, and as an update, which returns an answer. */
 function handleCommand(name: (typeof names.rolloutCommandNames)[number], commands: CommandQueue): void {
   const description = `${name}: {"actor": "…", "reason": "…"}`;
@@ -186,7 +221,7 @@ function handleCommand(name: (typeof names.rolloutCommandNames)[number], command
   setHandler(
     defineUpdate<RolloutAnswer, [RolloutCommandInput]>(name),
     (input) => commands.ask(readCommand(name, input)),
-    { description, validator: (input) => refuseInvalid(rolloutCommandProblem(input)) },
+    { description, validator: (input) => refuseInvalid(rolloutCommandProblem(input, name)) },
   );
 }
 

@@ -12,7 +12,8 @@ import type {
   TranscriptTurn,
 } from '../contract/chat';
 import { limits } from '../contract/limits';
-import { fingerprints, questionIn, textFingerprint } from '../domain/turn/fingerprints';
+import { isAskedAgain } from '../domain/turn/asked-again';
+import { fingerprints, questionIn, questionOf, textFingerprint } from '../domain/turn/fingerprints';
 import { addUsd } from '../domain/turn/prices';
 import { messageText, sendableMessages, utf8Length } from '../domain/turn/messages';
 import { completeToolRounds, orphanedCallId } from '../domain/turn/tool-rounds';
@@ -141,6 +142,18 @@ export class ConversationState {
     return this.turns.slice(-count);
   }
 
+  /**
+   * The id of the latest answered turn that was asked nearly the same within the last 5 minutes, on whatever branch; null
+   * if there is none.
+   */
+  askedBefore(message: Pick<SendMessageInput, 'content' | 'messages'>, nowMs: number): string | null {
+    const question = questionOf(newMessages(message));
+    const recent = this.recent(comparedTurns).filter(
+      ({ atMs, reply }) => reply.success && nowMs - atMs <= askedAgainMs,
+    );
+    return recent.findLast((turn) => isAskedAgain(question, questionOf(asked(turn))))?.turnId ?? null;
+  }
+
   spend(): ConversationSpend {
     return this.totals;
   }
@@ -211,6 +224,10 @@ export class ConversationState {
     });
   }
 }
+
+const askedAgainMs = 5 * 60_000;
+/** Whoever asks again does so soon. */
+const comparedTurns = 5;
 
 /** Enough to tell a question about a conversation: applications quote its last exchanges. */
 const quotedTurns = 8;

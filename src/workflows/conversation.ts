@@ -132,6 +132,7 @@ export async function conversation(input: ConversationInput): Promise<Conversati
       sessionId: input.sessionId,
       userId: userId ?? null,
       messages: state.windowWith(newMessages(message), branch),
+      ...asksAgain(state.askedBefore(message, Date.now())),
     };
     try {
       const reply = await runTurn(turn);
@@ -144,6 +145,10 @@ export async function conversation(input: ConversationInput): Promise<Conversati
       state.closing ||= error instanceof ApplicationFailure && error.type === failureTypes.conversationClosed;
       throw error;
     }
+  }
+
+  function asksAgain(earlier: string | null): { readonly asksAgain?: string } {
+    return earlier === null ? {} : { asksAgain: names.turnName(earlier, input.sessionId) };
   }
 
   function validateMessage(message: SendMessageInput): void {

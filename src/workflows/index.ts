@@ -2,3 +2,4 @@
 export { canaryRollout } from './canary-rollout';
 export { chatTurn } from './chat-turn';
 export { conversation } from './conversation';
+export { turnFeedback } from './turn-feedback';

@@ -3,6 +3,7 @@ import { searchAttributeNames } from '../contract/names';
 import type {
   CanaryRolloutInput,
   RolloutAnalysis,
+  RolloutCommand,
   RolloutPhase,
   RolloutResult,
   RolloutSpec,
@@ -10,8 +11,7 @@ import type {
   RolloutStatus,
 } from '../contract/rollout';
 import { nextAnalysisAtMs } from '../domain/rollout/clock';
-import { measure } from '../domain/rollout/evidence';
-import { describeAdvance, ratesOf } from '../domain/rollout/findings';
+import { figuresOf } from '../domain/rollout/figures';
 
 /** The state of a rollout's workflow. Every change is shown to operators immediately. */
 export class RolloutMemory {
@@ -86,8 +86,9 @@ export class RolloutMemory {
     return { phase: phase === 'Succeeded' ? phase : 'RolledBack', reason: message, reached };
   }
 
-  carry(): NonNullable<CanaryRolloutInput['carried']> {
-    return { state: this.state, lastAnalysis: this.lastAnalysis };
+  /** For the next run, with the commands that wait for it. */
+  carry(waiting: readonly RolloutCommand[]): NonNullable<CanaryRolloutInput['carried']> {
+    return { state: this.state, lastAnalysis: this.lastAnalysis, waiting };
   }
 }
 
@@ -126,8 +127,8 @@ function describe(spec: RolloutSpec, state: RolloutState, lastAnalysis: RolloutA
   const lines = [`**${phase}** at ${percent}% on ${spec.canaryArm}${place}`, '', message];
   const evidence = lastAnalysis?.evidence;
   if (evidence) {
-    const { advance } = measure(evidence, spec.gates, percent);
-    lines.push('', `${describeAdvance(advance, spec)}; in this bake: ${ratesOf(spec, evidence)}`);
+    const { advanceText, rates } = figuresOf(spec, evidence, percent);
+    lines.push('', `${advanceText}; in this bake: ${rates}`);
   }
   return [...lines, '', ...reachedTable(state)].join('\n');
 }

@@ -14,6 +14,7 @@ import type {
   AnsweredCall,
   OpenedTurn,
   OpenTurnInput,
+  PlannedTarget,
   PromptMeasure,
   Refused,
   TokenUsage,
@@ -34,6 +35,8 @@ export interface Turn extends RequestOptions {
   /** The messages for the model, already cut to the window; the last message is the user's. */
   readonly messages: readonly ChatMessage[];
   readonly language?: ReplyLanguage;
+  /** See `OpenTurnInput`. */
+  readonly asksAgain?: string;
 }
 
 type Opened<Kind extends OpenedTurn['kind']> = Extract<OpenedTurn, { kind: Kind }>;
@@ -84,33 +87,23 @@ async function callChain(
   { admission, firstCall }: Opened<'admitted'>,
 ): Promise<ChatReply> {
   const { messages, temperature, maxTokens, modelOptions, keyId, delivery } = turn;
-  const { arm, canary, deadlineAtMs, turnName: turnId = turn.turnId } = admission;
-  const request = {
-    turnId,
-    arm,
-    messages,
-    prompt,
-    temperature,
-    maxTokens,
-    modelOptions,
-    keyId,
-    delivery,
-    deadlineAtMs,
-  };
+  const { arm, canary, deadlineAtMs, ownDeadlineAtMs = deadlineAtMs, turnName: turnId = turn.turnId } = admission;
+  const request = { turnId, messages, prompt, temperature, maxTokens, modelOptions, keyId, delivery };
   let answer: AnsweredCall | null = null;
-  let answeredBy: string | null = null;
+  let answeredBy: PlannedTarget | null = null;
   let failure: CallFailure | null = null;
   /** Until when the targets that refused the call for now want to be left alone, in milliseconds from now. */
   const askedWaitsMs: number[] = [];
   for (const [index, target] of admission.targets.entries()) {
     const isFirst = index === 0;
     const ticket = isFirst ? admission.ticket : null;
-    const result = await callTarget({ ...request, target, ticket }, admission, isFirst ? firstCall : null).catch(
-      recordCancellation,
-    );
+    const isOwn = target.arm === undefined;
+    const place = { arm: target.arm ?? arm, deadlineAtMs: isOwn ? ownDeadlineAtMs : deadlineAtMs };
+    const call = { ...request, ...place, target, ticket };
+    const result = await callTarget(call, admission, isFirst ? firstCall : null).catch(recordCancellation);
     if (result.kind === 'answered') {
       answer = result;
-      answeredBy = target.name;
+      answeredBy = target;
       break;
     }
     failure = result.failure;
@@ -122,14 +115,23 @@ async function callChain(
 
   const totals = await recordTurn({
     turnId,
-    answer: answer && answeredBy ? { target: answeredBy, model: answer.model, settlement: answer.settlement } : null,
+    answer: answer &&
+      answeredBy && {
+        target: answeredBy.name,
+        model: answer.model,
+        settlement: answer.settlement,
+        flags: answer.flags,
+        ...(answeredBy.arm !== undefined && { rescuedBy: answeredBy.arm }),
+      },
     error: answer ? null : (failure?.message ?? null),
   });
   if (answer === null || answeredBy === null) {
     return { ...chainFailedReply(turn, admission, failure, totals), ...retryAfterField(failure, askedWaitsMs) };
   }
   const { kind: _kind, settlement, ...answerFields } = answer;
-  return answeredReply(turn, { ...answerFields, arm, canary, target: answeredBy, usage: settlement.usage, totals });
+  const answered = { ...answerFields, arm, canary, target: answeredBy.name, usage: settlement.usage, totals };
+  const reply = answeredReply(turn, answered);
+  return answeredBy.arm === undefined ? reply : { ...reply, rescued: true };
 
   async function recordCancellation(reason: unknown): Promise<never> {
     if (isCancellation(reason)) {
@@ -151,6 +153,7 @@ function answeredReply(turn: Turn, answered: Omit<Opened<'answered'>, 'kind'>): 
     finishReason,
     toolCalls,
     thoughts,
+    flags = [],
     usage,
     totals,
   } = answered;
@@ -167,6 +170,7 @@ function answeredReply(turn: Turn, answered: Omit<Opened<'answered'>, 'kind'>): 
     ...(refusal && { refusal }),
     ...(toolCalls && { tool_calls: toolCalls }),
     ...(thoughts !== undefined && { reasoning_content: thoughts }),
+    ...(flags.length > 0 && { flags }),
     ...usageField(usage ?? null, totals),
   };
 }

@@ -33,13 +33,23 @@ describeOnEachDatabase('turns routed through the real admission', (databases) =>
     await opened.close();
   });
 
-  async function admit(ledger: Ledger, userId: string | null, ids: { sessionId?: string; turnId?: string } = {}) {
+  async function admissionOf(ledger: Ledger, userId: string | null, ids: { sessionId?: string; turnId?: string } = {}) {
     const { sessionId = null, turnId = unique('turn') } = ids;
     const prompt = { bytes: 10, characters: 10, cjkCharacters: 0, messages: 1 };
     const dependencies = { ledger, policy, providers: new Map(), owner: 'process' };
-    const admission = await admitTurn(dependencies, new RecentLatency(), { turnId, sessionId, userId, prompt });
+    const admission = await admitTurn(dependencies, new RecentLatency(), {
+      turnId,
+      sessionId,
+      userId,
+      prompt,
+      messages: [],
+    });
     if (admission.kind !== 'admitted') throw new Error(`The turn is ${admission.kind}.`);
-    const { arm, canary } = admission;
+    return admission;
+  }
+
+  async function admit(...turn: Parameters<typeof admissionOf>) {
+    const { arm, canary } = await admissionOf(...turn);
     return { arm, canary };
   }
 
@@ -131,5 +141,41 @@ describeOnEachDatabase('turns routed through the real admission', (databases) =>
     await setSplit(0, Date.now());
     expect(first).toEqual({ arm: 'holysheep', canary: true });
     expect(await admit(ledgers[1], canary, { turnId })).toEqual(first);
+  });
+
+  test('the chain of a canary ends with the baseline while its rollout is under way, and no other chain does', async () => {
+    const targets = async (userId: string, turnId = unique('turn')) =>
+      (await admissionOf(ledgers[0], userId, { turnId })).targets.map(
+        ({ name, arm }) => `${name} of ${arm ?? 'its arm'}`,
+      );
+    const own = ['holysheep-primary of its arm', 'holysheep-fallback of its arm'];
+    const rescued = [...own, 'legacy-primary of legacy'];
+    const canary = userIds.find((userId) => userBucket(userId) <= 10)!;
+    const other = userIds.find((userId) => userBucket(userId) === 100)!;
+    const spec = { rescue: true };
+
+    await ledgers[0].rollouts.record(entry(1, { percent: 10, spec }), defaultArm);
+    const turnId = unique('turn');
+    expect(await targets(canary, turnId)).toEqual(rescued);
+    expect(await targets(canary, turnId)).toEqual(rescued);
+    expect(await targets(other)).toEqual(['legacy-primary of its arm']);
+    expect(await targets(staff)).toEqual(own);
+
+    await ledgers[0].rollouts.record(entry(2, { percent: 100, bake: 2, spec }), defaultArm);
+    expect(await targets(other)).toEqual(rescued);
+    await ledgers[0].rollouts.record(entry(3, { percent: 100, bake: 2, endedAtMs: Date.now(), spec }), defaultArm);
+    expect(await targets(other)).toEqual(own);
+  });
+
+  test('a salt gives a rollout other users to begin with, and moves none of them back', async () => {
+    const some = users.slice(0, 100);
+    const spec = { salt: 'december' };
+    await ledgers[0].rollouts.record(entry(1, { percent: 25, spec }), defaultArm);
+    const first = await canaryUsers(some);
+    expect([...first]).toEqual(some.filter((userId) => userBucket(userId, 'december') <= 25));
+    expect([...first]).not.toEqual(some.filter((userId) => userBucket(userId) <= 25));
+    await ledgers[1].rollouts.record(entry(2, { percent: 50, bake: 2, spec }), defaultArm);
+    const second = await canaryUsers(some);
+    expect([...first].filter((userId) => !second.has(userId))).toEqual([]);
   });
 });

@@ -28,6 +28,7 @@ async function record(
   state: 'settled' | 'unconfirmed' | 'open',
   keyId: string | null = null,
   changes: Partial<Settlement> = {},
+  language?: string,
 ): Promise<void> {
   const sessionId = `session-of-${turnId}`;
   const request = {
@@ -35,6 +36,7 @@ async function record(
     sessionId,
     userId: null,
     keyId,
+    language,
     plan: () => ({ reservation, countedIn: null }),
     requestId: turnId,
     owner: 'test',
@@ -136,6 +138,28 @@ describe('bellwether costs', () => {
     expect(rows.map(({ key }) => key).toSorted()).toEqual(keys.toSorted());
     const { stdout } = await workspace.run(['costs', '--by', dimension]);
     for (const key of keys) expect(stdout).toMatch(new RegExp(`^${key} +\\d`, 'm'));
+  });
+
+  it('groups by language, with the flags of its answers', async () => {
+    const ledger = await openLedger({ dataDirectory: join(workspace.directory, '.bellwether') });
+    for (const [turnId, flags] of [
+      ['one', ['wrong-language', 'truncated']],
+      ['two', ['wrong-language']],
+      ['three', []],
+    ] as const) {
+      await record(ledger, turnId, Date.now(), 'settled', null, {}, 'zh');
+      const answer = { target: 'holysheep-primary', model: 'deepseek-v3.2', flags } as const;
+      const turn = { turnId, outcome: 'answered', error: null, settlements: [], dayCapNanoUsd: 0, ...answer } as const;
+      await ledger.recordTurn(turn);
+    }
+    await ledger.close();
+    expect(await workspace.json(['costs', '--by', 'language'])).toMatchObject({
+      by: 'language',
+      rows: [{ key: 'zh', turns: 3, cost: 0.00126, flags: { truncated: 1, 'wrong-language': 2 } }],
+    });
+    const { stdout } = await workspace.run(['costs', '--by', 'language']);
+    expect(stdout).toMatch(/^language +flagged answers +turns/m);
+    expect(stdout).toMatch(/^zh +2 wrong-language, 1 truncated +3/m);
   });
 
   it('groups by API key, with names next to ids', async () => {

@@ -253,7 +253,7 @@ describe('bellwether rollout', () => {
         '--compress',
         '10',
       );
-      expect(forecast).toMatchObject({ canary_requests_needed_mean: 2025, canary_requests_needed_99_percent: 5106 });
+      expect(forecast).toMatchObject({ canary_users_needed_median: 2237, canary_users_needed_99_percent: 5018 });
       names.push(name);
       await rollBack(name);
     }

@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs';
 import path from 'node:path';
+import { idOf } from '../../src/config/id-of';
 import { configJsonSchema } from '../../src/config/schema';
 import { Workspace } from './workspace';
 
@@ -119,7 +120,11 @@ describe('the configuration file', () => {
   it('pins users to arms, whatever their ids look like', () => {
     const pinnedUsers = { 'staff@example.com': 'legacy', constructor: 'legacy', 'user 7': 'holysheep' };
     workspace.write('bellwether.config.json', JSON.stringify({ pinnedUsers }));
-    expect([...workspace.load().policy.pinnedArms]).toEqual(Object.entries(pinnedUsers));
+    expect([...workspace.load().policy.pinnedArms]).toEqual([
+      ['staff@example.com', 'legacy'],
+      ['constructor', 'legacy'],
+      [idOf('user 7'), 'holysheep'],
+    ]);
     expect(workspace.load().policy.pinnedArms.get('toString')).toBeUndefined();
   });
 
@@ -270,6 +275,12 @@ describe('a problem of the configuration file', () => {
     ['a provider without address', 'providers: { a: {} }', '1: providers.a.baseUrl: is missing'],
     ['an unknown default', 'defaultArm: nowhere', '1: defaultArm: no arm named "nowhere"; there are: holysheep, leg'],
     ['an unknown arm of a user', 'pinnedUsers: { ann: nowhere }', '1: pinnedUsers.ann: no arm named "nowhere"; there'],
+    ['a user without a name', 'pinnedUsers: { " ": legacy }', '1: pinnedUsers[" "]: must name a user'],
+    [
+      'a user who is pinned to two arms',
+      'pinnedUsers: { "Zo\\u00eb": legacy, "Zoe\\u0308": holysheep }',
+      '1: pinnedUsers["Zo\u00eb"]: another spelling of the same name is pinned to another arm',
+    ],
     ['a user id that is too long', `pinnedUsers: { ${'a'.repeat(201)}: legacy }`, '1: pinnedUsers.'],
     ['an arm that is a list', 'pinnedUsers: { "a b": [legacy] }', '1: pinnedUsers["a b"]: must be a string'],
     [

@@ -65,9 +65,10 @@ describeOnPostgres('the rights of workers and gateways in the ledger', () => {
     expect((await client.query('select reason from rollout_audit')).rows).toHaveLength(1);
   });
 
-  test('a gateway checks keys, registers requests and keeps images, and spends, decides and makes nothing', async () => {
+  test('a gateway checks keys, registers requests, feedback and images, and spends, decides and makes nothing', async () => {
     const owner = await openLedger(database.location);
     await owner.keys.create(newKey('key'));
+    await owner.admit(admitRequest('rated', 400));
     await owner.close();
     const gateway = await openLedger(await database.atRunTime('bellwether_gateway'));
     expect(await gateway.keys.find('key')).not.toBeNull();
@@ -76,8 +77,11 @@ describeOnPostgres('the rights of workers and gateways in the ledger', () => {
     await gateway.images.add('key', { id: 'i', size: 1, data: Buffer.from('i') }, noonMs);
     expect([...(await gateway.images.use('key', ['i'], noonMs + 1)).keys()]).toEqual(['i']);
     expect(await gateway.images.prune(Number.MAX_SAFE_INTEGER)).toBe(1);
+    for (const signal of ['up', 'down'] as const) {
+      expect(await gateway.recordFeedback({ turnId: 'rated', signal, atMs: noonMs })).toBe('recorded');
+    }
     await expect(gateway.check()).resolves.toBeUndefined();
-    expect(await gateway.costTotals()).toMatchObject({ turns: 0 });
+    expect(await gateway.costTotals()).toMatchObject({ turns: 1 });
     expect(await gateway.rollouts.split()).toBeNull();
     for (const forbidden of [
       () => gateway.admit(admitRequest('turn', 400)),
@@ -85,6 +89,7 @@ describeOnPostgres('the rights of workers and gateways in the ledger', () => {
       () => gateway.keys.revoke('key', noonMs),
       () => gateway.rollouts.record(entry(1), defaultArm),
       () => gateway.closeSession('session', noonMs),
+      () => gateway.flagAnswer('rated', 'empty'),
     ]) {
       await expect(forbidden()).rejects.toThrow(/permission denied for table .*ledger-rights\.sql/);
     }

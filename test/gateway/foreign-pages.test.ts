@@ -23,6 +23,7 @@ describe('a gateway on loopback', () => {
     ['GET', '/v1/models'],
     ['GET', '/v1/turns/any'],
     ['GET', '/v1/turns/any/stream'],
+    ['POST', '/v1/turns/any/feedback'],
     ['POST', '/v1/chat/completions'],
     ['GET', '/v1/chat/completions'],
     ['OPTIONS', '/v1/chat/completions'],

@@ -80,7 +80,12 @@ test('a client that left before its turn began leaves no reader', async () => {
   };
   const gateway = await setting.startGateway({
     streams,
-    ledger: { keys: ledger.keys, requests, check: () => ledger.check() },
+    ledger: {
+      keys: ledger.keys,
+      requests,
+      recordFeedback: (feedback) => ledger.recordFeedback(feedback),
+      check: () => ledger.check(),
+    },
     limits: { holdHeadersMs: 50 },
   });
   const loggedBefore = setting.logged.length;

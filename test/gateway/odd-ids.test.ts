@@ -61,6 +61,7 @@ describeOnEachDatabase('ids that are none', (databases) => {
     for (const path of [`/v1/turns/${id}`, `/v1/turns/${id}/stream`, `/v1/models/${id}x`, `/v1/turns/x?after=${id}`]) {
       await expectRefusal(await setting.call(path));
     }
+    await expectRefusal(await setting.call(`/v1/turns/${id}/feedback`, { signal: 'up' }));
   });
 
   test('are a 4xx in a body, or stand for what they name', async () => {

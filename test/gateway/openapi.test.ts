@@ -49,6 +49,7 @@ test('every route is described, and every described route is there', async () =>
     'GET /v1/turns/{turn}',
     'GET /v1/turns/{turn}/stream',
     'POST /v1/chat/completions',
+    'POST /v1/turns/{turn}/feedback',
   ]);
   for (const operation of operations) {
     const [method = '', path = ''] = operation.split(' ');
@@ -67,6 +68,8 @@ test('answers are as they are described', async () => {
   schemaOf(completions, 'post', '200').parse(await response.json());
   const turn = await (await setting.call(`/v1/turns/${turnId}`)).json();
   schemaOf('/v1/turns/{turn}', 'get', '200').parse(turn);
+  const feedback = await (await setting.call(`/v1/turns/${turnId}/feedback`, { signal: 'up' })).json();
+  schemaOf('/v1/turns/{turn}/feedback', 'post', '200').parse(feedback);
   schemaOf('/v1/models', 'get', '200').parse(await (await setting.call('/v1/models')).json());
   schemaOf('/v1/models/{model}', 'get', '200').parse(await (await setting.call('/v1/models/bellwether')).json());
   schemaOf('/readyz', 'get', '200').parse(await (await fetch(`${setting.gateway.url}/readyz`)).json());

@@ -108,12 +108,15 @@ describe('a gateway that looks for what turns need', () => {
   });
   afterAll(() => setting.stop());
 
+  const recordFeedback: GatewayOptions['ledger']['recordFeedback'] = (feedback) =>
+    setting.service.ledger.recordFeedback(feedback);
+
   function startWith(
     check: GatewayOptions['ledger']['check'],
     limits: NonNullable<GatewayOptions['limits']>,
   ): Promise<Gateway> {
     const { keys, requests } = setting.service.ledger;
-    return setting.startGateway({ ledger: { keys, requests, check }, limits });
+    return setting.startGateway({ ledger: { keys, requests, recordFeedback, check }, limits });
   }
 
   test('refuses turns as soon as the ledger needs somebody, and takes them when it is well', async () => {
@@ -146,7 +149,7 @@ describe('a gateway that looks for what turns need', () => {
     const keys = Object.assign(Object.create(answering) as typeof answering, { find: silent, findAll: silent });
     const check = () => Promise.reject(new LedgerUnavailableError('No answer.'));
     const limits = { lookEveryMs: 50, refuseAfterMs: 0, readinessMs: 1_000 };
-    const gateway = await setting.startGateway({ ledger: { keys, requests, check }, limits });
+    const gateway = await setting.startGateway({ ledger: { keys, requests, recordFeedback, check }, limits });
     await eventually('it is missed', async () => (await readiness(gateway)).ledger === 'failed');
     const refused = await complete(gateway, setting.key);
     expect([refused.status, await refused.json()]).toMatchObject([503, { error: { code: 'ledger_unavailable' } }]);

@@ -37,6 +37,8 @@ const story = fc.record({
   /** Null: the call is open, or, if another one follows, its process died. */
   first: fc.option(callEnd),
   second: fc.option(callEnd),
+  /** Whether the second call is the other arm's. */
+  isRescue: fc.boolean(),
   recorded: fc.constantFrom('answered', 'degraded', null),
 });
 
@@ -57,11 +59,11 @@ function settlementOf(attempt: number, startedAtMs: number, end: CallEnd): Settl
   });
 }
 
-function knownCall(target: string, startedAtMs: number, settlement: Settlement): KnownCall {
+function knownCall(arm: string, target: string, startedAtMs: number, settlement: Settlement): KnownCall {
   const { state, outcome, latencyMs, endedAtMs, usage } = settlement;
   const costs = { settled: settlement.costNanoUsd, released: 0, unconfirmed: worstCaseNanoUsd };
   const tokens = usage ?? { promptTokens: 0, cachedPromptTokens: 0, completionTokens: 0 };
-  const known = { target, model: `${target}-model`, state, outcome, latencyMs, startedAtMs, endedAtMs };
+  const known = { arm, target, model: `${target}-model`, state, outcome, latencyMs, startedAtMs, endedAtMs };
   return { ...known, costNanoUsd: costs[state], ...tokens };
 }
 
@@ -70,7 +72,9 @@ async function play(ledger: Ledger, rollout: string, turnId: string, told: Story
   const { arm, bake, first, second, recorded } = told;
   const startedAtMs = noonMs + told.startsAfterMs;
   const user = told.user ?? told.session ?? turnId;
-  const callTo = (target: string) => reservation(worstCaseNanoUsd, { arm, target, model: `${target}-model` });
+  const secondArm = told.isRescue ? (arm === 'legacy' ? 'holysheep' : 'legacy') : arm;
+  const callTo = (target: string, ofArm = arm) =>
+    reservation(worstCaseNanoUsd, { arm: ofArm, target, model: `${target}-model` });
   const countedIn = bake === null ? null : { rollout, bake };
   await ledger.admit(
     admitRequest(turnId, worstCaseNanoUsd, {
@@ -82,26 +86,29 @@ async function play(ledger: Ledger, rollout: string, turnId: string, told: Story
     }),
   );
   const turn = { turnId, user, arm, bake };
-  if (told.isRefused) return { ...turn, isAdmitted: false, isAnswered: false, calls: [] };
+  if (told.isRefused) return { ...turn, isAdmitted: false, isAnswered: false, isRescued: false, calls: [] };
 
   const calls: KnownCall[] = [];
   if (first) {
     const settlement = settlementOf(1, startedAtMs, first);
     await ledger.settleAttempt(turnId, settlement);
-    calls.push(knownCall('primary', startedAtMs, settlement));
+    calls.push(knownCall(arm, 'primary', startedAtMs, settlement));
   } else {
-    const open = knownCall('primary', startedAtMs, settlementOf(1, startedAtMs, openEnd));
+    const open = knownCall(arm, 'primary', startedAtMs, settlementOf(1, startedAtMs, openEnd));
     calls.push({ ...open, state: second ? 'unconfirmed' : 'reserved', outcome: null, costNanoUsd: second ? 1_000 : 0 });
   }
   if (second) {
     const settlement = settlementOf(2, startedAtMs + 1, second);
-    const next = { reservation: callTo('fallback'), atMs: startedAtMs + 1 };
+    const next = { reservation: callTo('fallback', secondArm), atMs: startedAtMs + 1 };
     await ledger.reserveAttempt(reserveRequest(turnId, worstCaseNanoUsd, next));
     await ledger.settleAttempt(turnId, settlement);
-    calls.push(knownCall('fallback', startedAtMs + 1, settlement));
+    calls.push(knownCall(secondArm, 'fallback', startedAtMs + 1, settlement));
   }
-  if (recorded) await ledger.recordTurn(turnRecord(turnId, [], { outcome: recorded }));
-  return { ...turn, isAdmitted: true, isAnswered: recorded === 'answered', calls };
+  const isAnswered = recorded === 'answered';
+  const isRescued = isAnswered && second !== null && told.isRescue;
+  const rescuedBy = isRescued ? secondArm : null;
+  if (recorded) await ledger.recordTurn(turnRecord(turnId, [], { outcome: recorded, rescuedBy }));
+  return { ...turn, isAdmitted: true, isAnswered, isRescued, calls };
 }
 
 const openEnd: CallEnd = { outcome: 'timeout', isUsageKnown: false, latencyMs: 0, costNanoUsd: 0, promptTokens: 0 };
@@ -212,6 +219,7 @@ describeOnEachDatabase('evidence', (databases) => {
       bake: 1,
       isRefused: false,
       startsAfterMs: 0,
+      isRescue: false,
     } as const;
     await play(ledger, 'rescued', 'rescued', { ...frame, ...rescued, recorded: 'answered' });
     expect(await ledger.rollouts.evidence(request({ rollout: 'rescued' }))).toMatchObject({

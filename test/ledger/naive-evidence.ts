@@ -3,6 +3,8 @@ import type { ArmTotals, EvidenceRequest, Spending } from '../../src/contract/ro
 
 /** A call as the model remembers it. */
 export interface KnownCall {
+  /** Of the target. */
+  readonly arm: string;
   readonly target: string;
   readonly model: string;
   readonly state: 'reserved' | 'settled' | 'released' | 'unconfirmed';
@@ -23,13 +25,15 @@ export interface KnownTurn {
   readonly bake: number | null;
   readonly isAdmitted: boolean;
   readonly isAnswered: boolean;
+  /** The other arm answered. */
+  readonly isRescued: boolean;
   /** In the order in which they were made. */
   readonly calls: readonly KnownCall[];
 }
 
 /** What the ledger must count, computed as simply as possible from all turns of one rollout. */
 export function naiveEvidence(turns: readonly KnownTurn[], request: EvidenceRequest): Evidence {
-  const { atMs, bake, baselineArm, canaryArm, maxRequestsPerUser: cap, maxLatencyPercent } = request;
+  const { atMs = 0, bake, baselineArm, canaryArm, maxRequestsPerUser: cap, maxLatencyPercent } = request;
   const of = (arm: string, ofBake: number) => turns.filter((turn) => turn.arm === arm && turn.bake === ofBake);
   const canaryBakes = [1, 2].map((ofBake) => countRequests(of(canaryArm, ofBake), cap));
   const canaryLatencies = latenciesOf(of(canaryArm, bake));
@@ -62,9 +66,13 @@ function armEvidence(turns: readonly KnownTurn[], cap: number): ArmEvidence {
     ...countRequests(turns, cap),
     latencyMeanMs: mean(latencies),
     latencyP95Ms: p95(latencies),
-    successfulTurns: admitted.filter(({ isAnswered }) => isAnswered).length,
-    costNanoUsd: sum(turns.flatMap(({ calls }) => calls.map((call) => call.costNanoUsd))),
+    successfulTurns: admitted.filter(({ isAnswered, isRescued }) => isAnswered && !isRescued).length,
+    costNanoUsd: sum(callsOf(turns, 'own').map((call) => call.costNanoUsd)),
   };
+}
+
+function callsOf(turns: readonly KnownTurn[], whose: 'own' | 'other'): readonly KnownCall[] {
+  return turns.flatMap(({ arm, calls }) => calls.filter((call) => (call.arm === arm) === (whose === 'own')));
 }
 
 export function naiveTotals(turns: readonly KnownTurn[]): readonly ArmTotals[] {
@@ -72,17 +80,24 @@ export function naiveTotals(turns: readonly KnownTurn[]): readonly ArmTotals[] {
   return arms.map((arm) => {
     const own = turns.filter((turn) => turn.arm === arm);
     const { users: _users, ...evidence } = armEvidence(own, Number.POSITIVE_INFINITY);
-    const unconfirmed = own.flatMap(({ calls }) => calls.filter(({ state }) => state === 'unconfirmed'));
+    const unconfirmed = callsOf(own, 'own').filter(({ state }) => state === 'unconfirmed');
     const unconfirmedNanoUsd = sum(unconfirmed.map((call) => call.costNanoUsd));
-    return { arm, ...evidence, costNanoUsd: evidence.costNanoUsd - unconfirmedNanoUsd, unconfirmedNanoUsd };
+    return {
+      arm,
+      ...evidence,
+      costNanoUsd: evidence.costNanoUsd - unconfirmedNanoUsd,
+      unconfirmedNanoUsd,
+      rescuedTurns: own.filter(({ isRescued }) => isRescued).length,
+      rescueNanoUsd: sum(callsOf(own, 'other').map((call) => call.costNanoUsd)),
+    };
   });
 }
 
 export function naiveSpending(turns: readonly KnownTurn[]): readonly Spending[] {
   const rows = new Map<string, Spending>();
-  for (const { arm, calls } of turns) {
+  for (const { calls } of turns) {
     for (const call of calls.filter(({ state }) => state === 'settled')) {
-      const { target, model } = call;
+      const { arm, target, model } = call;
       const key = [arm, target, model].join();
       const before = rows.get(key);
       rows.set(key, {

@@ -14,6 +14,9 @@ const allMigrations = [
   '0005_images',
   '0006_keyed_hashes',
   '0007_workflow_of_turn',
+  '0008_labels_and_feedback',
+  '0009_rescue',
+  '0010_evidence_by_users',
 ];
 
 describeOnEachDatabase('opening a ledger', (databases) => {

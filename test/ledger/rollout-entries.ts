@@ -41,9 +41,11 @@ type EntryOver = Partial<Omit<RolloutEntry, 'decision' | 'spec'>> &
     readonly reason?: string;
   };
 
-/** An entry with the fields that the ledger uses; the ledger does not care whether it makes sense as a decision. */
+/** An entry with the fields that the ledger uses; it checks only that its place follows from the one before. */
 export function entry(sequence: number, over: EntryOver = {}): RolloutEntry {
-  const { percent = 10, bake = 1, endedAtMs = null, action = sequence === 1 ? 'start' : 'wait', reason = 'so' } = over;
+  const { percent = 10, endedAtMs = null, action = sequence === 1 ? 'start' : 'wait', reason = 'so' } = over;
+  // A new percentage begins a new bake: the ledger takes nothing else.
+  const { bake = percent === 10 ? 1 : sequence } = over;
   const atMs = over.atMs ?? noonMs + sequence * hourMs;
   return {
     spec: spec(over.spec),

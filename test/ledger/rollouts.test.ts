@@ -45,6 +45,8 @@ describeOnEachDatabase('the record of rollouts', (databases) => {
       percent: 10,
       bake: 1,
       active: true,
+      rescue: false,
+      salt: null,
     });
     const row = await ledger.rollouts.lastAuditRow();
     expect(row).toEqual({
@@ -106,7 +108,46 @@ describeOnEachDatabase('the record of rollouts', (databases) => {
     await expect(ledger.rollouts.record(entry(2), defaultArm)).rejects.toThrow('row 1 is missing');
     await recordAll(entry(1));
     await expect(ledger.rollouts.record(entry(3), defaultArm)).rejects.toThrow('row 2 is missing');
+    await expect(ledger.rollouts.record(entry(9), defaultArm)).rejects.toThrow(
+      'rows 2 to 8 are missing in the ledger. It was restored from an older backup',
+    );
     expect(await ledger.rollouts.auditTrail()).toHaveLength(1);
+  });
+
+  test.each([
+    [
+      'goes back to an earlier bake',
+      { percent: 25, bake: 1 },
+      'stands at 50% in bake 2, and this would put it at 25% in bake 1',
+    ],
+    [
+      'moves traffic within a bake',
+      { percent: 80, bake: 2 },
+      'stands at 50% in bake 2, and this would put it at 80% in bake 2',
+    ],
+    ['skips a bake', { percent: 80, bake: 4 }, 'stands at 50% in bake 2, and this would put it at 80% in bake 4'],
+  ])('an entry that %s does not follow from the one before it, and changes nothing', async (_title, place, problem) => {
+    await recordAll(entry(1), entry(2, { percent: 50, bake: 2 }));
+    const recording = ledger.rollouts.record(entry(3, place), defaultArm);
+    await expect(recording).rejects.toThrow(problem);
+    await expect(recording).rejects.toBeInstanceOf(RolloutConflictError);
+    expect(await ledger.rollouts.split()).toMatchObject({ percent: 50, bake: 2 });
+    expect(await ledger.rollouts.auditTrail()).toHaveLength(2);
+  });
+
+  test('nothing but a refusal follows the end of a rollout', async () => {
+    const ended = { percent: 0, bake: 2, endedAtMs: noonMs };
+    await recordAll(entry(1), entry(2, ended), entry(3, { ...ended, action: 'refuse' }));
+    await expect(ledger.rollouts.record(entry(4, { percent: 50, bake: 3 }), defaultArm)).rejects.toThrow(
+      'had ended at 0% in bake 2',
+    );
+  });
+
+  test('a workflow that knows more rows than the ledger learns that the rollout was ended there', async () => {
+    await recordAll(entry(1), entry(2, { percent: 0, endedAtMs: noonMs, reason: 'ann rolled back.' }));
+    const recording = ledger.rollouts.record(entry(9), defaultArm);
+    await expect(recording).rejects.toThrow('has been ended in the ledger in the meantime: ann rolled back.');
+    await expect(recording).rejects.toBeInstanceOf(RolloutConflictError);
   });
 
   test('two recorders of one rollout write every row once, in one chain', async () => {
@@ -116,7 +157,8 @@ describeOnEachDatabase('the record of rollouts', (databases) => {
         [ledger, other, ledger, other].map(({ rollouts }) => rollouts.record(entry(sequence), defaultArm)),
       );
       const head = await ledger.rollouts.auditHead();
-      expect(answers).toEqual(Array.from({ length: 4 }, () => ({ kind: 'recorded', row: head })));
+      const { decision } = entry(sequence);
+      expect(answers).toEqual(Array.from({ length: 4 }, () => ({ kind: 'recorded', row: head, decision })));
     }
     await other.close();
     const rows = await ledger.rollouts.auditTrail();
@@ -181,6 +223,21 @@ describeOnEachDatabase('the record of rollouts', (databases) => {
       expect(answer).toMatchObject({ problem: expect.stringContaining('or set takeOver') });
       await recordAll(entry(1, { spec: { ...december, takeOver: true } }));
     });
+  });
+
+  test('a rollout is refused within a freeze window, with the time it ends, even with takeOver', async () => {
+    const { atMs } = entry(1);
+    const freezeWindows = [{ fromMs: atMs - 1, toMs: atMs + 1 }];
+    for (const takeOver of [false, true]) {
+      expect(await ledger.rollouts.record(entry(1, { spec: { freezeWindows, takeOver } }), defaultArm)).toMatchObject({
+        kind: 'refused',
+        field: 'freezeWindows',
+        problem: expect.stringContaining('keep every step from beginning for 1 ms more'),
+        refusal: { code: 'frozen', limit: atMs + 1 },
+      });
+    }
+    expect(await ledger.rollouts.split()).toBeNull();
+    await recordAll(entry(1, { spec: { freezeWindows }, atMs: atMs + 1 }));
   });
 
   test('a rollout starts where the previous one left traffic', async () => {

@@ -1,6 +1,6 @@
 import * as fc from 'fast-check';
 import { type Audit, type AuditProblem, findAuditProblem, readAudit } from '../../src/operator/audit-chain';
-import type { RolloutCommandName, RolloutSpec, RolloutState } from '../../src/contract/rollout';
+import type { RolloutCommandName, RolloutSpec, RolloutState, TrafficSplit } from '../../src/contract/rollout';
 import { advanceRollout } from '../../src/domain/rollout/advance-rollout';
 import { defaultRolloutGates, rolloutPlans } from '../../src/domain/rollout/plans';
 import type { AuditRow } from '../../src/contract/rollout-ledger';
@@ -106,10 +106,11 @@ describeOnEachDatabase('the audit trail of rollouts', (databases) => {
   });
 
   it('is rejected if the split does not match', () => {
-    const split = { ...audit.split!, percent: 100 };
-    expect(findAuditProblem({ ...audit, split }, {})?.problem).toBe(
-      "it set the split's percent to 0, but turns are routed by 100",
-    );
+    const problem = (changes: Partial<TrafficSplit>) =>
+      findAuditProblem({ ...audit, split: { ...audit.split!, ...changes } }, {})?.problem;
+    expect(problem({ percent: 100 })).toBe("it set the split's percent to 0, but turns are routed by 100");
+    expect(problem({ rescue: true })).toBe("it set the split's rescue to false, but turns are routed by true");
+    expect(problem({ salt: 'x' })).toBe("it set the split's salt to null, but turns are routed by x");
   });
 
   it('makes the command end with 0, and with 1 after a row was changed', async () => {

@@ -2,20 +2,25 @@ import type { RolloutPhase } from '../../src/contract/rollout';
 import { type WatchEnd, watchEnd } from '../../src/operator/watch';
 import type { RolloutView } from '../../src/operator/view';
 import { advanceRollout } from '../../src/domain/rollout/advance-rollout';
-import { specWith, startedAtMs } from '../domain/rollout/given';
+import { arm, hourMs, provenAt, specWith, startedAtMs } from '../domain/rollout/given';
 
-type Watched = Pick<RolloutView, 'state' | 'workflow' | 'split' | 'spec'>;
-
-function watched(phase: RolloutPhase, changes: Partial<Watched> = {}): Watched {
+function watched(phase: RolloutPhase, changes: Partial<RolloutView> = {}): RolloutView {
   const spec = specWith();
   const { next } = advanceRollout(spec, null, { atMs: startedAtMs, evidence: null, command: null });
   const hasEnded = phase === 'Succeeded' || phase === 'RolledBack';
   const { name: rollout, baselineArm, canaryArm } = spec;
   return {
+    atMs: startedAtMs,
     spec,
+    traffic: [],
+    trafficSinceMs: startedAtMs,
+    evidence: null,
+    outlook: null,
+    recordingFailure: null,
+    analysisDueAtMs: hasEnded ? null : startedAtMs + 1,
     state: { ...next, phase, endedAtMs: hasEnded ? startedAtMs : null },
     workflow: 'running',
-    split: { rollout, baselineArm, canaryArm, percent: 10, bake: 1, active: !hasEnded },
+    split: { rollout, baselineArm, canaryArm, percent: 10, bake: 1, active: !hasEnded, rescue: false, salt: null },
     ...changes,
   };
 }
@@ -49,6 +54,26 @@ describe('a watch', () => {
 
   it('continues while it is unknown whether a workflow runs', () => {
     expect(watchEnd(watched('Progressing', { workflow: 'unreachable' }), false)).toBeNull();
+  });
+
+  it('ends if the ledger lacks what the workflow has recorded, and goes on if the database is away', () => {
+    const recordingFailure = { message: 'rows 2 to 8 are missing in the ledger', isLedgerBehind: true };
+    expect(watchEnd(watched('Progressing', { recordingFailure }), true)).toBe('needs-operator');
+    const away = { message: 'the database is away', isLedgerBehind: false };
+    expect(watchEnd(watched('Progressing', { recordingFailure: away }), true)).toBeNull();
+  });
+
+  it('goes on while no worker runs: one may come', () => {
+    expect(watchEnd(watched('Progressing', { atMs: startedAtMs + 5 * hourMs }), false)).toBeNull();
+  });
+
+  it('does not call a canary promoted that fails at 100%', () => {
+    const warm = watched('Promoting');
+    const state = { ...warm.state, percent: 100 };
+    const promoting = { ...warm, split: warm.split && { ...warm.split, percent: 100 } };
+    const failing = provenAt(state, startedAtMs, { canary: arm(1000, 100), baseline: arm(0, 0) });
+    expect(watchEnd({ ...promoting, state, evidence: failing }, false)).toBe('needs-operator');
+    expect(watchEnd({ ...promoting, state, evidence: provenAt(state, startedAtMs) }, false)).toBe('promoted');
   });
 
   it('ends if another rollout or none routes turns', () => {

@@ -239,6 +239,8 @@ const streams: readonly Form[] = [
     { kind: 'completed', content: '', finishReason: 'length', usage: counted },
   ],
   ['nothing', event(choice({ content: '' }, 'stop')) + usageEvent + done, nothing],
+  ['white space', text('\n') + text(' \u3000') + event(choice({}, 'stop')) + usageEvent + done, nothing],
+  ['white space before its text', text('\n') + text(' ') + helloEvents, { ...hello, content: '\n Hello.' }],
   [
     'nothing but thoughts',
     event(choice({ reasoning_content: 'Hm' })) + event(choice({}, 'stop')) + usageEvent + done,
@@ -504,6 +506,8 @@ const wholes: readonly Form[] = [
     { kind: 'completed', content: '', finishReason: 'length', usage: counted },
   ],
   ['nothing', plain({ content: '' }), nothing],
+  ['white space', plain({ content: '\n \u3000' }), nothing],
+  ['white space before its text', plain({ content: '\n Hello.' }), { ...hello, content: '\n Hello.' }],
   ['nothing but thoughts', plain({ content: null, reasoning_content: 'Hm' }), nothing],
   ...brokenOff.map((reason): Form => [`the reason ${reason}`, plain({ content: 'Your order has' }, reason), broken]),
   ...unreadableCalls.map((reason): Form => [`the reason ${reason}`, plain({ content: null }, reason), unreadable]),
@@ -573,6 +577,25 @@ describe.each(deliveries)('where %s was requested', (_requested, isStreamed) => 
     const result = await complete({ chunks: [body], headers: { 'content-type': 'application/json' } }, isStreamed);
     expect(result).toMatchObject(expected);
     if (isStreamed && result.kind === 'completed') expect(heard).toBe(result.content);
+  });
+
+  test('white space alone is not told, so that another attempt has nothing to take back', async () => {
+    const blank = text('\n') + text(' ') + event(choice({}, 'stop')) + usageEvent + done;
+    for (const body of [blank, plain({ content: '\n ' })]) {
+      expect(await complete({ chunks: [body] }, isStreamed)).toMatchObject(nothing);
+      expect(heard).toBe('');
+    }
+  });
+
+  test('the first token of a stream has its time, and a whole response has none', async () => {
+    const spoken = await complete({ chunks: [event(choice({ role: 'assistant' })), helloEvents] }, isStreamed);
+    const silent = await complete({ chunks: [event(choice({}, 'length')), done] }, isStreamed);
+    expect(silent.firstTokenMs).toBe(isStreamed ? null : undefined);
+    if (!isStreamed) expect(spoken.firstTokenMs).toBeUndefined();
+    else {
+      expect(spoken.firstTokenMs).toBeGreaterThanOrEqual(0);
+      expect(spoken.firstTokenMs).toBeLessThanOrEqual(spoken.latencyMs);
+    }
   });
 
   test.each(types)('what is labelled %s is read as what it is', async (contentType) => {
@@ -712,7 +735,7 @@ describe('thoughts', () => {
 
 /** Made ids differ from call to call. */
 function withoutMadeIds(result: CompletionResult): unknown {
-  const { latencyMs: _latencyMs, ...rest } = result;
+  const { latencyMs: _latencyMs, firstTokenMs: _firstTokenMs, ...rest } = result;
   return JSON.parse(JSON.stringify(rest).replaceAll(/call_[0-9a-f]{24}/g, 'call_made'));
 }
 

@@ -50,10 +50,14 @@ export async function prepareRolloutService(options: ServiceOptions = {}): Promi
   };
 }
 
-/** A worker of the service in this process, with hooks in its ledger. Returns a function that stops it. */
+/**
+ * A worker of the service in this process, with hooks in its ledger, and with the workflows of another version if their code is
+ * given. Returns a function that stops it.
+ */
 export async function startInterferedWorker(
   service: Service,
   interference: Interference,
+  workflows: { readonly code: string } = workflowBundle(),
 ): Promise<() => Promise<void>> {
   const { temporal, policy, providers } = service.settings;
   const ledger = await openLedger(service.settings);
@@ -63,7 +67,7 @@ export async function startInterferedWorker(
     connection,
     namespace: temporal.namespace,
     taskQueue: temporal.taskQueue,
-    workflowBundle: workflowBundle(),
+    workflowBundle: workflows,
     activities: createActivities({
       ledger: interferingLedger(ledger, interference),
       providers: providersByName,

@@ -1,6 +1,6 @@
 import { Command } from 'commander';
 import pc from 'picocolors';
-import { ratesOf } from '../../domain/rollout/findings';
+import { figuresOf } from '../../domain/rollout/figures';
 import { formatUsd } from '../../domain/turn/prices';
 import { exitStatusHelp } from '../exit-status';
 import { renderTable, writeJson, writeLines } from '../../terminal/output';
@@ -26,7 +26,7 @@ export function explainCommand(): Command {
 const notMeasured = 'no guard, or too little data';
 
 /** `5.10 of 6.91`. */
-function figuresOf({ unit, value, needed }: Measured): string {
+function valueOf({ unit, value, needed }: Measured): string {
   if (value === null || needed === null) return notMeasured;
   const format = (figure: number) => (unit === 'evidence' ? figure.toFixed(2) : formatUsd(figure));
   return `${format(value)} of ${format(needed)}`;
@@ -58,8 +58,12 @@ function evidenceText(entry: TrailEntry, seen: TrailEntry, measures: readonly Me
     [{ title: 'measure' }, { title: 'value', align: 'right' }, { title: 'reached' }, { title: 'means' }],
     measures.map((measured) => {
       const { measure, reached, meaning } = measured;
-      return [measure, figuresOf(measured), reached ? 'yes' : 'no', meaning];
+      return [measure, valueOf(measured), reached ? 'yes' : 'no', meaning];
     }),
   );
-  return ['', `${which}: in bake ${evidence.bake}, at ${before.percent}%: ${ratesOf(spec, evidence)}.`, table];
+  return [
+    '',
+    `${which}: in bake ${evidence.bake}, at ${before.percent}%: ${figuresOf(spec, evidence, before.percent).rates}.`,
+    table,
+  ];
 }

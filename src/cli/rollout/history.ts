@@ -41,6 +41,7 @@ const verbs: Readonly<Record<RolloutAction, string>> = {
   wait: 'waited',
   pause: 'paused',
   resume: 'resumed',
+  exclude: 'excluded',
   refuse: 'refused',
   finish: 'finished',
 };

@@ -4,7 +4,7 @@ import pc from 'picocolors';
 import { InvalidInputError } from '../../client/errors';
 import type { RolloutCommandName } from '../../contract/rollout';
 import { commandStatusHelp, exitStatus } from '../exit-status';
-import { optionOfField, usageError } from '../options';
+import { optionOfField, parseMoment, usageError } from '../options';
 import { writeJson, writeLines } from '../../terminal/output';
 import { type CommandOutcome, withOperator } from '../../operator/rollout-operator';
 import { statusLine } from './status';
@@ -15,6 +15,8 @@ interface OperateFlags {
   readonly reason?: string;
   readonly full?: boolean;
   readonly force?: boolean;
+  readonly from?: number;
+  readonly to?: number;
   readonly json?: boolean;
 }
 
@@ -36,6 +38,12 @@ export function rollbackCommand(): Command {
   return operate('rollback', 'send all traffic back, from the next turn on; works even if no workflow runs any more');
 }
 
+export function excludeCommand(): Command {
+  return operate('exclude', 'make users of a time, like that of an outage elsewhere, count for nothing; needs --reason')
+    .requiredOption('--from <time>', 'begin of the time, such as 2026-11-27T09:00:00Z', parseMoment)
+    .requiredOption('--to <time>', 'its end; up to now, and 7 days at most', parseMoment);
+}
+
 /** The login name, which is recorded with each command. */
 export function defaultActor(): string {
   try {
@@ -55,35 +63,39 @@ function operate(command: RolloutCommandName, description: string): Command {
     .option('--json', 'print JSON')
     .addHelpText('after', `\n${commandStatusHelp}`)
     .action(async (name: string | undefined, flags: OperateFlags) => {
-      process.exitCode = tell(command, await carryOut(command, name, flags), flags.json ?? false);
+      process.exitCode = tellOutcome(command, await carryOut(command, name, flags), flags.json ?? false);
     });
 }
 
 async function carryOut(
   command: RolloutCommandName,
   name: string | undefined,
-  { actor, reason, full, force }: OperateFlags,
+  { actor, reason, full, force, from, to }: OperateFlags,
 ): Promise<CommandOutcome> {
+  const input = { actor, reason, full, force, fromMs: from, toMs: to };
   try {
-    return await withOperator((operator) => operator.command(name, command, { actor, reason, full, force }));
+    return await withOperator((operator) => operator.command(name, command, input));
   } catch (error) {
     if (!(error instanceof InvalidInputError)) throw error;
     throw usageError(error, optionOfField);
   }
 }
 
-function reasonOf(outcome: CommandOutcome, command: RolloutCommandName): string {
+function reasonOf(outcome: CommandOutcome, command: string): string {
   if (outcome.kind === 'ended') return endedReason(outcome);
-  if (outcome.kind !== 'no-workflow') return outcome.reason;
   const { name } = outcome.spec;
-  return `No workflow runs ${name} any more, so it cannot ${command}. \`bellwether rollout rollback ${name}\` ends it; \`rollout start --take-over\` begins a new one.`;
+  if (outcome.kind === 'taken-over') {
+    return `Rollout ${outcome.by} has taken over from ${name} and routes turns now: name that one, or send everybody back with \`bellwether rollout back\`.`;
+  }
+  if (outcome.kind !== 'no-workflow') return outcome.reason;
+  return `No workflow runs ${name} any more, so it cannot ${command}. \`bellwether rollout adopt ${name}\` goes on from what the ledger says, \`bellwether rollout rollback ${name}\` ends it.`;
 }
 
 function endedReason({ spec, state }: CommandOutcome): string {
   const { name, baselineArm, canaryArm } = spec;
   const instead =
     state.phase === 'Succeeded'
-      ? `All traffic is on ${canaryArm}. To move it back: \`bellwether rollout start --from ${canaryArm} --to ${baselineArm}\`. To move it back at once: \`bellwether rollout start --from ${baselineArm} --to ${canaryArm} --take-over\`, then roll that back.`
+      ? `All traffic is on ${canaryArm}. To move it back: \`bellwether rollout start --from ${canaryArm} --to ${baselineArm}\`. To move it back at once: \`bellwether rollout back\`.`
       : `All traffic is on ${baselineArm}. To try again: \`bellwether rollout start --from ${baselineArm} --to ${canaryArm}\`.`;
   const when = formatTime(state.endedAtMs ?? state.startedAtMs);
   return `${name} ended at ${when} (${state.phase}): ${state.message} ${instead}`;
@@ -92,7 +104,8 @@ function endedReason({ spec, state }: CommandOutcome): string {
 const withoutWorkflowNote =
   'No workflow answered: the rollback was written straight into the ledger and applies from the next turn on.';
 
-function tell(command: RolloutCommandName, outcome: CommandOutcome, json: boolean): number {
+/** Prints what became of a command and returns the exit status. */
+export function tellOutcome(command: string, outcome: CommandOutcome, json: boolean): number {
   const { spec, state } = outcome;
   const accepted = outcome.kind === 'accepted';
   const reason = reasonOf(outcome, command);

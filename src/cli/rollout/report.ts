@@ -28,6 +28,7 @@ function reportLines({ spec, baseline, canary, guide, surcharge }: RolloutReport
     pc.bold(`Migration report of ${spec.name}: ${spec.baselineArm} → ${spec.canaryArm}`),
     armTable([baseline, canary]),
     `Latency reduction: ${guide.improvement.latency_reduction_pct.toFixed(1)}%`,
+    ...rescueLines(spec.baselineArm, canary),
     ...surchargeLines(spec.baselineArm, surcharge),
     '',
     ...migrationVerdict(guide),
@@ -60,6 +61,13 @@ function armTable(arms: readonly ArmTotals[]): string {
       formatCostPerSuccess(arm.costNanoUsd, arm.successfulTurns),
     ]),
   );
+}
+
+function rescueLines(baselineArm: string, { turns, rescuedTurns, rescueNanoUsd }: ArmTotals): readonly string[] {
+  if (rescuedTurns === 0 && rescueNanoUsd === 0) return [];
+  return [
+    `Rescued: ${baselineArm} answered ${formatCount(rescuedTurns)} of the canary's ${formatCount(turns)} turns, for ${formatUsd(rescueNanoUsd)}`,
+  ];
 }
 
 function surchargeLines(arm: string, { nanoUsd, ofNanoUsd, unpricedTargets }: Surcharge): readonly string[] {

@@ -1,7 +1,9 @@
 import { Command } from 'commander';
+import { adoptCommand, backCommand } from './emergency';
 import { explainCommand } from './explain';
 import { historyCommand } from './history';
-import { pauseCommand, promoteCommand, resumeCommand, rollbackCommand } from './operate';
+import { excludeCommand, pauseCommand, promoteCommand, resumeCommand, rollbackCommand } from './operate';
+import { replayCommand } from './replay';
 import { reportCommand } from './report';
 import { simulateCommand } from './simulate';
 import { startCommand } from './start';
@@ -20,10 +22,14 @@ export function rolloutCommand(): Command {
     pauseCommand(),
     resumeCommand(),
     rollbackCommand(),
+    excludeCommand(),
+    backCommand(),
+    adoptCommand(),
     reportCommand(),
     explainCommand(),
     historyCommand(),
     verifyCommand(),
+    replayCommand(),
     simulateCommand(),
   ];
   for (const subcommand of subcommands) command.addCommand(subcommand.exitOverride());

@@ -5,6 +5,7 @@ import { z } from 'zod';
 import { usdAmount } from '../../config/schema';
 import { parseWith, problemsOf } from '../../config/schema-issues';
 import { describeProblem, formatPath, type ProblemPath } from '../../contract/problem';
+import { guardModes, rolloutGuards } from '../../contract/rollout';
 import { rolloutPlans, type RolloutPlanName } from '../../domain/rollout/plans';
 import { errorMessage } from '../../contract/failures';
 import type { RolloutDraft } from '../../operator/new-rollout';
@@ -35,7 +36,16 @@ const specFileSchema = z.strictObject({
   baselineArm: z.string().optional(),
   canaryArm: z.string().optional(),
   plan: z.enum(Object.keys(rolloutPlans) as [RolloutPlanName, ...RolloutPlanName[]]).optional(),
-  steps: z.array(z.strictObject({ percent: z.number(), nominalEnd: duration, minimumBake: duration })).optional(),
+  steps: z
+    .array(
+      z.strictObject({
+        percent: z.number(),
+        nominalEnd: duration,
+        minimumBake: duration,
+        minimumUsers: z.number().optional(),
+      }),
+    )
+    .optional(),
   interval: duration.optional(),
   warm: duration.optional(),
   gates: z
@@ -51,11 +61,18 @@ const specFileSchema = z.strictObject({
       maxLatencyPercent: z.number().nullish(),
       maxCostPercent: z.number().nullish(),
       maxCostUsdPerSuccess: usdAmount.nullish(),
+      userWindow: duration.optional(),
+      longestCall: duration.optional(),
+      guards: z.partialRecord(z.enum(rolloutGuards), z.enum(guardModes)).optional(),
     })
     .optional(),
   freezeWindows: z.array(z.strictObject({ from: moment, to: moment })).optional(),
   takeOver: z.boolean().optional(),
   actor: z.string().optional(),
+  languages: z.array(z.string()).optional(),
+  holdbackPercent: z.number().optional(),
+  rescue: z.boolean().optional(),
+  salt: z.string().optional(),
 });
 
 /** Reads YAML or JSON. @throws {UsageError} names every wrong field by its path */
@@ -69,19 +86,22 @@ export function readSpecFile(file: string): RolloutDraft {
     throw new UsageError(problems.join('\n'));
   }
   const { steps, interval, warm, gates = {}, freezeWindows, ...rest } = parsed.data;
-  const { freshness, maxCostUsdPerSuccess, ...otherGates } = gates;
+  const { freshness, userWindow, longestCall, maxCostUsdPerSuccess, ...otherGates } = gates;
   return withoutUndefined({
     ...rest,
-    steps: steps?.map(({ percent, nominalEnd, minimumBake }) => ({
+    steps: steps?.map(({ percent, nominalEnd, minimumBake, minimumUsers }) => ({
       percent,
       nominalEndMs: nominalEnd,
       minimumBakeMs: minimumBake,
+      ...withoutUndefined({ minimumUsers }),
     })),
     intervalMs: interval,
     warmMs: warm,
     gates: withoutUndefined({
       ...otherGates,
       freshnessMs: freshness,
+      userWindowMs: userWindow,
+      longestCallMs: longestCall,
       maxCostNanoUsdPerSuccess: maxCostUsdPerSuccess,
     }),
     freezeWindows: freezeWindows?.map(({ from, to }) => ({ fromMs: from, toMs: to })),
@@ -99,6 +119,8 @@ const fieldsOfFile: ReadonlyMap<unknown, string> = new Map([
   ['intervalMs', 'interval'],
   ['warmMs', 'warm'],
   ['freshnessMs', 'freshness'],
+  ['userWindowMs', 'userWindow'],
+  ['longestCallMs', 'longestCall'],
   ['maxCostNanoUsdPerSuccess', 'maxCostUsdPerSuccess'],
 ]);
 

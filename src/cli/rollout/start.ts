@@ -7,7 +7,7 @@ import { describeRefusal } from '../../domain/rollout/begin-rollout';
 import { formatDuration } from '../../domain/rollout/clock';
 import { percentOf } from '../../domain/rollout/findings';
 import { type RolloutPlanName, rolloutPlans } from '../../domain/rollout/plans';
-import { forecastAsJson, forecastTraffic, readTrafficRate, type TrafficForecast } from '../../operator/forecast';
+import { forecastAsJson, forecastTraffic, readTraffic, type TrafficForecast } from '../../operator/forecast';
 import { buildSpec, defaultArms, findUnusedName, type RolloutDraft } from '../../operator/new-rollout';
 import { withOperator } from '../../operator/rollout-operator';
 import { formatCount } from '../../terminal/format';
@@ -54,9 +54,9 @@ async function start({ json, spec: specFile, ...flags }: StartFlags): Promise<vo
     const file = specFile === undefined ? undefined : readSpecFile(specFile);
     const input: SpecInput = { ...flags, file, defaultActor: defaultActor() };
     const spec = await specOf(input, (arms) => findUnusedName(operator.rollouts, arms));
-    const forecast = forecastTraffic(spec, await readTrafficRate(operator.rollouts, Date.now()));
+    const forecast = forecastTraffic(spec, await readTraffic(operator.rollouts, Date.now()));
     if (!json) writeLines(shownForecast(spec, forecast));
-    const { state } = await operator.start(spec).catch((error: unknown) => {
+    const { state } = await operator.start(spec, tellWaiting).catch((error: unknown) => {
       throw withOptions(error, input);
     });
     const { phase, percent } = state;
@@ -67,6 +67,12 @@ async function start({ json, spec: specFile, ...flags }: StartFlags): Promise<vo
         pc.dim(`Watch it: bellwether rollout watch ${spec.name}   Roll back: bellwether rollout rollback ${spec.name}`),
       ]);
   });
+}
+
+function tellWaiting(): void {
+  process.stderr.write(
+    'No worker has answered yet. Waiting a minute for one: start it with `bellwether worker`. Without one, nothing begins.\n',
+  );
 }
 
 /** A refusal ends with what to do: use an option, or set a field. */
@@ -84,27 +90,37 @@ export function refusalInWordsOf(input: SpecInput, refusal: Problem): string {
 /** The forecast in words; the last line is the verdict. */
 export function shownForecast(spec: RolloutSpec, forecast: TrafficForecast): readonly string[] {
   const lines = forecastLines(spec, forecast);
-  const paint = forecast.isEnough ? pc.green : pc.yellow;
+  const paint = forecast.verdict === 'enough' ? pc.green : pc.yellow;
   return lines.map((line, index) => (index === lines.length - 1 ? paint(line) : line));
 }
 
 function forecastLines(spec: RolloutSpec, forecast: TrafficForecast): readonly string[] {
-  const { rate, needed, latestAdvanceMs, turnsPerHourNeeded } = forecast;
+  const { traffic, needed } = forecast;
   const { expectedSuccessRate, minimumSuccessRate } = spec.gates;
   const good = percentOf(expectedSuccessRate);
   const planEnd = formatDuration(spec.steps.at(-1)?.nominalEndMs ?? 0);
-  const how = needed.method === 'exact' ? 'exact for these gates' : "by Wald's approximation for these gates";
+  const how = needed.method === 'exact' ? 'exact for these gates' : 'approximate for these gates';
   return [
-    `Traffic: ${formatCount(rate.turnsLastDay)} turns in the last 24 hours, ${formatCount(rate.turnsLastHour)} in the last hour. The forecast assumes ${formatCount(rate.turnsPerHour)} an hour (${rate.basis}).`,
-    `To show that it is above ${percentOf(minimumSuccessRate)}, a canary at ${good} needs ${formatCount(needed.mean)} requests on average and up to ${formatCount(needed.ninetyNinePercent)} in 99 of 100 cases (${how}).`,
-    `Expected: ${formatCount(forecast.byFirstStepEnd)} by the end of step 1; ${formatCount(forecast.byLatestAdvance)} by ${formatDuration(latestAdvanceMs)}, when step 1 must end to reach 100% at ${planEnd}; ${formatCount(forecast.byPlanEnd)} by the end of the plan.`,
-    forecast.isEnough
-      ? `That is enough${chance(forecast)}.`
-      : `That is too little${chance(forecast)}; the rollout needs about ${formatCount(turnsPerHourNeeded)} turns an hour. A rollout without enough evidence is held, never promoted.`,
+    `Traffic: ${formatCount(traffic.usersLastDay)} users with ${formatCount(traffic.turnsLastDay)} turns in the last 24 hours, ${formatCount(traffic.usersLastHour)} with ${formatCount(traffic.turnsLastHour)} in the last hour. The forecast assumes ${formatCount(forecast.newUsersPerHour)} new users an hour (${traffic.basis}); a user counts once.`,
+    `To show that it is above ${percentOf(minimumSuccessRate)}, a canary at ${good} needs ${formatCount(needed.median)} different users in half of all cases and up to ${formatCount(needed.ninetyNinePercent)} in 99 of 100 (${how}); ${formatCount(needed.fewest)} if nothing fails.`,
+    `Expected: ${formatCount(forecast.byFirstStepEnd)} by the end of step 1; ${formatCount(forecast.byLatestAdvance)} by ${formatDuration(forecast.latestAdvanceMs)}, when step 1 must end to reach 100% at ${planEnd}.`,
+    verdictLine(forecast),
   ];
 }
 
-function chance({ decidesInTime }: TrafficForecast): string {
+function verdictLine({ verdict, traffic, ever, needed, usersPerHourNeeded, ...forecast }: TrafficForecast): string {
+  if (verdict === 'enough') return `That is enough${chance(forecast)}.`;
+  const held = 'A rollout without enough evidence is held, never promoted.';
+  const needs = `the rollout needs about ${formatCount(usersPerHourNeeded)} new users an hour`;
+  if (verdict === 'too-few') return `That is too little${chance(forecast)}; ${needs}. ${held}`;
+  const one = traffic.users === 1 && traffic.turns > 1;
+  const why = one
+    ? `All ${formatCount(traffic.turns)} turns (${traffic.basis}) come under one user. Send each person's own id as "user", or a session for each conversation`
+    : `Only ${formatCount(ever)} different users would ever reach the canary in step 1, and it needs at least ${formatCount(needed.fewest)}, however many requests they send`;
+  return `This can never decide: ${why}; ${needs}. ${held}`;
+}
+
+function chance({ decidesInTime }: Pick<TrafficForecast, 'decidesInTime'>): string {
   return decidesInTime === null
     ? ''
     : `: it decides in time in ${percentOf(Math.floor(decidesInTime * 1000) / 1000)} of cases`;

@@ -1,11 +1,13 @@
 import { Command } from 'commander';
 import pc from 'picocolors';
-import type { ArmEvidence, RolloutPhase } from '../../contract/rollout';
-import { evidenceDueAtMs, formatDuration, nextAnalysisAtMs, stepDueAtMs } from '../../domain/rollout/clock';
+import type { ArmEvidence } from '../../contract/rollout';
+import { evidenceDueAtMs, formatDuration, stepDueAtMs } from '../../domain/rollout/clock';
 import { isReached, measure, requestsOf, type TestValue } from '../../domain/rollout/evidence';
 import { describeAdvance, oneKeyFinding, percentOf } from '../../domain/rollout/findings';
 import { withOperator } from '../../operator/rollout-operator';
-import { actualShare, type RolloutView, routingProblem, statusAsJson } from '../../operator/view';
+import { statusAsJson } from '../../operator/status-json';
+import { actualShare, phaseShown, type RolloutView, takenOver } from '../../operator/view';
+import { isOverdue, warningsOf } from '../../operator/warnings';
 import {
   formatCostPerSuccess,
   formatCount,
@@ -46,12 +48,13 @@ export function statusLines(
 ): readonly string[] {
   const width = isTerminal ? Math.max(40, columns || 80) : endlessWidth;
   const { spec, state } = view;
+  const phase = phaseShown(view);
   return [
     pc.bold(`${spec.name}: ${spec.baselineArm} → ${spec.canaryArm}`),
-    `  ${phaseColours[state.phase](`${phaseIcons[state.phase]} ${state.phase}`)}, ${placeOf(view)}`,
+    `  ${phaseColours[phase](`${phaseIcons[phase]} ${phase}`)}, ${placeOf(view)}`,
     ...wrapWords(state.message, width, '  '),
     ...warningsOf(view)
-      .flatMap((warning) => wrapWords(warning, width, '    ', '  ! '))
+      .flatMap(({ message }) => wrapWords(message, width, '    ', '  ! '))
       .map(pc.yellow),
     `  ${sharesOf(view)}`,
     ...evidenceLines(view),
@@ -61,35 +64,29 @@ export function statusLines(
   ];
 }
 
-/** Problems that an operator must know about; empty if all is well. */
-export function warningsOf(view: RolloutView): readonly string[] {
-  return [workflowProblem(view), routingProblem(view)].filter((problem) => problem !== null);
+/** One line for logs and pipes. `split` is what routes turns, if that is known. */
+export function statusLine({
+  spec,
+  state,
+  split = null,
+}: Pick<RolloutView, 'spec' | 'state'> & Partial<Pick<RolloutView, 'split'>>): string {
+  const phase = phaseShown({ spec, state, split });
+  return `${spec.name} ${phaseIcons[phase]} ${phase} at ${state.percent}%: ${oneLine(state.message)}`;
 }
 
-function workflowProblem({ spec: { name }, state, workflow }: RolloutView): string | null {
-  if (state.endedAtMs !== null || workflow === 'running') return null;
-  if (workflow === 'unreachable') {
-    return 'Temporal does not answer, so it is not known whether the workflow runs. What follows is from the ledger.';
-  }
-  const how = { completed: 'has ended', failed: 'was terminated or has failed', unknown: 'is not known to Temporal' };
-  return `No workflow runs it: rollout/${name} ${how[workflow]}. Nothing will advance or roll back automatically; \`bellwether rollout rollback ${name}\` still works.`;
-}
-
-/** One line for logs and pipes. */
-export function statusLine({ spec, state }: Pick<RolloutView, 'spec' | 'state'>): string {
-  return `${spec.name} ${phaseIcons[state.phase]} ${state.phase} at ${state.percent}%: ${oneLine(state.message)}`;
-}
-
-const phaseColours: Readonly<Record<RolloutPhase, (text: string) => string>> = {
+const phaseColours: Readonly<Record<ReturnType<typeof phaseShown>, (text: string) => string>> = {
   Progressing: pc.cyan,
   Promoting: pc.cyan,
   Paused: pc.yellow,
   Held: pc.yellow,
   Succeeded: pc.green,
   RolledBack: pc.red,
+  TakenOver: pc.yellow,
 };
 
-function placeOf({ spec, state }: RolloutView): string {
+function placeOf(view: RolloutView): string {
+  const { spec, state, split } = view;
+  if (phaseShown(view) === takenOver) return `rollout ${split?.rollout} routes turns`;
   if (state.phase === 'RolledBack') return `all turns on ${spec.baselineArm}`;
   if (state.step >= spec.steps.length) return `all turns on ${spec.canaryArm}`;
   return `step ${state.step + 1}/${spec.steps.length}`;
@@ -160,13 +157,15 @@ function missingLines({ state, outlook }: RolloutView, width: number): readonly 
   return ['', '  Missing for the next step:', ...missing];
 }
 
-function timeLines({ spec, state, atMs }: RolloutView): readonly string[] {
+function timeLines(view: RolloutView): readonly string[] {
+  const { spec, state, atMs, analysisDueAtMs } = view;
   if (state.endedAtMs !== null) return [`  Ended ${formatMoment(state.endedAtMs, atMs)}.`];
+  if (analysisDueAtMs === null) return [];
   const isLast = state.step >= spec.steps.length;
   const due = stepDueAtMs(spec, state);
   return [
     '',
-    `  Next analysis  ${formatMoment(nextAnalysisAtMs(spec, state, atMs), atMs)}`,
+    `  Next analysis  ${isOverdue(view) ? 'overdue, was due ' : ''}${formatMoment(analysisDueAtMs, atMs)}`,
     isLast
       ? `  Warm until     ${formatMoment(due, atMs)}: can be rolled back`
       : `  Step ends      ${formatMoment(due, atMs)} at the earliest`,

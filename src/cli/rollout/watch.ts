@@ -1,12 +1,14 @@
 import { Command, Option } from 'commander';
 import { formatDuration } from '../../domain/rollout/clock';
 import { withOperator } from '../../operator/rollout-operator';
-import { type RolloutView, routingProblem, statusAsJson } from '../../operator/view';
+import { statusAsJson } from '../../operator/status-json';
+import type { RolloutView } from '../../operator/view';
+import { warningsOf } from '../../operator/warnings';
 import type { WatchEnd } from '../../operator/watch';
 import { LiveView, type Terminal } from '../../terminal/live-view';
 import { watchStatus } from '../exit-status';
 import { parseDuration } from '../options';
-import { statusLine, statusLines, warningsOf } from './status';
+import { statusLine, statusLines } from './status';
 
 interface WatchFlags {
   readonly timeout?: number;
@@ -80,7 +82,7 @@ function createWatchOutput(stream: Terminal & { readonly isTTY?: boolean }, json
 }
 
 function textOf(view: RolloutView): readonly string[] {
-  return [statusLine(view), ...warningsOf(view)];
+  return [statusLine(view), ...warningsOf(view).map(({ message }) => message)];
 }
 
 class ChangedLines implements WatchOutput {
@@ -95,7 +97,8 @@ class ChangedLines implements WatchOutput {
     // While the rollout runs, its message has counts and times that change all the time; only what follows from them counts.
     const { state, workflow } = view;
     const message = state.phase === 'Progressing' || state.phase === 'Promoting' ? null : state.message;
-    const change = JSON.stringify([state.phase, state.percent, state.bake, message, workflow, routingProblem(view)]);
+    const warnings = warningsOf(view).map(({ code }) => code);
+    const change = JSON.stringify([state.phase, state.percent, state.bake, message, workflow, warnings]);
     if (change === this.shown) return;
     this.shown = change;
     this.stream.write(`${this.write(view)}\n`);

@@ -1,8 +1,11 @@
 import { formatPath, type Problem, type ProblemPath } from '../../contract/problem';
 import type { RecordedRollout, RolloutSpec, TrafficSplit } from '../../contract/rollout';
+import { formatDuration, frozenUntilMs } from './clock';
 
 export interface Beginning {
   readonly spec: RolloutSpec;
+  /** When it would begin, in milliseconds since 1970. */
+  readonly atMs: number;
   /** An earlier rollout had this name. */
   readonly nameIsTaken: boolean;
   readonly split: TrafficSplit | null;
@@ -11,11 +14,17 @@ export interface Beginning {
 }
 
 /** Why a rollout may not begin now; null when it may. `describeRefusal` says what to do about it, too. */
-export function refusalToBegin({ spec, nameIsTaken, split, defaultArm }: Beginning): Problem | null {
+export function refusalToBegin({ spec, atMs, nameIsTaken, split, defaultArm }: Beginning): Problem | null {
+  const frozenUntil = frozenUntilMs(spec, atMs);
   const { name, baselineArm, canaryArm, takeOver } = spec;
   if (nameIsTaken) {
     const message = `is the name of an earlier rollout, "${name}", whose audit trail is kept. Choose another name, like ${name}-2`;
     return { path: ['name'], code: 'already-used', message };
+  }
+  // Not at 0% until then: an operator who starts a rollout watches its first hour, which would come at another time.
+  if (frozenUntil !== null) {
+    const message = `keep every step from beginning for ${formatDuration(frozenUntil - atMs)} more, the first one too. Start it then, or leave that window out`;
+    return { path: ['freezeWindows'], code: 'frozen', message, limit: frozenUntil };
   }
   if (takeOver) return null;
   if (split?.active === true) {

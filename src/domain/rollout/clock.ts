@@ -14,16 +14,32 @@ export function stepDueAtMs(spec: RolloutSpec, state: RolloutState): number {
 
 /**
  * The time by which a step must have its evidence: the end of the plan, or later if the step started so late that its
- * minimum bake is not over by then.
+ * minimum bake is not over by then. Rule 2 gives back the time during which the rollout was paused or held.
  */
 export function evidenceDueAtMs(spec: RolloutSpec, state: RolloutState): number {
-  return Math.max(plannedEndAtMs(spec, state), stepDueAtMs(spec, state));
+  return Math.max(plannedEndAtMs(spec, state), stepDueAtMs(spec, state)) + (state.byUsers?.stoppedMs ?? 0);
+}
+
+/** True once per bake: an operator who resumes the rollout after that has given it more time. */
+export function isEvidenceOverdue(spec: RolloutSpec, state: RolloutState, atMs: number): boolean {
+  const dueAtMs = evidenceDueAtMs(spec, state);
+  return atMs >= dueAtMs && state.bakeStartedAtMs < dueAtMs;
 }
 
 /** The end of the freeze window in effect at the given time, or null. */
 export function frozenUntilMs(spec: RolloutSpec, atMs: number): number | null {
   const ends = spec.freezeWindows.filter(({ fromMs, toMs }) => fromMs <= atMs && atMs < toMs).map(({ toMs }) => toMs);
   return ends.length > 0 ? Math.max(...ends) : null;
+}
+
+/** What the clock still asks for before the next step. */
+export function clockMissing(spec: RolloutSpec, state: RolloutState, atMs: number): string[] {
+  const missing: string[] = [];
+  const dueInMs = stepDueAtMs(spec, state) - atMs;
+  if (dueInMs > 0) missing.push(`The step lasts ${formatDuration(dueInMs)} more.`);
+  const frozenUntil = frozenUntilMs(spec, atMs);
+  if (frozenUntil !== null) missing.push(`A freeze window ends in ${formatDuration(frozenUntil - atMs)}.`);
+  return missing;
 }
 
 /**

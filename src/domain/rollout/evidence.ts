@@ -1,4 +1,5 @@
-import type { ArmEvidence, Evidence, RolloutGates } from '../../contract/rollout';
+import type { AnyEvidence, ArmEvidence, Evidence, RolloutGates } from '../../contract/rollout';
+import type { UserEvidence } from '../../contract/user-evidence';
 
 /** A sequential test: `value` grows with the evidence for the test's hypothesis, which is accepted at `needed`. */
 export interface TestValue {
@@ -27,6 +28,16 @@ export interface Measures {
 
 export function isReached({ value, needed }: TestValue): boolean {
   return value >= needed;
+}
+
+/** The evidence of rule 1; null for that of rule 2, or without evidence. */
+export function ofRequests(evidence: AnyEvidence | null): Evidence | null {
+  return evidence === null || 'rule' in evidence ? null : evidence;
+}
+
+/** The evidence of rule 2; null for that of rule 1, or without evidence. */
+export function ofUsers(evidence: AnyEvidence | null): UserEvidence | null {
+  return evidence !== null && 'rule' in evidence ? evidence : null;
 }
 
 export function requestsOf(arm: ArmEvidence): number {
@@ -91,7 +102,7 @@ function slowerThanBaseline(
  * Tests the configured share of users against all other shares (a uniform mixture). Stays small unless the observed share
  * is off by more than chance, however often one looks.
  */
-function wrongShare(canaryUsers: number, baselineUsers: number, share: number): number {
+export function wrongShare(canaryUsers: number, baselineUsers: number, share: number): number {
   if (share <= 0 || share >= 1) return 0;
   const users = canaryUsers + baselineUsers;
   const anyShare = logFactorial(canaryUsers) + logFactorial(baselineUsers) - logFactorial(users + 1);

@@ -70,7 +70,7 @@ export function oneKeyFinding({ gates, canaryArm }: RolloutSpec, evidence: Evide
   return `${largest.requests} of the ${requests} requests of ${canaryArm} in this bake (${percentOf(share)}) come from one API key, ${largest.keyId}: the evidence is mostly about its traffic.`;
 }
 
-function shown({ value, needed }: TestValue): string {
+export function shown({ value, needed }: TestValue): string {
   return `${value.toFixed(1)} of ${needed.toFixed(1)}`;
 }
 

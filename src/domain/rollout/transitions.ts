@@ -24,6 +24,15 @@ export function enter(
   return { action, reason, missing, next: { ...state, phase, message: reason, sequence: state.sequence + 1 } };
 }
 
+export function hold(state: RolloutState, reason: string): RolloutDecision {
+  return enter('hold', state, 'Held', reason, ['An operator must promote with a reason, resume or roll back.']);
+}
+
+/** The canary's share at a step. After the last one it is all users, but for those held back while it is warm. */
+export function percentAt({ steps, holdbackPercent = 0 }: RolloutSpec, step: number): number {
+  return steps[step]?.percent ?? 100 - holdbackPercent;
+}
+
 export function advanceTo(
   spec: RolloutSpec,
   state: RolloutState,
@@ -31,10 +40,10 @@ export function advanceTo(
   atMs: number,
   reason: string,
 ): RolloutDecision {
-  const percent = spec.steps[step]?.percent ?? 100;
+  const percent = percentAt(spec, step);
   const next: RolloutState = {
     ...state,
-    phase: percent === 100 ? 'Promoting' : 'Progressing',
+    phase: step >= spec.steps.length ? 'Promoting' : 'Progressing',
     message: reason,
     step,
     percent,
@@ -55,7 +64,7 @@ export function rollBack(state: RolloutState, atMs: number, reason: string): Rol
 
 /** The first decision, which becomes the first entry of the audit trail. */
 export function begin(spec: RolloutSpec, atMs: number): RolloutDecision {
-  const percent = spec.steps[0]?.percent ?? 100;
+  const percent = percentAt(spec, 0);
   const reason = `${spec.actor} started the rollout from ${spec.baselineArm} to ${spec.canaryArm} at ${percent}%.`;
   const next: RolloutState = {
     phase: 'Progressing',

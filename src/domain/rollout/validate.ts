@@ -1,11 +1,5 @@
-import type {
-  RolloutCommand,
-  RolloutCommandInput,
-  RolloutCommandName,
-  RolloutGates,
-  RolloutSpec,
-} from '../../contract/rollout';
-import { describeProblem, type Problem, type ProblemPath } from '../../contract/problem';
+import { guardModes, type RolloutGates, rolloutGuards, type RolloutSpec } from '../../contract/rollout';
+import { type Problem, type ProblemPath } from '../../contract/problem';
 import { idProblem, valueInWords } from '../turn/validate-input';
 import { formatDuration } from './clock';
 
@@ -26,7 +20,8 @@ export function rolloutSpecProblem(spec: RolloutSpec): Problem | null {
     durationProblem(['warmMs'], spec.warmMs, 0) ??
     gatesProblem(spec.gates) ??
     freezeProblem(spec.freezeWindows) ??
-    (typeof spec.takeOver === 'boolean' ? null : notBoolean(['takeOver'], spec.takeOver))
+    (typeof spec.takeOver === 'boolean' ? null : notBoolean(['takeOver'], spec.takeOver)) ??
+    ruleFieldsProblem(spec)
   );
 }
 
@@ -54,7 +49,7 @@ function stepProblem(
   before: RolloutSpec['steps'][number] | undefined,
 ): Problem | null {
   if (typeof step !== 'object' || step === null) return notObject(path);
-  const { percent, nominalEndMs, minimumBakeMs } = step;
+  const { percent, nominalEndMs, minimumBakeMs, minimumUsers } = step;
   const percentPath = [...path, 'percent'];
   const endPath = [...path, 'nominalEndMs'];
   const bakePath = [...path, 'minimumBakeMs'];
@@ -66,7 +61,10 @@ function stepProblem(
     const message = `must be more than the ${before.percent}% of the previous step, not ${percent}`;
     return { path: percentPath, code: 'contradiction', message, limit: before.percent };
   }
-  const problem = durationProblem(endPath, nominalEndMs, 1) ?? durationProblem(bakePath, minimumBakeMs, 0);
+  const problem =
+    durationProblem(endPath, nominalEndMs, 1) ??
+    durationProblem(bakePath, minimumBakeMs, 0) ??
+    (minimumUsers === undefined ? null : countProblem([...path, 'minimumUsers'], minimumUsers));
   if (problem !== null) return problem;
   const beganMs = before?.nominalEndMs ?? 0;
   if (nominalEndMs <= beganMs) {
@@ -99,7 +97,9 @@ function gatesProblem(gates: RolloutGates): Problem | null {
     durationProblem(['gates', 'freshnessMs'], gates.freshnessMs, 100) ??
     guardProblem(['gates', 'maxLatencyPercent'], gates.maxLatencyPercent) ??
     guardProblem(['gates', 'maxCostPercent'], gates.maxCostPercent) ??
-    costGuardProblem(['gates', 'maxCostNanoUsdPerSuccess'], gates.maxCostNanoUsdPerSuccess)
+    costGuardProblem(['gates', 'maxCostNanoUsdPerSuccess'], gates.maxCostNanoUsdPerSuccess) ??
+    exposureProblem(gates) ??
+    guardModesProblem(gates.guards)
   );
 }
 
@@ -127,11 +127,11 @@ function freezeProblem(windows: RolloutSpec['freezeWindows']): Problem | null {
   return null;
 }
 
-function notObject(path: ProblemPath, message = 'must be an object'): Problem {
+export function notObject(path: ProblemPath, message = 'must be an object'): Problem {
   return { path, code: 'wrong-type', message };
 }
 
-function notBoolean(path: ProblemPath, value: unknown): Problem {
+export function notBoolean(path: ProblemPath, value: unknown): Problem {
   return { path, code: 'wrong-type', message: `must be true or false, not ${valueInWords(value)}` };
 }
 
@@ -149,7 +149,7 @@ function durationProblem(path: ProblemPath, value: unknown, minimumMs: number): 
 }
 
 /** Never rounded: two different durations must not look the same. */
-function exactDuration(ms: number): string {
+export function exactDuration(ms: number): string {
   const unitMs = ms < hourMs ? 1000 : 60_000;
   return ms >= 0 && (ms < 1000 || ms % unitMs === 0) ? formatDuration(ms) : `${ms} ms`;
 }
@@ -178,55 +178,90 @@ function costGuardProblem(path: ProblemPath, value: unknown): Problem | null {
   return { path, code: 'out-of-range', message, limit: 0 };
 }
 
-/** Longer reasons belong in a ticket; the audit trail keeps them forever. */
-const maxReasonCharacters = 1000;
+const maxHoldbackPercent = 5;
+const maxLanguages = 20;
+const languageLabel = /^[a-z]{2,8}(-[A-Za-z0-9]{1,8}){0,3}$/;
 
-/** Turns whatever a signal carried into a command: a rollback must work even if its input is malformed. */
-export function readCommand(name: RolloutCommandName, input: unknown): RolloutCommand {
-  const problem = rolloutCommandProblem(input);
-  if (problem === null) {
-    // Only the fields of a command: anything else would stay in the audit trail forever.
-    const { actor, reason, full, force, seenPercent } = input as RolloutCommandInput & { readonly actor: string };
-    const given = Object.entries({ reason, full, force, seenPercent }).filter(([, value]) => value !== undefined);
-    return { name, actor, ...Object.fromEntries(given) };
+/** The fields that came with rule 2. */
+function ruleFieldsProblem(spec: RolloutSpec): Problem | null {
+  const { rule, languages, holdbackPercent, rescue, salt } = spec;
+  if (rule !== undefined && rule !== 2) {
+    return {
+      path: ['rule'],
+      code: 'out-of-range',
+      message: `must be 2, or absent for rule 1, not ${valueInWords(rule)}`,
+    };
   }
-  const { actor, reason } = (input ?? {}) as Readonly<Record<string, unknown>>;
-  const somebody = shortText(actor) ?? 'somebody';
-  return { name, actor: somebody, reason: shortText(reason), problem: describeProblem(problem) };
+  if (rescue !== undefined && typeof rescue !== 'boolean') return notBoolean(['rescue'], rescue);
+  return (
+    (salt === undefined ? null : idProblem(['salt'], salt)) ??
+    (languages === undefined ? null : languagesProblem(languages)) ??
+    (holdbackPercent === undefined ? null : holdbackProblem(spec, holdbackPercent)) ??
+    needsRule2(spec)
+  );
 }
 
-function shortText(value: unknown): string | undefined {
-  return typeof value === 'string' && value.trim() !== '' ? value.slice(0, maxReasonCharacters) : undefined;
-}
-
-/** What is wrong with a command, or null. */
-export function rolloutCommandProblem(input: unknown): Problem | null {
-  if (typeof input !== 'object' || input === null) {
-    return notObject([], 'the command must be an object like {"actor": "ann", "reason": "…"}');
-  }
-  const { actor, reason, full, force, seenPercent } = input as Record<string, unknown>;
-  if (typeof actor !== 'string' || actor.trim() === '' || actor.length > maxReasonCharacters) {
-    return textProblem(['actor'], actor, 'must say who you are, in up to');
-  }
-  if (reason !== undefined && !(typeof reason === 'string' && reason.length <= maxReasonCharacters)) {
-    return textProblem(['reason'], reason, 'must be a text of up to');
-  }
-  for (const [field, value] of Object.entries({ full, force })) {
-    if (value !== undefined && typeof value !== 'boolean') return notBoolean([field], value);
-  }
-  if (seenPercent !== undefined && !Number.isInteger(seenPercent)) {
-    const message = `must be a whole number, not ${valueInWords(seenPercent)}`;
-    return { path: ['seenPercent'], code: 'wrong-type', message };
-  }
-  if (force === true && !(typeof reason === 'string' && reason.trim().length > 0)) {
-    return { path: ['reason'], code: 'missing', message: 'must say why you force it' };
+function languagesProblem(languages: unknown): Problem | null {
+  const path = ['languages'];
+  const message = `must be a list of up to ${maxLanguages} languages`;
+  if (!Array.isArray(languages)) return { path, code: 'wrong-type', message };
+  if (languages.length > maxLanguages) return { path, code: 'too-many', message, limit: maxLanguages };
+  for (const [index, language] of languages.entries()) {
+    if (typeof language !== 'string' || !languageLabel.test(language)) {
+      const wrong = `must be a language like "zh", not ${valueInWords(language)}`;
+      return { path: [...path, index], code: 'wrong-type', message: wrong };
+    }
+    if (languages.indexOf(language) < index) {
+      return { path: [...path, index], code: 'contradiction', message: `must not repeat "${language}"` };
+    }
   }
   return null;
 }
 
-function textProblem(path: ProblemPath, value: unknown, must: string): Problem {
-  const message = `${must} ${maxReasonCharacters} characters`;
-  if (typeof value !== 'string') return { path, code: 'wrong-type', message };
-  if (value.length <= maxReasonCharacters) return { path, code: 'too-short', message };
-  return { path, code: 'too-long', message, limit: maxReasonCharacters };
+function holdbackProblem({ steps }: RolloutSpec, holdback: unknown): Problem | null {
+  const path = ['holdbackPercent'];
+  if (!Number.isInteger(holdback) || (holdback as number) < 0 || (holdback as number) > maxHoldbackPercent) {
+    const message = `must be a whole number from 0 to ${maxHoldbackPercent}, not ${valueInWords(holdback)}`;
+    return { path, code: 'out-of-range', message, limit: maxHoldbackPercent };
+  }
+  const last = steps.at(-1)?.percent ?? 0;
+  if (100 - (holdback as number) > last) return null;
+  const message = `must be less than the ${100 - last}% that the last step leaves on the baseline, not ${holdback as number}`;
+  return { path, code: 'contradiction', message, limit: 100 - last };
+}
+
+/** A field that the rule does not read must not seem to protect anybody. */
+function needsRule2({ rule, languages, holdbackPercent, gates }: RolloutSpec): Problem | null {
+  if (rule === 2) return null;
+  const ignored: readonly (readonly [ProblemPath, boolean])[] = [
+    [['languages'], languages !== undefined && languages.length > 0],
+    [['holdbackPercent'], holdbackPercent !== undefined && holdbackPercent > 0],
+    [['gates', 'guards'], gates.guards !== undefined],
+  ];
+  const path = ignored.find(([, isGiven]) => isGiven)?.[0];
+  return path === undefined ? null : { path, code: 'contradiction', message: 'needs rule 2, which counts users' };
+}
+
+function exposureProblem({ userWindowMs, longestCallMs }: RolloutGates): Problem | null {
+  return (
+    (userWindowMs === undefined ? null : durationProblem(['gates', 'userWindowMs'], userWindowMs, 100)) ??
+    (longestCallMs === undefined ? null : durationProblem(['gates', 'longestCallMs'], longestCallMs, 100))
+  );
+}
+
+function guardModesProblem(guards: RolloutGates['guards']): Problem | null {
+  const path = ['gates', 'guards'];
+  if (guards === undefined) return null;
+  if (typeof guards !== 'object' || guards === null) return notObject(path);
+  for (const [guard, mode] of Object.entries(guards)) {
+    if (!(rolloutGuards as readonly string[]).includes(guard)) {
+      const message = `is no guard; there are ${rolloutGuards.join(', ')}`;
+      return { path: [...path, guard], code: 'unknown-field', message };
+    }
+    if (!(guardModes as readonly unknown[]).includes(mode)) {
+      const message = `must be ${guardModes.join(' or ')}, not ${valueInWords(mode)}`;
+      return { path: [...path, guard], code: 'out-of-range', message };
+    }
+  }
+  return null;
 }

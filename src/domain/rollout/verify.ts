@@ -53,8 +53,25 @@ function columnProblem(row: AuditedDecision, { spec, decision, command, atMs }: 
 function verdictProblem({ spec, decision, ...occasion }: RolloutEntry, state: RolloutState | null): string | null {
   const again = decideAgain({ spec, decision, ...occasion }, state);
   if (again === null) return 'its evidence, command or spec is incomplete, so its decision cannot be recomputed';
-  if (canonicalJson(again) === canonicalJson(decision)) return null;
+  if (canonicalJson(comparedOf(again)) === canonicalJson(comparedOf(decision))) return null;
   return `the rules give a different decision for its evidence: ${again.action} (${again.reason}), but the row says ${decision.action} (${decision.reason})`;
+}
+
+/**
+ * Under rule 1 everything. Under rule 2 what the decision does, so that a version of the rule may word its sentences, or
+ * take its percentiles, otherwise than the one that wrote the row.
+ */
+function comparedOf(decision: RolloutDecision): unknown {
+  const { action, next } = decision;
+  if (next.byUsers === undefined) return decision;
+  const { message: _, reached, byUsers, ...state } = next;
+  const { rule, excluded, stoppedMs, stoppedAtMs, unreadAnalyses } = byUsers;
+  return {
+    action,
+    ...state,
+    reached: reached.map(({ percent, startedAtMs }) => [percent, startedAtMs]),
+    byUsers: { rule, excluded, stoppedMs, stoppedAtMs, unreadAnalyses },
+  };
 }
 
 /** Null when a forged entry lacks fields that the rules need. */

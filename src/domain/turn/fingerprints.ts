@@ -1,6 +1,6 @@
 import type { ChatMessage, ContentPart } from '../../contract/chat';
 import { imageIdIn } from '../../contract/images';
-import { imageUrlOf } from './messages';
+import { imageUrlOf, messageText } from './messages';
 
 export interface Fingerprint {
   /** Equal for messages with the same content. */
@@ -87,6 +87,12 @@ export function questionIn(text: string): string {
   return between(text, '<user_query>', '</user_query>') ?? text;
 }
 
+/** The text of the last message of a user, without documents around it; '' if there is none. */
+export function questionOf(messages: readonly ChatMessage[]): string {
+  const message = messages.findLast(({ role }) => role === 'user');
+  return message === undefined ? '' : questionIn(messageText(message));
+}
+
 function between(text: string, opening: string, closing: string): string | null {
   const start = text.lastIndexOf(opening);
   const end = text.lastIndexOf(closing);
@@ -94,7 +100,7 @@ function between(text: string, opening: string, closing: string): string | null 
 }
 
 /** Models without a separate field for thoughts write them like this, and applications hide them. */
-function withoutThoughts(text: string): string {
+export function withoutThoughts(text: string): string {
   const begun = text.trimStart();
   if (!begun.startsWith('<think>')) return text;
   const end = begun.indexOf('</think>');

@@ -34,6 +34,17 @@ export function chainFor<Step extends { readonly model: string }>(
   return [...preferred, ...targets.filter((target) => target.model !== model)];
 }
 
+/** What a turn of a rollout's canary tries when its own chain has failed: the baseline's targets that are not in it, too. */
+export function rescueFor<Step extends { readonly provider: string; readonly model: string }>(
+  chain: readonly Step[],
+  baseline: readonly Step[],
+  model: string | undefined,
+): readonly Step[] {
+  const isTried = (target: Step) =>
+    chain.some((tried) => tried.provider === target.provider && tried.model === target.model);
+  return chainFor(baseline, model).filter((target) => !isTried(target));
+}
+
 function uncounted(arm: string): Route {
   return { arm, countedIn: null };
 }

@@ -1,5 +1,5 @@
 import type { RolloutCommandInput, RolloutCommandName, RolloutPhase } from '../../../src/contract/rollout';
-import { readCommand } from '../../../src/domain/rollout/validate';
+import { readCommand } from '../../../src/domain/rollout/validate-command';
 import { arm, hourMs, inPhase, Rollout, specWith, startedAtMs } from './given';
 
 const force: RolloutCommandInput = { force: true, reason: 'we know better' };

@@ -6,6 +6,8 @@ export interface ExactChances {
   readonly meanRequests: number;
   /** The smallest number of requests by which 99 % of all ways have advanced; null when they never do. */
   readonly advancesBy99Percent: number | null;
+  /** The smallest number of requests by which this share of all ways has advanced; null when it never does. */
+  readonly advancedAfter: (share: number) => number | null;
 }
 
 /**
@@ -21,7 +23,7 @@ export function exactChances(
   chances[0] = 1;
   let [fewest, most] = [0, 0];
   let [advances, breaches, weighted] = [0, 0, 0];
-  let advancesBy99Percent: number | null = null;
+  const advancedBy: number[] = [];
   for (let count = 1; count <= requests; count += 1) {
     most += 1;
     for (let failures = most; failures >= fewest; failures -= 1) {
@@ -37,12 +39,14 @@ export function exactChances(
       weighted += count * (chances[most] ?? 0);
       chances[most] = 0;
     }
-    if (advances >= 0.99) advancesBy99Percent ??= count;
+    advancedBy.push(advances);
   }
+  const advancedAfter = (share: number): number | null => advancedBy.findIndex((by) => by >= share) + 1 || null;
   return {
     advances,
     breaches,
     meanRequests: weighted + requests * (1 - advances - breaches),
-    advancesBy99Percent,
+    advancesBy99Percent: advancedAfter(0.99),
+    advancedAfter,
   };
 }

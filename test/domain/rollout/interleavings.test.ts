@@ -7,6 +7,7 @@ import type {
   RolloutState,
 } from '../../../src/contract/rollout';
 import { advanceRollout } from '../../../src/domain/rollout/advance-rollout';
+import { ofRequests } from '../../../src/domain/rollout/evidence';
 import { findWrongDecision } from '../../../src/domain/rollout/verify';
 import { startedAtMs } from './given';
 import { type Happening, happenings, specs } from './interleavings';
@@ -46,7 +47,8 @@ function everyMove(check: (move: Move, spec: RolloutSpec) => void, numRuns = 300
 }
 
 /** Computed here from the rule's own words: E at 99.7 % against 99 %, with a chance of a thousandth. */
-function isProven({ before, atMs, evidence }: Move): boolean {
+function isProven({ before, atMs, evidence: seen }: Move): boolean {
+  const evidence = ofRequests(seen);
   if (evidence === null || evidence.bake !== before.bake || evidence.newestCanaryAtMs === null) return false;
   const { canarySuccesses, canaryFailures, canary } = evidence;
   const e = canarySuccesses * Math.log(0.997 / 0.99) + canaryFailures * Math.log(0.003 / 0.01);

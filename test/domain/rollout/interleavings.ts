@@ -2,7 +2,7 @@ import * as fc from 'fast-check';
 import type { Evidence, RolloutCommand, RolloutSpec, RolloutState } from '../../../src/contract/rollout';
 import { evidenceDueAtMs, stepDueAtMs } from '../../../src/domain/rollout/clock';
 import { rolloutPlans } from '../../../src/domain/rollout/plans';
-import { readCommand } from '../../../src/domain/rollout/validate';
+import { readCommand } from '../../../src/domain/rollout/validate-command';
 import { arm, hourMs, specWith, startedAtMs } from './given';
 
 /** What happens next to a rollout: when, and what is seen or said then. */

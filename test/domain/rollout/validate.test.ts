@@ -2,7 +2,8 @@ import * as fc from 'fast-check';
 import { describeProblem, type Problem } from '../../../src/contract/problem';
 import type { RolloutSpec } from '../../../src/contract/rollout';
 import { defaultRolloutGates, rolloutPlans } from '../../../src/domain/rollout/plans';
-import { readCommand, rolloutCommandProblem, rolloutSpecProblem } from '../../../src/domain/rollout/validate';
+import { rolloutSpecProblem } from '../../../src/domain/rollout/validate';
+import { readCommand, rolloutCommandProblem } from '../../../src/domain/rollout/validate-command';
 import { hourMs, specWith } from './given';
 
 const sentence = (problem: Problem | null): string | null => problem && describeProblem(problem);

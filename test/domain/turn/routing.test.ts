@@ -1,6 +1,6 @@
 import * as fc from 'fast-check';
 import type { TrafficSplit } from '../../../src/contract/rollout';
-import { chainFor, route, type RoutingPolicy } from '../../../src/domain/turn/routing';
+import { chainFor, rescueFor, route, type RoutingPolicy } from '../../../src/domain/turn/routing';
 
 const noTargets = { targets: [] };
 const policy: RoutingPolicy = {
@@ -16,6 +16,8 @@ const split: TrafficSplit = {
   percent: 10,
   bake: 3,
   active: true,
+  rescue: true,
+  salt: null,
 };
 
 const countedIn = { rollout: 'november', bake: 3 };
@@ -88,5 +90,27 @@ describe('the chain of a turn', () => {
 
   it.each([[undefined], ['small'], ['unknown']])('is as configured when it asks for %s', (model) => {
     expect(namesOf(model)).toEqual(['primary', 'fallback', 'elsewhere', 'last']);
+  });
+});
+
+describe('what rescues a turn of the canary', () => {
+  const canary = [
+    { name: 'primary', provider: 'new', model: 'small' },
+    { name: 'fallback', provider: 'old', model: 'large' },
+  ];
+  const baseline = [
+    { name: 'primary', provider: 'old', model: 'small' },
+    { name: 'second', provider: 'old', model: 'large' },
+    { name: 'third', provider: 'old', model: 'huge' },
+  ];
+  const namesOf = (model: string | undefined) => rescueFor(canary, baseline, model).map(({ name }) => name);
+
+  it('is the baseline chain without what the canary has tried, the model that it asks for first', () => {
+    expect(namesOf(undefined)).toEqual(['primary', 'third']);
+    expect(namesOf('huge')).toEqual(['third', 'primary']);
+  });
+
+  it('is nothing without a baseline', () => {
+    expect(rescueFor(canary, [], 'small')).toEqual([]);
   });
 });

@@ -1,0 +1,224 @@
+import type { RolloutGuard, RolloutSpec, RolloutState } from '../../contract/rollout';
+import { type AnswerFlag, answerFlags, type UserEvidence, type UserTally } from '../../contract/user-evidence';
+import { toUsd } from '../turn/prices';
+import { formatDuration } from './clock';
+import { isReached, type TestValue } from './evidence';
+import { percentOf, shown } from './findings';
+import { cleanUsersToGo, type LanguageMeasures, measureUsers, type UserMeasures } from './user-measures';
+
+/** What the evidence of users shows. Each finding is a sentence that includes its numbers. */
+export interface UserFindings {
+  /** The evidence could not be read. */
+  readonly unread: string | null;
+  /** The canary fails more often than allowed. */
+  readonly breach: string | null;
+  /** More of the canary's users meet its faults. */
+  readonly worse: string | null;
+  /** What holds the rollout until a person has looked at it. */
+  readonly alarms: readonly string[];
+  /** The same from guards that only report. */
+  readonly reports: readonly string[];
+  /** What is still missing to advance; empty if nothing is. */
+  readonly missing: readonly string[];
+  /** The newest request is too old for a step. */
+  readonly stale: string | null;
+  /** E and the rates of both arms; empty if there is no evidence. */
+  readonly figures: string;
+}
+
+export function userFindingsOf(spec: RolloutSpec, state: RolloutState, evidence: UserEvidence | null): UserFindings {
+  if (evidence?.bake !== state.bake) {
+    const unread = 'The evidence could not be read. No data is never success.';
+    const none = { breach: null, worse: null, alarms: [], reports: [], missing: [], stale: null, figures: '' };
+    return { unread, ...none };
+  }
+  const { percent = state.percent } = evidence;
+  const measures = measureUsers(evidence, spec, percent);
+  const guarded = guardFindings(spec, evidence, measures, percent);
+  const mode = (guard: RolloutGuard): string => spec.gates.guards?.[guard] ?? 'act';
+  return {
+    unread: null,
+    breach: isReached(measures.breach)
+      ? `${spec.canaryArm} is below ${percentOf(spec.gates.minimumSuccessRate)}: ${userRatesOf(spec, evidence)} (D ${shown(measures.breach)}).`
+      : null,
+    worse: worseFinding(spec, evidence, measures.worse),
+    alarms: [
+      ...languageTroubles(spec, evidence, measures),
+      ...guarded.filter(({ guard }) => mode(guard) === 'act').map(({ sentence }) => sentence),
+    ],
+    reports: guarded.filter(({ guard }) => mode(guard) === 'report').map(({ sentence }) => sentence),
+    missing: missingOf(spec, state, evidence, measures.advance),
+    stale: staleFinding(spec, evidence),
+    figures: `${describeUserAdvance(measures.advance, spec, evidence)}; ${userRatesOf(spec, evidence)}.`,
+  };
+}
+
+/** The evidence for advancing, in one line: `E 5.1 of 6.9, about 254 users without a failure to go`. */
+export function describeUserAdvance(advance: TestValue, spec: RolloutSpec, evidence: UserEvidence): string {
+  if (isReached(advance)) return `E ${shown(advance)}`;
+  return `E ${shown(advance)}, about ${cleanUsersToGo(evidence, spec)} users without a failure to go`;
+}
+
+/** `holysheep 99.7% of 1012 users, legacy 85.1% of 9100 users`: by their first calls. */
+export function userRatesOf(spec: RolloutSpec, { canary, baseline }: UserEvidence): string {
+  return `${userRateOf(spec.canaryArm, canary)}, ${userRateOf(spec.baselineArm, baseline)}`;
+}
+
+function userRateOf(arm: string, { firstCalls, firstCallFaults }: UserTally): string {
+  if (firstCalls === 0) return `${arm} no users`;
+  return `${arm} ${percentOf(1 - firstCallFaults / firstCalls)} of ${firstCalls} users`;
+}
+
+/** A larger share than this of the canary's users from one key, or of its turns from one user, is told but does not hold. */
+const largestShare = 0.5;
+
+/** Whom the evidence is mostly about: one API key, or a single user. */
+export function onesidedFindings({ gates, canaryArm }: RolloutSpec, evidence: UserEvidence): readonly string[] {
+  const { canary, canaryLargestKey: key, canaryLargestUserTurns: userTurns = 0 } = evidence;
+  const findings: string[] = [];
+  if (key !== undefined && canary.users >= gates.minimumStepRequests && key.users > largestShare * canary.users) {
+    findings.push(
+      `${key.users} of the ${canary.users} users of ${canaryArm} in this bake (${percentOf(key.users / canary.users)}) come from one API key, ${key.keyId}: the evidence is mostly about its traffic.`,
+    );
+  }
+  if (canary.turns >= gates.minimumStepRequests && userTurns > largestShare * canary.turns) {
+    findings.push(
+      `${userTurns} of the ${canary.turns} turns of ${canaryArm} in this bake (${percentOf(userTurns / canary.turns)}) are of one user, who counts once. Do clients send a user id of their own for each user?`,
+    );
+  }
+  return findings;
+}
+
+function worseFinding(spec: RolloutSpec, { canary, baseline }: UserEvidence, worse: TestValue): string | null {
+  if (!isReached(worse)) return null;
+  return `More users of ${spec.canaryArm} meet its faults: ${compared(spec, canary, baseline, 'users', 'faultyUsers')} (${shown(worse)}).`;
+}
+
+function missingOf(spec: RolloutSpec, { step }: RolloutState, evidence: UserEvidence, advance: TestValue): string[] {
+  const { gates, canaryArm, steps } = spec;
+  const { users, firstCalls, firstCallFaults, successes, faults } = evidence.canary;
+  const minimumUsers = steps[step]?.minimumUsers ?? gates.minimumStepRequests;
+  const missing: string[] = [];
+  if (!isReached(advance)) missing.push(`${describeUserAdvance(advance, spec, evidence)}.`);
+  if (users < minimumUsers) missing.push(`${users} of ${minimumUsers} users of ${canaryArm} in this step.`);
+  if (successes + faults < gates.minimumStepRequests) {
+    missing.push(`${successes + faults} of ${gates.minimumStepRequests} requests of ${canaryArm} in this step.`);
+  }
+  // The evidence of earlier steps must not carry a canary that has become worse.
+  const rate = firstCalls === 0 ? 0 : 1 - firstCallFaults / firstCalls;
+  if (users >= minimumUsers && rate < gates.minimumSuccessRate) {
+    missing.push(
+      `${canaryArm} has ${percentOf(rate)} of ${firstCalls} users in this step; at least ${percentOf(gates.minimumSuccessRate)} is needed.`,
+    );
+  }
+  return missing;
+}
+
+function staleFinding({ gates, canaryArm }: RolloutSpec, { atMs, newestCanaryAtMs }: UserEvidence): string | null {
+  if (newestCanaryAtMs === null) return `No request of ${canaryArm} has ended since the split was set.`;
+  const ageMs = atMs - newestCanaryAtMs;
+  if (ageMs <= gates.freshnessMs) return null;
+  return `The newest request of ${canaryArm} ended ${formatDuration(ageMs)} ago; it advances with the next one.`;
+}
+
+/** A finding, and the guard that it comes from. */
+interface GuardFinding {
+  readonly guard: RolloutGuard;
+  readonly sentence: string;
+}
+
+function guardFindings(
+  spec: RolloutSpec,
+  evidence: UserEvidence,
+  measures: UserMeasures,
+  percent: number,
+): readonly GuardFinding[] {
+  const { canary, baseline, limits } = evidence;
+  const { canaryArm, baselineArm, gates } = spec;
+  const { wrongShare, slower, slowerToSpeak, cost } = measures;
+  const found: GuardFinding[] = [];
+  if (isReached(wrongShare)) {
+    const users = canary.users + baseline.users;
+    const sentence = `${canary.users} of ${users} users are on ${canaryArm}, too far from ${percent}% for chance (${shown(wrongShare)}): the split itself is broken, so its figures say nothing.`;
+    found.push({ guard: 'wrongShare', sentence });
+  }
+  if (slower !== null && isReached(slower)) {
+    const of = compared(spec, canary, baseline, 'timedUsers', 'slowUsers');
+    const sentence = `${canaryArm} is slower: ${of} (${shown(slower)}); slow is above ${limits.callMs} ms, for ${canaryArm} above ${gates.maxLatencyPercent}% of it.`;
+    found.push({ guard: 'latency', sentence });
+  }
+  if (slowerToSpeak !== null && isReached(slowerToSpeak)) {
+    const of = compared(spec, canary, baseline, 'spokenUsers', 'slowToSpeakUsers');
+    const sentence = `${canaryArm} takes longer to begin an answer: ${of} (${shown(slowerToSpeak)}); slow is above ${limits.firstTokenMs} ms, for ${canaryArm} above ${gates.maxLatencyPercent}% of it.`;
+    found.push({ guard: 'firstToken', sentence });
+  }
+  if (cost !== null && isReached(cost)) {
+    const sentence = `${canaryArm} costs $${toUsd(Math.round(cost.perSuccess))} per successful turn, the limit is $${toUsd(Math.round(cost.limit))} (${shown(cost)}; ${baselineArm} had ${baseline.cost.users} users, ${canaryArm} ${canary.cost.users}).`;
+    found.push({ guard: 'cost', sentence });
+  }
+  return [...found, ...comparedFindings(spec, evidence, measures), ...languageFindings(spec, evidence, measures)];
+}
+
+/** What is found for all users and for each language alike. */
+function comparedFindings(
+  spec: RolloutSpec,
+  { canary, baseline }: Pick<UserEvidence, 'canary' | 'baseline'>,
+  { declined, flags, feedback }: Omit<LanguageMeasures, 'language'>,
+  place = '',
+): readonly GuardFinding[] {
+  const found: GuardFinding[] = [];
+  if (isReached(declined)) {
+    const of = compared(spec, canary, baseline, 'users', 'declinedUsers');
+    found.push({
+      guard: 'declined',
+      sentence: `${place}${spec.canaryArm} declines requests of more users: ${of} (${shown(declined)}).`,
+    });
+  }
+  for (const flag of answerFlags) {
+    if (isReached(flags[flag])) {
+      found.push({ guard: 'flags', sentence: `${place}${flagged(spec, canary, baseline, flag, flags[flag])}` });
+    }
+  }
+  if (isReached(feedback)) {
+    const of = compared(spec, canary, baseline, 'users', 'unhappyUsers');
+    found.push({
+      guard: 'feedback',
+      sentence: `${place}more users of ${spec.canaryArm} are unhappy with an answer: ${of} (${shown(feedback)}).`,
+    });
+  }
+  return found;
+}
+
+function flagged(spec: RolloutSpec, canary: UserTally, baseline: UserTally, flag: AnswerFlag, test: TestValue): string {
+  const of = (arm: string, tally: UserTally): string =>
+    `${arm} ${tally.flaggedUsers[flag] ?? 0} of ${tally.answeredUsers} users`;
+  const both = `${of(spec.canaryArm, canary)}, ${of(spec.baselineArm, baseline)}`;
+  return `more first answers of ${spec.canaryArm} are flagged ${flag}: ${both} (${shown(test)}).`;
+}
+
+function languageFindings(
+  spec: RolloutSpec,
+  evidence: UserEvidence,
+  { languages }: UserMeasures,
+): readonly GuardFinding[] {
+  return languages.flatMap((measures) => {
+    const tally = evidence.languages.find(({ language }) => language === measures.language);
+    return tally === undefined ? [] : comparedFindings(spec, tally, measures, `In ${measures.language}: `);
+  });
+}
+
+function languageTroubles(spec: RolloutSpec, evidence: UserEvidence, { languages }: UserMeasures): readonly string[] {
+  return languages.flatMap(({ language, worse }) => {
+    const tally = evidence.languages.find((one) => one.language === language);
+    if (tally === undefined || !isReached(worse)) return [];
+    const of = compared(spec, tally.canary, tally.baseline, 'users', 'faultyUsers');
+    return [`In ${language}: more users of ${spec.canaryArm} meet its faults: ${of} (${shown(worse)}).`];
+  });
+}
+
+type Count = { [Key in keyof UserTally]: UserTally[Key] extends number ? Key : never }[keyof UserTally];
+
+/** `holysheep 12 of 1000 users, legacy 30 of 9000`. */
+function compared(spec: RolloutSpec, canary: UserTally, baseline: UserTally, all: Count, some: Count): string {
+  return `${spec.canaryArm} ${canary[some]} of ${canary[all]} users, ${spec.baselineArm} ${baseline[some]} of ${baseline[all]}`;
+}
