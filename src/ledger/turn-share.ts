@@ -25,7 +25,7 @@ const callResults: Readonly<Record<'answered' | FailureKind, CallResult | null>>
 };
 
 /** A kind that only a newer worker knows counts as a fault. */
-export function callResult(outcome: string | null): CallResult | null {
+function callResult(outcome: string | null): CallResult | null {
   if (outcome === null) return null;
   return Object.hasOwn(callResults, outcome) ? callResults[outcome as keyof typeof callResults] : 'fault';
 }
@@ -50,7 +50,7 @@ export interface TurnShare {
   readonly first: FirstTurn | null;
 }
 
-export interface FirstTurn {
+interface FirstTurn {
   readonly call: CallResult | null;
   readonly latencyMs: number | null;
   readonly tokenMs: number | null;

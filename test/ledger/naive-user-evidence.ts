@@ -163,7 +163,9 @@ export function naiveUserEvidence(
     const timed = first.flatMap(({ calls: [call] }) =>
       call?.outcome === 'answered' || call?.outcome === 'timeout' ? [call.latencyMs] : [],
     );
-    const spoken = first.flatMap(({ calls: [call] }) => (call?.firstTokenMs == null ? [] : [call.firstTokenMs]));
+    const spoken = first.flatMap(({ calls: [call] }) =>
+      call === undefined || call.firstTokenMs === null ? [] : [call.firstTokenMs],
+    );
     const answered = first.filter(({ isAnswered }) => isAnswered);
     const standings = users.flatMap((user) => user.turns.map((turn) => turn.standings.at(-1)!));
     const signals = users.flatMap((user) => user.turns.flatMap(({ feedback }) => feedback ?? []));

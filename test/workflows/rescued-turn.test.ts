@@ -213,6 +213,20 @@ describe('a rescue', () => {
     }
   });
 
+  test('has time also after targets that are silent for as long as they may be', async () => {
+    const retry = { maxAttemptsPerTarget: 1, baseTimeoutMs: 6_000, timeoutJitterMs: 0, turnDeadlineMs: 12_000 };
+    const own = await startUnderWay({ configuration: { retry } });
+    for (const model of [primaryModel, fallbackModel]) {
+      await own.simulator.setBehaviour(model, { alwaysFault: { kind: 'silence' } });
+    }
+    try {
+      const reply = await own.client.complete({ userId: 'ann', messages: [{ role: 'user', content: 'Hello' }] });
+      expect(reply).toMatchObject({ provider: 'legacy-primary', rescued: true, attempts: 3 });
+    } finally {
+      await own.stop();
+    }
+  });
+
   test('is tried also where its target has the name of one that failed', async () => {
     const target = { name: 'other', provider: 'holysheep', model: fallbackModel };
     const own = await startUnderWay({
