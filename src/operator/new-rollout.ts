@@ -39,7 +39,6 @@ export async function buildSpec(
     gates: { ...defaultRolloutGates, freshnessMs: freshnessFor(intervalMs), ...draft.gates },
     takeOver: draft.takeOver ?? false,
     actor: draft.actor,
-    rule: 2,
     ...fieldsOfRule2(draft),
   };
   const spec = compress(whole, compression);
@@ -59,8 +58,10 @@ export async function findUnusedName(rollouts: Rollouts, arms: string): Promise<
 
 /** A field that was left out stays out of the spec, and so out of its rows. */
 function fieldsOfRule2(draft: RolloutDraft): Partial<RolloutSpec> {
-  const { languages, holdbackPercent, rescue, salt } = draft;
-  const given = Object.entries({ languages, holdbackPercent, rescue, salt }).filter(([, value]) => value !== undefined);
+  const { rule, languages, holdbackPercent, rescue, salt } = draft;
+  const given = Object.entries({ rule, languages, holdbackPercent, rescue, salt }).filter(
+    ([, value]) => value !== undefined,
+  );
   return Object.fromEntries(given);
 }
 

@@ -2,7 +2,8 @@ import { eventually } from '../support/eventually';
 import { eachTestWithRollouts, resultOf } from '../support/rollout-hooks';
 import { shortRolloutSpec, unhurriedRolloutSpec } from '../support/rollout-spec';
 import { ofUsers } from '../../src/domain/rollout/evidence';
-import type { RolloutSpec } from '../../src/contract/rollout';
+import { userEvidenceRequestOf } from '../../src/domain/rollout/state-by-users';
+import type { RolloutEntry, RolloutSpec } from '../../src/contract/rollout';
 
 const rollouts = eachTestWithRollouts();
 
@@ -15,17 +16,27 @@ const byUsers = (spec: RolloutSpec): RolloutSpec => ({
 
 test('goes to 100% by the evidence of users, and everybody can recompute why', async () => {
   const spec = byUsers(shortRolloutSpec({ languages: ['zh'] }));
-  const handle = await rollouts.beginWithEvidence({ ...spec, rule: 2 });
-  await new Promise((resolve) => setTimeout(resolve, 8000));
-  const rows = await rollouts.service.ledger.rollouts.auditTrail(spec.name);
-  console.log(rows.map((row) => `${row.sequence} ${row.action}: ${row.reason}`).slice(0, 6).join('\n'));
+  const slowly = { ...spec, gates: { ...spec.gates, longestCallMs: 10_000 } };
+  const { goOn } = rollouts.stopBefore('evidence');
+  const handle = await rollouts.begin(slowly);
+  await rollouts.service.sendTurns(40);
+  const { rollouts: ledger } = rollouts.service.ledger;
+  const { state } = await rollouts.service.rollouts.status(spec.name);
+  const request = userEvidenceRequestOf(slowly, state);
+  await eventually('the users of the canary are closed', async () => {
+    const { closed, canary } = await ledger.userEvidence(request);
+    return canary.users > 0 && closed.reduce((sum, { users }) => sum + users, 0) === canary.users;
+  });
+  goOn();
+
   const { phase, reached } = await resultOf(handle);
   expect({ phase, percents: reached.map(({ percent }) => percent) }).toEqual({
     phase: 'Succeeded',
     percents: [50, 100],
   });
-  const { lastAnalysis } = await rollouts.service.rollouts.status(spec.name);
-  expect(lastAnalysis?.evidence).toMatchObject({ rule: 2 });
+  const [start, advance] = (await ledger.auditTrail(spec.name)).map(({ entry }) => JSON.parse(entry) as RolloutEntry);
+  expect(start).toMatchObject({ limits: { callMs: null, firstTokenMs: null }, decision: { action: 'start' } });
+  expect(advance).toMatchObject({ evidence: { rule: 2, bake: 1 }, decision: { action: 'advance' } });
   expect(await rollouts.service.auditProblem()).toBeNull();
 });
 
