@@ -1,8 +1,10 @@
 import type { ArmEvidence } from '../contract/rollout';
+import type { UserTally } from '../contract/user-evidence';
 import { evidenceDueAtMs, stepDueAtMs } from '../domain/rollout/clock';
-import { cleanRequestsToGo, measure, requestsOf } from '../domain/rollout/evidence';
-import { oneKeyFinding } from '../domain/rollout/findings';
+import { cleanRequestsToGo, ofRequests, ofUsers, requestsOf } from '../domain/rollout/evidence';
+import { figuresOf } from '../domain/rollout/figures';
 import { successInterval } from '../domain/rollout/migration-report';
+import { cleanUsersToGo } from '../domain/rollout/user-measures';
 import { toUsd } from '../domain/turn/prices';
 import { actualShare, isoTime, phaseShown, type RolloutView } from './view';
 import { isOverdue, routingProblem, warningsOf } from './warnings';
@@ -44,17 +46,46 @@ export function statusAsJson(view: RolloutView): object {
 
 function evidenceAsJson({ spec, state, evidence }: RolloutView): object | null {
   if (evidence === null) return null;
-  const { advance } = measure(evidence, spec.gates, state.percent);
+  const { advance, onesided } = figuresOf(spec, evidence, state.percent);
+  const figures = { e: advance.value, e_needed: advance.needed };
+  const byUsers = ofUsers(evidence);
+  if (byUsers !== null) {
+    const { baseline, canary, canaryLargestKey: key } = byUsers;
+    return {
+      ...figures,
+      clean_users_to_go: cleanUsersToGo(byUsers, spec),
+      largest_key: key ? { id: key.keyId, users: key.users } : null,
+      onesided,
+      [spec.baselineArm]: usersAsJson(baseline),
+      [spec.canaryArm]: usersAsJson(canary),
+    };
+  }
+  const byRequests = ofRequests(evidence);
+  if (byRequests === null) return figures;
+  const { baseline, canary, canaryLargestKey: key } = byRequests;
   return {
-    e: advance.value,
-    e_needed: advance.needed,
+    ...figures,
     clean_requests_to_go: cleanRequestsToGo(advance, spec.gates),
-    largest_key: evidence.canaryLargestKey
-      ? { id: evidence.canaryLargestKey.keyId, requests: evidence.canaryLargestKey.requests }
-      : null,
-    one_key: oneKeyFinding(spec, evidence),
-    [spec.baselineArm]: armAsJson(evidence.baseline),
-    [spec.canaryArm]: armAsJson(evidence.canary),
+    largest_key: key ? { id: key.keyId, requests: key.requests } : null,
+    one_key: onesided[0] ?? null,
+    [spec.baselineArm]: armAsJson(baseline),
+    [spec.canaryArm]: armAsJson(canary),
+  };
+}
+
+/** By first calls of users; latencies and languages are in `explain`. */
+function usersAsJson(arm: UserTally): object {
+  const { turns, users, firstCalls, firstCallFaults, faultyUsers, declinedUsers, successfulTurns, costNanoUsd } = arm;
+  const successes = firstCalls - firstCallFaults;
+  return {
+    turns,
+    users,
+    first_calls: firstCalls,
+    success_rate: firstCalls === 0 ? null : successes / firstCalls,
+    success_rate_interval: successInterval(successes, firstCalls),
+    users_with_fault: faultyUsers,
+    users_declined: declinedUsers,
+    cost_per_success: successfulTurns === 0 ? null : toUsd(Math.round(costNanoUsd / successfulTurns)),
   };
 }
 

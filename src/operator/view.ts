@@ -2,7 +2,7 @@ import { TemporalUnreachableError } from '../client/errors';
 import type { RolloutClient } from '../client/rollout-client';
 import type { RolloutWorkflow } from '../client/rollout-workflow';
 import type {
-  Evidence,
+  AnyEvidence,
   RolloutDecision,
   RolloutEntry,
   RolloutPhase,
@@ -10,6 +10,7 @@ import type {
   RolloutState,
   TrafficSplit,
 } from '../contract/rollout';
+import { userEvidenceRequestOf } from '../domain/rollout/state-by-users';
 import type { ObservedTraffic, Rollouts } from '../contract/rollout-ledger';
 import { advanceRollout } from '../domain/rollout/advance-rollout';
 import { nextAnalysisAtMs } from '../domain/rollout/clock';
@@ -34,7 +35,7 @@ export interface RolloutView {
   readonly traffic: readonly ObservedTraffic[];
   readonly trafficSinceMs: number;
   /** Of this bake, read now; null if the rollout has ended. */
-  readonly evidence: Evidence | null;
+  readonly evidence: AnyEvidence | null;
   /** What an analysis would decide now; null if the rollout has ended. */
   readonly outlook: RolloutDecision | null;
   readonly workflow: Liveness;
@@ -83,7 +84,9 @@ export async function readView(
   };
 }
 
-function readEvidence(rollouts: Rollouts, spec: RolloutSpec, state: RolloutState, atMs: number): Promise<Evidence> {
+/** Under rule 2, what has been counted so far: reading must not depend on the right to write. */
+function readEvidence(rollouts: Rollouts, spec: RolloutSpec, state: RolloutState, atMs: number): Promise<AnyEvidence> {
+  if (spec.rule === 2) return rollouts.countedUserEvidence(userEvidenceRequestOf(spec, state));
   const { name: rollout, baselineArm, canaryArm, gates } = spec;
   const { maxRequestsPerUser, maxLatencyPercent } = gates;
   const { bake } = state;

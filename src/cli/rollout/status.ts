@@ -1,25 +1,17 @@
 import { Command } from 'commander';
 import pc from 'picocolors';
-import type { ArmEvidence } from '../../contract/rollout';
 import { evidenceDueAtMs, formatDuration, stepDueAtMs } from '../../domain/rollout/clock';
-import { isReached, measure, requestsOf, type TestValue } from '../../domain/rollout/evidence';
-import { describeAdvance, oneKeyFinding, percentOf } from '../../domain/rollout/findings';
+import { isReached, type TestValue } from '../../domain/rollout/evidence';
+import { figuresOf } from '../../domain/rollout/figures';
+import { percentOf } from '../../domain/rollout/findings';
 import { withOperator } from '../../operator/rollout-operator';
 import { statusAsJson } from '../../operator/status-json';
 import { actualShare, phaseShown, type RolloutView, takenOver } from '../../operator/view';
 import { isOverdue, warningsOf } from '../../operator/warnings';
-import {
-  formatCostPerSuccess,
-  formatCount,
-  formatLatency,
-  formatMoment,
-  formatSuccessRate,
-  oneLine,
-  phaseIcons,
-  wrapWords,
-} from '../../terminal/format';
-import { renderTable, writeJson, writeLines } from '../../terminal/output';
+import { formatCount, formatMoment, oneLine, phaseIcons, wrapWords } from '../../terminal/format';
+import { writeJson, writeLines } from '../../terminal/output';
 import { exitStatusHelp } from '../exit-status';
+import { armTable } from './arm-table';
 
 /** `bellwether rollout status`: the state of a rollout, even while Temporal is down. */
 export function statusCommand(): Command {
@@ -58,7 +50,7 @@ export function statusLines(
       .map(pc.yellow),
     `  ${sharesOf(view)}`,
     ...evidenceLines(view),
-    ...oneKeyLines(view, width),
+    ...onesidedLines(view, width),
     ...missingLines(view, width),
     ...timeLines(view),
   ];
@@ -105,38 +97,14 @@ function sharesOf(view: RolloutView): string {
 
 function evidenceLines({ spec, state, evidence }: RolloutView): readonly string[] {
   if (evidence === null) return [];
-  const { advance } = measure(evidence, spec.gates, state.percent);
-  const arms: readonly (readonly [string, ArmEvidence])[] = [
-    [spec.baselineArm, evidence.baseline],
-    [spec.canaryArm, evidence.canary],
-  ];
-  const table = renderTable(
-    [
-      { title: 'in this bake' },
-      { title: 'requests', align: 'right' },
-      { title: 'success (95%)', align: 'right' },
-      { title: 'mean', align: 'right' },
-      { title: 'p95', align: 'right' },
-      { title: 'cost/success', align: 'right' },
-    ],
-    arms.map(([name, arm]) => [
-      name,
-      formatCount(requestsOf(arm)),
-      formatSuccessRate(arm.successes, requestsOf(arm)),
-      formatLatency(arm.latencyMeanMs),
-      formatLatency(arm.latencyP95Ms),
-      formatCostPerSuccess(arm.costNanoUsd, arm.successfulTurns),
-    ]),
-    // Without borders it fits 80 columns.
-    false,
-  );
-  const bar = state.phase === 'Promoting' ? [] : [`  ${evidenceBar(advance)} ${describeAdvance(advance, spec)}`];
-  return [...bar, '', ...table.split('\n').map((line) => `  ${line}`)];
+  const { advance, advanceText } = figuresOf(spec, evidence, state.percent);
+  const bar = state.phase === 'Promoting' ? [] : [`  ${evidenceBar(advance)} ${advanceText}`];
+  return [...bar, '', ...armTable(spec, evidence).map((line) => `  ${line}`)];
 }
 
-function oneKeyLines({ spec, evidence }: RolloutView, width: number): readonly string[] {
-  const finding = evidence === null ? null : oneKeyFinding(spec, evidence);
-  return finding === null ? [] : ['', ...wrapWords(finding, width, '  ').map(pc.yellow)];
+function onesidedLines({ spec, state, evidence }: RolloutView, width: number): readonly string[] {
+  const findings = evidence === null ? [] : figuresOf(spec, evidence, state.percent).onesided;
+  return findings.flatMap((finding) => ['', ...wrapWords(finding, width, '  ').map(pc.yellow)]);
 }
 
 const barLength = 24;
