@@ -1,10 +1,12 @@
-import type { ArmEvidence } from '../contract/rollout';
-import type { UserTally } from '../contract/user-evidence';
+import type { ArmEvidence, RolloutSpec, RolloutState } from '../contract/rollout';
+import type { UserEvidence } from '../contract/user-evidence';
 import { evidenceDueAtMs, stepDueAtMs } from '../domain/rollout/clock';
-import { cleanRequestsToGo, ofRequests, ofUsers, requestsOf } from '../domain/rollout/evidence';
+import { cleanRequestsToGo, measure, requestsOf } from '../domain/rollout/evidence';
 import { figuresOf } from '../domain/rollout/figures';
+import { oneKeyFinding } from '../domain/rollout/findings';
 import { successInterval } from '../domain/rollout/migration-report';
 import { cleanUsersToGo } from '../domain/rollout/user-measures';
+import { type OfArms, type ReportedUsers, reportOfUsers } from '../domain/rollout/user-report';
 import { toUsd } from '../domain/turn/prices';
 import { actualShare, isoTime, phaseShown, type RolloutView } from './view';
 import { isOverdue, routingProblem, warningsOf } from './warnings';
@@ -46,46 +48,56 @@ export function statusAsJson(view: RolloutView): object {
 
 function evidenceAsJson({ spec, state, evidence }: RolloutView): object | null {
   if (evidence === null) return null;
-  const { advance, onesided } = figuresOf(spec, evidence, state.percent);
-  const figures = { e: advance.value, e_needed: advance.needed };
-  const byUsers = ofUsers(evidence);
-  if (byUsers !== null) {
-    const { baseline, canary, canaryLargestKey: key } = byUsers;
-    return {
-      ...figures,
-      clean_users_to_go: cleanUsersToGo(byUsers, spec),
-      largest_key: key ? { id: key.keyId, users: key.users } : null,
-      onesided,
-      [spec.baselineArm]: usersAsJson(baseline),
-      [spec.canaryArm]: usersAsJson(canary),
-    };
-  }
-  const byRequests = ofRequests(evidence);
-  if (byRequests === null) return figures;
-  const { baseline, canary, canaryLargestKey: key } = byRequests;
+  if ('rule' in evidence) return userEvidenceAsJson(spec, state, evidence);
+  const { advance } = measure(evidence, spec.gates, state.percent);
   return {
-    ...figures,
+    e: advance.value,
+    e_needed: advance.needed,
     clean_requests_to_go: cleanRequestsToGo(advance, spec.gates),
-    largest_key: key ? { id: key.keyId, requests: key.requests } : null,
-    one_key: onesided[0] ?? null,
-    [spec.baselineArm]: armAsJson(baseline),
-    [spec.canaryArm]: armAsJson(canary),
+    largest_key: evidence.canaryLargestKey
+      ? { id: evidence.canaryLargestKey.keyId, requests: evidence.canaryLargestKey.requests }
+      : null,
+    one_key: oneKeyFinding(spec, evidence),
+    [spec.baselineArm]: armAsJson(evidence.baseline),
+    [spec.canaryArm]: armAsJson(evidence.canary),
   };
 }
 
-/** By first calls of users; latencies and languages are in `explain`. */
-function usersAsJson(arm: UserTally): object {
-  const { turns, users, firstCalls, firstCallFaults, faultyUsers, declinedUsers, successfulTurns, costNanoUsd } = arm;
-  const successes = firstCalls - firstCallFaults;
+function userEvidenceAsJson(spec: RolloutSpec, { percent }: RolloutState, evidence: UserEvidence): object {
+  const { advance, onesided } = figuresOf(spec, evidence, percent);
+  const { canaryLargestKey: key, canary, baseline } = evidence;
+  const report = reportOfUsers([evidence]);
   return {
-    turns,
-    users,
-    first_calls: firstCalls,
-    success_rate: firstCalls === 0 ? null : successes / firstCalls,
-    success_rate_interval: successInterval(successes, firstCalls),
-    users_with_fault: faultyUsers,
-    users_declined: declinedUsers,
-    cost_per_success: successfulTurns === 0 ? null : toUsd(Math.round(costNanoUsd / successfulTurns)),
+    e: advance.value,
+    e_needed: advance.needed,
+    clean_users_to_go: cleanUsersToGo(evidence, spec),
+    largest_key: key ? { id: key.keyId, users: key.users } : null,
+    onesided,
+    [spec.baselineArm]: { turns: baseline.turns, ...usersAsJson(report, 'baseline') },
+    [spec.canaryArm]: { turns: canary.turns, ...usersAsJson(report, 'canary') },
+    languages: report.languages.map((one) => ({
+      language: one.language,
+      [spec.baselineArm]: usersAsJson(one, 'baseline'),
+      [spec.canaryArm]: usersAsJson(one, 'canary'),
+    })),
+  };
+}
+
+/** Shares are of users. */
+function usersAsJson(report: ReportedUsers, arm: keyof OfArms<unknown>): object {
+  const { users, success, troubled, declined, unhappy, satisfaction, costPerSuccessNanoUsd } = report;
+  const cost = costPerSuccessNanoUsd[arm];
+  return {
+    users: users[arm],
+    success_rate: success[arm]?.rate ?? null,
+    success_rate_interval: success[arm]?.interval ?? null,
+    troubled_rate: troubled[arm]?.rate ?? null,
+    declined_rate: declined[arm]?.rate ?? null,
+    unhappy_rate: unhappy[arm]?.rate ?? null,
+    satisfaction: satisfaction[arm]?.rate ?? null,
+    satisfaction_interval: satisfaction[arm]?.interval ?? null,
+    flags: Object.fromEntries(report.flags.map(({ flag, share }) => [flag, share[arm]?.rate ?? null])),
+    cost_per_success: cost === null ? null : toUsd(cost),
   };
 }
 

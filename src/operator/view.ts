@@ -10,10 +10,10 @@ import type {
   RolloutState,
   TrafficSplit,
 } from '../contract/rollout';
-import { userEvidenceRequestOf } from '../domain/rollout/state-by-users';
 import type { ObservedTraffic, Rollouts } from '../contract/rollout-ledger';
 import { advanceRollout } from '../domain/rollout/advance-rollout';
 import { nextAnalysisAtMs } from '../domain/rollout/clock';
+import { userEvidenceRequestOf } from '../domain/rollout/state-by-users';
 
 /** The state of a rollout's workflow; `unreachable` if Temporal does not answer. */
 export type Liveness = RolloutWorkflow['status'] | 'unreachable';
@@ -34,7 +34,7 @@ export interface RolloutView {
   /** Turns of the last few minutes by arm, but none from before this split. */
   readonly traffic: readonly ObservedTraffic[];
   readonly trafficSinceMs: number;
-  /** Of this bake, read now; null if the rollout has ended. */
+  /** Of this bake: read now, or under rule 2 as of the last analysis; null if the rollout has ended. */
   readonly evidence: AnyEvidence | null;
   /** What an analysis would decide now; null if the rollout has ended. */
   readonly outlook: RolloutDecision | null;
@@ -45,13 +45,14 @@ export interface RolloutView {
   readonly analysisDueAtMs: number | null;
 }
 
-const unreachable: ObservedWorkflow = { status: 'unreachable', recordingFailure: null };
+/** For those who read only the ledger. */
+export const withoutTemporal: ObservedWorkflow = { status: 'unreachable', recordingFailure: null };
 
 /** `client` is null when Temporal does not answer. */
 export async function observeWorkflow(client: RolloutClient | null, rollout: string): Promise<ObservedWorkflow> {
-  if (client === null) return unreachable;
+  if (client === null) return withoutTemporal;
   return client.workflow(rollout).catch((error: unknown) => {
-    if (error instanceof TemporalUnreachableError) return unreachable;
+    if (error instanceof TemporalUnreachableError) return withoutTemporal;
     throw error;
   });
 }
@@ -84,8 +85,8 @@ export async function readView(
   };
 }
 
-/** Under rule 2, what has been counted so far: reading must not depend on the right to write. */
 function readEvidence(rollouts: Rollouts, spec: RolloutSpec, state: RolloutState, atMs: number): Promise<AnyEvidence> {
+  // Counting the users is the analysis's work; a view changes nothing.
   if (spec.rule === 2) return rollouts.countedUserEvidence(userEvidenceRequestOf(spec, state));
   const { name: rollout, baselineArm, canaryArm, gates } = spec;
   const { maxRequestsPerUser, maxLatencyPercent } = gates;

@@ -21,8 +21,8 @@ beforeEach(async () => {
 afterEach(() => service.stop());
 
 /** A rollout that began then, and has a workflow but no worker. */
-async function begunAt(startedAtMs: number, changes: Partial<RolloutSpec> = {}): Promise<RolloutSpec> {
-  const spec = rolloutSpec({ intervalMs: 5 * minuteMs, ...changes });
+async function begunAt(startedAtMs: number): Promise<RolloutSpec> {
+  const spec = rolloutSpec({ intervalMs: 5 * minuteMs });
   const occasion = { atMs: startedAtMs, evidence: null, command: null };
   const decision = advanceRollout(spec, null, occasion);
   await service.ledger.rollouts.record({ spec, decision, ...occasion }, 'legacy');
@@ -62,15 +62,4 @@ test('a rollout between two analyses is not overdue', async () => {
     overdue_since: null,
     warnings: [],
   });
-});
-
-test('a rollout by users shows its users', async () => {
-  const spec = await begunAt(await service.ledger.rollouts.nowMs(), { rule: 2 });
-  const view = await operator.view(spec.name);
-  expect(statusAsJson(view)).toMatchObject({
-    evidence: { e: 0, holysheep: { users: 0, users_with_fault: 0 } },
-    outlook: { action: 'wait' },
-    warnings: [],
-  });
-  expect(statusLines(view, false).join('\n')).toMatch(/in this bake +users +first call \(95%\)/);
 });

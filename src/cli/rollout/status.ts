@@ -1,17 +1,27 @@
 import { Command } from 'commander';
 import pc from 'picocolors';
+import type { ArmEvidence, Evidence, RolloutSpec } from '../../contract/rollout';
+import type { UserEvidence, UserTally } from '../../contract/user-evidence';
 import { evidenceDueAtMs, formatDuration, stepDueAtMs } from '../../domain/rollout/clock';
-import { isReached, type TestValue } from '../../domain/rollout/evidence';
+import { isReached, requestsOf, type TestValue } from '../../domain/rollout/evidence';
 import { figuresOf } from '../../domain/rollout/figures';
 import { percentOf } from '../../domain/rollout/findings';
 import { withOperator } from '../../operator/rollout-operator';
 import { statusAsJson } from '../../operator/status-json';
 import { actualShare, phaseShown, type RolloutView, takenOver } from '../../operator/view';
 import { isOverdue, warningsOf } from '../../operator/warnings';
-import { formatCount, formatMoment, oneLine, phaseIcons, wrapWords } from '../../terminal/format';
-import { writeJson, writeLines } from '../../terminal/output';
+import {
+  formatCostPerSuccess,
+  formatCount,
+  formatLatency,
+  formatMoment,
+  formatSuccessRate,
+  oneLine,
+  phaseIcons,
+  wrapWords,
+} from '../../terminal/format';
+import { renderTable, writeJson, writeLines } from '../../terminal/output';
 import { exitStatusHelp } from '../exit-status';
-import { armTable } from './arm-table';
 
 /** `bellwether rollout status`: the state of a rollout, even while Temporal is down. */
 export function statusCommand(): Command {
@@ -99,7 +109,62 @@ function evidenceLines({ spec, state, evidence }: RolloutView): readonly string[
   if (evidence === null) return [];
   const { advance, advanceText } = figuresOf(spec, evidence, state.percent);
   const bar = state.phase === 'Promoting' ? [] : [`  ${evidenceBar(advance)} ${advanceText}`];
-  return [...bar, '', ...armTable(spec, evidence).map((line) => `  ${line}`)];
+  const table = 'rule' in evidence ? userTable(spec, evidence) : requestTable(spec, evidence);
+  return [...bar, '', ...table.split('\n').map((line) => `  ${line}`)];
+}
+
+function requestTable({ baselineArm, canaryArm }: RolloutSpec, { baseline, canary }: Evidence): string {
+  const arms: readonly (readonly [string, ArmEvidence])[] = [
+    [baselineArm, baseline],
+    [canaryArm, canary],
+  ];
+  return renderTable(
+    [
+      { title: 'in this bake' },
+      { title: 'requests', align: 'right' },
+      { title: 'success (95%)', align: 'right' },
+      { title: 'mean', align: 'right' },
+      { title: 'p95', align: 'right' },
+      { title: 'cost/success', align: 'right' },
+    ],
+    arms.map(([name, arm]) => [
+      name,
+      formatCount(requestsOf(arm)),
+      formatSuccessRate(arm.successes, requestsOf(arm)),
+      formatLatency(arm.latencyMeanMs),
+      formatLatency(arm.latencyP95Ms),
+      formatCostPerSuccess(arm.costNanoUsd, arm.successfulTurns),
+    ]),
+    // Without borders it fits 80 columns.
+    false,
+  );
+}
+
+/** Users count once; a success is a first request without a fault. */
+function userTable({ baselineArm, canaryArm }: RolloutSpec, evidence: UserEvidence): string {
+  const arms: readonly (readonly [string, UserTally])[] = [
+    [baselineArm, evidence.baseline],
+    [canaryArm, evidence.canary],
+  ];
+  return renderTable(
+    [
+      { title: 'in this bake' },
+      { title: 'users', align: 'right' },
+      { title: 'success (95%)', align: 'right' },
+      { title: 'faulty', align: 'right' },
+      { title: 'flagged', align: 'right' },
+      { title: 'cost/success', align: 'right' },
+    ],
+    arms.map(([name, tally]) => [
+      name,
+      formatCount(tally.users),
+      formatSuccessRate(tally.firstCalls - tally.firstCallFaults, tally.firstCalls),
+      formatCount(tally.faultyUsers),
+      formatCount(Object.values(tally.flaggedUsers).reduce((sum, users) => sum + users, 0)),
+      formatCostPerSuccess(tally.costNanoUsd, tally.successfulTurns),
+    ]),
+    false,
+  );
 }
 
 function onesidedLines({ spec, state, evidence }: RolloutView, width: number): readonly string[] {
