@@ -1,4 +1,4 @@
-/** `npm run bench -- turn` and `gateway`: see docs/benchmark.md; `npm run bench -- server` measures the settings of docs/temporal.md. */
+/** `npm run bench -- turn`, `gateway` and `evidence`: see docs/benchmark.md; `npm run bench -- server` measures the settings of docs/temporal.md. */
 import { Command } from 'commander';
 import { errorMessage } from '../src/contract/failures';
 import { evidenceCommand } from './evidence';
