@@ -63,10 +63,12 @@ function analyse(ledger: Ledger) {
 /** The newest users are due, so that the tallies have as many entries as in a real rollout. */
 const due = 20_000;
 
+function numbers(count: number): string {
+  return `with recursive n(i) as (select 1 union all select i + 1 from n where i < ${count})`;
+}
+
 async function fill(dataDirectory: string, database: string | undefined, turns: number): Promise<void> {
   const users = Math.ceil(turns / 10);
-  const numbers = (count: number) =>
-    `with recursive n(i) as (select 1 union all select i + 1 from n where i < ${count})`;
   const arm = `case when i % ${users} % 2 = 0 then '${arms.canaryArm}' else '${arms.baselineArm}' end`;
   const atMs = `${Date.now()} - ${turns} + i`;
   const language = `case i % 12 ${Array.from({ length: 12 }, (_, at) => `when ${at} then 'l${at}'`).join(' ')} end`;
