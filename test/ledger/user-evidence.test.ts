@@ -275,7 +275,7 @@ describeOnEachDatabase('evidence by users', (databases) => {
       world.nowMs += 1_000;
       await world.check();
     });
-    const numRuns = databases.name === 'SQLite' ? 60 : 15;
+    const numRuns = databases.name === 'SQLite' ? 40 : 12;
     await fc.assert(property, { numRuns, interruptAfterTimeLimit: 40_000 });
     expect(runs).toBeGreaterThan(1);
   });
