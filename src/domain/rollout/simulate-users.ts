@@ -2,7 +2,7 @@ import type { RolloutSpec } from '../../contract/rollout';
 import { advanceRollout } from './advance-rollout';
 import { nextAnalysisAtMs, plannedEndAtMs } from './clock';
 import { isReached, type TestValue } from './evidence';
-import { costDrawer, randomOfRun } from './simulate-draws';
+import { randomOfRun } from './simulate-draws';
 import { SimulatedEvidence } from './simulate-evidence';
 import type { SimulatedTraffic } from './simulate-traffic';
 import { measureUsers, type UserMeasures } from './user-measures';
@@ -30,16 +30,11 @@ export interface SimulatedAlarm {
 }
 
 /**
- * Runs of a rollout against simulated users, with the same rule that decides real ones. A run ends when the canary has all
+ * Runs a rollout against simulated users, with the same rule that decides real ones. The run ends when the canary has all
  * or no traffic, or when the plan is over. The same seed and number give the same run.
  */
-export function createSimulation(
-  spec: RolloutSpec,
-  traffic: SimulatedTraffic,
-): (seed: string, run: number) => SimulatedRun {
-  const drawCost = costDrawer(traffic.costSpread);
-  return (seed, run) =>
-    followRollout(spec, new SimulatedEvidence(traffic, spec.gates, drawCost, randomOfRun(seed, run)));
+export function simulateRun(spec: RolloutSpec, traffic: SimulatedTraffic, seed: string, run: number): SimulatedRun {
+  return followRollout(spec, new SimulatedEvidence(traffic, spec.gates, randomOfRun(seed, run)));
 }
 
 /** Follows a rollout through evidence that is read with ascending times. */
