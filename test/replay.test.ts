@@ -61,6 +61,12 @@ test('there is a history of a promotion that read the evidence after the rollout
   expect(activities).toEqual(['recordRollout', 'recordRollout', 'observeRollout', 'recordRollout']);
 });
 
+test('there is a history of a turn that a rollout’s baseline rescued, and of feedback on it', () => {
+  const text = (file: string) => decodedPayloads(readFileSync(join(directory, file), 'utf8'));
+  expect(text('rescued-turn.json')).toContain('"rescued":true');
+  expect(text('turn-feedback.json')).toContain('"signal":"up"');
+});
+
 test.each(files)('today’s workflows replay %s as recorded', async (file) => {
   await expect(replay(readFileSync(join(directory, file), 'utf8'))).resolves.toBeUndefined();
 });

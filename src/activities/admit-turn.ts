@@ -7,7 +7,7 @@ import { questionOf } from '../domain/turn/fingerprints';
 import { languageOf } from '../domain/turn/language-of';
 import { utf8Length } from '../domain/turn/messages';
 import { worstCaseNanoUsd } from '../domain/turn/prices';
-import { longestCallMs } from '../domain/turn/retry-schedule';
+import { longestCallMs, rescueTimeMs } from '../domain/turn/retry-schedule';
 import { chainFor, rescueFor, route } from '../domain/turn/routing';
 import type { KnownAtAdmission, Reservation, TurnPlan } from '../contract/ledger';
 import type { ActivityDependencies } from './dependencies';
@@ -45,6 +45,7 @@ export async function admitTurn(
   const chain = chainFor(arm.targets, input.model);
   const rescue = rescueFor(chain, targetsOf(policy, result.rescueArm), input.model);
   const { delivery = 'whole' } = input;
+  const deadlineAtMs = askedAtMs + policy.retry.turnDeadlineMs;
   return {
     kind: 'admitted',
     arm: arm.name,
@@ -57,7 +58,8 @@ export async function admitTurn(
     ticket: { attempt: result.attempt, reservedNanoUsd: result.reservedNanoUsd, owner },
     maxAttemptsPerTarget: policy.retry.maxAttemptsPerTarget,
     longestAttemptMs: longestCallMs(policy.retry, [...chain, ...rescue], delivery),
-    deadlineAtMs: askedAtMs + policy.retry.turnDeadlineMs,
+    deadlineAtMs,
+    ...(rescue.length > 0 && { ownDeadlineAtMs: deadlineAtMs - rescueTimeMs(policy.retry) }),
   };
 }
 

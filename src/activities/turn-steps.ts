@@ -18,10 +18,12 @@ type Admitted = Extract<Admission, { kind: 'admitted' }>;
 /** The first call of an admitted turn, with the reservation that its admission made; null for an arm without targets. */
 export function firstCallOf(
   input: OpenTurnInput,
-  { arm, ticket, targets, deadlineAtMs }: Admitted,
+  { arm, ticket, targets, deadlineAtMs, ownDeadlineAtMs = deadlineAtMs }: Admitted,
 ): ModelCallInput | null {
   const [target] = targets;
-  return target === undefined ? null : { ...input, arm, target, ticket, deadlineAtMs, earlierCalls: 0 };
+  return target === undefined
+    ? null
+    : { ...input, arm, target, ticket, deadlineAtMs: ownDeadlineAtMs, earlierCalls: 0 };
 }
 
 /** Settles the answer and writes the turn's outcome. */

@@ -7,6 +7,7 @@ import { writeJson, writeLines } from '../terminal/output';
 import { printable } from '../terminal/printable';
 import { type Check, type CheckResult, runChecks } from './checks/check';
 import { providerChecks } from './checks/providers';
+import { rolloutCheck } from './checks/rollout';
 import { auditKeysCheck, dataDirectoryCheck, encryptionCheck, ledgerCheck, redisCheck } from './checks/stores';
 import { stuckCheck, temporalCheck, workerCheck } from './checks/temporal';
 import { exitStatus } from './exit-status';
@@ -15,7 +16,7 @@ import { exitStatus } from './exit-status';
 export function doctorCommand(): Command {
   return new Command('doctor')
     .description(
-      'check configuration, providers, Temporal, worker, disk, ledger, Redis, encryption, audit keys, versions',
+      'check configuration, providers, Temporal, worker, disk, ledger, rollout, Redis, encryption, audit keys, versions',
     )
     .option('--json', 'print JSON')
     .addHelpText('after', '\nExit status: 0 everything in use works, 1 something does not, 2 wrong usage.')
@@ -39,6 +40,7 @@ async function examine(): Promise<readonly CheckResult[]> {
         stuckCheck(settings),
         dataDirectoryCheck(settings),
         ledgerCheck(settings),
+        rolloutCheck(settings),
         redisCheck(settings),
         encryptionCheck(settings),
         auditKeysCheck(settings),

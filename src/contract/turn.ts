@@ -52,6 +52,8 @@ export type Admission =
       readonly longestAttemptMs: number;
       /** Wall clock, milliseconds since 1970. */
       readonly deadlineAtMs: number;
+      /** The same for the arm's own targets, where others may have to rescue the turn. Absent: `deadlineAtMs`. */
+      readonly ownDeadlineAtMs?: number;
     }
   | { readonly kind: 'refused'; readonly scope: RefusalScope; readonly remainingNanoUsd: number }
   /** See `AdmitResult`. */

@@ -216,6 +216,11 @@ async function operatorWith(settings: Settings): Promise<RolloutOperator> {
       `There is no ledger yet in ${database}, so there is no rollout. \`bellwether up\` or a worker creates it; set BELLWETHER_DATA_DIR or DATABASE_URL if it is elsewhere.`,
     );
   });
+  return operatorOn(ledger, settings);
+}
+
+/** Owns the ledger from now on. Connects to Temporal when that is needed. */
+export function operatorOn(ledger: Ledger, settings: Settings): RolloutOperator {
   return new RolloutOperator(ledger, async (connectTimeoutMs) => {
     const temporal = withKnownAddress(settings.temporal, settings.dataDirectory);
     return connectOperator({

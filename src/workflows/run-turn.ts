@@ -87,19 +87,8 @@ async function callChain(
   { admission, firstCall }: Opened<'admitted'>,
 ): Promise<ChatReply> {
   const { messages, temperature, maxTokens, modelOptions, keyId, delivery } = turn;
-  const { arm, canary, deadlineAtMs, turnName: turnId = turn.turnId } = admission;
-  const request = {
-    turnId,
-    arm,
-    messages,
-    prompt,
-    temperature,
-    maxTokens,
-    modelOptions,
-    keyId,
-    delivery,
-    deadlineAtMs,
-  };
+  const { arm, canary, deadlineAtMs, ownDeadlineAtMs = deadlineAtMs, turnName: turnId = turn.turnId } = admission;
+  const request = { turnId, messages, prompt, temperature, maxTokens, modelOptions, keyId, delivery };
   let answer: AnsweredCall | null = null;
   let answeredBy: PlannedTarget | null = null;
   let failure: CallFailure | null = null;
@@ -108,7 +97,9 @@ async function callChain(
   for (const [index, target] of admission.targets.entries()) {
     const isFirst = index === 0;
     const ticket = isFirst ? admission.ticket : null;
-    const call = { ...request, arm: target.arm ?? arm, target, ticket };
+    const isOwn = target.arm === undefined;
+    const place = { arm: target.arm ?? arm, deadlineAtMs: isOwn ? ownDeadlineAtMs : deadlineAtMs };
+    const call = { ...request, ...place, target, ticket };
     const result = await callTarget(call, admission, isFirst ? firstCall : null).catch(recordCancellation);
     if (result.kind === 'answered') {
       answer = result;

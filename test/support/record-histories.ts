@@ -14,13 +14,17 @@ import { TestWorkflowEnvironment } from '@temporalio/testing';
 import {
   canaryRolloutWorkflowType,
   conversationWorkflowId,
+  feedbackWorkflowId,
   rolloutWorkflowId,
   searchAttributeNames,
   spendQuery,
+  turnFeedbackWorkflowType,
   turnWorkflowId,
 } from '../../src/contract/names';
 import { BudgetRefusedError } from '../../src/client/errors';
 import { RolloutClient } from '../../src/client/rollout-client';
+import { faults } from '../../src/local/simulator/behaviour';
+import { entry } from '../ledger/rollout-entries';
 import globalSetup from './global-setup';
 import globalTeardown from './global-teardown';
 import { prepareRolloutService } from './rollout-service';
@@ -78,6 +82,7 @@ const recordings: readonly Recording[] = [
   { files: ['branched-turns.json'], record: branchedTurns },
   { files: ['rollout-to-the-end.json'], legacyArm: true, record: rolloutToTheEnd },
   { files: ['rollout-promoted-after-its-end.json'], legacyArm: true, record: rolloutPromotedAfterItsEnd },
+  { files: ['rescued-turn.json', 'turn-feedback.json'], legacyArm: true, record: rescuedAndRatedTurn },
 ];
 
 async function main(): Promise<void> {
@@ -271,6 +276,25 @@ async function rolloutPromotedAfterItsEnd({ temporal, settings }: Service): Prom
   await workflow.signal('rollback', { actor: 'bob' });
   await workflow.result();
   return [await fetchHistory(temporal, workflow.workflowId)];
+}
+
+/** A turn of a canary that fails, which the baseline answers; and what its user says about it. */
+async function rescuedAndRatedTurn({ client, temporal, simulator, ledger }: Service): Promise<readonly unknown[]> {
+  await ledger.rollouts.record(entry(1, { percent: 100, spec: { rescue: true } }), 'legacy');
+  await simulator.setBehaviour(primaryModel, { alwaysFault: faults.unknownModel(primaryModel) });
+  const turnId = 'rescued-turn';
+  const reply = await client.complete({ turnId, messages: [{ role: 'user', content: 'Where is my order?' }] });
+  if (!reply.rescued) throw new Error(`${reply.provider} answered.`);
+  const feedback = await temporal.workflow.start(turnFeedbackWorkflowType, {
+    workflowId: feedbackWorkflowId('of-rescued-turn'),
+    taskQueue: (await temporal.workflow.getHandle(turnWorkflowId(turnId, null)).describe()).taskQueue,
+    args: [{ turnId, signal: 'up' }],
+  });
+  await feedback.result();
+  return [
+    await fetchHistory(temporal, turnWorkflowId(turnId, null)),
+    await fetchHistory(temporal, feedback.workflowId),
+  ];
 }
 
 /** Temporal suggests continuing as new after 4,096 events, which would be megabytes to keep. */

@@ -114,6 +114,8 @@ test('a turn that the canary cannot answer is answered by the baseline, and coun
   expect({ own: grown('costNanoUsd'), successes: grown('successfulTurns') }).toEqual({ own: 0, successes: 0 });
   expect(Math.round(grown('rescueNanoUsd') / 1000) / 1e6).toBe(reply.cost_usd);
   expect(reply.cost_usd).toBeGreaterThan(0);
+  const costs = await service.ledger.costsBy('arm', 10);
+  expect(costs.find(({ key }) => key === 'legacy')).toMatchObject({ costNanoUsd: after?.rescueNanoUsd, turns: 1 });
 });
 
 test('a canary that answers is not rescued, and neither is a turn of a user who is pinned to its arm', async () => {
@@ -208,6 +210,20 @@ describe('a rescue', () => {
     } finally {
       await own.stop();
       await legacy.close();
+    }
+  });
+
+  test('has time also after targets that are silent for as long as they may be', async () => {
+    const retry = { maxAttemptsPerTarget: 1, baseTimeoutMs: 6_000, timeoutJitterMs: 0, turnDeadlineMs: 12_000 };
+    const own = await startUnderWay({ configuration: { retry } });
+    for (const model of [primaryModel, fallbackModel]) {
+      await own.simulator.setBehaviour(model, { alwaysFault: { kind: 'silence' } });
+    }
+    try {
+      const reply = await own.client.complete({ userId: 'ann', messages: [{ role: 'user', content: 'Hello' }] });
+      expect(reply).toMatchObject({ provider: 'legacy-primary', rescued: true, attempts: 3 });
+    } finally {
+      await own.stop();
     }
   });
 

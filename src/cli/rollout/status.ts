@@ -165,7 +165,7 @@ function timeLines(view: RolloutView): readonly string[] {
   const due = stepDueAtMs(spec, state);
   return [
     '',
-    `  Next analysis  ${isOverdue(view) ? 'overdue, was due' : ''}${formatMoment(analysisDueAtMs, atMs)}`,
+    `  Next analysis  ${isOverdue(view) ? 'overdue, was due ' : ''}${formatMoment(analysisDueAtMs, atMs)}`,
     isLast
       ? `  Warm until     ${formatMoment(due, atMs)}: can be rolled back`
       : `  Step ends      ${formatMoment(due, atMs)} at the earliest`,

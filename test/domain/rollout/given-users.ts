@@ -82,7 +82,7 @@ export function userSpec(changes: Partial<RolloutSpec> = {}, gates: Partial<Roll
 }
 
 /** A moment at which everything speaks for the canary, save for what is changed. */
-function provenByUsers(state: RolloutState, atMs: number, changes: Partial<UserEvidence> = {}): UserEvidence {
+export function provenByUsers(state: RolloutState, atMs: number, changes: Partial<UserEvidence> = {}): UserEvidence {
   const share = state.percent / 100;
   return userEvidence({
     atMs,

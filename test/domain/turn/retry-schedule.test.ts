@@ -5,6 +5,7 @@ import {
   attemptTimeoutMs,
   longestAttemptMs,
   longestCallMs,
+  rescueTimeMs,
   retryDelayMs,
 } from '../../../src/domain/turn/retry-schedule';
 
@@ -90,6 +91,15 @@ describe('the longest call of a chain', () => {
     ['a stream whose chain has a target without: the longer of both', 'streamed', [target, plain], 41_000],
   ] as const)('%s', (_title, delivery, targets, longestMs) => {
     expect(longestCallMs(policy, targets, delivery)).toBe(longestMs);
+  });
+});
+
+describe('the time that a canary leaves to the baseline', () => {
+  test.each([
+    ['is that of a first attempt', 180_000, 11_000],
+    ['is at most a quarter of the turn', 12_000, 3_000],
+  ])('%s', (_, turnDeadlineMs, expectedMs) => {
+    expect(rescueTimeMs({ ...policy, turnDeadlineMs })).toBe(expectedMs);
   });
 });
 
