@@ -31,7 +31,7 @@ export async function startComparedWorker(
   const dependencies = { ledger, providers, policy, streams, targets, owner: kind };
   const connection = await NativeConnection.connect({ address: temporal.address });
   const worker = await Worker.create({
-    ...workerTuning,
+    ...workerTuning(),
     connection,
     namespace: temporal.namespace,
     taskQueue: temporal.taskQueue,

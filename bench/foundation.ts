@@ -79,7 +79,9 @@ export function profiling(directory: string | undefined): readonly string[] {
 /** Bundles a worker's workflows into a file of the directory. */
 export async function bundleFor(kind: WorkerKind, directory: string): Promise<string> {
   const workflowsPath = kind === 'bellwether' ? require.resolve('../src/workflows') : require.resolve('./workflows');
-  const { code } = await bundleWorkflowCode({ workflowsPath, logger: new DefaultLogger('WARN') });
+  const workflowInterceptorModules = kind === 'bellwether' ? [require.resolve('../src/workflows/signal-floods')] : [];
+  const logger = new DefaultLogger('WARN');
+  const { code } = await bundleWorkflowCode({ workflowsPath, workflowInterceptorModules, logger });
   const file = join(directory, 'workflow-bundle.js');
   writeFileSync(file, code);
   return file;

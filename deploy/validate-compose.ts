@@ -66,14 +66,19 @@ function checkPorts({ ports }: ComposeService): string[] {
 /** The least memory that must remain besides the heap, for code, buffers and threads. */
 const besidesHeapMib = 100;
 
-function checkLimits({ pids_limit: pids, deploy, environment }: ComposeService): string[] {
+function checkLimits({ pids_limit: pids, deploy, environment, command }: ComposeService): string[] {
   const memoryMib = mebibytes(deploy?.resources?.limits?.memory);
   const problems: string[] = [];
   if (pids === undefined || pids < 1) problems.push('may start any number of processes: no pids_limit');
   if (memoryMib === undefined) return [...problems, 'may take any amount of memory: no limit of memory'];
   const heapMib = /^--max-old-space-size=(\d+)$/.exec(environment['NODE_OPTIONS'] ?? '')?.[1];
-  if (heapMib !== undefined && Number(heapMib) + besidesHeapMib > memoryMib) {
-    problems.push(`has a heap of ${heapMib} MiB, which leaves less than ${besidesHeapMib} of its ${memoryMib} MiB`);
+  // The thread that runs a worker's workflows has a heap of its own.
+  const heaps = command.at(-1) === 'worker' ? 2 : 1;
+  if (heapMib !== undefined && heaps * Number(heapMib) + besidesHeapMib > memoryMib) {
+    const heapsInWords = heaps === 1 ? 'a heap' : `${heaps} heaps`;
+    problems.push(
+      `has ${heapsInWords} of ${heapMib} MiB, which leaves less than ${besidesHeapMib} of its ${memoryMib} MiB`,
+    );
   }
   return problems;
 }

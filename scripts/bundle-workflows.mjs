@@ -5,5 +5,8 @@ import { bundleWorkflowCode } from '@temporalio/worker';
 
 const pathInProject = (path) => fileURLToPath(new URL(`../${path}`, import.meta.url));
 
-const { code } = await bundleWorkflowCode({ workflowsPath: pathInProject('dist/workflows/index.js') });
+const { code } = await bundleWorkflowCode({
+  workflowsPath: pathInProject('dist/workflows/index.js'),
+  workflowInterceptorModules: [pathInProject('dist/workflows/signal-floods.js')],
+});
 writeFileSync(pathInProject('dist/workflow-bundle.js'), code);

@@ -43,6 +43,7 @@ const works: Readonly<Record<string, (messages: ChatMessage[]) => unknown>> = {
     const reply = { content: 'Yes.', success: true, blocked: false } as ChatReply;
     state.add({ turnId: 't', atMs: 0, userContent: '', messages, reply } satisfies TranscriptTurn);
     state.orphanedCallIn([result('call_0')]);
+    state.askedBefore({ content: '', messages }, 0);
     state.windowWith([{ role: 'user', content: 'And now?' }]);
     state.windowWith([], state.placed({ after: null, history: messages }));
     state.outline('open');

@@ -2,6 +2,7 @@ import { ApplicationFailure, Context } from '@temporalio/activity';
 import { failureTypes } from '../contract/failures';
 import type { FeedbackOutcome } from '../contract/ledger';
 import type { RolloutEntry } from '../contract/rollout';
+import type { UserEvidenceRequest } from '../contract/user-evidence';
 import type {
   AnsweredCall,
   CallOutcome,
@@ -162,6 +163,8 @@ export function createActivities(dependencies: ActivityDependencies) {
     /** See `createRolloutActivities`. */
     observeRollout: (request: Parameters<typeof rollout.observeRollout>[0]) =>
       withHeartbeats(() => rollout.observeRollout(request)),
+    observeUsers: (request: UserEvidenceRequest) => withHeartbeats(() => rollout.observeUsers(request)),
+    measureBaseline: (arm: string) => withHeartbeats(() => rollout.measureBaseline(arm)),
     recordRollout: (entry: RolloutEntry) => withHeartbeats(() => rollout.recordRollout(entry)),
 
     async recordFeedback({ turnNames, signal }: RecordFeedbackInput): Promise<FeedbackOutcome> {

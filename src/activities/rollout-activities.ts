@@ -3,10 +3,13 @@ import { failureTypes } from '../contract/failures';
 import type { Policy } from '../contract/policy';
 import type { Evidence, RecordedRollout, RolloutEntry } from '../contract/rollout';
 import { type EvidenceRequest, LedgerBehindError, RolloutConflictError } from '../contract/rollout-ledger';
+import type { FrozenLimits, UserEvidence, UserEvidenceRequest } from '../contract/user-evidence';
 import { refusedRollout } from '../domain/rollout/begin-rollout';
 import type { ActivityDependencies } from './dependencies';
 
-/** A rollout's access to the ledger. Both activities are idempotent. */
+const dayMs = 24 * 60 * 60 * 1000;
+
+/** A rollout's access to the ledger. All activities are idempotent. */
 export function createRolloutActivities({ ledger, policy }: Pick<ActivityDependencies, 'ledger' | 'policy'>) {
   async function record(entry: RolloutEntry): Promise<RecordedRollout> {
     try {
@@ -24,6 +27,17 @@ export function createRolloutActivities({ ledger, policy }: Pick<ActivityDepende
     /** Reads the current evidence on both arms. */
     async observeRollout(request: Omit<EvidenceRequest, 'atMs'>): Promise<Evidence> {
       return ledger.rollouts.evidence(request);
+    },
+
+    /** The same under rule 2, which counts users. */
+    async observeUsers(request: UserEvidenceRequest): Promise<UserEvidence> {
+      return ledger.rollouts.userEvidence(request);
+    },
+
+    /** How fast the baseline has been in the last day: the latency limits of a rollout's first bake. */
+    async measureBaseline(baselineArm: string): Promise<FrozenLimits> {
+      const toMs = await ledger.rollouts.nowMs();
+      return ledger.rollouts.baselineLimits({ baselineArm, fromMs: toMs - dayMs, toMs });
     },
 
     /** Writes a decision to the audit trail and sets the split; see `Rollouts.record`. */

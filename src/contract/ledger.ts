@@ -215,12 +215,12 @@ export interface Ledger {
   admit(request: AdmitRequest): Promise<AdmitResult>;
   /** Like `admit`, for a further attempt of a turn that is already admitted. */
   reserveAttempt(request: ReserveRequest): Promise<ReserveResult>;
-  /** Settles one attempt; as unconfirmed, if its numbers do not fit a row. An unconfirmed attempt can still become settled or released if its outcome arrives late. */
-  settleAttempt(turnId: string, settlement: Settlement): Promise<void>;
+  /** Settles one attempt; as unconfirmed, if its numbers do not fit a row. An unconfirmed attempt can still become settled or released if its outcome arrives late. `atMs` as in `AdmitRequest`. */
+  settleAttempt(turnId: string, settlement: Settlement, atMs?: number): Promise<void>;
   /** Settles the given attempts and writes the turn's outcome; a turn recorded again after a crash gets the newer outcome. */
   recordTurn(record: TurnRecord): Promise<TurnTotals>;
   /** Adds a flag to an answer that is already recorded. Adding it again, or to an unknown turn, changes nothing. */
-  flagAnswer(turnId: string, flag: AnswerFlag): Promise<void>;
+  flagAnswer(turnId: string, flag: AnswerFlag, atMs?: number): Promise<void>;
   /**
    * Writes what somebody says about a turn; the last signal counts. Whoever calls it checks that the turn is the caller's
    * own. Gateways may call it.

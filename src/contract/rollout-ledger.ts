@@ -1,3 +1,4 @@
+import type { FrozenLimits, UserEvidence, UserEvidenceRequest } from './user-evidence';
 import type { AuditHead, Evidence, RecordedRollout, RolloutEntry, TrafficSplit } from './rollout';
 import type { FeedbackSignal } from './user-evidence';
 
@@ -12,6 +13,13 @@ export interface EvidenceRequest {
   readonly maxLatencyPercent: number | null;
   /** For tests. Default: the time of the ledger's database, which also dates the requests. Milliseconds since 1970. */
   readonly atMs?: number;
+}
+
+/** Whose latency to measure: turns admitted to this arm in this time. Milliseconds since 1970. */
+export interface BaselineLimitsRequest {
+  readonly baselineArm: string;
+  readonly fromMs: number;
+  readonly toMs: number;
 }
 
 /** One row of the audit trail. */
@@ -104,6 +112,23 @@ export interface Rollouts {
   evidence(request: EvidenceRequest): Promise<Evidence>;
   /** The time of the ledger's database, the one clock by which ages are told. Milliseconds since 1970. */
   nowMs(): Promise<number>;
+  /**
+   * The evidence of a bake under rule 2, with everything that is committed by now. Counts what has changed since the last call
+   * first, in short transactions; a process that dies in between loses and repeats nothing.
+   */
+  userEvidence(request: UserEvidenceRequest): Promise<UserEvidence>;
+  /**
+   * The same as of the last `userEvidence` or `countUsers`, with the excluded windows of the last analysis. Changes nothing,
+   * so a process that may only read can call it.
+   */
+  countedUserEvidence(request: UserEvidenceRequest): Promise<UserEvidence>;
+  /** Counts what has changed in all rollouts, so that `userEvidence` finds little to do. Returns how many rows there were. */
+  countUsers(atMs?: number): Promise<number>;
+  /**
+   * The baseline's p95 over users' first timed calls, and over the first tokens of those that stream; null for fewer than 100
+   * users. Reads the newest 10,000 turns of the time at most.
+   */
+  baselineLimits(request: BaselineLimitsRequest): Promise<FrozenLimits>;
   /**
    * Appends an audit row and sets the split, in one transaction. Repeating an entry changes nothing and returns the same
    * result. Returns the position and hash of the entry's row. The first entry of a rollout is refused while another rollout

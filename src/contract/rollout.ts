@@ -1,5 +1,5 @@
 import type { Problem } from './problem';
-import type { ExcludedWindow, FrozenLimits, UserEvidence } from './user-evidence';
+import type { ExcludedWindow, Exposure, FrozenLimits, UserEvidence } from './user-evidence';
 
 /** A rollout moves traffic from one arm to another, step by step, as long as the evidence supports it. */
 
@@ -333,6 +333,8 @@ export interface TrafficSplit {
   readonly bake: number;
   /** False once the rollout has ended. */
   readonly active: boolean;
+  /** Absent under rule 1, which does not count users. */
+  readonly exposure?: Exposure;
   /** Whether the baseline's targets answer turns that the canary's could not, while the rollout is active. */
   readonly rescue: boolean;
   /** See `RolloutSpec`; null: none. */

@@ -29,6 +29,13 @@ export type FeedbackSignal = (typeof feedbackSignals)[number];
 /** The language label of text whose script says too little, or that has too few letters. */
 export const unknownLanguage = 'und';
 
+/** How long and how often a user counts; part of a rollout's spec, and fixed for its duration. */
+export interface Exposure {
+  readonly userWindowMs: number;
+  readonly longestCallMs: number;
+  readonly maxRequestsPerUser: number;
+}
+
 /**
  * Counts over the users of one arm in one bake. A user counts at once, unless said otherwise, and once per measure.
  * Users and turns within an excluded window count for nothing.
@@ -43,13 +50,16 @@ export interface UserTally {
   readonly faultyUsers: number;
   /** Users with at least one failure that the caller caused: `bad-request`, `context-length`, `content-filter`. */
   readonly declinedUsers: number;
-  /** Users with a timed first call (answered or timed out); and those of them slower than the bake's frozen limit. */
+  /**
+   * Users with a timed first call (answered or timed out); and those of them slower than the bake's frozen limit, none if there
+   * is no limit.
+   */
   readonly timedUsers: number;
   readonly slowUsers: number;
   /** The same for the time to the first token of a streamed call. */
   readonly spokenUsers: number;
   readonly slowToSpeakUsers: number;
-  /** Users with an answered turn; and those whose first answered turn carries a flag. A flag without users is absent. */
+  /** Users whose first turn was answered; and those whose answer carries a flag. A flag without users is absent. */
   readonly answeredUsers: number;
   readonly flaggedUsers: Readonly<Partial<Record<AnswerFlag, number>>>;
   /** Users with at least one `down` or `handoff`. */
@@ -67,7 +77,10 @@ export interface UserTally {
   readonly successfulTurns: number;
   /** All calls of these turns, including unconfirmed ones. */
   readonly costNanoUsd: number;
-  /** First timed calls of users by latency: [upper bound in ms, users], ascending. */
+  /**
+   * First timed calls of users by latency: [upper bound in ms, users], ascending; bounds are exact up to 63, then up to 3%
+   * above. A call is slow if its bound is above the limit. Empty in the tallies of languages.
+   */
   readonly latencies: readonly (readonly [ms: number, users: number])[];
   /** The same for the first token. */
   readonly firstTokens: readonly (readonly [ms: number, users: number])[];
@@ -114,7 +127,7 @@ export interface UserEvidence {
   readonly newestCanaryAtMs: number | null;
   /** The API key with the most canary users of this bake; absent without keys. */
   readonly canaryLargestKey?: { readonly keyId: string; readonly users: number };
-  /** The user with the most canary turns of this bake, by count alone; absent without turns. */
+  /** How many canary turns of this bake the user with the most has; from 64 on, up to 3% too many. Absent without turns. */
   readonly canaryLargestUserTurns?: number;
 }
 
@@ -124,22 +137,24 @@ export interface LanguageTally {
   readonly canary: UserTally;
 }
 
-/** What an operator excludes: users whose exposure overlaps it count for nothing. Milliseconds since 1970. */
+/**
+ * What an operator excludes: users who were exposed and not yet closed at any time in it count for nothing, with all their
+ * turns of the bake. Milliseconds since 1970.
+ */
 export interface ExcludedWindow {
   readonly fromMs: number;
   readonly toMs: number;
 }
 
-/** Which users of a bake to count. */
+/** Which users of a bake to count. Their exposure was fixed when they were admitted. */
 export interface UserEvidenceRequest {
   readonly rollout: string;
   readonly bake: number;
   readonly baselineArm: string;
   readonly canaryArm: string;
-  readonly userWindowMs: number;
-  readonly longestCallMs: number;
-  readonly maxRequestsPerUser: number;
   readonly limits: FrozenLimits;
   readonly maxLatencyPercent: number | null;
   readonly excluded: readonly ExcludedWindow[];
+  /** As in `AdmitRequest`. */
+  readonly atMs?: number;
 }

@@ -14,18 +14,20 @@ import {
 import { cappedScopes, remaining, reserveOnScopes, spentOn } from './budgets';
 import type { AdmitRequest, AdmitResult, Reservation, ReserveRequest, ReserveResult } from '../contract/ledger';
 import type { LedgerDatabase } from './schema';
+import { type ExposedTurn, exposeUser, unexposeUser } from './rollout-users';
 import { dayScope, utcDay } from './scopes';
-import { abandoned, endAttempts } from './settling';
+import { abandoned, endAttempts, type EndingTurn, unchanged } from './settling';
 import { readSplit } from './traffic-split';
 
-/** See `Ledger.admit`. A new turn takes four statements: split, turn, attempt, budgets. */
+/** See `Ledger.admit`. A new turn takes four statements (split, turn, attempt, budgets), and one more if its rollout counts users. */
 export async function admit(trx: LedgerDatabase, request: AdmitRequest): Promise<AdmitResult> {
   const split = await readSplit(trx);
   const planned = request.plan({ previousArm: null, split });
   const admittedAtMs = await insertTurn(trx, request, planned);
   if (admittedAtMs !== null) {
     const timed = { ...request, atMs: admittedAtMs };
-    const answer = await reserveNext(trx, timed, request.sessionId, 1, planned.reservation);
+    const exposed = await exposeUser(trx, timed, routeColumns(planned), split);
+    const answer = await reserveNext(trx, timed, request.sessionId, 1, planned.reservation, exposed);
     if (answer.kind === 'refused') {
       await refuseTurn(trx, timed, answer.scope, { outcome: null, admitted_at_ms: null, ended_at_ms: null });
     }
@@ -42,10 +44,13 @@ export async function admit(trx: LedgerDatabase, request: AdmitRequest): Promise
   const isNew = attempts.length === 0;
   const { reservation } = isNew ? planned : request.plan({ previousArm: turn.arm, split });
   const { rollout, bake } = isNew ? routeColumns(planned) : keptBake(turn, reservation);
-  await endOpenAttempts(trx, turn.turn_id, attempts, turn.atMs);
-  const answer = await reserveNext(trx, timed, turn.session_id, attempts.length + 1, reservation);
+  const reopening = { ...turn, before: turn, after: rollout === turn.rollout ? { ...turn, outcome: null } : null };
+  const exposed = isNew ? await exposeUser(trx, timed, routeColumns(planned), split) : null;
+  const ended = await endOpenAttempts(trx, reopening, attempts);
+  const answer = await reserveNext(trx, timed, turn.session_id, attempts.length + 1, reservation, exposed);
   const { arm } = reservation;
   if (answer.kind === 'refused') {
+    await endAttempts(trx, { ...turn, before: reopening.after, after: turn }, ended, []);
     await refuseTurn(trx, timed, answer.scope, turn);
   } else {
     const admitted_at_ms = turn.admitted_at_ms ?? turn.atMs;
@@ -61,8 +66,8 @@ export async function reserveAttempt(trx: LedgerDatabase, request: ReserveReques
   const timed = { ...request, atMs: turn.atMs };
   const earlier = await earlierAnswer(trx, turn, attempts, timed);
   if (earlier !== undefined) return earlier.answer;
-  await endOpenAttempts(trx, turn.turn_id, attempts, turn.atMs);
-  const answer = await reserveNext(trx, timed, turn.session_id, attempts.length + 1, request.reservation);
+  await endOpenAttempts(trx, unchanged(turn), attempts);
+  const answer = await reserveNext(trx, timed, turn.session_id, attempts.length + 1, request.reservation, null);
   if (answer.kind === 'refused') {
     await updateTurn(trx, turn.turn_id, { refused_by: answer.scope, refused_request_id: request.requestId });
   }
@@ -134,17 +139,12 @@ async function earlierAnswer(
 /** The owners of these attempts are gone or were replaced. The calls may have been made, so they count at their worst case. */
 async function endOpenAttempts(
   trx: LedgerDatabase,
-  turnId: string,
+  turn: EndingTurn,
   attempts: readonly AttemptState[],
-  atMs: number,
-): Promise<void> {
+): Promise<readonly AttemptState[]> {
   const open = attempts.filter((row) => row.state === 'reserved');
-  await endAttempts(
-    trx,
-    turnId,
-    attempts,
-    open.map((row) => abandoned(row, atMs)),
-  );
+  const endings = open.map((row) => abandoned(row, turn.atMs));
+  return (await endAttempts(trx, turn, attempts, endings)).attempts;
 }
 
 /** Writes the next attempt and reserves its worst case; a refusal writes neither. The day's row is locked last. */
@@ -154,14 +154,25 @@ async function reserveNext(
   sessionId: string | null,
   attempt: number,
   reservation: Reservation,
+  exposed: ExposedTurn | null,
 ): Promise<ReserveResult> {
   const { turnId, requestId, owner, atMs, caps, keyId = null } = request;
   const countedOn = { sessionId, keyId, day: utcDay(atMs) };
   const reservedNanoUsd = reservation.worstCaseNanoUsd;
-  const keyCaps = await insertAttempt(trx, { turnId, attempt, countedOn, requestId, owner, reservation, atMs });
+  const keyCaps = await insertAttempt(trx, {
+    turnId,
+    attempt,
+    countedOn,
+    requestId,
+    owner,
+    reservation,
+    exposed,
+    atMs,
+  });
   const refusal = await reserveOnScopes(trx, cappedScopes(countedOn, caps, keyCaps), reservedNanoUsd);
   if (refusal === null) return { kind: 'reserved', attempt, reservedNanoUsd };
   await deleteAttempt(trx, turnId, attempt);
+  if (exposed !== null) await unexposeUser(trx, exposed);
   return { kind: 'refused', ...refusal };
 }
 

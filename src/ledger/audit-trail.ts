@@ -6,6 +6,7 @@ import { splitAfter } from '../domain/rollout/split-after';
 import { successionProblem } from '../domain/rollout/succession';
 import { storable } from '../domain/rollout/verify';
 import { type AuditRow, LedgerBehindError, RolloutConflictError } from '../contract/rollout-ledger';
+import { beginFolding } from './fold-users';
 import type { LedgerDatabase } from './schema';
 import { lockSplit, writeSplit } from './traffic-split';
 
@@ -147,7 +148,9 @@ async function append(
     })
     .execute();
   const newHead = { position: row.position, hash: row.hash };
-  await writeSplit(trx, splitAfter(entry.spec, entry.decision.next), newHead, atMs);
+  const split = splitAfter(entry.spec, entry.decision.next);
+  await writeSplit(trx, split, newHead, atMs);
+  if (split.exposure !== undefined) await beginFolding(trx, split.rollout, split.exposure);
   return newHead;
 }
 

@@ -7,9 +7,13 @@ import type { LedgerDatabase } from './schema';
  */
 export function timeMs(db: LedgerDatabase, atMs?: number): RawBuilder<number> {
   if (atMs !== undefined) return sql<number>`cast(${atMs} as bigint)`;
-  return db.getExecutor().adapter instanceof PostgresAdapter
+  return isPostgres(db)
     ? sql<number>`cast(extract(epoch from now()) * 1000 as bigint)`
     : sql<number>`cast(round(unixepoch('subsec') * 1000) as bigint)`;
+}
+
+export function isPostgres(db: LedgerDatabase): boolean {
+  return db.getExecutor().adapter instanceof PostgresAdapter;
 }
 
 /** The time of the database. */

@@ -3,7 +3,7 @@ import { turnIdOf } from '../contract/names';
 import type { AttemptRow, CostDimension, CostRow, CostTotals, FlagCounts } from '../contract/ledger';
 import type { AnswerFlag } from '../contract/user-evidence';
 import { timeMs } from './clock';
-import { fromColumn } from './labels';
+import { flagsIn } from './labels';
 import { exactInteger, total } from './money';
 import type { LedgerDatabase } from './schema';
 import { utcDay } from './scopes';
@@ -91,7 +91,7 @@ async function withFlags(db: LedgerDatabase, costs: readonly CostRow[]): Promise
 function countFlags(rows: readonly { readonly flags: string | null; readonly turns: number }[]): FlagCounts {
   const counts = new Map<AnswerFlag, number>();
   for (const { flags, turns } of rows) {
-    for (const flag of fromColumn(flags ?? '')) counts.set(flag, (counts.get(flag) ?? 0) + turns);
+    for (const flag of flagsIn(flags ?? '')) counts.set(flag, (counts.get(flag) ?? 0) + turns);
   }
   return Object.fromEntries(counts);
 }

@@ -23,7 +23,7 @@ export const failure = sql<number>`case when ${isDecided} and attempts.outcome <
 export const decidedAtMs = sql<number | null>`case when ${isDecided} then attempts.ended_at_ms end`;
 
 /** Answers and timeouts: without the timeouts, the slowest calls would not show in the latency. */
-const isTimed = sql<boolean>`attempts.outcome in ('answered', 'timeout')`;
+export const isTimed = sql<boolean>`attempts.outcome in ('answered', 'timeout')`;
 
 /** The first calls of a rollout's turns. */
 export function firstCalls(db: LedgerDatabase, { rollout, bake }: TurnsOf) {

@@ -212,6 +212,93 @@ export const migrations: Record<string, Migration> = {
       await db.schema.alterTable('turns').addColumn('rescued_by', 'text').execute();
     },
   },
+  '0010_evidence_by_users': {
+    async up(db: Kysely<unknown>): Promise<void> {
+      await db.schema.alterTable('turns').addColumn('replaced_outcome', 'text').execute();
+      await db.schema.alterTable('attempts').addColumn('user_call', 'integer').execute();
+      await db.schema.alterTable('attempts').addColumn('in_rollout_exposure', 'integer').execute();
+      for (const limit of ['user_window_ms', 'longest_call_ms', 'max_requests_per_user']) {
+        await db.schema.alterTable('traffic_split').addColumn(limit, 'bigint').execute();
+      }
+      await db.schema
+        .createTable('rollout_users')
+        .addColumn('rollout', 'text', (column) => column.notNull())
+        .addColumn('bake', 'integer', (column) => column.notNull())
+        .addColumn('arm', 'text', (column) => column.notNull())
+        .addColumn('user_id', 'text', (column) => column.notNull())
+        .addColumn('language', 'text', (column) => column.notNull())
+        .addColumn('key_id', 'text')
+        .addColumn('first_at_ms', 'bigint', (column) => column.notNull())
+        .addColumn('closes_at_ms', 'bigint', (column) => column.notNull())
+        .addColumn('turns', 'bigint', (column) => column.notNull())
+        .addColumn('exposed_turns', 'bigint', (column) => column.notNull())
+        .addColumn('successes', 'bigint', (column) => column.notNull().defaultTo(0))
+        .addColumn('faults', 'bigint', (column) => column.notNull().defaultTo(0))
+        .addColumn('declined', 'bigint', (column) => column.notNull().defaultTo(0))
+        .addColumn('answers', 'bigint', (column) => column.notNull().defaultTo(0))
+        .addColumn('cost_nano_usd', 'bigint', (column) => column.notNull().defaultTo(0))
+        .addColumn('total_answers', 'bigint', (column) => column.notNull().defaultTo(0))
+        .addColumn('total_cost_nano_usd', 'bigint', (column) => column.notNull().defaultTo(0))
+        .addColumn('first_call', 'text')
+        .addColumn('first_latency_ms', 'bigint')
+        .addColumn('first_token_ms', 'bigint')
+        .addColumn('first_flags', 'text')
+        .addColumn('up', 'bigint', (column) => column.notNull().defaultTo(0))
+        .addColumn('down', 'bigint', (column) => column.notNull().defaultTo(0))
+        .addColumn('handoff', 'bigint', (column) => column.notNull().defaultTo(0))
+        .addColumn('resolved', 'bigint', (column) => column.notNull().defaultTo(0))
+        .addColumn('last_call_at_ms', 'bigint')
+        .addColumn('due_at_ms', 'bigint')
+        .addColumn('counted', 'text')
+        .addPrimaryKeyConstraint('rollout_users_pk', ['rollout', 'bake', 'arm', 'user_id'])
+        .execute();
+      // For folding: contains only rows that changed since, and users who are still to be closed.
+      await db.schema
+        .createIndex('rollout_users_due')
+        .on('rollout_users')
+        .columns(['rollout', 'due_at_ms'])
+        .where(sql.ref('due_at_ms'), 'is not', null)
+        .execute();
+      // For excluded windows.
+      await db.schema
+        .createIndex('rollout_users_first_at_ms')
+        .on('rollout_users')
+        .columns(['rollout', 'first_at_ms'])
+        .execute();
+      await db.schema
+        .createTable('rollout_tallies')
+        .addColumn('rollout', 'text', (column) => column.notNull())
+        .addColumn('bake', 'integer', (column) => column.notNull())
+        .addColumn('arm', 'text', (column) => column.notNull())
+        .addColumn('language', 'text', (column) => column.notNull())
+        .addColumn('counts', 'text', (column) => column.notNull())
+        .addColumn('newest_at_ms', 'bigint')
+        .addPrimaryKeyConstraint('rollout_tallies_pk', ['rollout', 'bake', 'arm', 'language'])
+        .execute();
+      await db.schema
+        .createTable('rollout_key_users')
+        .addColumn('rollout', 'text', (column) => column.notNull())
+        .addColumn('bake', 'integer', (column) => column.notNull())
+        .addColumn('arm', 'text', (column) => column.notNull())
+        .addColumn('key_id', 'text', (column) => column.notNull())
+        .addColumn('users', 'bigint', (column) => column.notNull())
+        .addPrimaryKeyConstraint('rollout_key_users_pk', ['rollout', 'bake', 'arm', 'key_id'])
+        .execute();
+      // For the key with the most users.
+      await db.schema
+        .createIndex('rollout_key_users_most')
+        .on('rollout_key_users')
+        .columns(['rollout', 'bake', 'arm', 'users'])
+        .execute();
+      await db.schema
+        .createTable('rollout_folds')
+        .addColumn('rollout', 'text', (column) => column.primaryKey().notNull())
+        .addColumn('excluded', 'text', (column) => column.notNull())
+        .addColumn('marked_excluded', 'text', (column) => column.notNull())
+        .addColumn('exposed_for_ms', 'bigint', (column) => column.notNull())
+        .execute();
+    },
+  },
 };
 
 /**

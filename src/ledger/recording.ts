@@ -1,21 +1,33 @@
 import { sql } from 'kysely';
 import { timeMs } from './clock';
 import type { Settlement, TurnTotals } from '../contract/turn';
+import type { AnswerFlag } from '../contract/user-evidence';
 import { remaining, spentOn } from './budgets';
 import type { TurnRecord } from '../contract/ledger';
-import { toColumn } from './labels';
-import { type AttemptState, attemptsOf, lockTurn } from './rows';
+import { flagColumn, flagsIn } from './labels';
+import { type AttemptState, attemptsOf, lockTurn, turnColumns, updateTurn } from './rows';
 import type { LedgerDatabase } from './schema';
 import { dayScope, utcDay } from './scopes';
-import { abandoned, endAttempts } from './settling';
+import { abandoned, endAttempts, unchanged } from './settling';
 
 /** See `Ledger.settleAttempt`. */
-export async function settleAttempt(trx: LedgerDatabase, turnId: string, settlement: Settlement): Promise<void> {
-  await lockTurn(trx, turnId);
-  await endAttempts(trx, turnId, await attemptsOf(trx, turnId), [settlement]);
+export async function settleAttempt(
+  trx: LedgerDatabase,
+  turnId: string,
+  settlement: Settlement,
+  atMs?: number,
+): Promise<void> {
+  const turn = await lockTurn(trx, turnId, atMs);
+  if (turn === undefined) {
+    throw new Error(
+      `The ledger cannot settle attempt ${settlement.attempt} of turn ${turnId}: it has no such turn. Admit the turn first.`,
+    );
+  }
+  await endAttempts(trx, unchanged(turn), await attemptsOf(trx, turnId), [settlement]);
 }
 
-/** See `Ledger.recordTurn`. A typical turn takes five statements (turn, attempts, attempt, session, day), and two more with an API key. */
+/** See `Ledger.recordTurn`. A typical turn takes five statements (turn, attempts, attempt, session, day), two more with an
+ * API key, and one more if its rollout counts users. */
 export async function recordTurn(trx: LedgerDatabase, record: TurnRecord): Promise<TurnTotals> {
   const { turnId, outcome, target, rescuedBy = null, model, error, flags, atMs } = record;
   const now = timeMs(trx, atMs);
@@ -28,18 +40,25 @@ export async function recordTurn(trx: LedgerDatabase, record: TurnRecord): Promi
       model,
       error,
       ended_at_ms: eb.fn.coalesce('ended_at_ms', now),
+      replaced_outcome: eb.ref('outcome'),
     }))
-    .$if(flags !== undefined, (update) => update.set({ flags: toColumn(flags ?? []) }))
+    .$if(flags !== undefined, (update) => update.set({ flags: flagColumn(flags ?? []) }))
     .where('turn_id', '=', turnId)
-    .returning(['admitted_at_ms', 'ended_at_ms', now.as('nowMs')])
+    .returning([...turnColumns, 'replaced_outcome', now.as('atMs')])
     .executeTakeFirst();
   if (turn === undefined) {
     throw new Error(`The ledger cannot record turn ${turnId}: it has no such turn. Admit the turn first.`);
   }
-  const { attempts, spentByScope } = await endAttempts(trx, turnId, await attemptsOf(trx, turnId), record.settlements);
-  const today = dayScope(utcDay(turn.nowMs));
+  // Which flags the answer had before is unknown, so those of a user's first answer are written again.
+  const ending = {
+    ...turn,
+    before: { outcome: turn.replaced_outcome, flags: 'unknown', rescued_by: null },
+    after: turn,
+  };
+  const { attempts, spentByScope } = await endAttempts(trx, ending, await attemptsOf(trx, turnId), record.settlements);
+  const today = dayScope(utcDay(turn.atMs));
   const spentToday = spentByScope.get(today) ?? (await spentOn(trx, today));
-  const endedAtMs = turn.ended_at_ms ?? turn.nowMs;
+  const endedAtMs = turn.ended_at_ms ?? turn.atMs;
   return {
     attempts: attempts.filter(isCall).length,
     promptTokens: sum(attempts, (row) => row.prompt_tokens),
@@ -59,6 +78,16 @@ function isCall({ state, outcome }: AttemptState): boolean {
 
 function sum(attempts: readonly AttemptState[], value: (row: AttemptState) => number): number {
   return attempts.reduce((total, row) => total + value(row), 0);
+}
+
+/** See `Ledger.flagAnswer`. */
+export async function flagAnswer(trx: LedgerDatabase, turnId: string, flag: AnswerFlag, atMs?: number): Promise<void> {
+  const turn = await lockTurn(trx, turnId, atMs);
+  if (turn === undefined) return;
+  const flags = flagColumn([...flagsIn(turn.flags ?? ''), flag]);
+  await updateTurn(trx, turnId, { flags });
+  const ending = { ...turn, before: turn, after: { ...turn, flags } };
+  await endAttempts(trx, ending, await attemptsOf(trx, turnId), []);
 }
 
 /** Turns with open reservations older than `ageMs`, for `postAbandoned`. */
@@ -91,7 +120,7 @@ export async function postAbandoned(
   const open = attempts.filter((row) => row.state === 'reserved' && row.started_at_ms < turn.atMs - ageMs);
   await endAttempts(
     trx,
-    turnId,
+    unchanged(turn),
     attempts,
     open.map((row) => abandoned(row, turn.atMs)),
   );

@@ -6,9 +6,10 @@ import { requireNanoUsd } from './money';
 import type { AttemptsTable, LedgerDatabase, TurnsTable } from './schema';
 import type { CountedOn } from './scopes';
 
-const turnColumns = [
+export const turnColumns = [
   'turn_id',
   'session_id',
+  'user_id',
   'arm',
   'outcome',
   'refused_by',
@@ -19,6 +20,7 @@ const turnColumns = [
   'bake',
   'first_run_id',
   'flags',
+  'rescued_by',
 ] as const;
 
 /** The columns of a turn that the ledger needs to continue it. */
@@ -45,6 +47,8 @@ const attemptColumns = [
   'ended_at_ms',
   'usage_note',
   'first_token_ms',
+  'user_call',
+  'in_rollout_exposure',
 ] as const;
 
 /** The columns of an attempt that the ledger needs to settle it and to compute totals. */
@@ -102,6 +106,12 @@ export function attemptsOf(trx: LedgerDatabase, turnId: string): Promise<Attempt
   return trx.selectFrom('attempts').select(attemptColumns).where('turn_id', '=', turnId).orderBy('attempt').execute();
 }
 
+/** How a first call counts for its user; see `AttemptsTable`. */
+export interface CountedCall {
+  readonly userCall: number;
+  readonly inRolloutExposure: boolean;
+}
+
 export interface NewAttempt {
   readonly turnId: string;
   readonly attempt: number;
@@ -109,12 +119,14 @@ export interface NewAttempt {
   readonly requestId: string;
   readonly owner: string;
   readonly reservation: Reservation;
+  /** Of a turn's first attempt, if its rollout counts users. */
+  readonly exposed: CountedCall | null;
   readonly atMs: number;
 }
 
 /** Inserts an attempt and returns the caps of its API key, read by the same statement; null without a key. */
 export async function insertAttempt(trx: LedgerDatabase, attempt: NewAttempt): Promise<KeyCaps | null> {
-  const { reservation, countedOn } = attempt;
+  const { reservation, countedOn, exposed } = attempt;
   const { keyId } = countedOn;
   const insert = trx.insertInto('attempts').values({
     turn_id: attempt.turnId,
@@ -131,6 +143,8 @@ export async function insertAttempt(trx: LedgerDatabase, attempt: NewAttempt): P
     state: 'reserved',
     reserved_nano_usd: requireNanoUsd('worstCaseNanoUsd', reservation.worstCaseNanoUsd),
     started_at_ms: attempt.atMs,
+    user_call: exposed?.userCall ?? null,
+    in_rollout_exposure: exposed && (exposed.inRolloutExposure ? 1 : 0),
   });
   if (keyId === null) {
     await insert.execute();

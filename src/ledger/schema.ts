@@ -30,6 +30,8 @@ export interface TurnsTable {
   language: string | null;
   /** The answer's flags, joined by commas; empty: none. null: unknown, or no answer. */
   flags: string | null;
+  /** The outcome before the last change: a statement that changes `outcome` can return what it was. */
+  replaced_outcome: TurnsTable['outcome'];
   /** See `TurnRecord`. */
   rescued_by: string | null;
 }
@@ -67,6 +69,13 @@ export interface AttemptsTable {
   usage_note: Generated<string | null>;
   /** See `Settlement`; null if unknown, or not streamed. */
   first_token_ms: Generated<number | null>;
+  /**
+   * Only of a turn's first call in a rollout that counts users: which of the user's calls in the bake it is, from 1. 0: too
+   * many or too late to count. null: users are not counted.
+   */
+  user_call: Generated<number | null>;
+  /** 1 if the call counts for the user's exposure in the whole rollout too, else 0; null like `user_call`. */
+  in_rollout_exposure: Generated<number | null>;
 }
 
 /** One row per budget scope: `session:<id>`, `day:2026-11-23`. A new kind of scope only needs new rows. */
@@ -93,6 +102,10 @@ interface TrafficSplitTable {
   head_position: number;
   head_hash: string;
   changed_at_ms: number;
+  /** See `Exposure`; null unless the rollout counts users. */
+  user_window_ms: number | null;
+  longest_call_ms: number | null;
+  max_requests_per_user: number | null;
 }
 
 /** One row per decision or command, append-only. See `AuditRow`. */
@@ -160,6 +173,91 @@ interface FeedbackTable {
   counted_signal: FeedbackSignal | null;
 }
 
+/**
+ * One row per rollout, bake, arm and user, and one with bake 0 for the user's exposure to the canary in the whole rollout.
+ * Every transaction that changes a turn changes its user's rows.
+ */
+export interface RolloutUsersTable {
+  rollout: string;
+  bake: number;
+  arm: string;
+  /** See `userOf`. */
+  user_id: string;
+  /** Language and API key of the user's first turn. */
+  language: string;
+  key_id: string | null;
+  first_at_ms: number;
+  /** From then on, only totals and feedback change. */
+  closes_at_ms: number;
+  /** All admitted turns. */
+  turns: number;
+  /** Those within the user's window, even if they are too many to count. */
+  exposed_turns: number;
+  /** Of the counted turns, by the result of their first call. */
+  successes: Generated<number>;
+  faults: Generated<number>;
+  declined: Generated<number>;
+  /** Counted turns that were answered, and what all calls of counted turns cost. */
+  answers: Generated<number>;
+  cost_nano_usd: Generated<number>;
+  /** The same of all turns. */
+  total_answers: Generated<number>;
+  total_cost_nano_usd: Generated<number>;
+  /** The first call of the user's first turn; null while it is open, or if it says nothing. */
+  first_call: CallResult | null;
+  /** Only if that call was answered or timed out. */
+  first_latency_ms: number | null;
+  first_token_ms: number | null;
+  /** The flags of the first turn's answer, as in `turns`; null while it has none. */
+  first_flags: string | null;
+  /** Turns by their latest signal, as far as they are counted. */
+  up: Generated<number>;
+  down: Generated<number>;
+  handoff: Generated<number>;
+  resolved: Generated<number>;
+  /** When the last first call that says something ended, whether or not it counts. */
+  last_call_at_ms: number | null;
+  /** When the row is to be folded into the tallies; 0: it has changed since. null: not before it changes. */
+  due_at_ms: number | null;
+  /** What the row has added to its tally so far, as JSON; null: nothing. */
+  counted: string | null;
+}
+
+/** What a first call says about its arm. */
+export type CallResult = 'success' | 'fault' | 'declined';
+
+/** The sums over `rollout_users`. One row per rollout, bake, arm and language; for bake 0, the language is empty. */
+interface RolloutTalliesTable {
+  rollout: string;
+  bake: number;
+  arm: string;
+  language: string;
+  /** See `Counts`. */
+  counts: string;
+  /** The maximum of `last_call_at_ms`. */
+  newest_at_ms: number | null;
+}
+
+/** Users by the API key of their first turn. */
+interface RolloutKeyUsersTable {
+  rollout: string;
+  bake: number;
+  arm: string;
+  key_id: string;
+  users: number;
+}
+
+/** One row per rollout that counts users. Locked by whoever folds. */
+interface RolloutFoldsTable {
+  rollout: string;
+  /** `ExcludedWindow[]` as JSON. */
+  excluded: string;
+  /** The windows whose users have been marked for folding. */
+  marked_excluded: string;
+  /** From a user's first turn until the user is closed. */
+  exposed_for_ms: number;
+}
+
 export interface LedgerTables {
   turns: TurnsTable;
   attempts: AttemptsTable;
@@ -170,6 +268,10 @@ export interface LedgerTables {
   requests: RequestsTable;
   images: ImagesTable;
   feedback: FeedbackTable;
+  rollout_users: RolloutUsersTable;
+  rollout_tallies: RolloutTalliesTable;
+  rollout_key_users: RolloutKeyUsersTable;
+  rollout_folds: RolloutFoldsTable;
 }
 
 /** A database or a transaction on it. */

@@ -1,8 +1,10 @@
 import type { Settlement } from '../contract/turn';
 import { changeScope, type ScopeChange } from './budgets';
-import type { AttemptState } from './rows';
+import { changeUser } from './rollout-users';
+import type { AttemptState, LockedTurn } from './rows';
 import type { LedgerDatabase } from './schema';
 import { byLockOrder, type Scope, scopesOf } from './scopes';
+import { shareOf, type TurnEnd } from './turn-share';
 
 /** How an attempt ends; `outcome` is null if it is unknown. */
 export type Ending = Omit<Settlement, 'outcome'> & { readonly outcome: Settlement['outcome'] | null };
@@ -28,13 +30,24 @@ export interface EndedAttempts {
   readonly spentByScope: ReadonlyMap<string, number>;
 }
 
+/** A locked turn whose attempts end, and how the turn itself changes in the same transaction; null: it counts for no user. */
+export interface EndingTurn extends LockedTurn {
+  readonly before: TurnEnd | null;
+  readonly after: TurnEnd | null;
+}
+
+/** A turn that does not change itself. */
+export function unchanged(turn: LockedTurn): EndingTurn {
+  return { ...turn, before: turn, after: turn };
+}
+
 /**
- * Ends attempts of a locked turn and updates the scopes they were reserved on.
+ * Ends attempts of a locked turn, and updates its user's evidence and then the scopes that they were reserved on.
  * @throws when an attempt does not exist
  */
 export async function endAttempts(
   trx: LedgerDatabase,
-  turnId: string,
+  turn: EndingTurn,
   attempts: readonly AttemptState[],
   endings: readonly Ending[],
 ): Promise<EndedAttempts> {
@@ -44,7 +57,7 @@ export async function endAttempts(
     const before = current.get(ending.attempt);
     if (before === undefined) {
       throw new Error(
-        `The ledger cannot settle attempt ${ending.attempt} of turn ${turnId}: there is no such attempt. ` +
+        `The ledger cannot settle attempt ${ending.attempt} of turn ${turn.turn_id}: there is no such attempt. ` +
           'Only attempts that admit or reserveAttempt returned can be settled.',
       );
     }
@@ -54,7 +67,9 @@ export async function endAttempts(
     current.set(after.attempt, after);
     changed.push({ before, after });
   }
-  return { attempts: [...current.values()], spentByScope: await updateScopes(trx, changed) };
+  const ended = [...current.values()];
+  await changeUser(trx, turn, ended[0], shareOf(turn.before, attempts), shareOf(turn.after, ended));
+  return { attempts: ended, spentByScope: await updateScopes(trx, changed) };
 }
 
 /** The attempt after the ending; the same object if it had already ended for good. */

@@ -23,8 +23,8 @@ import type {
   TurnFeedback,
   TurnRecord,
 } from '../contract/ledger';
-import { postAbandoned, recordTurn, settleAttempt, turnsWithReservationsOlderThan } from './recording';
-import { flagAnswer, recordFeedback } from './labels';
+import { recordFeedback } from './feedback';
+import { flagAnswer, postAbandoned, recordTurn, settleAttempt, turnsWithReservationsOlderThan } from './recording';
 import type { Rollouts } from '../contract/rollout-ledger';
 import type { LedgerDatabase, Runner } from './schema';
 import { SqlApiKeys } from './sql-api-keys';
@@ -61,16 +61,16 @@ export class SqlLedger implements Ledger {
     return this.change((trx) => reserveAttempt(trx, request));
   }
 
-  settleAttempt(turnId: string, settlement: Settlement): Promise<void> {
-    return this.change((trx) => settleAttempt(trx, turnId, settlement));
+  settleAttempt(turnId: string, settlement: Settlement, atMs?: number): Promise<void> {
+    return this.change((trx) => settleAttempt(trx, turnId, settlement, atMs));
   }
 
   recordTurn(record: TurnRecord): Promise<TurnTotals> {
     return this.change((trx) => recordTurn(trx, record));
   }
 
-  flagAnswer(turnId: string, flag: AnswerFlag): Promise<void> {
-    return this.change((trx) => flagAnswer(trx, turnId, flag));
+  flagAnswer(turnId: string, flag: AnswerFlag, atMs?: number): Promise<void> {
+    return this.change((trx) => flagAnswer(trx, turnId, flag, atMs));
   }
 
   recordFeedback(feedback: TurnFeedback): Promise<FeedbackOutcome> {

@@ -6,15 +6,19 @@ import { auditTrail, lastAuditRow, recordEntry } from './audit-trail';
 import type {
   ArmTotals,
   AuditRow,
+  BaselineLimitsRequest,
   EvidenceRequest,
   FeedbackCount,
   ObservedTraffic,
   Rollouts,
   Spending,
 } from '../contract/rollout-ledger';
-import { feedbackOn } from './labels';
+import type { FrozenLimits, UserEvidence, UserEvidenceRequest } from '../contract/user-evidence';
+import { countUsers, countUsersOf, exclude } from './count-users';
+import { feedbackOn } from './feedback';
 import type { Runner } from './schema';
 import { readHead, readSplit } from './traffic-split';
+import { readBaselineLimits, readUserEvidence } from './user-evidence';
 
 export class SqlRollouts implements Rollouts {
   constructor(
@@ -28,6 +32,25 @@ export class SqlRollouts implements Rollouts {
 
   evidence(request: EvidenceRequest): Promise<Evidence> {
     return this.run.read((db) => evidence(db, request));
+  }
+
+  async userEvidence(request: UserEvidenceRequest): Promise<UserEvidence> {
+    const { rollout, excluded, atMs } = request;
+    await exclude(this.run, rollout, excluded);
+    await countUsersOf(this.run, rollout, atMs);
+    return this.countedUserEvidence(request);
+  }
+
+  countedUserEvidence(request: UserEvidenceRequest): Promise<UserEvidence> {
+    return this.run.read((db) => readUserEvidence(db, request));
+  }
+
+  countUsers(atMs?: number): Promise<number> {
+    return countUsers(this.run, atMs);
+  }
+
+  baselineLimits(request: BaselineLimitsRequest): Promise<FrozenLimits> {
+    return this.run.read((db) => readBaselineLimits(db, request));
   }
 
   nowMs(): Promise<number> {

@@ -4,7 +4,19 @@ import type { LedgerDatabase, LedgerTables } from './schema';
 
 type SplitRow = Selectable<LedgerTables['traffic_split']>;
 
-const splitColumns = ['rollout', 'baseline_arm', 'canary_arm', 'percent', 'bake', 'active', 'rescue', 'salt'] as const;
+const splitColumns = [
+  'rollout',
+  'baseline_arm',
+  'canary_arm',
+  'percent',
+  'bake',
+  'active',
+  'rescue',
+  'salt',
+  'user_window_ms',
+  'longest_call_ms',
+  'max_requests_per_user',
+] as const;
 const headColumns = ['head_position', 'head_hash'] as const;
 
 /** See `Rollouts.split`. */
@@ -50,6 +62,9 @@ export async function writeSplit(
       percent: split.percent,
       bake: split.bake,
       active: split.active ? 1 : 0,
+      user_window_ms: split.exposure?.userWindowMs ?? null,
+      longest_call_ms: split.exposure?.longestCallMs ?? null,
+      max_requests_per_user: split.exposure?.maxRequestsPerUser ?? null,
       rescue: split.rescue ? 1 : 0,
       salt: split.salt,
       head_position: head.position,
@@ -71,5 +86,16 @@ function toSplit(row: Pick<SplitRow, (typeof splitColumns)[number]>): TrafficSpl
     active: row.active === 1,
     rescue: row.rescue === 1,
     salt: row.salt,
+    ...exposureIn(row),
   };
+}
+
+function exposureIn(row: Pick<SplitRow, (typeof splitColumns)[number]>): Pick<TrafficSplit, 'exposure'> {
+  const {
+    user_window_ms: userWindowMs,
+    longest_call_ms: longestCallMs,
+    max_requests_per_user: maxRequestsPerUser,
+  } = row;
+  if (userWindowMs === null || longestCallMs === null || maxRequestsPerUser === null) return {};
+  return { exposure: { userWindowMs, longestCallMs, maxRequestsPerUser } };
 }

@@ -210,9 +210,16 @@ function splitProblem({ rows, split }: Audit): AuditProblem | null {
   if (last === undefined || split === null) return null;
   const { spec, decision } = JSON.parse(last.entry) as RolloutEntry;
   const made = splitAfter(spec, decision.next);
-  const field = (Object.keys(made) as (keyof TrafficSplit)[]).find((key) => made[key] !== split[key]);
+  const field = (Object.keys(made) as (keyof TrafficSplit)[]).find((key) => asText(made[key]) !== asText(split[key]));
   if (field === undefined) return null;
-  return problemOf(last, `it set the split's ${field} to ${made[field]}, but turns are routed by ${split[field]}`);
+  return problemOf(
+    last,
+    `it set the split's ${field} to ${asText(made[field])}, but turns are routed by ${asText(split[field])}`,
+  );
+}
+
+function asText(value: TrafficSplit[keyof TrafficSplit]): string {
+  return typeof value === 'object' ? JSON.stringify(value) : String(value);
 }
 
 function problemOf({ position, rollout, sequence }: AuditRow, problem: string): AuditProblem {

@@ -39,6 +39,7 @@ export async function buildSpec(
     gates: { ...defaultRolloutGates, freshnessMs: freshnessFor(intervalMs), ...draft.gates },
     takeOver: draft.takeOver ?? false,
     actor: draft.actor,
+    ...fieldsOfRule2(draft),
   };
   const spec = compress(whole, compression);
   const problem = rolloutSpecProblem(spec);
@@ -53,6 +54,15 @@ export async function findUnusedName(rollouts: Rollouts, arms: string): Promise<
     const name = number === 1 ? base : `${base}-${number}`;
     if ((await rollouts.lastAuditRow(name)) === null) return name;
   }
+}
+
+/** A field that was left out stays out of the spec, and so out of its rows. */
+function fieldsOfRule2(draft: RolloutDraft): Partial<RolloutSpec> {
+  const { rule, languages, holdbackPercent, rescue, salt } = draft;
+  const given = Object.entries({ rule, languages, holdbackPercent, rescue, salt }).filter(
+    ([, value]) => value !== undefined,
+  );
+  return Object.fromEntries(given);
 }
 
 /** Data must not become too old between two analyses: three intervals, if that is longer than the default. */

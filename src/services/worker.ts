@@ -16,21 +16,27 @@ import type { Provider } from '../contract/provider';
 import { openTurnStreams } from '../streams/open-streams';
 import { openImageStore } from './image-store';
 import { StuckSweep } from './stuck-sweep';
+import { WorkflowSlots } from './workflow-slots';
 
 /** The bundle that `npm run build` creates next to the compiled worker. */
 const builtWorkflowBundle = join(__dirname, '../workflow-bundle.js');
 
-/** The tuning of this service's workers; the benchmark uses it for the workers it compares with. */
-export const workerTuning = {
-  // A workflow task occupies its slot while its local model call is running: the default of 40 slots limits a worker to 18
-  // turns/s when calls take 2 s. Slots are cheap; the calls just wait for the network.
-  maxConcurrentWorkflowTaskExecutions: 1_000,
-  maxConcurrentLocalActivityExecutions: 1_000,
-  maxConcurrentActivityTaskExecutions: 1_000,
-  // The longest attempt without streaming takes 41 s, so a worker that shuts down can finish the calls it has started. A
-  // stream that takes longer is aborted, and another worker continues from the text already shown.
-  shutdownGraceTime: '60 seconds',
-} as const satisfies Partial<TemporalWorkerOptions>;
+/** The tuning of a worker of this service; the benchmark uses it for the workers that it compares with. */
+export function workerTuning() {
+  return {
+    tuner: {
+      // A workflow task occupies its slot while its local model call is running: the default of 40 slots limits a worker to
+      // 18 turns/s when calls take 2 s. Slots are cheap; the calls just wait for the network. The cache limits them further.
+      workflowTaskSlotSupplier: new WorkflowSlots({ maxSlots: 1_000 }),
+      localActivityTaskSlotSupplier: { type: 'fixed-size', numSlots: 1_000 },
+      activityTaskSlotSupplier: { type: 'fixed-size', numSlots: 1_000 },
+      nexusTaskSlotSupplier: { type: 'fixed-size', numSlots: 1 },
+    },
+    // The longest attempt without streaming takes 41 s, so a worker that shuts down can finish the calls it has started. A
+    // stream that takes longer is aborted, and another worker continues from the text already shown.
+    shutdownGraceTime: '60 seconds',
+  } as const satisfies Partial<TemporalWorkerOptions>;
+}
 
 /** A reservation counts as abandoned when no turn can be left to settle it: after twice the longest turn, to allow for clock skew and queues. */
 const abandonedAfterTurns = 2;
@@ -94,7 +100,7 @@ async function startWith(
   closings.push(() => connection.close());
   await requireNamespace(connection, temporal);
   const worker = await Worker.create({
-    ...workerTuning,
+    ...workerTuning(),
     ...(maxCachedWorkflows !== undefined && { maxCachedWorkflows }),
     connection,
     namespace: temporal.namespace,

@@ -20,7 +20,6 @@ import { type Problem, problemIn } from '../contract/problem';
 import type {
   AnyEvidence,
   CanaryRolloutInput,
-  Evidence,
   RecordedRollout,
   RolloutAnswer,
   RolloutCommand,
@@ -30,7 +29,9 @@ import type {
   RolloutResult,
   RolloutStatus,
 } from '../contract/rollout';
+import type { FrozenLimits } from '../contract/user-evidence';
 import { advanceRollout } from '../domain/rollout/advance-rollout';
+import { userEvidenceRequestOf } from '../domain/rollout/state-by-users';
 import { rolloutSpecProblem } from '../domain/rollout/validate';
 import { readCommand, rolloutCommandProblem } from '../domain/rollout/validate-command';
 import { CommandQueue } from './command-queue';
@@ -47,7 +48,7 @@ const attemptTimeoutMs = 60_000;
 const heartbeatTimeoutMs = 10_000;
 
 /** If the evidence cannot be read within this time, the analysis goes without; the next one tries again. */
-const { observeRollout } = proxyActivities<Activities>({
+const { observeRollout, observeUsers, measureBaseline } = proxyActivities<Activities>({
   startToCloseTimeout: attemptTimeoutMs,
   scheduleToCloseTimeout: 2 * attemptTimeoutMs,
   heartbeatTimeout: heartbeatTimeoutMs,
@@ -98,7 +99,8 @@ export async function canaryRollout({ spec, carried, startWithinMs }: CanaryRoll
         `No worker took rollout ${spec.name} within ${startWithinMs} ms, so it does not begin now. Start it again.`,
       );
     }
-    const occasion = { atMs: Date.now(), evidence: null, command: null };
+    const limits = spec.rule === 2 ? await baselineLimits() : undefined;
+    const occasion = { atMs: Date.now(), evidence: null, command: null, ...(limits && { limits }) };
     const decision = advanceRollout(spec, null, occasion);
     const recorded = await recordRollout({ spec, decision, ...occasion });
     if (recorded.kind === 'refused') throw refused(`${recorded.field}: ${recorded.problem}`, recorded.refusal);
@@ -158,15 +160,19 @@ export async function canaryRollout({ spec, carried, startWithinMs }: CanaryRoll
     return { ...decisionIn(recorded, decision), atMs: occasion.atMs };
   }
 
+  /** Without limits, slowness says nothing in the first bake. */
+  async function baselineLimits(): Promise<FrozenLimits | undefined> {
+    return measureBaseline(spec.baselineArm).catch((error: unknown) => {
+      if (error instanceof ActivityFailure) return undefined;
+      throw error;
+    });
+  }
+
   /** Null if the evidence cannot be read, or if a rollback makes it unnecessary. */
-  async function observe(): Promise<Evidence | null> {
-    const { name, baselineArm, canaryArm, gates } = spec;
-    const { maxRequestsPerUser, maxLatencyPercent } = gates;
-    const { bake } = rollout.state;
-    const request = { rollout: name, bake, baselineArm, canaryArm, maxRequestsPerUser, maxLatencyPercent };
+  async function observe(): Promise<AnyEvidence | null> {
     return CancellationScope.cancellable(async () => {
       try {
-        return await Promise.race([observeRollout(request), condition(() => commands.hasRollback).then(() => null)]);
+        return await Promise.race([read(), condition(() => commands.hasRollback).then(() => null)]);
       } catch (error) {
         if (error instanceof ActivityFailure) return null;
         throw error;
@@ -174,6 +180,14 @@ export async function canaryRollout({ spec, carried, startWithinMs }: CanaryRoll
         CancellationScope.current().cancel();
       }
     });
+  }
+
+  function read(): Promise<AnyEvidence> {
+    if (spec.rule === 2) return observeUsers(userEvidenceRequestOf(spec, rollout.state));
+    const { name, baselineArm, canaryArm, gates } = spec;
+    const { maxRequestsPerUser, maxLatencyPercent } = gates;
+    const { bake } = rollout.state;
+    return observeRollout({ rollout: name, bake, baselineArm, canaryArm, maxRequestsPerUser, maxLatencyPercent });
   }
 
   /** Fails a rollout that the ledger refuses, and tells everyone who is waiting for an answer why. */

@@ -22,7 +22,7 @@ import type {
 } from '../contract/turn';
 import { measurePrompt } from '../domain/turn/measure-text';
 import { degradedReply, detectLanguage, mayPass, refusalReason } from '../domain/turn/degraded-reply';
-import { messageText } from '../domain/turn/messages';
+import { questionOf } from '../domain/turn/fingerprints';
 import { toUsd } from '../domain/turn/prices';
 import { callTarget } from './call-target';
 
@@ -218,12 +218,7 @@ function retryAfterField(
 }
 
 function apology(turn: Turn, failure: CallFailure | null): string {
-  return degradedReply(turn.language ?? detectLanguage(lastUserText(turn.messages)), failure);
-}
-
-function lastUserText(messages: readonly ChatMessage[]): string {
-  const message = messages.findLast(({ role }) => role === 'user');
-  return message ? messageText(message) : '';
+  return degradedReply(turn.language ?? detectLanguage(questionOf(turn.messages)), failure);
 }
 
 /** Why the turn was not begun; null if it is not known that it never will be. */

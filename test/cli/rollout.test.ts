@@ -236,6 +236,43 @@ describe('bellwether rollout', () => {
     expect((await rollout('watch', name)).status).toBe(0);
   });
 
+  it('sends everybody back in one command, from a rollout that has all traffic, too', async () => {
+    const name = await start(unhurried);
+    await rollout('promote', name, '--full', '--force', '--reason', 'the old one is gone');
+    expect(await rollout('back', '--actor', 'ann', '--reason', 'complaints')).toMatchObject({
+      status: 0,
+      stdout: `✖ All users are now on legacy (rollout ${name}): ann rolled back ("complaints").\n`,
+    });
+    expect(await json('back')).toMatchObject({ rollout: name, arm: 'legacy', changed: false });
+    expect(await service.ledger.rollouts.split()).toMatchObject({ percent: 0, active: false });
+  });
+
+  it('goes on with a new workflow after its own was terminated', async () => {
+    const name = await start(unhurried);
+    expect(await rollout('adopt', name)).toMatchObject({
+      status: 1,
+      stderr: expect.stringContaining('there is nothing to adopt'),
+    });
+    await service.temporal.workflow.getHandle(`rollout/${name}`).terminate('by hand');
+    const { status, stdout } = await rollout('adopt', name, '--actor', 'ann');
+    expect({ status, stdout }).toMatchObject({
+      status: 0,
+      stdout: expect.stringContaining('‖ Paused at 50%: ann paused it'),
+    });
+    expect(stdout).toContain(`bellwether rollout resume ${name}`);
+    expect(await json('status', name)).toMatchObject({ phase: 'Paused', workflow: 'running', warnings: [] });
+  });
+
+  it('does not start within a freeze window', async () => {
+    const day = (from: number): string => new Date(Date.now() + from * 86_400_000).toISOString();
+    const file = writeSpec(`${unhurried}freezeWindows: [{ from: "${day(-1)}", to: "${day(1)}" }]\n`);
+    const { status, stderr } = await rollout('start', '--name', unique('frozen'), '--spec', file);
+    expect({ status, stderr }).toEqual({
+      status: 1,
+      stderr: expect.stringMatching(/^freezeWindows: keep every step from beginning for (24 h|23 h 59 min) more/),
+    });
+  });
+
   it('refuses a second rollout at the same time and says what to do', async () => {
     const name = await start(unhurried);
     const { status, stderr } = await rollout('start', '--name', unique('second'));

@@ -85,7 +85,7 @@ test.each([
   ],
   ['a service without a limit of processes', 'pids_limit: 512', 'mem_limit: 1g', /worker: .* no pids_limit/],
   ['a service without a limit of memory', '{ memory: 384m }', '{ cpus: 1 }', /redis: .* no limit of memory/],
-  ['a heap as large as the memory', 'space-size=512', 'space-size=1000', /worker: has a heap of 1000 MiB, .* its 1024/],
+  ['heaps as large as the memory', 'space-size=320', 'space-size=512', /worker: has 2 heaps of 512 MiB, .* its 1024/],
   [
     'a missing configuration',
     './deploy/bellwether.config.yaml',

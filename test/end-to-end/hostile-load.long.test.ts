@@ -4,17 +4,15 @@
  *
  *   BELLWETHER_DRILL_SECONDS=180 npx jest --config jest.long.config.js hostile-load
  */
-import { type ChildProcess, execFile, spawn } from 'node:child_process';
-import { once } from 'node:events';
+import { execFile } from 'node:child_process';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
-import { z } from 'zod';
-import { type ComposeService, readCompose } from '../../deploy/compose-file';
 import { quantile } from '../../src/domain/quantile';
 import { createTestKey, hello } from '../gateway/gateway-service';
 import { eventually } from '../support/eventually';
-import { limitMemory, peakMemoryOf } from '../support/memory-limit';
+import { peakMemoryOf } from '../support/memory-limit';
+import { type LimitedProcess, startLimited } from '../support/limited-process';
 import { fallbackModel, prepareService, primaryModel, type Service } from '../support/service';
 import type { HostileReport, Hostility } from './hostile-key';
 
@@ -25,67 +23,8 @@ const otherKeys = 10;
 /** Of each of the other keys; a person writes less often. */
 const turnEveryMs = 1_000;
 
-const root = join(__dirname, '../..');
-
-interface Limited {
-  readonly name: string;
-  readonly limitBytes: number;
-  readonly child: ChildProcess;
-  readonly said: () => string;
-  readonly isLimited: boolean;
-  stop(): Promise<number | null>;
-}
-
-const resources = z.object({ resources: z.object({ limits: z.object({ memory: z.string().regex(/^\d+[mg]$/) }) }) });
-
-function memoryLimitOf(composed: ComposeService | undefined): number {
-  const { memory } = resources.parse(composed?.deploy).resources.limits;
-  return Number.parseInt(memory, 10) * (memory.endsWith('g') ? 1024 : 1) * 1024 * 1024;
-}
-
-/** A built program with the memory and the heap that docker-compose.yml gives its service. */
-function startLimited(name: 'worker' | 'gateway', service: Service, args: readonly string[]): Limited {
-  const composed = readCompose(root).services[name];
-  const limitBytes = memoryLimitOf(composed);
-  const limit = limitMemory(limitBytes);
-  const program = [join(root, 'dist/cli/main.js'), name, ...args];
-  const [command, commandArgs] = limit?.command(process.execPath, program) ?? [process.execPath, program];
-  const child = spawn(command, commandArgs, {
-    cwd: service.directory,
-    env: {
-      PATH: process.env['PATH'],
-      ...(composed?.environment['NODE_OPTIONS'] !== undefined && {
-        NODE_OPTIONS: composed.environment['NODE_OPTIONS'],
-      }),
-      ...service.environment,
-      LOG_LEVEL: 'INFO',
-    },
-    stdio: ['ignore', 'pipe', 'pipe'],
-  });
-  let said = '';
-  const ended = once(child, 'close');
-  const keepEnd = (chunk: Buffer): void => {
-    said = (said + chunk.toString()).slice(-100_000);
-  };
-  child.stdout.on('data', keepEnd);
-  child.stderr.on('data', keepEnd);
-  return {
-    name,
-    limitBytes,
-    child,
-    said: () => said,
-    isLimited: limit !== null,
-    stop: async () => {
-      child.kill('SIGTERM');
-      await ended;
-      limit?.remove();
-      return child.exitCode;
-    },
-  };
-}
-
 let service: Service;
-const running: Limited[] = [];
+const running: LimitedProcess[] = [];
 let url = '';
 beforeAll(async () => {
   service = await prepareService({

@@ -47,7 +47,14 @@ describeOnEachDatabase('the ledger', (databases) => {
   describe('admit', () => {
     test('a new turn gets attempt 1, and its worst case is reserved on session and day', async () => {
       const result = await ledger.admit(admitRequest('turn', 400));
-      expect(result).toEqual({ kind: 'admitted', arm: 'holysheep', canary: false, attempt: 1, reservedNanoUsd: 400 });
+      expect(result).toEqual({
+        kind: 'admitted',
+        arm: 'holysheep',
+        canary: false,
+        rescueArm: null,
+        attempt: 1,
+        reservedNanoUsd: 400,
+      });
       expect(await budgets()).toEqual({ 'day:2026-11-23': [0, 400], 'session:session': [0, 400] });
     });
 
@@ -70,7 +77,14 @@ describeOnEachDatabase('the ledger', (databases) => {
           plan: ({ previousArm }) => plan(reservation(400, { arm: previousArm ?? 'holysheep' })),
         }),
       );
-      expect(second).toEqual({ kind: 'admitted', arm: 'legacy', canary: false, attempt: 2, reservedNanoUsd: 400 });
+      expect(second).toEqual({
+        kind: 'admitted',
+        arm: 'legacy',
+        canary: false,
+        rescueArm: null,
+        attempt: 2,
+        reservedNanoUsd: 400,
+      });
       expect(await states('turn')).toEqual(['unconfirmed', 'reserved']);
       expect(await budgets()).toEqual({ 'day:2026-11-23': [400, 400], 'session:session': [400, 400] });
     });

@@ -16,6 +16,7 @@ const allMigrations = [
   '0007_workflow_of_turn',
   '0008_labels_and_feedback',
   '0009_rescue',
+  '0010_evidence_by_users',
 ];
 
 describeOnEachDatabase('opening a ledger', (databases) => {

@@ -88,7 +88,11 @@ async function bundleWorkflows(bundleFile: string): Promise<void> {
   const workflowsPath = join(__dirname, '../../src/workflows/index.ts');
   if (!existsSync(workflowsPath)) return;
   try {
-    const { code } = await bundleWorkflowCode({ workflowsPath, logger: new DefaultLogger('WARN') });
+    const { code } = await bundleWorkflowCode({
+      workflowsPath,
+      workflowInterceptorModules: [join(__dirname, '../../src/workflows/signal-floods.ts')],
+      logger: new DefaultLogger('WARN'),
+    });
     writeFileSync(bundleFile, code);
     process.env[testEnvironment.workflowBundle] = bundleFile;
   } catch (error) {

@@ -17,9 +17,12 @@ export function interferingLedger(ledger: Ledger, { before, after }: Interferenc
     return done;
   };
   const evidence: Rollouts['evidence'] = (request) => around('evidence', () => ledger.rollouts.evidence(request));
+  const userEvidence: Rollouts['userEvidence'] = (request) =>
+    around('evidence', () => ledger.rollouts.userEvidence(request));
   const record: Rollouts['record'] = (...entry) => around('record', () => ledger.rollouts.record(...entry));
   const rollouts = Object.create(ledger.rollouts, {
     evidence: { value: evidence },
+    userEvidence: { value: userEvidence },
     record: { value: record },
   }) as Rollouts;
   return Object.create(ledger, { rollouts: { value: rollouts } }) as Ledger;

@@ -41,10 +41,10 @@ export const wrongTurns: readonly WrongTurn[] = [
     message: 'may hold visible ASCII characters only, without spaces',
   },
   {
-    title: 'a user id that is too long',
-    options: { userId: 'x'.repeat(201) },
+    title: 'a user without a name',
+    options: { userId: '' },
     path: 'userId',
-    message: 'has 201 characters, the limit is 200',
+    message: 'must be a non-empty string',
   },
   { title: 'a key id that is a number', options: { keyId: 7 }, path: 'keyId', message: 'must be a non-empty string' },
   {

@@ -1,4 +1,5 @@
-import { cutLine, wrapWords } from '../../src/terminal/format';
+import type { ChatReply } from '../../src/contract/chat';
+import { cutLine, footer, wrapWords } from '../../src/terminal/format';
 import { LiveView } from '../../src/terminal/live-view';
 
 /** The terminal columns of a text in which every non-Latin character is wide. */
@@ -56,4 +57,13 @@ test('a view of wide characters is redrawn over exactly the lines that were draw
   view.draw(['done']);
   expect(lines.length).toBeGreaterThan(3);
   expect(written[1]).toContain(`\u001B[${lines.length}Adone`);
+});
+
+test('the footer of an answer marks what seems wrong with it, and says nothing of a fine one', () => {
+  const reply = { provider: 'holysheep-primary', model: 'm', attempts: 1, latency_ms: 5, tokens_used: 7, cost_usd: 0 };
+  const fine = { ...reply, unconfirmed_usd: 0, error: null } as ChatReply;
+  expect(footer(fine)).toBe('holysheep-primary (m) · 1 attempt · 5 ms · 7 tokens · $0.000000');
+  expect(footer({ ...fine, flags: ['truncated', 'wrong-language'] })).toBe(
+    `${footer(fine)} · ⚑ truncated, wrong-language`,
+  );
 });

@@ -1,10 +1,11 @@
+import { checkLedgerDirectory } from '../../config/data-directory';
 import type { Settings } from '../../config/settings';
-import { LedgerNotMigratedError } from '../../ledger/open-ledger';
-import { openLedgerIfAny } from '../../operator/open-ledger';
+import { LedgerNotMigratedError, openLedger } from '../../ledger/open-ledger';
 import { operatorOn } from '../../operator/rollout-operator';
 import { phaseShown } from '../../operator/view';
 import { warningsOf } from '../../operator/warnings';
 import type { Check, CheckOutcome } from './check';
+import { giveUpAfterMs } from './stores';
 
 /** Whether the rollout that routes turns is looked after, and routes them as its audit trail says. */
 export function rolloutCheck(settings: Settings): Check {
@@ -12,7 +13,10 @@ export function rolloutCheck(settings: Settings): Check {
     name: 'Rollout',
     advice: 'See the Ledger check.',
     async run() {
-      const ledger = await openLedgerIfAny(settings, () => null).catch((error: unknown) => {
+      checkLedgerDirectory(settings);
+      const { databaseUrl, dataDirectory } = settings;
+      const opening = openLedger({ databaseUrl, dataDirectory, giveUpAfterMs }, { migrate: false });
+      const ledger = await opening.catch((error: unknown) => {
         if (error instanceof LedgerNotMigratedError) return null;
         throw error;
       });

@@ -7,7 +7,7 @@ import { describeRedisFailure } from '../../streams/redis-connection';
 import type { Check, CheckOutcome } from './check';
 
 /** A restarting database may take longer; the check then reports that instead of waiting. */
-const giveUpAfterMs = 10_000;
+export const giveUpAfterMs = 10_000;
 
 const setupAdvice = 'Run: npx bellwether setup; or start a worker, which migrates the ledger too.';
 

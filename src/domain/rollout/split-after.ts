@@ -1,4 +1,5 @@
 import type { RolloutSpec, RolloutState, TrafficSplit } from '../../contract/rollout';
+import { exposureOf } from './exposure';
 
 /** The split that a decision sets. */
 export function splitAfter(
@@ -15,5 +16,6 @@ export function splitAfter(
     // Rollouts that began under rule 1 began without it.
     rescue: spec.rescue ?? spec.rule === 2,
     salt: spec.salt ?? null,
+    ...(spec.rule === 2 && { exposure: exposureOf(spec.gates) }),
   };
 }

@@ -6,7 +6,7 @@ import type {
   RolloutState,
   StateByUsers,
 } from '../../contract/rollout';
-import type { FrozenLimits, UserEvidence } from '../../contract/user-evidence';
+import type { FrozenLimits, UserEvidence, UserEvidenceRequest } from '../../contract/user-evidence';
 import { formatDuration } from './clock';
 import { ofUsers } from './evidence';
 
@@ -36,6 +36,15 @@ export function withStateByUsers(
     unreadAnalyses: command === null && state !== null ? unreadAfter(state, evidence) : before.unreadAnalyses,
   };
   return { ...decision, next: { ...next, byUsers } };
+}
+
+/** Which evidence the state's next decision needs. */
+export function userEvidenceRequestOf(
+  { name: rollout, baselineArm, canaryArm, gates: { maxLatencyPercent } }: RolloutSpec,
+  { bake, byUsers = atStart }: RolloutState,
+): UserEvidenceRequest {
+  const { limits, excluded } = byUsers;
+  return { rollout, bake, baselineArm, canaryArm, limits, maxLatencyPercent, excluded };
 }
 
 /** How many analyses in a row, with this one, had no evidence of their bake. */

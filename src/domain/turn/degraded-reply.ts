@@ -1,6 +1,7 @@
-import type { ReplyLanguage } from '../../contract/chat';
+import { type ReplyLanguage, replyLanguages } from '../../contract/chat';
 import type { CallFailure, FailureKind } from '../../contract/failures';
 import type { RefusalScope } from '../../contract/turn';
+import { languageOf } from './language-of';
 
 /**
  * What the user sees instead of an answer. The reason is in the reply's other fields, for operators: customers cannot do
@@ -57,32 +58,14 @@ export function degradedReply(language: ReplyLanguage, failure: Pick<CallFailure
   return mayPass(failure) ? passing : lasting;
 }
 
-const indonesianWords = new Set(
-  'apa apakah bagaimana berapa kapan mengapa kenapa siapa dimana saya anda kamu kami tidak bukan belum sudah yang dengan untuk dari ini itu bisa dapat mau ingin tolong mohon pesanan barang terima kasih selamat pengiriman pembayaran'.split(
-    ' ',
-  ),
-);
-
 /**
- * The beginning of a message is enough to detect its language. Long messages must not be scanned completely: normalizing
- * combining marks takes quadratic time, and this runs in a workflow's activation.
- */
-const detectionCodeUnits = 2_000;
-
-/**
- * Detects the language of a message among those with their own degraded reply: by its script if possible, Vietnamese by
- * letters that none of the other languages has, and Indonesian by its most common words. The default is English.
+ * The language of a message among those with their own degraded reply: Indonesian for Malay, which is close to it, and
+ * English for all others.
  */
 export function detectLanguage(message: string): ReplyLanguage {
-  const text = message.slice(0, detectionCodeUnits);
-  if (/[\p{Script=Hiragana}\p{Script=Katakana}]/u.test(text)) return 'ja';
-  if (/\p{Script=Hangul}/u.test(text)) return 'ko';
-  if (/\p{Script=Han}/u.test(text)) return 'zh';
-  if (/\p{Script=Thai}/u.test(text)) return 'th';
-  if (/[ăđơưạảấầẩẫậắằẳẵặẹẻẽếềểễệỉịọỏốồổỗộớờởỡợụủứừửữựỳỵỷỹ]/iu.test(text.normalize('NFC'))) return 'vi';
-  const words = text.toLowerCase().match(/[a-z]+/g) ?? [];
-  const indonesian = words.filter((word) => indonesianWords.has(word)).length;
-  return indonesian >= 1 && indonesian * 4 >= words.length ? 'id' : 'en';
+  const language = languageOf(message);
+  if (language === 'ms') return 'id';
+  return replyLanguages.find((one) => one === language) ?? 'en';
 }
 
 const reasons = {

@@ -6,10 +6,10 @@ import { messageText } from './messages';
 import { countLetters, type Script, weighScripts } from './scripts';
 
 /** Of each text; quoted documents and long answers go on as they begin. */
-const readCodeUnits = 4_000;
+const readCodeUnits = 2_000;
 
 /** The system prompt and the last exchanges say which language is wanted. */
-const readMessages = 20;
+const readMessages = 10;
 
 /** Fewer letters are a name, a code or a greeting; half as many of a script whose letters are syllables or words. */
 const minQuestionLetters = 6;
@@ -47,11 +47,21 @@ export function isInWrongLanguage(messages: readonly ChatMessage[], answer: stri
 function areWordsUnknown(script: Script, text: string): boolean {
   if (script !== 'latin') return false;
   const read = proseOf(text);
-  const symbols = read.match(/[{}=<>_;\\$]/g) ?? [];
-  return symbols.length > read.length * maxSymbolShare || languageOf(read) === unknownLanguage;
+  return isCode(read) || isTitle(read) || languageOf(read) === unknownLanguage;
 }
-/** Code has such symbols in every word or two. */
-const maxSymbolShare = 0.03;
+
+/** Names of works and companies have words of a language, most of them with a capital letter. */
+function isTitle(text: string): boolean {
+  const words = text.match(/[\p{L}']+/gu) ?? [];
+  return words.filter((word) => /^\p{Lu}/u.test(word)).length > words.length / 2;
+}
+
+/** Code that is not marked as such has symbols in every word or two. */
+function isCode(text: string): boolean {
+  const rare = text.match(/[{}=<>_;\\$]/g) ?? [];
+  const all = text.match(/[{}=<>_;\\$()[\]:]/g) ?? [];
+  return rare.length > text.length * 0.03 || all.length > text.length * 0.08;
+}
 
 /** A short Japanese text may consist of Han alone, though not of characters that only Chinese has. */
 function mayBeJapanese(script: Script, text: string): boolean {
@@ -82,12 +92,13 @@ function mainScript(text: string, minLetters: number, minShare: number): Script 
   return count >= wanted ? main[0] : null;
 }
 
+/** No longer ones, so that opening marks without an end cost no more. */
+const quotation =
+  /"[^"\n]{0,200}"|“[^”\n]{0,200}”|「[^」\n]{0,200}」|『[^』\n]{0,200}』|《[^》\n]{0,200}》|«[^»\n]{0,200}»/g;
+
 /** Without code and quotations. */
 function proseOf(text: string): string {
-  return prose(text.slice(0, readCodeUnits)).replace(
-    /"[^"\n]*"|“[^”\n]*”|「[^」\n]*」|『[^』\n]*』|《[^》\n]*》|«[^»\n]*»/g,
-    ' ',
-  );
+  return prose(text.slice(0, readCodeUnits)).replace(quotation, ' ');
 }
 
 /** Words that ask for a translation, and names of languages by the script that they are written in. */

@@ -110,11 +110,11 @@ export class Traffic {
       await recordTurn(this.dependencies, { turnId, answer: null, error: outcome.failure.message });
       return;
     }
-    const { model, settlement } = outcome;
+    const { model, settlement, flags } = outcome;
     const targets = this.dependencies.policy.arms[call.arm]?.targets;
     const usualMs = targets?.find(({ name }) => name === target)?.usualLatencyMs;
     if (usualMs !== undefined) this.pace.answered(settlement.latencyMs / usualMs);
-    await recordTurn(this.dependencies, { turnId, answer: { target, model, settlement }, error: null });
+    await recordTurn(this.dependencies, { turnId, answer: { target, model, settlement, flags }, error: null });
   }
 }
 

@@ -17,20 +17,32 @@ const languages = ['en', 'zh', 'ja', 'ko', 'th', 'vi', 'id', 'mixed'] as const;
 const inEnglish = 'Your order left our warehouse on Monday and should reach you by Thursday.';
 const inChinese = '您的订单周一已从仓库发出，预计周四前送达，请留意物流短信。';
 
-describe('of answers that are fine', () => {
-  const fine = languages.flatMap((language) =>
-    readAnswers(`fine.${language}`).map((exchange) => ({ language, ...exchange })),
-  );
+/** How many of the answers get exactly these flags. */
+function counted(exchanges: readonly Exchange[], expected: string) {
+  const told = exchanges.filter((exchange) => flagsIn(exchange).join() === expected).length;
+  return `${told} of ${exchanges.length}`;
+}
 
-  test('none is flagged, of some three hundred', () => {
-    expect(fine.length).toBeGreaterThanOrEqual(300);
-    const flagged = fine
-      .map((exchange) => ({ ...exchange, flags: flagsIn(exchange) }))
-      .filter((one) => one.flags.length > 0);
-    expect(flagged).toEqual([]);
+describe('the figures in docs/flags.md', () => {
+  const fine = languages.flatMap((language) => readAnswers(`fine.${language}`));
+
+  test('hold for the answers that the rules were written with', () => {
+    expect({
+      fine: counted(fine, ''),
+      refused: counted(readAnswers('bad.refused'), 'refused'),
+      'wrong-language': counted(readAnswers('bad.wrong-language'), 'wrong-language'),
+    }).toEqual({ fine: '371 of 371', refused: '113 of 114', 'wrong-language': '70 of 70' });
   });
 
-  test('none is a refusal or in the wrong language behind a system prompt and earlier turns, either', () => {
+  test('hold for answers that were written later, which no rule was fitted to', () => {
+    expect({
+      fine: counted(readAnswers('unseen.fine'), ''),
+      refused: counted(readAnswers('unseen.refused'), 'refused'),
+      'wrong-language': counted(readAnswers('unseen.wrong-language'), 'wrong-language'),
+    }).toEqual({ fine: '28 of 28', refused: '13 of 21', 'wrong-language': '11 of 12' });
+  });
+
+  test('are the same behind a system prompt and earlier turns', () => {
     for (const { question, answer } of fine) {
       const before = [
         system('You help customers of a shop. Be friendly, and answer in their language.'),
@@ -39,15 +51,6 @@ describe('of answers that are fine', () => {
       const messages = [...before, assistant(answer), user(question)];
       expect([question, flags(messages, answer)]).toEqual([question, []]);
     }
-  });
-});
-
-describe('of bad answers', () => {
-  test.each(['refused', 'wrong-language'] as const)('all that are %s are told, and as nothing else', (flag) => {
-    const bad = readAnswers(`bad.${flag}`);
-    expect(bad.length).toBeGreaterThanOrEqual(30);
-    const missed = bad.filter((exchange) => flagsIn(exchange).join() !== flag);
-    expect(missed).toEqual([]);
   });
 });
 

@@ -74,6 +74,7 @@ const oddPath = fc.oneof(
     .tuple(fc.constantFrom('/v1/models/', '/v1/turns/', '/v1/chat/completions/', '/v1/chat/completions?'), pathText)
     .map((parts) => parts.join('')),
   pathText.map((text) => `/v1/turns/${text}/stream`),
+  pathText.map((text) => `/v1/turns/${text}/feedback`),
   fc.constantFrom(
     ...['/', '//', '/v1', '/v1/', '/v1/models', '/healthz', '/readyz', '/openapi.json', '/V1/Models', '/v1//models'],
     ...['/v1/../v1/models', '/v1/models/%2e%2e', '/v1/models/%', '/v1/models/%zz', '/v1/models/%ff', '/?a=%', '/;x'],

@@ -1,0 +1,194 @@
+import { sql } from 'kysely';
+import type { ExcludedWindow, Exposure } from '../contract/user-evidence';
+import { isPostgres, timeMs } from './clock';
+import { updateUsers, userKey, wholeRollout } from './rollout-users';
+import type { LedgerDatabase } from './schema';
+import { addTo, type Counts, countedColumns, countsOf, fromJson, toJson, type UserRow } from './user-counts';
+
+/** Lets the users of a rollout be folded. */
+export async function beginFolding(trx: LedgerDatabase, rollout: string, exposure: Exposure): Promise<void> {
+  const exposedForMs = exposure.userWindowMs + exposure.longestCallMs;
+  await trx
+    .insertInto('rollout_folds')
+    .values({ rollout, excluded: '[]', marked_excluded: '[]', exposed_for_ms: exposedForMs })
+    .onConflict((conflict) => conflict.column('rollout').doNothing())
+    .execute();
+}
+
+/**
+ * Folds up to `limit` users that have changed, or are closed by now, into the tallies of their rollout, and returns how many
+ * there were. Exactly once: what a user has added is kept in the same transaction. The row in `rollout_folds` lets one
+ * process at a time do it.
+ */
+export async function foldUsers(
+  trx: LedgerDatabase,
+  rollout: string,
+  limit: number,
+  atMs: number | undefined,
+): Promise<number> {
+  const fold = await lockFold(trx, rollout, atMs);
+  if (fold === undefined) return 0;
+  const rows = await lockDueUsers(trx, rollout, limit, fold.atMs);
+  if (rows.length === 0) return 0;
+  const changes = rows.map((row) => {
+    const counted = fromJson(row.counted);
+    return { row, counted, counts: countsOf(row, fold.excluded, fold.atMs) };
+  });
+  await addToTallies(trx, rollout, changes);
+  await addToKeys(trx, changes);
+  await keepCounted(trx, changes, fold.atMs);
+  return rows.length;
+}
+
+interface Change {
+  readonly row: UserRow;
+  /** What the row has added so far. */
+  readonly counted: Counts;
+  /** What it must have added afterwards. */
+  readonly counts: Counts;
+}
+
+interface Fold {
+  readonly atMs: number;
+  readonly excluded: readonly ExcludedWindow[];
+  /** The windows whose users have been marked. */
+  readonly marked: readonly ExcludedWindow[];
+  readonly exposedForMs: number;
+}
+
+/** An update that changes nothing, because SQLite has no `for update`. */
+export async function lockFold(trx: LedgerDatabase, rollout: string, atMs?: number): Promise<Fold | undefined> {
+  const row = await trx
+    .updateTable('rollout_folds')
+    .set((eb) => ({ rollout: eb.ref('rollout') }))
+    .where('rollout', '=', rollout)
+    .returning(['excluded', 'marked_excluded as marked', 'exposed_for_ms as exposedForMs'])
+    .returning(timeMs(trx, atMs).as('atMs'))
+    .executeTakeFirst();
+  return row && { ...row, excluded: windowsIn(row.excluded), marked: windowsIn(row.marked) };
+}
+
+function windowsIn(json: string): readonly ExcludedWindow[] {
+  return JSON.parse(json) as readonly ExcludedWindow[];
+}
+
+/** In the order of bakes, as turns lock a user's rows. SQLite has one writer at a time and needs no locks. */
+function lockDueUsers(trx: LedgerDatabase, rollout: string, limit: number, atMs: number): Promise<UserRow[]> {
+  const rows = trx
+    .selectFrom('rollout_users')
+    .innerJoin(
+      (eb) =>
+        eb
+          .selectFrom('rollout_users')
+          .select(userKey)
+          .where('rollout', '=', rollout)
+          .where('due_at_ms', '<=', atMs)
+          .orderBy('due_at_ms')
+          .limit(limit)
+          .as('due'),
+      (join) => userKey.reduce((on, column) => on.onRef(`due.${column}`, '=', `rollout_users.${column}`), join),
+    )
+    .select(countedColumns.map((column) => `rollout_users.${column}` as const))
+    .orderBy('rollout_users.bake')
+    .orderBy('rollout_users.arm')
+    .orderBy('rollout_users.user_id');
+  return (isPostgres(trx) ? rows.forUpdate('rollout_users') : rows).execute();
+}
+
+async function addToTallies(trx: LedgerDatabase, rollout: string, changes: readonly Change[]): Promise<void> {
+  const bakes = [...new Set(changes.map(({ row }) => row.bake))];
+  const kept = await trx
+    .selectFrom('rollout_tallies')
+    .select(['bake', 'arm', 'language', 'counts', 'newest_at_ms'])
+    .where('rollout', '=', rollout)
+    .where('bake', 'in', bakes)
+    .execute();
+  const known = new Map(kept.map((row) => [tallyKey(row), row]));
+  const changed = new Map<string, Tally>();
+  for (const { row, counted, counts } of changes) {
+    const { bake, arm } = row;
+    // Users of the whole rollout are not counted by language.
+    const language = bake === wholeRollout ? '' : row.language;
+    const key = tallyKey({ bake, arm, language });
+    const { counts: json = null, newest_at_ms: newestAtMs = null } = known.get(key) ?? {};
+    const tally = changed.get(key) ?? { bake, arm, language, sums: fromJson(json), newestAtMs };
+    addTo(tally.sums, counted, -1n);
+    addTo(tally.sums, counts, 1n);
+    changed.set(key, { ...tally, newestAtMs: later(tally.newestAtMs, row.last_call_at_ms) });
+  }
+  const rows = [...changed.values()].map(({ sums, newestAtMs, ...key }) => ({
+    ...key,
+    rollout,
+    counts: toJson(sums),
+    newest_at_ms: newestAtMs,
+  }));
+  await trx
+    .insertInto('rollout_tallies')
+    .values(rows)
+    .onConflict((conflict) =>
+      conflict.columns(['rollout', 'bake', 'arm', 'language']).doUpdateSet((eb) => ({
+        counts: eb.ref('excluded.counts'),
+        newest_at_ms: eb.ref('excluded.newest_at_ms'),
+      })),
+    )
+    .execute();
+}
+
+interface TallyKey {
+  readonly bake: number;
+  readonly arm: string;
+  readonly language: string;
+}
+
+interface Tally extends TallyKey {
+  readonly sums: Map<string, bigint>;
+  readonly newestAtMs: number | null;
+}
+
+function tallyKey({ bake, arm, language }: TallyKey): string {
+  return JSON.stringify([bake, arm, language]);
+}
+
+function later(one: number | null, other: number | null): number | null {
+  return one === null || other === null ? (one ?? other) : Math.max(one, other);
+}
+
+/** Counts users by the API key of their first turn. */
+async function addToKeys(trx: LedgerDatabase, changes: readonly Change[]): Promise<void> {
+  const rows = new Map<string, KeyUsers>();
+  for (const { row, counted, counts } of changes) {
+    const { rollout, bake, arm, key_id } = row;
+    const more = Number(counts.get('users') ?? 0n) - Number(counted.get('users') ?? 0n);
+    if (key_id === null || more === 0) continue;
+    const key = JSON.stringify([bake, arm, key_id]);
+    rows.set(key, { rollout, bake, arm, key_id, users: (rows.get(key)?.users ?? 0) + more });
+  }
+  if (rows.size === 0) return;
+  await trx
+    .insertInto('rollout_key_users')
+    .values([...rows.values()])
+    .onConflict((conflict) =>
+      conflict
+        .columns(['rollout', 'bake', 'arm', 'key_id'])
+        .doUpdateSet({ users: sql`rollout_key_users.users + excluded.users` }),
+    )
+    .execute();
+}
+
+interface KeyUsers extends Omit<TallyKey, 'language'> {
+  readonly rollout: string;
+  readonly key_id: string;
+  readonly users: number;
+}
+
+async function keepCounted(trx: LedgerDatabase, changes: readonly Change[], atMs: number): Promise<void> {
+  const rows = changes.map(({ row: { rollout, bake, arm, user_id, closes_at_ms }, counts }) => ({
+    rollout,
+    bake,
+    arm,
+    user_id,
+    counted: toJson(counts),
+    due_at_ms: closes_at_ms <= atMs ? null : closes_at_ms,
+  }));
+  await updateUsers(trx, rows, { counted: sql`excluded.counted`, due_at_ms: sql`excluded.due_at_ms` });
+}
