@@ -210,7 +210,7 @@ describe('a simulation', () => {
   });
 
   it.each([
-    [{ alwaysFail: 0.01 }, 'alwaysFail users who always fail'],
+    [{ alwaysFail: 0.01 }, 'alwaysFail exceed the failures of the baseline: users who always fail'],
     [{ requestsPerUser: [{ value: 1, share: 0.5 }] }, 'requestsPerUser shares must add up to 100%'],
     [{ languages: [{ language: 'en', share: 1.2 }] }, 'languages shares must add up to 100%'],
   ])('refuses traffic that contradicts itself: %j', (changes, told) => {
@@ -220,6 +220,6 @@ describe('a simulation', () => {
 
   it('refuses a flag in a language that nobody speaks', () => {
     const traffic = alike({}, { flags: [{ flag: 'empty', share: 0.1, language: 'fr' }] });
-    expect(simulatedTrafficProblem(traffic)?.message).toBe('has fr, which is none of the languages');
+    expect(simulatedTrafficProblem(traffic)?.message).toBe('names fr, which no user speaks; give it a share');
   });
 });
