@@ -31,7 +31,7 @@ describe('a canary at the minimum', () => {
   ])('has evidence in at most 1 of 1,000 rollouts: %s', async (truth, trouble, requests) => {
     const summary = await simulate(traffic(trouble, requests), { runs, intervalMs: hourMs, spec: { steps } });
     measured.expectAtMost(truth, 'E ever', summary.evidence, 0.001, runs);
-    expect(summary.everAdvanced).toBe(0);
+    measured.expectAtMost(truth, 'ever advanced', summary.everAdvanced, 0.001, runs);
   });
 });
 
