@@ -87,6 +87,14 @@ export interface Spending {
   readonly costNanoUsd: number;
 }
 
+/** How many first calls of an arm's turns failed like this. */
+export interface FailureCount {
+  readonly arm: string;
+  /** `timeout`, `server-error`, ... */
+  readonly outcome: string;
+  readonly calls: number;
+}
+
 /** How many turns of an arm got this signal last. Turns that the baseline rescued are left out: the answer was not the arm's. */
 export interface FeedbackCount {
   readonly arm: string;
@@ -150,6 +158,8 @@ export interface Rollouts {
   traffic(sinceMs: number): Promise<readonly ObservedTraffic[]>;
   /** Both arms of a rollout, sorted by name; an arm without turns is omitted. */
   armTotals(rollout: string): Promise<readonly ArmTotals[]>;
+  /** How first calls of the rollout's turns failed, sorted by arm, the most frequent first. */
+  failures(rollout: string): Promise<readonly FailureCount[]>;
   /** What users say about the rollout's turns, sorted by arm, language and signal. */
   feedback(rollout: string): Promise<readonly FeedbackCount[]>;
   /** What the rollout's turns used, sorted by arm, target and model. */

@@ -1,6 +1,6 @@
 import { sql } from 'kysely';
 import type { ArmEvidence, Evidence } from '../contract/rollout';
-import type { ArmTotals, EvidenceRequest, ObservedTraffic, Spending } from '../contract/rollout-ledger';
+import type { ArmTotals, EvidenceRequest, FailureCount, ObservedTraffic, Spending } from '../contract/rollout-ledger';
 import {
   decidedAtMs,
   failure,
@@ -196,6 +196,18 @@ export async function armTotals(db: LedgerDatabase, rollout: string): Promise<re
     latencyMeanMs: latencies.get(arm)?.meanMs() ?? null,
     latencyP95Ms: latencies.get(arm)?.p95Ms() ?? null,
   }));
+}
+
+/** See `Rollouts.failures`. */
+export async function failures(db: LedgerDatabase, rollout: string): Promise<readonly FailureCount[]> {
+  const rows = await firstCalls(db, { rollout })
+    .select(['turns.arm', sql<string>`coalesce(attempts.outcome, '')`.as('outcome'), total(failure).as('calls')])
+    .groupBy(['turns.arm', 'attempts.outcome'])
+    .orderBy('turns.arm')
+    .orderBy('calls', 'desc')
+    .orderBy('outcome')
+    .execute();
+  return rows.filter(({ calls }) => calls > 0);
 }
 
 /** See `Rollouts.spending`. */

@@ -1,13 +1,14 @@
 import type { KeyRing } from '../contract/key-ring';
 import type { AuditHead, Evidence, RecordedRollout, RolloutEntry, TrafficSplit } from '../contract/rollout';
 import { nowMs } from './clock';
-import { armTotals, evidence, observedTraffic, spending } from './evidence';
+import { armTotals, evidence, failures, observedTraffic, spending } from './evidence';
 import { auditTrail, lastAuditRow, recordEntry } from './audit-trail';
 import type {
   ArmTotals,
   AuditRow,
   BaselineLimitsRequest,
   EvidenceRequest,
+  FailureCount,
   FeedbackCount,
   ObservedTraffic,
   Rollouts,
@@ -79,6 +80,10 @@ export class SqlRollouts implements Rollouts {
 
   armTotals(rollout: string): Promise<readonly ArmTotals[]> {
     return this.run.read((db) => armTotals(db, rollout));
+  }
+
+  failures(rollout: string): Promise<readonly FailureCount[]> {
+    return this.run.read((db) => failures(db, rollout));
   }
 
   feedback(rollout: string): Promise<readonly FeedbackCount[]> {

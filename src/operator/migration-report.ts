@@ -1,19 +1,34 @@
-import type { Policy } from '../contract/policy';
-import type { RolloutSpec } from '../contract/rollout';
-import type { ArmTotals, Rollouts, Spending } from '../contract/rollout-ledger';
-import { migrationReport, type MigrationReport, surchargeNanoUsd } from '../domain/rollout/migration-report';
+import type { Policy, Target } from '../contract/policy';
+import type { RolloutSpec, RolloutState } from '../contract/rollout';
+import type { ArmTotals, FailureCount, Rollouts, Spending } from '../contract/rollout-ledger';
+import {
+  billNanoUsd,
+  migrationReport,
+  type MigrationReport,
+  surchargeNanoUsd,
+} from '../domain/rollout/migration-report';
+import { userEvidenceRequestOf } from '../domain/rollout/state-by-users';
+import { reportOfUsers, type UserReport } from '../domain/rollout/user-report';
 import { satisfactionReport, type SatisfactionReport } from './satisfaction';
 import { findRollout } from './trail';
+import { readView, type RolloutView, withoutTemporal } from './view';
 
-/** The ledger's figures for both arms of a rollout. */
+/** What the ledger knows of both arms of a rollout, and what its rule makes of it. */
 export interface RolloutReport {
   readonly spec: RolloutSpec;
+  /** Where the rollout stands by its own rule. */
+  readonly view: RolloutView;
   readonly baseline: ArmTotals;
   readonly canary: ArmTotals;
   /** The migration guide's own report, with its field names. */
   readonly guide: MigrationReport;
+  /** How first calls failed. */
+  readonly failures: readonly FailureCount[];
   readonly surcharge: Surcharge;
+  readonly saving: Saving | null;
   readonly satisfaction: SatisfactionReport;
+  /** Null under rule 1, which counts requests. */
+  readonly byUsers: UserReport | null;
 }
 
 /** What the baseline's providers charged beyond the plain price of the tokens. */
@@ -25,22 +40,50 @@ export interface Surcharge {
   readonly unpricedTargets: readonly string[];
 }
 
+/** The canary's confirmed calls at the baseline's price. Null where the configuration has no such arm. */
+export interface Saving {
+  /** What the canary's providers charged. */
+  readonly paidNanoUsd: number;
+  /** What the same tokens would have cost at the price of the baseline's first target, with the surcharge that it had. */
+  readonly baselineNanoUsd: number;
+  readonly baselineTarget: string;
+}
+
 /** @param policy contains the current prices */
 export async function readReport(rollouts: Rollouts, name: string | undefined, policy: Policy): Promise<RolloutReport> {
-  const { spec } = await findRollout(rollouts, name);
-  const [totals, spending, feedback] = await Promise.all([
+  const known = await findRollout(rollouts, name);
+  const { spec, state } = known;
+  const [view, totals, spending, failures, feedback, byUsers] = await Promise.all([
+    readView(rollouts, known, withoutTemporal),
     rollouts.armTotals(spec.name),
     rollouts.spending(spec.name),
+    rollouts.failures(spec.name),
     rollouts.feedback(spec.name),
+    spec.rule === 2 ? readUsers(rollouts, spec, state) : null,
   ]);
   const totalsOf = (arm: string): ArmTotals => totals.find((row) => row.arm === arm) ?? { ...noTotals, arm };
   const [baseline, canary] = [totalsOf(spec.baselineArm), totalsOf(spec.canaryArm)];
-  const surcharge = surchargeOf(
-    spending.filter(({ arm }) => arm === spec.baselineArm),
-    policy,
+  const spentBy = (arm: string) => spending.filter((row) => row.arm === arm);
+  return {
+    spec,
+    view,
+    baseline,
+    canary,
+    guide: migrationReport(baseline, canary),
+    failures,
+    surcharge: surchargeOf(spentBy(spec.baselineArm), policy),
+    saving: savingOf(spentBy(spec.baselineArm), spentBy(spec.canaryArm), policy.arms[spec.baselineArm]?.targets[0]),
+    satisfaction: satisfactionReport(feedback, spec),
+    byUsers,
+  };
+}
+
+/** All bakes, as the last analysis counted them. */
+async function readUsers(rollouts: Rollouts, spec: RolloutSpec, state: RolloutState): Promise<UserReport> {
+  const bakes = Array.from({ length: state.bake }, (_, index) =>
+    rollouts.countedUserEvidence(userEvidenceRequestOf(spec, { ...state, bake: index + 1 })),
   );
-  const satisfaction = satisfactionReport(feedback, spec);
-  return { spec, baseline, canary, guide: migrationReport(baseline, canary), surcharge, satisfaction };
+  return reportOfUsers(await Promise.all(bakes));
 }
 
 const noTotals: Omit<ArmTotals, 'arm'> = {
@@ -63,11 +106,33 @@ function surchargeOf(rows: readonly Spending[], policy: Policy): Surcharge {
       (sum, { row, price }) => sum + (price === undefined ? 0 : surchargeNanoUsd(price, row, row.costNanoUsd)),
       0,
     ),
-    ofNanoUsd: rows.reduce((sum, { costNanoUsd }) => sum + costNanoUsd, 0),
+    ofNanoUsd: costOf(rows),
     unpricedTargets: priced.filter(({ price }) => price === undefined).map(({ row }) => row.target),
   };
 }
 
 function priceOf({ arms }: Policy, { arm, target, model }: Spending) {
   return arms[arm]?.targets.find((candidate) => candidate.name === target && candidate.model === model)?.price;
+}
+
+/** The ledger has no texts: their share of Chinese, Japanese and Korean is taken from what it cost on the baseline. */
+function savingOf(
+  baseline: readonly Spending[],
+  canary: readonly Spending[],
+  target: Pick<Target, 'name' | 'model' | 'price'> | undefined,
+): Saving | null {
+  if (target === undefined) return null;
+  const { name, model, price } = target;
+  const own = baseline.filter((row) => row.target === name && row.model === model);
+  const surcharge = own.reduce((sum, row) => sum + surchargeNanoUsd(price, row, row.costNanoUsd), 0);
+  const plain = costOf(own) - surcharge;
+  return {
+    paidNanoUsd: costOf(canary),
+    baselineNanoUsd: billNanoUsd(price, canary, plain > 0 ? surcharge / plain : 0),
+    baselineTarget: name,
+  };
+}
+
+function costOf(rows: readonly Spending[]): number {
+  return rows.reduce((sum, { costNanoUsd }) => sum + costNanoUsd, 0);
 }

@@ -1,8 +1,12 @@
-import type { ArmEvidence } from '../contract/rollout';
+import type { ArmEvidence, RolloutSpec, RolloutState } from '../contract/rollout';
+import type { UserEvidence } from '../contract/user-evidence';
 import { evidenceDueAtMs, stepDueAtMs } from '../domain/rollout/clock';
 import { cleanRequestsToGo, measure, requestsOf } from '../domain/rollout/evidence';
+import { figuresOf } from '../domain/rollout/figures';
 import { oneKeyFinding } from '../domain/rollout/findings';
 import { successInterval } from '../domain/rollout/migration-report';
+import { cleanUsersToGo } from '../domain/rollout/user-measures';
+import { type OfArms, type ReportedUsers, reportOfUsers } from '../domain/rollout/user-report';
 import { toUsd } from '../domain/turn/prices';
 import { actualShare, isoTime, phaseShown, type RolloutView } from './view';
 import { isOverdue, routingProblem, warningsOf } from './warnings';
@@ -44,6 +48,7 @@ export function statusAsJson(view: RolloutView): object {
 
 function evidenceAsJson({ spec, state, evidence }: RolloutView): object | null {
   if (evidence === null) return null;
+  if ('rule' in evidence) return userEvidenceAsJson(spec, state, evidence);
   const { advance } = measure(evidence, spec.gates, state.percent);
   return {
     e: advance.value,
@@ -55,6 +60,44 @@ function evidenceAsJson({ spec, state, evidence }: RolloutView): object | null {
     one_key: oneKeyFinding(spec, evidence),
     [spec.baselineArm]: armAsJson(evidence.baseline),
     [spec.canaryArm]: armAsJson(evidence.canary),
+  };
+}
+
+function userEvidenceAsJson(spec: RolloutSpec, { percent }: RolloutState, evidence: UserEvidence): object {
+  const { advance, onesided } = figuresOf(spec, evidence, percent);
+  const { canaryLargestKey: key, canary, baseline } = evidence;
+  const report = reportOfUsers([evidence]);
+  return {
+    e: advance.value,
+    e_needed: advance.needed,
+    clean_users_to_go: cleanUsersToGo(evidence, spec),
+    largest_key: key ? { id: key.keyId, users: key.users } : null,
+    onesided,
+    [spec.baselineArm]: { turns: baseline.turns, ...usersAsJson(report, 'baseline') },
+    [spec.canaryArm]: { turns: canary.turns, ...usersAsJson(report, 'canary') },
+    languages: report.languages.map((one) => ({
+      language: one.language,
+      [spec.baselineArm]: usersAsJson(one, 'baseline'),
+      [spec.canaryArm]: usersAsJson(one, 'canary'),
+    })),
+  };
+}
+
+/** Shares are of users. */
+function usersAsJson(report: ReportedUsers, arm: keyof OfArms<unknown>): object {
+  const { users, success, troubled, declined, unhappy, satisfaction, costPerSuccessNanoUsd } = report;
+  const cost = costPerSuccessNanoUsd[arm];
+  return {
+    users: users[arm],
+    success_rate: success[arm]?.rate ?? null,
+    success_rate_interval: success[arm]?.interval ?? null,
+    troubled_rate: troubled[arm]?.rate ?? null,
+    declined_rate: declined[arm]?.rate ?? null,
+    unhappy_rate: unhappy[arm]?.rate ?? null,
+    satisfaction: satisfaction[arm]?.rate ?? null,
+    satisfaction_interval: satisfaction[arm]?.interval ?? null,
+    flags: Object.fromEntries(report.flags.map(({ flag, share }) => [flag, share[arm]?.rate ?? null])),
+    cost_per_success: cost === null ? null : toUsd(cost),
   };
 }
 

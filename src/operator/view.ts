@@ -2,7 +2,7 @@ import { TemporalUnreachableError } from '../client/errors';
 import type { RolloutClient } from '../client/rollout-client';
 import type { RolloutWorkflow } from '../client/rollout-workflow';
 import type {
-  Evidence,
+  AnyEvidence,
   RolloutDecision,
   RolloutEntry,
   RolloutPhase,
@@ -13,6 +13,7 @@ import type {
 import type { ObservedTraffic, Rollouts } from '../contract/rollout-ledger';
 import { advanceRollout } from '../domain/rollout/advance-rollout';
 import { nextAnalysisAtMs } from '../domain/rollout/clock';
+import { userEvidenceRequestOf } from '../domain/rollout/state-by-users';
 
 /** The state of a rollout's workflow; `unreachable` if Temporal does not answer. */
 export type Liveness = RolloutWorkflow['status'] | 'unreachable';
@@ -33,8 +34,8 @@ export interface RolloutView {
   /** Turns of the last few minutes by arm, but none from before this split. */
   readonly traffic: readonly ObservedTraffic[];
   readonly trafficSinceMs: number;
-  /** Of this bake, read now; null if the rollout has ended. */
-  readonly evidence: Evidence | null;
+  /** Of this bake: read now, or under rule 2 as of the last analysis; null if the rollout has ended. */
+  readonly evidence: AnyEvidence | null;
   /** What an analysis would decide now; null if the rollout has ended. */
   readonly outlook: RolloutDecision | null;
   readonly workflow: Liveness;
@@ -44,13 +45,14 @@ export interface RolloutView {
   readonly analysisDueAtMs: number | null;
 }
 
-const unreachable: ObservedWorkflow = { status: 'unreachable', recordingFailure: null };
+/** For those who read only the ledger. */
+export const withoutTemporal: ObservedWorkflow = { status: 'unreachable', recordingFailure: null };
 
 /** `client` is null when Temporal does not answer. */
 export async function observeWorkflow(client: RolloutClient | null, rollout: string): Promise<ObservedWorkflow> {
-  if (client === null) return unreachable;
+  if (client === null) return withoutTemporal;
   return client.workflow(rollout).catch((error: unknown) => {
-    if (error instanceof TemporalUnreachableError) return unreachable;
+    if (error instanceof TemporalUnreachableError) return withoutTemporal;
     throw error;
   });
 }
@@ -83,7 +85,9 @@ export async function readView(
   };
 }
 
-function readEvidence(rollouts: Rollouts, spec: RolloutSpec, state: RolloutState, atMs: number): Promise<Evidence> {
+function readEvidence(rollouts: Rollouts, spec: RolloutSpec, state: RolloutState, atMs: number): Promise<AnyEvidence> {
+  // Counting the users is the analysis's work; a view changes nothing.
+  if (spec.rule === 2) return rollouts.countedUserEvidence(userEvidenceRequestOf(spec, state));
   const { name: rollout, baselineArm, canaryArm, gates } = spec;
   const { maxRequestsPerUser, maxLatencyPercent } = gates;
   const { bake } = state;

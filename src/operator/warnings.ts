@@ -1,4 +1,5 @@
 import { formatDuration } from '../domain/rollout/clock';
+import { ofRequests } from '../domain/rollout/evidence';
 import { findingsOf } from '../domain/rollout/findings';
 import { isoTime, type RolloutView } from './view';
 
@@ -97,7 +98,7 @@ function troubleIn({ spec, state, evidence, outlook, atMs }: RolloutView): strin
   // Under rule 2 it does not finish while something is missing.
   if (spec.rule === 2) return outlook !== null && outlook.missing.length > 0 ? outlook.reason : null;
   if (evidence === null) return null;
-  const { breach, alarms } = findingsOf(spec, state, evidence, atMs);
+  const { breach, alarms } = findingsOf(spec, state, ofRequests(evidence), atMs);
   const trouble = [breach, ...alarms].filter((finding) => finding !== null);
   return trouble.length === 0 ? null : trouble.join(' ');
 }

@@ -32,8 +32,16 @@ export function formatMoment(ms: number, nowMs: number): string {
 /** `99.7% (99.14–99.9%)`: with Wilson's 95 % interval. */
 export function formatSuccessRate(successes: number, requests: number): string {
   const interval = successInterval(successes, requests);
-  if (interval === null) return '–';
-  return `${percentOf(successes / requests)} (${percentOf(interval.low).slice(0, -1)}–${percentOf(interval.high)})`;
+  return formatShare(interval && { rate: successes / requests, interval });
+}
+
+/** `99.7% (99.14–99.9%)`, with the interval that it has. */
+export function formatShare(
+  share: { readonly rate: number; readonly interval: { readonly low: number; readonly high: number } } | null,
+): string {
+  if (share === null) return '–';
+  const { rate, interval } = share;
+  return `${percentOf(rate)} (${percentOf(interval.low).slice(0, -1)}–${percentOf(interval.high)})`;
 }
 
 export function formatLatency(ms: number | null): string {

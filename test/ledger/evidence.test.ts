@@ -3,7 +3,14 @@ import type { Settlement } from '../../src/contract/turn';
 import type { Ledger } from '../../src/contract/ledger';
 import type { EvidenceRequest } from '../../src/contract/rollout-ledger';
 import { describeOnEachDatabase, openTestLedger, type TestLedger } from '../support/ledgers';
-import { type KnownCall, type KnownTurn, naiveEvidence, naiveSpending, naiveTotals } from './naive-evidence';
+import {
+  type KnownCall,
+  type KnownTurn,
+  naiveEvidence,
+  naiveFailures,
+  naiveSpending,
+  naiveTotals,
+} from './naive-evidence';
 import { admitRequest, noonMs, plan, reservation, reserveRequest, settled, turnRecord, wideCaps } from './requests';
 
 const worstCaseNanoUsd = 1_000;
@@ -154,6 +161,10 @@ describeOnEachDatabase('evidence', (databases) => {
       expect(rounded(found)).toEqual(rounded(expected));
       expect(rounded(await ledger.rollouts.armTotals(rollout))).toEqual(rounded(naiveTotals(counted)));
       expect(await ledger.rollouts.spending(rollout)).toEqual(naiveSpending(counted));
+      const failed = await ledger.rollouts.failures(rollout);
+      const expectedFailures = naiveFailures(counted);
+      expect(failed).toHaveLength(expectedFailures.length);
+      expect(failed).toEqual(expect.arrayContaining([...expectedFailures]));
     });
     // PostgreSQL takes five times as long for each.
     const numRuns = databases.name === 'SQLite' ? 40 : 15;
@@ -185,6 +196,7 @@ describeOnEachDatabase('evidence', (databases) => {
     });
     expect(await opened.ledger.rollouts.armTotals('nobody')).toEqual([]);
     expect(await opened.ledger.rollouts.spending('nobody')).toEqual([]);
+    expect(await opened.ledger.rollouts.failures('nobody')).toEqual([]);
   });
 
   test('tells the API key with the most of the canary’s counted requests', async () => {

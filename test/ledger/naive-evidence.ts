@@ -1,5 +1,5 @@
 import type { ArmEvidence, Evidence } from '../../src/contract/rollout';
-import type { ArmTotals, EvidenceRequest, Spending } from '../../src/contract/rollout-ledger';
+import type { ArmTotals, EvidenceRequest, FailureCount, Spending } from '../../src/contract/rollout-ledger';
 
 /** A call as the model remembers it. */
 export interface KnownCall {
@@ -113,6 +113,21 @@ export function naiveSpending(turns: readonly KnownTurn[]): readonly Spending[] 
     }
   }
   return [...rows].toSorted(([a], [b]) => (a < b ? -1 : 1)).map(([, row]) => row);
+}
+
+/** Unsorted. */
+export function naiveFailures(turns: readonly KnownTurn[]): readonly FailureCount[] {
+  const calls = new Map<string, number>();
+  for (const { arm, calls: made } of turns) {
+    const [first] = made;
+    if (first === undefined || !isDecided(first) || first.outcome === 'answered') continue;
+    const key = JSON.stringify([arm, first.outcome]);
+    calls.set(key, (calls.get(key) ?? 0) + 1);
+  }
+  return [...calls].map(([key, count]) => {
+    const [arm, outcome] = JSON.parse(key) as [string, string];
+    return { arm, outcome, calls: count };
+  });
 }
 
 /** A user's calls are ranked before their outcome is known. */

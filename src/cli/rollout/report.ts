@@ -1,79 +1,70 @@
 import { Command } from 'commander';
 import pc from 'picocolors';
-import { formatUsd } from '../../domain/turn/prices';
+import { figuresOf } from '../../domain/rollout/figures';
 import { migrationVerdict } from '../../domain/rollout/migration-report';
-import type { ArmTotals } from '../../contract/rollout-ledger';
-import { exitStatusHelp } from '../exit-status';
-import { renderTable, writeJson, writeLines } from '../../terminal/output';
-import { readReport, type RolloutReport, type Surcharge } from '../../operator/migration-report';
+import { readReport, type RolloutReport } from '../../operator/migration-report';
 import { withOperator } from '../../operator/rollout-operator';
-import { formatCostPerSuccess, formatCount, formatLatency, formatSuccessRate } from '../../terminal/format';
+import { phaseShown, takenOver } from '../../operator/view';
+import { routingProblem } from '../../operator/warnings';
+import { formatTime, oneLine, phaseIcons } from '../../terminal/format';
+import { writeJson, writeLines } from '../../terminal/output';
+import { exitStatusHelp } from '../exit-status';
+import { reportFigures } from './report-figures';
 
-/** `bellwether rollout report`: the migration guide's report of a rollout. */
+/** `bellwether rollout report`: what the rule says of a rollout, its figures, and the migration guide's report. */
 export function reportCommand(): Command {
   return new Command('report')
-    .description("print the migration guide's report, and what it leaves out")
+    .description("print what the rule says of a rollout, and its figures; with --json, the migration guide's report")
     .argument('[name]', 'the rollout (default: the most recent one)')
     .option('--json', "print exactly the guide's report as JSON")
     .addHelpText('after', `\n${exitStatusHelp}`)
     .action(async (name: string | undefined, { json }: { json?: boolean }) => {
       const report = await withOperator(({ rollouts }, { policy }) => readReport(rollouts, name, policy));
       if (json) writeJson(report.guide);
-      else writeLines(reportLines(report));
+      else writeLines([...standing(report), '', ...reportFigures(report), ...verdict(report)]);
     });
 }
 
-function reportLines({ spec, baseline, canary, guide, surcharge }: RolloutReport): readonly string[] {
+/** What the rule says. It comes first: figures alone invite to conclude too early. */
+function standing({ view }: RolloutReport): readonly string[] {
+  const { spec } = view;
   return [
-    pc.bold(`Migration report of ${spec.name}: ${spec.baselineArm} → ${spec.canaryArm}`),
-    armTable([baseline, canary]),
-    `Latency reduction: ${guide.improvement.latency_reduction_pct.toFixed(1)}%`,
-    ...rescueLines(spec.baselineArm, canary),
-    ...surchargeLines(spec.baselineArm, surcharge),
-    '',
-    ...migrationVerdict(guide),
-    pc.dim(
-      "This verdict is the guide's: a success rate of 99% so far. The evidence that decides is in `bellwether rollout status`.",
-    ),
+    pc.bold(`${spec.name}: ${spec.baselineArm} → ${spec.canaryArm}`),
+    `  ${phaseIcons[phaseShown(view)]} ${phaseShown(view)}${placeOf(view)}`,
+    ...evidenceLines(view),
   ];
 }
 
-function armTable(arms: readonly ArmTotals[]): string {
-  return renderTable(
-    [
-      { title: 'arm' },
-      { title: 'requests', align: 'right' },
-      { title: 'success rate (95%)', align: 'right' },
-      { title: 'latency mean', align: 'right' },
-      { title: 'p95', align: 'right' },
-      { title: 'cost', align: 'right' },
-      { title: 'unconfirmed', align: 'right' },
-      { title: 'per success', align: 'right' },
-    ],
-    arms.map((arm) => [
-      arm.arm,
-      formatCount(arm.successes + arm.failures),
-      formatSuccessRate(arm.successes, arm.successes + arm.failures),
-      formatLatency(arm.latencyMeanMs),
-      formatLatency(arm.latencyP95Ms),
-      formatUsd(arm.costNanoUsd),
-      formatUsd(arm.unconfirmedNanoUsd),
-      formatCostPerSuccess(arm.costNanoUsd, arm.successfulTurns),
-    ]),
-  );
+function placeOf({ spec, state, split }: RolloutReport['view']): string {
+  const taken = phaseShown({ spec, state, split }) === takenOver;
+  if (taken)
+    return `: ${oneLine(routingProblem({ spec, state, split }) ?? '')} What follows is what it had until then.`;
+  const ended = state.endedAtMs === null ? '' : `, ended ${formatTime(state.endedAtMs)}`;
+  return ` at ${state.percent}%${ended}: ${oneLine(state.message)}`;
 }
 
-function rescueLines(baselineArm: string, { turns, rescuedTurns, rescueNanoUsd }: ArmTotals): readonly string[] {
-  if (rescuedTurns === 0 && rescueNanoUsd === 0) return [];
-  return [
-    `Rescued: ${baselineArm} answered ${formatCount(rescuedTurns)} of the canary's ${formatCount(turns)} turns, for ${formatUsd(rescueNanoUsd)}`,
-  ];
+function evidenceLines({ spec, state, evidence, outlook }: RolloutReport['view']): readonly string[] {
+  if (evidence === null || outlook === null) return [];
+  if (state.phase === 'Promoting') return outlook.missing.length === 0 ? [] : [`  ${oneLine(outlook.reason)}`];
+  const head = `  ${figuresOf(spec, evidence, state.percent).advanceText}`;
+  if (outlook.action === 'advance') return [head, '  Nothing is missing: the next analysis advances.'];
+  if (outlook.action !== 'wait') return [head, `  An analysis now would ${outlook.action}: ${oneLine(outlook.reason)}`];
+  return [head, '  Missing for the next step:', ...outlook.missing.map((what) => `  - ${oneLine(what)}`)];
 }
 
-function surchargeLines(arm: string, { nanoUsd, ofNanoUsd, unpricedTargets }: Surcharge): readonly string[] {
-  const unpriced = `The surcharge of ${unpricedTargets.join(', ')} is not known: there is no such target in the configuration.`;
-  return [
-    `CJK surcharge of ${arm}: ${formatUsd(nanoUsd)} of ${formatUsd(ofNanoUsd)}`,
-    ...(unpricedTargets.length === 0 ? [] : [pc.yellow(unpriced)]),
-  ];
+/** The guide's words, where they do not contradict the rule. */
+function verdict({ guide, view }: RolloutReport): readonly string[] {
+  const phase = phaseShown(view);
+  if (phase === takenOver || phase === 'RolledBack') return [];
+  const isProven = phase === 'Promoting' || phase === 'Succeeded' || view.outlook?.action === 'advance';
+  if (guide.canary.ready_to_promote && !isProven) {
+    const words = [
+      "`ready_to_promote` is true: the guide's rule asks for a success rate of 99% so far, be it of a few requests.",
+      'Nothing is decided by it; what is missing stands at the top.',
+    ];
+    return ['', ...words.map(pc.dim)];
+  }
+  const note =
+    "This verdict is the guide's: a success rate of 99% so far. The evidence that decides stands at the top.";
+  return ['', ...migrationVerdict(guide), pc.dim(note)];
 }

@@ -1,9 +1,11 @@
 import { Command } from 'commander';
 import pc from 'picocolors';
-import type { ArmEvidence } from '../../contract/rollout';
+import type { ArmEvidence, Evidence, RolloutSpec } from '../../contract/rollout';
+import type { UserEvidence, UserTally } from '../../contract/user-evidence';
 import { evidenceDueAtMs, formatDuration, stepDueAtMs } from '../../domain/rollout/clock';
-import { isReached, measure, requestsOf, type TestValue } from '../../domain/rollout/evidence';
-import { describeAdvance, oneKeyFinding, percentOf } from '../../domain/rollout/findings';
+import { isReached, requestsOf, type TestValue } from '../../domain/rollout/evidence';
+import { figuresOf } from '../../domain/rollout/figures';
+import { percentOf } from '../../domain/rollout/findings';
 import { withOperator } from '../../operator/rollout-operator';
 import { statusAsJson } from '../../operator/status-json';
 import { actualShare, phaseShown, type RolloutView, takenOver } from '../../operator/view';
@@ -58,7 +60,7 @@ export function statusLines(
       .map(pc.yellow),
     `  ${sharesOf(view)}`,
     ...evidenceLines(view),
-    ...oneKeyLines(view, width),
+    ...onesidedLines(view, width),
     ...missingLines(view, width),
     ...timeLines(view),
   ];
@@ -105,12 +107,18 @@ function sharesOf(view: RolloutView): string {
 
 function evidenceLines({ spec, state, evidence }: RolloutView): readonly string[] {
   if (evidence === null) return [];
-  const { advance } = measure(evidence, spec.gates, state.percent);
+  const { advance, advanceText } = figuresOf(spec, evidence, state.percent);
+  const bar = state.phase === 'Promoting' ? [] : [`  ${evidenceBar(advance)} ${advanceText}`];
+  const table = 'rule' in evidence ? userTable(spec, evidence) : requestTable(spec, evidence);
+  return [...bar, '', ...table.split('\n').map((line) => `  ${line}`)];
+}
+
+function requestTable({ baselineArm, canaryArm }: RolloutSpec, { baseline, canary }: Evidence): string {
   const arms: readonly (readonly [string, ArmEvidence])[] = [
-    [spec.baselineArm, evidence.baseline],
-    [spec.canaryArm, evidence.canary],
+    [baselineArm, baseline],
+    [canaryArm, canary],
   ];
-  const table = renderTable(
+  return renderTable(
     [
       { title: 'in this bake' },
       { title: 'requests', align: 'right' },
@@ -130,13 +138,38 @@ function evidenceLines({ spec, state, evidence }: RolloutView): readonly string[
     // Without borders it fits 80 columns.
     false,
   );
-  const bar = state.phase === 'Promoting' ? [] : [`  ${evidenceBar(advance)} ${describeAdvance(advance, spec)}`];
-  return [...bar, '', ...table.split('\n').map((line) => `  ${line}`)];
 }
 
-function oneKeyLines({ spec, evidence }: RolloutView, width: number): readonly string[] {
-  const finding = evidence === null ? null : oneKeyFinding(spec, evidence);
-  return finding === null ? [] : ['', ...wrapWords(finding, width, '  ').map(pc.yellow)];
+/** Users count once; a success is a first request without a fault. */
+function userTable({ baselineArm, canaryArm }: RolloutSpec, evidence: UserEvidence): string {
+  const arms: readonly (readonly [string, UserTally])[] = [
+    [baselineArm, evidence.baseline],
+    [canaryArm, evidence.canary],
+  ];
+  return renderTable(
+    [
+      { title: 'in this bake' },
+      { title: 'users', align: 'right' },
+      { title: 'success (95%)', align: 'right' },
+      { title: 'faulty', align: 'right' },
+      { title: 'flagged', align: 'right' },
+      { title: 'cost/success', align: 'right' },
+    ],
+    arms.map(([name, tally]) => [
+      name,
+      formatCount(tally.users),
+      formatSuccessRate(tally.firstCalls - tally.firstCallFaults, tally.firstCalls),
+      formatCount(tally.faultyUsers),
+      formatCount(Object.values(tally.flaggedUsers).reduce((sum, users) => sum + users, 0)),
+      formatCostPerSuccess(tally.costNanoUsd, tally.successfulTurns),
+    ]),
+    false,
+  );
+}
+
+function onesidedLines({ spec, state, evidence }: RolloutView, width: number): readonly string[] {
+  const findings = evidence === null ? [] : figuresOf(spec, evidence, state.percent).onesided;
+  return findings.flatMap((finding) => ['', ...wrapWords(finding, width, '  ').map(pc.yellow)]);
 }
 
 const barLength = 24;

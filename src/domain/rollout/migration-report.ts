@@ -81,12 +81,25 @@ export function successInterval(
   };
 }
 
+/** The price of tokens without the CJK multiplier, in nano-dollars. */
+function plainNanoUsd(price: ModelPrice, usage: TokenUsage): number {
+  return costNanoUsd({ ...price, cjkMultiplierPercent: 100 }, usage, { characters: 0, cjkCharacters: 0 });
+}
+
 /**
  * How much the CJK multiplier added to the cost of a model's calls, in nano-dollars: the cost beyond the plain price of
  * their tokens.
  */
 export function surchargeNanoUsd(price: ModelPrice, usage: TokenUsage, chargedNanoUsd: number): number {
   if (price.cjkMultiplierPercent === 100) return 0;
-  const plain = costNanoUsd({ ...price, cjkMultiplierPercent: 100 }, usage, { characters: 0, cjkCharacters: 0 });
-  return Math.max(0, chargedNanoUsd - plain);
+  return Math.max(0, chargedNanoUsd - plainNanoUsd(price, usage));
+}
+
+/**
+ * What the same tokens would have cost at another model's price, in nano-dollars.
+ * @param surchargeShare what the CJK multiplier added to that model's calls, as a share of their plain price
+ */
+export function billNanoUsd(price: ModelPrice, usages: readonly TokenUsage[], surchargeShare: number): number {
+  const plain = usages.reduce((sum, usage) => sum + plainNanoUsd(price, usage), 0);
+  return Math.round(plain * (1 + surchargeShare));
 }

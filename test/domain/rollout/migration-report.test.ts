@@ -1,6 +1,7 @@
 import * as fc from 'fast-check';
 import type { ModelPrice } from '../../../src/contract/policy';
 import {
+  billNanoUsd,
   migrationReport,
   migrationVerdict,
   roundHalfEven,
@@ -122,5 +123,24 @@ describe('the surcharge', () => {
 
   it('is zero if there is none, whatever the prices were', () => {
     expect(surchargeNanoUsd({ ...price, cjkMultiplierPercent: 100 }, usage, 8_400_000)).toBe(0);
+  });
+});
+
+describe('the bill of the same tokens at another price', () => {
+  const price: ModelPrice = {
+    inputNanoUsdPerMillion: 2_000_000_000,
+    outputNanoUsdPerMillion: 4_000_000_000,
+    cachedInputNanoUsdPerMillion: 1_000_000_000,
+    cjkMultiplierPercent: 300,
+  };
+  const usages = [
+    { promptTokens: 600, cachedPromptTokens: 200, completionTokens: 100 },
+    { promptTokens: 0, cachedPromptTokens: 0, completionTokens: 50 },
+  ];
+
+  it('prices prompt, cached prompt and completion, and adds the surcharge that such text had there', () => {
+    expect(billNanoUsd(price, usages, 0)).toBe(800_000 + 200_000 + 400_000 + 200_000);
+    expect(billNanoUsd(price, usages, 0.5)).toBe(2_400_000);
+    expect(billNanoUsd(price, [], 0.5)).toBe(0);
   });
 });
