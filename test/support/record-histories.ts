@@ -40,6 +40,8 @@ interface Recording {
   readonly configuration?: ServiceOptions['configuration'];
   /** All traffic starts on a legacy arm. */
   readonly legacyArm?: boolean;
+  /** `record` starts the workers itself. */
+  readonly withoutWorker?: boolean;
   /** Default: the server of global-setup. */
   readonly startTemporal?: () => Promise<OwnTemporal>;
   readonly record: (service: Service) => Promise<readonly unknown[]>;
@@ -82,6 +84,13 @@ const recordings: readonly Recording[] = [
   { files: ['branched-turns.json'], record: branchedTurns },
   { files: ['rollout-to-the-end.json'], legacyArm: true, record: rolloutToTheEnd },
   { files: ['rollout-promoted-after-its-end.json'], legacyArm: true, record: rolloutPromotedAfterItsEnd },
+  {
+    files: ['rollout-with-a-backlog-1.json', 'rollout-with-a-backlog-2.json'],
+    legacyArm: true,
+    withoutWorker: true,
+    startTemporal: startTemporalWithShortRuns,
+    record: rolloutWithBacklog,
+  },
   { files: ['rescued-turn.json', 'turn-feedback.json'], legacyArm: true, record: rescuedAndRatedTurn },
 ];
 
@@ -96,12 +105,19 @@ async function main(): Promise<void> {
   }
 }
 
-async function recordMissing({ files, configuration, legacyArm, startTemporal, record }: Recording): Promise<void> {
+async function recordMissing({
+  files,
+  configuration,
+  legacyArm,
+  withoutWorker,
+  startTemporal,
+  record,
+}: Recording): Promise<void> {
   const own = await startTemporal?.();
   try {
     const options = { configuration, temporal: own?.temporal };
     const service = legacyArm ? await prepareRolloutService(options) : await prepareService(options);
-    await service.startWorker();
+    if (!withoutWorker) await service.startWorker();
     try {
       const histories = await record(service);
       for (const [index, file] of files.entries()) {
@@ -294,6 +310,28 @@ async function rescuedAndRatedTurn({ client, temporal, simulator, ledger }: Serv
   return [
     await fetchHistory(temporal, turnWorkflowId(turnId, null)),
     await fetchHistory(temporal, feedback.workflowId),
+  ];
+}
+
+/** Signals that came before any worker: more than one task handles, and the run ends before it carries out what is left. */
+async function rolloutWithBacklog({ temporal, settings, startWorker }: Service): Promise<readonly unknown[]> {
+  const spec = unhurriedRolloutSpec({ name: 'with-a-backlog', intervalMs: 3_600_000 });
+  const workflowId = rolloutWorkflowId(spec.name);
+  const workflow = await temporal.workflow.start(canaryRolloutWorkflowType, {
+    workflowId,
+    taskQueue: settings.temporal.taskQueue,
+    args: [{ spec }],
+  });
+  for (let count = 0; count < 60; count += 1) await workflow.signal('pause', { actor: 'ann' });
+  await workflow.signal('resume', { actor: 'bob' });
+  await startWorker();
+  const next = temporal.workflow.getHandle(workflowId);
+  while ((await next.describe()).runId === workflow.firstExecutionRunId) await sleep(50);
+  await next.signal('rollback', { actor: 'cid' });
+  await next.result();
+  return [
+    await fetchHistory(temporal, workflowId, workflow.firstExecutionRunId),
+    await fetchHistory(temporal, workflowId, (await next.describe()).runId),
   ];
 }
 

@@ -26,6 +26,8 @@ export const goodCanary: TrafficRates = {
 export class VirtualRollout {
   /** When virtual time is within one of these, hours since the start, the evidence cannot be read. */
   outages: { readonly fromHours: number; readonly toHours: number }[] = [];
+  /** How far the clock of the ledger's database is behind Temporal's. */
+  ledgerBehindMs = 0;
   readonly taskQueue = unique('72-hours');
   private startedAtMs = 0;
 
@@ -58,7 +60,14 @@ export class VirtualRollout {
             throw ApplicationFailure.nonRetryable('The telemetry is down.');
           }
           const split = await this.ledger.rollouts.split();
-          return this.traffic.evidence(bake, split?.percent ?? 0, atMs);
+          const evidence = this.traffic.evidence(bake, split?.percent ?? 0, atMs);
+          const { newestCanaryAtMs } = evidence;
+          const behindMs = this.ledgerBehindMs;
+          return {
+            ...evidence,
+            atMs: atMs - behindMs,
+            newestCanaryAtMs: newestCanaryAtMs === null ? null : newestCanaryAtMs - behindMs,
+          };
         },
         recordRollout: (entry: RolloutEntry) => {
           this.startedAtMs = entry.decision.next.startedAtMs;
