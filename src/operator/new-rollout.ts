@@ -1,6 +1,7 @@
 import { InvalidInputError } from '../client/errors';
 import type { RolloutGates, RolloutSpec } from '../contract/rollout';
 import type { Rollouts } from '../contract/rollout-ledger';
+import { exposureOf } from '../domain/rollout/exposure';
 import { defaultRolloutGates, defaultRolloutPlan, type RolloutPlanName, rolloutPlans } from '../domain/rollout/plans';
 import { rolloutSpecProblem } from '../domain/rollout/validate';
 import { isoTime } from './view';
@@ -39,6 +40,7 @@ export async function buildSpec(
     gates: { ...defaultRolloutGates, freshnessMs: freshnessFor(intervalMs), ...draft.gates },
     takeOver: draft.takeOver ?? false,
     actor: draft.actor,
+    rule: 2,
     ...fieldsOfRule2(draft),
   };
   const spec = compress(whole, compression);
@@ -58,10 +60,8 @@ export async function findUnusedName(rollouts: Rollouts, arms: string): Promise<
 
 /** A field that was left out stays out of the spec, and so out of its rows. */
 function fieldsOfRule2(draft: RolloutDraft): Partial<RolloutSpec> {
-  const { rule, languages, holdbackPercent, rescue, salt } = draft;
-  const given = Object.entries({ rule, languages, holdbackPercent, rescue, salt }).filter(
-    ([, value]) => value !== undefined,
-  );
+  const { languages, holdbackPercent, rescue, salt } = draft;
+  const given = Object.entries({ languages, holdbackPercent, rescue, salt }).filter(([, value]) => value !== undefined);
   return Object.fromEntries(given);
 }
 
@@ -72,25 +72,30 @@ function freshnessFor(intervalMs: number): number {
 
 /** The shortest interval that a rollout may have. */
 const shortestIntervalMs = 100;
-/** A shorter plan does not make requests arrive faster. */
+/** A shorter plan does not make requests arrive faster, nor calls end sooner. */
 const shortestFreshnessMs = 5_000;
+const shortestUserWindowMs = 1_000;
+const shortestLongestCallMs = 5_000;
 
 function compress(spec: RolloutSpec, factor: number): RolloutSpec {
   if (factor === 1) return spec;
   const shortened = (ms: number, minimumMs = 1): number => Math.max(minimumMs, Math.round(ms / factor));
+  const { userWindowMs, longestCallMs } = exposureOf(spec.gates);
   const endsMs = spec.steps.map(({ nominalEndMs }) => shortened(nominalEndMs));
   return {
     ...spec,
-    steps: spec.steps.map(({ percent, minimumBakeMs }, index) => {
+    steps: spec.steps.map(({ minimumBakeMs, ...step }, index) => {
       const nominalEndMs = endsMs[index] ?? 0;
       const lengthMs = nominalEndMs - (endsMs[index - 1] ?? 0);
-      return { percent, nominalEndMs, minimumBakeMs: Math.min(lengthMs, Math.floor(minimumBakeMs / factor)) };
+      return { ...step, nominalEndMs, minimumBakeMs: Math.min(lengthMs, Math.floor(minimumBakeMs / factor)) };
     }),
     intervalMs: shortened(spec.intervalMs, Math.min(spec.intervalMs, shortestIntervalMs)),
     warmMs: shortened(spec.warmMs, 0),
     gates: {
       ...spec.gates,
       freshnessMs: shortened(spec.gates.freshnessMs, Math.min(spec.gates.freshnessMs, shortestFreshnessMs)),
+      userWindowMs: shortened(userWindowMs, Math.min(userWindowMs, shortestUserWindowMs)),
+      longestCallMs: shortened(longestCallMs, Math.min(longestCallMs, shortestLongestCallMs)),
     },
   };
 }

@@ -11,7 +11,22 @@ it('a new rollout has the defaults for everything that is not set', async () => 
     intervalMs: 300_000,
     gates: { freshnessMs: 900_000 },
     takeOver: false,
+    rule: 2,
   });
+});
+
+it('a new rollout has the fields of rule 2 that are set, and no others', async () => {
+  const fields = { languages: ['zh'], holdbackPercent: 2, rescue: false, salt: 'november' };
+  expect(await buildSpec({ actor: 'ann', ...fields }, { unusedName })).toMatchObject(fields);
+  const names = Object.keys(await buildSpec({ actor: 'ann' }, { unusedName }));
+  expect(names).toEqual(expect.not.arrayContaining(Object.keys(fields)));
+});
+
+it('a compressed plan closes its users sooner, but not before their calls can have ended', async () => {
+  const exposureAt = async (compression: number) =>
+    (await buildSpec({ actor: 'ann' }, { compression, unusedName })).gates;
+  expect(await exposureAt(60)).toMatchObject({ userWindowMs: 60_000, longestCallMs: 10_000 });
+  expect(await exposureAt(86_400)).toMatchObject({ userWindowMs: 1_000, longestCallMs: 5_000 });
 });
 
 it('data may be as old as three of its own intervals, unless the draft sets the limit', async () => {
