@@ -343,7 +343,8 @@ async function rescuedAndRatedTurn({ client, temporal, simulator, ledger }: Serv
 }
 
 /** Signals that came before any worker: more than one task handles, and the run ends before it carries out what is left. */
-async function rolloutWithBacklog({ temporal, settings, startWorker }: Service): Promise<readonly unknown[]> {
+async function rolloutWithBacklog(service: Service): Promise<readonly unknown[]> {
+  const { temporal, settings } = service;
   const spec = unhurriedRolloutSpec({ name: 'with-a-backlog', intervalMs: 3_600_000 });
   const workflowId = rolloutWorkflowId(spec.name);
   const workflow = await temporal.workflow.start(canaryRolloutWorkflowType, {
@@ -353,7 +354,7 @@ async function rolloutWithBacklog({ temporal, settings, startWorker }: Service):
   });
   for (let count = 0; count < 60; count += 1) await workflow.signal('pause', { actor: 'ann' });
   await workflow.signal('resume', { actor: 'bob' });
-  await startWorker();
+  await service.startWorker();
   const next = temporal.workflow.getHandle(workflowId);
   while ((await next.describe()).runId === workflow.firstExecutionRunId) await sleep(50);
   await next.signal('rollback', { actor: 'cid' });
