@@ -22,7 +22,8 @@ test(
         '"ready_to_promote": true',
         'Canary metrics look great! Ready to promote to 100% traffic.',
         'Promoting at 100%',
-        'RolledBack at 0%: bargain is below 99%',
+        'Held at 10%: In zh: more first answers of bargain are flagged wrong-language',
+        'RolledBack at 0%: brittle is below 98%',
         'and every decision follows from its evidence',
         'npx bellwether up',
       ]) {
