@@ -1,6 +1,7 @@
 import { formatDuration } from '../domain/rollout/clock';
-import { ofRequests } from '../domain/rollout/evidence';
+import { ofRequests, ofUsers } from '../domain/rollout/evidence';
 import { findingsOf } from '../domain/rollout/findings';
+import { userFindingsOf } from '../domain/rollout/user-findings';
 import { isoTime, type RolloutView } from './view';
 
 /** Something that an operator must know about a rollout, with what to do. */
@@ -94,12 +95,11 @@ function warmWarning(view: RolloutView): RolloutWarning | null {
   return { code: 'trouble-while-warm', message };
 }
 
-function troubleIn({ spec, state, evidence, outlook, atMs }: RolloutView): string | null {
-  // Under rule 2 it does not finish while something is missing.
-  if (spec.rule === 2) return outlook !== null && outlook.missing.length > 0 ? outlook.reason : null;
-  if (evidence === null) return null;
-  const { breach, alarms } = findingsOf(spec, state, ofRequests(evidence), atMs);
-  const trouble = [breach, ...alarms].filter((finding) => finding !== null);
+function troubleIn({ spec, state, evidence, atMs }: RolloutView): string | null {
+  const byUsers = ofUsers(evidence);
+  const { breach, worse, alarms } =
+    byUsers === null ? findingsOf(spec, state, ofRequests(evidence), atMs) : userFindingsOf(spec, state, byUsers);
+  const trouble = [breach, worse, ...alarms].filter((finding) => finding !== null);
   return trouble.length === 0 ? null : trouble.join(' ');
 }
 

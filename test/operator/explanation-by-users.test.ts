@@ -47,4 +47,15 @@ describe('the explanation of a decision by users', () => {
       findings: expect.arrayContaining([expect.stringMatching(finding)]),
     });
   });
+
+  it('names the language of most flagged answers, also where it is too rare for a finding of its own', () => {
+    const rollout = new UserRollout();
+    const zh = { language: 'zh', canary: tally(45, { flaggedUsers: { empty: 38 } }), baseline: tally(400) };
+    const en = { language: 'en', canary: tally(955, { flaggedUsers: { empty: 2 } }), baseline: tally(8_600) };
+    rollout.lookAt(1, { flaggedUsers: { empty: 40 } }, { languages: [en, zh] });
+    expect(text(rollout)).toMatch(
+      /are flagged empty: holysheep 40 of 1000 users, .*\. 38 of the 40 users of holysheep ask in zh\./,
+    );
+    expect(text(rollout)).not.toContain('In zh');
+  });
 });

@@ -16,7 +16,13 @@ const forever = new AbortController().signal;
 /** Slots of a process of which a test says how much memory it takes. */
 function slotsWith(usedMebibytes: number, maxSlots = 100) {
   const memory = { mebibytes: usedMebibytes };
-  return { memory, slots: new WorkflowSlots({ maxSlots, memory: { used: () => memory.mebibytes * mebibyte, limit: 1_000 * mebibyte } }) };
+  return {
+    memory,
+    slots: new WorkflowSlots({
+      maxSlots,
+      memory: { used: () => memory.mebibytes * mebibyte, limit: 1_000 * mebibyte },
+    }),
+  };
 }
 
 function takeAll(slots: WorkflowSlots, of = context) {

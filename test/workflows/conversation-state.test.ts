@@ -318,3 +318,44 @@ describe('thoughts', () => {
     );
   });
 });
+
+describe('a question that was asked before', () => {
+  const minutes = 60_000;
+  const question = 'Where is my order?';
+  const asked = (atMs: number, changes: Partial<TranscriptTurn> = {}): TranscriptTurn => ({
+    ...turn(0, question),
+    turnId: 'asked',
+    atMs,
+    ...changes,
+  });
+  const askedBefore = (turns: readonly TranscriptTurn[], message: Parameters<ConversationState['askedBefore']>[0]) => {
+    const state = new ConversationState('s', undefined, undefined);
+    for (const each of turns) state.add(each);
+    return state.askedBefore(message, 10 * minutes);
+  };
+  const again = { content: 'Where is my order' };
+
+  test('is found for five minutes, also behind other turns, on another branch and in a later run', () => {
+    expect(askedBefore([asked(5 * minutes)], again)).toBe('asked');
+    expect(askedBefore([asked(5 * minutes - 1)], again)).toBeNull();
+    const others = [1, 2, 3].map((index) => ({ ...turn(index), atMs: 9 * minutes }));
+    expect(askedBefore([asked(9 * minutes), ...others], again)).toBe('asked');
+    expect(askedBefore([asked(9 * minutes, { branch: { after: null } }), ...others], again)).toBe('asked');
+    const { carried } = new ConversationState('s', undefined, undefined).carry(0);
+    const later = new ConversationState('s', undefined, { ...carried!, turns: [asked(9 * minutes)] });
+    expect(later.askedBefore(again, 10 * minutes)).toBe('asked');
+  });
+
+  test('is the latest of several, and found in a message of parts', () => {
+    const twice = [asked(8 * minutes), asked(9 * minutes, { turnId: 'later' })];
+    const messages = [{ role: 'user', content: [{ type: 'text', text: question }] }] as const;
+    expect(askedBefore(twice, { content: '', messages })).toBe('later');
+  });
+
+  test('is none if it was not answered, or if nothing is asked now', () => {
+    const { reply } = turn(0);
+    expect(askedBefore([asked(9 * minutes, { reply: { ...reply, success: false } })], again)).toBeNull();
+    const result: ChatMessage = { role: 'tool', content: question, tool_call_id: 'a' };
+    expect(askedBefore([asked(9 * minutes)], { content: '', messages: [result] })).toBeNull();
+  });
+});

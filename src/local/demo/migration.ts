@@ -166,7 +166,6 @@ async function playScenes(migration: Migration, narrator: Narrator, report: Repo
   await command(['start', ...plan], 0);
   await gather(migration, beforeReport, report);
   await command(['report', '--json'], 0);
-  await command(['report'], 0);
   for (let resumes = 0; ; resumes += 1) {
     const mayBeHeld = resumes < maxResumes ? [statuses.pausedOrHeld] : [];
     if ((await command(['watch'], statuses.promoted, ...mayBeHeld)) === statuses.promoted) break;
@@ -174,6 +173,7 @@ async function playScenes(migration: Migration, narrator: Narrator, report: Repo
     // decides.
     await command(['resume', '--reason', 'there was too little traffic to decide, gather more'], 0);
   }
+  await command(['report'], 0);
   await command(['history'], 0);
   await withPatience(
     report,
@@ -183,14 +183,14 @@ async function playScenes(migration: Migration, narrator: Narrator, report: Repo
   );
 
   narrator.scene(
-    'A second candidate, at half the price: every call succeeds, but half of its Chinese answers are in English',
-    'A few are empty, too. By status codes it is perfect, and cheap. Bellwether looks at the answers, and at each market by itself.',
+    'A second candidate, at half the price: it answers 200 every time, but half of its Chinese answers are in English',
+    'A few are empty, too. Who counts status codes, latency and cost would promote it. Bellwether also looks at the answers.',
   );
   await command(['start', '--from', 'holysheep', '--to', 'bargain', ...plan], 0);
   await command(['watch'], statuses.pausedOrHeld);
   narrator.say(
-    '   Held: Chinese users got answers in a language that they had not asked in. The others are content, so an average over',
-    '   all markets would have taken longer to tell. Nobody was moved any further; an operator looks, and sends everybody back.',
+    '   Held: of the users who ask in Chinese, half were answered in English, and none of the other arm were. Each market counts',
+    '   by itself, so the finding names it (zh). The step does not advance; an operator looks at it, and sends everybody back.',
   );
   await command(['rollback', '--reason', 'it answers Chinese in English'], 0);
 

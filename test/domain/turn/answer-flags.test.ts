@@ -193,7 +193,7 @@ describe('a long answer', () => {
     ],
     [
       'a multiplication table',
-      times(20, (row) => Array.from({ length: 10 }, (_, column) => (row + 1) * (column + 1)).join(' ')),
+      times(40, (row) => Array.from({ length: 20 }, (_, column) => (row + 1) * (column + 1)).join(' ')),
     ],
     [
       'a list of like sentences',
