@@ -54,6 +54,16 @@ test('there is a history of a complete rollout, with timers, evidence and operat
   expect(types.at(-1)).toBe('EVENT_TYPE_WORKFLOW_EXECUTION_COMPLETED');
 });
 
+test('there is a history of a rollout by users, with its first limits and an excluded time', () => {
+  const activities = eventsOf('rollout-by-users.json').flatMap(
+    ({ activityTaskScheduledEventAttributes: scheduled }) => scheduled?.activityType.name ?? [],
+  );
+  expect(activities.slice(0, 3)).toEqual(['measureBaseline', 'recordRollout', 'recordRollout']);
+  expect(activities).toContain('observeUsers');
+  expect(activities).not.toContain('observeRollout');
+  expect(eventTypes('rollout-by-users.json').at(-1)).toBe('EVENT_TYPE_WORKFLOW_EXECUTION_COMPLETED');
+});
+
 test('there is a history of a promotion that read the evidence after the rollout had ended', () => {
   const activities = eventsOf('rollout-promoted-after-its-end.json').flatMap(
     ({ activityTaskScheduledEventAttributes: scheduled }) => scheduled?.activityType.name ?? [],

@@ -72,10 +72,10 @@ export interface UserTally {
   readonly successes: number;
   readonly faults: number;
   readonly declined: number;
-  /** Turns admitted; and those answered by any target. */
+  /** Turns admitted; and those answered by one of the arm's targets. */
   readonly turns: number;
   readonly successfulTurns: number;
-  /** All calls of these turns, including unconfirmed ones. */
+  /** All calls of the arm's targets for these turns, including unconfirmed ones. */
   readonly costNanoUsd: number;
   /**
    * First timed calls of users by latency: [upper bound in ms, users], ascending; bounds are exact up to 63, then up to 3%

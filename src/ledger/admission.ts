@@ -54,7 +54,7 @@ export async function admit(trx: LedgerDatabase, request: AdmitRequest): Promise
     await refuseTurn(trx, timed, answer.scope, turn);
   } else {
     const admitted_at_ms = turn.admitted_at_ms ?? turn.atMs;
-    const reopened = { outcome: null, admitted_at_ms, ended_at_ms: null, first_run_id: firstRunId };
+    const reopened = { outcome: null, rescued_by: null, admitted_at_ms, ended_at_ms: null, first_run_id: firstRunId };
     await updateTurn(trx, turn.turn_id, { arm, rollout, bake, ...reopened });
   }
   return admission(answer, { arm, rollout }, split);

@@ -71,7 +71,7 @@ export async function countFeedback(trx: LedgerDatabase, limit: number): Promise
       join.onRef('attempts.turn_id', '=', 'turns.turn_id').on('attempts.attempt', '=', sql.lit(1)),
     )
     .where('feedback.is_counted', '=', sql.lit(0))
-    .select(['feedback.turn_id', 'signal', 'counted_signal', 'rollout', 'bake', 'turns.arm', 'user_id', 'rescued_by'])
+    .select(['feedback.turn_id', 'signal', 'counted_signal', 'rollout', 'bake', 'turns.arm', 'user_id'])
     .select(['turns.session_id', 'user_call'])
     .orderBy('at_ms')
     .orderBy('feedback.turn_id')
@@ -79,9 +79,9 @@ export async function countFeedback(trx: LedgerDatabase, limit: number): Promise
   const rows = await (isPostgres(trx) ? uncounted.forUpdate('feedback') : uncounted).execute();
   if (rows.length === 0) return 0;
   const changes = new Map<string, UserFeedback>();
-  for (const { rollout, bake, arm, user_call, rescued_by, signal, counted_signal, ...turn } of rows) {
-    // Another arm's answer was rated, if it rescued the turn.
-    if (rollout === null || bake === null || user_call === null || rescued_by !== null) continue;
+  for (const { rollout, bake, arm, user_call, signal, counted_signal, ...turn } of rows) {
+    // Also of a turn that another arm rescued: users stand for the arm that they were sent to, whatever became of it.
+    if (rollout === null || bake === null || user_call === null) continue;
     const user_id = userOf(turn.user_id, turn.session_id, turn.turn_id);
     const key = JSON.stringify([rollout, bake, arm, user_id]);
     const change = changes.get(key) ?? { rollout, bake, arm, user_id, up: 0, down: 0, handoff: 0, resolved: 0 };

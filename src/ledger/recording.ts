@@ -40,7 +40,13 @@ export async function recordTurn(trx: LedgerDatabase, record: TurnRecord): Promi
       model,
       error,
       ended_at_ms: eb.fn.coalesce('ended_at_ms', now),
-      replaced_outcome: eb.ref('outcome'),
+      // A turn that another arm had rescued was not answered by its own.
+      replaced_outcome: eb
+        .case()
+        .when('rescued_by', 'is', null)
+        .then(eb.ref('outcome'))
+        .else(sql.lit('degraded' as const))
+        .end(),
     }))
     .$if(flags !== undefined, (update) => update.set({ flags: flagColumn(flags ?? []) }))
     .where('turn_id', '=', turnId)

@@ -30,7 +30,10 @@ export interface TurnsTable {
   language: string | null;
   /** The answer's flags, joined by commas; empty: none. null: unknown, or no answer. */
   flags: string | null;
-  /** The outcome before the last change: a statement that changes `outcome` can return what it was. */
+  /**
+   * The outcome before the last change: a statement that changes `outcome` can return what it was. `degraded` if another arm
+   * had rescued the turn.
+   */
   replaced_outcome: TurnsTable['outcome'];
   /** See `TurnRecord`. */
   rescued_by: string | null;

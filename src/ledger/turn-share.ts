@@ -78,8 +78,10 @@ export function shareOf(end: TurnEnd | null, attempts: readonly AttemptState[]):
   const { outcome, flags, rescued_by } = end;
   const result = callResult(call.outcome);
   const counts = call.user_call > 0 ? 1 : 0;
-  const totalAnswers = outcome === 'answered' ? 1 : 0;
-  const totalCostNanoUsd = attempts.reduce((sum, attempt) => sum + attempt.cost_nano_usd, 0);
+  // What another arm did to rescue the turn is neither an answer nor a cost of this one.
+  const totalAnswers = outcome === 'answered' && rescued_by === null ? 1 : 0;
+  const own = attempts.filter(({ arm }) => arm === call.arm);
+  const totalCostNanoUsd = own.reduce((sum, attempt) => sum + attempt.cost_nano_usd, 0);
   return {
     turns: 1,
     exposedTurns: counts,
@@ -91,9 +93,7 @@ export function shareOf(end: TurnEnd | null, attempts: readonly AttemptState[]):
     totalAnswers,
     totalCostNanoUsd,
     result,
-    // An answer of another arm, which rescued the turn, shows nothing of this one.
-    first:
-      call.user_call === 1 ? firstTurn(call, totalAnswers === 1 && rescued_by === null ? (flags ?? '') : null) : null,
+    first: call.user_call === 1 ? firstTurn(call, totalAnswers === 1 ? (flags ?? '') : null) : null,
   };
 }
 

@@ -55,10 +55,10 @@ const unhurried = `
 steps:
   - { percent: 50, nominalEnd: 1h, minimumBake: 1h }
 interval: 500ms
-gates: { alpha: 0.1, minimumSuccessRate: "50%", expectedSuccessRate: 0.99, breachSuccessRate: 0.2, minimumStepRequests: 5, maxLatencyPercent: null, maxCostPercent: null }
+gates: { alpha: 0.1, minimumSuccessRate: "50%", expectedSuccessRate: 0.99, breachSuccessRate: 0.2, minimumStepRequests: 5, maxLatencyPercent: null, maxCostPercent: null, userWindow: 1s, longestCall: 6s }
 `;
-/** The first few answers must come within this, or the time of the plan is over without evidence. */
-const hurried = unhurried.replaceAll('1h', '15s');
+/** The first few users must be closed within this, or the time of the plan is over without evidence. */
+const hurried = unhurried.replaceAll('1h', '25s');
 
 async function start(spec: string): Promise<string> {
   const name = unique('rollout');
@@ -80,7 +80,7 @@ async function sendTurns(count: number): Promise<void> {
 function keepSendingTurns(): { stop(): Promise<void> } {
   const over = new AbortController();
   const sending = (async () => {
-    while (!over.signal.aborted) await sendTurns(20);
+    while (!over.signal.aborted) await sendTurns(40);
   })();
   return {
     stop: () => {
@@ -170,6 +170,51 @@ describe('bellwether rollout', () => {
       '✅ Canary metrics look great! Ready to promote to 100% traffic.\n   Latency improvement: ',
     );
     expect(readable).toMatch(/CJK surcharge of legacy: \$0\.0+ of \$/);
+  });
+
+  it('excludes a time from the evidence, with a reason', async () => {
+    const name = await start(unhurried);
+    const from = new Date(Date.now() - 60_000).toISOString();
+    const to = new Date().toISOString();
+    const exclude = (...words: readonly string[]) => rollout('exclude', name, ...words, '--actor', 'ann');
+    expect(await exclude('--from', from, '--to', to)).toMatchObject({
+      status: 2,
+      stderr: '--reason must say why this time does not count\n',
+    });
+    expect(await exclude('--from', to, '--to', from, '--reason', 'x')).toMatchObject({
+      status: 2,
+      stderr: '--to must be after the beginning of the time\n',
+    });
+    expect((await exclude('--from', 'noon', '--to', to)).stderr).toContain("'noon' is not a time");
+    expect(await exclude('--from', from, '--to', to, '--reason', 'outage')).toMatchObject({ status: 0 });
+    const history = await json<{ action: string; reason: string }[]>('history', name);
+    expect(history.at(-1)).toMatchObject({
+      action: 'exclude',
+      reason: expect.stringMatching(
+        /^ann excluded 1 min that ended .* after the start from the evidence \("outage"\)\.$/,
+      ),
+    });
+  });
+
+  it('replays its decisions under another spec', async () => {
+    const name = await start(unhurried);
+    await rollout('promote', name, '--force', '--reason', 'we know better', '--actor', 'ann');
+    await rollBack(name);
+    const other = writeSpec('holdbackPercent: 5');
+    const replay = await json<{ first_divergence: number; decisions: object[] }>('replay', name, '--spec', other);
+    const decided = await json<{ sequence: number; action: string }[]>('history', name, '--all');
+    expect(replay.decisions).toHaveLength(decided.length);
+    expect(replay.first_divergence).toBe(decided.find(({ action }) => action === 'advance')?.sequence);
+    const { stdout } = await rollout('replay', name, '--spec', other);
+    expect(stdout).toMatch(/promote: advance, Promoting at 100% +promote: advance, Promoting at 95%/);
+    expect(stdout).toContain('What follows it is counterfactual');
+    const same = await rollout('replay', name, '--spec', writeSpec('warm: 48h'));
+    expect(same).toMatchObject({ status: 0, stdout: expect.stringMatching(/All \d+ decisions come out the same/) });
+    const refused = await rollout('replay', name, '--spec', writeSpec('gates: { userWindow: 2h }'));
+    expect(refused).toMatchObject({
+      status: 2,
+      stderr: expect.stringMatching(/^gates\.userWindow: must stay as recorded/),
+    });
   });
 
   it('gives up watching after the given time', async () => {

@@ -14,6 +14,7 @@ import {
 /** How a turn stood from a time on. */
 export interface Standing {
   readonly atMs: number;
+  /** By one of the arm's targets. */
   readonly isAnswered: boolean;
   readonly flags: readonly AnswerFlag[];
   /** In the order in which they were made. */
@@ -21,6 +22,8 @@ export interface Standing {
 }
 
 export interface SeenCall {
+  /** Whether it is a call of the turn's arm. */
+  readonly isOwn: boolean;
   /** null: open, or of unknown end. */
   readonly outcome: string | null;
   readonly latencyMs: number;
@@ -171,7 +174,7 @@ export function naiveUserEvidence(
     const signals = users.flatMap((user) => user.turns.flatMap(({ feedback }) => feedback ?? []));
     const closed = users.filter(({ closesAtMs }) => closesAtMs <= atMs);
     const sums = closed.map(({ counted }) => ({
-      c: Math.round(sum(counted.flatMap(({ calls }) => calls.map((call) => call.costNanoUsd))) / 1000),
+      c: Math.round(ownCost(counted) / 1000),
       s: counted.filter(({ isAnswered }) => isAnswered).length,
     }));
     const slowAbove = (limit: number | null) => {
@@ -207,11 +210,15 @@ export function naiveUserEvidence(
       declined: all.filter((result) => result === 'declined').length,
       turns: standings.length,
       successfulTurns: standings.filter(({ isAnswered }) => isAnswered).length,
-      costNanoUsd: sum(standings.flatMap(({ calls }) => calls.map((call) => call.costNanoUsd))),
+      costNanoUsd: ownCost(standings),
       latencies: withHistograms ? histogram(timed) : [],
       firstTokens: withHistograms ? histogram(spoken) : [],
     };
   }
+}
+
+function ownCost(standings: readonly Standing[]): number {
+  return sum(standings.flatMap(({ calls }) => calls.map(({ isOwn, costNanoUsd }) => (isOwn ? costNanoUsd : 0))));
 }
 
 /** The language of a user is that of the first turn, in each arm. */

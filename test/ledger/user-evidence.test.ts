@@ -66,7 +66,7 @@ const operation = fc.oneof(
       isRefused: fc.integer({ min: 0, max: 3 }).map((n) => n === 0),
     }),
   },
-  { weight: 1, arbitrary: fc.record({ kind: fc.constant('reserve'), turn }) },
+  { weight: 1, arbitrary: fc.record({ kind: fc.constant('reserve'), turn, isOwn: fc.boolean() }) },
   { weight: 3, arbitrary: fc.record({ kind: fc.constant('settle'), turn, attempt: fc.constantFrom(1, 1, 2), ending }) },
   {
     weight: 3,
@@ -74,6 +74,7 @@ const operation = fc.oneof(
       kind: fc.constant('record'),
       turn,
       isAnswered: fc.boolean(),
+      isRescued: fc.boolean(),
       flags: fc.option(fc.subarray([...flags]), { nil: undefined }),
       endings: fc.array(fc.record({ attempt: fc.constantFrom(1, 2), ending }), { maxLength: 1 }),
     }),
@@ -119,9 +120,9 @@ interface Known extends Omit<SeenTurn, 'standings'> {
   readonly standings: Standing[];
 }
 
-const open: Call = { state: 'reserved', outcome: null, latencyMs: 0, firstTokenMs: null, costNanoUsd: 0 };
+const open: Call = { isOwn: true, state: 'reserved', outcome: null, latencyMs: 0, firstTokenMs: null, costNanoUsd: 0 };
 /** The worker died: the call may have been made. */
-const lost: Call = { ...open, state: 'unconfirmed', costNanoUsd: worstCaseNanoUsd };
+const lost = { state: 'unconfirmed', costNanoUsd: worstCaseNanoUsd } as const;
 
 function settlementOf(attempt: number, { outcome, isUsageKnown, costNanoUsd, ...end }: Ending): Settlement {
   const state =
@@ -133,7 +134,7 @@ function ended(call: Call, { state, outcome, latencyMs, firstTokenMs = null, cos
   if (call.state === 'settled' || call.state === 'released') return call;
   if (call.state === 'unconfirmed' && state === 'unconfirmed') return call;
   const costs = { settled: costNanoUsd, released: 0, unconfirmed: worstCaseNanoUsd };
-  return { state, outcome, latencyMs, firstTokenMs, costNanoUsd: costs[state] };
+  return { isOwn: call.isOwn, state, outcome, latencyMs, firstTokenMs, costNanoUsd: costs[state] };
 }
 
 /** Plays a story on the ledger, and remembers what the ledger should know. */
@@ -180,9 +181,11 @@ class World {
     if (known === undefined) return;
     const { turnId } = known;
     if (one.kind === 'reserve') {
-      await ledger.reserveAttempt(reserveRequest(turnId, worstCaseNanoUsd, { atMs }));
+      const arm = one.isOwn ? known.arm : 'another';
+      const reserved = reservation(worstCaseNanoUsd, { arm });
+      await ledger.reserveAttempt(reserveRequest(turnId, worstCaseNanoUsd, { reservation: reserved, atMs }));
       loseOpenCalls(known);
-      known.calls.push(open);
+      known.calls.push({ ...open, isOwn: one.isOwn });
     }
     if (one.kind === 'settle' && one.attempt <= known.calls.length) {
       const settlement = settlementOf(one.attempt, one.ending);
@@ -194,9 +197,10 @@ class World {
       const settlements = endings.map((end) => settlementOf(end.attempt, end.ending));
       const labels = one.flags && { flags: one.flags };
       const outcome = one.isAnswered ? 'answered' : 'degraded';
-      await ledger.recordTurn(turnRecord(turnId, settlements, { outcome, ...labels, atMs }));
+      const rescuedBy = one.isAnswered && one.isRescued ? 'another' : null;
+      await ledger.recordTurn(turnRecord(turnId, settlements, { outcome, rescuedBy, ...labels, atMs }));
       for (const end of settlements) known.calls[end.attempt - 1] = ended(known.calls[end.attempt - 1]!, end);
-      known.isAnswered = one.isAnswered;
+      known.isAnswered = one.isAnswered && !one.isRescued;
       known.flags = one.flags ?? known.flags;
     }
     if (one.kind === 'flag') {
@@ -266,7 +270,7 @@ class World {
 }
 
 function loseOpenCalls(known: Known): void {
-  known.calls = known.calls.map((call) => (call.state === 'reserved' ? lost : call));
+  known.calls = known.calls.map((call) => (call.state === 'reserved' ? { ...call, ...lost } : call));
 }
 
 describeOnEachDatabase('evidence by users', (databases) => {

@@ -21,6 +21,7 @@ import {
   turnFeedbackWorkflowType,
   turnWorkflowId,
 } from '../../src/contract/names';
+import type { RolloutResult } from '../../src/contract/rollout';
 import { BudgetRefusedError } from '../../src/client/errors';
 import { RolloutClient } from '../../src/client/rollout-client';
 import { faults } from '../../src/local/simulator/behaviour';
@@ -81,6 +82,7 @@ const recordings: readonly Recording[] = [
   },
   { files: ['branched-turns.json'], record: branchedTurns },
   { files: ['rollout-to-the-end.json'], legacyArm: true, record: rolloutToTheEnd },
+  { files: ['rollout-by-users.json'], legacyArm: true, record: rolloutByUsers },
   { files: ['rollout-promoted-after-its-end.json'], legacyArm: true, record: rolloutPromotedAfterItsEnd },
   { files: ['rescued-turn.json', 'turn-feedback.json'], legacyArm: true, record: rescuedAndRatedTurn },
 ];
@@ -260,6 +262,33 @@ async function rolloutToTheEnd({ client, temporal, settings }: Service): Promise
       messages: [{ role: 'user', content: 'Where is my order?' }],
     });
   }
+  return [await fetchHistory(temporal, workflow.workflowId)];
+}
+
+/** Under rule 2: limits of the first bake, an excluded time, a step by the evidence, a share held back, and the end. */
+async function rolloutByUsers({ client, temporal, settings }: Service): Promise<readonly unknown[]> {
+  const short = shortRolloutSpec({ name: 'by-users', rule: 2, languages: ['zh'], holdbackPercent: 5 });
+  const gates = { ...short.gates, userWindowMs: 300, longestCallMs: 1_000 };
+  const spec = {
+    ...short,
+    gates,
+    steps: [{ percent: 50, nominalEndMs: 5_000, minimumBakeMs: 1_000 }],
+    intervalMs: 1_000,
+  };
+  const rollouts = new RolloutClient(temporal, settings.temporal.taskQueue);
+  const { state } = await rollouts.start(spec);
+  const time = { fromMs: state.startedAtMs - 2_000, toMs: state.startedAtMs + 1 };
+  await rollouts.command(spec.name, 'exclude', { actor: 'ann', reason: 'outage', ...time });
+  const workflow = temporal.workflow.getHandle(rolloutWorkflowId(spec.name));
+  for (let turn = 1; (await rollouts.execution(spec.name)) === 'running'; turn += 1) {
+    await client.complete({
+      turnId: `by-users-${turn}`,
+      userId: `user-${turn}`,
+      messages: [{ role: 'user', content: 'Where is my order?' }],
+    });
+  }
+  const { phase } = (await workflow.result()) as RolloutResult;
+  if (phase !== 'Succeeded') throw new Error(`The rollout by users ended as ${phase}.`);
   return [await fetchHistory(temporal, workflow.workflowId)];
 }
 

@@ -65,9 +65,9 @@ function excludedTimeProblem({ reason, fromMs, toMs }: { reason?: unknown; fromM
     }
   }
   const lengthMs = (toMs as number) - (fromMs as number);
-  if (lengthMs <= 0) return problemOf(['toMs'], 'contradiction', 'must be later than fromMs');
+  if (lengthMs <= 0) return problemOf(['toMs'], 'contradiction', 'must be after the beginning of the time');
   if (lengthMs > longestExcludedMs) {
-    const message = `must be at most ${exactDuration(longestExcludedMs)} after fromMs, not ${exactDuration(lengthMs)}`;
+    const message = `must be at most ${exactDuration(longestExcludedMs)} after the beginning, not ${exactDuration(lengthMs)}`;
     return { path: ['toMs'], code: 'out-of-range', message, limit: longestExcludedMs } as const;
   }
   if (typeof reason === 'string' && reason.trim() !== '') return null;
