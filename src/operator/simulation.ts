@@ -3,7 +3,7 @@ import { Worker } from 'node:worker_threads';
 import type { RolloutSpec } from '../contract/rollout';
 import { quantile } from '../domain/quantile';
 import { defaultRolloutGates, type RolloutPlanName, rolloutPlans } from '../domain/rollout/plans';
-import { createSimulation, type SimulatedAlarm, type SimulatedRun } from '../domain/rollout/simulate-users';
+import { type SimulatedAlarm, type SimulatedRun, simulateRun } from '../domain/rollout/simulate-users';
 import type { SimulatedTraffic } from '../domain/rollout/simulate-traffic';
 import { latestAdvanceMs } from './forecast';
 
@@ -79,11 +79,10 @@ export async function runShare(
   { spec, traffic, seed, runs, first, every }: SimulationShare,
   onFinished: (runs: FinishedRuns) => void,
 ): Promise<void> {
-  const simulate = createSimulation(spec, traffic);
   let finished: SimulatedRun[] = [];
   let pauseAtMs = performance.now() + stretchMs;
   for (let run = first; run < runs; run += every) {
-    finished.push(simulate(seed, run));
+    finished.push(simulateRun(spec, traffic, seed, run));
     if (performance.now() < pauseAtMs && run + every < runs) continue;
     onFinished(finished);
     finished = [];

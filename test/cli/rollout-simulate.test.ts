@@ -69,12 +69,12 @@ it('says what became of the runs, and what spoke against the canary', async () =
 it.each([
   [['--flag', 'nonsense=1%'], /--flag .*'nonsense=1%' is not a flag with its share of answers\. Use one of empty, /],
   [['--flag', 'empty=1%:2%:3%'], /'1%:2%:3%' has more than two shares\. Use baseline:canary, such as 1%:2%\./],
-  [['--flag', 'empty/fr=1%'], /^--flag has fr, which is none of the languages$/m],
+  [['--flag', 'empty/fr=1%'], /^--flag names fr, which no user speaks; give it a share$/m],
   [['--success-rate', '101%'], /'101%' is not a share\. Use a number from 0 to 1 or a percentage, such as 0\.3%\./],
   [['--language', 'zh=90%', '--language', 'th=20%'], /^--language shares must add up to 100%$/m],
   [
     ['--always-fail', '5%'],
-    /^--always-fail, --often-fail users who always fail, and half of those .* rate of 0\.997$/m,
+    /^--always-fail, --often-fail exceed the failures of the canary: .* at most 0\.3% at a success rate of 99\.7%$/m,
   ],
   [['--requests-per-user', '1:50%'], /^--requests-per-user shares must add up to 100%$/m],
   [['--incident', '30h:50%'], /'50%' is not a duration/],

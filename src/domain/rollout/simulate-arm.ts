@@ -1,5 +1,5 @@
-import type { AnswerFlag, CostSums, UserTally } from '../../contract/user-evidence';
-import { drawerOf, type Random, RareEvents } from './simulate-draws';
+import type { AnswerFlag, UserTally } from '../../contract/user-evidence';
+import { CostCounter, type CostDrawer, type Random, RareEvents } from './simulate-draws';
 import { failureChanceAt, type SimulatedArm, type SimulatedTraffic } from './simulate-traffic';
 
 /** A `UserTally` that is still counting. */
@@ -33,8 +33,7 @@ export interface ArmSetting {
   readonly windowMs: number;
   readonly longestCallMs: number;
   readonly maxCalls: number;
-  /** Draws what a user's answered calls cost, in micro-dollars, by their number. */
-  readonly drawCost: (calls: number) => number;
+  readonly costs: CostDrawer;
 }
 
 /** Receives closed users who are new to the rollout, with their counted and their failed calls. */
@@ -54,8 +53,8 @@ interface Cohort {
 }
 
 /**
- * The users of one arm and language, counted as the ledger counts them. Users and their calls are drawn one by one;
- * everything else is drawn as the number of users it happens to. Nobody is remembered beyond closing.
+ * The users of one arm and language, counted as the ledger counts them. Users whose calls all succeed differ only in their
+ * costs, so only the others are drawn one by one. Nobody is remembered beyond closing.
  */
 export class SimulatedUsers {
   tally = emptyTally();
@@ -64,7 +63,8 @@ export class SimulatedUsers {
   /** How many users of this bake meet their first fault in which minute, if that is later than their first call. */
   private laterFaults: number[] = [];
   private minutesMet = 0;
-  private readonly drawCalls: (random: Random) => number;
+  /** Users by their number of calls: drawn one after the other, each from those who are left. */
+  private readonly groups: readonly { readonly calls: number; readonly events: RareEvents }[];
   private readonly flags: readonly { readonly flag: AnswerFlag; readonly events: RareEvents }[];
   private readonly troubled: RareEvents;
   private readonly failures: RareEvents;
@@ -82,7 +82,12 @@ export class SimulatedUsers {
   ) {
     const { traffic, random } = setting;
     const events = (chance: number): RareEvents => new RareEvents(random, chance);
-    this.drawCalls = drawerOf(traffic.requestsPerUser);
+    let left = 1;
+    this.groups = traffic.requestsPerUser.map(({ value, share }) => {
+      const group = { calls: Math.min(value, setting.maxCalls), events: events(Math.min(1, share / left)) };
+      left -= share;
+      return group;
+    });
     this.flags = arm.flags
       .filter((flag) => flag.language === undefined || flag.language === language)
       .map(({ flag, share }) => ({ flag, events: events(share) }));
@@ -127,10 +132,13 @@ export class SimulatedUsers {
     };
     this.cohorts.push(cohort);
     let answered = 0;
-    for (let user = 0; user < users; user += 1) {
-      const cameAtMs = fromMs + ((toMs - fromMs) * (user + 0.5)) / users;
-      if (this.admitUser(cohort, cameAtMs)) answered += 1;
-    }
+    let left = users;
+    this.groups.forEach(({ calls, events }, index) => {
+      const isLast = index === this.groups.length - 1;
+      const ofGroup = isLast ? left : events.countIn(left);
+      left -= ofGroup;
+      answered += this.admitGroup(cohort, calls, ofGroup, fromMs, toMs);
+    });
     tally.users += users;
     tally.firstCalls += users;
     tally.timedUsers += users;
@@ -145,10 +153,35 @@ export class SimulatedUsers {
     }
   }
 
-  /** True if a call of the user is answered. */
-  private admitUser(cohort: Cohort, cameAtMs: number): boolean {
+  /** Admits users with as many calls each; returns how many of them get an answer. */
+  private admitGroup(cohort: Cohort, calls: number, users: number, fromMs: number, toMs: number): number {
+    let answered = 0;
+    let user = 0;
+    for (;;) {
+      const cleanUsers = Math.min(users - user, Math.floor(this.failures.untilNext / calls), this.troubled.untilNext);
+      this.failures.countIn(cleanUsers * calls);
+      this.troubled.countIn(cleanUsers);
+      this.admitClean(cohort, calls, cleanUsers);
+      answered += cleanUsers;
+      user += cleanUsers;
+      if (user === users) return answered;
+      if (this.admitFailing(cohort, calls, fromMs + ((toMs - fromMs) * (user + 0.5)) / users)) answered += 1;
+      user += 1;
+    }
+  }
+
+  private admitClean(cohort: Cohort, calls: number, users: number): void {
+    if (users === 0) return;
+    this.tally.successes += users;
+    cohort.laterCalls += users * (calls - 1);
+    this.setting.costs.add(cohort.cost, calls, users, this.arm.cost);
+    const newUsers = this.close === null ? 0 : users - this.known.countIn(users);
+    if (newUsers > 0) cohort.cleanUsers[calls] = (cohort.cleanUsers[calls] ?? 0) + newUsers;
+  }
+
+  /** A user with a call that fails, at the time of the first call. True if another one is answered. */
+  private admitFailing(cohort: Cohort, calls: number, cameAtMs: number): boolean {
     const { setting, tally } = this;
-    const calls = Math.min(this.drawCalls(setting.random), setting.maxCalls);
     let failed = 0;
     let firstFailed = this.failures.untilNext;
     if (this.troubled.countIn(1) === 1) ({ failed, firstFailed } = this.troubledCalls(calls));
@@ -168,11 +201,8 @@ export class SimulatedUsers {
     }
     cohort.laterCalls += calls - 1;
     cohort.laterFaults += failed - (isFirstCallFault ? 1 : 0);
-    cohort.cost.add(this.arm.cost * setting.drawCost(calls - failed), calls - failed);
-    if (this.close !== null && this.known.countIn(1) === 0) {
-      if (failed === 0) cohort.cleanUsers[calls] = (cohort.cleanUsers[calls] ?? 0) + 1;
-      else cohort.failingUsers.push({ calls, failed });
-    }
+    setting.costs.add(cohort.cost, calls - failed, 1, this.arm.cost);
+    if (this.close !== null && this.known.countIn(1) === 0) cohort.failingUsers.push({ calls, failed });
     return failed < calls;
   }
 
@@ -201,33 +231,6 @@ export class SimulatedUsers {
       this.tally.faults += cohort.laterFaults;
       this.tally.cost.addAll(cohort.cost);
     }
-  }
-}
-
-class CostCounter implements CostSums {
-  users = 0;
-  c = 0;
-  s = 0;
-  cc = 0;
-  ss = 0;
-  cs = 0;
-
-  add(c: number, s: number): void {
-    this.users += 1;
-    this.c += c;
-    this.s += s;
-    this.cc += c * c;
-    this.ss += s * s;
-    this.cs += c * s;
-  }
-
-  addAll(sums: CostSums): void {
-    this.users += sums.users;
-    this.c += sums.c;
-    this.s += sums.s;
-    this.cc += sums.cc;
-    this.ss += sums.ss;
-    this.cs += sums.cs;
   }
 }
 

@@ -1,3 +1,5 @@
+import type { CostSums } from '../../contract/user-evidence';
+
 /** A source of random numbers from 0 to 1, excluding 1. */
 export type Random = () => number;
 
@@ -90,48 +92,80 @@ export function normalTail(z: number): number {
   return (Math.exp((-z * z) / 2) / Math.sqrt(2 * Math.PI)) * series;
 }
 
-/** Draws one of the values, by their shares, which add up to 1. */
-export function drawerOf<Value>(
-  choices: readonly { readonly value: Value; readonly share: number }[],
-): (random: Random) => Value {
-  const values = choices.map(({ value }) => value);
-  let sum = 0;
-  const upTo = choices.map(({ share }) => (sum += share));
-  const last = values.length - 1;
-  return (random) => {
-    const drawn = last === 0 ? 0 : random();
-    let index = 0;
-    while (index < last && drawn >= (upTo[index] as number)) index += 1;
-    return values[index] as Value;
-  };
-}
-
 /** How many different costs there are for users with the same number of requests. */
 const costsInTable = 8192;
 const medianMicroUsd = 1000;
 
 /**
- * What answered calls of a user cost, in micro-dollars: log-normal, with an effect of the user's own. `spread` has the
+ * What answered calls of users cost, in micro-dollars: log-normal, with an effect of the user's own. `spread` has the
  * standard deviations of the logarithms. Both arms draw from the same finite tables, so that arms alike cost exactly the
  * same on average.
  */
-export function costDrawer(spread: {
-  readonly users: number;
-  readonly requests: number;
-}): (calls: number, random: Random) => number {
-  const tables: Float64Array[] = [];
-  return (calls, random) => {
-    const table = (tables[calls] ??= costTable(calls, spread));
-    return table[Math.floor(random() * costsInTable)] as number;
-  };
+export class CostDrawer {
+  private readonly tables: Float64Array[] = [];
+
+  constructor(
+    private readonly spread: CostSpread,
+    private readonly random: Random,
+  ) {}
+
+  /** Adds users with as many answered calls each, at a multiple of the usual costs. */
+  add(counter: CostCounter, calls: number, users: number, factor: number): void {
+    const table = (this.tables[calls] ??= costTable(calls, this.spread));
+    let sum = 0;
+    let squares = 0;
+    for (let user = 0; user < users; user += 1) {
+      const cost = table[Math.floor(this.random() * costsInTable)] as number;
+      sum += cost;
+      squares += cost * cost;
+    }
+    counter.users += users;
+    counter.c += factor * sum;
+    counter.s += users * calls;
+    counter.cc += factor * factor * squares;
+    counter.ss += users * calls * calls;
+    counter.cs += factor * sum * calls;
+  }
 }
 
-function costTable(calls: number, spread: { readonly users: number; readonly requests: number }): Float64Array {
+/** Sums that are still growing. */
+export class CostCounter implements CostSums {
+  users = 0;
+  c = 0;
+  s = 0;
+  cc = 0;
+  ss = 0;
+  cs = 0;
+
+  addAll(sums: CostSums): void {
+    this.users += sums.users;
+    this.c += sums.c;
+    this.s += sums.s;
+    this.cc += sums.cc;
+    this.ss += sums.ss;
+    this.cs += sums.cs;
+  }
+}
+
+interface CostSpread {
+  readonly users: number;
+  readonly requests: number;
+}
+
+/** Made once a process: it takes longer than a run. */
+const knownTables = new Map<string, Float64Array>();
+
+function costTable(calls: number, spread: CostSpread): Float64Array {
+  const name = `${calls} ${spread.users} ${spread.requests}`;
+  const known = knownTables.get(name);
+  if (known !== undefined) return known;
   const random = randomOfRun('costs', calls);
-  return Float64Array.from({ length: costsInTable }, () => {
+  const table = Float64Array.from({ length: costsInTable }, () => {
     const user = Math.exp(spread.users * drawNormal(random));
     let sum = 0;
     for (let call = 0; call < calls; call += 1) sum += user * Math.exp(spread.requests * drawNormal(random));
     return Math.round(medianMicroUsd * sum);
   });
+  knownTables.set(name, table);
+  return table;
 }

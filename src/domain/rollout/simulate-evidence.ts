@@ -1,7 +1,7 @@
 import type { RolloutGates, RolloutState } from '../../contract/rollout';
 import type { ClosedUsers, FrozenLimits, UserEvidence } from '../../contract/user-evidence';
 import { type ArmSetting, SimulatedUsers, sumOf } from './simulate-arm';
-import { normalTail, type Random, RareEvents } from './simulate-draws';
+import { CostDrawer, normalTail, type Random, RareEvents } from './simulate-draws';
 import { type SimulatedTraffic, trafficAt } from './simulate-traffic';
 
 const hourMs = 60 * 60 * 1000;
@@ -39,7 +39,6 @@ export class SimulatedEvidence {
   constructor(
     private readonly traffic: SimulatedTraffic,
     private readonly gates: RolloutGates,
-    drawCost: (calls: number, random: Random) => number,
     random: Random,
   ) {
     const setting: ArmSetting = {
@@ -48,7 +47,7 @@ export class SimulatedEvidence {
       windowMs: gates.userWindowMs ?? hourMs,
       longestCallMs: gates.longestCallMs ?? 10 * 60_000,
       maxCalls: gates.maxRequestsPerUser,
-      drawCost: (calls) => drawCost(calls, random),
+      costs: new CostDrawer(traffic.costSpread, random),
     };
     this.languages = traffic.languages.map(({ language, share }) => ({
       language,

@@ -1,5 +1,6 @@
 import type { Problem } from '../../contract/problem';
 import type { AnswerFlag } from '../../contract/user-evidence';
+import { percentOf } from './findings';
 
 /** What a simulation assumes about the traffic. Shares are from 0 to 1, times in milliseconds after the start. */
 export interface SimulatedTraffic {
@@ -89,8 +90,10 @@ export function simulatedTrafficProblem(traffic: SimulatedTraffic): Problem | nu
   const { languages, requestsPerUser } = traffic;
   for (const arm of ['baseline', 'canary'] as const) {
     if (ordinaryFailures(traffic, traffic[arm]) >= 0) continue;
-    const message = `users who always fail, and half of those who often fail, must be at most what fails at a success rate of ${traffic[arm].successRate}`;
-    return { path: ['alwaysFail'], code: 'contradiction', message };
+    const { successRate } = traffic[arm];
+    const limit = 1 - successRate;
+    const message = `exceed the failures of the ${arm}: users who always fail, and half of those who often fail, may be at most ${percentOf(limit)} at a success rate of ${percentOf(successRate)}`;
+    return { path: ['alwaysFail'], code: 'contradiction', message, limit };
   }
   if (!isWhole(requestsPerUser)) {
     return { path: ['requestsPerUser'], code: 'contradiction', message: 'shares must add up to 100%' };
@@ -101,7 +104,11 @@ export function simulatedTrafficProblem(traffic: SimulatedTraffic): Problem | nu
     ({ language }) => language !== undefined && !known.has(language),
   );
   if (unknown === undefined) return null;
-  return { path: ['flags'], code: 'contradiction', message: `has ${unknown.language}, which is none of the languages` };
+  return {
+    path: ['flags'],
+    code: 'contradiction',
+    message: `names ${unknown.language}, which no user speaks; give it a share`,
+  };
 }
 
 function isWhole(parts: readonly { readonly share: number }[]): boolean {

@@ -2,10 +2,10 @@ import type { RolloutSpec } from '../../contract/rollout';
 import { advanceRollout } from './advance-rollout';
 import { nextAnalysisAtMs, plannedEndAtMs } from './clock';
 import { isReached, type TestValue } from './evidence';
-import { costDrawer, randomOfRun } from './simulate-draws';
+import { randomOfRun } from './simulate-draws';
 import { SimulatedEvidence } from './simulate-evidence';
 import type { SimulatedTraffic } from './simulate-traffic';
-import { measureUsers, type UserMeasures } from './user-measures';
+import { betterThanMinimum, measureUsers, type UserMeasures } from './user-measures';
 
 /** One run up to the end of the plan, if no operator intervenes. */
 export interface SimulatedRun {
@@ -30,20 +30,16 @@ export interface SimulatedAlarm {
 }
 
 /**
- * Runs of a rollout against simulated users, with the same rule that decides real ones. A run ends when the canary has all
+ * Runs a rollout against simulated users, with the same rule that decides real ones. The run ends when the canary has all
  * or no traffic, or when the plan is over. The same seed and number give the same run.
  */
-export function createSimulation(
-  spec: RolloutSpec,
-  traffic: SimulatedTraffic,
-): (seed: string, run: number) => SimulatedRun {
-  const drawCost = costDrawer(traffic.costSpread);
-  return (seed, run) =>
-    followRollout(spec, new SimulatedEvidence(traffic, spec.gates, drawCost, randomOfRun(seed, run)));
+export function simulateRun(spec: RolloutSpec, traffic: SimulatedTraffic, seed: string, run: number): SimulatedRun {
+  return followRollout(spec, new SimulatedEvidence(traffic, spec.gates, randomOfRun(seed, run)));
 }
 
 /** Follows a rollout through evidence that is read with ascending times. */
 export function followRollout(spec: RolloutSpec, evidence: Pick<SimulatedEvidence, 'at'>): SimulatedRun {
+  const { alpha, minimumSuccessRate } = spec.gates;
   const seen = new ReachedMeasures();
   let state = advanceRollout(spec, null, { atMs: 0, evidence: null, command: null }).next;
   let heldAtMs: number | null = null;
@@ -59,8 +55,11 @@ export function followRollout(spec: RolloutSpec, evidence: Pick<SimulatedEvidenc
   let atMs = nextAnalysisAtMs(spec, state, 0);
   while (atMs <= planEndsAtMs) {
     const now = evidence.at(atMs, state);
-    seen.look(measureUsers(now, spec, state.percent), atMs, now.canary.users);
+    const { percent } = state;
     state = advanceRollout(spec, state, { atMs, evidence: now, command: null }).next;
+    if (betterThanMinimum(now.closed, minimumSuccessRate) >= Math.log(1 / alpha)) seen.evidenceAfterMs ??= atMs;
+    // Whatever is reached besides E stops a rollout that progresses.
+    if (state.phase !== 'Progressing') seen.look(measureUsers(now, spec, percent), atMs, now.canary.users);
     if (state.phase === 'Promoting') return ended('promoted', atMs);
     if (state.phase === 'RolledBack') return ended('rolled-back', atMs);
     if (state.phase === 'Held') heldAtMs ??= atMs;
@@ -75,8 +74,7 @@ class ReachedMeasures {
   readonly alarms: SimulatedAlarm[] = [];
   private readonly names = new Set<string>();
 
-  look({ advance, languages, ...measures }: UserMeasures, atMs: number, canaryUsers: number): void {
-    if (isReached(advance)) this.evidenceAfterMs ??= atMs;
+  look({ languages, ...measures }: UserMeasures, atMs: number, canaryUsers: number): void {
     this.lookAt(measures, '', atMs, canaryUsers);
     for (const { language, ...ofLanguage } of languages) this.lookAt(ofLanguage, ` in ${language}`, atMs, canaryUsers);
   }
@@ -86,7 +84,8 @@ class ReachedMeasures {
       const value = (measures as Readonly<Record<string, TestValue | Readonly<Record<string, TestValue>> | null>>)[
         name
       ];
-      if (value === null || value === undefined) continue;
+      // E speaks for the canary.
+      if (name === 'advance' || value === null || value === undefined) continue;
       if (!isTest(value)) this.lookAt(value, where, afterMs, canaryUsers);
       else if (isReached(value)) this.add(`${name}${where}`, afterMs, canaryUsers);
     }

@@ -41,7 +41,7 @@ export function flagsOf(asked: Asked, given: Given, compressedShare: CompressedS
     ['wrong-language', isText && !isJson && isInWrongLanguage(asked.messages, text)],
     // What was cut off is incomplete for a reason that has a flag of its own, or that the caller asked for.
     ['invalid-json', isJson && isText && !isCut && isInvalidJson(text, asked.modelOptions)],
-    ['invalid-tool-call', !isCut && toolCalls.some((call) => isInvalidCall(call, asked.modelOptions))],
+    ['invalid-tool-call', !isCut && hasInvalidCall(toolCalls, asked.modelOptions)],
     ['repetitive', isText && isRepetitive(text, compressedShare)],
   ];
   return flags.filter(([, isRaised]) => isRaised).map(([flag]) => flag);
@@ -56,12 +56,10 @@ function asksForJson(options: ModelOptions): boolean {
 
 function isInvalidJson(text: string, options: ModelOptions): boolean {
   const value = parsed(text);
-  if (typeof value !== 'object' || value === null) return value === undefined || isObjectAsked(options);
+  if (value === undefined) return true;
+  const { type } = fieldsOf(options?.['response_format']);
+  if (type === 'json_object') return typeof value !== 'object' || value === null;
   return breaksSchema(value, schemaAsked(options));
-}
-
-function isObjectAsked(options: ModelOptions): boolean {
-  return fieldsOf(options?.['response_format'])['type'] === 'json_object';
 }
 
 /** undefined: none, or none that can be read. */
@@ -70,16 +68,14 @@ function schemaAsked(options: ModelOptions): unknown {
 }
 
 /** A tool that was not offered, or arguments that are no JSON object. Tools of other types are the provider's own. */
-function isInvalidCall({ type, ...call }: ToolCall, options: ModelOptions): boolean {
-  if (type !== 'function' && type !== 'custom') return false;
-  const { name, arguments: given } = fieldsOf(call[type]);
-  if (!offeredNames(options).has(name)) return true;
-  return type === 'function' && !isJsonObject(given);
-}
-
-function offeredNames(options: ModelOptions): ReadonlySet<unknown> {
+function hasInvalidCall(calls: readonly ToolCall[], options: ModelOptions): boolean {
   const tools = options?.['tools'];
-  return new Set((Array.isArray(tools) ? tools : []).map((tool) => toolName(tool)));
+  const offered = new Set((Array.isArray(tools) ? tools : []).map(toolName));
+  return calls.some(({ type, ...call }) => {
+    if (type !== 'function' && type !== 'custom') return false;
+    const { name, arguments: given } = fieldsOf(call[type]);
+    return !offered.has(name) || (type === 'function' && !isJsonObject(given));
+  });
 }
 
 function toolName(tool: unknown): unknown {
@@ -105,7 +101,7 @@ function parsed(text: string): unknown {
 const minRepetitiveLength = 1_500;
 /** The end shows it best, and bounds what compressing takes. */
 const comparedLength = 16_000;
-/** Tables and lists of like rows stay above a tenth. */
+/** Tables and lists of like rows stay above 0.08. */
 const maxRepetitiveShare = 0.05;
 
 function isRepetitive(text: string, compressedShare: CompressedShare): boolean {

@@ -1,17 +1,17 @@
 import type { RolloutState } from '../../../src/contract/rollout';
 import type { UserEvidence, UserTally } from '../../../src/contract/user-evidence';
 import { advanceRollout } from '../../../src/domain/rollout/advance-rollout';
-import { costDrawer, randomOfRun, RareEvents } from '../../../src/domain/rollout/simulate-draws';
+import { randomOfRun, RareEvents } from '../../../src/domain/rollout/simulate-draws';
 import { SimulatedEvidence } from '../../../src/domain/rollout/simulate-evidence';
 import { type SimulatedTraffic, simulatedTrafficProblem } from '../../../src/domain/rollout/simulate-traffic';
-import { createSimulation, followRollout, type SimulatedRun } from '../../../src/domain/rollout/simulate-users';
+import { followRollout, type SimulatedRun, simulateRun } from '../../../src/domain/rollout/simulate-users';
 import { simulatedSpec } from '../../../src/operator/simulation';
 import { alike, hourMs, minuteMs, reachedIn, simulate, worseBy } from './simulated-traffic';
 
 const spec = simulatedSpec('72h', 20 * minuteMs);
 
 function evidenceOf(traffic: SimulatedTraffic, seed: string): SimulatedEvidence {
-  return new SimulatedEvidence(traffic, spec.gates, costDrawer(traffic.costSpread), randomOfRun(seed, 0));
+  return new SimulatedEvidence(traffic, spec.gates, randomOfRun(seed, 0));
 }
 
 /** The state in which the rollout begins, with a split that suits the test. */
@@ -194,11 +194,10 @@ describe('simulated evidence', () => {
 
 describe('a simulation', () => {
   it('gives the same run for the same seed and number, whatever ran before', () => {
-    const runs = (): ReturnType<typeof createSimulation> => createSimulation(spec, alike());
-    const simulateOne = runs();
-    simulateOne('a', 1);
-    expect(simulateOne('a', 2)).toEqual(runs()('a', 2));
-    expect(runs()('b', 2)).not.toEqual(runs()('a', 2));
+    const runOf = (seed: string): SimulatedRun => simulateRun(spec, alike(), seed, 2);
+    const first = runOf('a');
+    expect(runOf('b')).not.toEqual(first);
+    expect(runOf('a')).toEqual(first);
   });
 
   it('draws as many events as binomial chance has', () => {
@@ -211,7 +210,7 @@ describe('a simulation', () => {
   });
 
   it.each([
-    [{ alwaysFail: 0.01 }, 'alwaysFail users who always fail'],
+    [{ alwaysFail: 0.01 }, 'alwaysFail exceed the failures of the baseline: users who always fail'],
     [{ requestsPerUser: [{ value: 1, share: 0.5 }] }, 'requestsPerUser shares must add up to 100%'],
     [{ languages: [{ language: 'en', share: 1.2 }] }, 'languages shares must add up to 100%'],
   ])('refuses traffic that contradicts itself: %j', (changes, told) => {
@@ -221,6 +220,6 @@ describe('a simulation', () => {
 
   it('refuses a flag in a language that nobody speaks', () => {
     const traffic = alike({}, { flags: [{ flag: 'empty', share: 0.1, language: 'fr' }] });
-    expect(simulatedTrafficProblem(traffic)?.message).toBe('has fr, which is none of the languages');
+    expect(simulatedTrafficProblem(traffic)?.message).toBe('names fr, which no user speaks; give it a share');
   });
 });

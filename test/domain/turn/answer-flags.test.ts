@@ -136,6 +136,7 @@ describe('where JSON is asked for', () => {
     ['an object and more', asObject, 'Here you are: {"city": "Paris"}'],
     ['a number', asObject, '7'],
     ['another object', asSchema, '{"town": "Paris"}'],
+    ['a number where the schema wants an object', asSchema, '7'],
     ['another type', asSchema, '{"city": 7}'],
   ])('%s is invalid', (_title, options, content) =>
     expect(flags('Which city is it?', content, options)).toEqual(['invalid-json']),
