@@ -1,6 +1,7 @@
-/** `npm run bench -- turn` and `gateway`: see docs/benchmark.md; `npm run bench -- server` measures the settings of docs/temporal.md. */
+/** `npm run bench -- turn`, `gateway` and `evidence`: see docs/benchmark.md; `npm run bench -- server` measures the settings of docs/temporal.md. */
 import { Command } from 'commander';
 import { errorMessage } from '../src/contract/failures';
+import { evidenceCommand } from './evidence';
 import { gatewayCommand } from './gateway/command';
 import { serverCommand } from './server';
 import { turnCommand } from './turn';
@@ -10,7 +11,8 @@ async function main(): Promise<void> {
     .description('Benchmarks of Bellwether')
     .addCommand(turnCommand())
     .addCommand(gatewayCommand())
-    .addCommand(serverCommand());
+    .addCommand(serverCommand())
+    .addCommand(evidenceCommand());
   await program.parseAsync();
 }
 

@@ -41,6 +41,8 @@ export function workerTuning() {
 /** A reservation counts as abandoned when no turn can be left to settle it: after twice the longest turn, to allow for clock skew and queues. */
 const abandonedAfterTurns = 2;
 const sweepEveryMs = 60_000;
+/** So that the analysis of a rollout finds some seconds of traffic to count, instead of all since the last analysis. */
+const countUsersEveryMs = 5_000;
 
 export interface WorkerOptions {
   readonly settings: Settings;
@@ -122,6 +124,13 @@ async function startWith(
     ledger.requests.prune(Date.now()).catch((error: unknown) => onError?.(error));
     ledger.images.prune(Date.now()).catch((error: unknown) => onError?.(error));
   }, sweepEveryMs);
+  let isCounting = false;
+  const count = setInterval(() => {
+    if (isCounting) return;
+    isCounting = true;
+    const counted = ledger.rollouts.countUsers().catch((error: unknown) => onError?.(error));
+    void counted.then(() => (isCounting = false));
+  }, countUsersEveryMs);
 
   const finished = runToTheEnd();
   return {
@@ -140,6 +149,7 @@ async function startWith(
       await worker.run();
     } finally {
       clearInterval(sweep);
+      clearInterval(count);
       await closeAll(closings);
     }
   }

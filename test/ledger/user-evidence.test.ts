@@ -8,38 +8,23 @@ import type {
   FeedbackSignal,
   UserEvidenceRequest,
 } from '../../src/contract/user-evidence';
+import { openLedger } from '../../src/ledger/open-ledger';
+import { eventually } from '../support/eventually';
+import { startTypescript } from '../support/typescript-program';
 import { describeOnEachDatabase, openTestLedger, type TestLedger } from '../support/ledgers';
 import { naiveUserEvidence, type SeenCall, type SeenTurn, type Standing } from './naive-user-evidence';
 import { admitRequest, noonMs, plan, reservation, reserveRequest, settled, turnRecord, wideCaps } from './requests';
-import { defaultArm, entry } from './rollout-entries';
+import type { RunUserTurns } from './programs/run-user-turns';
+import { countedByRow, recount, withoutTimes } from './recount';
+import { evidenceRequest, readEvidence, startRollout } from './user-rollouts';
+import { runUserTurn } from './user-turns';
 
 /** Small, so that windows end, users are closed and caps are reached within a story. */
 const exposure: Exposure = { userWindowMs: 100, longestCallMs: 30, maxRequestsPerUser: 2 };
 const worstCaseNanoUsd = 9_000_000;
 const limits = { callMs: 40, firstTokenMs: 20 };
 
-/** Starts a rollout that counts users. */
-async function startRollout(ledger: Ledger, name: string, over: Partial<Exposure> = {}): Promise<void> {
-  const gates = { ...entry(1).spec.gates, ...exposure, ...over };
-  const recorded = await ledger.rollouts.record(
-    entry(1, { spec: { name, rule: 2, gates, takeOver: true } }),
-    defaultArm,
-  );
-  expect(recorded).toMatchObject({ kind: 'recorded' });
-}
-
-function request(rollout: string, over: Partial<UserEvidenceRequest> = {}): UserEvidenceRequest {
-  return {
-    rollout,
-    bake: 1,
-    baselineArm: 'legacy',
-    canaryArm: 'holysheep',
-    limits,
-    maxLatencyPercent: 110,
-    excluded: [],
-    ...over,
-  };
-}
+const request = (rollout: string, over: Partial<UserEvidenceRequest>) => evidenceRequest(rollout, { limits, ...over });
 
 const outcomes = ['answered', 'answered', 'timeout', 'server-error', 'bad-request', 'cancelled'] as const;
 const flags: readonly AnswerFlag[] = ['empty', 'wrong-language'];
@@ -286,7 +271,7 @@ describeOnEachDatabase('evidence by users', (databases) => {
     const stories = fc.array(operation, { minLength: 30, maxLength: 100, size: 'max' });
     const property = fc.asyncProperty(stories, async (story) => {
       const rollout = `run ${(runs += 1)}`;
-      await startRollout(ledger, rollout);
+      await startRollout(ledger, rollout, exposure);
       const world = new World(ledger, rollout);
       for (const one of story) await world.play(one);
       await world.check();
@@ -294,8 +279,65 @@ describeOnEachDatabase('evidence by users', (databases) => {
       world.nowMs += 1_000;
       await world.check();
     });
-    const numRuns = databases.name === 'SQLite' ? 60 : 15;
+    const numRuns = databases.name === 'SQLite' ? 40 : 12;
     await fc.assert(property, { numRuns, interruptAfterTimeLimit: 40_000 });
     expect(runs).toBeGreaterThan(1);
   });
+
+  test('is exact when turns of the same users, in several processes’ connections, and counting meet', async () => {
+    const fresh = await openTestLedger(databases);
+    const ledgers = [
+      fresh.ledger,
+      await openLedger(fresh.database.location),
+      await openLedger(fresh.database.location),
+    ];
+    const rollout = 'concurrent';
+    await startRollout(fresh.ledger, rollout, countedByRow);
+    let next = 0;
+    const caller = async (ledger: Ledger): Promise<void> => {
+      while (next < 240) {
+        const number = (next += 1);
+        await runUserTurn(ledger, { rollout, turnId: `turn-${number}`, number });
+        if (number % 10 === 0) await ledger.rollouts.countUsers();
+      }
+    };
+    await Promise.all(Array.from({ length: 12 }, (_, index) => caller(ledgers[index % 3]!)));
+    await expectRecount(fresh, rollout);
+    await Promise.all(ledgers.slice(1).map((ledger) => ledger.close()));
+    if (databases.name === 'PostgreSQL') {
+      const own = 'select deadlocks from pg_stat_database where datname = current_database()';
+      expect(await fresh.database.query(own)).toEqual([{ deadlocks: '0' }]);
+    }
+    await fresh.close();
+  });
+
+  test('is exact after processes that were killed while they ran turns and counted', async () => {
+    const fresh = await openTestLedger(databases);
+    const rollout = 'killed';
+    await startRollout(fresh.ledger, rollout, countedByRow);
+    for (const name of ['first', 'second', 'third']) {
+      const input: RunUserTurns = { location: fresh.database.location, rollout, name, callers: 6 };
+      const program = startTypescript('ledger/programs/run-user-turns.ts', JSON.stringify(input));
+      const lines = (kind: string) => program.output.stdout.split('\n').filter((line) => line === kind).length;
+      try {
+        await eventually('it has run and counted turns', () => lines('turn') > 30 && lines('count') > 3);
+      } finally {
+        program.process.kill('SIGKILL');
+      }
+      await program.ended;
+      expect(program.output.stderr).toBe('');
+    }
+    await expectRecount(fresh, rollout);
+    await fresh.close();
+  });
 });
+
+/** Compares with a recount while users are open, and when all are closed. */
+async function expectRecount({ ledger, database }: TestLedger, rollout: string): Promise<void> {
+  const found = await readEvidence(ledger, rollout);
+  expect(found.canary.turns).toBeGreaterThan(50);
+  for (const atMs of [found.atMs, found.atMs + 2 * 3_600_000]) {
+    const evidence = await readEvidence(ledger, rollout, { atMs });
+    expect(withoutTimes(evidence)).toEqual(withoutTimes(await recount(database, rollout, atMs)));
+  }
+}

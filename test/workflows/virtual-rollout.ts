@@ -6,6 +6,7 @@ import { ApplicationFailure } from '@temporalio/common';
 import { Worker } from '@temporalio/worker';
 import { canaryRolloutWorkflowType, rolloutWorkflowId, statusQuery } from '../../src/contract/names';
 import type { RolloutEntry, RolloutResult, RolloutSpec, RolloutStatus } from '../../src/contract/rollout';
+import type { UserEvidence, UserEvidenceRequest } from '../../src/contract/user-evidence';
 import type { EvidenceRequest } from '../../src/contract/rollout-ledger';
 import type { Ledger } from '../../src/contract/ledger';
 import { openLedger } from '../../src/ledger/open-ledger';
@@ -26,7 +27,13 @@ export const goodCanary: TrafficRates = {
 export class VirtualRollout {
   /** When virtual time is within one of these, hours since the start, the evidence cannot be read. */
   outages: { readonly fromHours: number; readonly toHours: number }[] = [];
+  /** How far the clock of the ledger's database is behind Temporal's. */
+  ledgerBehindMs = 0;
   readonly taskQueue = unique('72-hours');
+  /** Hours since the start in, what a rollout under rule 2 sees out. */
+  users: (hours: number, request: UserEvidenceRequest) => Promise<UserEvidence> = () => {
+    throw new Error('Set what is seen of the users.');
+  };
   private startedAtMs = 0;
 
   private constructor(
@@ -37,10 +44,14 @@ export class VirtualRollout {
     private readonly traffic: VirtualTraffic,
   ) {}
 
-  static async create(environment: TestWorkflowEnvironment, rates: TrafficRates): Promise<VirtualRollout> {
+  static async create(
+    environment: TestWorkflowEnvironment,
+    rates: TrafficRates,
+    changes: Partial<RolloutSpec> = {},
+  ): Promise<VirtualRollout> {
     const directory = mkdtempSync(join(tmpdir(), 'bellwether-ledger-'));
     const ledger = await openLedger({ dataDirectory: directory });
-    const spec = rolloutSpec({ intervalMs: hourMs });
+    const spec = rolloutSpec({ intervalMs: hourMs, ...changes });
     const patient = { ...spec, gates: { ...spec.gates, freshnessMs: 2 * spec.intervalMs } };
     return new VirtualRollout(environment, directory, ledger, patient, new VirtualTraffic(rates));
   }
@@ -58,7 +69,19 @@ export class VirtualRollout {
             throw ApplicationFailure.nonRetryable('The telemetry is down.');
           }
           const split = await this.ledger.rollouts.split();
-          return this.traffic.evidence(bake, split?.percent ?? 0, atMs);
+          const evidence = this.traffic.evidence(bake, split?.percent ?? 0, atMs);
+          const { newestCanaryAtMs } = evidence;
+          const behindMs = this.ledgerBehindMs;
+          return {
+            ...evidence,
+            atMs: atMs - behindMs,
+            newestCanaryAtMs: newestCanaryAtMs === null ? null : newestCanaryAtMs - behindMs,
+          };
+        },
+        measureBaseline: () => ({ callMs: 400, firstTokenMs: 100 }),
+        observeUsers: async (request: UserEvidenceRequest) => {
+          const atMs = await this.environment.currentTimeMs();
+          return { ...(await this.users((atMs - this.startedAtMs) / hourMs, request)), atMs, newestCanaryAtMs: atMs };
         },
         recordRollout: (entry: RolloutEntry) => {
           this.startedAtMs = entry.decision.next.startedAtMs;
@@ -95,7 +118,7 @@ export class VirtualRollout {
  * test. Tests sleep until between two analyses: the server's clock can hang when a workflow is disturbed in the middle of
  * a task.
  */
-export function virtualRollouts(): (rates: TrafficRates) => Promise<VirtualRollout> {
+export function virtualRollouts(): (rates: TrafficRates, changes?: Partial<RolloutSpec>) => Promise<VirtualRollout> {
   let environment: TestWorkflowEnvironment;
   let rollout: VirtualRollout;
   beforeAll(async () => {
@@ -103,7 +126,7 @@ export function virtualRollouts(): (rates: TrafficRates) => Promise<VirtualRollo
   });
   afterEach(() => rollout.close());
   afterAll(() => environment.teardown());
-  return async (rates) => (rollout = await VirtualRollout.create(environment, rates));
+  return async (rates, changes) => (rollout = await VirtualRollout.create(environment, rates, changes));
 }
 
 /** Percent and hours since the start of every split that was set; a decision takes real milliseconds, or seconds. */

@@ -1,0 +1,36 @@
+import { setImmediate } from 'node:timers/promises';
+import type { Ledger } from '../../../src/contract/ledger';
+import { type LedgerLocation, openLedger } from '../../../src/ledger/open-ledger';
+import { runUserTurn } from '../user-turns';
+
+export interface RunUserTurns {
+  readonly location: LedgerLocation;
+  readonly rollout: string;
+  readonly name: string;
+  readonly callers: number;
+}
+
+/** Runs turns of few users without end, and counts them meanwhile. Writes a line for every turn and every count. */
+async function main(): Promise<void> {
+  const { location, rollout, name, callers } = JSON.parse(process.argv[2] ?? '') as RunUserTurns;
+  const ledger = await openLedger(location);
+  let next = 0;
+  const call = async (): Promise<never> => {
+    for (;;) {
+      await runUserTurn(ledger, { rollout, turnId: `${name}-${(next += 1)}`, number: next });
+      process.stdout.write('turn\n');
+      // With SQLite, a turn is microtasks alone: counting would never come about.
+      await setImmediate();
+    }
+  };
+  await Promise.all([count(ledger), ...Array.from({ length: callers }, call)]);
+}
+
+async function count(ledger: Ledger): Promise<never> {
+  for (;;) {
+    if ((await ledger.rollouts.countUsers()) > 0) process.stdout.write('count\n');
+    await setImmediate();
+  }
+}
+
+void main();
