@@ -77,6 +77,16 @@ test('there is a history of a turn that a rollout’s baseline rescued, and of f
   expect(text('turn-feedback.json')).toContain('"signal":"up"');
 });
 
+test('there is a history of a rollout that left out signals and ended its run before a backlog', () => {
+  const events = eventsOf('rollout-with-a-backlog-1.json');
+  const markers = events.filter(({ eventType }) => eventType === 'EVENT_TYPE_MARKER_RECORDED');
+  const recorded = decodedPayloads(JSON.stringify(markers, null, 2));
+  for (const change of ['the-last-signals-of-a-flood', 'one-signal-of-a-kind', 'a-full-run-ends-before-a-backlog']) {
+    expect(recorded).toContain(change);
+  }
+  expect(events.at(-1)?.eventType).toBe('EVENT_TYPE_WORKFLOW_EXECUTION_CONTINUED_AS_NEW');
+});
+
 test.each(files)('today’s workflows replay %s as recorded', async (file) => {
   await expect(replay(readFileSync(join(directory, file), 'utf8'))).resolves.toBeUndefined();
 });

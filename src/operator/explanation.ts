@@ -1,4 +1,4 @@
-import type { AnyEvidence, Evidence, RolloutSpec, RolloutState } from '../contract/rollout';
+import type { AnyEvidence, Evidence, RolloutSpec, RolloutState, TrafficSplit } from '../contract/rollout';
 import { isReached, measure, ofRequests, ofUsers, type TestValue } from '../domain/rollout/evidence';
 import { figuresOf } from '../domain/rollout/figures';
 import { findingsOf } from '../domain/rollout/findings';
@@ -7,7 +7,7 @@ import { measureUsers } from '../domain/rollout/user-measures';
 import type { UserEvidence } from '../contract/user-evidence';
 import { toUsd } from '../domain/turn/prices';
 import type { TrailEntry } from './trail';
-import { isoTime } from './view';
+import { isoTime, phaseShown, takenOver } from './view';
 
 /** One measure that the rule uses. */
 export interface Measured {
@@ -23,6 +23,9 @@ export interface Measured {
 
 export interface Explanation {
   readonly entry: TrailEntry;
+  readonly phase: ReturnType<typeof phaseShown>;
+  /** The rollout that took over before this one had ended. */
+  readonly takenOverBy: string | null;
   /** The entry whose evidence is shown: the last one that saw any; null when none has. */
   readonly seen: TrailEntry | null;
   readonly measures: readonly Measured[];
@@ -31,20 +34,32 @@ export interface Explanation {
   readonly missing: readonly string[];
 }
 
-/** Explains the last decision of a trail. */
-export function explain(trail: readonly TrailEntry[]): Explanation {
-  const entry = trail.at(-1);
-  if (entry === undefined) throw new Error('A rollout has at least one entry.');
+/**
+ * Explains the last decision of a trail.
+ * @param split what routes turns, if that is known
+ */
+export function explain(trail: readonly TrailEntry[], split: TrafficSplit | null = null): Explanation {
+  const last = trail.at(-1);
+  if (last === undefined) throw new Error('A rollout has at least one entry.');
+  const phase = phaseShown({ spec: last.spec, state: last.decision.next, split });
+  const takenOverBy = phase === takenOver ? (split?.rollout ?? null) : null;
+  // A rollout that another one took over has no next step.
+  const missing = takenOverBy === null ? missingNow(trail, last.decision.next) : [];
+  return { ...explainEntry(trail, last), phase, takenOverBy, missing };
+}
+
+type Explained = Pick<Explanation, 'entry' | 'seen' | 'measures' | 'findings'>;
+
+function explainEntry(trail: readonly TrailEntry[], entry: TrailEntry): Explained {
   const seen = trail.findLast(({ evidence, before }) => evidence !== null && before !== null) ?? null;
-  const missing = missingNow(trail, entry.decision.next);
-  if (!seen?.evidence || seen.before === null) return { entry, seen: null, measures: [], findings: [], missing };
+  if (!seen?.evidence || seen.before === null) return { entry, seen: null, measures: [], findings: [] };
   const { spec, before, evidence, atMs } = seen;
   const findings = [...foundIn(spec, before, evidence, atMs), ...figuresOf(spec, evidence, before.percent).onesided];
   const byUsers = ofUsers(evidence);
   const byRequests = ofRequests(evidence);
-  if (byUsers !== null) return { entry, seen, measures: userMeasuresOf(spec, before, byUsers), findings, missing };
+  if (byUsers !== null) return { entry, seen, measures: userMeasuresOf(spec, before, byUsers), findings };
   const measures = byRequests === null ? [] : measuresOf(spec, before, byRequests);
-  return { entry, seen, measures, findings, missing };
+  return { entry, seen, measures, findings };
 }
 
 function foundIn(spec: RolloutSpec, before: RolloutState, evidence: AnyEvidence, atMs: number): readonly string[] {
@@ -125,12 +140,22 @@ function tested(name: string, meaning: string, test: TestValue | null): Measured
 }
 
 /** For scripts: amounts in US dollars. */
-export function explanationAsJson({ entry, seen, measures, findings, missing }: Explanation): object {
+export function explanationAsJson({
+  entry,
+  phase,
+  takenOverBy,
+  seen,
+  measures,
+  findings,
+  missing,
+}: Explanation): object {
   return {
     rollout: entry.spec.name,
     sequence: entry.row.sequence,
     at: isoTime(entry.row.atMs),
     actor: entry.row.actor,
+    phase,
+    taken_over_by: takenOverBy,
     action: entry.decision.action,
     reason: entry.row.reason,
     missing,

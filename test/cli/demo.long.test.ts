@@ -22,12 +22,15 @@ test(
         '"ready_to_promote": true',
         'Canary metrics look great! Ready to promote to 100% traffic.',
         'Promoting at 100%',
-        'RolledBack at 0%: bargain is below 99%',
+        'Held at 10%: ',
+        'ore first answers of bargain are flagged wrong-language',
+        'RolledBack at 0%: brittle is below 98%',
         'and every decision follows from its evidence',
         'npx bellwether up',
       ]) {
         expect(stdout).toContain(shown);
       }
+      expect(stdout).toMatch(/ Held at 10%: .*\b(In zh: |ask in zh\.)/);
     } finally {
       await workspace.remove();
     }

@@ -148,6 +148,12 @@ describe('bellwether rollout report', () => {
       /\n {2}⇥ TakenOver: Rollout december has taken over and now routes turns, with 10% on holysheep\./,
     );
     expect(text).not.toMatch(/Ready to promote|Continue monitoring|Missing|E \d/);
+    const { stdout } = await workspace.run(['rollout', 'explain', 'november']);
+    expect(stdout).toContain('Rollout december has taken over since; this was its last decision.');
+    expect(await workspace.json(['rollout', 'explain', 'november'])).toMatchObject({
+      phase: 'TakenOver',
+      taken_over_by: 'december',
+    });
   });
 
   it('counts users under rule 2, also in status and explain', async () => {

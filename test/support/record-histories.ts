@@ -41,6 +41,8 @@ interface Recording {
   readonly configuration?: ServiceOptions['configuration'];
   /** All traffic starts on a legacy arm. */
   readonly legacyArm?: boolean;
+  /** `record` starts the workers itself. */
+  readonly withoutWorker?: boolean;
   /** Default: the server of global-setup. */
   readonly startTemporal?: () => Promise<OwnTemporal>;
   readonly record: (service: Service) => Promise<readonly unknown[]>;
@@ -84,6 +86,13 @@ const recordings: readonly Recording[] = [
   { files: ['rollout-to-the-end.json'], legacyArm: true, record: rolloutToTheEnd },
   { files: ['rollout-by-users.json'], legacyArm: true, record: rolloutByUsers },
   { files: ['rollout-promoted-after-its-end.json'], legacyArm: true, record: rolloutPromotedAfterItsEnd },
+  {
+    files: ['rollout-with-a-backlog-1.json', 'rollout-with-a-backlog-2.json'],
+    legacyArm: true,
+    withoutWorker: true,
+    startTemporal: startTemporalWithShortRuns,
+    record: rolloutWithBacklog,
+  },
   { files: ['rescued-turn.json', 'turn-feedback.json'], legacyArm: true, record: rescuedAndRatedTurn },
 ];
 
@@ -98,12 +107,19 @@ async function main(): Promise<void> {
   }
 }
 
-async function recordMissing({ files, configuration, legacyArm, startTemporal, record }: Recording): Promise<void> {
+async function recordMissing({
+  files,
+  configuration,
+  legacyArm,
+  withoutWorker,
+  startTemporal,
+  record,
+}: Recording): Promise<void> {
   const own = await startTemporal?.();
   try {
     const options = { configuration, temporal: own?.temporal };
     const service = legacyArm ? await prepareRolloutService(options) : await prepareService(options);
-    await service.startWorker();
+    if (!withoutWorker) await service.startWorker();
     try {
       const histories = await record(service);
       for (const [index, file] of files.entries()) {
@@ -323,6 +339,29 @@ async function rescuedAndRatedTurn({ client, temporal, simulator, ledger }: Serv
   return [
     await fetchHistory(temporal, turnWorkflowId(turnId, null)),
     await fetchHistory(temporal, feedback.workflowId),
+  ];
+}
+
+/** Signals that came before any worker: more than one task handles, and the run ends before it carries out what is left. */
+async function rolloutWithBacklog(service: Service): Promise<readonly unknown[]> {
+  const { temporal, settings } = service;
+  const spec = unhurriedRolloutSpec({ name: 'with-a-backlog', intervalMs: 3_600_000 });
+  const workflowId = rolloutWorkflowId(spec.name);
+  const workflow = await temporal.workflow.start(canaryRolloutWorkflowType, {
+    workflowId,
+    taskQueue: settings.temporal.taskQueue,
+    args: [{ spec }],
+  });
+  for (let count = 0; count < 60; count += 1) await workflow.signal('pause', { actor: 'ann' });
+  await workflow.signal('resume', { actor: 'bob' });
+  await service.startWorker();
+  const next = temporal.workflow.getHandle(workflowId);
+  while ((await next.describe()).runId === workflow.firstExecutionRunId) await sleep(50);
+  await next.signal('rollback', { actor: 'cid' });
+  await next.result();
+  return [
+    await fetchHistory(temporal, workflowId, workflow.firstExecutionRunId),
+    await fetchHistory(temporal, workflowId, (await next.describe()).runId),
   ];
 }
 

@@ -30,6 +30,14 @@ test('a canary that is worse than the baseline is rolled back by itself', async 
   expect(await rollout.ledger.rollouts.split()).toMatchObject({ percent: 0, active: false });
 });
 
+test('it is rolled back too if the ledger’s clock is hours behind: ages are told by one clock', async () => {
+  const rollout = await createRollout({ ...goodCanary, canarySuccessRate: 0.5, seed: 'a bad canary' });
+  rollout.ledgerBehindMs = 2 * rollout.spec.gates.freshnessMs;
+  const worker = await rollout.worker();
+  const result = await worker.runUntil(async () => (await rollout.start()).result() as Promise<RolloutResult>);
+  expect(result).toMatchObject({ phase: 'RolledBack', reason: expect.stringContaining('fails more often') as string });
+});
+
 // At the other steps, and at the end of the plan: canary-rollout-72-hours.long.test.ts.
 test('while the telemetry is down at step 2 nothing advances', async () => {
   const rollout = await createRollout(goodCanary);

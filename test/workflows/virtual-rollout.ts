@@ -27,6 +27,8 @@ export const goodCanary: TrafficRates = {
 export class VirtualRollout {
   /** When virtual time is within one of these, hours since the start, the evidence cannot be read. */
   outages: { readonly fromHours: number; readonly toHours: number }[] = [];
+  /** How far the clock of the ledger's database is behind Temporal's. */
+  ledgerBehindMs = 0;
   readonly taskQueue = unique('72-hours');
   /** Hours since the start in, what a rollout under rule 2 sees out. */
   users: (hours: number, request: UserEvidenceRequest) => Promise<UserEvidence> = () => {
@@ -67,7 +69,14 @@ export class VirtualRollout {
             throw ApplicationFailure.nonRetryable('The telemetry is down.');
           }
           const split = await this.ledger.rollouts.split();
-          return this.traffic.evidence(bake, split?.percent ?? 0, atMs);
+          const evidence = this.traffic.evidence(bake, split?.percent ?? 0, atMs);
+          const { newestCanaryAtMs } = evidence;
+          const behindMs = this.ledgerBehindMs;
+          return {
+            ...evidence,
+            atMs: atMs - behindMs,
+            newestCanaryAtMs: newestCanaryAtMs === null ? null : newestCanaryAtMs - behindMs,
+          };
         },
         measureBaseline: () => ({ callMs: 400, firstTokenMs: 100 }),
         observeUsers: async (request: UserEvidenceRequest) => {

@@ -17,7 +17,9 @@ export function explainCommand(): Command {
     .option('--json', 'print JSON')
     .addHelpText('after', `\n${exitStatusHelp}`)
     .action(async (name: string | undefined, { json }: { json?: boolean }) => {
-      const explanation = explain(await withOperator(({ rollouts }) => readTrail(rollouts, name)));
+      const explanation = await withOperator(async ({ rollouts }) =>
+        explain(await readTrail(rollouts, name), await rollouts.split()),
+      );
       if (json) writeJson(explanationAsJson(explanation));
       else writeLines(asText(explanation));
     });
@@ -32,13 +34,16 @@ function valueOf({ unit, value, needed }: Measured): string {
   return `${format(value)} of ${format(needed)}`;
 }
 
-export function asText({ entry, seen, measures, findings, missing }: Explanation): readonly string[] {
+export function asText({ entry, takenOverBy, seen, measures, findings, missing }: Explanation): readonly string[] {
   const { row, decision, spec } = entry;
   const head = [
     pc.bold(
       `${spec.name}: decision ${row.sequence}, ${formatTime(row.atMs)}, by ${oneLine(row.actor)}: ${decision.action}`,
     ),
     `  ${oneLine(row.reason)}`,
+    ...(takenOverBy === null
+      ? []
+      : [pc.yellow(`  Rollout ${takenOverBy} has taken over since; this was its last decision.`)]),
   ];
   return [
     ...head,
@@ -46,7 +51,9 @@ export function asText({ entry, seen, measures, findings, missing }: Explanation
     ...(findings.length === 0 ? [] : ['', 'Findings:', ...findings.map((finding) => `  - ${finding}`)]),
     ...(missing.length === 0 ? [] : ['', 'Missing for the next step:', ...missing.map((what) => `  - ${what}`)]),
     // An operator may have forced a step that the evidence did not ask for.
-    ...(entry.command === null && decision.action === 'advance' ? ['', 'Nothing was missing.'] : []),
+    ...(takenOverBy === null && entry.command === null && decision.action === 'advance'
+      ? ['', 'Nothing was missing.']
+      : []),
   ];
 }
 

@@ -49,8 +49,16 @@ export function userFindingsOf(spec: RolloutSpec, state: RolloutState, evidence:
     reports: guarded.filter(({ guard }) => mode(guard) === 'report').map(({ sentence }) => sentence),
     missing: missingOf(spec, state, evidence, measures.advance),
     stale: staleFinding(spec, evidence),
-    figures: `${describeUserAdvance(measures.advance, spec, evidence)}; ${userRatesOf(spec, evidence)}.`,
+    figures: `${describeUserAdvance(measures.advance, spec, evidence)}; ${userRatesOf(spec, evidence)}.${excludedNote(spec, state)}`,
   };
+}
+
+/** The bounds hold for evidence that nobody chose. */
+function excludedNote({ gates }: RolloutSpec, { byUsers }: RolloutState): string {
+  const times = byUsers?.excluded.length ?? 0;
+  if (times === 0) return '';
+  const counted = times === 1 ? '1 time was' : `${times} times were`;
+  return ` ${counted} excluded by hand, so the bound of ${percentOf(gates.alpha)} holds only if that was not done for the sake of the result.`;
 }
 
 /** The evidence for advancing, in one line: `E 5.1 of 6.9, about 254 users without a failure to go`. */
@@ -159,10 +167,14 @@ function guardFindings(
   return [...found, ...comparedFindings(spec, evidence, measures), ...languageFindings(spec, evidence, measures)];
 }
 
-/** What is found for all users and for each language alike. */
+/** What is found for all users, whose languages are given, and for each language alike. */
 function comparedFindings(
   spec: RolloutSpec,
-  { canary, baseline }: Pick<UserEvidence, 'canary' | 'baseline'>,
+  {
+    canary,
+    baseline,
+    languages = [],
+  }: Pick<UserEvidence, 'canary' | 'baseline'> & Partial<Pick<UserEvidence, 'languages'>>,
   { declined, flags, feedback }: Omit<LanguageMeasures, 'language'>,
   place = '',
 ): readonly GuardFinding[] {
@@ -176,7 +188,10 @@ function comparedFindings(
   }
   for (const flag of answerFlags) {
     if (isReached(flags[flag])) {
-      found.push({ guard: 'flags', sentence: `${place}${flagged(spec, canary, baseline, flag, flags[flag])}` });
+      found.push({
+        guard: 'flags',
+        sentence: `${place}${flagged(spec, canary, baseline, flag, flags[flag])}${mostlyIn(spec, languages, canary, flag)}`,
+      });
     }
   }
   if (isReached(feedback)) {
@@ -194,6 +209,19 @@ function flagged(spec: RolloutSpec, canary: UserTally, baseline: UserTally, flag
     `${arm} ${tally.flaggedUsers[flag] ?? 0} of ${tally.answeredUsers} users`;
   const both = `${of(spec.canaryArm, canary)}, ${of(spec.baselineArm, baseline)}`;
   return `more first answers of ${spec.canaryArm} are flagged ${flag}: ${both} (${shown(test)}).`;
+}
+
+/** The language of most of the canary's flagged users: it may not be enough for a finding of its own. */
+function mostlyIn(
+  { canaryArm }: RolloutSpec,
+  languages: UserEvidence['languages'],
+  canary: UserTally,
+  flag: AnswerFlag,
+): string {
+  const all = canary.flaggedUsers[flag] ?? 0;
+  const most = languages.find((one) => 2 * (one.canary.flaggedUsers[flag] ?? 0) > all);
+  if (most === undefined || languages.length < 2) return '';
+  return ` ${most.canary.flaggedUsers[flag] ?? 0} of the ${all} users of ${canaryArm} ask in ${most.language}.`;
 }
 
 function languageFindings(

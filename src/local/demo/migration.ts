@@ -26,6 +26,7 @@ const beforeReport = { durationMs: 8_000, turns: 2_000 };
 /** Each step is held at most once because the plan's time ended before there was enough evidence. */
 const maxResumes = rolloutPlans[defaultRolloutPlan].steps.length;
 const taskQueue = 'demo-migration';
+const hourMs = 60 * 60 * 1_000;
 
 /**
  * Timeouts are compressed as well, to 2 s. On an overloaded machine, answers themselves take that long and would count
@@ -36,26 +37,42 @@ function compressedTimeoutMs(): number {
   return runningPrograms > 2 * availableParallelism() ? 6_000 : 2_000;
 }
 
-/** The arms of the migration, and a third one that is too good to be true. */
+/** The arms of the migration, and two more candidates, at half the price. */
 const configurationWith = (baseTimeoutMs: number): string => `defaultArm: legacy
 models:
   bargain-chat: { price: '0.20' }
+  brittle-chat: { price: '0.20' }
 arms:
   bargain:
     targets:
       - { name: bargain-primary, provider: holysheep, model: bargain-chat, usualLatencyMs: 180 }
+  brittle:
+    targets:
+      - { name: brittle-primary, provider: holysheep, model: brittle-chat, usualLatencyMs: 180 }
 retry: { baseTimeoutMs: ${baseTimeoutMs}, timeoutJitterMs: 0 }
 breaker: { failures: ${demoBreakerFailures} }
 `;
 
-/** α is 0.001 by default; a minute of traffic is enough for 0.01. */
+/**
+ * The plan of 72 hours with what a minute of traffic can show: α is 0.001 by default, the minimum 99%, and each step takes
+ * 1,000 users. The candidates' markets are English and Chinese.
+ */
 const rolloutFile = `interval: 1h
 warm: 2h
-gates: { alpha: 0.01 }
+languages: [zh]
+gates: { alpha: 0.01, minimumSuccessRate: 98%, breachSuccessRate: 96%, minimumStepRequests: 100 }
+steps:
+${rolloutPlans[defaultRolloutPlan].steps
+  .map(
+    ({ percent, nominalEndMs, minimumBakeMs }) =>
+      `  - { percent: ${percent}, nominalEnd: ${nominalEndMs / hourMs}h, minimumBake: ${minimumBakeMs / hourMs}h, minimumUsers: 100 }`,
+  )
+  .join('\n')}
 `;
 
 /**
- * Plays the guide's migration, then a candidate that must be rolled back. Throws if either does not end as expected.
+ * Plays the guide's migration, then a candidate that must be held for its answers and one that must be rolled back for its
+ * failures. Throws if one of them does not end as expected.
  */
 export async function playMigration(stage: Stage, narrator: Narrator, report: Reporter): Promise<void> {
   const closings: Closing[] = [];
@@ -91,6 +108,13 @@ async function setMigration(stage: Stage, report: Reporter, closings: Closing[])
   const { latency } = holysheepProfile['deepseek-v3.2'] ?? {};
   await simulator.setBehaviour('bargain-chat', {
     latency,
+    poorAnswers: [
+      { kind: 'wrong-language', language: 'zh', probability: 0.5 },
+      { kind: 'empty', probability: 0.02 },
+    ],
+  });
+  await simulator.setBehaviour('brittle-chat', {
+    latency,
     randomFaults: [{ fault: faults.serverError(500), probability: 0.2 }],
   });
 
@@ -119,7 +143,7 @@ async function playScenes(migration: Migration, narrator: Narrator, report: Repo
   const command = async (words: readonly string[], ...expected: readonly number[]): Promise<number> => {
     narrator.command(words);
     const status = await whileMoving(migration.rollout(words), {
-      'turns of the 1,000 users': () => traffic.turns,
+      'turns of the users': () => traffic.turns,
       'decisions of the rollout': async () => (await ledger.rollouts.lastAuditRow())?.position,
     });
     if (expected.includes(status)) return status;
@@ -130,9 +154,10 @@ async function playScenes(migration: Migration, narrator: Narrator, report: Repo
 
   narrator.scene(
     'The migration: 72 hours in 60 seconds',
-    '1,000 users chat over real HTTP with two simulated providers: legacy (420 ms, 15% timeouts, three times the price',
+    '50,000 users chat over real HTTP with two simulated providers: legacy (420 ms, 15% timeouts, three times the price',
     'for Chinese) and holysheep (180 ms, 0.3% timeouts). Each user stays on one side; who goes first is decided by a hash.',
-    `An hour passes in 833 ms, a timeout takes ${migration.timeoutMs / 1_000} s instead of 10, and α is 0.01 instead of 0.001.`,
+    `An hour passes in 833 ms and a timeout takes ${migration.timeoutMs / 1_000} s instead of 10. So that a minute of traffic can decide, α is 0.01`,
+    'instead of 0.001 and the canary must be better than 98% instead of 99%.',
   );
   const turnsPerSecond = await gather(migration, beforeStart, report);
   const compression = compressionFor(turnsPerSecond);
@@ -141,7 +166,6 @@ async function playScenes(migration: Migration, narrator: Narrator, report: Repo
   await command(['start', ...plan], 0);
   await gather(migration, beforeReport, report);
   await command(['report', '--json'], 0);
-  await command(['report'], 0);
   for (let resumes = 0; ; resumes += 1) {
     const mayBeHeld = resumes < maxResumes ? [statuses.pausedOrHeld] : [];
     if ((await command(['watch'], statuses.promoted, ...mayBeHeld)) === statuses.promoted) break;
@@ -149,6 +173,7 @@ async function playScenes(migration: Migration, narrator: Narrator, report: Repo
     // decides.
     await command(['resume', '--reason', 'there was too little traffic to decide, gather more'], 0);
   }
+  await command(['report'], 0);
   await command(['history'], 0);
   await withPatience(
     report,
@@ -158,10 +183,22 @@ async function playScenes(migration: Migration, narrator: Narrator, report: Repo
   );
 
   narrator.scene(
-    'A second candidate, at half the price, which fails every fifth time',
-    'No operator intervenes: the evidence rolls it back.',
+    'A second candidate, at half the price: it answers 200 every time, but half of its Chinese answers are in English',
+    'A few are empty, too. Who counts status codes, latency and cost would promote it. Bellwether also looks at the answers.',
   );
   await command(['start', '--from', 'holysheep', '--to', 'bargain', ...plan], 0);
+  await command(['watch'], statuses.pausedOrHeld);
+  narrator.say(
+    '   Held: of the users who ask in Chinese, half were answered in English, and none of the other arm were. Each market counts',
+    '   by itself, so the finding names it (zh). The step does not advance; an operator looks at it, and sends everybody back.',
+  );
+  await command(['rollback', '--reason', 'it answers Chinese in English'], 0);
+
+  narrator.scene(
+    'A third candidate, which fails every fifth time',
+    'No operator intervenes: the evidence rolls it back.',
+  );
+  await command(['start', '--from', 'holysheep', '--to', 'brittle', ...plan], 0);
   await command(['watch', '--wait'], statuses.rolledBack);
   await command(['verify'], 0);
   narrator.say(`   ${traffic.turns} turns were admitted, called and recorded in the meantime.`);
@@ -188,7 +225,7 @@ async function gather(
   { durationMs, turns }: { readonly durationMs: number; readonly turns: number },
   report: Reporter,
 ): Promise<number> {
-  const task = report.begin('   1,000 users are chatting');
+  const task = report.begin('   users are chatting');
   const enough = async (least: number, ms: number): Promise<number> => {
     const startedAtMs = performance.now();
     const before = traffic.turns;
@@ -200,7 +237,7 @@ async function gather(
     return ((traffic.turns - before) * 1_000) / passedMs();
   };
   const halves = enough(turns / 2, durationMs / 2).then(() => enough(turns / 2, durationMs / 2));
-  const turnsPerSecond = await whileMoving(halves, { 'turns of the 1,000 users': () => traffic.turns });
+  const turnsPerSecond = await whileMoving(halves, { 'turns of the users': () => traffic.turns });
   task.succeed(`   ${traffic.turns} turns so far`);
   return turnsPerSecond;
 }

@@ -76,7 +76,7 @@ export async function setStage({ settings, commandLine, report, ending, closings
   closings.push(() => server.stop());
   void server.exited.then(() => lose(lost('Temporal server', server.pid, `Its log says why: ${server.logFile}`)));
   const simulator = await startSimulatorProcess({
-    models: { ...withoutAccidents(), ...legacyProfile, 'bargain-chat': {} },
+    models: { ...withoutAccidents(), ...legacyProfile, 'bargain-chat': {}, 'brittle-chat': {} },
   });
   closings.push(() => simulator.close());
   void simulator.exited.then(() => lose(lost('process of the simulated models', simulator.pid, 'Run it again.')));

@@ -11,7 +11,8 @@ import { openTurnStreams } from '../../streams/open-streams';
 import { Pace } from './pace';
 import { longestStandstillMs } from './patience';
 
-const users = 1_000;
+/** Each of them counts once, so most of their turns are a first one. */
+const users = 50_000;
 const paceIntervalMs = 250;
 const maxTokens = 60;
 
@@ -24,7 +25,7 @@ const questions = [
 ];
 
 /**
- * The demonstration's thousand users. Most turns bypass Temporal, which handles about fifty per second on one machine:
+ * The demonstration's users. Most turns bypass Temporal, which handles about fifty per second on one machine:
  * they use the same admission, provider adapter and ledger, with one call each.
  */
 export class Traffic {
@@ -121,7 +122,7 @@ export class Traffic {
 function question(): { readonly userId: string; readonly content: string } {
   const user = Math.floor(Math.random() * users);
   return {
-    userId: `user_${String(user).padStart(4, '0')}`,
+    userId: `user_${String(user).padStart(5, '0')}`,
     content: questions[user % questions.length] ?? '',
   };
 }

@@ -1,4 +1,4 @@
-import type { PrefillBehaviour } from './behaviour';
+import type { PoorAnswer, PrefillBehaviour, SimulatedLanguage } from './behaviour';
 import { type CompletionCall, type SimulatedToolCall, toolCallsFor } from './read-call';
 import { countPromptTokens, countTokens, truncateToTokens } from './tokens';
 
@@ -12,8 +12,8 @@ export interface Answer {
   readonly completionTokens: number;
 }
 
-/** Deterministic: the same call always gets the same answer. */
-export function answerTo(call: CompletionCall, prefill: PrefillBehaviour): Answer {
+/** Deterministic: the same call always gets the same answer, or the same poor one. */
+export function answerTo(call: CompletionCall, prefill: PrefillBehaviour, poor: PoorAnswer['kind'] | null): Answer {
   const promptTokens = countPromptTokens(call.contents);
   const mayCallTools = call.lastRole === 'user';
   const toolCalls = mayCallTools ? toolCallsFor(call.tools, call.lastUserContent, call.contents.length) : [];
@@ -21,16 +21,16 @@ export function answerTo(call: CompletionCall, prefill: PrefillBehaviour): Answe
     const completionTokens = countTokens(toolCalls.map((each) => each.function.name + each.function.arguments).join());
     return { content: '', toolCalls, finishReason: 'tool_calls', promptTokens, completionTokens };
   }
-  const whole = textFor(call, prefill);
+  const whole = poor === 'empty' ? '' : textFor(call, prefill, poor === 'wrong-language');
   const content = call.maxTokens === null ? whole : truncateToTokens(whole, call.maxTokens);
   const finishReason = content === whole ? 'stop' : 'length';
   return { content, toolCalls, finishReason, promptTokens, completionTokens: countTokens(content) };
 }
 
-function textFor(call: CompletionCall, prefill: PrefillBehaviour): string {
+function textFor(call: CompletionCall, prefill: PrefillBehaviour, inOtherLanguage: boolean): string {
   const lastContent = call.contents.at(-1) ?? '';
   if (call.lastRole === 'tool') return `The tool says: ${lastContent}`;
-  const reply = replyTo(call.lastUserContent);
+  const reply = replyTo(call.lastUserContent, inOtherLanguage);
   const whole = call.jsonSchema === null ? reply : jsonReply(call.jsonSchema, reply);
   if (call.lastRole !== 'assistant') return whole;
   switch (prefill) {
@@ -87,23 +87,27 @@ const otherReply = {
 const markerPattern = /\[ref:[^\]]{1,200}\]/g;
 const orderNumberPattern = /#?\bORD-\d+\b/;
 
-/** The answer to a user's message, in English or Chinese, or a generic one for any other language. */
-export function replyTo(message: string): string {
+/**
+ * The answer to a user's message, in English or Chinese, or a generic one for any other language.
+ * @param inOtherLanguage in English to Chinese, and in Chinese to all else
+ */
+export function replyTo(message: string, inOtherLanguage = false): string {
   const markers = message.match(markerPattern) ?? [];
   const question = message.replaceAll(markerPattern, '');
   const orderNumber = question.match(orderNumberPattern)?.[0];
-  const parts = [orderNumber && `${orderNumber}:`, replyText(question), ...markers];
+  const parts = [orderNumber && `${orderNumber}:`, replyText(question, inOtherLanguage), ...markers];
   return parts.filter(Boolean).join(' ');
 }
 
-function replyText(question: string): string {
+function replyText(question: string, inOtherLanguage: boolean): string {
   const language = languageOf(question);
-  if (language === 'generic') return otherReply.generic;
   const topic = topics.find(({ words }) => words.test(question)) ?? otherReply;
-  return topic[language];
+  if (inOtherLanguage) return topic[language === 'zh' ? 'en' : 'zh'];
+  return language === 'generic' ? otherReply.generic : topic[language];
 }
 
-function languageOf(question: string): 'en' | 'zh' | 'generic' {
+/** `generic`: one that there are no answers in. */
+export function languageOf(question: string): SimulatedLanguage | 'generic' {
   // Kana, Hangul, Thai and accented Latin letters indicate a language that we have no answers in.
   if (/[\u3040-\u30ff\uac00-\ud7af\u0e00-\u0e7f\u00c0-\u024f\u1e00-\u1eff]/.test(question)) return 'generic';
   if (/[\u4e00-\u9fff]/.test(question)) return 'zh';

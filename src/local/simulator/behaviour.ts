@@ -70,6 +70,18 @@ export type StatusFault = Extract<Fault, { kind: 'status' }>;
  */
 export type PrefillBehaviour = 'continue' | 'ignore' | 'other' | 'refuse';
 
+/** Languages that a simulated model has answers in; it answers any other generically. */
+export type SimulatedLanguage = 'en' | 'zh';
+
+/** An answer that is no use, although the call succeeds with a 200: an empty text, or one in another language. */
+export interface PoorAnswer {
+  readonly kind: 'empty' | 'wrong-language';
+  /** Only to questions in this language. Default: to all. */
+  readonly language?: SimulatedLanguage;
+  /** From 0 to 1, of the questions that it is for. */
+  readonly probability: number;
+}
+
 export interface ModelBehaviour {
   /** From the request to the response, or to the headers of a stream. */
   readonly latency: Latency;
@@ -82,6 +94,8 @@ export interface ModelBehaviour {
   readonly alwaysFault: Fault | null;
   /** A call has each of these faults with its probability, from 0 to 1; the sum is at most 1. */
   readonly randomFaults: readonly { readonly fault: Fault; readonly probability: number }[];
+  /** An answer is poor with these probabilities, whatever the faults; those for one language add up to at most 1. */
+  readonly poorAnswers: readonly PoorAnswer[];
   /** Whether a call that never gets a response is charged. */
   readonly chargesSilence: boolean;
   /** Whether a call that the client aborts is charged. */
@@ -103,6 +117,7 @@ export const faultlessBehaviour: ModelBehaviour = {
   prefill: 'continue',
   alwaysFault: null,
   randomFaults: [],
+  poorAnswers: [],
   chargesSilence: false,
   chargesAborted: true,
   contextTokens: 128_000,

@@ -1,5 +1,5 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import { type Answer, answerTo } from './answer';
+import { type Answer, answerTo, languageOf } from './answer';
 import { type Fault, faults, type StatusFault } from './behaviour';
 import type { CallEnd, CallLog } from './call-log';
 import { completionBody } from './completion';
@@ -53,8 +53,9 @@ function serve(
   model: SimulatedModel,
 ): void {
   const { behaviour } = model;
-  const answer = answerTo(call, behaviour.prefill);
   const next = model.next();
+  const poor = model.nextPoorAnswer(languageOf(call.lastUserContent));
+  const answer = answerTo(call, behaviour.prefill, poor);
   const fault = refusalOf(call, answer, model) ?? next.fault;
   const logged = log.begin({
     requestId: requestIdOf(request),

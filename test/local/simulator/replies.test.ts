@@ -32,3 +32,8 @@ test('a marker does not decide the language', () => {
 test('the same question gets the same answer', () => {
   expect(replyTo('What does shipping cost?')).toBe(replyTo('What does shipping cost?'));
 });
+
+test('an answer in the wrong language is on the topic', () => {
+  expect(replyTo('我的订单什么时候到?', true)).toMatch(/^Your order has left our warehouse/);
+  expect(replyTo('How can I get a refund?', true)).toMatch(/^您可以在30天内申请退货/);
+});

@@ -46,3 +46,23 @@ test('a queued fault does not change what happens to the calls after it', () => 
   expect(first?.fault?.kind).toBe('status');
   expect(rest).toEqual(outcomes(behaviour, 'a').slice(1));
 });
+
+test('each poor answer has its own probability, in its own language', () => {
+  const poorAnswers = [
+    { kind: 'wrong-language', language: 'zh', probability: 0.5 },
+    { kind: 'empty', probability: 0.1 },
+  ] as const;
+  const model = new SimulatedModel('m', { poorAnswers }, 'a');
+  const shareOf = (kind: string | null, language: string): number =>
+    Array.from({ length: calls }, () => model.nextPoorAnswer(language)).filter((poor) => poor === kind).length / calls;
+  expect(Math.abs(shareOf('wrong-language', 'zh') - 0.5)).toBeLessThan(0.02);
+  expect(Math.abs(shareOf('empty', 'zh') - 0.1)).toBeLessThan(0.015);
+  expect(shareOf('wrong-language', 'en')).toBe(0);
+  expect(Math.abs(shareOf('empty', 'en') - 0.1)).toBeLessThan(0.015);
+});
+
+test('probabilities of poor answers that add up to more than 1 for a language are refused', () => {
+  const poor = { kind: 'empty', probability: 0.6 } as const;
+  const both = [poor, { ...poor, language: 'zh' }] as const;
+  expect(() => new SimulatedModel('m', { poorAnswers: both }, 'a')).toThrow(/1\.2 for zh, more than 1/);
+});

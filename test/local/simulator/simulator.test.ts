@@ -97,6 +97,20 @@ describe('a refused request', () => {
   });
 });
 
+test('a poor answer is a 200 with an empty text, or one in another language', async () => {
+  const simulator = await start({ models: { m: { poorAnswers: [{ kind: 'empty', probability: 1 }] } } });
+  const contentOf = async (response: Response): Promise<unknown> => {
+    const { choices } = (await response.json()) as { choices: { message: { content: unknown } }[] };
+    return choices[0]?.message.content;
+  };
+  const messages = [{ role: 'user', content: '我的订单在哪里？' }];
+  const empty = await ask(simulator, 'q1', { body: { messages } });
+  expect([empty.status, await contentOf(empty)]).toEqual([200, '']);
+  await simulator.setBehaviour('m', { poorAnswers: [{ kind: 'wrong-language', language: 'zh', probability: 1 }] });
+  expect(await contentOf(await ask(simulator, 'q2', { body: { messages } }))).toMatch(/^Your order has left/);
+  expect(await contentOf(await ask(simulator, 'Where is my order?'))).toMatch(/^Your order has left/);
+});
+
 describe('faults', () => {
   test('in the queue hit the next calls, one each, in order', async () => {
     const simulator = await start();
