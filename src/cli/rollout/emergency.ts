@@ -29,9 +29,9 @@ export function backCommand(): Command {
   );
 }
 
-/** `bellwether rollout adopt`: a new workflow for a rollout whose own is gone, or believes in another past. */
+/** `bellwether rollout adopt`: a new workflow for a rollout whose own is gone, or remembers a different history. */
 export function adoptCommand(): Command {
-  return emergency('adopt', 'go on from what the ledger says, with a new workflow, and pause')
+  return emergency('adopt', 'continue from what the ledger says, with a new workflow, and pause')
     .argument('[name]', 'the rollout (default: the most recent one)')
     .action(async (name: string | undefined, { actor, reason, json }: EmergencyFlags) => {
       const outcome = await withOperator((operator) => operator.adopt(name, { actor, reason })).catch(inOptions);
