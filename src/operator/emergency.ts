@@ -90,7 +90,7 @@ const adoptionPatienceMs = 15_000;
 
 /**
  * Gives a rollout a new workflow that continues from what the ledger says, in place of one that is gone or remembers
- * a different history. The first thing it does is to pause: what the ledger has forgotten may have been a hold.
+ * a different history. The first thing it does below 100% is to pause: what the ledger has forgotten may have been a hold.
  * @returns null if its workflow is well; otherwise what happened, and the state after it
  */
 export async function adoptRollout(
