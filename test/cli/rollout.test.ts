@@ -296,7 +296,7 @@ describe('bellwether rollout', () => {
     const name = await start(unhurried);
     const configuration = join(workspace.directory, `${unique('without-legacy')}.yaml`);
     writeFileSync(configuration, 'defaultArm: holysheep\n');
-    const { LEGACY_BASE_URL: _, ...others } = service.environment;
+    const { LEGACY_BASE_URL: _url, LEGACY_API_KEY: _key, ...others } = service.environment;
     const without = { ...others, BELLWETHER_CONFIG: configuration };
     const problem = 'No arm named legacy is configured here, so its users go to the default arm, holysheep.';
     const rolledBack = await workspace.run(['rollout', 'rollback', name, '--actor', 'ann'], without);
