@@ -17,7 +17,9 @@ export async function countUsers(run: Runner, atMs: number | undefined): Promise
   await repeatWhileFull(() => run.change((trx) => countFeedback(trx, rowsAtOnce)));
   let rows = 0;
   for (const rollout of await run.read((db) => rolloutsDue(db, atMs))) {
-    rows += await repeatWhileFull(() => run.change((trx) => foldUsers(trx, rollout, rowsAtOnce, atMs, 'unless-locked')));
+    rows += await repeatWhileFull(() =>
+      run.change((trx) => foldUsers(trx, rollout, rowsAtOnce, atMs, 'unless-locked')),
+    );
   }
   return rows;
 }
