@@ -16,6 +16,8 @@ export async function recordFeedback(
   { turnId, signal, atMs }: TurnFeedback,
 ): Promise<FeedbackOutcome> {
   const now = timeMs(trx, atMs);
+  // Outside rollouts there is nothing to count.
+  const isCounted = sql<number>`case when turns.rollout is null then 1 else 0 end`;
   const row = await trx
     .insertInto('feedback')
     .columns(['turn_id', 'signal', 'at_ms', 'is_counted'])
@@ -24,12 +26,16 @@ export async function recordFeedback(
         .selectFrom('turns')
         .where('turns.turn_id', '=', turnId)
         .where('turns.admitted_at_ms', '>=', sql<number>`${now} - ${limits.feedbackWithinMs}`)
-        .select(['turns.turn_id', sql.val(signal).as('signal'), now.as('at_ms'), sql.lit(0).as('no')]),
+        .select(['turns.turn_id', sql.val(signal).as('signal'), now.as('at_ms'), isCounted.as('is_counted')]),
     )
     .onConflict((conflict) =>
       conflict
         .column('turn_id')
-        .doUpdateSet((eb) => ({ signal: eb.ref('excluded.signal'), at_ms: eb.ref('excluded.at_ms'), is_counted: 0 })),
+        .doUpdateSet((eb) => ({
+          signal: eb.ref('excluded.signal'),
+          at_ms: eb.ref('excluded.at_ms'),
+          is_counted: eb.ref('excluded.is_counted'),
+        })),
     )
     .returning('turn_id')
     .executeTakeFirst();
