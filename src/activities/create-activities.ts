@@ -92,7 +92,8 @@ export function createActivities(dependencies: ActivityDependencies) {
   async function admitAndTryFirst(input: OpenTurnInput): Promise<OpenedTurn> {
     if (await isTooLate(input)) throw endOfTurn(failureTypes.turnTooLate);
     const admission = await admitTurn(dependencies, recentLatency, input);
-    if (input.asksAgain !== undefined) await flagAskedAgain(input.asksAgain);
+    // Nobody waits for this label, and a turn must not fail for it.
+    if (input.asksAgain !== undefined) void flagAskedAgain(input.asksAgain);
     if (admission.kind === 'not-kept') throw endOfTurn(failureTypes.turnNotKept);
     if (admission.kind === 'refused') return admission;
 
@@ -111,10 +112,10 @@ export function createActivities(dependencies: ActivityDependencies) {
     return { ...answerFields, arm, canary, target, usage: settlement.usage, totals };
   }
 
-  /** Nobody waits for this label, and a turn must not fail for it. */
   async function flagAskedAgain(earlierTurn: string): Promise<void> {
+    const { log } = Context.current();
     await dependencies.ledger.flagAnswer(earlierTurn, 'asked-again').catch((error: unknown) => {
-      Context.current().log.warn('An answer could not be flagged as asked again.', { turnId: earlierTurn, error });
+      log.warn('An answer could not be flagged as asked again.', { turnId: earlierTurn, error });
     });
   }
 

@@ -67,7 +67,8 @@ const { recordRollout } = proxyActivities<Activities>({
  * this workflow provides the timers and carries the decisions out.
  */
 export async function canaryRollout({ spec, carried, startWithinMs }: CanaryRolloutInput): Promise<RolloutResult> {
-  refuseInvalid(rolloutSpecProblem(spec));
+  // A run that continues another was valid when it began, whatever is valid by now.
+  if (carried === undefined) refuseInvalid(rolloutSpecProblem(spec));
 
   const rollout = new RolloutMemory(spec, carried);
   const commands = new CommandQueue(carried?.waiting);

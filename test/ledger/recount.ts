@@ -11,6 +11,7 @@ interface TurnRow {
   readonly language: string;
   readonly at: string;
   readonly outcome: string | null;
+  readonly rescued: string | null;
   readonly flags: string | null;
   readonly call: string;
   readonly signal: FeedbackSignal | null;
@@ -19,6 +20,7 @@ interface TurnRow {
 interface CallRow {
   readonly id: string;
   readonly key: string | null;
+  readonly arm: string;
   readonly outcome: string | null;
   readonly ms: string | null;
   readonly cost: string;
@@ -28,13 +30,13 @@ interface CallRow {
 export async function recount(database: TestDatabase, rollout: string, atMs: number): Promise<UserEvidence> {
   const turns = await database.query<TurnRow>(
     `select turns.turn_id as id, coalesce(user_id, turns.session_id, turns.turn_id) as "user", turns.arm, bake,
-        coalesce(language, 'und') as language, admitted_at_ms as at, turns.outcome, flags, user_call as call, signal
+        coalesce(language, 'und') as language, admitted_at_ms as at, turns.outcome, rescued_by as rescued, flags, user_call as call, signal
       from turns join attempts on attempts.turn_id = turns.turn_id and attempt = 1
         left join feedback on feedback.turn_id = turns.turn_id
       where rollout = '${rollout}'`,
   );
   const calls = await database.query<CallRow>(
-    `select turn_id as id, key_id as "key", outcome, latency_ms as ms, cost_nano_usd as cost from attempts order by attempt`,
+    `select turn_id as id, key_id as "key", arm, outcome, latency_ms as ms, cost_nano_usd as cost from attempts order by attempt`,
   );
   const order = (row: TurnRow) => Number(row.call) || Number.MAX_SAFE_INTEGER;
   const seen = turns
@@ -43,9 +45,10 @@ export async function recount(database: TestDatabase, rollout: string, atMs: num
       const own = calls.filter(({ id }) => id === row.id);
       const standing = {
         atMs: 0,
-        isAnswered: row.outcome === 'answered',
+        isAnswered: row.outcome === 'answered' && row.rescued === null,
         flags: (row.flags ?? '').split(',') as AnswerFlag[],
-        calls: own.map(({ outcome, ms, cost }) => ({
+        calls: own.map(({ arm, outcome, ms, cost }) => ({
+          isOwn: arm === row.arm,
           outcome,
           latencyMs: Number(ms ?? 0),
           firstTokenMs: null,

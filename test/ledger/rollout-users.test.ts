@@ -113,7 +113,7 @@ describeOnEachDatabase('the users of a rollout', (databases) => {
     expect(await readEvidence(ledger, rollout, { atMs: noonMs + 9 })).toMatchObject({ canary: { users: 1, turns: 1 } });
   });
 
-  test('an answer that another arm gave shows no flags, and its rating counts for neither', async () => {
+  test('an answer that another arm gave is no answer of the user’s arm and shows no flags, but its rating counts', async () => {
     for (const rescuedBy of ['legacy', null]) {
       const turnId = await admitTurn(ledger, { rollout, atMs: noonMs, userId: rescuedBy ?? 'own' });
       const labels = { flags: ['empty'], rescuedBy, atMs: noonMs + 1 } as const;
@@ -123,11 +123,11 @@ describeOnEachDatabase('the users of a rollout', (databases) => {
     const { canary } = await readEvidence(ledger, rollout, { atMs: noonMs + 3 });
     expect(canary).toMatchObject({
       users: 2,
-      successfulTurns: 2,
+      successfulTurns: 1,
       answeredUsers: 1,
       flaggedUsers: { empty: 1 },
-      unhappyUsers: 1,
-      feedback: { down: 1 },
+      unhappyUsers: 2,
+      feedback: { down: 2 },
     });
   });
 

@@ -44,7 +44,7 @@ function refuse(state: RolloutState, why: string): RolloutDecision {
 function excludeTime({ spec, state, command, atMs }: CommandCase): RolloutDecision {
   if (spec.rule !== 2)
     return refuse(state, 'It counts requests, and cannot exclude a time: only rollouts begun since can.');
-  const excluded = exclude(state, command, atMs);
+  const excluded = exclude(spec, state, command, atMs);
   if (typeof excluded === 'string') return refuse(state, excluded);
   const { fromMs, toMs, next } = excluded;
   const window = `${formatDuration(toMs - fromMs)} that ended ${formatDuration(toMs - state.startedAtMs)} after the start`;

@@ -32,7 +32,7 @@ export function analyseByUsers(
   const { unread, breach, worse } = findings;
   // Failures do not expire: a canary that answers nothing has no recent data either.
   if (breach !== null && worse !== null) return rollBack(state, atMs, `${breach} ${worse}`);
-  if (state.phase === 'Promoting') return finishOrWait(spec, state, findings, atMs);
+  if (state.phase === 'Promoting') return finishOrWait(spec, state, evidence, findings, atMs);
   if (state.phase === 'Held') {
     return unchanged('wait', state, state.message, ['An operator must promote, resume or roll back.']);
   }
@@ -71,10 +71,16 @@ function advanceOrWait(spec: RolloutSpec, state: RolloutState, findings: UserFin
 }
 
 /** While the baseline is warm, and for as long as a finding stands, the rollout can be rolled back. */
-function finishOrWait(spec: RolloutSpec, state: RolloutState, findings: UserFindings, atMs: number): RolloutDecision {
+function finishOrWait(
+  spec: RolloutSpec,
+  state: RolloutState,
+  evidence: AnyEvidence | null,
+  findings: UserFindings,
+  atMs: number,
+): RolloutDecision {
   const warmLeftMs = stepDueAtMs(spec, state) - atMs;
   const trouble = troubleOf(findings);
-  const { unread } = findings;
+  const unread = findings.unread ?? watchedAnewFinding(spec, state, evidence);
   if (warmLeftMs <= 0 && trouble.length === 0 && unread === null) return finish(spec, state, atMs);
   const warm =
     warmLeftMs > 0
@@ -85,6 +91,20 @@ function finishOrWait(spec: RolloutSpec, state: RolloutState, findings: UserFind
     ...(trouble.length === 0 ? [] : ['An operator must roll back, or resume with a reason.']),
   ];
   return unchanged('wait', state, [...trouble, ...(unread === null ? [] : [unread]), warm].join(' '), missing);
+}
+
+/** Who overrides a finding, or excludes what led to it, has the rollout watched anew: without users that would be no look. */
+function watchedAnewFinding(
+  { canaryArm, gates }: RolloutSpec,
+  { bakeStartedAtMs, stepStartedAtMs, byUsers }: RolloutState,
+  evidence: AnyEvidence | null,
+): string | null {
+  const isExcluded = byUsers?.excluded.some(({ toMs }) => toMs > stepStartedAtMs) ?? false;
+  if (bakeStartedAtMs <= stepStartedAtMs && !isExcluded) return null;
+  const users = ofUsers(evidence)?.canary.users ?? 0;
+  const { minimumStepRequests: needed } = gates;
+  if (users >= needed) return null;
+  return `${users} of ${needed} users of ${canaryArm} since it was resumed or a time was excluded.`;
 }
 
 function finish(spec: RolloutSpec, state: RolloutState, atMs: number): RolloutDecision {

@@ -90,6 +90,7 @@ const maxExcludedWindows = 20;
 
 /** The state in which a time counts for nothing, or what is wrong with that time. */
 export function exclude(
+  { intervalMs }: RolloutSpec,
   state: RolloutState,
   { fromMs, toMs }: RolloutCommand,
   atMs: number,
@@ -100,6 +101,10 @@ export function exclude(
     return `toMs: must be later than the start of the rollout, not ${formatDuration(state.startedAtMs - toMs)} before it.`;
   }
   if (toMs > atMs) return `toMs: must not be in the future; it is ${formatDuration(toMs - atMs)} from now.`;
+  // A moment would choose single users.
+  if (toMs - fromMs < intervalMs) {
+    return `fromMs, toMs: must be at least ${formatDuration(intervalMs)} apart, the time between two analyses, not ${toMs - fromMs} ms.`;
+  }
   if (byUsers.excluded.length >= maxExcludedWindows) {
     return `fromMs, toMs: ${maxExcludedWindows} times are excluded already, and no more can be.`;
   }

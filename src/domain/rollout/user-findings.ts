@@ -49,8 +49,16 @@ export function userFindingsOf(spec: RolloutSpec, state: RolloutState, evidence:
     reports: guarded.filter(({ guard }) => mode(guard) === 'report').map(({ sentence }) => sentence),
     missing: missingOf(spec, state, evidence, measures.advance),
     stale: staleFinding(spec, evidence),
-    figures: `${describeUserAdvance(measures.advance, spec, evidence)}; ${userRatesOf(spec, evidence)}.`,
+    figures: `${describeUserAdvance(measures.advance, spec, evidence)}; ${userRatesOf(spec, evidence)}.${excludedNote(spec, state)}`,
   };
+}
+
+/** The bounds hold for evidence that nobody chose. */
+function excludedNote({ gates }: RolloutSpec, { byUsers }: RolloutState): string {
+  const times = byUsers?.excluded.length ?? 0;
+  if (times === 0) return '';
+  const counted = times === 1 ? '1 time was' : `${times} times were`;
+  return ` ${counted} excluded by hand, so the bound of ${percentOf(gates.alpha)} holds only if that was not done for the sake of the result.`;
 }
 
 /** The evidence for advancing, in one line: `E 5.1 of 6.9, about 254 users without a failure to go`. */

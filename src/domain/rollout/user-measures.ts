@@ -59,6 +59,7 @@ export function measureUsers(evidence: UserEvidence, spec: MeasuredSpec, percent
   const { gates } = spec;
   const { canary, baseline, limits } = evidence;
   const share = percent / 100;
+  const coin = coinOf(share);
   // Each measure that begins anew with a bake shares its bound among the steps. A bake that an operator begins, and that at
   // 100%, spends a further share.
   const neededAt = (bound: number): number => Math.log(spec.steps.length / bound);
@@ -71,7 +72,7 @@ export function measureUsers(evidence: UserEvidence, spec: MeasuredSpec, percent
     wrongShare: { value: wrongShare(canary.users, baseline.users, share), needed: alarm },
     slower:
       isLatencyGuarded && limits.callMs !== null
-        ? { value: moreOften(canary.slowUsers, baseline.slowUsers, share), needed: alarm }
+        ? { value: moreOften(canary.slowUsers, baseline.slowUsers, coin), needed: alarm }
         : null,
     // Arms may differ in how many of their calls stream.
     slowerToSpeak:
@@ -80,18 +81,18 @@ export function measureUsers(evidence: UserEvidence, spec: MeasuredSpec, percent
             value: moreOften(
               canary.slowToSpeakUsers,
               baseline.slowToSpeakUsers,
-              shareOf(canary.spokenUsers, baseline.spokenUsers),
+              coinOf(shareOf(canary.spokenUsers, baseline.spokenUsers)),
             ),
             needed: alarm,
           }
         : null,
     cost: costOf(canary.cost, baseline.cost, gates, guardBounds.cost / spec.steps.length),
-    ...compare(canary, baseline, share, neededAt, gates.beta, 1),
+    ...compare(canary, baseline, coin, neededAt, gates.beta, 1),
     languages: evidence.languages.flatMap((tally) => {
       const languages = languagesCounted(tally, evidence, spec);
       if (languages === null) return [];
       const { language } = tally;
-      return [{ language, ...compare(tally.canary, tally.baseline, share, neededAt, gates.beta, languages) }];
+      return [{ language, ...compare(tally.canary, tally.baseline, coin, neededAt, gates.beta, languages) }];
     }),
   };
 }
@@ -113,7 +114,7 @@ function languagesCounted(
 function compare(
   canary: UserTally,
   baseline: UserTally,
-  share: number,
+  coin: Coin,
   neededAt: (bound: number) => number,
   beta: number,
   parts: number,
@@ -121,17 +122,17 @@ function compare(
   const needed = neededAt(beta / parts);
   const flagNeeded = neededAt(guardBounds.flags / answerFlags.length / parts);
   // An arm that answers fewer users has fewer answers to flag.
-  const answeredShare = shareOf(canary.answeredUsers, baseline.answeredUsers);
+  const answered = coinOf(shareOf(canary.answeredUsers, baseline.answeredUsers));
   const flag = (name: AnswerFlag): TestValue => ({
-    value: moreOften(canary.flaggedUsers[name] ?? 0, baseline.flaggedUsers[name] ?? 0, answeredShare),
+    value: moreOften(canary.flaggedUsers[name] ?? 0, baseline.flaggedUsers[name] ?? 0, answered),
     needed: flagNeeded,
   });
   return {
-    worse: { value: moreFaults(canary, baseline, share), needed },
-    declined: { value: moreOften(canary.declinedUsers, baseline.declinedUsers, share), needed },
+    worse: { value: moreFaults(canary, baseline, coin), needed },
+    declined: { value: moreOften(canary.declinedUsers, baseline.declinedUsers, coin), needed },
     flags: Object.fromEntries(answerFlags.map((name) => [name, flag(name)])) as Record<AnswerFlag, TestValue>,
     feedback: {
-      value: moreOften(canary.unhappyUsers, baseline.unhappyUsers, share),
+      value: moreOften(canary.unhappyUsers, baseline.unhappyUsers, coin),
       needed: neededAt(guardBounds.feedback / parts),
     },
   };
@@ -195,21 +196,34 @@ function belowMinimum({ firstCalls, firstCallFaults }: UserTally, gates: Rollout
  * end: only first calls tell such a baseline from a canary that fails everything. A good one's faults are few, and each
  * user with one counts.
  */
-function moreFaults(canary: UserTally, baseline: UserTally, share: number): number {
+function moreFaults(canary: UserTally, baseline: UserTally, coin: Coin): number {
   return logOfMean([
-    moreOften(canary.faultyUsers, baseline.faultyUsers, share),
-    moreOften(canary.firstCallFaults, baseline.firstCallFaults, share),
+    moreOften(canary.faultyUsers, baseline.faultyUsers, coin),
+    moreOften(canary.firstCallFaults, baseline.firstCallFaults, coin),
   ]);
 }
 
 /** By how much the canary's odds of trouble may exceed the baseline's. */
 const oddsRatios = [1.5, 2, 3, 5, 10];
 
-/** Of users in trouble, `share` are the canary's if the arms do not differ; at r times the odds, rw / (1 + (r - 1)w). */
-function moreOften(canaryUsers: number, baselineUsers: number, share: number): number {
+const logOdds = oddsRatios.map((ratio) => Math.log(ratio));
+
+/** The arm of a user in trouble, if the arms do not differ: the canary's with the chance `share`. */
+interface Coin {
+  readonly share: number;
+  /** For each ratio r: ln(1 + (r - 1) share). */
+  readonly logWeights: readonly number[];
+}
+
+function coinOf(share: number): Coin {
+  return { share, logWeights: oddsRatios.map((ratio) => Math.log1p((ratio - 1) * share)) };
+}
+
+/** At r times the odds, rw / (1 + (r - 1)w) of the users in trouble are the canary's, rather than the coin's w. */
+function moreOften(canaryUsers: number, baselineUsers: number, { share, logWeights }: Coin): number {
   const users = canaryUsers + baselineUsers;
   if (users === 0 || share <= 0 || share >= 1) return 0;
-  return logOfMean(oddsRatios.map((r) => canaryUsers * Math.log(r) - users * Math.log1p((r - 1) * share)));
+  return logOfMean(logOdds.map((odds, index) => canaryUsers * odds - users * (logWeights[index] ?? 0)));
 }
 
 function shareOf(canaryUsers: number, baselineUsers: number): number {

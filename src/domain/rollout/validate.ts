@@ -1,5 +1,6 @@
 import { guardModes, type RolloutGates, rolloutGuards, type RolloutSpec } from '../../contract/rollout';
 import { type Problem, type ProblemPath } from '../../contract/problem';
+import { knownLanguages } from '../turn/language-of';
 import { idProblem, valueInWords } from '../turn/validate-input';
 import { formatDuration } from './clock';
 
@@ -180,7 +181,6 @@ function costGuardProblem(path: ProblemPath, value: unknown): Problem | null {
 
 const maxHoldbackPercent = 5;
 const maxLanguages = 20;
-const languageLabel = /^[a-z]{2,8}(-[A-Za-z0-9]{1,8}){0,3}$/;
 
 /** The fields that came with rule 2. */
 function ruleFieldsProblem(spec: RolloutSpec): Problem | null {
@@ -197,7 +197,7 @@ function ruleFieldsProblem(spec: RolloutSpec): Problem | null {
     (salt === undefined ? null : idProblem(['salt'], salt)) ??
     (languages === undefined ? null : languagesProblem(languages)) ??
     (holdbackPercent === undefined ? null : holdbackProblem(spec, holdbackPercent)) ??
-    needsRule2(spec)
+    (rule === 2 ? gatesByUsersProblem(spec.gates) : needsRule2(spec))
   );
 }
 
@@ -206,13 +206,15 @@ function languagesProblem(languages: unknown): Problem | null {
   const message = `must be a list of up to ${maxLanguages} languages`;
   if (!Array.isArray(languages)) return { path, code: 'wrong-type', message };
   if (languages.length > maxLanguages) return { path, code: 'too-many', message, limit: maxLanguages };
-  for (const [index, language] of languages.entries()) {
-    if (typeof language !== 'string' || !languageLabel.test(language)) {
-      const wrong = `must be a language like "zh", not ${valueInWords(language)}`;
-      return { path: [...path, index], code: 'wrong-type', message: wrong };
+  for (const [index, language] of (languages as unknown[]).entries()) {
+    if (!knownLanguages.has(language as string)) {
+      // A market that no turn is counted in would not be protected.
+      const known = [...knownLanguages].toSorted().join(', ');
+      const wrong = `must be one of the languages that turns are counted in (${known}), not ${valueInWords(language)}`;
+      return { path: [...path, index], code: 'unknown-reference', message: wrong };
     }
     if (languages.indexOf(language) < index) {
-      return { path: [...path, index], code: 'contradiction', message: `must not repeat "${language}"` };
+      return { path: [...path, index], code: 'contradiction', message: `must not repeat ${valueInWords(language)}` };
     }
   }
   return null;
@@ -230,9 +232,21 @@ function holdbackProblem({ steps }: RolloutSpec, holdback: unknown): Problem | n
   return { path, code: 'contradiction', message, limit: 100 - last };
 }
 
+/** The evidence has a row for each number of calls and of failures among them; more calls of a user add little to it. */
+const maxCallsOfUser = 100;
+
+function gatesByUsersProblem({ maxRequestsPerUser, maxLatencyPercent }: RolloutGates): Problem | null {
+  if (maxRequestsPerUser > maxCallsOfUser) {
+    const message = `must be at most ${maxCallsOfUser}, not ${maxRequestsPerUser}`;
+    return { path: ['gates', 'maxRequestsPerUser'], code: 'out-of-range', message, limit: maxCallsOfUser };
+  }
+  if (maxLatencyPercent === null || maxLatencyPercent >= 100) return null;
+  const message = `must be at least 100, not ${maxLatencyPercent}: below that, arms alike count as different${withoutGuard}`;
+  return { path: ['gates', 'maxLatencyPercent'], code: 'out-of-range', message, limit: 100 };
+}
+
 /** A field that the rule does not read must not seem to protect anybody. */
-function needsRule2({ rule, languages, holdbackPercent, gates }: RolloutSpec): Problem | null {
-  if (rule === 2) return null;
+function needsRule2({ languages, holdbackPercent, gates }: RolloutSpec): Problem | null {
   const ignored: readonly (readonly [ProblemPath, boolean])[] = [
     [['languages'], languages !== undefined && languages.length > 0],
     [['holdbackPercent'], holdbackPercent !== undefined && holdbackPercent > 0],

@@ -69,7 +69,7 @@ class Check {
 
   /** `oneOf` is read as `anyOf`: keywords that are not looked at may tell apart what looks alike here. */
   private fitsCombinations(value: unknown, { anyOf, oneOf, allOf }: Fields, depth: number): boolean {
-    const accepts = (schema: unknown): boolean => this.accepts(value, schema, depth + 1);
+    const accepts = (schema: unknown): boolean => this.stepsLeft < 0 || this.accepts(value, schema, depth + 1);
     const isAny = [anyOf, oneOf].every((options) => listOf(options)?.some(accepts) ?? true);
     return isAny && (listOf(allOf)?.every(accepts) ?? true);
   }

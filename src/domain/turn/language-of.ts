@@ -92,6 +92,13 @@ const ownLetters: readonly (readonly [letters: RegExp, language: LatinLanguage])
   [/å/i, 'sv'],
 ];
 
+/** Every label but `und` that a text can get. */
+export const knownLanguages: ReadonlySet<string> = new Set([
+  ...Object.values(languages),
+  ...Object.values(exceptions).flatMap((ofScript) => ofScript.map(([, language]) => language)),
+  ...Object.keys(frequentWords),
+]);
+
 const languagesOfWord: ReadonlyMap<string, readonly LatinLanguage[]> = indexWords();
 
 function indexWords(): ReadonlyMap<string, readonly LatinLanguage[]> {

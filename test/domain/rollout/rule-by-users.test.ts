@@ -231,6 +231,24 @@ describe('at 100%', () => {
     expect(rollout.look(26.1).action).toBe('finish');
   });
 
+  it.each([
+    ['resumed', 'resume' as const, { reason: 'was a test of the provider' }],
+    [
+      'relieved of a time',
+      'exclude' as const,
+      { reason: 'an outage', fromMs: startedAtMs + 20 * hourMs, toMs: startedAtMs + 26 * hourMs },
+    ],
+  ])('finishes on new users only when it was %s', (_, command, input) => {
+    const rollout = atFullTraffic();
+    rollout.look(25, { canary: tally(1_000, failing) });
+    rollout.command(command, 26, input);
+    expect(rollout.look(26.1, { canary: tally(299) })).toMatchObject({
+      action: 'wait',
+      missing: ['299 of 300 users of holysheep since it was resumed or a time was excluded.'],
+    });
+    expect(rollout.look(26.2, { canary: tally(300) }).action).toBe('finish');
+  });
+
   it('does not finish without evidence', () => {
     const rollout = atFullTraffic();
     expect(rollout.look(25, null)).toMatchObject({
@@ -290,6 +308,21 @@ describe('exclude', () => {
   ])('refuses a time %s', (_, from, to, reason) => {
     const decision = new UserRollout().command('exclude', 5, window(from, to));
     expect([decision.action, decision.reason]).toEqual(['refuse', expect.stringMatching(reason)]);
+  });
+
+  it('refuses a time so short that it would choose single users', () => {
+    const { fromMs } = window(2, 3);
+    const command = { fromMs, toMs: fromMs + 299_999, reason: 'outage' };
+    expect(new UserRollout().command('exclude', 5, command)).toMatchObject({
+      action: 'refuse',
+      reason: 'fromMs, toMs: must be at least 5 min apart, the time between two analyses, not 299999 ms.',
+    });
+  });
+
+  it('is told with the evidence for a step', () => {
+    const rollout = new UserRollout();
+    rollout.command('exclude', 5, window(2, 3));
+    expect(rollout.look(18).reason).toMatch(/1 time was excluded by hand, so the bound of 0.1% holds only if/);
   });
 
   it('refuses a 21st time', () => {
