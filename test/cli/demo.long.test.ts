@@ -2,7 +2,7 @@ import { cacheDirectory } from '../support/cache-directory';
 import { CliWorkspace } from './run-cli';
 
 /**
- * Some two minutes on a quiet machine: real timeouts (10 s for a silent model and for a killed worker) and a compressed
+ * Less than three minutes on a quiet machine: real timeouts (10 s for a silent model and for a killed worker) and a compressed
  * rollout. A slow one is waited for, so this is only where one that hangs ends.
  */
 const demoTimeoutMs = 30 * 60_000;

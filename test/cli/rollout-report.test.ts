@@ -91,7 +91,7 @@ describe('bellwether rollout report', () => {
     });
     const lines = (await report()).split('\n');
     expect(lines[0]).toBe('november: legacy → holysheep');
-    expect(lines[1]).toMatch(/^ {2}◌ Progressing at 10%: /);
+    expect(lines[1]).toBe('  ◌ Progressing at 10%');
     expect(lines[2]).toMatch(/^ {2}E 0\.1 of 6\.9, about \d+ clean requests to go$/);
     expect(lines.join('\n')).toContain('15 of 300 requests of holysheep in this step.');
     expect(lines.join('\n')).not.toContain('Ready to promote');

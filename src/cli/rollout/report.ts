@@ -35,10 +35,12 @@ function standing({ view }: RolloutReport): readonly string[] {
   ];
 }
 
-function placeOf({ spec, state, split }: RolloutReport['view']): string {
+function placeOf({ spec, state, split, outlook }: RolloutReport['view']): string {
   const taken = phaseShown({ spec, state, split }) === takenOver;
   if (taken)
     return `: ${oneLine(routingProblem({ spec, state, split }) ?? '')} What follows is what it had until then.`;
+  // What an analysis would say now follows, and is newer than what the last one said.
+  if (state.phase === 'Progressing' && outlook !== null) return ` at ${state.percent}%`;
   const ended = state.endedAtMs === null ? '' : `, ended ${formatTime(state.endedAtMs)}`;
   return ` at ${state.percent}%${ended}: ${oneLine(state.message)}`;
 }

@@ -189,7 +189,7 @@ async function playScenes(migration: Migration, narrator: Narrator, report: Repo
   await command(['start', '--from', 'holysheep', '--to', 'bargain', ...plan], 0);
   await command(['watch'], statuses.pausedOrHeld);
   narrator.say(
-    '   Held: of the users who ask in Chinese, half were answered in English, and none of the other arm were. Each market counts',
+    '   Held: of the users who ask in Chinese, about half were answered in English, and none of the other arm were. Each market counts',
     '   by itself, so the finding names it (zh). The step does not advance; an operator looks at it, and sends everybody back.',
   );
   await command(['rollback', '--reason', 'it answers Chinese in English'], 0);
