@@ -29,13 +29,11 @@ export async function recordFeedback(
         .select(['turns.turn_id', sql.val(signal).as('signal'), now.as('at_ms'), isCounted.as('is_counted')]),
     )
     .onConflict((conflict) =>
-      conflict
-        .column('turn_id')
-        .doUpdateSet((eb) => ({
-          signal: eb.ref('excluded.signal'),
-          at_ms: eb.ref('excluded.at_ms'),
-          is_counted: eb.ref('excluded.is_counted'),
-        })),
+      conflict.column('turn_id').doUpdateSet((eb) => ({
+        signal: eb.ref('excluded.signal'),
+        at_ms: eb.ref('excluded.at_ms'),
+        is_counted: eb.ref('excluded.is_counted'),
+      })),
     )
     .returning('turn_id')
     .executeTakeFirst();
