@@ -76,7 +76,7 @@ async function fill(dataDirectory: string, database: string | undefined, turns: 
     insert into rollout_users (rollout, bake, arm, user_id, language, key_id, first_at_ms, closes_at_ms, turns,
       exposed_turns, successes, answers, cost_nano_usd, first_call, first_latency_ms, first_flags, due_at_ms)
     ${numbers(users)} select '${rollout}', ${bake}, ${arm}, 'user-' || i, ${language}, 'key-' || (i % 50), ${atMs},
-      ${Date.now() + 3_600_000}, 10, 10, 10, 10, i % 977 * 1000, 'success', 100 + i * 7919 % 4900, '',
+      ${Date.now() + 3_600_000}, 10, 10, 10, 10, i % 977 * 1000, 'success', 100 + i % 4900 * 7919 % 4900, '',
       case when i > ${users - due} then 0 end
     from n ${bake === 0 ? `where i % ${users} % 2 = 0` : ''}`;
   const statements = [
@@ -85,7 +85,7 @@ async function fill(dataDirectory: string, database: string | undefined, turns: 
     `insert into attempts (turn_id, attempt, request_id, owner, day, arm, target, provider, model, state,
         reserved_nano_usd, cost_nano_usd, outcome, latency_ms, started_at_ms, ended_at_ms, user_call)
       ${numbers(turns)} select 'turn-' || i, 1, 'request-' || i, 'o', '2026-11-23', ${arm}, 't', 'p', 'm', 'settled',
-        1000, 400, 'answered', 100 + i * 7919 % 4900, ${atMs}, ${atMs}, 1 from n`,
+        1000, 400, 'answered', 100 + i % 4900 * 7919 % 4900, ${atMs}, ${atMs}, 1 from n`,
     user(1),
     user(0),
     'analyze',
