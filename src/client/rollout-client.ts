@@ -111,8 +111,8 @@ export class RolloutClient {
       return this.unanswered(advice, name, cause);
     }
     return new DeadlineExceededError(
-      `No worker took rollout ${name} within ${this.deadlineMs} ms, so it was withdrawn: it will not begin. Start a worker, ` +
-        'then start the rollout again.',
+      `No worker took rollout ${name} within ${this.deadlineMs} ms, so it was withdrawn: it will not start later. Start a ` +
+        'worker, then the rollout again.',
       { cause },
     );
   }

@@ -24,7 +24,7 @@ export function feedbackRoute(server: GatewayServer, context: Pick<GatewayContex
       // Only keys that make turns, so that `findOwn` finds no turn of another key.
       onRequest: requirePermission('rate-own-turns'),
       schema: {
-        summary: 'Say how good a turn was',
+        summary: 'Rate a turn',
         description:
           'For 7 days, with the key that made the turn. The last signal counts; sending it again changes nothing.',
         params: z.object({ turn: z.string() }),
@@ -53,7 +53,7 @@ export function feedbackRoute(server: GatewayServer, context: Pick<GatewayContex
       if (outcome === 'recorded') return { id: turnId, object: 'bellwether.feedback' as const, signal: body.signal };
       throw outcome === 'too-late'
         ? new GatewayError('feedback_too_late', 'This turn is older than 7 days and takes no more feedback.')
-        : new GatewayError('turn_never_begun', 'This turn was never begun, so there is nothing to say about it.');
+        : new GatewayError('turn_never_begun', 'This turn never started, so it takes no feedback.');
     },
   );
 }

@@ -91,7 +91,7 @@ function missingRows(name: string, lastRow: number, lastMissing: number): string
 
 function wayOut(name: string): string {
   return (
-    `\`bellwether rollout adopt ${name}\` goes on from what the ledger says; \`bellwether rollout back\` sends ` +
+    `\`bellwether rollout adopt ${name}\` continues from what the ledger says; \`bellwether rollout back\` sends ` +
     'everybody back.'
   );
 }

@@ -89,8 +89,8 @@ const adoptable: ReadonlySet<RolloutWarning['code']> = new Set([
 const adoptionPatienceMs = 15_000;
 
 /**
- * Gives a rollout a new workflow that goes on from what the ledger says, in place of one that is gone or believes in another
- * past. The first thing it does is to pause: what the ledger has forgotten may have been a hold.
+ * Gives a rollout a new workflow that continues from what the ledger says, in place of one that is gone or remembers
+ * a different history. The first thing it does below 100% is to pause: what the ledger has forgotten may have been a hold.
  * @returns null if its workflow is well; otherwise what happened, and the state after it
  */
 export async function adoptRollout(
@@ -105,7 +105,7 @@ export async function adoptRollout(
   const next = await untilNextRow(rollouts, spec, state);
   if (next !== null) return { reason: next.message, state: next };
   return {
-    reason: `A new workflow goes on from decision ${state.sequence} as soon as a worker runs. None does so far.`,
+    reason: `A new workflow continues from decision ${state.sequence} as soon as a worker runs. None is running yet.`,
     state,
   };
 }

@@ -81,8 +81,8 @@ function userMeasuresOf(spec: RolloutSpec, before: RolloutState, evidence: UserE
     { worse: faults, declined: declines, flags, feedback: unhappy }: (typeof measures.languages)[number],
     place = '',
   ) => [
-    tested(`${place}worse`, `more users of ${canaryArm} meet its faults than of ${baselineArm}`, faults),
-    tested(`${place}declined`, `${canaryArm} declines requests of more users`, declines),
+    tested(`${place}worse`, `more users of ${canaryArm} hit failures than of ${baselineArm}`, faults),
+    tested(`${place}declined`, `${canaryArm} declines requests from more users`, declines),
     ...Object.entries(flags).map(([flag, test]) =>
       tested(`${place}flag ${flag}`, `more first answers of ${canaryArm} are flagged ${flag}`, test),
     ),

@@ -120,7 +120,8 @@ export class RolloutOperator {
   }
 
   /**
-   * Gives the named rollout, or the most recent one, a new workflow that goes on from what the ledger says, and pauses it.
+   * Gives the named rollout, or the most recent one, a new workflow that continues from what the ledger says, and pauses it
+   * (at 100% nothing can be paused).
    * Refused while its workflow runs and records its decisions.
    * @throws {InvalidInputError} names the field and the limit
    * @throws {TemporalUnreachableError}

@@ -44,7 +44,7 @@ function workflowWarning(view: RolloutView): RolloutWarning | null {
   const how = { completed: 'has ended', failed: 'was terminated or has failed', unknown: 'is not known to Temporal' };
   const message =
     `No workflow runs it: rollout/${spec.name} ${how[workflow]}. Nothing will advance or roll back automatically; ` +
-    `\`bellwether rollout adopt ${spec.name}\` goes on from what the ledger says, \`bellwether rollout rollback ` +
+    `\`bellwether rollout adopt ${spec.name}\` continues from what the ledger says, \`bellwether rollout rollback ` +
     `${spec.name}\` still works.`;
   return { code: 'no-workflow', message };
 }
@@ -62,9 +62,9 @@ function overdueWarning(view: RolloutView): RolloutWarning | null {
   if (analysisDueAtMs === null || !isOverdue(view)) return null;
   const message =
     `No analysis has been recorded since ${isoTime(analysisDueAtMs)}, for ${formatDuration(atMs - analysisDueAtMs)}: no ` +
-    'worker runs, or it reaches neither Temporal nor the ledger. Nothing advances or rolls back meanwhile, and turns go ' +
-    'on as the split says. `bellwether doctor` tells which part is missing; `bellwether rollout back` sends everybody ' +
-    'back without a worker.';
+    'worker runs, or it reaches neither Temporal nor the ledger. Nothing advances or rolls back meanwhile, and turns ' +
+    'keep following the current split. `bellwether doctor` shows which part is missing; `bellwether rollout back` sends ' +
+    'everybody back without a worker.';
   return { code: 'overdue', message };
 }
 

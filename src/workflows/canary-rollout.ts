@@ -97,7 +97,7 @@ export async function canaryRollout({ spec, carried, startWithinMs }: CanaryRoll
     const waitedMs = Date.now() - workflowInfo().startTime.getTime();
     if (startWithinMs !== undefined && waitedMs > startWithinMs) {
       throw refused(
-        `No worker took rollout ${spec.name} within ${startWithinMs} ms, so it does not begin now. Start it again.`,
+        `No worker took rollout ${spec.name} within ${startWithinMs / 1_000} s, so it will not start. Start it again.`,
       );
     }
     const limits = spec.rule === 2 ? await baselineLimits() : undefined;

@@ -172,18 +172,18 @@ describe('bellwether rollout', () => {
     expect(readable).toMatch(/CJK surcharge of legacy: \$0\.0+ of \$/);
   });
 
-  it('excludes a time from the evidence, with a reason', async () => {
+  it('excludes a period from the evidence, with a reason', async () => {
     const name = await start(unhurried);
     const from = new Date(Date.now() - 60_000).toISOString();
     const to = new Date().toISOString();
     const exclude = (...words: readonly string[]) => rollout('exclude', name, ...words, '--actor', 'ann');
     expect(await exclude('--from', from, '--to', to)).toMatchObject({
       status: 2,
-      stderr: '--reason must say why this time does not count\n',
+      stderr: '--reason must say why this period does not count\n',
     });
     expect(await exclude('--from', to, '--to', from, '--reason', 'x')).toMatchObject({
       status: 2,
-      stderr: '--to must be after the beginning of the time\n',
+      stderr: '--to must be after the start of the period\n',
     });
     expect((await exclude('--from', 'noon', '--to', to)).stderr).toContain("'noon' is not a time");
     expect(await exclude('--from', from, '--to', to, '--reason', 'outage')).toMatchObject({ status: 0 });
@@ -191,7 +191,7 @@ describe('bellwether rollout', () => {
     expect(history.at(-1)).toMatchObject({
       action: 'exclude',
       reason: expect.stringMatching(
-        /^ann excluded 1 min that ended .* after the start from the evidence \("outage"\)\.$/,
+        /^ann excluded from the evidence the 1 min that ended .* after the start \("outage"\)\.$/,
       ),
     });
   });

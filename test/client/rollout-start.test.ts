@@ -39,7 +39,7 @@ test('a start whose caller has gone does not begin when a worker comes later', a
   });
   await service.startWorker();
   await expect(workflow.result()).rejects.toMatchObject({
-    cause: { type: 'RolloutRefused', message: expect.stringContaining('it does not begin now') as string },
+    cause: { type: 'RolloutRefused', message: expect.stringContaining('it will not start') as string },
   });
   expect(await service.ledger.rollouts.split()).toBeNull();
 });

@@ -54,7 +54,7 @@ describe('the explanation of a decision by users', () => {
     const en = { language: 'en', canary: tally(955, { flaggedUsers: { empty: 2 } }), baseline: tally(8_600) };
     rollout.lookAt(1, { flaggedUsers: { empty: 40 } }, { languages: [en, zh] });
     expect(text(rollout)).toMatch(
-      /are flagged empty: holysheep 40 of 1000 users, .*\. 38 of the 40 users of holysheep ask in zh\./,
+      /are flagged empty: holysheep 40 of 1000 users, .*\. 38 of these 40 users of holysheep ask in zh\./,
     );
     expect(text(rollout)).not.toContain('In zh');
   });

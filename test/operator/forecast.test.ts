@@ -84,7 +84,7 @@ describe('the forecast of a rollout', () => {
     expect(forecast.byLatestAdvance).toBeCloseTo((perHour / 10) * (48 - 7 / 6), 6);
     expect(forecast.usersPerHourNeeded).toBe(1131);
     expect(shownForecast(spec, forecast).at(-1)).toMatch(
-      verdict === 'enough' ? /That is enough: it decides in time in 99/ : /That is too little: it decides/,
+      verdict === 'enough' ? /That is enough: it decides in time in 99/ : /That is too few: it decides/,
     );
   });
 

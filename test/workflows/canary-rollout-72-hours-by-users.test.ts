@@ -39,7 +39,7 @@ test('72 hours by users: languages, an incident that is excluded, a pause, and a
     await rollout.environment.sleep('23.5 hours');
     const { state } = await rollout.status();
     expect(state).toMatchObject({ phase: 'Held', percent: 25 });
-    expect(state.message).toContain('That legacy does better is not shown');
+    expect(state.message).toContain('It is not shown that legacy does better');
     const time = { fromMs: state.startedAtMs + 19 * hourMs, toMs: state.startedAtMs + 22 * hourMs };
     await signal('exclude', { ...time, reason: 'both providers were behind one network' });
     await signal('resume', { reason: 'the network is back' });

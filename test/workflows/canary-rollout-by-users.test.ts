@@ -40,7 +40,7 @@ test('goes to 100% by the evidence of users, and everybody can recompute why', a
   expect(await rollouts.service.auditProblem()).toBeNull();
 });
 
-test('counts nothing of a time that an operator excludes', async () => {
+test('counts nothing of a period that an operator excludes', async () => {
   const spec = byUsers(unhurriedRolloutSpec());
   await rollouts.beginWithEvidence(spec);
   const canaryUsers = async () =>
@@ -59,13 +59,13 @@ test('counts nothing of a time that an operator excludes', async () => {
   expect(await rollouts.service.auditProblem()).toBeNull();
 });
 
-test('refuses to exclude a time that is to come, or for no reason', async () => {
+test('refuses to exclude a period that is to come, or for no reason', async () => {
   const spec = byUsers(unhurriedRolloutSpec());
   await rollouts.begin(spec);
   const command = (input: object) =>
     rollouts.service.rollouts.command(spec.name, 'exclude', { actor: 'ann', ...input });
   const fromMs = Date.now();
-  await expect(command({ fromMs, toMs: fromMs + 1 })).rejects.toThrow('reason must say why this time does not count');
+  await expect(command({ fromMs, toMs: fromMs + 1 })).rejects.toThrow('reason must say why this period does not count');
   const future = { fromMs, toMs: fromMs + 3_600_000, reason: 'maintenance' };
   expect(await command(future)).toMatchObject({
     accepted: false,

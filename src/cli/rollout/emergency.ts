@@ -1,6 +1,7 @@
 import { Command } from 'commander';
 import pc from 'picocolors';
 import { InvalidInputError } from '../../client/errors';
+import type { RolloutPhase } from '../../contract/rollout';
 import { withOperator } from '../../operator/rollout-operator';
 import { writeJson, writeLines } from '../../terminal/output';
 import { oneLine } from '../../terminal/format';
@@ -29,17 +30,26 @@ export function backCommand(): Command {
   );
 }
 
-/** `bellwether rollout adopt`: a new workflow for a rollout whose own is gone, or believes in another past. */
+/** `bellwether rollout adopt`: a new workflow for a rollout whose own is gone, or remembers a different history. */
 export function adoptCommand(): Command {
-  return emergency('adopt', 'go on from what the ledger says, with a new workflow, and pause')
+  return emergency('adopt', 'continue from what the ledger says, with a new workflow, and pause below 100%')
     .argument('[name]', 'the rollout (default: the most recent one)')
     .action(async (name: string | undefined, { actor, reason, json }: EmergencyFlags) => {
       const outcome = await withOperator((operator) => operator.adopt(name, { actor, reason })).catch(inOptions);
       process.exitCode = tellOutcome('adopt', outcome, json ?? false);
       if (outcome.kind === 'accepted' && !json) {
-        writeLines([pc.dim(`When you have looked at it: bellwether rollout resume ${outcome.spec.name}`)]);
+        writeLines([pc.dim(afterAdoption(outcome.spec.name, outcome.state.phase))]);
       }
     });
+}
+
+/** What to do with an adopted rollout: it is paused, unless it was held, or has all traffic. */
+export function afterAdoption(name: string, phase: RolloutPhase): string {
+  if (phase === 'Promoting') {
+    return `Nothing is paused at 100%: it succeeds once the warm time is over and no finding stands, unless you run: bellwether rollout rollback ${name}`;
+  }
+  const reason = phase === 'Held' ? ' --reason "…"' : '';
+  return `When you have looked at it: bellwether rollout resume ${name}${reason}`;
 }
 
 function emergency(name: string, description: string): Command {

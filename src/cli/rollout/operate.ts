@@ -39,9 +39,12 @@ export function rollbackCommand(): Command {
 }
 
 export function excludeCommand(): Command {
-  return operate('exclude', 'make users of a time, like that of an outage elsewhere, count for nothing; needs --reason')
-    .requiredOption('--from <time>', 'begin of the time, such as 2026-11-27T09:00:00Z', parseMoment)
-    .requiredOption('--to <time>', 'its end; up to now, and 7 days at most', parseMoment);
+  return operate(
+    'exclude',
+    'leave the users of a period, such as an outage elsewhere, out of the evidence; needs --reason',
+  )
+    .requiredOption('--from <time>', 'start of the period, such as 2026-11-27T09:00:00Z', parseMoment)
+    .requiredOption('--to <time>', 'its end, not in the future; 7 days at most', parseMoment);
 }
 
 /** The login name, which is recorded with each command. */
@@ -88,7 +91,7 @@ function reasonOf(outcome: CommandOutcome, command: string): string {
     return `Rollout ${outcome.by} has taken over from ${name} and routes turns now: name that one, or send everybody back with \`bellwether rollout back\`.`;
   }
   if (outcome.kind !== 'no-workflow') return outcome.reason;
-  return `No workflow runs ${name} any more, so it cannot ${command}. \`bellwether rollout adopt ${name}\` goes on from what the ledger says, \`bellwether rollout rollback ${name}\` ends it.`;
+  return `No workflow runs ${name} any more, so it cannot ${command}. \`bellwether rollout adopt ${name}\` continues from what the ledger says, \`bellwether rollout rollback ${name}\` ends it.`;
 }
 
 function endedReason({ spec, state }: CommandOutcome): string {

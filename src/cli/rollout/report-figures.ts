@@ -80,7 +80,7 @@ function savingLines(saving: Saving | null): readonly string[] {
   if (saving === null || (saving.paidNanoUsd === 0 && saving.baselineNanoUsd === 0)) return [];
   const { paidNanoUsd, baselineNanoUsd, baselineTarget } = saving;
   const differenceNanoUsd = baselineNanoUsd - paidNanoUsd;
-  const what = differenceNanoUsd < 0 ? 'Spent in addition' : 'Saved';
+  const what = differenceNanoUsd < 0 ? 'Extra cost' : 'Saved';
   return [
     `${what}: ${formatUsd(Math.abs(differenceNanoUsd))}. The canary's confirmed calls cost ${formatUsd(paidNanoUsd)}; the same tokens would have cost ${formatUsd(baselineNanoUsd)} at the price of ${baselineTarget}`,
   ];
@@ -113,11 +113,11 @@ function userLines({ spec }: RolloutReport, report: UserReport): readonly string
     '',
     pc.bold('By users'),
     renderTable(
-      [{ title: 'in every bake' }, { title: baselineArm, align: 'right' }, { title: canaryArm, align: 'right' }],
+      [{ title: 'all bakes' }, { title: baselineArm, align: 'right' }, { title: canaryArm, align: 'right' }],
       measuresOf(report),
     ),
     pc.dim(
-      `With 95% intervals. A user counts once a bake. Bakes are compared one by one, each with the weight of ${canaryArm}'s users in it.`,
+      `With 95% intervals. A user counts once per bake. Bakes are compared one by one, each with the weight of ${canaryArm}'s users in it.`,
     ),
     ...languageLines(report, spec),
   ];

@@ -61,12 +61,11 @@ function verdict({ guide, view }: RolloutReport): readonly string[] {
   const isProven = phase === 'Promoting' || phase === 'Succeeded' || view.outlook?.action === 'advance';
   if (guide.canary.ready_to_promote && !isProven) {
     const words = [
-      "`ready_to_promote` is true: the guide's rule asks for a success rate of 99% so far, be it of a few requests.",
-      'Nothing is decided by it; what is missing stands at the top.',
+      "`ready_to_promote` is true: the guide's rule asks for a success rate of 99% so far, even of only a few requests.",
+      'Nothing is decided by it; what is missing is listed at the top.',
     ];
     return ['', ...words.map(pc.dim)];
   }
-  const note =
-    "This verdict is the guide's: a success rate of 99% so far. The evidence that decides stands at the top.";
+  const note = "This verdict is the guide's: a success rate of 99% so far. The evidence that decides is at the top.";
   return ['', ...migrationVerdict(guide), pc.dim(note)];
 }

@@ -71,7 +71,7 @@ async function start({ json, spec: specFile, ...flags }: StartFlags): Promise<vo
 
 function tellWaiting(): void {
   process.stderr.write(
-    'No worker has answered yet. Waiting a minute for one: start it with `bellwether worker`. Without one, nothing begins.\n',
+    'No worker has answered yet. Waiting a minute for one: start it with `bellwether worker`. Without one, the rollout will not start.\n',
   );
 }
 
@@ -112,7 +112,7 @@ function verdictLine({ verdict, traffic, ever, needed, usersPerHourNeeded, ...fo
   if (verdict === 'enough') return `That is enough${chance(forecast)}.`;
   const held = 'A rollout without enough evidence is held, never promoted.';
   const needs = `the rollout needs about ${formatCount(usersPerHourNeeded)} new users an hour`;
-  if (verdict === 'too-few') return `That is too little${chance(forecast)}; ${needs}. ${held}`;
+  if (verdict === 'too-few') return `That is too few${chance(forecast)}; ${needs}. ${held}`;
   const one = traffic.users === 1 && traffic.turns > 1;
   const why = one
     ? `All ${formatCount(traffic.turns)} turns (${traffic.basis}) come under one user. Send each person's own id as "user", or a session for each conversation`

@@ -43,12 +43,15 @@ function refuse(state: RolloutState, why: string): RolloutDecision {
 
 function excludeTime({ spec, state, command, atMs }: CommandCase): RolloutDecision {
   if (spec.rule !== 2)
-    return refuse(state, 'It counts requests, and cannot exclude a time: only rollouts begun since can.');
+    return refuse(
+      state,
+      'This rollout counts requests, so it cannot exclude a period; only rollouts that count users can.',
+    );
   const excluded = exclude(spec, state, command, atMs);
   if (typeof excluded === 'string') return refuse(state, excluded);
   const { fromMs, toMs, next } = excluded;
   const window = `${formatDuration(toMs - fromMs)} that ended ${formatDuration(toMs - state.startedAtMs)} after the start`;
-  const reason = `${command.actor} excluded ${window} from the evidence${saying(command)}.`;
+  const reason = `${command.actor} excluded from the evidence the ${window}${saying(command)}.`;
   return { action: 'exclude', reason, missing: [], next };
 }
 
@@ -61,7 +64,7 @@ function applyAtFullTraffic({ spec, state, command, atMs }: CommandCase): Rollou
       'The canary has all traffic already: roll back, or resume it with a reason if a finding stands.',
     );
   }
-  if (!hasReason(command)) return refuse(state, 'To resume at 100% overrides a finding: give a reason.');
+  if (!hasReason(command)) return refuse(state, 'Resuming at 100% overrides a finding: give a reason.');
   const resumed = enter('resume', state, 'Promoting', `${command.actor} resumed it${saying(command)}.`);
   return { ...resumed, next: { ...resumed.next, bake: state.bake + 1, bakeStartedAtMs: atMs } };
 }

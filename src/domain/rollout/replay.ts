@@ -82,7 +82,7 @@ export function replayProblem(recorded: RolloutSpec, spec: RolloutSpec): Problem
 }
 
 function cannotReplay(path: Problem['path'], recorded: string | number | null = null): Problem {
-  const message = `must stay as recorded (${recorded ?? 'not set'}): the evidence was counted by it`;
+  const message = `must stay as recorded (${recorded ?? 'not set'}): the evidence was collected with it`;
   return { path, code: 'contradiction', message };
 }
 

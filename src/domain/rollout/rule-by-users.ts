@@ -38,7 +38,8 @@ export function analyseByUsers(
   }
   if (unread !== null) return waitForReading(state, unread, unreadAfter(state, evidence));
   const trouble = troubleOf(findings);
-  if (breach !== null) trouble.push(`That ${spec.baselineArm} does better is not shown, so rolling back may not help.`);
+  if (breach !== null)
+    trouble.push(`It is not shown that ${spec.baselineArm} does better, so rolling back may not help.`);
   if (trouble.length > 0) return hold(state, trouble.join(' '));
   if (state.phase === 'Paused') return unchanged('wait', state, state.message, ['An operator must resume.']);
   return advanceOrWait(spec, state, findings, atMs);
@@ -50,7 +51,7 @@ function troubleOf({ breach, worse, alarms }: UserFindings): string[] {
 
 function waitForReading(state: RolloutState, unread: string, unreadAnalyses: number): RolloutDecision {
   if (state.phase === 'Progressing' && unreadAnalyses >= unreadUntilHeld) {
-    return hold(state, `${unread} That was so ${unreadAnalyses} times in a row.`);
+    return hold(state, `${unread} This has happened ${unreadAnalyses} times in a row.`);
   }
   return unchanged('wait', state, unread, [unread]);
 }
@@ -66,7 +67,7 @@ function advanceOrWait(spec: RolloutSpec, state: RolloutState, findings: UserFin
   if (missing.length > 0) return unchanged('wait', state, missing.join(' '), missing);
 
   const percent = percentAt(spec, state.step + 1);
-  const reason = `${spec.canaryArm} has the evidence and the bake: from ${state.percent}% to ${percent}%. ${findings.figures}`;
+  const reason = `${spec.canaryArm} has the evidence and has baked long enough: from ${state.percent}% to ${percent}%. ${findings.figures}`;
   return advanceTo(spec, state, state.step + 1, atMs, reason);
 }
 
@@ -85,7 +86,7 @@ function finishOrWait(
   const warm =
     warmLeftMs > 0
       ? `At ${state.percent}%; ${spec.baselineArm} stays warm for a rollback for ${formatDuration(warmLeftMs)} more.`
-      : `At ${state.percent}%; the warm time is over, but the rollout does not finish like this.`;
+      : `At ${state.percent}%; the warm time is over, but the rollout cannot finish while this stands.`;
   const missing = [
     ...(unread === null ? [] : [unread]),
     ...(trouble.length === 0 ? [] : ['An operator must roll back, or resume with a reason.']),
@@ -93,7 +94,7 @@ function finishOrWait(
   return unchanged('wait', state, [...trouble, ...(unread === null ? [] : [unread]), warm].join(' '), missing);
 }
 
-/** Who overrides a finding, or excludes what led to it, has the rollout watched anew: without users that would be no look. */
+/** An operator who overrides a finding, or excludes what led to it, wants the rollout watched anew, and that takes users. */
 function watchedAnewFinding(
   { canaryArm, gates }: RolloutSpec,
   { bakeStartedAtMs, stepStartedAtMs, byUsers }: RolloutState,
@@ -104,7 +105,7 @@ function watchedAnewFinding(
   const users = ofUsers(evidence)?.canary.users ?? 0;
   const { minimumStepRequests: needed } = gates;
   if (users >= needed) return null;
-  return `${users} of ${needed} users of ${canaryArm} since it was resumed or a time was excluded.`;
+  return `${users} of ${needed} users of ${canaryArm} since it was resumed or a period was excluded.`;
 }
 
 function finish(spec: RolloutSpec, state: RolloutState, atMs: number): RolloutDecision {

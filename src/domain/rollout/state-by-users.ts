@@ -88,7 +88,7 @@ function percentile95(counts: UserEvidence['baseline']['latencies'], minimumUser
 /** More would be a way to choose the evidence. */
 const maxExcludedWindows = 20;
 
-/** The state in which a time counts for nothing, or what is wrong with that time. */
+/** The state in which a period is left out of the evidence, or what is wrong with that period. */
 export function exclude(
   { intervalMs }: RolloutSpec,
   state: RolloutState,
@@ -96,7 +96,7 @@ export function exclude(
   atMs: number,
 ): string | { readonly fromMs: number; readonly toMs: number; readonly next: RolloutState } {
   const byUsers = state.byUsers ?? atStart;
-  if (fromMs === undefined || toMs === undefined) return 'fromMs, toMs: both are needed to exclude a time.';
+  if (fromMs === undefined || toMs === undefined) return 'fromMs, toMs: both are needed to exclude a period.';
   if (toMs <= state.startedAtMs) {
     return `toMs: must be later than the start of the rollout, not ${formatDuration(state.startedAtMs - toMs)} before it.`;
   }
@@ -106,7 +106,7 @@ export function exclude(
     return `fromMs, toMs: must be at least ${formatDuration(intervalMs)} apart, the time between two analyses, not ${toMs - fromMs} ms.`;
   }
   if (byUsers.excluded.length >= maxExcludedWindows) {
-    return `fromMs, toMs: ${maxExcludedWindows} times are excluded already, and no more can be.`;
+    return `fromMs, toMs: ${maxExcludedWindows} periods are excluded already; no more can be added.`;
   }
   const excluded = [...byUsers.excluded, { fromMs, toMs }];
   return { fromMs, toMs, next: { ...state, byUsers: { ...byUsers, excluded }, sequence: state.sequence + 1 } };

@@ -2,7 +2,7 @@ import type { RolloutState } from '../../contract/rollout';
 
 /**
  * Why a state cannot follow from the one before it in the audit trail, whatever the rule; null if it can. It catches a
- * workflow that believes in another past than the ledger's, before that moves traffic.
+ * workflow that remembers a different history than the ledger's, before that moves traffic.
  */
 export function successionProblem(before: RolloutState, next: RolloutState): string | null {
   const from = placeOf(before);

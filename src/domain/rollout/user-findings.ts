@@ -12,7 +12,7 @@ export interface UserFindings {
   readonly unread: string | null;
   /** The canary fails more often than allowed. */
   readonly breach: string | null;
-  /** More of the canary's users meet its faults. */
+  /** More of the canary's users hit failures. */
   readonly worse: string | null;
   /** What holds the rollout until a person has looked at it. */
   readonly alarms: readonly string[];
@@ -55,9 +55,9 @@ export function userFindingsOf(spec: RolloutSpec, state: RolloutState, evidence:
 
 /** The bounds hold for evidence that nobody chose. */
 function excludedNote({ gates }: RolloutSpec, { byUsers }: RolloutState): string {
-  const times = byUsers?.excluded.length ?? 0;
-  if (times === 0) return '';
-  const counted = times === 1 ? '1 time was' : `${times} times were`;
+  const periods = byUsers?.excluded.length ?? 0;
+  if (periods === 0) return '';
+  const counted = periods === 1 ? '1 period was' : `${periods} periods were`;
   return ` ${counted} excluded by hand, so the bound of ${percentOf(gates.alpha)} holds only if that was not done for the sake of the result.`;
 }
 
@@ -91,7 +91,7 @@ export function onesidedFindings({ gates, canaryArm }: RolloutSpec, evidence: Us
   }
   if (canary.turns >= gates.minimumStepRequests && userTurns > largestShare * canary.turns) {
     findings.push(
-      `${userTurns} of the ${canary.turns} turns of ${canaryArm} in this bake (${percentOf(userTurns / canary.turns)}) are of one user, who counts once. Do clients send a user id of their own for each user?`,
+      `${userTurns} of the ${canary.turns} turns of ${canaryArm} in this bake (${percentOf(userTurns / canary.turns)}) come from one user, who counts once. Do clients send a separate user id for each user?`,
     );
   }
   return findings;
@@ -99,7 +99,7 @@ export function onesidedFindings({ gates, canaryArm }: RolloutSpec, evidence: Us
 
 function worseFinding(spec: RolloutSpec, { canary, baseline }: UserEvidence, worse: TestValue): string | null {
   if (!isReached(worse)) return null;
-  return `More users of ${spec.canaryArm} meet its faults: ${compared(spec, canary, baseline, 'users', 'faultyUsers')} (${shown(worse)}).`;
+  return `More users of ${spec.canaryArm} hit failures: ${compared(spec, canary, baseline, 'users', 'faultyUsers')} (${shown(worse)}).`;
 }
 
 function missingOf(spec: RolloutSpec, { step }: RolloutState, evidence: UserEvidence, advance: TestValue): string[] {
@@ -116,7 +116,7 @@ function missingOf(spec: RolloutSpec, { step }: RolloutState, evidence: UserEvid
   const rate = firstCalls === 0 ? 0 : 1 - firstCallFaults / firstCalls;
   if (users >= minimumUsers && rate < gates.minimumSuccessRate) {
     missing.push(
-      `${canaryArm} has ${percentOf(rate)} of ${firstCalls} users in this step; at least ${percentOf(gates.minimumSuccessRate)} is needed.`,
+      `${canaryArm} succeeds for ${percentOf(rate)} of ${firstCalls} users in this step; at least ${percentOf(gates.minimumSuccessRate)} is needed.`,
     );
   }
   return missing;
@@ -126,7 +126,7 @@ function staleFinding({ gates, canaryArm }: RolloutSpec, { atMs, newestCanaryAtM
   if (newestCanaryAtMs === null) return `No request of ${canaryArm} has ended since the split was set.`;
   const ageMs = atMs - newestCanaryAtMs;
   if (ageMs <= gates.freshnessMs) return null;
-  return `The newest request of ${canaryArm} ended ${formatDuration(ageMs)} ago; it advances with the next one.`;
+  return `The newest request of ${canaryArm} ended ${formatDuration(ageMs)} ago; the rollout advances once the next one ends.`;
 }
 
 /** A finding, and the guard that it comes from. */
@@ -147,17 +147,17 @@ function guardFindings(
   const found: GuardFinding[] = [];
   if (isReached(wrongShare)) {
     const users = canary.users + baseline.users;
-    const sentence = `${canary.users} of ${users} users are on ${canaryArm}, too far from ${percent}% for chance (${shown(wrongShare)}): the split itself is broken, so its figures say nothing.`;
+    const sentence = `${canary.users} of ${users} users are on ${canaryArm}, too far from ${percent}% to be chance (${shown(wrongShare)}): the split itself is broken, so its figures prove nothing.`;
     found.push({ guard: 'wrongShare', sentence });
   }
   if (slower !== null && isReached(slower)) {
     const of = compared(spec, canary, baseline, 'timedUsers', 'slowUsers');
-    const sentence = `${canaryArm} is slower: ${of} (${shown(slower)}); slow is above ${limits.callMs} ms, for ${canaryArm} above ${gates.maxLatencyPercent}% of it.`;
+    const sentence = `${canaryArm} is slower: ${of} (${shown(slower)}); slow means above ${limits.callMs} ms; for ${canaryArm}, above ${gates.maxLatencyPercent}% of that.`;
     found.push({ guard: 'latency', sentence });
   }
   if (slowerToSpeak !== null && isReached(slowerToSpeak)) {
     const of = compared(spec, canary, baseline, 'spokenUsers', 'slowToSpeakUsers');
-    const sentence = `${canaryArm} takes longer to begin an answer: ${of} (${shown(slowerToSpeak)}); slow is above ${limits.firstTokenMs} ms, for ${canaryArm} above ${gates.maxLatencyPercent}% of it.`;
+    const sentence = `${canaryArm} takes longer to start answering: ${of} (${shown(slowerToSpeak)}); slow means above ${limits.firstTokenMs} ms; for ${canaryArm}, above ${gates.maxLatencyPercent}% of that.`;
     found.push({ guard: 'firstToken', sentence });
   }
   if (cost !== null && isReached(cost)) {
@@ -183,7 +183,7 @@ function comparedFindings(
     const of = compared(spec, canary, baseline, 'users', 'declinedUsers');
     found.push({
       guard: 'declined',
-      sentence: `${place}${spec.canaryArm} declines requests of more users: ${of} (${shown(declined)}).`,
+      sentence: `${place}${spec.canaryArm} declines requests from more users: ${of} (${shown(declined)}).`,
     });
   }
   for (const flag of answerFlags) {
@@ -221,7 +221,7 @@ function mostlyIn(
   const all = canary.flaggedUsers[flag] ?? 0;
   const most = languages.find((one) => 2 * (one.canary.flaggedUsers[flag] ?? 0) > all);
   if (most === undefined || languages.length < 2) return '';
-  return ` ${most.canary.flaggedUsers[flag] ?? 0} of the ${all} users of ${canaryArm} ask in ${most.language}.`;
+  return ` ${most.canary.flaggedUsers[flag] ?? 0} of these ${all} users of ${canaryArm} ask in ${most.language}.`;
 }
 
 function languageFindings(
@@ -240,7 +240,7 @@ function languageTroubles(spec: RolloutSpec, evidence: UserEvidence, { languages
     const tally = evidence.languages.find((one) => one.language === language);
     if (tally === undefined || !isReached(worse)) return [];
     const of = compared(spec, tally.canary, tally.baseline, 'users', 'faultyUsers');
-    return [`In ${language}: more users of ${spec.canaryArm} meet its faults: ${of} (${shown(worse)}).`];
+    return [`In ${language}: more users of ${spec.canaryArm} hit failures: ${of} (${shown(worse)}).`];
   });
 }
 

@@ -10,10 +10,16 @@ import { type CostMeasure, costOf } from './cost-sequence';
 import { binomialEvidence, type TestValue, wrongShare } from './evidence';
 
 /**
- * The evidence of rule 2, over users, as natural logarithms of mixtures of likelihood ratios. Under its null hypothesis
- * each mixture is a supermartingale, so by Ville's inequality the probability of a false alarm is at most its bound, however
- * often one looks. The null hypothesis of the comparisons is that the arms do not differ: then the arm of a user who has
- * trouble is a coin with the bias of the split, whatever users, hours and incidents are like.
+ * The evidence of rule 2, over users, as natural logarithms of mixtures of likelihood ratios. The null hypothesis of the
+ * comparisons is that the arms do not differ: then the arm of a user who has trouble is a coin with the bias of the split,
+ * whatever users, hours and incidents are like. Under its null hypothesis a mixture is a supermartingale, so by Ville's
+ * inequality the probability of a false alarm is at most its bound, however often one looks. Not so for four measures:
+ *
+ * - `flags` and `slowerToSpeak` take the canary's share of answered users so far for the coin's bias, which is not known
+ *   before the users come. At any one look the bound holds; over many looks it is an approximation, which simulations support.
+ * - `cost` is an asymptotic confidence sequence: good for the many users that it waits for, not exact.
+ * - `worse` averages two mixtures, and with parallel calls one may know a user's arm before the other bets on it. By the
+ *   union bound its probability is at most twice the bound.
  */
 export interface UserMeasures {
   /** E, over the whole rollout: closed canary users have better rates than the minimum. */

@@ -19,7 +19,7 @@ export interface OfArms<Value> {
 
 /** What is known of the users of a rollout, or of those of one language. */
 export interface ReportedUsers {
-  /** A user counts once a bake. */
+  /** A user counts once per bake. */
   readonly users: { readonly baseline: number; readonly canary: number };
   /** By users' first calls; what a caller causes is no failure. */
   readonly success: OfArms<Share>;

@@ -58,20 +58,20 @@ const longestExcludedMs = 7 * 24 * 60 * 60 * 1000;
 
 function excludedTimeProblem({ reason, fromMs, toMs }: { reason?: unknown; fromMs?: unknown; toMs?: unknown }) {
   for (const [field, value] of Object.entries({ fromMs, toMs })) {
-    if (value === undefined) return problemOf([field], 'missing', 'is needed to exclude a time');
+    if (value === undefined) return problemOf([field], 'missing', 'is needed to exclude a period');
     if (!Number.isSafeInteger(value)) {
       const message = `must be a whole number of milliseconds since 1970, not ${valueInWords(value)}`;
       return problemOf([field], 'wrong-type', message);
     }
   }
   const lengthMs = (toMs as number) - (fromMs as number);
-  if (lengthMs <= 0) return problemOf(['toMs'], 'contradiction', 'must be after the beginning of the time');
+  if (lengthMs <= 0) return problemOf(['toMs'], 'contradiction', 'must be after the start of the period');
   if (lengthMs > longestExcludedMs) {
-    const message = `must be at most ${exactDuration(longestExcludedMs)} after the beginning, not ${exactDuration(lengthMs)}`;
+    const message = `must be at most ${exactDuration(longestExcludedMs)} after the start, not ${exactDuration(lengthMs)}`;
     return { path: ['toMs'], code: 'out-of-range', message, limit: longestExcludedMs } as const;
   }
   if (typeof reason === 'string' && reason.trim() !== '') return null;
-  return problemOf(['reason'], 'missing', 'must say why this time does not count');
+  return problemOf(['reason'], 'missing', 'must say why this period does not count');
 }
 
 function problemOf(path: ProblemPath, code: Problem['code'], message: string): Problem {

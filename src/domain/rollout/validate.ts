@@ -241,7 +241,7 @@ function gatesByUsersProblem({ maxRequestsPerUser, maxLatencyPercent }: RolloutG
     return { path: ['gates', 'maxRequestsPerUser'], code: 'out-of-range', message, limit: maxCallsOfUser };
   }
   if (maxLatencyPercent === null || maxLatencyPercent >= 100) return null;
-  const message = `must be at least 100, not ${maxLatencyPercent}: below that, arms alike count as different${withoutGuard}`;
+  const message = `must be at least 100, not ${maxLatencyPercent}: below that, identical arms would count as different${withoutGuard}`;
   return { path: ['gates', 'maxLatencyPercent'], code: 'out-of-range', message, limit: 100 };
 }
 

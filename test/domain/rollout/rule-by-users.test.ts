@@ -35,7 +35,11 @@ describe('the 72-hour plan, by users', () => {
       { canary: tally(1_000, { firstCallFaults: 11 }), baseline: tally(9_000, { firstCallFaults: 99 }) },
       /98\.9% of 1000 users .* at least 99% is needed/,
     ],
-    ['a recent request', { newestCanaryAtMs: startedAtMs }, /ended 18 h ago; it advances with the next one/],
+    [
+      'a recent request',
+      { newestCanaryAtMs: startedAtMs },
+      /ended 18 h ago; the rollout advances once the next one ends/,
+    ],
   ])('waits for %s', (_, changes, missing) => {
     const decision = new UserRollout().look(18, changes);
     expect(decision.action).toBe('wait');
@@ -79,12 +83,12 @@ describe('failures', () => {
     const baseline = tally(9_000, { firstCallFaults: 540, faultyUsers: 540 });
     const { action, reason } = new UserRollout().lookAt(1, failing, { baseline });
     expect(action).toBe('hold');
-    expect(reason).toMatch(/That legacy does better is not shown/);
+    expect(reason).toMatch(/It is not shown that legacy does better/);
   });
 
   it('of more users, but within the minimum, hold the rollout', () => {
     const { action, reason } = new UserRollout().lookAt(1, { faultyUsers: 9, firstCallFaults: 9 });
-    expect([action, reason]).toEqual(['hold', expect.stringMatching(/^More users of holysheep meet its faults/)]);
+    expect([action, reason]).toEqual(['hold', expect.stringMatching(/^More users of holysheep hit failures/)]);
   });
 
   it('of one user, a thousand times, move nothing', () => {
@@ -108,14 +112,14 @@ describe('guards', () => {
     [
       'declined',
       { declinedUsers: 30 },
-      /declines requests of more users: holysheep 30 of 1000 users, legacy 0 of 9000/,
+      /declines requests from more users: holysheep 30 of 1000 users, legacy 0 of 9000/,
     ],
-    ['latency', { slowUsers: 30 }, /is slower: holysheep 30 of 1000 users.*slow is above 400 ms/],
-    ['firstToken', { slowToSpeakUsers: 30 }, /longer to begin an answer: holysheep 30 .*slow is above 100 ms/],
+    ['latency', { slowUsers: 30 }, /is slower: holysheep 30 of 1000 users.*slow means above 400 ms/],
+    ['firstToken', { slowToSpeakUsers: 30 }, /longer to start answering: holysheep 30 .*slow means above 100 ms/],
     ['flags', { flaggedUsers: { 'wrong-language': 30 } }, /flagged wrong-language: holysheep 30 of 1000 users/],
     ['feedback', { unhappyUsers: 30 }, /more users of holysheep are unhappy/],
     ['cost', { cost: evenCost(1_000, 2_000) }, /costs \$0\.002 per successful turn, the limit is \$0\.0011/],
-    ['wrongShare', { users: 1_500 }, /1500 of 10500 users are on holysheep, too far from 10% for chance/],
+    ['wrongShare', { users: 1_500 }, /1500 of 10500 users are on holysheep, too far from 10% to be chance/],
   ];
 
   it.each(guards)('hold the rollout: %s', (_, canary, reason) => {
@@ -137,7 +141,7 @@ describe('guards', () => {
     ];
     const { reason } = new UserRollout(userSpec({ languages: ['zh', 'th'] })).look(1, { languages });
     expect(reason).toMatch(/In zh: more first answers of holysheep are flagged wrong-language: holysheep 12 of 300/);
-    expect(reason).toMatch(/In th: more users of holysheep meet its faults: holysheep 9 of 40/);
+    expect(reason).toMatch(/In th: more users of holysheep hit failures: holysheep 9 of 40/);
     // Undeclared, and with less than 5% of the users.
     expect(new UserRollout().look(1, { languages: languages.slice(2) }).action).toBe('wait');
   });
@@ -234,7 +238,7 @@ describe('at 100%', () => {
   it.each([
     ['resumed', 'resume' as const, { reason: 'was a test of the provider' }],
     [
-      'relieved of a time',
+      'relieved of a period',
       'exclude' as const,
       { reason: 'an outage', fromMs: startedAtMs + 20 * hourMs, toMs: startedAtMs + 26 * hourMs },
     ],
@@ -244,7 +248,7 @@ describe('at 100%', () => {
     rollout.command(command, 26, input);
     expect(rollout.look(26.1, { canary: tally(299) })).toMatchObject({
       action: 'wait',
-      missing: ['299 of 300 users of holysheep since it was resumed or a time was excluded.'],
+      missing: ['299 of 300 users of holysheep since it was resumed or a period was excluded.'],
     });
     expect(rollout.look(26.2, { canary: tally(300) }).action).toBe('finish');
   });
@@ -292,7 +296,7 @@ describe('exclude', () => {
     const { action, reason, next } = rollout.command('exclude', 5, window(2, 3));
     expect([action, reason]).toEqual([
       'exclude',
-      'bob excluded 1 h that ended 3 h after the start from the evidence ("outage of the data centre").',
+      'bob excluded from the evidence the 1 h that ended 3 h after the start ("outage of the data centre").',
     ]);
     const { fromMs, toMs } = window(2, 3);
     expect(next).toMatchObject({
@@ -305,12 +309,12 @@ describe('exclude', () => {
   it.each([
     ['before the start', -3, -1, /^toMs: must be later than the start of the rollout, not 1 h before it/],
     ['in the future', 2, 6, /^toMs: must not be in the future; it is 1 h from now/],
-  ])('refuses a time %s', (_, from, to, reason) => {
+  ])('refuses a period %s', (_, from, to, reason) => {
     const decision = new UserRollout().command('exclude', 5, window(from, to));
     expect([decision.action, decision.reason]).toEqual(['refuse', expect.stringMatching(reason)]);
   });
 
-  it('refuses a time so short that it would choose single users', () => {
+  it('refuses a period so short that it would choose single users', () => {
     const { fromMs } = window(2, 3);
     const command = { fromMs, toMs: fromMs + 299_999, reason: 'outage' };
     expect(new UserRollout().command('exclude', 5, command)).toMatchObject({
@@ -322,7 +326,7 @@ describe('exclude', () => {
   it('is told with the evidence for a step', () => {
     const rollout = new UserRollout();
     rollout.command('exclude', 5, window(2, 3));
-    expect(rollout.look(18).reason).toMatch(/1 time was excluded by hand, so the bound of 0.1% holds only if/);
+    expect(rollout.look(18).reason).toMatch(/1 period was excluded by hand, so the bound of 0.1% holds only if/);
   });
 
   it('refuses a 21st time', () => {
@@ -330,7 +334,7 @@ describe('exclude', () => {
     for (let count = 0; count < 20; count += 1) rollout.command('exclude', 5, window(2, 3));
     expect(rollout.command('exclude', 5, window(2, 3))).toMatchObject({
       action: 'refuse',
-      reason: 'fromMs, toMs: 20 times are excluded already, and no more can be.',
+      reason: 'fromMs, toMs: 20 periods are excluded already; no more can be added.',
     });
   });
 });

@@ -68,7 +68,7 @@ describe('the spec of a rollout under rule 2', () => {
   });
 });
 
-describe('the command to exclude a time', () => {
+describe('the command to exclude a period', () => {
   const whole = { actor: 'ann', reason: 'outage', fromMs: 1_000, toMs: 2_000 };
 
   it('keeps its time, and the other commands do not', () => {
@@ -77,13 +77,13 @@ describe('the command to exclude a time', () => {
   });
 
   it.each([
-    [{ fromMs: undefined }, 'fromMs is needed to exclude a time'],
-    [{ toMs: undefined }, 'toMs is needed to exclude a time'],
+    [{ fromMs: undefined }, 'fromMs is needed to exclude a period'],
+    [{ toMs: undefined }, 'toMs is needed to exclude a period'],
     [{ fromMs: '9:00' }, 'fromMs must be a whole number of milliseconds since 1970, not "9:00"'],
-    [{ toMs: 1_000 }, 'toMs must be after the beginning of the time'],
-    [{ toMs: 1_001 + 7 * 24 * hourMs }, /^toMs must be at most 168 h after the beginning, not \d+ ms$/],
-    [{ reason: ' ' }, 'reason must say why this time does not count'],
-    [{ reason: undefined }, 'reason must say why this time does not count'],
+    [{ toMs: 1_000 }, 'toMs must be after the start of the period'],
+    [{ toMs: 1_001 + 7 * 24 * hourMs }, /^toMs must be at most 168 h after the start, not \d+ ms$/],
+    [{ reason: ' ' }, 'reason must say why this period does not count'],
+    [{ reason: undefined }, 'reason must say why this period does not count'],
   ])('names the field and the limit: %j', (changes, problem) => {
     const command = { ...whole, ...changes };
     expect(sentence(rolloutCommandProblem(command, 'exclude'))).toMatch(problem);
