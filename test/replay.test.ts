@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { DefaultLogger, Runtime, Worker } from '@temporalio/worker';
 import { DeterminismViolationError } from '@temporalio/workflow';
 import { limits } from '../src/contract/limits';
+import { canaryRolloutWorkflowType, rolloutByUsersWorkflowType } from '../src/contract/names';
 import { workflowBundle } from './support/temporal';
 
 // The refused replay below is expected; what the SDK says of it would look like a failure of this test.
@@ -62,6 +63,13 @@ test('there is a history of a rollout by users, with its first limits and an exc
   expect(activities).toContain('observeUsers');
   expect(activities).not.toContain('observeRollout');
   expect(eventTypes('rollout-by-users.json').at(-1)).toBe('EVENT_TYPE_WORKFLOW_EXECUTION_COMPLETED');
+});
+
+test('a rollout by users replays under the type that older workers do not know', async () => {
+  const recorded = readFileSync(join(directory, 'rollout-by-users.json'), 'utf8');
+  const renamed = recorded.replaceAll(`"${canaryRolloutWorkflowType}"`, `"${rolloutByUsersWorkflowType}"`);
+  expect(renamed).not.toBe(recorded);
+  await expect(replay(renamed)).resolves.toBeUndefined();
 });
 
 test('there is a history of a promotion that read the evidence after the rollout had ended', () => {

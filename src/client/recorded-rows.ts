@@ -22,7 +22,10 @@ export async function readRecordedRows(
     const workflowId = names.rolloutWorkflowId(name);
     runs.set(workflowId, { workflowId });
   }
-  const query = `WorkflowType = '${names.canaryRolloutWorkflowType}' AND TaskQueue = '${taskQueue.replaceAll("'", "''")}'`;
+  const types = [names.canaryRolloutWorkflowType, names.rolloutByUsersWorkflowType]
+    .map((type) => `'${type}'`)
+    .join(', ');
+  const query = `WorkflowType IN (${types}) AND TaskQueue = '${taskQueue.replaceAll("'", "''")}'`;
   try {
     await withDeadline(async () => {
       for await (const { workflowId, runId } of temporal.workflow.list({ query })) {

@@ -37,7 +37,7 @@ export async function rollBackInLedger(
     if (state.endedAtMs !== null) {
       throw new RolloutEndedError(`Rollout ${name} has ended (${state.phase}); there is nothing left to roll back.`);
     }
-    const occasion = { atMs: Date.now(), evidence: null, command };
+    const occasion = { atMs: await rollouts.nowMs(), evidence: null, command };
     const decision = advanceRollout(spec, state, occasion);
     try {
       // The default arm matters only for a rollout's first entry.

@@ -75,7 +75,7 @@ export class RolloutClient {
     const call = (): Promise<RolloutStatus> =>
       this.temporal.workflow.executeUpdateWithStart<Workflow, RolloutStatus, []>(names.begunUpdate, {
         args: [],
-        startWorkflowOperation: new WithStartWorkflowOperation(names.canaryRolloutWorkflowType, {
+        startWorkflowOperation: new WithStartWorkflowOperation(names.rolloutWorkflowType(spec), {
           workflowId: names.rolloutWorkflowId(spec.name),
           taskQueue: this.taskQueue,
           // A refused rollout may be retried; the ledger refuses the name of one that started.
@@ -112,7 +112,7 @@ export class RolloutClient {
     }
     return new DeadlineExceededError(
       `No worker took rollout ${name} within ${this.deadlineMs} ms, so it was withdrawn: it will not start later. Start a ` +
-        'worker, then the rollout again.',
+        'worker of this version, then the rollout again.',
       { cause },
     );
   }
@@ -187,7 +187,7 @@ export class RolloutClient {
   async adopt(spec: RolloutSpec, state: RolloutState, command: RolloutCommand): Promise<void> {
     const input: CanaryRolloutInput = { spec, carried: { state, lastAnalysis: null, waiting: [command] } };
     await this.ask(spec.name, () =>
-      this.temporal.workflow.start(names.canaryRolloutWorkflowType, {
+      this.temporal.workflow.start(names.rolloutWorkflowType(spec), {
         workflowId: names.rolloutWorkflowId(spec.name),
         taskQueue: this.taskQueue,
         workflowIdReusePolicy: 'ALLOW_DUPLICATE',

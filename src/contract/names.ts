@@ -4,8 +4,19 @@ export const defaultTaskQueue = 'bellwether';
 
 export const conversationWorkflowType = 'conversation';
 export const chatTurnWorkflowType = 'chatTurn';
-export const canaryRolloutWorkflowType = 'canaryRollout';
 export const turnFeedbackWorkflowType = 'turnFeedback';
+
+/** A rollout under rule 1. */
+export const canaryRolloutWorkflowType = 'canaryRollout';
+/**
+ * The same workflow for a rollout under rule 2. A worker from before that rule ignores the field `rule` and would decide by
+ * requests; it does not know this type, so its task waits for a newer worker.
+ */
+export const rolloutByUsersWorkflowType = 'canaryRolloutByUsers';
+
+export function rolloutWorkflowType({ rule }: { readonly rule?: 2 }): string {
+  return rule === 2 ? rolloutByUsersWorkflowType : canaryRolloutWorkflowType;
+}
 
 export const sendMessageUpdate = 'sendMessage';
 export const closeSignal = 'close';

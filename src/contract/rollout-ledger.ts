@@ -148,6 +148,11 @@ export interface Rollouts {
    * @throws when earlier rows are hashed with a key and this process has none
    */
   record(entry: RolloutEntry, defaultArm: string): Promise<RecordedRollout>;
+  /**
+   * Records the first two entries of a rollout as `record` does, in one transaction: both or neither. Returns the second
+   * one's result, or the refusal of the first.
+   */
+  recordBoth(first: RolloutEntry, second: RolloutEntry, defaultArm: string): Promise<RecordedRollout>;
   /** Rows in ascending order of position, of one rollout or of all. */
   auditTrail(rollout?: string): Promise<readonly AuditRow[]>;
   /** The most recent row; of the given rollout, or of all. Null when there is none. */

@@ -89,7 +89,7 @@ export interface RolloutSpec {
   readonly salt?: string;
 }
 
-/** Input of the `canaryRollout` workflow. */
+/** Input of a rollout's workflow. */
 export interface CanaryRolloutInput {
   readonly spec: RolloutSpec;
   /** What an earlier run or workflow of the rollout left: its state, from continue-as-new or from the ledger. */
@@ -316,7 +316,7 @@ export interface RolloutStatus {
   readonly nextAnalysisAtMs: number | null;
 }
 
-/** Result of the `canaryRollout` workflow. */
+/** Result of a rollout's workflow. */
 export interface RolloutResult {
   readonly phase: 'Succeeded' | 'RolledBack';
   readonly reason: string;

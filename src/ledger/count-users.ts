@@ -17,12 +17,14 @@ export async function countUsers(run: Runner, atMs: number | undefined): Promise
   await repeatWhileFull(() => run.change((trx) => countFeedback(trx, rowsAtOnce)));
   let rows = 0;
   for (const rollout of await run.read((db) => rolloutsDue(db, atMs))) {
-    rows += await repeatWhileFull(() => run.change((trx) => foldUsers(trx, rollout, rowsAtOnce, atMs)));
+    rows += await repeatWhileFull(() =>
+      run.change((trx) => foldUsers(trx, rollout, rowsAtOnce, atMs, 'unless-locked')),
+    );
   }
   return rows;
 }
 
-/** Everything of one rollout, as far as it is committed by now. */
+/** Everything of one rollout that is committed by now, apart from users of whom a turn is being written at this moment. */
 export async function countUsersOf(run: Runner, rollout: string, atMs: number | undefined): Promise<void> {
   await repeatWhileFull(() => run.change((trx) => countFeedback(trx, rowsAtOnce)));
   await repeatWhileFull(() => run.change((trx) => foldUsers(trx, rollout, rowsAtOnce, atMs)));
@@ -122,8 +124,7 @@ async function markUsers(
     .limit(rowsAtOnce);
   const users = await (after === undefined ? exposed : exposed.where((eb) => isAfter(eb, after))).execute();
   if (users.length === 0) return undefined;
-  const inLockOrder = users.toSorted((a, b) => a.bake - b.bake);
-  await updateUsers(trx, inLockOrder, { due_at_ms: 0 });
+  await updateUsers(trx, users, { due_at_ms: 0 });
   return users.length < rowsAtOnce ? undefined : users.at(-1);
 }
 

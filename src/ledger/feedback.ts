@@ -6,6 +6,7 @@ import { type FeedbackSignal, unknownLanguage } from '../contract/user-evidence'
 import { isPostgres, timeMs } from './clock';
 import { sum, updateUsers, userOf, type UserKey } from './rollout-users';
 import type { LedgerDatabase } from './schema';
+import { padded } from './statement-sizes';
 
 /**
  * See `Ledger.recordFeedback`. Touches no other table: a gateway has no right to change turns or what a rollout decides by,
@@ -65,7 +66,8 @@ export async function feedbackOn(db: LedgerDatabase, rollout: string): Promise<r
 
 /**
  * Adds what `recordFeedback` wrote to the rows of the users, up to `limit` turns; returns how many there were. A transaction of
- * its own: in one with folding, it could lock a user's rows in another order than turns do.
+ * its own: in one with folding, it could lock a user's rows in another order than turns do. Several processes may do so at once:
+ * each leaves out what another one counts.
  */
 export async function countFeedback(trx: LedgerDatabase, limit: number): Promise<number> {
   const uncounted = trx
@@ -80,7 +82,7 @@ export async function countFeedback(trx: LedgerDatabase, limit: number): Promise
     .orderBy('at_ms')
     .orderBy('feedback.turn_id')
     .limit(limit);
-  const rows = await (isPostgres(trx) ? uncounted.forUpdate('feedback') : uncounted).execute();
+  const rows = await (isPostgres(trx) ? uncounted.forUpdate('feedback').skipLocked() : uncounted).execute();
   if (rows.length === 0) return 0;
   const changes = new Map<string, UserFeedback>();
   for (const { rollout, bake, arm, user_call, signal, counted_signal, ...turn } of rows) {
@@ -94,18 +96,13 @@ export async function countFeedback(trx: LedgerDatabase, limit: number): Promise
     changes.set(key, change);
   }
   if (changes.size > 0) {
-    const inLockOrder = [...changes].toSorted(([a], [b]) => (a < b ? -1 : 1)).map(([, change]) => change);
     const sums = { up: sum('up'), down: sum('down'), handoff: sum('handoff'), resolved: sum('resolved') };
-    await updateUsers(trx, inLockOrder, { ...sums, due_at_ms: 0 });
+    await updateUsers(trx, [...changes.values()], { ...sums, due_at_ms: 0 });
   }
   await trx
     .updateTable('feedback')
     .set((eb) => ({ is_counted: 1, counted_signal: eb.ref('signal') }))
-    .where(
-      'turn_id',
-      'in',
-      rows.map(({ turn_id }) => turn_id),
-    )
+    .where('turn_id', 'in', padded(rows.map(({ turn_id }) => turn_id)))
     .execute();
   return rows.length;
 }

@@ -1,8 +1,9 @@
 import { sql } from 'kysely';
 import type { ExcludedWindow, Exposure } from '../contract/user-evidence';
 import { isPostgres, timeMs } from './clock';
-import { updateUsers, userKey, wholeRollout } from './rollout-users';
+import { updateUsers, wholeRollout } from './rollout-users';
 import type { LedgerDatabase } from './schema';
+import { inStatements, padded } from './statement-sizes';
 import { addTo, type Counts, countedColumns, countsOf, fromJson, toJson, type UserRow } from './user-counts';
 
 /** Lets the users of a rollout be folded. */
@@ -18,15 +19,16 @@ export async function beginFolding(trx: LedgerDatabase, rollout: string, exposur
 /**
  * Folds up to `limit` users that have changed, or are closed by now, into the tallies of their rollout, and returns how many
  * there were. Exactly once: what a user has added is kept in the same transaction. The row in `rollout_folds` lets one
- * process at a time do it.
+ * process at a time do it: the others wait, or leave it to that one.
  */
 export async function foldUsers(
   trx: LedgerDatabase,
   rollout: string,
   limit: number,
   atMs: number | undefined,
+  when: 'always' | 'unless-locked' = 'always',
 ): Promise<number> {
-  const fold = await lockFold(trx, rollout, atMs);
+  const fold = await lockFold(trx, rollout, atMs, when);
   if (fold === undefined) return 0;
   const rows = await lockDueUsers(trx, rollout, limit, fold.atMs);
   if (rows.length === 0) return 0;
@@ -56,15 +58,21 @@ interface Fold {
   readonly exposedForMs: number;
 }
 
-/** An update that changes nothing, because SQLite has no `for update`. */
-export async function lockFold(trx: LedgerDatabase, rollout: string, atMs?: number): Promise<Fold | undefined> {
-  const row = await trx
-    .updateTable('rollout_folds')
-    .set((eb) => ({ rollout: eb.ref('rollout') }))
+/** Takes a transaction that may write: in SQLite there is only one at a time, so it needs no locks. */
+export async function lockFold(
+  trx: LedgerDatabase,
+  rollout: string,
+  atMs?: number,
+  when: 'always' | 'unless-locked' = 'always',
+): Promise<Fold | undefined> {
+  const fold = trx
+    .selectFrom('rollout_folds')
     .where('rollout', '=', rollout)
-    .returning(['excluded', 'marked_excluded as marked', 'exposed_for_ms as exposedForMs'])
-    .returning(timeMs(trx, atMs).as('atMs'))
-    .executeTakeFirst();
+    .select(['excluded', 'marked_excluded as marked', 'exposed_for_ms as exposedForMs'])
+    .select(timeMs(trx, atMs).as('atMs'))
+    .$if(isPostgres(trx), (query) => query.forUpdate())
+    .$if(isPostgres(trx) && when === 'unless-locked', (query) => query.skipLocked());
+  const row = await fold.executeTakeFirst();
   return row && { ...row, excluded: windowsIn(row.excluded), marked: windowsIn(row.marked) };
 }
 
@@ -72,27 +80,19 @@ function windowsIn(json: string): readonly ExcludedWindow[] {
   return JSON.parse(json) as readonly ExcludedWindow[];
 }
 
-/** In the order of bakes, as turns lock a user's rows. SQLite has one writer at a time and needs no locks. */
+/**
+ * Leaves out users whose rows a turn has locked: that turn makes them due again, and to wait for it would hold up the turns of
+ * all users that are locked already. SQLite has one writer at a time and needs no locks.
+ */
 function lockDueUsers(trx: LedgerDatabase, rollout: string, limit: number, atMs: number): Promise<UserRow[]> {
   const rows = trx
     .selectFrom('rollout_users')
-    .innerJoin(
-      (eb) =>
-        eb
-          .selectFrom('rollout_users')
-          .select(userKey)
-          .where('rollout', '=', rollout)
-          .where('due_at_ms', '<=', atMs)
-          .orderBy('due_at_ms')
-          .limit(limit)
-          .as('due'),
-      (join) => userKey.reduce((on, column) => on.onRef(`due.${column}`, '=', `rollout_users.${column}`), join),
-    )
-    .select(countedColumns.map((column) => `rollout_users.${column}` as const))
-    .orderBy('rollout_users.bake')
-    .orderBy('rollout_users.arm')
-    .orderBy('rollout_users.user_id');
-  return (isPostgres(trx) ? rows.forUpdate('rollout_users') : rows).execute();
+    .select(countedColumns)
+    .where('rollout', '=', rollout)
+    .where('due_at_ms', '<=', atMs)
+    .orderBy('due_at_ms')
+    .limit(limit);
+  return (isPostgres(trx) ? rows.forUpdate().skipLocked() : rows).execute();
 }
 
 async function addToTallies(trx: LedgerDatabase, rollout: string, changes: readonly Change[]): Promise<void> {
@@ -101,7 +101,7 @@ async function addToTallies(trx: LedgerDatabase, rollout: string, changes: reado
     .selectFrom('rollout_tallies')
     .select(['bake', 'arm', 'language', 'counts', 'newest_at_ms'])
     .where('rollout', '=', rollout)
-    .where('bake', 'in', bakes)
+    .where('bake', 'in', padded(bakes))
     .execute();
   const known = new Map(kept.map((row) => [tallyKey(row), row]));
   const changed = new Map<string, Tally>();
@@ -122,16 +122,18 @@ async function addToTallies(trx: LedgerDatabase, rollout: string, changes: reado
     counts: toJson(sums),
     newest_at_ms: newestAtMs,
   }));
-  await trx
-    .insertInto('rollout_tallies')
-    .values(rows)
-    .onConflict((conflict) =>
-      conflict.columns(['rollout', 'bake', 'arm', 'language']).doUpdateSet((eb) => ({
-        counts: eb.ref('excluded.counts'),
-        newest_at_ms: eb.ref('excluded.newest_at_ms'),
-      })),
-    )
-    .execute();
+  for (const some of inStatements(rows)) {
+    await trx
+      .insertInto('rollout_tallies')
+      .values(some)
+      .onConflict((conflict) =>
+        conflict.columns(['rollout', 'bake', 'arm', 'language']).doUpdateSet((eb) => ({
+          counts: eb.ref('excluded.counts'),
+          newest_at_ms: eb.ref('excluded.newest_at_ms'),
+        })),
+      )
+      .execute();
+  }
 }
 
 interface TallyKey {
@@ -163,16 +165,17 @@ async function addToKeys(trx: LedgerDatabase, changes: readonly Change[]): Promi
     const key = JSON.stringify([bake, arm, key_id]);
     rows.set(key, { rollout, bake, arm, key_id, users: (rows.get(key)?.users ?? 0) + more });
   }
-  if (rows.size === 0) return;
-  await trx
-    .insertInto('rollout_key_users')
-    .values([...rows.values()])
-    .onConflict((conflict) =>
-      conflict
-        .columns(['rollout', 'bake', 'arm', 'key_id'])
-        .doUpdateSet({ users: sql`rollout_key_users.users + excluded.users` }),
-    )
-    .execute();
+  for (const some of inStatements([...rows.values()])) {
+    await trx
+      .insertInto('rollout_key_users')
+      .values(some)
+      .onConflict((conflict) =>
+        conflict
+          .columns(['rollout', 'bake', 'arm', 'key_id'])
+          .doUpdateSet({ users: sql`rollout_key_users.users + excluded.users` }),
+      )
+      .execute();
+  }
 }
 
 interface KeyUsers extends Omit<TallyKey, 'language'> {

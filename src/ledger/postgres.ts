@@ -44,7 +44,8 @@ function ignoreBrokenConnection(): void {
 /**
  * Gives every statement with parameters a name, so that each connection parses and plans it only once: measured, this saves
  * a third of the server's CPU time per turn. The name is a digest, because a shared pooler needs the same name in every
- * process. Statements list their columns: a prepared `select *` fails once a migration adds one.
+ * process. Their number is bounded: see statement-sizes.ts. Statements list their columns: a prepared `select *` fails once a
+ * migration adds one.
  */
 function preparingStatements(pool: Pool): PostgresPool {
   const names = new Map<string, string>();

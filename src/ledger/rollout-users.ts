@@ -4,6 +4,7 @@ import type { TrafficSplit } from '../contract/rollout';
 import { unknownLanguage } from '../contract/user-evidence';
 import type { AttemptState, CountedCall, LockedTurn, TurnState } from './rows';
 import type { LedgerDatabase, RolloutUsersTable } from './schema';
+import { inStatements } from './statement-sizes';
 import { difference, type TurnShare } from './turn-share';
 
 /** The bake number of a user's row for the exposure to the canary in the whole rollout. */
@@ -165,8 +166,9 @@ type Values = Selectable<RolloutUsersTable>;
 type NewValues = { readonly [Column in keyof Values]?: RawBuilder<Values[Column]> | Values[Column] };
 
 /**
- * Updates existing rows in one statement; in `set`, the values of `rows` are `excluded`. An insert that always meets existing
- * rows: unlike an update, it locks them in the given order, and it writes different values to each in both databases.
+ * Updates existing rows; in `set`, the values of `rows` are `excluded`. An insert that always meets existing rows: unlike an
+ * update, it locks them in the order of its values, and it writes different values to each in both databases. The order is
+ * the same for all who wait for such locks, so that they cannot deadlock.
  */
 export async function updateUsers(
   trx: LedgerDatabase,
@@ -174,11 +176,20 @@ export async function updateUsers(
   set: NewValues,
 ): Promise<void> {
   const required = { language: unknownLanguage, first_at_ms: 0, closes_at_ms: 0, turns: 0, exposed_turns: 0 };
-  await trx
-    .insertInto('rollout_users')
-    .values(rows.map((row) => ({ ...required, ...row })))
-    .onConflict((conflict) => conflict.columns(userKey).doUpdateSet(set))
-    .execute();
+  for (const some of inStatements(rows.toSorted(byLockOrder))) {
+    await trx
+      .insertInto('rollout_users')
+      .values(some.map((row) => ({ ...required, ...row })))
+      .onConflict((conflict) => conflict.columns(userKey).doUpdateSet(set))
+      .execute();
+  }
+}
+
+/** Compared here, because databases differ in how they compare texts. */
+function byLockOrder(a: UserKey, b: UserKey): number {
+  const differing = userKey.find((column) => a[column] !== b[column]);
+  if (differing === undefined) return 0;
+  return a[differing] < b[differing] ? -1 : 1;
 }
 
 export function sum(column: keyof RolloutUsersTable): RawBuilder<number> {

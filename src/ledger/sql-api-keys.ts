@@ -4,6 +4,7 @@ import { timeMs } from './clock';
 import { requireNanoUsd } from './money';
 import type { ApiKeysTable, LedgerDatabase, Runner } from './schema';
 import { keyDayScope, keyScope, utcDay } from './scopes';
+import { padded } from './statement-sizes';
 
 export class SqlApiKeys implements ApiKeys {
   constructor(private readonly run: Runner) {}
@@ -90,13 +91,9 @@ async function findKey(db: LedgerDatabase, id: string): Promise<StoredApiKey | n
   return row === undefined ? null : toStoredKey(row);
 }
 
-/** Repeats the last id until their number is a power of two, so that there are only a few different prepared statements. */
 async function findKeys(db: LedgerDatabase, ids: readonly string[]): Promise<readonly StoredApiKey[]> {
-  const last = ids.at(-1);
-  if (last === undefined) return [];
-  const length = 2 ** Math.ceil(Math.log2(ids.length));
-  const padded = [...ids, ...Array.from({ length: length - ids.length }, () => last)];
-  return (await storedKeys(db).where('api_keys.id', 'in', padded).execute()).map(toStoredKey);
+  if (ids.length === 0) return [];
+  return (await storedKeys(db).where('api_keys.id', 'in', padded(ids)).execute()).map(toStoredKey);
 }
 
 function storedKeys(db: LedgerDatabase) {

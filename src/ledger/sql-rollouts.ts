@@ -62,6 +62,13 @@ export class SqlRollouts implements Rollouts {
     return this.run.change((trx) => recordEntry(trx, entry, defaultArm, this.auditKeys));
   }
 
+  recordBoth(first: RolloutEntry, second: RolloutEntry, defaultArm: string): Promise<RecordedRollout> {
+    return this.run.change(async (trx) => {
+      const recorded = await recordEntry(trx, first, defaultArm, this.auditKeys);
+      return recorded.kind === 'refused' ? recorded : recordEntry(trx, second, defaultArm, this.auditKeys);
+    });
+  }
+
   auditTrail(rollout?: string): Promise<readonly AuditRow[]> {
     return this.run.read((db) => auditTrail(db, rollout));
   }

@@ -96,7 +96,10 @@ class SharedSqliteDriver extends SqliteDriver {
   }
 }
 
-/** Caches the ledger's twenty or so statements. Measured: preparing them every time takes a quarter of a turn's time here. */
+/**
+ * Caches the ledger's statements, whose number is bounded: see statement-sizes.ts. Measured: preparing them every time takes a
+ * quarter of a turn's time here.
+ */
 function withStatementCache(database: Database): SqliteDatabase {
   const statements = new Map<string, SqliteStatement>();
   return {

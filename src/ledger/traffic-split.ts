@@ -1,4 +1,4 @@
-import type { Selectable } from 'kysely';
+import type { ExpressionBuilder, Selectable } from 'kysely';
 import type { AuditHead, TrafficSplit } from '../contract/rollout';
 import type { LedgerDatabase, LedgerTables } from './schema';
 
@@ -21,7 +21,12 @@ const headColumns = ['head_position', 'head_hash'] as const;
 
 /** See `Rollouts.split`. */
 export async function readSplit(db: LedgerDatabase): Promise<TrafficSplit | null> {
-  const row = await db.selectFrom('traffic_split').select(splitColumns).where('id', '=', 1).executeTakeFirstOrThrow();
+  const row = await db
+    .selectFrom('traffic_split')
+    .select(splitColumns)
+    .select(foldedRollout)
+    .where('id', '=', 1)
+    .executeTakeFirstOrThrow();
   return toSplit(row);
 }
 
@@ -43,6 +48,7 @@ export async function lockSplit(
     .set((eb) => ({ id: eb.ref('id') }))
     .where('id', '=', 1)
     .returning([...splitColumns, ...headColumns])
+    .returning(foldedRollout)
     .executeTakeFirstOrThrow();
   return { split: toSplit(row), head: { position: row.head_position, hash: row.head_hash } };
 }
@@ -75,7 +81,18 @@ export async function writeSplit(
     .execute();
 }
 
-function toSplit(row: Pick<SplitRow, (typeof splitColumns)[number]>): TrafficSplit | null {
+/** null if the users of the split's rollout are not folded. */
+function foldedRollout(eb: ExpressionBuilder<LedgerTables, 'traffic_split'>) {
+  return eb
+    .selectFrom('rollout_folds')
+    .select('rollout_folds.rollout')
+    .whereRef('rollout_folds.rollout', '=', 'traffic_split.rollout')
+    .as('folded_rollout');
+}
+
+type ReadColumns = Pick<SplitRow, (typeof splitColumns)[number]> & { readonly folded_rollout: string | null };
+
+function toSplit(row: ReadColumns): TrafficSplit | null {
   if (row.rollout === null) return null;
   return {
     rollout: row.rollout,
@@ -90,7 +107,9 @@ function toSplit(row: Pick<SplitRow, (typeof splitColumns)[number]>): TrafficSpl
   };
 }
 
-function exposureIn(row: Pick<SplitRow, (typeof splitColumns)[number]>): Pick<TrafficSplit, 'exposure'> {
+/** A worker of a version that counted requests alone leaves those of the rollout before. */
+function exposureIn(row: ReadColumns): Pick<TrafficSplit, 'exposure'> {
+  if (row.folded_rollout === null) return {};
   const {
     user_window_ms: userWindowMs,
     longest_call_ms: longestCallMs,

@@ -1,11 +1,11 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { InvalidInputError } from '../client/errors';
-import { rollBackInLedger } from '../client/rollback';
+import { InvalidInputError, RolloutEndedError, RolloutRefusedError } from '../client/errors';
 import type { RolloutClient } from '../client/rollout-client';
 import type { RolloutCommandInput, RolloutSpec, RolloutState, TrafficSplit } from '../contract/rollout';
-import type { Rollouts } from '../contract/rollout-ledger';
+import { RolloutConflictError, type Rollouts } from '../contract/rollout-ledger';
 import { advanceRollout } from '../domain/rollout/advance-rollout';
-import { rolloutCommandProblem } from '../domain/rollout/validate-command';
+import { readCommand, rolloutCommandProblem } from '../domain/rollout/validate-command';
+import type { RoutingPolicy } from '../domain/turn/routing';
 import { idProblem } from '../domain/turn/validate-input';
 import { buildSpec, findUnusedName } from './new-rollout';
 import { findRollout } from './trail';
@@ -13,6 +13,9 @@ import type { RolloutView } from './view';
 import { type RolloutWarning, warningsOf } from './warnings';
 
 const hourMs = 60 * 60 * 1000;
+
+/** Rollouts may end, and other operators act, after the ledger was read; three times in a row is no coincidence. */
+const maxTries = 3;
 
 /** Where all users are after `sendEverybodyBack`. */
 export interface SentBack {
@@ -26,8 +29,9 @@ export interface SentBack {
 }
 
 /**
- * Sends all users to the baseline of whatever routes turns, in whatever state: a rollout under way is rolled back. After one
- * that has ended, a new one is started in its place and rolled back at once, so that the audit trail tells this too.
+ * Sends all users to the baseline of whatever routes turns, in whatever state: a rollout under way is rolled back. In place
+ * of one that has ended, a new one is recorded and rolled back in the same transaction, so that the audit trail tells this
+ * too and users are on no other split in between.
  * @param rollBack rolls back a rollout under way
  * @throws {InvalidInputError} names the field and the limit
  * @throws if there never was a rollout
@@ -39,6 +43,19 @@ export async function sendEverybodyBack(
 ): Promise<SentBack> {
   const problem = rolloutCommandProblem(input);
   if (problem) throw new InvalidInputError([problem]);
+  for (let tries = 1; ; tries += 1) {
+    try {
+      return await tryToSendBack(rollouts, input, rollBack);
+    } catch (error) {
+      const isOvertaken = [RolloutEndedError, RolloutRefusedError, RolloutConflictError].some(
+        (kind) => error instanceof kind,
+      );
+      if (!isOvertaken || tries === maxTries) throw error;
+    }
+  }
+}
+
+async function tryToSendBack(...[rollouts, input, rollBack]: Parameters<typeof sendEverybodyBack>): Promise<SentBack> {
   const split = await rollouts.split();
   if (split === null) throw new Error('No rollout has moved any users yet: all turns go to the default arm.');
   const { rollout, baselineArm: arm } = split;
@@ -48,16 +65,16 @@ export async function sendEverybodyBack(
   if (split.percent === 0 && !split.active) {
     return { rollout, arm, changed: false, reason: known?.state.message ?? `All users are on ${arm}.` };
   }
-  const back = await beginInPlaceOf(rollouts, split, input);
-  return { rollout: back, arm, changed: true, reason: (await rollBackInLedger(rollouts, back, input)).reason };
+  return { arm, changed: true, ...(await rollBackInPlaceOf(rollouts, split, input)) };
 }
 
-/** Begins a rollout of the same arms, so that it can be rolled back, and returns its name. */
-async function beginInPlaceOf(
+/** Records a rollout of the same arms together with its rollback. */
+async function rollBackInPlaceOf(
   rollouts: Rollouts,
   { rollout, baselineArm, canaryArm }: TrafficSplit,
-  { actor }: RolloutCommandInput,
-): Promise<string> {
+  input: RolloutCommandInput,
+): Promise<{ readonly rollout: string; readonly reason: string }> {
+  const { actor, reason } = input;
   const spec = await buildSpec(
     {
       actor: actor !== undefined && idProblem(['actor'], actor) === null ? actor : 'operator',
@@ -68,13 +85,34 @@ async function beginInPlaceOf(
     },
     { unusedName: () => findUnusedName(rollouts, 'back') },
   );
-  const occasion = { atMs: await rollouts.nowMs(), evidence: null, command: null };
-  const recorded = await rollouts.record(
-    { spec, decision: advanceRollout(spec, null, occasion), ...occasion },
+  const atMs = await rollouts.nowMs();
+  const beginning = { atMs, evidence: null, command: null };
+  const begun = advanceRollout(spec, null, beginning);
+  const rollback = { atMs, evidence: null, command: readCommand('rollback', { actor, reason }) };
+  const decision = advanceRollout(spec, begun.next, rollback);
+  const recorded = await rollouts.recordBoth(
+    { spec, decision: begun, ...beginning },
+    { spec, decision, ...rollback },
     baselineArm,
   );
-  if (recorded.kind === 'refused') throw new Error(`${recorded.field}: ${recorded.problem} (after ${rollout})`);
-  return spec.name;
+  if (recorded.kind === 'refused') {
+    throw new RolloutRefusedError(`${recorded.field}: ${recorded.problem} (after ${rollout})`);
+  }
+  return { rollout: spec.name, reason: decision.reason };
+}
+
+/** Why users who were sent back to an arm do not have it, by the configuration of this machine; null if they do. */
+export function missingArmProblem({ arms, defaultArm }: RoutingPolicy, arm: string): string | null {
+  if (Object.hasOwn(arms, arm)) return null;
+  return (
+    `No arm named ${arm} is configured here, so its users go to the default arm, ${defaultArm}. Configure ${arm} for all ` +
+    'workers again, or set defaultArm to an arm that works.'
+  );
+}
+
+/** How many users have another arm than the given one whatever the split, because the configuration pins them to it. */
+export function countPinnedElsewhere({ pinnedArms }: RoutingPolicy, arm: string): number {
+  return [...pinnedArms.values()].filter((pinned) => pinned !== arm).length;
 }
 
 /** A rollout with one of these needs a workflow that goes on from the ledger. */

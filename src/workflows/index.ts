@@ -1,5 +1,6 @@
 /** The entry point of the workflow bundle. Nothing reachable from here may use the network, the clock or the disk. */
-export { canaryRollout } from './canary-rollout';
+// Two types, one function: see `rolloutByUsersWorkflowType`.
+export { canaryRollout, canaryRollout as canaryRolloutByUsers } from './canary-rollout';
 export { chatTurn } from './chat-turn';
 export { conversation } from './conversation';
 export { turnFeedback } from './turn-feedback';

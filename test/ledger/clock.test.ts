@@ -1,7 +1,9 @@
 /** A process whose clock is wrong, and a database whose clock is right. */
 import type { Ledger } from '../../src/contract/ledger';
+import { rollBackInLedger } from '../../src/client/rollback';
 import { describeOnEachDatabase, openTestLedger, type TestDatabase, type TestLedger } from '../support/ledgers';
 import { admitRequest, dayMs, newKey, reserveRequest, settled, turnRecord } from './requests';
+import { defaultArm, entry } from './rollout-entries';
 
 const now = { atMs: undefined };
 const minuteMs = 60_000;
@@ -97,4 +99,16 @@ describeOnEachDatabase('a process whose clock is wrong by a day', (databases) =>
     expect(Number(row!.late)).toBeGreaterThanOrEqual(11 * minuteMs);
     expect(Number(row!.late)).toBeLessThan(dayMs / 2);
   });
+
+  test.each([dayMs, -dayMs])(
+    'records a rollback without Temporal at the time of the database (%p ms)',
+    async (byMs) => {
+      await ledger.rollouts.record(entry(1), defaultArm);
+      setClockWrong(byMs);
+      await rollBackInLedger(ledger.rollouts, 'november', { actor: 'ann', reason: 'complaints' });
+      jest.useRealTimers();
+      const { atMs } = (await ledger.rollouts.lastAuditRow())!;
+      expect(Math.abs(atMs - Date.now())).toBeLessThan(dayMs / 2);
+    },
+  );
 });

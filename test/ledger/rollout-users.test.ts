@@ -131,6 +131,29 @@ describeOnEachDatabase('the users of a rollout', (databases) => {
     });
   });
 
+  test('a rating that replaces one that was counted takes it back, also after another arm rescued the turn', async () => {
+    const turnId = await playTurn(ledger, { rollout, atMs: noonMs });
+    await ledger.recordFeedback({ turnId, signal: 'down', atMs: noonMs + 2 });
+    expect(await readEvidence(ledger, rollout, { atMs: noonMs + 3 })).toMatchObject({
+      canary: { unhappyUsers: 1, feedback: { down: 1 } },
+    });
+    await ledger.recordTurn(turnRecord(turnId, [], { rescuedBy: 'legacy', atMs: noonMs + 4 }));
+    await ledger.recordFeedback({ turnId, signal: 'up', atMs: noonMs + 5 });
+    expect(await readEvidence(ledger, rollout, { atMs: noonMs + 6 })).toMatchObject({
+      canary: { unhappyUsers: 0, feedback: { up: 1 } },
+    });
+  });
+
+  test('feedback on a turn outside of rollouts waits for no counting', async () => {
+    const turnId = randomUUID();
+    await ledger.admit(admitRequest(turnId, 1_000));
+    for (const signal of ['down', 'up'] as const) {
+      expect(await ledger.recordFeedback({ turnId, signal, atMs: noonMs + 1 })).toBe('recorded');
+      const uncounted = `select turn_id from feedback where is_counted = 0 and turn_id = '${turnId}'`;
+      expect(await opened.database.query(uncounted)).toEqual([]);
+    }
+  });
+
   test('calls above the frozen limits are slow: the canary’s above the given percentage of them', async () => {
     const arms = { holysheep: [40, 44, 45], legacy: [40, 41, 45] };
     for (const [arm, latencies] of Object.entries(arms)) {
@@ -175,6 +198,14 @@ describeOnEachDatabase('the users of a rollout', (databases) => {
     // What a reader sees, whatever windows it asks for.
     expect(await ledger.rollouts.countedUserEvidence(evidenceRequest(rollout, { atMs }))).toEqual(without);
     expect(await readEvidence(ledger, rollout, { atMs })).toEqual(everything);
+  });
+
+  test('a rollout that a worker began who knows no users has no rows, although it left those numbers in the split', async () => {
+    const byOlder = randomUUID();
+    await opened.database.query(`update traffic_split set rollout = '${byOlder}' returning id`);
+    expect((await ledger.rollouts.split())!.exposure).toBeUndefined();
+    await playTurn(ledger, { rollout: byOlder, atMs: noonMs });
+    expect(await userRows(byOlder)).toEqual([]);
   });
 
   test('a rollout that does not count users, and turns outside of rollouts, have no rows', async () => {

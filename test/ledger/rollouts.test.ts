@@ -114,6 +114,26 @@ describeOnEachDatabase('the record of rollouts', (databases) => {
     expect(await ledger.rollouts.auditTrail()).toHaveLength(1);
   });
 
+  describe('two entries that are recorded together', () => {
+    const rollback = entry(2, { percent: 0, bake: 2, action: 'roll-back', endedAtMs: noonMs });
+
+    test('make a row each, and the second one the split', async () => {
+      const recorded = await ledger.rollouts.recordBoth(entry(1), rollback, defaultArm);
+      expect(recorded).toMatchObject({ kind: 'recorded', row: { position: 2 } });
+      expect(await ledger.rollouts.split()).toMatchObject({ percent: 0, active: false });
+      expectChain(await ledger.rollouts.auditTrail());
+    });
+
+    test('change nothing if the first is refused or the second fails', async () => {
+      const together = ledger.rollouts.recordBoth(entry(1), entry(3), defaultArm);
+      await expect(together).rejects.toThrow('row 2 is missing');
+      expect(await ledger.rollouts.split()).toBeNull();
+      await recordAll(entry(1, { spec: { name: 'october' } }));
+      expect(await ledger.rollouts.recordBoth(entry(1), rollback, defaultArm)).toMatchObject({ kind: 'refused' });
+      expect(await ledger.rollouts.auditTrail()).toHaveLength(1);
+    });
+  });
+
   test.each([
     [
       'goes back to an earlier bake',

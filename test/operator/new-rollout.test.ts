@@ -29,6 +29,12 @@ it('a compressed plan closes its users sooner, but not before their calls can ha
   expect(await exposureAt(86_400)).toMatchObject({ userWindowMs: 1_000, longestCallMs: 5_000 });
 });
 
+it('a compressed plan asks for as many users', async () => {
+  const step = { percent: 10, nominalEndMs: 3_600_000, minimumBakeMs: 0, minimumUsers: 500 };
+  const spec = await buildSpec({ actor: 'ann', steps: [step] }, { compression: 60, unusedName });
+  expect(spec.steps).toEqual([{ ...step, nominalEndMs: 60_000 }]);
+});
+
 it('data may be as old as three of its own intervals, unless the draft sets the limit', async () => {
   const draft = { actor: 'ann', intervalMs: 3_600_000 };
   expect((await buildSpec(draft, { unusedName })).gates.freshnessMs).toBe(3 * 3_600_000);

@@ -1,3 +1,6 @@
+import { rollBackInLedger } from '../../src/client/rollback';
+import type { Rollouts } from '../../src/contract/rollout-ledger';
+import { sendEverybodyBack } from '../../src/operator/emergency';
 import { RolloutOperator } from '../../src/operator/rollout-operator';
 import { statusAsJson } from '../../src/operator/status-json';
 import { listRollouts } from '../../src/operator/trail';
@@ -50,6 +53,60 @@ test('everybody is sent back from a rollout that has succeeded, and the trail te
     ['roll-back', 'Ann Smith'],
   ]);
   expect(await rollouts.service.auditProblem()).toBeNull();
+});
+
+test('everybody is sent back from a rollout that succeeds while it is being rolled back', async () => {
+  const { goOn } = rollouts.stopBefore('evidence');
+  const handle = await rollouts.begin(shortRolloutSpec());
+  await rollouts.service.sendTurns(40);
+  const { rollouts: ledger } = rollouts.service.ledger;
+  const sent = await sendEverybodyBack(ledger, ann, async (name) => {
+    goOn();
+    expect(await resultOf(handle)).toMatchObject({ phase: 'Succeeded' });
+    return rollBackInLedger(ledger, name, ann);
+  });
+  expect(sent).toMatchObject({ rollout: expect.stringMatching(/^back-/) as string, arm: 'legacy', changed: true });
+  await expectAllBack();
+  expect(await rollouts.service.auditProblem()).toBeNull();
+});
+
+test('if the ledger is lost meanwhile, everybody is back or nothing has changed', async () => {
+  const handle = await rollouts.beginWithEvidence(shortRolloutSpec());
+  await resultOf(handle);
+  const { rollouts: ledger } = rollouts.service.ledger;
+  let isLost = false;
+  const lostAfterOneWrite = Object.assign(Object.create(ledger) as Rollouts, {
+    record: once(ledger.record.bind(ledger)),
+    recordBoth: once(ledger.recordBoth.bind(ledger)),
+  });
+  function once<Args extends unknown[], T>(write: (...args: Args) => Promise<T>) {
+    return async (...args: Args): Promise<T> => {
+      if (isLost) throw new Error('The ledger is away.');
+      isLost = true;
+      return write(...args);
+    };
+  }
+  await sendEverybodyBack(lostAfterOneWrite, ann, () => Promise.reject(new Error('Nothing is under way.')));
+  await expectAllBack();
+});
+
+test('an operator who is overtaken by another one is told that everybody is back', async () => {
+  await resultOf(await rollouts.beginWithEvidence(shortRolloutSpec()));
+  const { rollouts: ledger } = rollouts.service.ledger;
+  const overtaken = Object.assign(Object.create(ledger) as Rollouts, {
+    // Asked after the split was read, and before anything is recorded.
+    nowMs: async () => {
+      await operator.sendEverybodyBack({ actor: 'bob' });
+      return ledger.nowMs();
+    },
+  });
+  const sent = await sendEverybodyBack(overtaken, ann, () => Promise.reject(new Error('Nothing is under way.')));
+  expect(sent).toMatchObject({ changed: false, reason: 'bob rolled back.' });
+  expect(await rollouts.service.actions(sent.rollout)).toEqual([
+    ['start', 'bob'],
+    ['roll-back', 'bob'],
+  ]);
+  await expectAllBack();
 });
 
 test('everybody is sent back from a split that was changed by hand', async () => {

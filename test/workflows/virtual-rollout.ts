@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import type { TestWorkflowEnvironment } from '@temporalio/testing';
 import { ApplicationFailure } from '@temporalio/common';
 import { Worker } from '@temporalio/worker';
-import { canaryRolloutWorkflowType, rolloutWorkflowId, statusQuery } from '../../src/contract/names';
+import { rolloutWorkflowId, rolloutWorkflowType, statusQuery } from '../../src/contract/names';
 import type { RolloutEntry, RolloutResult, RolloutSpec, RolloutStatus } from '../../src/contract/rollout';
 import type { UserEvidence, UserEvidenceRequest } from '../../src/contract/user-evidence';
 import type { EvidenceRequest } from '../../src/contract/rollout-ledger';
@@ -92,7 +92,7 @@ export class VirtualRollout {
   }
 
   start() {
-    return this.environment.client.workflow.start(canaryRolloutWorkflowType, {
+    return this.environment.client.workflow.start(rolloutWorkflowType(this.spec), {
       taskQueue: this.taskQueue,
       workflowId: rolloutWorkflowId(this.spec.name),
       args: [{ spec: this.spec }],

@@ -2,12 +2,13 @@ import { Command } from 'commander';
 import pc from 'picocolors';
 import { InvalidInputError } from '../../client/errors';
 import type { RolloutPhase } from '../../contract/rollout';
+import { countPinnedElsewhere, missingArmProblem } from '../../operator/emergency';
 import { withOperator } from '../../operator/rollout-operator';
 import { writeJson, writeLines } from '../../terminal/output';
 import { oneLine } from '../../terminal/format';
-import { commandStatusHelp } from '../exit-status';
+import { commandStatusHelp, exitStatus } from '../exit-status';
 import { optionOfField, usageError } from '../options';
-import { defaultActor, tellOutcome } from './operate';
+import { defaultActor, tellMissingArm, tellOutcome } from './operate';
 
 interface EmergencyFlags {
   readonly actor: string;
@@ -20,11 +21,19 @@ export function backCommand(): Command {
   return emergency('back', 'emergency: send everybody back to the baseline, whatever state the rollout is in').action(
     async (flags: EmergencyFlags) => {
       const { actor, reason, json } = flags;
-      const sent = await withOperator((operator) => operator.sendEverybodyBack({ actor, reason })).catch(inOptions);
-      if (json) writeJson(sent);
+      const { sent, policy } = await withOperator(async (operator, settings) => ({
+        sent: await operator.sendEverybodyBack({ actor, reason }),
+        policy: settings.policy,
+      })).catch(inOptions);
+      const problem = missingArmProblem(policy, sent.arm);
+      if (problem !== null) process.exitCode = exitStatus.failed;
+      const pinnedElsewhere = countPinnedElsewhere(policy, sent.arm);
+      if (json) writeJson({ ...sent, pinnedElsewhere, problem });
+      else if (problem !== null) tellMissingArm(problem, sent.rollout);
       else {
+        const all = pinnedElsewhere === 0 ? 'All users' : `All users but ${pinnedElsewhere} pinned to another arm`;
         const now = sent.changed ? 'are now' : 'were already';
-        writeLines([`✖ All users ${now} on ${sent.arm} (rollout ${sent.rollout}): ${oneLine(sent.reason)}`]);
+        writeLines([`✖ ${all} ${now} on ${sent.arm} (rollout ${sent.rollout}): ${oneLine(sent.reason)}`]);
       }
     },
   );

@@ -2,10 +2,12 @@ import os from 'node:os';
 import { Command } from 'commander';
 import pc from 'picocolors';
 import { InvalidInputError } from '../../client/errors';
+import type { Policy } from '../../contract/policy';
 import type { RolloutCommandName } from '../../contract/rollout';
 import { commandStatusHelp, exitStatus } from '../exit-status';
 import { optionOfField, parseMoment, usageError } from '../options';
 import { writeJson, writeLines } from '../../terminal/output';
+import { missingArmProblem } from '../../operator/emergency';
 import { type CommandOutcome, withOperator } from '../../operator/rollout-operator';
 import { statusLine } from './status';
 import { formatTime, oneLine } from '../../terminal/format';
@@ -66,7 +68,12 @@ function operate(command: RolloutCommandName, description: string): Command {
     .option('--json', 'print JSON')
     .addHelpText('after', `\n${commandStatusHelp}`)
     .action(async (name: string | undefined, flags: OperateFlags) => {
-      process.exitCode = tellOutcome(command, await carryOut(command, name, flags), flags.json ?? false);
+      const { outcome, policy } = await carryOut(command, name, flags);
+      process.exitCode = tellOutcome(command, outcome, flags.json ?? false);
+      const problem = missingArmProblem(policy, outcome.spec.baselineArm);
+      if (command !== 'rollback' || outcome.kind !== 'accepted' || problem === null) return;
+      tellMissingArm(problem, outcome.spec.name);
+      process.exitCode = exitStatus.failed;
     });
 }
 
@@ -74,10 +81,13 @@ async function carryOut(
   command: RolloutCommandName,
   name: string | undefined,
   { actor, reason, full, force, from, to }: OperateFlags,
-): Promise<CommandOutcome> {
+): Promise<{ readonly outcome: CommandOutcome; readonly policy: Policy }> {
   const input = { actor, reason, full, force, fromMs: from, toMs: to };
   try {
-    return await withOperator((operator) => operator.command(name, command, input));
+    return await withOperator(async (operator, { policy }) => ({
+      outcome: await operator.command(name, command, input),
+      policy,
+    }));
   } catch (error) {
     if (!(error instanceof InvalidInputError)) throw error;
     throw usageError(error, optionOfField);
@@ -106,6 +116,13 @@ function endedReason({ spec, state }: CommandOutcome): string {
 
 const withoutWorkflowNote =
   'No workflow answered: the rollback was written straight into the ledger and applies from the next turn on.';
+
+/** A rollback was recorded, but does not help the users. */
+export function tellMissingArm(problem: string, rollout: string): void {
+  process.stderr.write(
+    `${pc.red('The users are not back:')} ${problem} The rollback is recorded (rollout ${rollout}).\n`,
+  );
+}
 
 /** Prints what became of a command and returns the exit status. */
 export function tellOutcome(command: string, outcome: CommandOutcome, json: boolean): number {
