@@ -1,6 +1,6 @@
 import type { Policy, Target } from '../contract/policy';
 import type { ModelCallInput } from '../contract/turn';
-import { healthSignal } from '../domain/turn/health-signals';
+import { healthSignal } from '../domain/turn/outcome-meanings';
 import { attemptTimeoutMs } from '../domain/turn/retry-schedule';
 import { withThoughtsFor } from '../domain/turn/thoughts';
 import type { CompletionRequest, CompletionResult, Provider } from '../contract/provider';

@@ -76,10 +76,10 @@ export function createActivities(dependencies: ActivityDependencies) {
 
   /** A retried task joins the running call or gets its finished answer. */
   function callInTask(input: ModelCallInput): Promise<CallOutcome> {
-    const { turnId, arm, target, ticket, deadlineAtMs } = input;
+    const { turnId, arm, target, ticket, deadlineAtMs, firstCallDeadlineAtMs = deadlineAtMs } = input;
     return steps.once(
       `call ${turnId} ${arm} ${target.name} ${ticket?.attempt}`,
-      ({ kind }) => (kind === 'answered' ? keepAnsweredMs : deadlineAtMs - Date.now()),
+      ({ kind }) => (kind === 'answered' ? keepAnsweredMs : firstCallDeadlineAtMs - Date.now()),
       () => attemptToCompletion(input),
     );
   }

@@ -104,9 +104,11 @@ async function callOnce(
     if (placed && delivery === 'streamed') streams.write(turnId, { attempt, ...placed });
     if (answer.isUnrelated) uselessCall.end();
   };
+  // A turn's first call is compared between arms, so a rescue must not shorten it in one of them.
+  const deadlineAtMs = (attempt === 1 ? input.firstCallDeadlineAtMs : undefined) ?? input.deadlineAtMs;
   const result = await callProvider(
     dependencies,
-    { ...call, signal: uselessCall.signal },
+    { ...call, input: { ...input, deadlineAtMs }, signal: uselessCall.signal },
     {
       messages,
       requestId: `${turnIdOf(turnId)}.${attempt}`,
@@ -114,7 +116,8 @@ async function callOnce(
     },
   ).finally(() => uselessCall.close());
 
-  const parameters = { target, prompt, maxTokens: completionLimit(policy, input.maxTokens) };
+  const { modelOptions } = input;
+  const parameters = { target, prompt, maxTokens: completionLimit(policy, input.maxTokens), modelOptions };
   if (result.kind === 'completed') {
     // A target that does not stream delivers everything at once.
     show(answer.take(result.content.slice(answer.takenLength)));

@@ -1,15 +1,16 @@
 import type { CallFailure } from '../contract/failures';
 import type { Target } from '../contract/policy';
-import type { AttemptTicket, PromptMeasure, Settlement } from '../contract/turn';
+import type { AttemptTicket, ModelCallInput, PromptMeasure, Settlement } from '../contract/turn';
 import { measureText } from '../domain/turn/measure-text';
 import { type AnsweredCallFacts, bookUsage } from '../domain/turn/book-usage';
+import { mayBeAskedFor } from '../domain/turn/outcome-meanings';
 import type { CompletionResult } from '../contract/provider';
 
 export type Completed = Extract<CompletionResult, { kind: 'completed' }>;
 export type Failed = Extract<CompletionResult, { kind: 'failed' }>;
 
 /** The parameters of the call that was made. */
-export interface CallParameters {
+export interface CallParameters extends Pick<ModelCallInput, 'modelOptions'> {
   readonly target: Target;
   readonly prompt: PromptMeasure;
   /** The completion tokens that the call requested at most. */
@@ -38,6 +39,7 @@ export function settlementOfFailure(ticket: AttemptTicket, result: Failed, call:
     attempt: ticket.attempt,
     ...(mayBeCharged ? bookUsage(usage, factsOf(ticket, call, '', hasSpoken)) : unchargedCall),
     outcome: failure.kind,
+    ...(mayBeAskedFor(failure, call.modelOptions) && { mayBeAskedFor: true }),
     httpStatus: failure.httpStatus,
     latencyMs: Math.round(latencyMs),
     ...firstTokenOf(result),

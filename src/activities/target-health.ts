@@ -9,7 +9,7 @@ import type { Delivery } from '../contract/chat';
 import type { BreakerPolicy, Policy } from '../contract/policy';
 import type { CompletionResult } from '../contract/provider';
 import { quantile } from '../domain/quantile';
-import type { HealthSignal } from '../domain/turn/health-signals';
+import type { HealthSignal } from '../domain/turn/outcome-meanings';
 import { RetryBudgets } from './retry-budget';
 
 /** What this worker has learned about its targets. */

@@ -23,7 +23,15 @@ export function firstCallOf(
   const [target] = targets;
   return target === undefined
     ? null
-    : { ...input, arm, target, ticket, deadlineAtMs: ownDeadlineAtMs, earlierCalls: 0 };
+    : {
+        ...input,
+        arm,
+        target,
+        ticket,
+        deadlineAtMs: ownDeadlineAtMs,
+        firstCallDeadlineAtMs: deadlineAtMs,
+        earlierCalls: 0,
+      };
 }
 
 /** Settles the answer and writes the turn's outcome. */

@@ -52,7 +52,10 @@ export type Admission =
       readonly longestAttemptMs: number;
       /** Wall clock, milliseconds since 1970. */
       readonly deadlineAtMs: number;
-      /** The same for the arm's own targets, where others may have to rescue the turn. Absent: `deadlineAtMs`. */
+      /**
+       * The same for the arm's own targets, where others may have to rescue the turn; not for its first call. Absent:
+       * `deadlineAtMs`.
+       */
       readonly ownDeadlineAtMs?: number;
     }
   | { readonly kind: 'refused'; readonly scope: RefusalScope; readonly remainingNanoUsd: number }
@@ -81,6 +84,8 @@ export interface Settlement {
   /** Anything unusual about the usage: that it exceeded the reservation, or why it was not believed. */
   readonly usageNote?: string;
   readonly outcome: 'answered' | FailureKind;
+  /** What the request asks for can make any target fail like this. Absent: no, and in histories. */
+  readonly mayBeAskedFor?: true;
   readonly httpStatus: number | null;
   readonly latencyMs: number;
   /** From the start of the call to its first token. null: none came. Absent for calls that do not stream, and in histories. */
@@ -176,6 +181,8 @@ export interface ModelCallInput extends Pick<RequestOptions, 'temperature' | 'ma
   /** Calls of this target that were made before this activity was scheduled. */
   readonly earlierCalls: number;
   readonly deadlineAtMs: number;
+  /** Of the turn's first call, if it is another. Absent in older histories. */
+  readonly firstCallDeadlineAtMs?: number;
 }
 
 export type AnsweredCall = Extract<CallOutcome, { kind: 'answered' }>;

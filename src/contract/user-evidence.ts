@@ -48,7 +48,7 @@ export interface UserTally {
   readonly firstCallFaults: number;
   /** Users with at least one fault of the arm. */
   readonly faultyUsers: number;
-  /** Users with at least one failure that the caller caused: `bad-request`, `context-length`, `content-filter`. */
+  /** Users with at least one failure that the caller caused or may have caused; see `resultOf`. */
   readonly declinedUsers: number;
   /**
    * Users with a timed first call (answered or timed out); and those of them slower than the bake's frozen limit, none if there
@@ -95,7 +95,10 @@ export interface CostSums {
   readonly cs: number;
 }
 
-/** Closed canary users of the whole rollout by their counted calls (answered or failed by a fault) and their failed ones. */
+/**
+ * Closed canary users of the whole rollout by their counted calls (answered, failed by a fault, or not made because the
+ * circuit was open) and their failed ones.
+ */
 export interface ClosedUsers {
   readonly calls: number;
   readonly failed: number;

@@ -299,6 +299,11 @@ export const migrations: Record<string, Migration> = {
         .execute();
     },
   },
+  '0011_failures_that_were_asked_for': {
+    async up(db: Kysely<unknown>): Promise<void> {
+      await db.schema.alterTable('attempts').addColumn('may_be_asked_for', 'integer').execute();
+    },
+  },
 };
 
 /**

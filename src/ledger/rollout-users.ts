@@ -123,7 +123,6 @@ export async function changeUser(
     turns: added.turns,
     exposed_turns: added.exposedTurns,
     successes: added.successes,
-    faults: added.faults,
     declined: added.declined,
     answers: added.answers,
     cost_nano_usd: added.costNanoUsd,
@@ -137,7 +136,10 @@ export async function changeUser(
       first_flags: first.flags,
     }),
   };
-  const rows = bakes.map((ofBake) => ({ ...change, bake: ofBake }));
+  // The failures that opened a circuit have been counted for those who met them, and the comparisons of users count nobody
+  // for the failures of others. Whether a canary may advance is another matter.
+  const faultsIn = (ofBake: number) => added.faults + (ofBake === wholeRollout ? added.notCalled : 0);
+  const rows = bakes.map((ofBake) => ({ ...change, bake: ofBake, faults: faultsIn(ofBake) }));
   await updateUsers(trx, rows, {
     turns: sum('turns'),
     exposed_turns: sum('exposed_turns'),

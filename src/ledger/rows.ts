@@ -49,6 +49,7 @@ const attemptColumns = [
   'first_token_ms',
   'user_call',
   'in_rollout_exposure',
+  'may_be_asked_for',
 ] as const;
 
 /** The columns of an attempt that the ledger needs to settle it and to compute totals. */

@@ -2,6 +2,7 @@ import type { Generated, Kysely } from 'kysely';
 import type { KeyRole } from '../contract/api-keys';
 import type { RefusalScope, Settlement } from '../contract/turn';
 import type { FeedbackSignal } from '../contract/user-evidence';
+import type { CallResult } from '../domain/turn/outcome-meanings';
 
 /** One row per turn. Times are milliseconds since 1970, UTC. */
 export interface TurnsTable {
@@ -79,6 +80,8 @@ export interface AttemptsTable {
   user_call: Generated<number | null>;
   /** 1 if the call counts for the user's exposure in the whole rollout too, else 0; null like `user_call`. */
   in_rollout_exposure: Generated<number | null>;
+  /** 1 if the caller may have asked for the failure, see `Settlement`; 0 if not, null if unknown. */
+  may_be_asked_for: Generated<number | null>;
 }
 
 /** One row per budget scope: `session:<id>`, `day:2026-11-23`. A new kind of scope only needs new rows. */
@@ -196,7 +199,10 @@ export interface RolloutUsersTable {
   turns: number;
   /** Those within the user's window, even if they are too many to count. */
   exposed_turns: number;
-  /** Of the counted turns, by the result of their first call. */
+  /**
+   * Of the counted turns, by the result of their first call. In bake 0, a call that was not made because the arm's circuit was
+   * open is a fault, too.
+   */
   successes: Generated<number>;
   faults: Generated<number>;
   declined: Generated<number>;
@@ -225,9 +231,6 @@ export interface RolloutUsersTable {
   /** What the row has added to its tally so far, as JSON; null: nothing. */
   counted: string | null;
 }
-
-/** What a first call says about its arm. */
-export type CallResult = 'success' | 'fault' | 'declined';
 
 /** The sums over `rollout_users`. One row per rollout, bake, arm and language; for bake 0, the language is empty. */
 interface RolloutTalliesTable {

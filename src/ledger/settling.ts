@@ -98,6 +98,7 @@ function end(row: AttemptState, given: Ending): AttemptState {
     latency_ms: Math.round(ending.latencyMs),
     ended_at_ms: Math.round(ending.endedAtMs),
     first_token_ms: rounded(ending.firstTokenMs),
+    may_be_asked_for: ending.mayBeAskedFor ? 1 : 0,
   };
 }
 
@@ -126,11 +127,11 @@ function costOf(row: AttemptState, ending: Ending): number {
 
 async function updateAttempt(trx: LedgerDatabase, row: AttemptState): Promise<void> {
   const { state, cost_nano_usd, prompt_tokens, cached_prompt_tokens, completion_tokens } = row;
-  const { outcome, http_status, latency_ms, ended_at_ms, usage_note, first_token_ms } = row;
+  const { outcome, http_status, latency_ms, ended_at_ms, usage_note, first_token_ms, may_be_asked_for } = row;
   await trx
     .updateTable('attempts')
     .set({ state, cost_nano_usd, prompt_tokens, cached_prompt_tokens, completion_tokens })
-    .set({ outcome, http_status, latency_ms, ended_at_ms, usage_note, first_token_ms })
+    .set({ outcome, http_status, latency_ms, ended_at_ms, usage_note, first_token_ms, may_be_asked_for })
     .where('turn_id', '=', row.turn_id)
     .where('attempt', '=', row.attempt)
     .execute();

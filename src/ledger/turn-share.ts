@@ -1,34 +1,6 @@
-import type { FailureKind } from '../contract/failures';
+import { type CallResult, resultOf } from '../domain/turn/outcome-meanings';
 import type { AttemptState } from './rows';
-import type { CallResult, TurnsTable } from './schema';
-
-/**
- * What the ends of a call say about its arm; null: nothing. A cancelled turn, an exhausted budget and a picture that has
- * expired say nothing; a call of unknown end has no outcome.
- */
-const callResults: Readonly<Record<'answered' | FailureKind, CallResult | null>> = {
-  answered: 'success',
-  timeout: 'fault',
-  connection: 'fault',
-  'rate-limited': 'fault',
-  'server-error': 'fault',
-  unauthorized: 'fault',
-  'malformed-response': 'fault',
-  'response-too-large': 'fault',
-  'circuit-open': 'fault',
-  'bad-request': 'declined',
-  'context-length': 'declined',
-  'content-filter': 'declined',
-  cancelled: null,
-  budget: null,
-  'image-not-kept': null,
-};
-
-/** A kind that only a newer worker knows counts as a fault. */
-function callResult(outcome: string | null): CallResult | null {
-  if (outcome === null) return null;
-  return Object.hasOwn(callResults, outcome) ? callResults[outcome as keyof typeof callResults] : 'fault';
-}
+import type { TurnsTable } from './schema';
 
 /** How a turn ended so far. */
 export type TurnEnd = Pick<TurnsTable, 'outcome' | 'flags' | 'rescued_by'>;
@@ -40,6 +12,8 @@ export interface TurnShare {
   readonly successes: number;
   readonly faults: number;
   readonly declined: number;
+  /** The first call was not made, because the circuit was open: failures of perhaps a single user became this one's. */
+  readonly notCalled: number;
   readonly answers: number;
   readonly costNanoUsd: number;
   readonly totalAnswers: number;
@@ -63,6 +37,7 @@ const noShare: TurnShare = {
   successes: 0,
   faults: 0,
   declined: 0,
+  notCalled: 0,
   answers: 0,
   costNanoUsd: 0,
   totalAnswers: 0,
@@ -76,7 +51,8 @@ export function shareOf(end: TurnEnd | null, attempts: readonly AttemptState[]):
   const [call] = attempts;
   if (end === null || call === undefined || call.user_call === null) return noShare;
   const { outcome, flags, rescued_by } = end;
-  const result = callResult(call.outcome);
+  const meaning = resultOf(call.outcome, call.may_be_asked_for === 1);
+  const result = meaning === 'not-called' ? null : meaning;
   const counts = call.user_call > 0 ? 1 : 0;
   // What another arm did to rescue the turn is neither an answer nor a cost of this one.
   const totalAnswers = outcome === 'answered' && rescued_by === null ? 1 : 0;
@@ -88,20 +64,21 @@ export function shareOf(end: TurnEnd | null, attempts: readonly AttemptState[]):
     successes: result === 'success' ? counts : 0,
     faults: result === 'fault' ? counts : 0,
     declined: result === 'declined' ? counts : 0,
+    notCalled: meaning === 'not-called' ? counts : 0,
     answers: totalAnswers * counts,
     costNanoUsd: totalCostNanoUsd * counts,
     totalAnswers,
     totalCostNanoUsd,
     result,
-    first: call.user_call === 1 ? firstTurn(call, totalAnswers === 1 ? (flags ?? '') : null) : null,
+    first: call.user_call === 1 ? firstTurn(call, result, totalAnswers === 1 ? (flags ?? '') : null) : null,
   };
 }
 
-function firstTurn(call: AttemptState, flags: string | null): FirstTurn {
+function firstTurn(call: AttemptState, result: CallResult | null, flags: string | null): FirstTurn {
   // Without the timeouts, the slowest calls would not show.
   const isTimed = call.outcome === 'answered' || call.outcome === 'timeout';
   return {
-    call: callResult(call.outcome),
+    call: result,
     latencyMs: isTimed ? call.latency_ms : null,
     tokenMs: call.first_token_ms,
     flags,
@@ -116,6 +93,7 @@ export function difference(before: TurnShare, after: TurnShare): TurnShare {
     successes: after.successes - before.successes,
     faults: after.faults - before.faults,
     declined: after.declined - before.declined,
+    notCalled: after.notCalled - before.notCalled,
     answers: after.answers - before.answers,
     costNanoUsd: after.costNanoUsd - before.costNanoUsd,
     totalAnswers: after.totalAnswers - before.totalAnswers,

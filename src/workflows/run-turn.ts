@@ -99,7 +99,7 @@ async function callChain(
     const ticket = isFirst ? admission.ticket : null;
     const isOwn = target.arm === undefined;
     const place = { arm: target.arm ?? arm, deadlineAtMs: isOwn ? ownDeadlineAtMs : deadlineAtMs };
-    const call = { ...request, ...place, target, ticket };
+    const call = { ...request, ...place, target, ticket, ...(isFirst && { firstCallDeadlineAtMs: deadlineAtMs }) };
     const result = await callTarget(call, admission, isFirst ? firstCall : null).catch(recordCancellation);
     if (result.kind === 'answered') {
       answer = result;

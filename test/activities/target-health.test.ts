@@ -1,5 +1,5 @@
 import { TargetBreakers, type CallEnd } from '../../src/activities/target-health';
-import type { HealthSignal } from '../../src/domain/turn/health-signals';
+import type { HealthSignal } from '../../src/domain/turn/outcome-meanings';
 import type { CompletionResult } from '../../src/contract/provider';
 
 const policy = { failures: 3, halfOpenAfterMs: 10_000 };

@@ -92,6 +92,17 @@ describeOnEachDatabase('labels of turns', (databases) => {
     expect(found.map((row) => ({ ...row, at: Number(row.at) }))).toEqual([{ signal: 'handoff', at: noonMs + 1 }]);
   });
 
+  test('a signal about a turn outside of rollouts does not wait to be counted', async () => {
+    const { ledger } = opened;
+    await ledger.admit(admitRequest('outside', 400));
+    const within = plan(reservation(400), { rollout: 'november', bake: 1 });
+    await ledger.admit(admitRequest('within', 400, { plan: () => within }));
+    for (const turnId of ['outside', 'within', 'outside', 'within']) {
+      await ledger.recordFeedback({ turnId, signal: 'up', atMs: noonMs });
+    }
+    expect(await rows('select turn_id as id from feedback where is_counted = 0')).toEqual([{ id: 'within' }]);
+  });
+
   test('a turn takes signals for 7 days, and keeps the last one', async () => {
     const { ledger } = opened;
     await ledger.admit(admitRequest('turn', 400));

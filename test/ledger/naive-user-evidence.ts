@@ -26,6 +26,7 @@ export interface SeenCall {
   readonly isOwn: boolean;
   /** null: open, or of unknown end. */
   readonly outcome: string | null;
+  readonly mayBeAskedFor: boolean;
   readonly latencyMs: number;
   readonly firstTokenMs: number | null;
   readonly costNanoUsd: number;
@@ -43,8 +44,8 @@ export interface SeenTurn {
   readonly feedback: FeedbackSignal | null;
 }
 
-const declinedKinds = ['bad-request', 'context-length', 'content-filter'];
-const silentKinds = ['cancelled', 'budget', 'image-not-kept'];
+const declinedKinds = ['bad-request', 'context-length', 'content-filter', 'response-too-large'];
+const silentKinds = ['cancelled', 'budget', 'image-not-kept', 'circuit-open'];
 
 type Result = 'success' | 'fault' | 'declined' | null;
 
@@ -52,7 +53,12 @@ function resultOf(call: SeenCall | undefined): Result {
   const outcome = call?.outcome ?? null;
   if (outcome === null || silentKinds.includes(outcome)) return null;
   if (outcome === 'answered') return 'success';
-  return declinedKinds.includes(outcome) ? 'declined' : 'fault';
+  return declinedKinds.includes(outcome) || call?.mayBeAskedFor ? 'declined' : 'fault';
+}
+
+/** For E, a call that was not made is a fault, too. */
+function rolloutResultOf(call: SeenCall | undefined): Result {
+  return call?.outcome === 'circuit-open' ? 'fault' : resultOf(call);
 }
 
 /** A user in one arm and one bake, or in one arm of the whole rollout. */
@@ -139,7 +145,7 @@ export function naiveUserEvidence(
     );
     const ended = ofRollout
       .filter(({ closesAtMs }) => closesAtMs <= atMs)
-      .map(({ counted }) => counted.map(({ calls }) => resultOf(calls[0])))
+      .map(({ counted }) => counted.map(({ calls }) => rolloutResultOf(calls[0])))
       .map((results) => ({
         calls: results.filter((result) => result === 'success' || result === 'fault').length,
         failed: results.filter((result) => result === 'fault').length,

@@ -17,6 +17,7 @@ const allMigrations = [
   '0008_labels_and_feedback',
   '0009_rescue',
   '0010_evidence_by_users',
+  '0011_failures_that_were_asked_for',
 ];
 
 describeOnEachDatabase('opening a ledger', (databases) => {

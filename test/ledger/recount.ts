@@ -22,6 +22,7 @@ interface CallRow {
   readonly key: string | null;
   readonly arm: string;
   readonly outcome: string | null;
+  readonly askedFor: string | null;
   readonly ms: string | null;
   readonly cost: string;
 }
@@ -36,7 +37,9 @@ export async function recount(database: TestDatabase, rollout: string, atMs: num
       where rollout = '${rollout}'`,
   );
   const calls = await database.query<CallRow>(
-    `select turn_id as id, key_id as "key", arm, outcome, latency_ms as ms, cost_nano_usd as cost from attempts order by attempt`,
+    `select turn_id as id, key_id as "key", arm, outcome, may_be_asked_for as "askedFor", latency_ms as ms,
+        cost_nano_usd as cost
+      from attempts order by attempt`,
   );
   const order = (row: TurnRow) => Number(row.call) || Number.MAX_SAFE_INTEGER;
   const seen = turns
@@ -47,9 +50,10 @@ export async function recount(database: TestDatabase, rollout: string, atMs: num
         atMs: 0,
         isAnswered: row.outcome === 'answered' && row.rescued === null,
         flags: (row.flags ?? '').split(',') as AnswerFlag[],
-        calls: own.map(({ arm, outcome, ms, cost }) => ({
+        calls: own.map(({ arm, outcome, askedFor, ms, cost }) => ({
           isOwn: arm === row.arm,
           outcome,
+          mayBeAskedFor: Number(askedFor) === 1,
           latencyMs: Number(ms ?? 0),
           firstTokenMs: null,
           costNanoUsd: Number(cost),

@@ -26,12 +26,16 @@ const limits = { callMs: 40, firstTokenMs: 20 };
 
 const request = (rollout: string, over: Partial<UserEvidenceRequest>) => evidenceRequest(rollout, { limits, ...over });
 
-const outcomes = ['answered', 'answered', 'timeout', 'server-error', 'bad-request', 'cancelled'] as const;
+const outcomes = [
+  ...(['answered', 'answered', 'answered', 'timeout', 'server-error', 'malformed-response'] as const),
+  ...(['bad-request', 'response-too-large', 'cancelled', 'circuit-open'] as const),
+];
 const flags: readonly AnswerFlag[] = ['empty', 'wrong-language'];
 const signals: readonly FeedbackSignal[] = ['up', 'down', 'handoff', 'resolved'];
 
 const ending = fc.record({
   outcome: fc.constantFrom(...outcomes),
+  mayBeAskedFor: fc.boolean(),
   isUsageKnown: fc.boolean(),
   latencyMs: fc.integer({ min: 0, max: 60 }),
   firstTokenMs: fc.option(fc.integer({ min: 0, max: 40 })),
@@ -105,21 +109,33 @@ interface Known extends Omit<SeenTurn, 'standings'> {
   readonly standings: Standing[];
 }
 
-const open: Call = { isOwn: true, state: 'reserved', outcome: null, latencyMs: 0, firstTokenMs: null, costNanoUsd: 0 };
+const open: Call = {
+  isOwn: true,
+  state: 'reserved',
+  outcome: null,
+  mayBeAskedFor: false,
+  latencyMs: 0,
+  firstTokenMs: null,
+  costNanoUsd: 0,
+};
 /** The worker died: the call may have been made. */
 const lost = { state: 'unconfirmed', costNanoUsd: worstCaseNanoUsd } as const;
 
-function settlementOf(attempt: number, { outcome, isUsageKnown, costNanoUsd, ...end }: Ending): Settlement {
+function settlementOf(
+  attempt: number,
+  { outcome, isUsageKnown, costNanoUsd, mayBeAskedFor, ...end }: Ending,
+): Settlement {
   const state =
     outcome === 'answered' && isUsageKnown ? 'settled' : outcome === 'server-error' ? 'released' : 'unconfirmed';
-  return settled(attempt, costNanoUsd, { ...end, state, outcome });
+  return settled(attempt, costNanoUsd, { ...end, state, outcome, ...(mayBeAskedFor && { mayBeAskedFor }) });
 }
 
-function ended(call: Call, { state, outcome, latencyMs, firstTokenMs = null, costNanoUsd }: Settlement): Call {
+function ended(call: Call, end: Settlement): Call {
+  const { state, outcome, mayBeAskedFor = false, latencyMs, firstTokenMs = null, costNanoUsd } = end;
   if (call.state === 'settled' || call.state === 'released') return call;
   if (call.state === 'unconfirmed' && state === 'unconfirmed') return call;
   const costs = { settled: costNanoUsd, released: 0, unconfirmed: worstCaseNanoUsd };
-  return { isOwn: call.isOwn, state, outcome, latencyMs, firstTokenMs, costNanoUsd: costs[state] };
+  return { isOwn: call.isOwn, state, outcome, mayBeAskedFor, latencyMs, firstTokenMs, costNanoUsd: costs[state] };
 }
 
 /** Plays a story on the ledger, and remembers what the ledger should know. */

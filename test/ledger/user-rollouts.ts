@@ -6,12 +6,17 @@ import { defaultArm, entry } from './rollout-entries';
 
 const hourMs = 60 * 60 * 1000;
 
-/** Starts a rollout that counts users, whatever was under way before. */
-export async function startRollout(ledger: Ledger, name: string, over: Partial<Exposure> = {}): Promise<void> {
+/** Starts a rollout that counts users, whatever was under way before; `percent`: of the canary. */
+export async function startRollout(
+  ledger: Ledger,
+  name: string,
+  over: Partial<Exposure> = {},
+  percent = 10,
+): Promise<void> {
   const exposure: Exposure = { userWindowMs: hourMs, longestCallMs: hourMs / 6, maxRequestsPerUser: 20, ...over };
   const gates = { ...entry(1).spec.gates, ...exposure };
   const started = await ledger.rollouts.record(
-    entry(1, { spec: { name, rule: 2, gates, takeOver: true } }),
+    entry(1, { percent, spec: { name, rule: 2, gates, takeOver: true } }),
     defaultArm,
   );
   expect(started).toMatchObject({ kind: 'recorded' });

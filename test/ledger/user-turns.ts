@@ -8,7 +8,10 @@ interface UserTurn {
   readonly number: number;
 }
 
-const outcomes = ['answered', 'answered', 'server-error', 'timeout', 'bad-request', 'cancelled'] as const;
+const outcomes = [
+  ...(['answered', 'answered', 'answered', 'server-error', 'timeout'] as const),
+  ...(['bad-request', 'cancelled', 'malformed-response', 'circuit-open'] as const),
+];
 const signals = ['up', 'down', 'handoff', 'resolved'] as const;
 
 /** A turn of one of eight users, at the database's time: some are retried, rated, flagged, recorded twice or never. */
@@ -20,8 +23,14 @@ export async function runUserTurn(ledger: Ledger, { rollout, turnId, number }: U
   const asked = { userId, keyId: `key ${number % 8}`, sessionId: `session ${number % 5}`, language };
   const admit = () => ledger.admit(untimed(admitRequest(turnId, 1_000_000, { ...asked, plan: () => planned })));
   await admit();
-  const outcome = outcomes[number % 6]!;
-  const ends = { latencyMs: number % 60, outcome, state: outcome === 'answered' ? 'settled' : 'unconfirmed' } as const;
+  const outcome = outcomes[number % 9]!;
+  const isAskedFor = outcome === 'malformed-response' && number % 2 === 0;
+  const ends = {
+    latencyMs: number % 60,
+    outcome,
+    ...(isAskedFor && { mayBeAskedFor: true as const }),
+    state: outcome === 'answered' ? 'settled' : 'unconfirmed',
+  } as const;
   if (number % 7 === 0) return;
   // The worker died, and another takes the turn over.
   if (number % 11 === 0) await admit();

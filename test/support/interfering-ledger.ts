@@ -1,4 +1,5 @@
 import type { Ledger } from '../../src/contract/ledger';
+import type { CompletionRequest } from '../../src/contract/provider';
 import type { Rollouts } from '../../src/contract/rollout-ledger';
 
 /** What happens to a worker just before and after it reads or writes for a rollout. */
@@ -6,6 +7,8 @@ export interface Interference {
   before?: ((step: 'evidence' | 'record') => Promise<void> | void) | undefined;
   /** The ledger has done it, but the worker does not know yet. */
   after?: ((step: 'evidence' | 'record') => Promise<void> | void) | undefined;
+  /** The worker is about to make this call. */
+  calls?: (request: CompletionRequest) => void;
 }
 
 /** A real ledger with hooks before and after its steps. */

@@ -5,6 +5,7 @@ import { TargetHealth } from '../../src/activities/target-health';
 import { findAuditProblem, readAudit } from '../../src/operator/audit-chain';
 import { RolloutClient } from '../../src/client/rollout-client';
 import { openLedger } from '../../src/ledger/open-ledger';
+import type { Provider } from '../../src/contract/provider';
 import { createProvider } from '../../src/providers/openai-compatible';
 import { startSimulator } from '../../src/local/simulator/simulator';
 import { type Interference, interferingLedger } from './interfering-ledger';
@@ -70,7 +71,9 @@ export async function startInterferedWorker(
     workflowBundle: workflows,
     activities: createActivities({
       ledger: interferingLedger(ledger, interference),
-      providers: providersByName,
+      providers: new Map(
+        [...providersByName].map(([name, provider]) => [name, watchedProvider(provider, interference)]),
+      ),
       policy,
       streams: service.streams,
       targets: new TargetHealth(policy),
@@ -85,4 +88,12 @@ export async function startInterferedWorker(
     await Promise.all([...providersByName.values()].map((provider) => provider.close()));
     await ledger.close();
   };
+}
+
+function watchedProvider(provider: Provider, { calls }: Interference): Provider {
+  const complete: Provider['complete'] = (request) => {
+    calls?.(request);
+    return provider.complete(request);
+  };
+  return Object.create(provider, { complete: { value: complete } }) as Provider;
 }

@@ -24,8 +24,8 @@ export function longestCallMs(policy: RetryPolicy, targets: readonly Target[], d
 }
 
 /**
- * How much of a turn's time a canary's own targets must leave to the baseline: enough for one first attempt. By default that
- * shortens no attempt of two silent targets, which take 152 s of 180.
+ * How much of a turn's time a canary's own targets must leave to the baseline after the first call: enough for one first
+ * attempt. By default that shortens no attempt of two silent targets, which take 152 s of 180.
  */
 export function rescueTimeMs({ baseTimeoutMs, timeoutJitterMs, turnDeadlineMs }: RetryPolicy): number {
   return Math.min(baseTimeoutMs + timeoutJitterMs, Math.round(turnDeadlineMs / 4));
