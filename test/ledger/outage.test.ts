@@ -22,6 +22,7 @@ describeOnPostgres('a database that is killed and comes back', () => {
             kind: 'admitted',
             arm: 'holysheep',
             canary: false,
+            rescueArm: null,
             attempt: 1,
             reservedNanoUsd: 400,
           });
