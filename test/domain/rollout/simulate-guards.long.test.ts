@@ -1,11 +1,11 @@
 import { answerFlags } from '../../../src/contract/user-evidence';
 import { MeasuredShares } from './measured-shares';
-import { alike, hourMs, minuteMs, reachedIn, simulate, withinSamplingError } from './simulated-traffic';
+import { alike, hourMs, minuteMs, reachedIn, simulate, simulatedRuns, withinSamplingError } from './simulated-traffic';
 
 // Minutes each on a busy machine.
 jest.setTimeout(60 * minuteMs);
 
-const runs = 10_000;
+const runs = simulatedRuns;
 const measured = new MeasuredShares();
 afterAll(() => measured.print());
 
@@ -57,8 +57,8 @@ describe('arms alike', () => {
     ['a tenth fails for six hours', { fromMs: 30 * hourMs, toMs: 36 * hourMs, failing: 0.1 }],
   ])('are not rolled back by an incident: %s', async (told, incident) => {
     const truth = `99.7%, alike; ${told} on both arms`;
-    const summary = await simulate(alike({ incidents: [incident] }), { runs: 2000 });
-    measured.expectAtMost(truth, 'rolled back', summary.rolledBack, 0.001, 2000);
+    const summary = await simulate(alike({ incidents: [incident] }), { runs: runs / 5 });
+    measured.expectAtMost(truth, 'rolled back', summary.rolledBack, 0.001, runs / 5);
     measured.tell(truth, 'held', summary.held, '');
     measured.tell(truth, 'promoted by 72 h', summary.promoted, '');
   });

@@ -2,12 +2,12 @@ import { answerFlags } from '../../../src/contract/user-evidence';
 import { formatDuration } from '../../../src/domain/rollout/clock';
 import type { SimulationSummary } from '../../../src/operator/simulation';
 import { MeasuredShares, percent } from './measured-shares';
-import { alike, hourMs, minuteMs, simulate, worseBy } from './simulated-traffic';
+import { alike, hourMs, minuteMs, simulate, simulatedRuns, worseBy } from './simulated-traffic';
 
 // Minutes each on a busy machine.
 jest.setTimeout(60 * minuteMs);
 
-const runs = 10_000;
+const runs = simulatedRuns;
 const measured = new MeasuredShares();
 afterAll(() => measured.print());
 
@@ -38,14 +38,14 @@ describe('a canary at the minimum', () => {
 describe('a canary that is worse', () => {
   it('never leaves 10% at 98%', async () => {
     const traffic = worseBy({ successRate: 0.98 }, alike({ alwaysFail: 0 }, { successRate: 0.85, flags: [] }));
-    const summary = await simulate(traffic, { runs: 2000, intervalMs: hourMs });
+    const summary = await simulate(traffic, { runs: runs / 5, intervalMs: hourMs });
     measured.tell('98%, baseline 85%', 'ever above 10%', summary.everAdvanced, '0');
     expect(summary).toMatchObject({ everAdvanced: 0, held: 1 });
   });
 
   it.each([0.997, 0.85])('is rolled back within two analyses if it fails everything: baseline at %d', async (rate) => {
     const traffic = worseBy({ successRate: 0 }, alike({ alwaysFail: 0 }, { successRate: rate, flags: [] }));
-    const summary = await simulate(traffic, { runs: 2000, intervalMs: 5 * minuteMs });
+    const summary = await simulate(traffic, { runs: runs / 5, intervalMs: 5 * minuteMs });
     measured.tell(`0%, baseline ${percent(rate)}`, 'rolled back', summary.rolledBack, '100%');
     expect(summary.rolledBack).toBe(1);
     expect(summary.alarms.every(({ afterMedianMs }) => afterMedianMs <= 10 * minuteMs)).toBe(true);
@@ -59,7 +59,7 @@ describe('a canary that is worse', () => {
         { flags: flags.map((one) => (one.flag === flag ? { flag, share: 2 * share } : one)) },
         alike({}, { flags }),
       );
-      const summary = await simulate(traffic, { runs: 100 });
+      const summary = await simulate(traffic, { runs: runs / 100 });
       measured.tell(
         `${flag} ${percent(share)} and ${percent(2 * share)}`,
         usersUntil(summary, flag),

@@ -6,6 +6,9 @@ import { simulateRuns, simulatedSpec, type SimulationSummary } from '../../../sr
 export const hourMs = 60 * 60 * 1000;
 export const minuteMs = 60_000;
 
+/** Of the long tests, for each promise. docs/rollout.md tells what 10,000 showed, which take a quarter of an hour on two cores. */
+export const simulatedRuns = Number(process.env['BELLWETHER_SIMULATED_RUNS'] ?? 1_000);
+
 /** All flags on 5% of first answers: far more than answers that are fine get. */
 const flagged: SimulatedArm['flags'] = answerFlags.map((flag) => ({ flag, share: 0.05 }));
 
