@@ -6,6 +6,7 @@ import { Command, Option } from 'commander';
 import { Client } from 'pg';
 import type { Ledger } from '../src/contract/ledger';
 import type { RolloutEntry } from '../src/contract/rollout';
+import { defaultRolloutGates } from '../src/domain/rollout/plans';
 import { openLedger } from '../src/ledger/open-ledger';
 import { openSqliteFile } from '../src/platform/better-sqlite3';
 import { positive } from './flags';
@@ -166,19 +167,7 @@ async function whileWatchingTheLoop(work: () => Promise<unknown>) {
 
 function firstEntry(): RolloutEntry {
   const atMs = Date.now();
-  const gates = {
-    alpha: 0.001,
-    beta: 0.001,
-    minimumSuccessRate: 0.99,
-    expectedSuccessRate: 0.997,
-    breachSuccessRate: 0.98,
-    minimumStepRequests: 300,
-    maxRequestsPerUser: 50,
-    freshnessMs: 3_600_000,
-    maxLatencyPercent: 110,
-    maxCostPercent: null,
-    maxCostNanoUsdPerSuccess: null,
-  };
+  const gates = { ...defaultRolloutGates, freshnessMs: 3_600_000, maxCostPercent: null };
   const step = { percent: 50, nominalEndMs: 3_600_000, minimumBakeMs: 3_600_000 };
   const spec = { name: rollout, ...arms, steps: [step], intervalMs: 60_000, warmMs: 0, gates, freezeWindows: [] };
   const times = { bakeStartedAtMs: atMs, startedAtMs: atMs, stepStartedAtMs: atMs, endedAtMs: null };

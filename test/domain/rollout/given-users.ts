@@ -1,6 +1,4 @@
 import type {
-  RolloutCommandInput,
-  RolloutCommandName,
   RolloutDecision,
   RolloutEntry,
   RolloutGates,
@@ -10,8 +8,7 @@ import type {
 } from '../../../src/contract/rollout';
 import type { ClosedUsers, CostSums, FrozenLimits, UserEvidence, UserTally } from '../../../src/contract/user-evidence';
 import { advanceRollout } from '../../../src/domain/rollout/advance-rollout';
-import { nextAnalysisAtMs } from '../../../src/domain/rollout/clock';
-import { hourMs, specWith, startedAtMs } from './given';
+import { RolloutUnderTest, specWith, startedAtMs } from './given';
 
 /** Users of one arm, each with one call, without trouble but for what is changed. */
 export function tally(users: number, changes: Partial<UserTally> = {}): UserTally {
@@ -95,25 +92,14 @@ export function provenByUsers(state: RolloutState, atMs: number, changes: Partia
   });
 }
 
-/** A rollout under rule 2, told in hours after its start. */
-export class UserRollout {
+/** A rollout under rule 2. */
+export class UserRollout extends RolloutUnderTest<UserEvidence> {
   state: RolloutState;
   readonly entries: RolloutEntry[] = [];
-  private analysedAtMs = startedAtMs;
 
-  constructor(
-    readonly spec: RolloutSpec = userSpec(),
-    limits: FrozenLimits = { callMs: 400, firstTokenMs: 100 },
-  ) {
+  constructor(spec: RolloutSpec = userSpec(), limits: FrozenLimits = { callMs: 400, firstTokenMs: 100 }) {
+    super(spec);
     this.state = this.decide({ atMs: startedAtMs, evidence: null, command: null, limits }, null).next;
-  }
-
-  /** An analysis with good evidence and the changes to it; `null`: none could be read. */
-  look(atHours: number, changes: Partial<UserEvidence> | null = {}): RolloutDecision {
-    const atMs = startedAtMs + atHours * hourMs;
-    this.analysedAtMs = atMs;
-    const evidence = changes === null ? null : provenByUsers(this.state, atMs, changes);
-    return this.decide({ atMs, evidence, command: null });
   }
 
   /** Changes only how the canary's users do. */
@@ -121,36 +107,11 @@ export class UserRollout {
     return this.look(atHours, { canary: tally(100 * this.state.percent, canary), ...changes });
   }
 
-  /** All analyses up to then that the clock asks for. */
-  follow(
-    untilHours: number,
-    seenAt: (atHours: number) => Partial<UserEvidence> | null = () => ({}),
-  ): readonly RolloutDecision[] {
-    const decisions: RolloutDecision[] = [];
-    for (;;) {
-      const atHours = (nextAnalysisAtMs(this.spec, this.state, this.analysedAtMs) - startedAtMs) / hourMs;
-      if (atHours > untilHours || this.state.endedAtMs !== null) return decisions;
-      decisions.push(this.look(atHours, seenAt(atHours)));
-    }
+  protected evidenceAt(atMs: number, changes: Partial<UserEvidence>): UserEvidence {
+    return provenByUsers(this.state, atMs, changes);
   }
 
-  command(
-    name: RolloutCommandName,
-    atHours: number,
-    input: RolloutCommandInput = {},
-    changes: Partial<UserEvidence> | null = null,
-  ): RolloutDecision {
-    const atMs = startedAtMs + atHours * hourMs;
-    const evidence = changes === null ? null : provenByUsers(this.state, atMs, changes);
-    return this.decide({ atMs, evidence, command: { actor: 'bob', ...input, name } });
-  }
-
-  /** Percent and hours after the start of every step that was reached. */
-  get reached(): readonly (readonly [percent: number, atHours: number])[] {
-    return this.state.reached.map(({ percent, startedAtMs: atMs }) => [percent, (atMs - startedAtMs) / hourMs]);
-  }
-
-  private decide(occasion: RolloutOccasion, state: RolloutState | null = this.state): RolloutDecision {
+  protected decide(occasion: RolloutOccasion, state: RolloutState | null = this.state): RolloutDecision {
     // Through JSON, as a workflow and an audit row keep it.
     const decision = JSON.parse(JSON.stringify(advanceRollout(this.spec, state, occasion))) as RolloutDecision;
     this.entries.push({ spec: this.spec, ...occasion, decision });

@@ -1,4 +1,6 @@
 import type {
+  AnyEvidence,
+  RolloutOccasion,
   ArmEvidence,
   Evidence,
   RolloutCommandInput,
@@ -63,26 +65,28 @@ export function provenAt(state: RolloutState, atMs: number, changes: Partial<Evi
 }
 
 /** A rollout under test, told in hours after its start. */
-export class Rollout {
-  state: RolloutState;
+export abstract class RolloutUnderTest<Seen extends AnyEvidence> {
+  abstract state: RolloutState;
   private analysedAtMs = startedAtMs;
 
-  constructor(readonly spec: RolloutSpec = specWith()) {
-    this.state = advanceRollout(spec, null, { atMs: startedAtMs, evidence: null, command: null }).next;
-  }
+  constructor(readonly spec: RolloutSpec) {}
+
+  /** Good evidence, and the changes to it. */
+  protected abstract evidenceAt(atMs: number, changes: Partial<Seen>): Seen;
+  /** Decides, and enters the state that follows. */
+  protected abstract decide(occasion: RolloutOccasion): RolloutDecision;
 
   /** An analysis with good evidence and the changes to it; `null`: none could be read. */
-  look(atHours: number, changes: Partial<Evidence> | null = {}): RolloutDecision {
+  look(atHours: number, changes: Partial<Seen> | null = {}): RolloutDecision {
     const atMs = startedAtMs + atHours * hourMs;
-    const evidence = changes === null ? null : provenAt(this.state, atMs, changes);
     this.analysedAtMs = atMs;
-    return this.decide(atMs, evidence, null);
+    return this.decide({ atMs, evidence: this.seen(atMs, changes), command: null });
   }
 
   /** All analyses up to then that the clock asks for, each with what `seenAt` says of its time. */
   follow(
     untilHours: number,
-    seenAt: (atHours: number) => Partial<Evidence> | null = () => ({}),
+    seenAt: (atHours: number) => Partial<Seen> | null = () => ({}),
   ): readonly RolloutDecision[] {
     const decisions: RolloutDecision[] = [];
     for (;;) {
@@ -96,11 +100,10 @@ export class Rollout {
     name: RolloutCommandName,
     atHours: number,
     input: RolloutCommandInput = {},
-    changes: Partial<Evidence> | null = null,
+    changes: Partial<Seen> | null = null,
   ): RolloutDecision {
     const atMs = startedAtMs + atHours * hourMs;
-    const evidence = changes === null ? null : provenAt(this.state, atMs, changes);
-    return this.decide(atMs, evidence, { actor: 'bob', ...input, name });
+    return this.decide({ atMs, evidence: this.seen(atMs, changes), command: { actor: 'bob', ...input, name } });
   }
 
   /** Percent and hours after the start of every step that was reached. */
@@ -108,8 +111,26 @@ export class Rollout {
     return this.state.reached.map(({ percent, startedAtMs: atMs }) => [percent, (atMs - startedAtMs) / hourMs]);
   }
 
-  private decide(atMs: number, evidence: Evidence | null, command: Parameters<typeof advanceRollout>[2]['command']) {
-    const decision = advanceRollout(this.spec, this.state, { atMs, evidence, command });
+  private seen(atMs: number, changes: Partial<Seen> | null): Seen | null {
+    return changes === null ? null : this.evidenceAt(atMs, changes);
+  }
+}
+
+/** Under rule 1. */
+export class Rollout extends RolloutUnderTest<Evidence> {
+  state: RolloutState;
+
+  constructor(spec: RolloutSpec = specWith()) {
+    super(spec);
+    this.state = advanceRollout(spec, null, { atMs: startedAtMs, evidence: null, command: null }).next;
+  }
+
+  protected evidenceAt(atMs: number, changes: Partial<Evidence>): Evidence {
+    return provenAt(this.state, atMs, changes);
+  }
+
+  protected decide(occasion: RolloutOccasion): RolloutDecision {
+    const decision = advanceRollout(this.spec, this.state, occasion);
     this.state = decision.next;
     return decision;
   }
