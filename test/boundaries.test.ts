@@ -68,7 +68,7 @@ function importsOfSource(): readonly {
   readonly isTypeOnly: boolean;
 }[] {
   const files = readdirSync(sourceDirectory, { recursive: true, encoding: 'utf8' }).filter((file) =>
-    file.endsWith('.ts'),
+    /\.tsx?$/.test(file),
   );
   return files.flatMap((file) => {
     const text = readFileSync(join(sourceDirectory, file), 'utf8');
