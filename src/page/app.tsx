@@ -1,47 +1,60 @@
-import { useEffect, useState } from 'preact/hooks';
+import { useCallback, useEffect, useState } from 'preact/hooks';
 import { type PageData, pagePaths } from '../contract/page';
 import { observeServerTime } from './clock';
-import { Distance, PhaseChip, Time } from './elements';
-import { formatClock, formatDay, formatPercent } from './format';
-import { ArmsPanel } from './panels/arms';
-import { AuditPanel } from './panels/audit';
-import { EvidencePanel } from './panels/evidence';
-import { MoneyPanel } from './panels/money';
-import { ProvidersPanel } from './panels/providers';
-import { RolloutsPanel } from './panels/rollouts';
-import { SessionPanel, SessionSearch } from './panels/session';
-import { useRoute, withQuery } from './route';
+import { Dashboard } from './dashboard';
+import { Feed } from './feed';
+import { Login } from './login';
+import { useRoute } from './route';
+import { showInTab } from './tab';
 
-/** The operator's page. */
+/** What the page knows of the service. */
+interface Known {
+  readonly data: PageData;
+  /** When the server last read the ledger, be it with the same result. */
+  readonly asOfMs: number;
+}
+
+/** The operator's page: the login, or what there is to see. */
 export function App() {
-  const { rollout: asked, session } = useRoute();
-  const [data, setData] = useState<PageData | null>(null);
+  const route = useRoute();
+  const [isLoggedIn, setIsLoggedIn] = useState(location.pathname !== pagePaths.login);
+  const [known, setKnown] = useState<Known | null>(null);
+  const [problem, setProblem] = useState<string | null>(null);
+  const logOut = useCallback(() => setIsLoggedIn(false), []);
+
   useEffect(() => {
-    const events = new EventSource(withQuery(pagePaths.events, { rollout: asked }));
-    events.addEventListener('data', ({ data: text }: MessageEvent<string>) => {
-      const read = JSON.parse(text) as PageData;
-      observeServerTime(read.atMs);
-      setData(read);
+    setKnown(null);
+    setProblem(null);
+    if (!isLoggedIn) return undefined;
+    const feed = new Feed(route.rollout, {
+      onData: (data) => {
+        observeServerTime(data.atMs);
+        setKnown({ data, asOfMs: data.atMs });
+      },
+      onTick: (atMs) => {
+        observeServerTime(atMs);
+        setKnown((before) => before && { ...before, asOfMs: Math.max(before.asOfMs, atMs) });
+      },
+      onProblem: setProblem,
+      onLoggedOut: logOut,
     });
-    return () => events.close();
-  }, [asked]);
-  if (data === null) return <main />;
-  const { rollout } = data;
+    return () => feed.stop();
+  }, [isLoggedIn, route.rollout]);
+  useEffect(() => {
+    if (known !== null) showInTab(known.data.rollout);
+  }, [known?.data]);
+
+  if (!isLoggedIn) return <Login onLoggedIn={() => setIsLoggedIn(true)} />;
+  if (known === null) return <Waiting problem={problem} />;
+  return <Dashboard {...known} session={route.session} problem={problem} onLoggedOut={logOut} />;
+}
+
+function Waiting({ problem }: { readonly problem: string | null }) {
   return (
-    <main>
-      {rollout !== null && (
-        <p>
-          <PhaseChip phase={rollout.now.phase} /> {formatPercent(rollout.now.setPercent)} {rollout.now.message}{' '}
-          <Time atMs={data.atMs} /> <Distance atMs={data.atMs} /> {formatDay(data.atMs)} {formatClock(data.atMs)}
-        </p>
-      )}
-      {rollout?.evidence && <EvidencePanel evidence={rollout.evidence} />}
-      {rollout && <ArmsPanel arms={rollout.arms} />}
-      <MoneyPanel money={data.money} />
-      <ProvidersPanel targets={data.targets} />
-      <RolloutsPanel rollouts={data.rollouts} current={rollout?.name ?? null} />
-      {session === null ? <SessionSearch /> : <SessionPanel session={{ id: session, turns: [], costNanoUsd: 0 }} />}
-      {rollout && <AuditPanel audit={rollout.audit} />}
+    <main class="waiting" id="main">
+      <h1>Bellwether</h1>
+      <p role="status">{problem === null ? 'Reading…' : `${problem} Trying again.`}</p>
+      {location.search !== '' && problem !== null && <a href={pagePaths.page}>Show the newest rollout</a>}
     </main>
   );
 }

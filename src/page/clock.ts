@@ -16,7 +16,7 @@ export function observeServerTime(atMs: number): void {
 }
 
 /** Milliseconds since 1970 by the server's clock. */
-function serverNowMs(): number {
+export function serverNowMs(): number {
   return offsetMs === null ? Date.now() : performance.now() + offsetMs;
 }
 

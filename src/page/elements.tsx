@@ -39,7 +39,9 @@ export function Chip(props: { readonly tone: Tone; readonly icon: string; readon
 }
 
 /** The icons are the command line's. */
-const phases: Readonly<Record<PagePhase, { readonly icon: string; readonly word: string; readonly tone: Tone }>> = {
+export const phases: Readonly<
+  Record<PagePhase, { readonly icon: string; readonly word: string; readonly tone: Tone }>
+> = {
   Progressing: { icon: '◌', word: 'Progressing', tone: 'info' },
   Paused: { icon: '‖', word: 'Paused', tone: 'warn' },
   Held: { icon: '▲', word: 'Held', tone: 'warn' },

@@ -103,7 +103,7 @@ export function formatDistance(atMs: number, nowMs: number): string {
 }
 
 /** Two units at most, and no milliseconds: what counts down by the second would flicker. */
-function formatWholeDuration(ms: number): string {
+export function formatWholeDuration(ms: number): string {
   const day = 24 * 3600 * 1000;
   if (ms < 2 * day) return formatDuration(Math.max(0, Math.floor(ms / 1000) * 1000));
   const hours = Math.floor((ms % day) / 3_600_000);
