@@ -1,5 +1,6 @@
 import type { ApiKeys } from './api-keys';
 import type { StoredImages } from './images';
+import type { PageReads } from './page-ledger';
 import type { TrafficSplit } from './rollout';
 import type { Rollouts } from './rollout-ledger';
 import type { RefusalScope, Settlement, TurnTotals } from './turn';
@@ -205,6 +206,7 @@ export interface Ledger {
   readonly keys: ApiKeys;
   readonly requests: Requests;
   readonly images: StoredImages;
+  readonly page: PageReads;
   /**
    * Registers the turn if it is new, posts its open reservations as unconfirmed, and reserves the worst case of the next
    * attempt against session, API key and day. Refuses when the session is closed or a cap would be exceeded; a refused

@@ -165,7 +165,10 @@ export interface EvidencePage {
 }
 
 export interface MeasurePage {
-  /** `advance`, `breach`, `worse`, `declined`, `latency`, `firstToken`, `flags`, `feedback`, `cost`, `wrongShare`. */
+  /**
+   * `advance`, `breach`, `worse`, `declined`, `latency`, `firstToken`, `feedback`, `cost`, `wrongShare`; and one for each flag:
+   * `flags:empty`, `flags:wrong-language`.
+   */
   readonly id: string;
   readonly label: string;
   /** What it means if it is reached. */

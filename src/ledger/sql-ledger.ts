@@ -25,7 +25,9 @@ import type {
 } from '../contract/ledger';
 import { recordFeedback } from './feedback';
 import { flagAnswer, postAbandoned, recordTurn, settleAttempt, turnsWithReservationsOlderThan } from './recording';
+import type { PageReads } from '../contract/page-ledger';
 import type { Rollouts } from '../contract/rollout-ledger';
+import { SqlPageReads } from './page-reads';
 import type { LedgerDatabase, Runner } from './schema';
 import { SqlApiKeys } from './sql-api-keys';
 import { SqlImages } from './sql-images';
@@ -42,6 +44,7 @@ export class SqlLedger implements Ledger {
   readonly keys: ApiKeys = new SqlApiKeys(this.run);
   readonly requests: Requests = new SqlRequests(this.run);
   readonly images: StoredImages = new SqlImages(this.run);
+  readonly page: PageReads = new SqlPageReads(this.run);
 
   constructor(
     private readonly db: LedgerDatabase,

@@ -59,7 +59,7 @@ export async function readReport(rollouts: Rollouts, name: string | undefined, p
     rollouts.spending(spec.name),
     rollouts.failures(spec.name),
     rollouts.feedback(spec.name),
-    spec.rule === 2 ? readUsers(rollouts, spec, state) : null,
+    spec.rule === 2 ? readUserReport(rollouts, spec, state) : null,
   ]);
   const totalsOf = (arm: string): ArmTotals => totals.find((row) => row.arm === arm) ?? { ...noTotals, arm };
   const [baseline, canary] = [totalsOf(spec.baselineArm), totalsOf(spec.canaryArm)];
@@ -79,7 +79,11 @@ export async function readReport(rollouts: Rollouts, name: string | undefined, p
 }
 
 /** All bakes, as the last analysis counted them. */
-async function readUsers(rollouts: Rollouts, spec: RolloutSpec, state: RolloutState): Promise<UserReport> {
+export async function readUserReport(
+  rollouts: Pick<Rollouts, 'countedUserEvidence'>,
+  spec: RolloutSpec,
+  state: RolloutState,
+): Promise<UserReport> {
   const bakes = Array.from({ length: state.bake }, (_, index) =>
     rollouts.countedUserEvidence(userEvidenceRequestOf(spec, { ...state, bake: index + 1 })),
   );

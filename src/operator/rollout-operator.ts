@@ -20,7 +20,8 @@ import { connectPatienceMs } from './connections';
 import { adoptRollout, sendEverybodyBack, type SentBack } from './emergency';
 import { openLedgerIfAny } from './open-ledger';
 import { findRollout } from './trail';
-import { observeWorkflow, readView, type RolloutView } from './view';
+import { RecentLiveness } from './recent-liveness';
+import { observeWorkflow, type ObservedWorkflow, readView, type RolloutView } from './view';
 import { type WatchEnd, type WatchOptions, watchRollout } from './watch';
 
 /** The result of a command, and the rollout's state after it. */
@@ -52,6 +53,7 @@ const waitingNoticeMs = 5_000;
  */
 export class RolloutOperator {
   readonly rollouts: Rollouts;
+  private readonly liveness = new RecentLiveness(async (rollout) => observeWorkflow(await this.clientIfAny(), rollout));
   private connecting: Promise<RolloutClient> | undefined;
 
   /** Owns the ledger and the client, and closes both. */
@@ -144,6 +146,14 @@ export class RolloutOperator {
   async view(name: string | undefined): Promise<RolloutView> {
     const known = await findRollout(this.rollouts, name);
     return readView(this.rollouts, known, await observeWorkflow(await this.clientIfAny(), known.spec.name));
+  }
+
+  /**
+   * What Temporal said of a rollout's workflow lately. Never waits long: until Temporal has answered for the first time it is
+   * `unreachable`.
+   */
+  workflowNow(rollout: string): Promise<ObservedWorkflow> {
+    return this.liveness.of(rollout);
   }
 
   /** Follows the named rollout, or the most recent one, until nothing more will happen by itself. */

@@ -20,7 +20,7 @@ export interface TrailEntry extends RolloutEntry {
 /** The named rollout, or the most recent one. @throws when there is none */
 export async function findRollout(rollouts: Rollouts, name: string | undefined): Promise<KnownRollout> {
   const row = await rollouts.lastAuditRow(name);
-  if (row === null) throw name === undefined ? noRolloutYet() : unknownRollout(name);
+  if (row === null) throw name === undefined ? noRolloutYet() : new UnknownRolloutError(name);
   const last = entryOf(row);
   return { spec: last.spec, state: last.decision.next, last };
 }
@@ -94,6 +94,11 @@ function noRolloutYet(): Error {
   );
 }
 
-function unknownRollout(name: string): Error {
-  return new Error(`There is no rollout named ${name}. \`bellwether rollout history --rollouts\` lists them.`);
+/** No rollout of the ledger has this name. */
+export class UnknownRolloutError extends Error {
+  override readonly name = 'UnknownRolloutError';
+
+  constructor(rollout: string) {
+    super(`There is no rollout named ${rollout}. \`bellwether rollout history --rollouts\` lists them.`);
+  }
 }
