@@ -1,25 +1,137 @@
-import type { AuditPage } from '../../contract/page';
-import { Card, TableBox, Time } from '../elements';
+import { useMemo, useRef, useState } from 'preact/hooks';
+import type { AuditPage, AuditRowPage } from '../../contract/page';
+import { Card, Chip, Distance, Missing, Time } from '../elements';
+import { formatCount } from '../format';
+import { Text } from './text';
 
+const shortHash = 12;
+
+/** Every decision and command with who, why and on what. */
 export function AuditPanel({ audit }: { readonly audit: AuditPage }) {
+  const [filter, setFilter] = useState('');
+  const { rows, head } = audit;
+  // Rows only ever get new ones before them, so the head names them all: unchanged, nothing needs to be compared.
+  const shown = useMemo(() => rows.filter((row) => holds(row, filter)), [head.hash, filter]);
+  const list = useMemo(() => shown.map((row) => <AuditRow key={row.position} row={row} />), [shown]);
   return (
     <Card id="audit" title="Audit trail">
-      <TableBox label="Audit trail">
-        <table>
-          <tbody>
-            {audit.rows.map(({ position, atMs, actor, action, reason }) => (
-              <tr key={position}>
-                <td>
-                  <Time atMs={atMs} />
-                </td>
-                <td>{actor}</td>
-                <td>{action}</td>
-                <td>{reason}</td>
-              </tr>
-            ))}
-          </tbody>
-        </table>
-      </TableBox>
+      {rows.length === 0 ? (
+        <p class="empty">Decisions and commands appear here, from the start of the rollout on.</p>
+      ) : (
+        <>
+          <Seal audit={audit} />
+          <label class="search">
+            <span class="soft small">Show only rows with</span>
+            <input
+              type="search"
+              value={filter}
+              placeholder="actor, action, reason…"
+              onInput={({ currentTarget }) => setFilter(currentTarget.value)}
+            />
+          </label>
+          <p class="soft small" role="status">
+            {filter === ''
+              ? `${formatCount(rows.length)} of ${formatCount(head.position)} rows, the newest first.`
+              : `${formatCount(shown.length)} of the newest ${formatCount(rows.length)} rows match.`}
+          </p>
+          <ol class="audit-rows" tabIndex={0} aria-label="Rows of the audit trail">
+            {list}
+          </ol>
+        </>
+      )}
     </Card>
+  );
+}
+
+function holds({ actor, action, reason, figures }: AuditRowPage, filter: string): boolean {
+  const wanted = filter.trim().toLowerCase();
+  return [actor, action, reason, figures].some((text) => text.toLowerCase().includes(wanted));
+}
+
+function AuditRow({ row: { position, atMs, actor, action, reason, figures } }: { readonly row: AuditRowPage }) {
+  return (
+    <li>
+      <p class="row-head">
+        <b>
+          <Text>{action}</Text>
+        </b>{' '}
+        <span>
+          by <Text>{actor}</Text>
+        </span>
+        <span class="soft small">
+          <Time atMs={atMs} /> · row {formatCount(position)}
+        </span>
+      </p>
+      <p>
+        <Text>{reason}</Text>
+      </p>
+      {figures !== '' && (
+        <p class="soft small">
+          <Text>{figures}</Text>
+        </p>
+      )}
+    </li>
+  );
+}
+
+/** What proves that nobody changed the trail: the last row's hash, to be compared, and the last check of the chain. */
+function Seal({ audit: { head, verified } }: { readonly audit: AuditPage }) {
+  return (
+    <dl class="seal">
+      <div>
+        <dt>Head hash</dt>
+        <dd>
+          <Hash hash={head.hash} />
+        </dd>
+      </div>
+      <div>
+        <dt>Last check of the chain</dt>
+        <dd>
+          {verified === null ? (
+            <>
+              <Missing /> <span class="soft">not checked yet: a worker does so each hour</span>
+            </>
+          ) : (
+            <>
+              <Chip tone={verified.isIntact ? 'good' : 'bad'} icon={verified.isIntact ? '✔' : '✖'}>
+                {verified.isIntact ? 'Intact' : 'Not intact'}
+              </Chip>{' '}
+              <Distance atMs={verified.atMs} />
+              <small>
+                <Text>{verified.message}</Text>
+              </small>
+            </>
+          )}
+        </dd>
+      </div>
+    </dl>
+  );
+}
+
+function Hash({ hash }: { readonly hash: string }) {
+  const [note, setNote] = useState('');
+  const text = useRef<HTMLElement>(null);
+  const copy = async (): Promise<void> => {
+    try {
+      await navigator.clipboard.writeText(hash);
+      setNote('copied');
+    } catch {
+      // Browsers allow it on loopback and over HTTPS only.
+      if (text.current !== null) getSelection()?.selectAllChildren(text.current);
+      setNote('selected: copy it with the keyboard');
+    }
+  };
+  return (
+    <>
+      <code ref={text} title={hash}>
+        {note === 'selected: copy it with the keyboard' ? hash : `${hash.slice(0, shortHash)}…`}
+      </code>{' '}
+      <button type="button" class="plain" onClick={() => void copy()}>
+        Copy<span class="hidden"> the head's hash</span>
+      </button>{' '}
+      <span class="soft small" role="status">
+        {note}
+      </span>
+    </>
   );
 }

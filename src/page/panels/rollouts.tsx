@@ -1,24 +1,73 @@
 import type { RolloutListing } from '../../contract/page';
-import { Card, PhaseChip } from '../elements';
-import { formatPercent } from '../format';
+import { Card, PhaseChip, Time } from '../elements';
+import { formatCount, formatPercent } from '../format';
 import { rolloutHref } from '../route';
+import { Text } from './text';
 
+/** More are folded away: who looks for an old rollout opens the list. */
+const shownAtOnce = 5;
+
+/** All rollouts, the newest first. */
 export function RolloutsPanel(props: {
   readonly rollouts: readonly RolloutListing[];
   readonly current: string | null;
 }) {
+  const { rollouts, current } = props;
+  const older = rollouts.slice(shownAtOnce);
   return (
     <Card id="rollouts" title="Rollouts">
-      <ul>
-        {props.rollouts.map(({ name, phase, percent }) => (
-          <li key={name}>
-            <a href={rolloutHref(name)} aria-current={name === props.current ? 'page' : undefined}>
-              {name}
-            </a>{' '}
-            <PhaseChip phase={phase} /> {formatPercent(percent)}
-          </li>
-        ))}
-      </ul>
+      {rollouts.length === 0 ? (
+        <p class="empty">
+          Rollouts appear here once one is started: <code>bellwether rollout start</code>.
+        </p>
+      ) : (
+        <Listings rollouts={rollouts.slice(0, shownAtOnce)} current={current} />
+      )}
+      {older.length > 0 && (
+        <details open={older.some(({ name }) => name === current)}>
+          <summary>{formatCount(older.length)} older</summary>
+          <Listings rollouts={older} current={current} />
+        </details>
+      )}
     </Card>
+  );
+}
+
+interface ListingsProps {
+  readonly rollouts: readonly RolloutListing[];
+  readonly current: string | null;
+}
+
+function Listings({ rollouts, current }: ListingsProps) {
+  return (
+    <ul class="rollouts">
+      {rollouts.map((rollout) => (
+        <Listing key={rollout.name} rollout={rollout} isCurrent={rollout.name === current} />
+      ))}
+    </ul>
+  );
+}
+
+function Listing({ rollout, isCurrent }: { readonly rollout: RolloutListing; readonly isCurrent: boolean }) {
+  const { name, from, to, phase, percent, startedAtMs, endedAtMs, message } = rollout;
+  return (
+    <li class={isCurrent ? 'current' : undefined}>
+      <p class="row-head">
+        <a href={rolloutHref(name)} aria-current={isCurrent ? 'page' : undefined}>
+          <Text>{name}</Text>
+        </a>
+        {isCurrent && <span class="soft small">shown on this page</span>}
+        <span>
+          <PhaseChip phase={phase} /> {formatPercent(percent)}
+        </span>
+      </p>
+      <p class="soft small">
+        <Text>{from}</Text> → <Text>{to}</Text>, <Time atMs={startedAtMs} /> –{' '}
+        {endedAtMs === null ? 'now' : <Time atMs={endedAtMs} />}
+      </p>
+      <p class="small">
+        <Text>{message}</Text>
+      </p>
+    </li>
   );
 }
