@@ -130,8 +130,23 @@ export interface UserEvidence {
   readonly newestCanaryAtMs: number | null;
   /** The API key with the most canary users of this bake; absent without keys. */
   readonly canaryLargestKey?: { readonly keyId: string; readonly users: number };
+  /**
+   * The API keys with the most canary users of this bake who met a fault, and whose first call failed: one or two keys. Absent
+   * without any, in older evidence, and for workers that decide without them.
+   */
+  readonly canaryFaultiestKeys?: readonly KeyFaults[];
   /** How many canary turns of this bake the user with the most has; from 64 on, up to 3% too many. Absent without turns. */
   readonly canaryLargestUserTurns?: number;
+}
+
+/** What decides whether a rollout is rolled back; see `UserTally`. */
+export type FaultTally = Pick<UserTally, 'users' | 'firstCalls' | 'firstCallFaults' | 'faultyUsers'>;
+
+/** The users of a bake whose first turn came with one API key. */
+export interface KeyFaults {
+  readonly keyId: string;
+  readonly baseline: FaultTally;
+  readonly canary: FaultTally;
 }
 
 export interface LanguageTally {
@@ -158,6 +173,8 @@ export interface UserEvidenceRequest {
   readonly limits: FrozenLimits;
   readonly maxLatencyPercent: number | null;
   readonly excluded: readonly ExcludedWindow[];
+  /** true: with `canaryFaultiestKeys`. Only who decides by them asks for them, so that a recorded decision can be recomputed. */
+  readonly withFaultiestKeys?: boolean;
   /** As in `AdmitRequest`. */
   readonly atMs?: number;
 }

@@ -155,33 +155,50 @@ function later(one: number | null, other: number | null): number | null {
   return one === null || other === null ? (one ?? other) : Math.max(one, other);
 }
 
+/** Columns of `rollout_key_users`, and what users add to them. */
+const keyColumns = {
+  users: 'users',
+  first_calls: 'firstCalls',
+  first_call_faults: 'firstCallFaults',
+  faulty_users: 'faultyUsers',
+} as const;
+type KeySums = Record<keyof typeof keyColumns, number>;
+const columnsOfKeys = Object.keys(keyColumns) as (keyof KeySums)[];
+
 /** Counts users by the API key of their first turn. */
 async function addToKeys(trx: LedgerDatabase, changes: readonly Change[]): Promise<void> {
-  const rows = new Map<string, KeyUsers>();
+  const rows = new Map<
+    string,
+    KeySums & Omit<TallyKey, 'language'> & { readonly rollout: string; readonly key_id: string }
+  >();
   for (const { row, counted, counts } of changes) {
     const { rollout, bake, arm, key_id } = row;
-    const more = Number(counts.get('users') ?? 0n) - Number(counted.get('users') ?? 0n);
-    if (key_id === null || more === 0) continue;
+    const more = (column: keyof KeySums): number => {
+      const name = keyColumns[column];
+      return Number((counts.get(name) ?? 0n) - (counted.get(name) ?? 0n));
+    };
+    if (key_id === null || columnsOfKeys.every((column) => more(column) === 0)) continue;
     const key = JSON.stringify([bake, arm, key_id]);
-    rows.set(key, { rollout, bake, arm, key_id, users: (rows.get(key)?.users ?? 0) + more });
+    const sums = rows.get(key);
+    const added = columnsOfKeys.map((column) => [column, (sums?.[column] ?? 0) + more(column)]);
+    rows.set(key, { rollout, bake, arm, key_id, ...(Object.fromEntries(added) as KeySums) });
   }
+  const sum = (column: keyof KeySums) =>
+    sql<number>`rollout_key_users.${sql.ref(column)} + excluded.${sql.ref(column)}`;
   for (const some of inStatements([...rows.values()])) {
     await trx
       .insertInto('rollout_key_users')
       .values(some)
       .onConflict((conflict) =>
-        conflict
-          .columns(['rollout', 'bake', 'arm', 'key_id'])
-          .doUpdateSet({ users: sql`rollout_key_users.users + excluded.users` }),
+        conflict.columns(['rollout', 'bake', 'arm', 'key_id']).doUpdateSet({
+          users: sum('users'),
+          first_calls: sum('first_calls'),
+          first_call_faults: sum('first_call_faults'),
+          faulty_users: sum('faulty_users'),
+        }),
       )
       .execute();
   }
-}
-
-interface KeyUsers extends Omit<TallyKey, 'language'> {
-  readonly rollout: string;
-  readonly key_id: string;
-  readonly users: number;
 }
 
 async function keepCounted(trx: LedgerDatabase, changes: readonly Change[], atMs: number): Promise<void> {

@@ -304,7 +304,42 @@ export const migrations: Record<string, Migration> = {
       await db.schema.alterTable('attempts').addColumn('may_be_asked_for', 'integer').execute();
     },
   },
+  '0016_faulty_users_by_key': {
+    async up(db: Kysely<unknown>): Promise<void> {
+      for (const count of ['first_calls', 'first_call_faults', 'faulty_users']) {
+        await db.schema
+          .alterTable('rollout_key_users')
+          .addColumn(count, 'bigint', (column) => column.notNull().defaultTo(0))
+          .execute();
+      }
+      await countFaultsByKey(db);
+    },
+  },
 };
+
+/** What the users of the current rollout have been counted with so far; those of earlier ones decide nothing any more. */
+async function countFaultsByKey(db: Kysely<unknown>): Promise<void> {
+  const isPostgres = db.getExecutor().adapter instanceof PostgresAdapter;
+  if (isPostgres) await sql`set local statement_timeout = 0`.execute(db);
+  const sumOf = (name: string) => {
+    const count = isPostgres
+      ? sql`counted::json ->> ${sql.lit(name)}`
+      : sql`json_extract(counted, ${sql.lit(`$.${name}`)})`;
+    return sql`coalesce(sum(cast(${count} as bigint)), 0)`;
+  };
+  await sql`
+    update rollout_key_users
+    set first_calls = sums.first_calls, first_call_faults = sums.first_call_faults, faulty_users = sums.faulty_users
+    from (
+      select rollout, bake, arm, key_id, ${sumOf('firstCalls')} as first_calls,
+        ${sumOf('firstCallFaults')} as first_call_faults, ${sumOf('faultyUsers')} as faulty_users
+      from rollout_users
+      where rollout = (select rollout from traffic_split where id = 1) and key_id is not null and counted is not null
+      group by rollout, bake, arm, key_id
+    ) as sums
+    where rollout_key_users.rollout = sums.rollout and rollout_key_users.bake = sums.bake
+      and rollout_key_users.arm = sums.arm and rollout_key_users.key_id = sums.key_id`.execute(db);
+}
 
 /**
  * 64 bits for counts that providers report. All three columns in one statement, because PostgreSQL rewrites the whole

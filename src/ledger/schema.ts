@@ -244,13 +244,16 @@ interface RolloutTalliesTable {
   newest_at_ms: number | null;
 }
 
-/** Users by the API key of their first turn. */
+/** Users by the API key of their first turn; see `FaultTally`. */
 interface RolloutKeyUsersTable {
   rollout: string;
   bake: number;
   arm: string;
   key_id: string;
   users: number;
+  first_calls: Generated<number>;
+  first_call_faults: Generated<number>;
+  faulty_users: Generated<number>;
 }
 
 /** One row per rollout that counts users. Locked by whoever folds. */

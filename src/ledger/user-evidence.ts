@@ -1,6 +1,13 @@
 import { sql } from 'kysely';
 import type { BaselineLimitsRequest } from '../contract/rollout-ledger';
-import type { FrozenLimits, LanguageTally, UserEvidence, UserEvidenceRequest } from '../contract/user-evidence';
+import type {
+  FaultTally,
+  FrozenLimits,
+  KeyFaults,
+  LanguageTally,
+  UserEvidence,
+  UserEvidenceRequest,
+} from '../contract/user-evidence';
 import { quantile } from '../domain/quantile';
 import { timeMs } from './clock';
 import { isTimed, userOf } from './first-calls';
@@ -13,6 +20,7 @@ export async function readUserEvidence(db: LedgerDatabase, request: UserEvidence
   const { bake, baselineArm, canaryArm, limits } = request;
   const tallies = await readTallies(db, request);
   const largestKey = await largestKeyOf(db, request);
+  const faultiestKeys = request.withFaultiestKeys === true ? await faultiestKeysOf(db, request) : [];
   const ofBake = tallies.filter((tally) => tally.bake === bake);
   const ofCanary = ofBake.filter(({ arm }) => arm === canaryArm);
   const ofRollout = tallies.filter((tally) => tally.bake === wholeRollout && tally.arm === canaryArm);
@@ -37,6 +45,7 @@ export async function readUserEvidence(db: LedgerDatabase, request: UserEvidence
     limits,
     newestCanaryAtMs: newest.length === 0 ? null : Math.max(...newest),
     ...(largestKey && { canaryLargestKey: largestKey }),
+    ...(faultiestKeys.length > 0 && { canaryFaultiestKeys: faultiestKeys }),
     ...(largestUserTurns !== undefined && { canaryLargestUserTurns: largestUserTurns }),
   };
 
@@ -105,6 +114,40 @@ function largestKeyOf(db: LedgerDatabase, { rollout, bake, canaryArm }: UserEvid
     .orderBy('key_id')
     .limit(1)
     .executeTakeFirst();
+}
+
+/** Both arms' users of the keys that have the most faulty canary users, and the most whose first call failed. */
+async function faultiestKeysOf(
+  db: LedgerDatabase,
+  { rollout, bake, baselineArm, canaryArm }: UserEvidenceRequest,
+): Promise<readonly KeyFaults[]> {
+  const most = (count: 'faulty_users' | 'first_call_faults') =>
+    db
+      .selectFrom('rollout_key_users')
+      .select('key_id')
+      .where((eb) => eb.and({ rollout, bake, arm: canaryArm }))
+      .where(count, '>', 0)
+      .orderBy(count, 'desc')
+      .orderBy('key_id')
+      .limit(1);
+  const rows = await db
+    .selectFrom('rollout_key_users')
+    .select(['key_id', 'arm', 'users', 'first_calls', 'first_call_faults', 'faulty_users'])
+    .where((eb) => eb.and({ rollout, bake }))
+    .where((eb) => eb.or([eb('key_id', 'in', most('faulty_users')), eb('key_id', 'in', most('first_call_faults'))]))
+    .execute();
+  const tallyOf = (keyId: string, ofArm: string): FaultTally => {
+    const row = rows.find(({ key_id, arm }) => key_id === keyId && arm === ofArm);
+    return {
+      users: row?.users ?? 0,
+      firstCalls: row?.first_calls ?? 0,
+      firstCallFaults: row?.first_call_faults ?? 0,
+      faultyUsers: row?.faulty_users ?? 0,
+    };
+  };
+  return [...new Set(rows.map(({ key_id }) => key_id))]
+    .toSorted()
+    .map((keyId) => ({ keyId, baseline: tallyOf(keyId, baselineArm), canary: tallyOf(keyId, canaryArm) }));
 }
 
 /** Enough for a p95 that is right within a percent or two; few enough to read within milliseconds. */

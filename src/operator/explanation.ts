@@ -58,9 +58,9 @@ export function findingsIn(
 function foundIn(spec: RolloutSpec, before: RolloutState, evidence: AnyEvidence, atMs: number): readonly string[] {
   const byUsers = ofUsers(evidence);
   if (byUsers !== null) {
-    const { unread, stale, breach, worse, alarms, reports } = userFindingsOf(spec, before, byUsers);
+    const { unread, stale, breach, worse, oneKey, alarms, reports } = userFindingsOf(spec, before, byUsers);
     const reported = reports.map((report) => `Only reported: ${report}`);
-    return [unread, stale, breach, worse, ...alarms, ...reported].filter((finding) => finding !== null);
+    return [unread, stale, breach, worse, oneKey, ...alarms, ...reported].filter((finding) => finding !== null);
   }
   const { blind, breach, worse, alarms } = findingsOf(spec, before, ofRequests(evidence), atMs);
   return [blind, breach, worse, ...alarms].filter((finding) => finding !== null);

@@ -97,9 +97,11 @@ function warmWarning(view: RolloutView): RolloutWarning | null {
 
 function troubleIn({ spec, state, evidence, atMs }: RolloutView): string | null {
   const byUsers = ofUsers(evidence);
-  const { breach, worse, alarms } =
-    byUsers === null ? findingsOf(spec, state, ofRequests(evidence), atMs) : userFindingsOf(spec, state, byUsers);
-  const trouble = [breach, worse, ...alarms].filter((finding) => finding !== null);
+  const { breach, worse, oneKey, alarms } =
+    byUsers === null
+      ? { ...findingsOf(spec, state, ofRequests(evidence), atMs), oneKey: null }
+      : userFindingsOf(spec, state, byUsers);
+  const trouble = [breach, worse, oneKey, ...alarms].filter((finding) => finding !== null);
   return trouble.length === 0 ? null : trouble.join(' ');
 }
 

@@ -2,8 +2,10 @@ import {
   type AnswerFlag,
   answerFlags,
   type Exposure,
+  type FaultTally,
   feedbackSignals,
   type FeedbackSignal,
+  type KeyFaults,
   type UserEvidence,
   type UserEvidenceRequest,
   type UserTally,
@@ -110,6 +112,27 @@ export function naiveUserEvidence(
   const [largestKey] = [...new Set(keys)]
     .map((keyId) => ({ keyId, users: keys.filter((one) => one === keyId).length }))
     .toSorted((a, b) => b.users - a.users || (a.keyId < b.keyId ? -1 : 1));
+  const faultsOf = (keyId: string, arm: string): FaultTally => {
+    const own = usersOf(
+      ofBake.filter((turn) => turn.arm === arm),
+      exposure,
+      request,
+    ).filter(({ turns: [first] }) => first!.keyId === keyId);
+    const results = own.map(({ counted }) => counted.map(({ calls }) => resultOf(calls[0])));
+    return {
+      users: own.length,
+      firstCalls: results.filter(([result]) => result === 'success' || result === 'fault').length,
+      firstCallFaults: results.filter(([result]) => result === 'fault').length,
+      faultyUsers: results.filter((all) => all.includes('fault')).length,
+    };
+  };
+  const keyFaults = [...new Set(keys)].toSorted().map((keyId): KeyFaults => {
+    return { keyId, baseline: faultsOf(keyId, baselineArm), canary: faultsOf(keyId, canaryArm) };
+  });
+  const most = (trouble: 'faultyUsers' | 'firstCallFaults') =>
+    keyFaults.filter(({ canary }) => canary[trouble] > 0).toSorted((a, b) => b.canary[trouble] - a.canary[trouble])[0];
+  const faultiest = [most('faultyUsers'), most('firstCallFaults')];
+  const faultiestKeys = keyFaults.filter((key) => faultiest.includes(key));
   const languages = [...new Set(usersByLanguage(ofBake).keys())];
   return {
     rule: 2,
@@ -132,6 +155,7 @@ export function naiveUserEvidence(
     limits,
     newestCanaryAtMs: ends.length === 0 ? null : Math.max(...ends),
     ...(largestKey && { canaryLargestKey: largestKey }),
+    ...(faultiestKeys.length > 0 && { canaryFaultiestKeys: faultiestKeys }),
     ...(canaryUsers.length > 0 && {
       canaryLargestUserTurns: Math.max(...canaryUsers.map((user) => user.turns.length)),
     }),

@@ -31,6 +31,7 @@ export function evidenceRequest(rollout: string, over: Partial<UserEvidenceReque
     limits: { callMs: null, firstTokenMs: null },
     maxLatencyPercent: 110,
     excluded: [],
+    withFaultiestKeys: true,
     ...over,
   };
 }

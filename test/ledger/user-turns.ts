@@ -20,7 +20,7 @@ export async function runUserTurn(ledger: Ledger, { rollout, turnId, number }: U
   const arm = number % 8 < 5 ? 'holysheep' : 'legacy';
   const planned = plan(reservation(1_000_000, { arm }), { rollout, bake: 1 });
   const language = number % 3 === 0 ? 'zh' : 'en';
-  const asked = { userId, keyId: `key ${number % 8}`, sessionId: `session ${number % 5}`, language };
+  const asked = { userId, keyId: `key ${number % 3}`, sessionId: `session ${number % 5}`, language };
   const admit = () => ledger.admit(untimed(admitRequest(turnId, 1_000_000, { ...asked, plan: () => planned })));
   await admit();
   const outcome = outcomes[number % 9]!;

@@ -1,7 +1,8 @@
 import type { AnyEvidence, RolloutSpec } from '../../contract/rollout';
 import { measure, type TestValue } from './evidence';
 import { describeAdvance, oneKeyFinding, ratesOf } from './findings';
-import { describeUserAdvance, onesidedFindings, userRatesOf } from './user-findings';
+import { onesidedFindings } from './one-key';
+import { describeUserAdvance, userRatesOf } from './user-findings';
 import { measureUsers } from './user-measures';
 
 /** What displays tell of the evidence, by the rule that it is for. */

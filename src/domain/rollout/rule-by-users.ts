@@ -16,8 +16,8 @@ export function objectionsByUsers(
   state: RolloutState,
   evidence: AnyEvidence | null,
 ): readonly string[] {
-  const { unread, breach, worse, alarms, missing, stale } = userFindingsOf(spec, state, ofUsers(evidence));
-  return [unread, breach, worse, ...alarms, ...missing, stale].filter((finding) => finding !== null);
+  const { unread, breach, worse, oneKey, alarms, missing, stale } = userFindingsOf(spec, state, ofUsers(evidence));
+  return [unread, breach, worse, oneKey, ...alarms, ...missing, stale].filter((finding) => finding !== null);
 }
 
 /** Decides from the evidence and the time alone. */
@@ -29,24 +29,24 @@ export function analyseByUsers(
 ): RolloutDecision {
   if (state.endedAtMs !== null) return unchanged('wait', state, state.message);
   const findings = userFindingsOf(spec, state, ofUsers(evidence));
-  const { unread, breach, worse } = findings;
+  const { unread, breach, worse, oneKey } = findings;
   // Failures do not expire: a canary that answers nothing has no recent data either.
-  if (breach !== null && worse !== null) return rollBack(state, atMs, `${breach} ${worse}`);
+  if (breach !== null && worse !== null && oneKey === null) return rollBack(state, atMs, `${breach} ${worse}`);
   if (state.phase === 'Promoting') return finishOrWait(spec, state, evidence, findings, atMs);
   if (state.phase === 'Held') {
     return unchanged('wait', state, state.message, ['An operator must promote, resume or roll back.']);
   }
   if (unread !== null) return waitForReading(state, unread, unreadAfter(state, evidence));
   const trouble = troubleOf(findings);
-  if (breach !== null)
+  if (breach !== null && worse === null)
     trouble.push(`It is not shown that ${spec.baselineArm} does better, so rolling back may not help.`);
   if (trouble.length > 0) return hold(state, trouble.join(' '));
   if (state.phase === 'Paused') return unchanged('wait', state, state.message, ['An operator must resume.']);
   return advanceOrWait(spec, state, findings, atMs);
 }
 
-function troubleOf({ breach, worse, alarms }: UserFindings): string[] {
-  return [breach, worse, ...alarms].filter((finding) => finding !== null);
+function troubleOf({ breach, worse, oneKey, alarms }: UserFindings): string[] {
+  return [breach, worse, oneKey, ...alarms].filter((finding) => finding !== null);
 }
 
 function waitForReading(state: RolloutState, unread: string, unreadAnalyses: number): RolloutDecision {

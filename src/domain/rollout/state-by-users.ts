@@ -44,7 +44,7 @@ export function userEvidenceRequestOf(
   { bake, byUsers = atStart }: RolloutState,
 ): UserEvidenceRequest {
   const { limits, excluded } = byUsers;
-  return { rollout, bake, baselineArm, canaryArm, limits, maxLatencyPercent, excluded };
+  return { rollout, bake, baselineArm, canaryArm, limits, maxLatencyPercent, excluded, withFaultiestKeys: true };
 }
 
 /** How many analyses in a row, with this one, had no evidence of their bake. */

@@ -4,6 +4,7 @@ import { toUsd } from '../turn/prices';
 import { formatDuration } from './clock';
 import { isReached, type TestValue } from './evidence';
 import { percentOf, shown } from './findings';
+import { oneKeyFinding } from './one-key';
 import { cleanUsersToGo, type LanguageMeasures, measureUsers, type UserMeasures } from './user-measures';
 
 /** What the evidence of users shows. Each finding is a sentence that includes its numbers. */
@@ -14,6 +15,8 @@ export interface UserFindings {
   readonly breach: string | null;
   /** More of the canary's users hit failures. */
   readonly worse: string | null;
+  /** One API key alone leads to a breach or to `worse`: they hold the rollout instead of rolling it back. */
+  readonly oneKey: string | null;
   /** What holds the rollout until a person has looked at it. */
   readonly alarms: readonly string[];
   /** The same from guards that only report. */
@@ -29,15 +32,26 @@ export interface UserFindings {
 export function userFindingsOf(spec: RolloutSpec, state: RolloutState, evidence: UserEvidence | null): UserFindings {
   if (evidence?.bake !== state.bake) {
     const unread = 'The evidence could not be read. No data is never success.';
-    const none = { breach: null, worse: null, alarms: [], reports: [], missing: [], stale: null, figures: '' };
+    const none = {
+      breach: null,
+      worse: null,
+      oneKey: null,
+      alarms: [],
+      reports: [],
+      missing: [],
+      stale: null,
+      figures: '',
+    };
     return { unread, ...none };
   }
   const { percent = state.percent } = evidence;
   const measures = measureUsers(evidence, spec, percent);
   const guarded = guardFindings(spec, evidence, measures, percent);
   const mode = (guard: RolloutGuard): string => spec.gates.guards?.[guard] ?? 'act';
+  const isTroubled = isReached(measures.breach) || isReached(measures.worse);
   return {
     unread: null,
+    oneKey: isTroubled ? oneKeyFinding(spec, evidence, percent) : null,
     breach: isReached(measures.breach)
       ? `${spec.canaryArm} is below ${percentOf(spec.gates.minimumSuccessRate)}: ${userRatesOf(spec, evidence)} (D ${shown(measures.breach)}).`
       : null,
@@ -75,26 +89,6 @@ export function userRatesOf(spec: RolloutSpec, { canary, baseline }: UserEvidenc
 function userRateOf(arm: string, { firstCalls, firstCallFaults }: UserTally): string {
   if (firstCalls === 0) return `${arm} no users`;
   return `${arm} ${percentOf(1 - firstCallFaults / firstCalls)} of ${firstCalls} users`;
-}
-
-/** A larger share than this of the canary's users from one key, or of its turns from one user, is told but does not hold. */
-const largestShare = 0.5;
-
-/** Whom the evidence is mostly about: one API key, or a single user. */
-export function onesidedFindings({ gates, canaryArm }: RolloutSpec, evidence: UserEvidence): readonly string[] {
-  const { canary, canaryLargestKey: key, canaryLargestUserTurns: userTurns = 0 } = evidence;
-  const findings: string[] = [];
-  if (key !== undefined && canary.users >= gates.minimumStepRequests && key.users > largestShare * canary.users) {
-    findings.push(
-      `${key.users} of the ${canary.users} users of ${canaryArm} in this bake (${percentOf(key.users / canary.users)}) come from one API key, ${key.keyId}: the evidence is mostly about its traffic.`,
-    );
-  }
-  if (canary.turns >= gates.minimumStepRequests && userTurns > largestShare * canary.turns) {
-    findings.push(
-      `${userTurns} of the ${canary.turns} turns of ${canaryArm} in this bake (${percentOf(userTurns / canary.turns)}) come from one user, who counts once. Do clients send a separate user id for each user?`,
-    );
-  }
-  return findings;
 }
 
 function worseFinding(spec: RolloutSpec, { canary, baseline }: UserEvidence, worse: TestValue): string | null {

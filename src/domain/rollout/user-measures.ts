@@ -3,6 +3,7 @@ import {
   type AnswerFlag,
   answerFlags,
   type ClosedUsers,
+  type FaultTally,
   type UserEvidence,
   type UserTally,
 } from '../../contract/user-evidence';
@@ -66,15 +67,12 @@ export function measureUsers(evidence: UserEvidence, spec: MeasuredSpec, percent
   const { canary, baseline, limits } = evidence;
   const share = percent / 100;
   const coin = coinOf(share);
-  // Each measure that begins anew with a bake shares its bound among the steps. A bake that an operator begins, and that at
-  // 100%, spends a further share.
-  const neededAt = (bound: number): number => Math.log(spec.steps.length / bound);
+  const neededAt = (bound: number): number => neededInBake(spec, bound);
   const alarm = neededAt(gates.beta);
   const isLatencyGuarded = gates.maxLatencyPercent !== null;
   const isFirstTokenKnown = limits.firstTokenMs !== null && canary.spokenUsers > 0 && baseline.spokenUsers > 0;
   return {
     advance: { value: betterThanMinimum(evidence.closed, gates.minimumSuccessRate), needed: Math.log(1 / gates.alpha) },
-    breach: { value: belowMinimum(canary, gates), needed: alarm },
     wrongShare: { value: wrongShare(canary.users, baseline.users, share), needed: alarm },
     slower:
       isLatencyGuarded && limits.callMs !== null
@@ -94,12 +92,35 @@ export function measureUsers(evidence: UserEvidence, spec: MeasuredSpec, percent
         : null,
     cost: costOf(canary.cost, baseline.cost, gates, guardBounds.cost / spec.steps.length),
     ...compare(canary, baseline, coin, neededAt, gates.beta, 1),
+    ...measureFaults(canary, baseline, spec, share),
     languages: evidence.languages.flatMap((tally) => {
       const languages = languagesCounted(tally, evidence, spec);
       if (languages === null) return [];
       const { language } = tally;
       return [{ language, ...compare(tally.canary, tally.baseline, coin, neededAt, gates.beta, languages) }];
     }),
+  };
+}
+
+/**
+ * Each measure that begins anew with a bake shares its bound among the steps. A bake that an operator begins, and that at
+ * 100%, spends a further share.
+ */
+function neededInBake({ steps }: MeasuredSpec, bound: number): number {
+  return Math.log(steps.length / bound);
+}
+
+/** D and `worse`, which together roll a rollout back. */
+export function measureFaults(
+  canary: FaultTally,
+  baseline: FaultTally,
+  spec: MeasuredSpec,
+  share: number,
+): Pick<UserMeasures, 'breach' | 'worse'> {
+  const needed = neededInBake(spec, spec.gates.beta);
+  return {
+    breach: { value: belowMinimum(canary, spec.gates), needed },
+    worse: { value: moreFaults(canary, baseline, coinOf(share)), needed },
   };
 }
 
@@ -188,7 +209,7 @@ export function cleanUsersToGo(
 /** Failure rates that a breach is looked for at, besides that of the gates. */
 const breachRates = [0.03, 0.05, 0.1, 0.3, 0.9];
 
-function belowMinimum({ firstCalls, firstCallFaults }: UserTally, gates: RolloutSpec['gates']): number {
+function belowMinimum({ firstCalls, firstCallFaults }: FaultTally, gates: RolloutSpec['gates']): number {
   const least = 1 - gates.breachSuccessRate;
   const rates = [least, ...breachRates.filter((rate) => rate > least)];
   const answered = firstCalls - firstCallFaults;
@@ -202,7 +223,7 @@ function belowMinimum({ firstCalls, firstCallFaults }: UserTally, gates: Rollout
  * end: only first calls tell such a baseline from a canary that fails everything. A good one's faults are few, and each
  * user with one counts.
  */
-function moreFaults(canary: UserTally, baseline: UserTally, coin: Coin): number {
+function moreFaults(canary: FaultTally, baseline: FaultTally, coin: Coin): number {
   return logOfMean([
     moreOften(canary.faultyUsers, baseline.faultyUsers, coin),
     moreOften(canary.firstCallFaults, baseline.firstCallFaults, coin),
@@ -221,12 +242,12 @@ interface Coin {
   readonly logWeights: readonly number[];
 }
 
-function coinOf(share: number): Coin {
+export function coinOf(share: number): Coin {
   return { share, logWeights: oddsRatios.map((ratio) => Math.log1p((ratio - 1) * share)) };
 }
 
 /** At r times the odds, rw / (1 + (r - 1)w) of the users in trouble are the canary's, rather than the coin's w. */
-function moreOften(canaryUsers: number, baselineUsers: number, { share, logWeights }: Coin): number {
+export function moreOften(canaryUsers: number, baselineUsers: number, { share, logWeights }: Coin): number {
   const users = canaryUsers + baselineUsers;
   if (users === 0 || share <= 0 || share >= 1) return 0;
   return logOfMean(logOdds.map((odds, index) => canaryUsers * odds - users * (logWeights[index] ?? 0)));

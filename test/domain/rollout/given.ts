@@ -6,6 +6,7 @@ import type {
   RolloutCommandInput,
   RolloutCommandName,
   RolloutDecision,
+  RolloutEntry,
   RolloutGates,
   RolloutPhase,
   RolloutSpec,
@@ -14,6 +15,7 @@ import type {
 import { advanceRollout } from '../../../src/domain/rollout/advance-rollout';
 import { nextAnalysisAtMs } from '../../../src/domain/rollout/clock';
 import { defaultRolloutGates, rolloutPlans } from '../../../src/domain/rollout/plans';
+import type { AuditedDecision } from '../../../src/domain/rollout/verify';
 
 export const hourMs = 60 * 60 * 1000;
 export const startedAtMs = Date.UTC(2026, 0, 5);
@@ -134,6 +136,14 @@ export class Rollout extends RolloutUnderTest<Evidence> {
     this.state = decision.next;
     return decision;
   }
+}
+
+/** As the audit trail keeps it. */
+export function rowOf(entry: RolloutEntry): AuditedDecision {
+  const { spec, decision, command, atMs } = entry;
+  const actor = command?.actor ?? (decision.action === 'start' ? spec.actor : 'bellwether');
+  const { action, reason, next } = decision;
+  return { rollout: spec.name, sequence: next.sequence, atMs, actor, action, reason, entry: JSON.stringify(entry) };
 }
 
 /** One that came to be in the phase, as soon after its start as can be. */

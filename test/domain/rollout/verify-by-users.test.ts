@@ -1,7 +1,7 @@
 import type { RolloutEntry } from '../../../src/contract/rollout';
-import { type AuditedDecision, findWrongDecision } from '../../../src/domain/rollout/verify';
+import { findWrongDecision } from '../../../src/domain/rollout/verify';
 import { tally, UserRollout, userSpec } from './given-users';
-import { hourMs, startedAtMs } from './given';
+import { hourMs, rowOf, startedAtMs } from './given';
 
 function trail(): readonly RolloutEntry[] {
   const rollout = new UserRollout(userSpec({ holdbackPercent: 2, languages: ['zh'] }));
@@ -14,13 +14,6 @@ function trail(): readonly RolloutEntry[] {
   rollout.follow(200);
   expect(rollout.state.phase).toBe('Succeeded');
   return rollout.entries;
-}
-
-function rowOf(entry: RolloutEntry): AuditedDecision {
-  const { spec, decision, command, atMs } = entry;
-  const actor = command?.actor ?? (decision.action === 'start' ? spec.actor : 'bellwether');
-  const { action, reason, next } = decision;
-  return { rollout: spec.name, sequence: next.sequence, atMs, actor, action, reason, entry: JSON.stringify(entry) };
 }
 
 /** The trail with one of its decisions changed. */
