@@ -57,6 +57,7 @@ export function loadSettings({
   const { logLevel } = take(readLogLevel(variables));
   const { databaseUrl } = take(readDatabaseUrl(variables));
   const { redisUrl } = take(readRedisUrl(variables));
+  const { metrics } = take(readMetrics(variables));
   if (problems.length > 0) throw new SettingsError(problems);
 
   return {
@@ -76,6 +77,7 @@ export function loadSettings({
     auditKeys,
     idKey,
     gateway: { ...defaultConfig.gateway, ...loaded.config.gateway },
+    metrics,
   };
 }
 
@@ -114,6 +116,18 @@ function readLogLevel(variables: Readonly<Record<string, string>>): Read<'logLev
   const logLevel = logLevels.get(text.toLowerCase());
   if (logLevel) return { logLevel, problems: [] };
   return { logLevel: 'info', problems: [`LOG_LEVEL: must be one of DEBUG, INFO, WARN and ERROR, not "${text}"`] };
+}
+
+/** Loopback unless given: metrics are served without a key. */
+function readMetrics(variables: Readonly<Record<string, string>>): Read<'metrics'> {
+  const host = variables['BELLWETHER_METRICS_HOST'] ?? '127.0.0.1';
+  const text = variables['BELLWETHER_METRICS_PORT'];
+  const port = text === undefined ? undefined : Number(text);
+  if (text === undefined || (/^\d{1,5}$/.test(text) && Number(text) <= 65_535)) {
+    return { metrics: { host, port }, problems: [] };
+  }
+  const problem = `BELLWETHER_METRICS_PORT: must be a port from 0 to 65535, where 0 is any free one, not "${text}"`;
+  return { metrics: { host, port: undefined }, problems: [problem] };
 }
 
 function readDatabaseUrl(variables: Readonly<Record<string, string>>): Read<'databaseUrl'> {

@@ -42,6 +42,13 @@ export interface GatewaySettings {
   readonly corsOrigins: readonly string[];
 }
 
+/** Where a worker serves its metrics. */
+export interface MetricsSettings {
+  readonly host: string;
+  /** 0: any free port. Undefined: they are not served. */
+  readonly port: number | undefined;
+}
+
 /** Everything that a process reads when it starts. Only `src/config` reads the environment. */
 export interface Settings {
   readonly temporal: TemporalSettings;
@@ -63,6 +70,7 @@ export interface Settings {
   /** Hides sessions that are named by a mail address or a telephone number; see `withoutPersonalData`. */
   readonly idKey: Uint8Array | undefined;
   readonly gateway: GatewaySettings;
+  readonly metrics: MetricsSettings;
 }
 
 /** The configuration cannot be used. `message` lists every problem and never contains a key. */

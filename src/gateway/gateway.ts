@@ -16,7 +16,7 @@ import { feedbackRoute } from './feedback-route';
 import { GatewayError } from './gateway-error';
 import { healthRoutes } from './health-routes';
 import { configuredLimits, gatewayLimits, type GatewayLimits, limitRequests } from './limits';
-import { GatewayMetrics } from './metrics';
+import { GatewayMetrics, type OtherMetrics } from './metrics';
 import { ModelNames } from '../domain/turn/model-names';
 import { modelsRoutes } from './models-routes';
 import { limitOpenRequests, OpenRequests, watchRequests } from './open-requests';
@@ -33,6 +33,8 @@ export interface GatewayOptions extends GatewayParts {
   readonly redis?: Redis | undefined;
   /** Serves `/metrics` without a key. Default: false, because a proxy on this machine passes on the requests of others. */
   readonly openMetrics?: boolean | undefined;
+  /** Served at `/metrics` beside the gateway's own. */
+  readonly otherMetrics?: OtherMetrics | undefined;
   /** What differs from `gatewayLimits`. */
   readonly limits?: Partial<GatewayLimits>;
 }
@@ -59,7 +61,7 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
     images: options.images,
     logger,
     models: new ModelNames(settings.policy, settings.gateway.aliases),
-    metrics: new GatewayMetrics(),
+    metrics: new GatewayMetrics(options.otherMetrics),
     open: new OpenRequests(limits),
     readiness: new Readiness({ ...options, limits }),
     bodyHashes: new BodyHashes(settings.encryption),

@@ -1,8 +1,13 @@
-import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from 'prom-client';
+import { Counter, Gauge, Histogram, Registry } from 'prom-client';
 import type { ChatReply } from '../contract/chat';
 
 /** From an answer out of a cache to the longest turn that the default policy allows. */
 const secondsBuckets = [0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 180];
+
+/** What else the process counts, in Prometheus's text format. */
+export interface OtherMetrics {
+  text(): Promise<string>;
+}
 
 /** Counts of one gateway process. Labels are names of routes, statuses, arms and targets: few, and none from a caller. */
 export class GatewayMetrics {
@@ -55,16 +60,14 @@ export class GatewayMetrics {
     registers: [this.registry],
   });
 
-  constructor() {
-    collectDefaultMetrics({ register: this.registry });
-  }
+  constructor(private readonly others?: OtherMetrics) {}
 
   get contentType(): string {
     return this.registry.contentType;
   }
 
-  text(): Promise<string> {
-    return this.registry.metrics();
+  async text(): Promise<string> {
+    return (await this.registry.metrics()) + ((await this.others?.text()) ?? '');
   }
 
   answered(method: string, route: string, status: number, milliseconds: number): void {

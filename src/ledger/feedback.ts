@@ -4,6 +4,7 @@ import { limits } from '../contract/limits';
 import type { FeedbackCount } from '../contract/rollout-ledger';
 import { type FeedbackSignal, unknownLanguage } from '../contract/user-evidence';
 import { isPostgres, timeMs } from './clock';
+import { tellWhenCommitted } from './observed';
 import { sum, updateUsers, userOf, type UserKey } from './rollout-users';
 import type { LedgerDatabase } from './schema';
 import { padded } from './statement-sizes';
@@ -17,6 +18,12 @@ export async function recordFeedback(
   { turnId, signal, atMs }: TurnFeedback,
 ): Promise<FeedbackOutcome> {
   const now = timeMs(trx, atMs);
+  const before = await trx
+    .selectFrom('turns')
+    .leftJoin('feedback', 'feedback.turn_id', 'turns.turn_id')
+    .select(['turns.arm', 'feedback.signal'])
+    .where('turns.turn_id', '=', turnId)
+    .executeTakeFirst();
   // Outside rollouts there is nothing to count.
   const isCounted = sql<number>`case when turns.rollout is null then 1 else 0 end`;
   const row = await trx
@@ -38,7 +45,12 @@ export async function recordFeedback(
     )
     .returning('turn_id')
     .executeTakeFirst();
-  if (row !== undefined) return 'recorded';
+  if (row !== undefined) {
+    if (before !== undefined && before.signal !== signal) {
+      tellWhenCommitted(trx, (observer) => observer.feedbackGiven({ arm: before.arm, signal }));
+    }
+    return 'recorded';
+  }
   const turn = await trx
     .selectFrom('turns')
     .select('turn_id')

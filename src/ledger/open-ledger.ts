@@ -3,6 +3,7 @@ import { requireDiskSpace } from '../platform/disk-space';
 import type { KeyRing } from '../contract/key-ring';
 import type { Ledger } from '../contract/ledger';
 import { LedgerUnavailableError } from '../contract/ledger';
+import type { LedgerObserver } from '../contract/observers';
 import { defaultGiveUpAfterMs, errorCode, type RetryOptions, withRetries } from './retries';
 import { applyMigrations, readMigrations } from './migrations';
 import { openPostgres } from './postgres';
@@ -26,6 +27,8 @@ export interface LedgerLocation {
 export interface OpenOptions {
   /** true, the default: applies pending migrations. false: changes nothing, for commands that only read. */
   readonly migrate?: boolean;
+  /** Told what happens. */
+  readonly observer?: LedgerObserver | undefined;
 }
 
 /** The ledger's tables are older than this program or do not exist yet. The message says what to do. */
@@ -53,9 +56,12 @@ export class LedgerNotMigratedError extends Error {
  * @throws LedgerUnavailableError when the database cannot be used
  * @throws LedgerNotMigratedError when migrations are pending, and `migrate` is false or the user may not apply them
  */
-export async function openLedger(location: LedgerLocation, { migrate = true }: OpenOptions = {}): Promise<Ledger> {
+export async function openLedger(
+  location: LedgerLocation,
+  { migrate = true, observer }: OpenOptions = {},
+): Promise<Ledger> {
   const { db, retryOptions, requireSpace } = migrate ? await openMigrated(location) : await openUnchanged(location);
-  return new SqlLedger(db, retryOptions, requireSpace, location.auditKeys);
+  return new SqlLedger(db, retryOptions, requireSpace, location.auditKeys, observer);
 }
 
 /** Applies pending migrations and returns their names, for a setup command that runs before any worker. */

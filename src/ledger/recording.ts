@@ -5,10 +5,11 @@ import type { AnswerFlag } from '../contract/user-evidence';
 import { remaining, spentOn } from './budgets';
 import type { TurnRecord } from '../contract/ledger';
 import { flagColumn, flagsIn } from './labels';
-import { type AttemptState, attemptsOf, lockTurn, turnColumns, updateTurn } from './rows';
+import { tellWhenCommitted } from './observed';
+import { type AttemptState, attemptsOf, lockTurn, turnColumns, type TurnState, updateTurn } from './rows';
 import type { LedgerDatabase } from './schema';
 import { dayScope, utcDay } from './scopes';
-import { abandoned, endAttempts, unchanged } from './settling';
+import { abandoned, endAttempts, isCall, unchanged } from './settling';
 
 /** See `Ledger.settleAttempt`. */
 export async function settleAttempt(
@@ -61,6 +62,7 @@ export async function recordTurn(trx: LedgerDatabase, record: TurnRecord): Promi
     before: { outcome: turn.replaced_outcome, flags: 'unknown', rescued_by: null },
     after: turn,
   };
+  if (turn.replaced_outcome === null) for (const flag of flags ?? []) tellOfFlag(trx, turn, flag);
   const { attempts, spentByScope } = await endAttempts(trx, ending, await attemptsOf(trx, turnId), record.settlements);
   const today = dayScope(utcDay(turn.atMs));
   const spentToday = spentByScope.get(today) ?? (await spentOn(trx, today));
@@ -77,11 +79,6 @@ export async function recordTurn(trx: LedgerDatabase, record: TurnRecord): Promi
   };
 }
 
-/** Whether a call was made or may have been made. A reservation released because of an open circuit or a replacement call never was one. */
-function isCall({ state, outcome }: AttemptState): boolean {
-  return state !== 'released' || !['circuit-open', 'cancelled', 'image-not-kept'].includes(outcome ?? '');
-}
-
 function sum(attempts: readonly AttemptState[], value: (row: AttemptState) => number): number {
   return attempts.reduce((total, row) => total + value(row), 0);
 }
@@ -90,10 +87,17 @@ function sum(attempts: readonly AttemptState[], value: (row: AttemptState) => nu
 export async function flagAnswer(trx: LedgerDatabase, turnId: string, flag: AnswerFlag, atMs?: number): Promise<void> {
   const turn = await lockTurn(trx, turnId, atMs);
   if (turn === undefined) return;
-  const flags = flagColumn([...flagsIn(turn.flags ?? ''), flag]);
+  const known = flagsIn(turn.flags ?? '');
+  if (!known.includes(flag)) tellOfFlag(trx, turn, flag);
+  const flags = flagColumn([...known, flag]);
   await updateTurn(trx, turnId, { flags });
   const ending = { ...turn, before: turn, after: { ...turn, flags } };
   await endAttempts(trx, ending, await attemptsOf(trx, turnId), []);
+}
+
+function tellOfFlag(trx: LedgerDatabase, { arm, rescued_by, language }: TurnState, flag: AnswerFlag): void {
+  const flagged = { arm: rescued_by ?? arm, flag, language };
+  tellWhenCommitted(trx, (observer) => observer.answerFlagged(flagged));
 }
 
 /** Turns with open reservations older than `ageMs`, for `postAbandoned`. */

@@ -64,6 +64,11 @@ function classify(error: unknown): DatabaseError {
   return advice === undefined ? { kind: 'other' } : { kind: 'permanent', advice };
 }
 
+/** Whether the database could not do its work, rather than refuse what it was asked. */
+export function isDatabaseFailure(error: unknown): boolean {
+  return classify(error).kind !== 'other';
+}
+
 export interface RetryOptions {
   /** A description of the database without credentials: `SQLite /path/ledger.db`. */
   readonly database: string;

@@ -21,6 +21,7 @@ export const turnColumns = [
   'first_run_id',
   'flags',
   'rescued_by',
+  'language',
 ] as const;
 
 /** The columns of a turn that the ledger needs to continue it. */
@@ -34,6 +35,7 @@ const attemptColumns = [
   'key_id',
   'day',
   'arm',
+  'target',
   'state',
   'reserved_nano_usd',
   'cost_nano_usd',

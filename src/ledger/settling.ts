@@ -1,5 +1,6 @@
 import type { Settlement } from '../contract/turn';
 import { changeScope, type ScopeChange } from './budgets';
+import { tellWhenCommitted } from './observed';
 import { changeUser } from './rollout-users';
 import type { AttemptState, LockedTurn } from './rows';
 import type { LedgerDatabase } from './schema';
@@ -66,10 +67,31 @@ export async function endAttempts(
     await updateAttempt(trx, after);
     current.set(after.attempt, after);
     changed.push({ before, after });
+    tellOfEnding(trx, before, after);
   }
   const ended = [...current.values()];
   await changeUser(trx, turn, ended[0], shareOf(turn.before, attempts), shareOf(turn.after, ended));
   return { attempts: ended, spentByScope: await updateScopes(trx, changed) };
+}
+
+function tellOfEnding(trx: LedgerDatabase, before: AttemptState, after: AttemptState): void {
+  const { arm, target, outcome, first_token_ms: firstTokenMs } = after;
+  const unconfirmedNanoUsd = unconfirmedBy(after) - unconfirmedBy(before);
+  const confirmedNanoUsd = after.state === 'settled' ? after.cost_nano_usd : 0;
+  tellWhenCommitted(trx, (observer) => observer.costChanged({ arm, target, confirmedNanoUsd, unconfirmedNanoUsd }));
+  // An ending that comes late is told as unknown already.
+  if (before.state !== 'reserved' || !isCall(after)) return;
+  const latencyMs = after.latency_ms ?? 0;
+  tellWhenCommitted(trx, (observer) => observer.callEnded({ arm, target, outcome, latencyMs, firstTokenMs }));
+}
+
+function unconfirmedBy({ state, cost_nano_usd }: AttemptState): number {
+  return state === 'unconfirmed' ? cost_nano_usd : 0;
+}
+
+/** Whether a call was made or may have been made. A reservation released because of an open circuit or a replacement call never was one. */
+export function isCall({ state, outcome }: AttemptState): boolean {
+  return state !== 'released' || !['circuit-open', 'cancelled', 'image-not-kept'].includes(outcome ?? '');
 }
 
 /** The attempt after the ending; the same object if it had already ended for good. */

@@ -28,6 +28,8 @@ import { flagAnswer, postAbandoned, recordTurn, settleAttempt, turnsWithReservat
 import type { PageReads } from '../contract/page-ledger';
 import type { Rollouts } from '../contract/rollout-ledger';
 import { SqlPageReads } from './page-reads';
+import type { LedgerObserver } from '../contract/observers';
+import { observedChange, observedRead } from './observed';
 import type { LedgerDatabase, Runner } from './schema';
 import { SqlApiKeys } from './sql-api-keys';
 import { SqlImages } from './sql-images';
@@ -52,6 +54,7 @@ export class SqlLedger implements Ledger {
     /** Rejects when the database's disk is full, if this process can see it. */
     private readonly requireSpace: () => Promise<unknown>,
     auditKeys: KeyRing | undefined,
+    private readonly observer: LedgerObserver | undefined,
   ) {
     this.rollouts = new SqlRollouts(this.run, auditKeys);
   }
@@ -114,7 +117,7 @@ export class SqlLedger implements Ledger {
    * disk, too. Uses a table in which both gateways and workers may insert and delete.
    */
   async check(): Promise<void> {
-    await withRetries(this.retryOptions, () => this.requireSpace());
+    await withRetries(this.retryOptions, () => observedRead(this.observer, () => this.requireSpace()));
     const row = { key_id: '', id: `check:${randomUUID()}`, size: 0, data: Buffer.alloc(0), expires_at_ms: 0 };
     await this.change(async (trx) => {
       await trx.insertInto('images').values(row).execute();
@@ -127,10 +130,10 @@ export class SqlLedger implements Ledger {
   }
 
   private change<T>(work: (trx: LedgerDatabase) => Promise<T>): Promise<T> {
-    return withRetries(this.retryOptions, () => this.db.transaction().execute(work));
+    return withRetries(this.retryOptions, () => observedChange(this.observer, this.db, work));
   }
 
   private read<T>(work: (db: LedgerDatabase) => Promise<T>): Promise<T> {
-    return withRetries(this.retryOptions, () => work(this.db));
+    return withRetries(this.retryOptions, () => observedRead(this.observer, () => work(this.db)));
   }
 }

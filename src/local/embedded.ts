@@ -14,6 +14,7 @@ import { embeddedDataFile } from '../temporal-server/data-file';
 import { ensureTemporalBinary } from '../temporal-server/ensure-temporal';
 import { startGuardedUi, uiToken } from '../temporal-server/guarded-ui';
 import type { Reporter } from '../terminal/reporter';
+import { ServiceMetrics } from '../services/metrics';
 import { type RunningWorker, startWorker } from '../services/worker';
 
 export interface EmbeddedOptions {
@@ -66,11 +67,12 @@ export async function startEmbedded(options: EmbeddedOptions): Promise<Embedded>
     if (simulator) stops.push(() => simulator.close());
 
     const resolved = withProviders(withTemporal(settings, server), simulator);
-    const streams = openTurnStreams(settings.redisUrl, Runtime.instance().logger);
+    const metrics = new ServiceMetrics();
+    const streams = openTurnStreams(settings.redisUrl, Runtime.instance().logger, metrics.redis);
     stops.push(() => streams.close());
-    const worker = await startWorker({ settings: resolved, streams, onError: options.onError });
+    const worker = await startWorker({ settings: resolved, streams, metrics, onError: options.onError });
     stops.push(() => worker.stop());
-    const gateway = await serveGateway({ ...gatewayPlace(options), settings: resolved, streams, worker });
+    const gateway = await serveGateway({ ...gatewayPlace(options), settings: resolved, streams, worker, metrics });
     stops.push(() => gateway.close());
     return {
       settings: resolved,

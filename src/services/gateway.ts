@@ -4,6 +4,7 @@ import type { Logger } from 'pino';
 import { connect, connectBesideWorker } from '../client/connect';
 import type { Settings } from '../config/settings';
 import type { Ledger } from '../contract/ledger';
+import type { RedisObserver } from '../contract/observers';
 import type { TurnStreams } from '../contract/stream';
 import { type Gateway, startGateway } from '../gateway/gateway';
 import { openLedger } from '../ledger/open-ledger';
@@ -11,6 +12,7 @@ import { closeAll, closeAllAndThrow, type Closing } from '../platform/close-all'
 import { openTurnStreams } from '../streams/open-streams';
 import { connectToRedis, disconnect, reportOutages, type StreamLogger } from '../streams/redis-connection';
 import { openImageStore } from './image-store';
+import { ServiceMetrics } from './metrics';
 import type { RunningWorker } from './worker';
 
 export interface ServeGatewayOptions {
@@ -25,6 +27,8 @@ export interface ServeGatewayOptions {
   readonly streams?: TurnStreams;
   /** A worker in this process, which must be stopped after the gateway: it receives the turns that start here. */
   readonly worker?: Pick<RunningWorker, 'connection'> | undefined;
+  /** Shared with a worker in this process. Default: its own. */
+  readonly metrics?: ServiceMetrics;
 }
 
 export interface ServedGateway extends Gateway {
@@ -33,7 +37,7 @@ export interface ServedGateway extends Gateway {
 
 /** The composition root of a gateway: opens what it needs, and closes it together with the gateway. If it fails, it leaves nothing open. */
 export async function serveGateway(options: ServeGatewayOptions): Promise<ServedGateway> {
-  const { settings, host, port, logger, worker, openMetrics } = options;
+  const { settings, host, port, logger, worker, openMetrics, metrics = new ServiceMetrics() } = options;
   const { temporal, encryption, idKey, redisUrl } = settings;
   const closings: Closing[] = [];
   const close = (): Promise<void> => closeAll(closings);
@@ -42,15 +46,16 @@ export async function serveGateway(options: ServeGatewayOptions): Promise<Served
     const client = await (worker ? connectBesideWorker(place, worker.connection) : connect(place));
     closings.push(() => client.disconnect());
     await client.requireNamespace();
-    const ledger = await openLedger(settings);
+    const ledger = await openLedger(settings, { observer: metrics.ledger });
     closings.push(() => ledger.close());
-    const streams = options.streams ?? openTurnStreams(redisUrl, streamLogger(logger));
+    const streams = options.streams ?? openTurnStreams(redisUrl, streamLogger(logger), metrics.redis);
     if (!options.streams) closings.push(() => streams.close());
-    const redis = redisUrl === undefined ? undefined : await openRequestCounter(redisUrl, streamLogger(logger));
+    const redis =
+      redisUrl === undefined ? undefined : await openRequestCounter(redisUrl, streamLogger(logger), {}, metrics.redis);
     if (redis) closings.push(() => disconnect(redis));
     const images = openImageStore(ledger.images, settings);
     const parts = { client, ledger, streams, images, settings, logger };
-    const gateway = await startGateway({ ...parts, host, port, redis, openMetrics });
+    const gateway = await startGateway({ ...parts, host, port, redis, openMetrics, otherMetrics: metrics });
     closings.push(() => gateway.close());
     return { url: gateway.url, ledger, close };
   } catch (error) {
@@ -79,8 +84,13 @@ export async function openRequestCounter(
   redisUrl: string,
   logger: StreamLogger,
   changes: RedisOptions = {},
+  observer?: RedisObserver,
 ): Promise<Redis> {
-  const redis = connectToRedis(redisUrl, { commandTimeout: countTimeoutMs, enableOfflineQueue: false, ...changes });
+  const redis = connectToRedis(
+    redisUrl,
+    { commandTimeout: countTimeoutMs, enableOfflineQueue: false, ...changes },
+    observer,
+  );
   reportOutages([redis], logger, {
     away: 'Rate limits are not enforced until it is back.',
     back: 'rate limits are enforced again.',

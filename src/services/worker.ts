@@ -15,6 +15,7 @@ import { createProvider } from '../providers/openai-compatible';
 import type { Provider } from '../contract/provider';
 import { openTurnStreams } from '../streams/open-streams';
 import { openImageStore } from './image-store';
+import type { ServiceMetrics } from './metrics';
 import { StuckSweep } from './stuck-sweep';
 import { WorkflowSlots } from './workflow-slots';
 
@@ -52,6 +53,8 @@ export interface WorkerOptions {
   readonly maxCachedWorkflows?: number;
   /** Shared with a gateway in this process, and not closed with the worker. Default: its own, using the settings' Redis. */
   readonly streams?: TurnStreams;
+  /** Counts what this worker does. Default: nothing is counted. */
+  readonly metrics?: ServiceMetrics | undefined;
   readonly onError?: (error: unknown) => void;
 }
 
@@ -80,11 +83,11 @@ export async function startWorker(options: WorkerOptions): Promise<RunningWorker
 
 /** Registers each part in `closings` as soon as it is open. */
 async function startWith(
-  { settings, workflowBundle, maxCachedWorkflows, streams: givenStreams, onError }: WorkerOptions,
+  { settings, workflowBundle, maxCachedWorkflows, streams: givenStreams, metrics, onError }: WorkerOptions,
   closings: Closing[],
 ): Promise<RunningWorker> {
   const { temporal, policy } = settings;
-  const ledger = await openLedger(settings);
+  const ledger = await openLedger(settings, { observer: metrics?.ledger });
   closings.push(() => ledger.close());
   await ledger.check();
   const providers = new Map<string, Provider>();
@@ -93,9 +96,10 @@ async function startWith(
     closings.push(() => provider.close());
     providers.set(providerSettings.name, provider);
   }
-  const streams = givenStreams ?? openTurnStreams(settings.redisUrl, Runtime.instance().logger);
+  const streams = givenStreams ?? openTurnStreams(settings.redisUrl, Runtime.instance().logger, metrics?.redis);
   if (!givenStreams) closings.push(() => streams.close());
   const targets = new TargetHealth(policy);
+  metrics?.watchCircuits(policy, () => targets.breakers.states());
   const images = openImageStore(ledger.images, settings);
   const owner = `${hostname()}/${process.pid}/${randomUUID()}`;
   const connection = await NativeConnection.connect(temporal.connectionOptions as NativeConnectionOptions);

@@ -1,3 +1,4 @@
+import type { RedisObserver } from '../contract/observers';
 import type { TurnStreams } from '../contract/stream';
 import { MemoryStreams } from './memory-streams';
 import type { StreamLogger } from './redis-connection';
@@ -8,6 +9,10 @@ import { RedisStreams } from './redis-streams';
  * available yet: it is connected on first use, and outages are logged to `logger`.
  * @param redisUrl `redis://…` or `rediss://…`; its password and message text are never logged
  */
-export function openTurnStreams(redisUrl: string | undefined, logger?: StreamLogger): TurnStreams {
-  return redisUrl === undefined ? new MemoryStreams() : new RedisStreams(redisUrl, logger);
+export function openTurnStreams(
+  redisUrl: string | undefined,
+  logger?: StreamLogger,
+  observer?: RedisObserver,
+): TurnStreams {
+  return redisUrl === undefined ? new MemoryStreams() : new RedisStreams(redisUrl, logger, observer);
 }

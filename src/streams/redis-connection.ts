@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { Redis, type RedisOptions } from 'ioredis';
+import { type Command, Redis, type RedisOptions } from 'ioredis';
+import type { RedisObserver } from '../contract/observers';
 
 /** Receives messages for operators; compatible with a pino logger. */
 export interface StreamLogger {
@@ -17,8 +18,8 @@ const disconnectTimeoutMs = 200;
  * A connection that is established at the first command and re-established whenever it is lost. Without a connection,
  * commands fail fast: nothing queues up, and nothing is resent without the sender's knowledge. `changes` overrides options.
  */
-export function connectToRedis(url: string, changes: RedisOptions = {}): Redis {
-  return new Redis(url, {
+export function connectToRedis(url: string, changes: RedisOptions = {}, observer?: RedisObserver): Redis {
+  const redis = new Redis(url, {
     lazyConnect: true,
     protocol: 2, // enough for streams, and supported since Redis 5
     disableClientInfo: true,
@@ -30,6 +31,30 @@ export function connectToRedis(url: string, changes: RedisOptions = {}): Redis {
     retryStrategy: retryDelayMs,
     ...changes,
   });
+  if (observer) observe(redis, observer);
+  return redis;
+}
+
+function observe(redis: Redis, observer: RedisObserver): void {
+  redis.on('ready', () => observer.changed(redis, true));
+  redis.on('error', () => observer.changed(redis, false));
+  const send = redis.sendCommand.bind(redis);
+  // A command that waits for the connection is sent twice.
+  const seen = new WeakSet<Command>();
+  // All commands go through this method, also those of transactions.
+  redis.sendCommand = (command: Command, stream) => {
+    // Its time is the time until something arrives.
+    if (command.name === 'xread' || seen.has(command)) return send(command, stream);
+    seen.add(command);
+    const startedAtMs = performance.now();
+    const end = (isOk: boolean) => observer.answered((performance.now() - startedAtMs) / 1000, isOk);
+    const sent = send(command, stream);
+    command.promise.then(
+      () => end(true),
+      () => end(false),
+    );
+    return sent;
+  };
 }
 
 /** What an outage means for operators; each is the end of a log message. */

@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Redis } from 'ioredis';
+import type { RedisObserver } from '../contract/observers';
 import type { StreamPiece, TurnStreams } from '../contract/stream';
 import { MemoryStreams } from './memory-streams';
 import { keyOf, pieceOf } from './piece-entry';
@@ -43,9 +44,9 @@ export class RedisStreams implements TurnStreams {
   private readonly ownPieces = new MemoryStreams(ownPiecesLimits);
   private closing: Promise<void> | undefined;
 
-  constructor(redisUrl: string, logger?: StreamLogger) {
-    this.commands = connectToRedis(redisUrl);
-    this.reads = connectToRedis(redisUrl, { socketTimeout: blockMs + responseTimeoutMs });
+  constructor(redisUrl: string, logger?: StreamLogger, observer?: RedisObserver) {
+    this.commands = connectToRedis(redisUrl, {}, observer);
+    this.reads = connectToRedis(redisUrl, { socketTimeout: blockMs + responseTimeoutMs }, observer);
     reportOutages([this.commands, this.reads], logger, consequences);
     this.writer = new PieceWriter(this.commands);
     const wakeUpKey = `bellwether:turn-stream-wake-up:${randomUUID()}`;
