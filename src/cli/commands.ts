@@ -41,7 +41,7 @@ export const commands: readonly CommandEntry[] = [
   },
   {
     name: 'costs',
-    summary: 'show what turns cost, by day, session, model, arm or key',
+    summary: 'show what turns cost, and compare it with an invoice',
     load: async () => (await import('./costs')).costsCommand(),
   },
   {

@@ -4,10 +4,13 @@ import { guideOffers } from '../config/guide-offers';
 import { compareBills, maxComparedTokens, type Bill } from '../domain/guide/bill-comparison';
 import { checkGuideFigures, guideCase, type FigureCheck } from '../domain/guide/guide-figures';
 import { formatUsd, toUsd } from '../domain/turn/prices';
-import { exitStatusHelp } from './exit-status';
+import { asPercent, showOwnBills, withThousands } from './own-bills';
+import { exitStatusHelp, UsageError } from './exit-status';
+import { addPeriod, type PeriodFlags, periodOf } from './period';
 import { renderTable, writeJson, writeLines } from '../terminal/output';
 
-interface CompareFlags {
+interface CompareFlags extends PeriodFlags {
+  readonly ledger?: boolean;
   readonly tokens: number;
   readonly cjkShare: number;
   readonly json?: boolean;
@@ -15,8 +18,13 @@ interface CompareFlags {
 
 /** `bellwether compare`: the migration guide's bill comparison, and a check of its figures. */
 export function compareCommand(): Command {
-  return new Command('compare')
-    .description("compare monthly bills at the migration guide's prices, and check the guide's own figures")
+  const command = new Command('compare');
+  const isSet = (option: string): boolean => command.getOptionValueSource(option) === 'cli';
+  command
+    .description(
+      "compare monthly bills at the migration guide's prices, and check the guide's own figures; or, with --ledger, the bills of your own traffic at the configured prices",
+    )
+    .option('--ledger', "take the volume from the ledger's calls, and the prices from the configuration")
     .addOption(
       new Option('--tokens <number>', 'tokens per month, such as 500M, 2.5B or 750000')
         .argParser(parseTokens)
@@ -29,12 +37,19 @@ export function compareCommand(): Command {
     )
     .option('--json', 'print JSON')
     .addHelpText('after', `\n${exitStatusHelp}`)
-    .action(({ tokens, cjkShare, json }: CompareFlags) => {
+    .action(async ({ ledger: isOfLedger, tokens, cjkShare, json, ...flags }: CompareFlags) => {
+      if (isOfLedger) {
+        if (isSet('tokens')) throw new UsageError('Give either --ledger or --tokens.');
+        return showOwnBills(periodOf(flags), cjkShare, isSet('cjkShare'), json);
+      }
+      if (isSet('from') || isSet('to')) throw new UsageError('--from and --to need --ledger.');
       const bills = compareBills(guideOffers(), tokens, cjkShare);
       const figures = checkGuideFigures();
       if (json) writeJson(asJson(bills, figures, tokens, cjkShare));
       else writeLines(asText(bills, figures, tokens, cjkShare));
     });
+  addPeriod(command, 'with --ledger, count only calls');
+  return command;
 }
 
 function asText(
@@ -97,14 +112,6 @@ function asJson(bills: readonly Bill[], figures: readonly FigureCheck[], tokens:
     })),
     guide_figures: figures,
   };
-}
-
-function withThousands(amount: string): string {
-  return amount.replace(/\B(?=(\d{3})+\.)/g, ',');
-}
-
-function asPercent(share: number): string {
-  return `${Math.round(share * 10_000) / 100}%`;
 }
 
 function parseTokens(text: string): number {

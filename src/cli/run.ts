@@ -21,6 +21,8 @@ async function createProgram(commandName: string | undefined): Promise<Command> 
   const program = new Command('bellwether')
     .description('Durable AI chat on Temporal: turns that survive crashes, budgets that hold, costs that add up.')
     .version(readPackageInfo().version)
+    // What follows a command belongs to it: `costs reconcile --json` is not `costs --json`.
+    .enablePositionalOptions()
     .addHelpText('after', `\n${exitStatusHelp}\nSettings are read from the environment, .env and bellwether.config.*;`)
     .addHelpText('after', '`bellwether doctor` checks them. LOG_LEVEL=debug shows where an error comes from.');
   for (const { name, summary, load } of commands) {

@@ -2,7 +2,7 @@ import type { ApiKeys } from './api-keys';
 import type { StoredImages } from './images';
 import type { PageReads } from './page-ledger';
 import type { TrafficSplit } from './rollout';
-import type { Rollouts } from './rollout-ledger';
+import type { Rollouts, Spending } from './rollout-ledger';
 import type { RefusalScope, Settlement, TurnTotals } from './turn';
 import type { AnswerFlag, FeedbackSignal } from './user-evidence';
 
@@ -143,16 +143,49 @@ export interface TurnFeedback {
 /** `unknown-turn`: there is none, or a budget refused it. `too-late`: its admission is longer ago than `feedbackWithinMs`. */
 export type FeedbackOutcome = 'recorded' | 'unknown-turn' | 'too-late';
 
-export type CostDimension = 'day' | 'session' | 'model' | 'arm' | 'key' | 'language';
+/** What costs can be grouped by. */
+export const costDimensions = [
+  'day',
+  'month',
+  'session',
+  'user',
+  'provider',
+  'target',
+  'model',
+  'arm',
+  'key',
+  'language',
+] as const;
+export type CostDimension = (typeof costDimensions)[number];
+
+/** UTC days, `2026-11-23`, both included; absent: unbounded. An attempt belongs to the day of its reservation. */
+export interface CostPeriod {
+  readonly fromDay?: string | undefined;
+  readonly toDay?: string | undefined;
+}
+
+/** A call that ended, for a comparison with an invoice. */
+export interface InvoicedCall {
+  /** What the provider got as `x-request-id`: `{turnId}.{attempt}`. */
+  readonly requestId: string;
+  readonly day: string;
+  readonly provider: string;
+  readonly model: string;
+  readonly state: Settlement['state'];
+  readonly costNanoUsd: number;
+}
 
 /** Turns by flag; a flag that no answer carries is absent. */
 export type FlagCounts = Readonly<Partial<Record<AnswerFlag, number>>>;
 
 export interface CostRow {
+  /** Of the first dimension. */
   readonly key: string;
-  /** Only when grouped by `key`: the API key's name, or null if the ledger does not know the key. */
+  /** Only when grouped by several dimensions: the keys of all of them, in their order. */
+  readonly keys?: readonly string[];
+  /** Only when grouped by `key`, alone or with others: the API key's name, or null if the ledger does not know the key. */
   readonly name?: string | null;
-  /** Only when grouped by `language`: the turns whose answer carries each flag. */
+  /** Only when grouped by `language` alone: the turns whose answer carries each flag. */
   readonly flags?: FlagCounts;
   readonly turns: number;
   readonly attempts: number;
@@ -165,7 +198,7 @@ export interface CostRow {
   readonly disbelievedCalls: number;
 }
 
-export interface CostTotals extends Omit<CostRow, 'key' | 'name' | 'flags'> {
+export interface CostTotals extends Omit<CostRow, 'key' | 'keys' | 'name' | 'flags'> {
   /** Reserved by calls in flight. */
   readonly reservedNanoUsd: number;
   /** Distinct UTC days on which anything was spent. */
@@ -235,9 +268,22 @@ export interface Ledger {
    * many there were. `atMs` as in `AdmitRequest`.
    */
   postAbandonedReservations(ageMs: number, atMs?: number): Promise<number>;
-  costTotals(): Promise<CostTotals>;
-  /** Rows by descending cost; days by descending date. */
-  costsBy(dimension: CostDimension, limit: number): Promise<readonly CostRow[]>;
+  /** `today` and what is reserved are of now, whatever the period. */
+  costTotals(period?: CostPeriod): Promise<CostTotals>;
+  /**
+   * Rows by descending cost; days and months by descending date. Of several dimensions, rows are in the order of their keys.
+   * @param dimensions one, or up to three different ones
+   * @param limit the maximum number of rows; the first ones are kept
+   */
+  costsBy(
+    dimensions: CostDimension | readonly CostDimension[],
+    limit: number,
+    period?: CostPeriod,
+  ): Promise<readonly CostRow[]>;
+  /** What each model's settled calls used, sorted by arm, target and model. */
+  volume(period?: CostPeriod): Promise<readonly Spending[]>;
+  /** Ended calls of the period, in no particular order. Reads one more than `limit`, so that a caller can tell that there are more. */
+  endedCalls(period: CostPeriod, limit: number): Promise<readonly InvoicedCall[]>;
   attempts(turnName?: string): Promise<readonly AttemptRow[]>;
   /** A description of the database without credentials: `SQLite /path/ledger.db`. */
   readonly database: string;

@@ -74,7 +74,7 @@ export interface ArmTotals {
   readonly rescueNanoUsd: number;
 }
 
-/** The usage of one target's model during a rollout, from its settled calls. */
+/** The usage of one target's model, from its settled calls. */
 export interface Spending {
   readonly arm: string;
   readonly target: string;

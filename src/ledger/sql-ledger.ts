@@ -6,16 +6,18 @@ import type { AnswerFlag } from '../contract/user-evidence';
 import { admit, reserveAttempt } from './admission';
 import type { ApiKeys } from '../contract/api-keys';
 import { closeSessionScope } from './budgets';
-import { costsBy, costTotals, listAttempts } from './costs';
+import { costsBy, costTotals, endedCalls, listAttempts, volume } from './costs';
 import { type RetryOptions, withRetries } from './retries';
 import type {
   AdmitRequest,
   AdmitResult,
   AttemptRow,
   CostDimension,
+  CostPeriod,
   CostRow,
   CostTotals,
   FeedbackOutcome,
+  InvoicedCall,
   Ledger,
   Requests,
   ReserveRequest,
@@ -26,7 +28,7 @@ import type {
 import { recordFeedback } from './feedback';
 import { flagAnswer, postAbandoned, recordTurn, settleAttempt, turnsWithReservationsOlderThan } from './recording';
 import type { PageReads } from '../contract/page-ledger';
-import type { Rollouts } from '../contract/rollout-ledger';
+import type { Rollouts, Spending } from '../contract/rollout-ledger';
 import { SqlPageReads } from './page-reads';
 import type { LedgerObserver } from '../contract/observers';
 import { observedChange, observedRead } from './observed';
@@ -96,12 +98,24 @@ export class SqlLedger implements Ledger {
     return posted;
   }
 
-  costTotals(): Promise<CostTotals> {
-    return this.read((db) => costTotals(db));
+  costTotals(period?: CostPeriod): Promise<CostTotals> {
+    return this.read((db) => costTotals(db, period));
   }
 
-  costsBy(dimension: CostDimension, limit: number): Promise<readonly CostRow[]> {
-    return this.read((db) => costsBy(db, dimension, limit));
+  costsBy(
+    dimensions: CostDimension | readonly CostDimension[],
+    limit: number,
+    period?: CostPeriod,
+  ): Promise<readonly CostRow[]> {
+    return this.read((db) => costsBy(db, [dimensions].flat(), limit, period));
+  }
+
+  volume(period?: CostPeriod): Promise<readonly Spending[]> {
+    return this.read((db) => volume(db, period));
+  }
+
+  endedCalls(period: CostPeriod, limit: number): Promise<readonly InvoicedCall[]> {
+    return this.read((db) => endedCalls(db, period, limit));
   }
 
   attempts(turnName?: string): Promise<readonly AttemptRow[]> {

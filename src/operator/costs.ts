@@ -1,5 +1,5 @@
 import { toUsd } from '../domain/turn/prices';
-import type { CostDimension, CostRow, CostTotals, Ledger } from '../contract/ledger';
+import type { CostDimension, CostPeriod, CostRow, CostTotals, Ledger } from '../contract/ledger';
 
 export interface CostSummary {
   readonly totals: CostTotals;
@@ -12,28 +12,34 @@ export interface CostSummary {
   readonly guideMonthlyNanoUsd: number;
 }
 
-/** The ledger's spending, in total and by one dimension. */
+/** The ledger's spending in a period, in total and by dimension. */
 export interface Costs {
   /** The ledger's name: `SQLite /path/ledger.db`. */
   readonly ledger: string;
   readonly summary: CostSummary;
   readonly rows: readonly CostRow[];
+  /** Whether there are more rows than `maxRows`. */
+  readonly isCut: boolean;
 }
 
-/** @param maxRows the maximum number of rows; the newest days, or the highest costs, come first */
-export async function readCosts(
-  ledger: Ledger,
-  dayCapNanoUsd: number,
-  by: CostDimension,
-  maxRows: number,
-): Promise<Costs> {
+export interface CostQuery {
+  /** One to three different dimensions. */
+  readonly by: readonly CostDimension[];
+  readonly period: CostPeriod;
+  /** The newest days, or the highest costs, come first; of several dimensions, rows are in the order of their keys. */
+  readonly maxRows: number;
+}
+
+export async function readCosts(ledger: Ledger, dayCapNanoUsd: number, query: CostQuery): Promise<Costs> {
+  const { by, period, maxRows } = query;
   const [totals, days, rows] = await Promise.all([
-    ledger.costTotals(),
+    ledger.costTotals(period),
     // Today's row is the first, or the second if another process is already past midnight.
     ledger.costsBy('day', 2),
-    ledger.costsBy(by, maxRows),
+    ledger.costsBy(by, maxRows + 1, period),
   ]);
-  return { ledger: ledger.database, summary: summarise(totals, days, dayCapNanoUsd), rows };
+  const summary = summarise(totals, days, dayCapNanoUsd);
+  return { ledger: ledger.database, summary, rows: rows.slice(0, maxRows), isCut: rows.length > maxRows };
 }
 
 /** Without a ledger, nothing was spent. */
@@ -73,10 +79,12 @@ export function summarise(totals: CostTotals, days: readonly CostRow[], dayCapNa
 export function summaryAsJson({ totals, ...summary }: CostSummary): object {
   return {
     total_cost: toUsd(totals.costNanoUsd),
+    total_cost_nano_usd: totals.costNanoUsd,
     total_tokens: totals.tokens,
     total_turns: totals.turns,
     total_attempts: totals.attempts,
     unconfirmed: toUsd(totals.unconfirmedNanoUsd),
+    unconfirmed_nano_usd: totals.unconfirmedNanoUsd,
     over_reservation: toUsd(totals.overReservedNanoUsd),
     disbelieved_calls: totals.disbelievedCalls,
     reserved: toUsd(totals.reservedNanoUsd),
@@ -91,13 +99,16 @@ export function summaryAsJson({ totals, ...summary }: CostSummary): object {
 export function rowAsJson(row: CostRow): object {
   return {
     key: row.key,
+    ...(row.keys !== undefined && { keys: row.keys }),
     ...(row.name !== undefined && { name: row.name }),
     ...(row.flags !== undefined && { flags: row.flags }),
     turns: row.turns,
     attempts: row.attempts,
     tokens: row.tokens,
     cost: toUsd(row.costNanoUsd),
+    cost_nano_usd: row.costNanoUsd,
     unconfirmed: toUsd(row.unconfirmedNanoUsd),
+    unconfirmed_nano_usd: row.unconfirmedNanoUsd,
     over_reservation: toUsd(row.overReservedNanoUsd),
     disbelieved_calls: row.disbelievedCalls,
   };

@@ -1,3 +1,6 @@
+import { join } from 'node:path';
+import type { Ledger, Reservation } from '../../src/contract/ledger';
+import { openLedger } from '../../src/ledger/open-ledger';
 import { CliWorkspace } from './run-cli';
 
 const workspace = new CliWorkspace();
@@ -48,4 +51,72 @@ describe('bellwether compare', () => {
     expect(status).toBe(2);
     expect(stderr).toContain(`option '${option} `);
   });
+
+  it('compares the bills of the ledger’s own calls, with the share of CJK text that surcharges tell', async () => {
+    const own = new CliWorkspace();
+    try {
+      expect((await own.run(['compare', '--ledger'])).stderr).toContain('There is no ledger in');
+      const ledger = await openLedger({ dataDirectory: join(own.directory, '.bellwether') });
+      // 1,000,000 tokens at $2.80, half of the text at three times the price.
+      await settle(
+        ledger,
+        { arm: 'legacy', target: 'legacy-primary', provider: 'legacy', model: 'legacy-chat' },
+        5_600_000_000,
+      );
+      await ledger.close();
+      const found = await own.json(['compare', '--ledger']);
+      expect(found).toMatchObject({
+        days: 1,
+        prompt_tokens: 600_000,
+        completion_tokens: 400_000,
+        paid_usd: 5.6,
+        paid_monthly_usd: 168,
+        measured_cjk_share: 0.5,
+        bills: [
+          { model: 'deepseek-v3.2', period_usd: 0.42, monthly_usd: 12.6 },
+          { model: 'gemini-2.5-flash', period_usd: 2.5 },
+          { provider: 'legacy', model: 'legacy-chat', period_usd: 5.6, monthly_usd: 168 },
+        ],
+      });
+      const { stdout } = await own.run(['compare', '--ledger']);
+      expect(stdout).toContain('50% of the text CJK, told by the surcharges that were paid.');
+      expect(stdout).toMatch(/^holysheep +deepseek-v3.2 +\$0.42 \/ \$0.42 +1x +\$0.42 +\$12.60 +-92.5%$/m);
+      const past = await own.run(['compare', '--ledger', '--to', '2020-01']);
+      expect(past.stdout).toContain('nothing to compare');
+    } finally {
+      own.remove();
+    }
+  });
+
+  it.each([
+    [['--ledger', '--tokens', '5M'], 'either --ledger or --tokens'],
+    [['--from', '2026-11'], '--from and --to need --ledger'],
+  ])('refuses %j', async (options, message) => {
+    const { status, stderr } = await workspace.run(['compare', ...options]);
+    expect([status, stderr]).toEqual([2, expect.stringContaining(message)]);
+  });
 });
+
+async function settle(ledger: Ledger, of: Omit<Reservation, 'worstCaseNanoUsd'>, costNanoUsd: number): Promise<void> {
+  const caps = { sessionNanoUsd: 1e12, dayNanoUsd: 1e12 };
+  const reservation = { ...of, worstCaseNanoUsd: costNanoUsd };
+  await ledger.admit({
+    turnId: 'turn',
+    sessionId: null,
+    userId: null,
+    plan: () => ({ reservation, countedIn: null }),
+    requestId: 'turn',
+    owner: 'test',
+    caps,
+  });
+  await ledger.settleAttempt('turn', {
+    attempt: 1,
+    state: 'settled',
+    costNanoUsd,
+    usage: { promptTokens: 600_000, cachedPromptTokens: 0, completionTokens: 400_000 },
+    outcome: 'answered',
+    httpStatus: 200,
+    latencyMs: 100,
+    endedAtMs: Date.now(),
+  });
+}

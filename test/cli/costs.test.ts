@@ -1,3 +1,4 @@
+import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Settlement } from '../../src/contract/turn';
 import type { Ledger, Reservation } from '../../src/contract/ledger';
@@ -178,5 +179,109 @@ describe('bellwether costs', () => {
     const { stdout } = await workspace.run(['costs', '--by', 'key']);
     expect(stdout).toMatch(/^key +name +turns/m);
     expect(stdout).toMatch(new RegExp(`^${id} +support-bot +1 `, 'm'));
+  });
+
+  it('counts only the days that were asked for', async () => {
+    const nowMs = Date.now();
+    await fillLedger(nowMs);
+    const day = (ms: number): string => new Date(ms).toISOString().slice(0, 10);
+    const yesterday = await workspace.json(['costs', '--from', day(nowMs - dayMs), '--to', day(nowMs - dayMs)]);
+    expect(yesterday).toMatchObject({
+      from: day(nowMs - dayMs),
+      total_cost_nano_usd: 420_000,
+      unconfirmed_nano_usd: 0,
+      rows: [{ key: day(nowMs - dayMs), cost_nano_usd: 420_000 }],
+    });
+    const month = day(nowMs - dayMs).slice(0, 7);
+    const { stdout } = await workspace.run(['costs', '--from', month, '--by', 'provider,month']);
+    expect(stdout).toContain(`${month}-01 to today (UTC days)`);
+    expect(stdout).toMatch(new RegExp(`^holysheep +${month} +\\d`, 'm'));
+    expect((await workspace.run(['costs', '--to', '2026-01'])).stdout).toContain('No turns in this time.');
+  });
+
+  it('prints every row as CSV, exact to the nano-dollar, and never as a formula', async () => {
+    const { id } = (await workspace.json(['keys', 'create', '--name', '=cmd()'])) as { id: string };
+    const ledger = await openLedger({ dataDirectory: join(workspace.directory, '.bellwether') });
+    await record(ledger, 'a', Date.UTC(2026, 9, 31), 'settled', id, { costNanoUsd: 1 });
+    await record(ledger, 'b', Date.UTC(2026, 10, 1), 'settled', id);
+    await record(ledger, 'c', Date.UTC(2026, 10, 2), 'unconfirmed');
+    await ledger.close();
+    const { stdout } = await workspace.run(['costs', '--by', 'key,month', '--csv']);
+    expect(stdout.split('\n')).toEqual([
+      'key,month,name,turns,attempts,tokens,cost_usd,unconfirmed_usd,over_reservation_usd,disbelieved_calls',
+      '(none),2026-11,,1,1,0,0.000000000,0.005000000,0.000000000,0',
+      `${id},2026-10,'=cmd(),1,1,1000,0.000000001,0.000000000,0.000000000,0`,
+      `${id},2026-11,'=cmd(),1,1,1000,0.000420000,0.000000000,0.000000000,0`,
+      '',
+    ]);
+  });
+
+  it('tells what the rows do not show', async () => {
+    const ledger = await openLedger({ dataDirectory: join(workspace.directory, '.bellwether') });
+    for (let index = 0; index < 52; index += 1) await record(ledger, `turn-${index}`, Date.now(), 'settled');
+    await ledger.close();
+    const { stdout } = await workspace.run(['costs', '--by', 'session']);
+    expect(stdout).toContain(
+      'These are the first 50 rows. The rest cost $0.000840 together; --limit shows more, --csv all.',
+    );
+    expect((await workspace.run(['costs', '--by', 'session', '--limit', '52'])).stdout).not.toContain('The rest cost');
+    const all = (await workspace.json(['costs', '--by', 'session'])) as { rows: unknown[]; is_cut: boolean };
+    expect([all.rows.length, all.is_cut]).toEqual([52, false]);
+    expect((await workspace.run(['costs', '--by', 'session', '--csv'])).stdout.trim().split('\n')).toHaveLength(53);
+  });
+
+  it.each([
+    [['--by', 'colour'], '1 to 3 different ones of day, month'],
+    [['--by', 'day,day'], '1 to 3 different ones of day, month'],
+    [['--by', 'day,key,arm,model'], '1 to 3 different ones of day, month'],
+    [['--from', '2026-02-30'], "'2026-02-30' is not a day or month"],
+    [['--to', '2026-13'], "'2026-13-31' is not a day or month"],
+    [['--from', '2026-11', '--to', '2026-10'], '--to 2026-10-31 is before --from 2026-11-01'],
+    [['--limit', '0'], 'from 1 to 1000000'],
+    [['--csv', '--json'], 'either --csv or --json'],
+  ])('refuses %j', async (options, message) => {
+    const { status, stderr } = await workspace.run(['costs', ...options]);
+    expect([status, stderr]).toEqual([2, expect.stringContaining(message)]);
+  });
+});
+
+describe('bellwether costs reconcile', () => {
+  it('tells which unconfirmed calls were charged', async () => {
+    const ledger = await openLedger({ dataDirectory: join(workspace.directory, '.bellwether') });
+    await record(ledger, 'answered', Date.now(), 'settled');
+    await record(ledger, 'lost', Date.now(), 'unconfirmed');
+    await record(ledger, 'gone', Date.now(), 'unconfirmed');
+    await ledger.close();
+    const invoice = join(workspace.directory, 'invoice.csv');
+    writeFileSync(invoice, 'Request ID,Charge\nanswered.1,0.00042\nlost.1,0.002\n');
+    const args = ['costs', 'reconcile', '--invoice', invoice, '--columns', 'cost=Charge'];
+    const { status, stdout } = await workspace.spawn(args);
+    expect(stdout).toMatch(/charged +\$0.002000 +of them, the invoice has/);
+    expect(stdout).toMatch(/not charged +\$0.005000 /);
+    expect(stdout).toContain(
+      'The ledger explains the invoice. $0.005000 that counts as unconfirmed was never charged.',
+    );
+    expect(status).toBe(0);
+    expect(await workspace.json(args)).toMatchObject({
+      provider: 'holysheep',
+      unconfirmed: 0.01,
+      unexplained: 0,
+      calls: { matching: { count: 1 }, charged: { count: 1, amount: 0.002 }, not_charged: { count: 1 } },
+    });
+  });
+
+  it('ends with status 1 if something is not explained, and 2 if it cannot read the invoice', async () => {
+    await fillLedger(Date.now());
+    const invoice = join(workspace.directory, 'invoice.csv');
+    const day = new Date().toISOString().slice(0, 10);
+    writeFileSync(invoice, `date,model,cost\n${day},deepseek-v3.2,9\n`);
+    const { status, stdout } = await workspace.run(['costs', 'reconcile', '--invoice', invoice]);
+    expect(status).toBe(1);
+    expect(stdout).toContain('$8.994580 is not explained by the ledger');
+    writeFileSync(invoice, 'date,model\n');
+    const refused = await workspace.run(['costs', 'reconcile', '--invoice', invoice]);
+    expect([refused.status, refused.stderr]).toEqual([2, expect.stringContaining(`${invoice} needs the columns`)]);
+    const absent = await workspace.run(['costs', 'reconcile', '--invoice', join(workspace.directory, 'none.csv')]);
+    expect([absent.status, absent.stderr]).toEqual([1, expect.stringContaining('none.csv')]);
   });
 });

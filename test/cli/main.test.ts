@@ -34,7 +34,7 @@ describe('bellwether', () => {
   it.each([
     ['an unknown command', ['cost'], /unknown command 'cost'\s+\(Did you mean costs\?\)/],
     ['an unknown option', ['costs', '--per', 'day'], /unknown option '--per'/],
-    ['an option’s wrong value', ['costs', '--by', 'week'], /Allowed choices are day, session, model, arm, key/],
+    ['an option’s wrong value', ['costs', '--by', 'week'], /Give 1 to 3 different ones of day, month/],
     ['no command at all', [], /Usage: bellwether/],
   ])('ends with status 2 and says why if given %s', async (_, args, message) => {
     const { status, stdout, stderr } = await workspace.run(args);

@@ -1,3 +1,4 @@
+import { costDimensions } from '../../src/contract/ledger';
 import type { Ledger } from '../../src/contract/ledger';
 import { describeOnEachDatabase, openTestLedger, type TestDatabase, type TestLedger } from '../support/ledgers';
 import {
@@ -475,6 +476,69 @@ describeOnEachDatabase('the ledger', (databases) => {
       ]);
       expect(flat).toEqual(expected);
       expect(await ledger.costsBy(dimension, 1)).toEqual(rows.slice(0, 1));
+    });
+
+    test.each([
+      ['month', [['2026-11', 3, 4]]],
+      ['provider', [['holysheep', 3, 4]]],
+      [
+        'target',
+        [
+          ['holysheep-primary', 3, 3],
+          ['holysheep-fallback', 1, 1],
+        ],
+      ],
+    ] as const)('by %s', async (dimension, expected) => {
+      const rows = await ledger.costsBy(dimension, 10);
+      expect(rows.map(({ key, turns, attempts }) => [key, turns, attempts])).toEqual(expected);
+    });
+
+    test('by several dimensions, in the order of their keys', async () => {
+      const rows = await ledger.costsBy(['key', 'month', 'model'], 10);
+      expect(rows.map(({ key, keys, name, costNanoUsd }) => [key, keys, name, costNanoUsd])).toEqual([
+        ['(none)', ['(none)', '2026-11', 'gpt-4.1'], null, 750],
+        ['gone', ['gone', '2026-11', 'deepseek-v3.2'], null, 0],
+        ['k1', ['k1', '2026-11', 'deepseek-v3.2'], 'support-bot', 0],
+        ['k1', ['k1', '2026-11', 'gemini-2.5-flash'], 'support-bot', 700],
+      ]);
+      await expect(ledger.costsBy(['day', 'day'], 10)).rejects.toThrow('1 to 3 different dimensions');
+      await expect(ledger.costsBy([], 10)).rejects.toThrow('1 to 3 different dimensions');
+    });
+
+    test('by user and language join the turns', async () => {
+      expect((await ledger.costsBy(['user', 'language'], 10)).map(({ keys, attempts }) => [keys, attempts])).toEqual([
+        [['user', '(none)'], 4],
+      ]);
+    });
+
+    test.each([
+      [{ fromDay: '2026-11-24' }, 750, 0],
+      [{ toDay: '2026-11-23' }, 700, 400],
+      [{ fromDay: '2026-11-23', toDay: '2026-11-24' }, 1_450, 400],
+      [{ fromDay: '2026-11-25' }, 0, 0],
+    ])('of the period %j', async (period, costNanoUsd, unconfirmedNanoUsd) => {
+      const totals = await ledger.costTotals(period);
+      expect(totals).toMatchObject({ costNanoUsd, unconfirmedNanoUsd, reservedNanoUsd: 55 });
+      for (const dimension of costDimensions) {
+        const rows = await ledger.costsBy(dimension, 10, period);
+        expect(rows.reduce((sum, row) => sum + row.costNanoUsd, 0)).toBe(costNanoUsd);
+        expect(rows.reduce((sum, row) => sum + row.unconfirmedNanoUsd, 0)).toBe(unconfirmedNanoUsd);
+      }
+      const volume = await ledger.volume(period);
+      expect(volume.reduce((sum, row) => sum + row.costNanoUsd, 0)).toBe(costNanoUsd);
+      const calls = await ledger.endedCalls(period, 10);
+      expect(calls.reduce((sum, call) => sum + call.costNanoUsd, 0)).toBe(costNanoUsd + unconfirmedNanoUsd);
+    });
+
+    test('ended calls have the ids that providers got, and one more than asked for tells that there are more', async () => {
+      const calls = await ledger.endedCalls({}, 10);
+      expect(calls.map(({ requestId, state }) => [requestId, state]).toSorted()).toEqual([
+        ['a.1', 'unconfirmed'],
+        ['a.2', 'settled'],
+        ['b.1', 'settled'],
+      ]);
+      expect(await ledger.endedCalls({}, 2)).toHaveLength(3);
+      expect(await ledger.endedCalls({}, 1)).toHaveLength(2);
     });
 
     test('by key have the names of known keys, and no other rows have names', async () => {
