@@ -104,8 +104,12 @@ function asCsv(by: readonly CostDimension[], rows: readonly CostRow[]): string {
   const lines = rows.map((row) => [
     ...keysOf(row).map(printable),
     ...(named ? [row.name ?? ''] : []),
-    ...[row.turns, row.attempts, row.tokens],
-    ...[row.costNanoUsd, row.unconfirmedNanoUsd, row.overReservedNanoUsd].map(exactUsd),
+    row.turns,
+    row.attempts,
+    row.tokens,
+    exactUsd(row.costNanoUsd),
+    exactUsd(row.unconfirmedNanoUsd),
+    exactUsd(row.overReservedNanoUsd),
     row.disbelievedCalls,
   ]);
   return stringify([header, ...lines], { escape_formulas: true });

@@ -84,7 +84,7 @@ describe('bellwether compare', () => {
       const past = await own.run(['compare', '--ledger', '--to', '2020-01']);
       expect(past.stdout).toContain('nothing to compare');
     } finally {
-      own.remove();
+      await own.remove();
     }
   });
 

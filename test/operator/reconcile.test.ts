@@ -1,7 +1,7 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import type { InvoicedCall } from '../../src/contract/ledger';
 import { readInvoice } from '../../src/operator/invoice';
 import { reconcile } from '../../src/operator/reconcile';
@@ -145,10 +145,10 @@ describe('by day and model', () => {
     const { days, ...found } = await reconcile(ledgerOf(calls), lines, { period: {} });
     expect(found).toMatchObject({ chargedNanoUsd: 400_000_000, notChargedNanoUsd: 200_000_000 });
     expect(days).toEqual([
-      day('2026-11-23', 'deepseek-v3.2', 500, 400, 300, 100, 200, 0),
-      day('2026-11-23', 'gpt-4.1', 900, 0, 300, 300, 0, 600),
-      day('2026-11-24', 'deepseek-v3.2', 50, 100, 0, 0, 0, -50),
-      day('2026-11-24', 'other', 10, 0, 0, 0, 0, 10),
+      row('2026-11-23', 'deepseek-v3.2', 500, 400, 300, 100, 200, 0),
+      row('2026-11-23', 'gpt-4.1', 900, 0, 300, 300, 0, 600),
+      row('2026-11-24', 'deepseek-v3.2', 50, 100, 0, 0, 0, -50),
+      row('2026-11-24', 'other', 10, 0, 0, 0, 0, 10),
     ]);
     expect(found.unexplainedNanoUsd).toBe(660_000_000);
   });
@@ -181,7 +181,7 @@ describe('by day and model', () => {
         const period = { fromDay: '2026-11-01', toDay: '2026-11-03' };
         const found = await reconcile(ledger, lines, { period, provider: 'holysheep' });
         expect(found.chargedNanoUsd + found.notChargedNanoUsd).toBe(found.unconfirmedNanoUsd);
-        const unexplained = (found.days ?? []).reduce((sum, row) => sum + row.unexplainedNanoUsd, 0);
+        const unexplained = (found.days ?? []).reduce((sum, { unexplainedNanoUsd }) => sum + unexplainedNanoUsd, 0);
         expect(found.confirmedNanoUsd + found.chargedNanoUsd + unexplained).toBe(found.invoicedNanoUsd);
       }),
     );
@@ -205,7 +205,7 @@ test('with several providers, it must be said whose invoice it is', async () => 
   expect(found).toMatchObject({ provider: 'holysheep', unexplainedNanoUsd: 0 });
 });
 
-function day(date: string, model: string, ...milliUsd: readonly number[]) {
+function row(date: string, model: string, ...milliUsd: readonly number[]) {
   const [invoiced, confirmed, unconfirmed, charged, notCharged, unexplained] = milliUsd.map(
     (amount) => amount * 1_000_000,
   );
