@@ -58,7 +58,7 @@ export interface Reconciliation {
 }
 
 /** Some 500 MB in memory. */
-export const maxReconciledCalls = 2_000_000;
+const maxReconciledCalls = 2_000_000;
 
 /**
  * Compares an invoice with the ledger. Changes nothing.

@@ -4,7 +4,7 @@ import type { Spending } from '../contract/rollout-ledger';
 import { billNanoUsd, surchargeNanoUsd } from '../domain/rollout/migration-report';
 
 /** What one model would have charged for the ledger's whole volume. */
-export interface VolumeBill {
+interface VolumeBill {
   readonly provider: string;
   readonly model: string;
   readonly price: ModelPrice;
