@@ -2,7 +2,7 @@ import { useState } from 'preact/hooks';
 import type { ArmFigures, ArmsPage, PageShare } from '../../contract/page';
 import { Missing, TableBox } from '../elements';
 import { formatCount, formatShare, formatUsd } from '../format';
-import { Intervals, RangeEnds, rangeOfShares } from './charts';
+import { Intervals, RangeEnds, rangeOfShares, type SharesOfArms } from './charts';
 import { languageName, Text } from './text';
 
 type Shown = { readonly share: PageShare | null } | { readonly nanoUsd: number | null };
@@ -25,7 +25,7 @@ export function ByLanguage({ arms: { languages, flags, baseline, canary } }: { r
     return { language, arms, left, right, shares: { baseline: shareIn(left), canary: shareIn(right) } };
   });
   // One scale for all, as the languages are compared with each other.
-  const range = rangeOfShares(rows.map(({ shares }) => shares));
+  const range = rangeOfShares(rows.map(({ shares }) => shares).filter(areManyIn));
   return (
     <>
       <div class="subhead">
@@ -47,10 +47,10 @@ export function ByLanguage({ arms: { languages, flags, baseline, canary } }: { r
             <tr>
               <th scope="col">Language</th>
               <th scope="col" class="number">
-                <Text>{baseline.name}</Text> <small>users</small>
+                <Text>{baseline.name}</Text> <small>of users</small>
               </th>
               <th scope="col" class="number">
-                <Text>{canary.name}</Text> <small>users</small>
+                <Text>{canary.name}</Text> <small>of users</small>
               </th>
               <th scope="col" class="picture">
                 <span class="hidden">Intervals</span>
@@ -91,6 +91,13 @@ function choicesOf(flags: readonly string[]): readonly Choice[] {
   ];
 }
 
+/** The wide intervals of a few users would leave no room for the others; they end at the picture's edge. */
+const manyUsers = 30;
+
+function areManyIn({ baseline, canary }: SharesOfArms): boolean {
+  return [baseline, canary].every((share) => share !== null && share.of >= manyUsers);
+}
+
 function shareIn(shown: Shown): PageShare | null {
   return 'share' in shown ? shown.share : null;
 }
@@ -98,7 +105,7 @@ function shareIn(shown: Shown): PageShare | null {
 function Figure({ figures, shown }: { readonly figures: ArmFigures; readonly shown: Shown }) {
   return (
     <td class="number">
-      {valueOf(shown) ?? <Missing />} <small>{formatCount(figures.users)}</small>
+      {valueOf(shown) ?? <Missing />} <small>of {formatCount(figures.users)}</small>
     </td>
   );
 }

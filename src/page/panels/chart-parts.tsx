@@ -23,13 +23,13 @@ interface AxesProps {
   readonly format: (value: number) => string;
 }
 
-const pxPerTimeLabel = 90;
+const pxPerTimeLabel = 75;
 const dayMs = 24 * 60 * 60 * 1000;
 
 export function Axes({ levels, fromMs, toMs, x, y, plot, format }: AxesProps) {
   const times = timeTicks(fromMs, toMs, Math.max(2, Math.floor((plot.right - plot.left) / pxPerTimeLabel)));
-  const [first = 0, second = 0] = times;
-  const formatTick = second - first >= dayMs || times.length < 2 ? formatDay : formatClock;
+  const [first = fromMs, second = toMs] = times;
+  const formatTick = second - first >= dayMs ? formatDay : formatClock;
   return (
     <g class="axes">
       {levels.map((level) => (

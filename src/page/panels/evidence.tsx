@@ -46,8 +46,11 @@ function urgencyOf({ isWanted, isReached }: MeasurePage): number {
   return isReached ? 1 : 2;
 }
 
-function toGoOf({ toGo, unit }: EvidencePage): string {
-  if (toGo === 0) return 'Enough evidence to advance.';
+function toGoOf({ toGo, unit, measures, languages }: EvidencePage): string {
+  const all = [...measures, ...languages.flatMap((one) => one.measures)];
+  const isAlarmed = all.some(({ isReached, isWanted, mode }) => isReached && !isWanted && mode === 'act');
+  if (toGo === 0)
+    return isAlarmed ? 'Enough evidence to advance, but a guard has gone off.' : 'Enough evidence to advance.';
   return `About ${formatCount(toGo)} ${toGo === 1 ? unit.slice(0, -1) : unit} without a failure to go.`;
 }
 
