@@ -3,7 +3,7 @@ import type { ArmFigures, ArmsPage, PageShare } from '../../contract/page';
 import { Missing, TableBox } from '../elements';
 import { formatCount, formatShare, formatUsd } from '../format';
 import { Intervals, RangeEnds, rangeOfShares, type SharesOfArms } from './charts';
-import { languageName, Text } from './text';
+import { languageName, plain, Text } from './text';
 
 type Shown = { readonly share: PageShare | null } | { readonly nanoUsd: number | null };
 
@@ -83,7 +83,7 @@ function choicesOf(flags: readonly string[]): readonly Choice[] {
     { id: 'declined', title: 'Declined', of: ({ declined }) => ({ share: declined }) },
     ...flags.map((flag) => ({
       id: `flag ${flag}`,
-      title: `Flagged ${flag}`,
+      title: `Flagged ${plain(flag)}`,
       of: ({ flags: byFlag }: ArmFigures) => ({ share: byFlag[flag] ?? null }),
     })),
     { id: 'satisfaction', title: 'Satisfaction', of: ({ satisfaction }) => ({ share: satisfaction }) },

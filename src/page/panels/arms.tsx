@@ -6,7 +6,7 @@ import { ByLanguage } from './arms-by-language';
 import { Swatch } from './chart-parts';
 import { Intervals, RangeEnds, rangeOfShares, Share } from './charts';
 import { LineChart } from './line-chart';
-import { Text } from './text';
+import { plain, Text } from './text';
 
 /** Both arms side by side. Users are compared bake by bake, as the command line's report does. */
 export function ArmsPanel({ arms }: { readonly arms: ArmsPage }) {
@@ -105,7 +105,7 @@ function figuresOf({ baseline, canary, flags }: ArmsPage): readonly Figure[] {
     plainly('Latency, p95', ({ latencyP95Ms }) => known(latencyP95Ms, formatLatency)),
     plainly('Cost per success', ({ costPerSuccessNanoUsd }) => known(costPerSuccessNanoUsd, formatUsd)),
     plainly('Tokens per answer', ({ tokensPerAnswer }) => known(tokensPerAnswer, formatCount)),
-    ...flags.map((flag) => shares(`Flagged ${flag}`, ({ flags: byFlag }) => byFlag[flag] ?? null)),
+    ...flags.map((flag) => shares(`Flagged ${plain(flag)}`, ({ flags: byFlag }) => byFlag[flag] ?? null)),
     shares('Satisfaction', ({ satisfaction }) => satisfaction, 'ratings'),
   ];
 }
@@ -120,7 +120,7 @@ function Failures({ arm: { failures } }: { readonly arm: ArmPage }) {
     <ul class="kinds">
       {failures.map(({ outcome, calls }) => (
         <li key={outcome}>
-          {outcome} <b>{formatCount(calls)}</b>
+          <Text>{outcome}</Text> <b>{formatCount(calls)}</b>
         </li>
       ))}
     </ul>
@@ -137,7 +137,7 @@ interface HoursProps {
 
 function Hours({ title, arms: { baseline, canary }, valueOf }: HoursProps) {
   const seriesOf = ({ name, hours }: ArmPage, look: 'baseline' | 'canary') => ({
-    name,
+    name: plain(name),
     look,
     points: hours.map((hour) => ({ atMs: hour.fromMs, value: valueOf(hour) })),
   });

@@ -1,7 +1,6 @@
 import { useState } from 'preact/hooks';
 import { Missing, Time } from '../elements';
 import { formatClock, formatDay, formatLocalTime, missing } from '../format';
-import { Text } from './text';
 import { type Chart, type Series, timesOf, valueAt } from './chart';
 import { type Scale, timeTicks } from './scales';
 
@@ -96,7 +95,7 @@ export function Readout({ chart: { series, marks, format }, atMs }: { readonly c
           <span key={one.name}>
             {series.length > 1 && (
               <>
-                <Swatch look={one.look} /> <Text>{one.name}</Text>{' '}
+                <Swatch look={one.look} /> {one.name}{' '}
               </>
             )}
             <b>{value === null ? <Missing /> : format(value)}</b>

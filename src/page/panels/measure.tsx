@@ -5,7 +5,7 @@ import { formatEvidence, formatUsd } from '../format';
 import type { Mark } from './chart';
 import { Meter, Sparkline } from './charts';
 import { LineChart } from './line-chart';
-import { Text } from './text';
+import { plain, Text } from './text';
 
 /** One measure as a line; opened, its whole course. What matters most is open from the start. */
 export function MeasureRow({ measure, marks }: { readonly measure: MeasurePage; readonly marks: readonly Mark[] }) {
@@ -49,7 +49,7 @@ function Course({ measure, marks }: { readonly measure: MeasurePage; readonly ma
     return <p class="empty">Its course is drawn from the second analysis on.</p>;
   }
   const chart = {
-    label: `Course of ${label}`,
+    label: `Course of ${plain(label)}`,
     series: [{ name: 'Value', look: 'canary' as const, points: course }],
     marks,
     format: formatOf(measure),

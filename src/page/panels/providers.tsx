@@ -11,7 +11,7 @@ export function ProvidersPanel({ targets }: { readonly targets: readonly TargetP
       {targets.length === 0 ? (
         <p class="empty">The configured targets appear here with their circuits once a worker runs.</p>
       ) : (
-        <TableBox label="Providers">
+        <TableBox label="Circuits and calls of all targets">
           <table class="stacks">
             <thead>
               <tr>
@@ -91,7 +91,7 @@ function Errors({ target: { calls, errors } }: { readonly target: TargetPage }) 
       {formatCount(failed)} ({formatShare(failed / calls)})
       {errors.map(({ outcome, calls: count }) => (
         <small key={outcome}>
-          {outcome} {formatCount(count)}
+          <Text>{outcome}</Text> {formatCount(count)}
         </small>
       ))}
     </>

@@ -37,8 +37,9 @@ export function rangeOf(values: readonly number[], threshold: number | null): Ra
 /** Round numbers within the range, about `count` of them. */
 export function ticksOf({ low, high }: Range, count: number): readonly number[] {
   const rough = (high - low) / count;
-  if (!(rough > 0) || !Number.isFinite(rough)) return [low];
   const magnitude = 10 ** Math.floor(Math.log10(rough));
+  // No range at all, or one that numbers cannot divide.
+  if (!(magnitude > 0 && Number.isFinite(magnitude))) return [low];
   const step = magnitude * ([1, 2, 5].find((factor) => factor * magnitude >= 0.75 * rough) ?? 10);
   const first = Math.ceil(low / step);
   const length = Math.floor(high / step) - first + 1;

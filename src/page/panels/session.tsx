@@ -72,8 +72,16 @@ function Turn({ turn }: { readonly turn: SessionTurn }) {
       </td>
       <td data-label="Outcome">
         <Text>{outcome}</Text>
-        {flags.length > 0 && <small>⚑ {flags.join(', ')}</small>}
-        {feedback !== null && <small>feedback: {feedback}</small>}
+        {flags.length > 0 && (
+          <small>
+            ⚑ <Text>{flags.join(', ')}</Text>
+          </small>
+        )}
+        {feedback !== null && (
+          <small>
+            feedback: <Text>{feedback}</Text>
+          </small>
+        )}
       </td>
       <td data-label="Language">{language === null ? <Missing /> : languageName(language)}</td>
       <td class="number" data-label="Attempts">
