@@ -29,7 +29,7 @@ async function main(): Promise<void> {
   const streams = openTurnStreams(settings.redisUrl);
   const worker = workflowBundle === undefined ? undefined : await startWorker({ settings, workflowBundle, streams });
   const gateway = await serveGateway({ settings, host: '127.0.0.1', port: 0, logger, streams, worker });
-  const apiKey = await localKey(gateway.ledger.keys, settings.dataDirectory);
+  const apiKey = await localKey(gateway.ledger.keys, settings.dataDirectory, 'chat');
   const ready: BenchGatewayReady = { baseUrl: `${gateway.url}/v1`, apiKey };
   liveWithParent(ready, async () => {
     await gateway.close();

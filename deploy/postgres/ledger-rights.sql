@@ -17,3 +17,5 @@ REVOKE INSERT, UPDATE, DELETE ON kysely_migration, kysely_migration_lock FROM be
 GRANT SELECT ON ALL TABLES IN SCHEMA public TO bellwether_gateway;
 GRANT INSERT, UPDATE ON requests, feedback TO bellwether_gateway;
 GRANT INSERT, UPDATE, DELETE ON images TO bellwether_gateway;
+-- Who is logged in to the operator's page. A session is worth no more than its key, which only `keys create` makes.
+GRANT INSERT, DELETE ON page_sessions TO bellwether_gateway;

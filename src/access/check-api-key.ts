@@ -24,10 +24,19 @@ export async function checkApiKey(
   const secretHash = Buffer.from(found?.secretHash ?? dummyHash, 'hex');
   const isMatch = timingSafeEqual(hashSecret(parsed.secret), secretHash);
   if (found === null || !isMatch) return refused('unknown');
-  if (found.revokedAtMs !== null) return refused('revoked');
-  if (found.expiresAtMs !== null && nowMs >= found.expiresAtMs) return refused('expired');
+  const refusal = refusalOf(found, nowMs);
+  if (refusal !== null) return refused(refusal);
   const { secretHash: _secretHash, ...key } = found;
   return { kind: 'valid', key };
+}
+
+/** Why a known key is no longer valid; null if it is. */
+export function refusalOf(
+  { revokedAtMs, expiresAtMs }: Pick<ApiKey, 'revokedAtMs' | 'expiresAtMs'>,
+  nowMs: number,
+): 'revoked' | 'expired' | null {
+  if (revokedAtMs !== null) return 'revoked';
+  return expiresAtMs !== null && nowMs >= expiresAtMs ? 'expired' : null;
 }
 
 function refused(reason: ApiKeyRefusal): ApiKeyCheck {

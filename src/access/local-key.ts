@@ -8,12 +8,15 @@ import { checkApiKey } from './check-api-key';
 /** Only the owner may read the file. */
 const ownerOnly = 0o600;
 
+/** Clients chat with one key; the operator's page logs in with the other. */
+const files = { chat: 'local-api-key', operator: 'local-operator-key' } as const;
+
 /**
- * The API key of a service on a developer's machine, kept in the data directory so that it survives restarts. A new one is
+ * An API key of a service on a developer's machine, kept in the data directory so that it survives restarts. A new one is
  * created if there is none or if the ledger no longer accepts it.
  */
-export async function localKey(keys: ApiKeys, dataDirectory: string): Promise<string> {
-  const file = join(dataDirectory, 'local-api-key');
+export async function localKey(keys: ApiKeys, dataDirectory: string, role: keyof typeof files): Promise<string> {
+  const file = join(dataDirectory, files[role]);
   const nowMs = Date.now();
   const kept = await readFile(file, 'utf8').catch(() => '');
   if ((await checkApiKey(keys, kept.trim(), nowMs)).kind === 'valid') return kept.trim();
@@ -24,7 +27,7 @@ export async function localKey(keys: ApiKeys, dataDirectory: string): Promise<st
   await keys.create({
     id,
     name: 'local',
-    role: 'chat',
+    role,
     dayNanoUsd: null,
     totalNanoUsd: null,
     models: null,

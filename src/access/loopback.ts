@@ -26,7 +26,7 @@ export function foreignCaller(
   allowedHosts: readonly string[] = [],
 ): ForeignCaller | undefined {
   const isOurs = (name: string): boolean => isLoopback(name) || allowedHosts.includes(name);
-  if (host !== undefined && !isOurs(nameOf(host))) return { header: 'host', value: host, name: nameOf(host) };
+  if (host !== undefined && !isOurs(nameOfHost(host))) return { header: 'host', value: host, name: nameOfHost(host) };
   if (origin !== undefined && !isOurs(nameOfOrigin(origin))) {
     return { header: 'origin', value: origin, name: nameOfOrigin(origin) };
   }
@@ -34,12 +34,12 @@ export function foreignCaller(
 }
 
 /** `localhost` of `LocalHost:8080`, `::1` of `[::1]:8080`. */
-function nameOf(host: string): string {
+export function nameOfHost(host: string): string {
   const { name, address } = /^(?:\[(?<address>[\da-f:.]+)\]|(?<name>[^:]*))(?::\d*)?$/i.exec(host)?.groups ?? {};
   return (name ?? address ?? '').toLowerCase();
 }
 
 /** Empty for `null`, which sandboxed pages and local files send. */
 function nameOfOrigin(origin: string): string {
-  return URL.canParse(origin) ? nameOf(new URL(origin).host) : '';
+  return URL.canParse(origin) ? nameOfHost(new URL(origin).host) : '';
 }

@@ -1,6 +1,6 @@
-import { setTimeout as sleep } from 'node:timers/promises';
 import { LRUCache } from 'lru-cache';
 import type { ApiKeys, StoredApiKey } from '../contract/api-keys';
+import { BatchedLookups } from './batched-lookups';
 
 /** Revocation takes effect within this time. A key in use costs one database query per second instead of one per request. */
 const cacheForMs = 1_000;
@@ -24,7 +24,7 @@ export class RecentApiKeys implements Pick<ApiKeys, 'find'> {
     max: maxKnownKeys,
   });
   private readonly unknown: LRUCache<string, Lookup>;
-  private readonly newcomers: BatchedLookups;
+  private readonly newcomers: BatchedLookups<StoredApiKey>;
 
   constructor(
     private readonly keys: Finder,
@@ -32,10 +32,14 @@ export class RecentApiKeys implements Pick<ApiKeys, 'find'> {
     private readonly now: () => number = () => performance.now(),
   ) {
     this.unknown = new LRUCache({ max: maxUnknownIds, ttl: cacheForMs, ttlResolution: 0, perf: { now } });
-    this.newcomers = new BatchedLookups(keys);
+    this.newcomers = new BatchedLookups(
+      'API keys',
+      (ids) => keys.findAll(ids),
+      ({ id }) => id,
+    );
   }
 
-  /** @throws {TooManyUnknownKeysError} */
+  /** @throws {TooManyLookupsError} */
   find(id: string): Lookup {
     const known = this.known.get(id);
     if (known === undefined) return this.findNewcomer(id);
@@ -64,54 +68,5 @@ export class RecentApiKeys implements Pick<ApiKeys, 'find'> {
       if (this.known.peek(id)?.lookup === lookup) this.known.set(id, { lookup, untilMs: 0 });
     });
     return lookup;
-  }
-}
-
-/** Unknown API keys arrive faster than they can be looked up. This does not mean that the key is invalid. */
-export class TooManyUnknownKeysError extends Error {
-  override readonly name = 'TooManyUnknownKeysError';
-}
-
-/** A new key's first request waits at most this long, plus one query. */
-const restMs = 100;
-
-const rest = () => sleep(restMs, undefined, { ref: false });
-
-/** The most ids in one query. A gateway cannot even read this many requests in 100 ms. */
-const maxWaiting = 1_024;
-
-/** The ids that share one query. */
-interface Batch {
-  readonly ids: Set<string>;
-  readonly found: Promise<ReadonlyMap<string, StoredApiKey>>;
-}
-
-/** Runs one query at a time, with a pause after each. Ids that arrive in the meantime share the next query. */
-class BatchedLookups {
-  private next: Batch | null = null;
-  private whenRested: Promise<unknown> = Promise.resolve();
-
-  constructor(private readonly keys: Pick<ApiKeys, 'findAll'>) {}
-
-  async find(id: string): Lookup {
-    const { ids, found } = this.next ?? this.begin();
-    if (ids.size >= maxWaiting) {
-      throw new TooManyUnknownKeysError(
-        `${maxWaiting} unknown API keys are already waiting to be looked up, which is the limit. Try again in a second.`,
-      );
-    }
-    ids.add(id);
-    return (await found).get(id) ?? null;
-  }
-
-  private begin(): Batch {
-    const ids = new Set<string>();
-    const found = this.whenRested.then(async () => {
-      this.next = null;
-      return new Map((await this.keys.findAll([...ids])).map((key) => [key.id, key]));
-    });
-    this.whenRested = found.then(rest, rest);
-    this.next = { ids, found };
-    return this.next;
   }
 }

@@ -25,6 +25,11 @@ export const commands: readonly CommandEntry[] = [
     load: async () => (await import('./gateway')).gatewayCommand(),
   },
   {
+    name: 'page',
+    summary: "serve the operator's page alone",
+    load: async () => (await import('./page')).pageCommand(),
+  },
+  {
     name: 'chat',
     summary: 'send one message, or start a conversation',
     load: async () => (await import('./chat')).chatCommand(),

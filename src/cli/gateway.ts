@@ -46,9 +46,12 @@ export function gatewayCommand(): Command {
 function describe(url: string, host: string, hasRedis: boolean): readonly string[] {
   return [
     `Gateway for OpenAI clients: ${url}/v1 (described at ${url}/openapi.json)`,
+    `Operator's page: ${url}/page, for keys of the role operator or viewer`,
     ...(isLoopback(host)
       ? []
-      : ['Other machines can reach it: put TLS in front of it, because every request carries an API key.']),
+      : [
+          'Other machines can reach it: put TLS in front of it, because every request carries an API key, and the page takes no login without.',
+        ]),
     ...(hasRedis ? [] : ['REDIS_URL is not set: a stream arrives in one piece once its turn is answered.']),
   ];
 }

@@ -74,6 +74,7 @@ function describe({ settings, server, uiLink, gateway }: Embedded): string {
     ...(server ? [['Temporal UI', uiLink ?? noUi]] : []),
     ['worker', `task queue ${temporal.taskQueue}, in this process`],
     ['gateway', `${gateway.url}/v1, for any OpenAI client`],
+    ['page', gateway.pageLink ?? `${gateway.url}/page, for a key of the role operator or viewer`],
     ['API key', gateway.localKey ?? 'make one: npx bellwether keys create --name local'],
     ['ledger', databaseUrl ? 'PostgreSQL (DATABASE_URL)' : `SQLite in ${dataDirectory}`],
     ['providers', simulated ? 'SIMULATED' : providers.map(({ name, baseUrl }) => `${name} at ${baseUrl}`).join(', ')],

@@ -1,13 +1,22 @@
 /** What an API key can be allowed to do. */
 export type KeyPermission =
-  'send-turns' | 'rate-own-turns' | 'list-models' | 'read-own-turns' | 'read-all-turns' | 'read-metrics';
+  | 'send-turns'
+  | 'rate-own-turns'
+  | 'list-models'
+  | 'read-own-turns'
+  | 'read-all-turns'
+  | 'read-metrics'
+  | 'see-page'
+  | 'operate-rollouts';
 
 /** All roles, and everything that keys of each role may do. */
 const permissionsByRole = {
   /** For services that send turns. */
   chat: ['send-turns', 'rate-own-turns', 'list-models', 'read-own-turns'],
   /** For the people who run the service. Cannot send turns, so a leaked one costs no money. */
-  operator: ['list-models', 'read-own-turns', 'read-all-turns', 'read-metrics'],
+  operator: ['list-models', 'read-own-turns', 'read-all-turns', 'read-metrics', 'see-page', 'operate-rollouts'],
+  /** For people who only watch: the operator's page, without its commands. */
+  viewer: ['see-page'],
   /** For Prometheus. */
   metrics: ['read-metrics'],
 } as const satisfies Readonly<Record<string, readonly KeyPermission[]>>;

@@ -5,7 +5,7 @@
 
 import type { RolloutCommandName } from './rollout';
 
-/** Where the page's routes are. All but the login need the cookie. */
+/** Where the page's routes are. The page's files and the login are for everybody, all else needs the cookie. */
 export const pagePaths = {
   /** The page itself; `/page/login` shows the login, `/page/login#<code>` logs in with the code of a login link. */
   page: '/page',
@@ -16,7 +16,11 @@ export const pagePaths = {
   logout: '/page/logout',
   /** GET `PageData` of the newest rollout, or of `?rollout=`; with an `ETag`. */
   data: '/page/data',
-  /** The same as server-sent events: the event `data` with a `PageData`, its id the position of the last audit row. */
+  /**
+   * The same as server-sent events: `data` with a `PageData` whenever something has changed, its id the position of the last
+   * audit row; `tick` with a `PageTick`, about once a second, when nothing has; `problem` with a `PageProblem` when the page
+   * cannot be read at the moment, or, with the code `logged_out`, when the session or its key has ended.
+   */
   events: '/page/events',
   /** GET `SessionPage`, `?id=`. */
   session: '/page/session',
@@ -33,13 +37,18 @@ export interface PageProblem {
   readonly message: string;
 }
 
+/** Nothing has changed since the last `PageData` but the time, and the ages that grow with it. */
+export interface PageTick {
+  readonly atMs: number;
+}
+
 export interface CommandRequest {
   readonly rollout: string;
   readonly command: RolloutCommandName;
-  /** 1 to 500 characters. Required. */
+  /** 1 to 500 characters. */
   readonly reason: string;
-  /** What the page showed. A promotion of anything else is refused. */
-  readonly seenPercent: number;
+  /** What the page showed. Only promote needs it: a promotion of anything else is refused. */
+  readonly seenPercent?: number;
   readonly force?: boolean;
   readonly full?: boolean;
   /** force, full: the rollout's name, typed by the operator. */

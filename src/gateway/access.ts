@@ -1,7 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { checkApiKey } from '../access/check-api-key';
-import { TooManyUnknownKeysError } from '../access/recent-api-keys';
+import { TooManyLookupsError } from '../access/batched-lookups';
 import { foreignCaller, isLoopback } from '../access/loopback';
 import type { GatewaySettings } from '../config/settings';
 import { LedgerUnavailableError } from '../contract/ledger';
@@ -61,7 +61,7 @@ export function requirePermission(permission: KeyPermission) {
 }
 
 function tooManyUnknownKeys(error: unknown): never {
-  if (!(error instanceof TooManyUnknownKeysError)) throw error;
+  if (!(error instanceof TooManyLookupsError)) throw error;
   throw new GatewayError(
     'overloaded',
     'Too many unknown API keys are arriving, so this one was not looked up. Try again in a second.',

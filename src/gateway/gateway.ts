@@ -35,6 +35,8 @@ export interface GatewayOptions extends GatewayParts {
   readonly openMetrics?: boolean | undefined;
   /** Served at `/metrics` beside the gateway's own. */
   readonly otherMetrics?: OtherMetrics | undefined;
+  /** Routes of another kind, which have their own login: the operator's page. */
+  readonly page?: ((server: FastifyInstance) => Promise<void>) | undefined;
   /** What differs from `gatewayLimits`. */
   readonly limits?: Partial<GatewayLimits>;
 }
@@ -78,6 +80,7 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
     await allowOrigins(server, settings.gateway.corsOrigins);
     await describeRoutes(server);
     healthRoutes(server, context);
+    await options.page?.(server);
     for (const [path, method] of paths) answerOptions(server, path, method);
     const counting = { ...limits, requestsPerMinute: settings.gateway.requestsPerMinute, redis };
     await server.register(async (guarded: GatewayServer) => {

@@ -304,6 +304,17 @@ export const migrations: Record<string, Migration> = {
       await db.schema.alterTable('attempts').addColumn('may_be_asked_for', 'integer').execute();
     },
   },
+  '0013_page_sessions': {
+    async up(db: Kysely<unknown>): Promise<void> {
+      await db.schema
+        .createTable('page_sessions')
+        .addColumn('id_hash', 'text', (column) => column.primaryKey().notNull())
+        .addColumn('key_id', 'text', (column) => column.notNull())
+        .addColumn('created_at_ms', 'bigint', (column) => column.notNull())
+        .addColumn('expires_at_ms', 'bigint', (column) => column.notNull())
+        .execute();
+    },
+  },
   '0016_faulty_users_by_key': {
     async up(db: Kysely<unknown>): Promise<void> {
       for (const count of ['first_calls', 'first_call_faults', 'faulty_users']) {

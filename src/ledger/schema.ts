@@ -267,6 +267,14 @@ interface RolloutFoldsTable {
   exposed_for_ms: number;
 }
 
+/** One row per login to the operator's page. Gateways write it. */
+interface PageSessionsTable {
+  id_hash: string;
+  key_id: string;
+  created_at_ms: number;
+  expires_at_ms: number;
+}
+
 export interface LedgerTables {
   turns: TurnsTable;
   attempts: AttemptsTable;
@@ -281,6 +289,7 @@ export interface LedgerTables {
   rollout_tallies: RolloutTalliesTable;
   rollout_key_users: RolloutKeyUsersTable;
   rollout_folds: RolloutFoldsTable;
+  page_sessions: PageSessionsTable;
 }
 
 /** A database or a transaction on it. */

@@ -28,6 +28,7 @@ import type {
 import { recordFeedback } from './feedback';
 import { flagAnswer, postAbandoned, recordTurn, settleAttempt, turnsWithReservationsOlderThan } from './recording';
 import type { PageReads } from '../contract/page-ledger';
+import type { PageSessions } from '../contract/page-sessions';
 import type { Rollouts, Spending } from '../contract/rollout-ledger';
 import { SqlPageReads } from './page-reads';
 import type { LedgerObserver } from '../contract/observers';
@@ -35,6 +36,7 @@ import { observedChange, observedRead } from './observed';
 import type { LedgerDatabase, Runner } from './schema';
 import { SqlApiKeys } from './sql-api-keys';
 import { SqlImages } from './sql-images';
+import { SqlPageSessions } from './sql-page-sessions';
 import { SqlRequests } from './sql-requests';
 import { SqlRollouts } from './sql-rollouts';
 
@@ -49,6 +51,7 @@ export class SqlLedger implements Ledger {
   readonly requests: Requests = new SqlRequests(this.run);
   readonly images: StoredImages = new SqlImages(this.run);
   readonly page: PageReads = new SqlPageReads(this.run);
+  readonly pageSessions: PageSessions = new SqlPageSessions(this.run);
 
   constructor(
     private readonly db: LedgerDatabase,

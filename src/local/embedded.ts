@@ -34,6 +34,8 @@ interface EmbeddedGateway {
   readonly url: string;
   /** Null if the ledger is shared: the key would be valid at all of its gateways. */
   readonly localKey: string | null;
+  /** Logs in to the operator's page, once, within ten minutes. Null for the same reason. */
+  readonly pageLink: string | null;
 }
 
 /** The parts of an embedded service, and where they run. */
@@ -72,14 +74,24 @@ export async function startEmbedded(options: EmbeddedOptions): Promise<Embedded>
     stops.push(() => streams.close());
     const worker = await startWorker({ settings: resolved, streams, metrics, onError: options.onError });
     stops.push(() => worker.stop());
-    const gateway = await serveGateway({ ...gatewayPlace(options), settings: resolved, streams, worker, metrics });
+    // Without the token in the link: whoever looks at the page need not see Temporal.
+    const temporalUiUrl = ui === undefined ? null : new URL(ui.link).origin;
+    const service = { isSimulated: settings.simulated, temporalUiUrl };
+    const gateway = await serveGateway({
+      ...gatewayPlace(options),
+      settings: resolved,
+      streams,
+      worker,
+      metrics,
+      service,
+    });
     stops.push(() => gateway.close());
     return {
       settings: resolved,
       server,
       uiLink: ui?.link,
       worker,
-      gateway: await withLocalKey(gateway, resolved),
+      gateway: await withLocalKeys(gateway, resolved),
       stop,
     };
   } catch (error) {
@@ -92,10 +104,12 @@ function gatewayPlace({ gatewayPort, logger }: EmbeddedOptions) {
   return { host: '127.0.0.1', port: gatewayPort, logger, openMetrics: true };
 }
 
-async function withLocalKey(gateway: ServedGateway, settings: Settings): Promise<EmbeddedGateway> {
-  const isOwnLedger = settings.databaseUrl === undefined;
-  const key = isOwnLedger ? await localKey(gateway.ledger.keys, settings.dataDirectory) : null;
-  return { url: gateway.url, localKey: key };
+async function withLocalKeys(gateway: ServedGateway, settings: Settings): Promise<EmbeddedGateway> {
+  const { url } = gateway;
+  if (settings.databaseUrl !== undefined) return { url, localKey: null, pageLink: null };
+  const key = await localKey(gateway.ledger.keys, settings.dataDirectory, 'chat');
+  const operatorKey = await localKey(gateway.ledger.keys, settings.dataDirectory, 'operator');
+  return { url, localKey: key, pageLink: gateway.loginLink(operatorKey) };
 }
 
 async function startServer({ settings, report, port }: EmbeddedOptions): Promise<DevServer> {

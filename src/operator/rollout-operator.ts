@@ -222,16 +222,20 @@ export async function withOperator<T>(work: (operator: RolloutOperator, settings
 }
 
 async function operatorWith(settings: Settings): Promise<RolloutOperator> {
-  const ledger = await openLedgerIfAny(settings, (database): never => {
+  return operatorOn(await openLedgerOfOperator(settings), settings);
+}
+
+/** @throws if there is no ledger yet, and so no rollout */
+export function openLedgerOfOperator(settings: Settings): Promise<Ledger> {
+  return openLedgerIfAny(settings, (database): never => {
     throw new Error(
       `There is no ledger yet in ${database}, so there is no rollout. \`bellwether up\` or a worker creates it; set BELLWETHER_DATA_DIR or DATABASE_URL if it is elsewhere.`,
     );
   });
-  return operatorOn(ledger, settings);
 }
 
 /** Owns the ledger from now on. Connects to Temporal when that is needed. */
-export function operatorOn(ledger: Ledger, settings: Settings): RolloutOperator {
+export function operatorOn(ledger: Pick<Ledger, 'rollouts' | 'close'>, settings: Settings): RolloutOperator {
   return new RolloutOperator(ledger, async (connectTimeoutMs) => {
     const temporal = withKnownAddress(settings.temporal, settings.dataDirectory);
     return connectOperator({

@@ -6,9 +6,13 @@ export interface PackageInfo {
   readonly engines: { readonly node: string };
 }
 
-/** Our own package.json: the nearest one above this file, because `src`, `dist` and the compiled benchmark are at different depths. */
-export function readPackageInfo(): PackageInfo {
+/** Ours: the nearest one above this file with a package.json, because `src`, `dist` and the compiled benchmark are at different depths. */
+export function packageDirectory(): string {
   let directory = __dirname;
   while (!existsSync(path.join(directory, 'package.json'))) directory = path.dirname(directory);
-  return JSON.parse(readFileSync(path.join(directory, 'package.json'), 'utf8')) as PackageInfo;
+  return directory;
+}
+
+export function readPackageInfo(): PackageInfo {
+  return JSON.parse(readFileSync(path.join(packageDirectory(), 'package.json'), 'utf8')) as PackageInfo;
 }

@@ -13,6 +13,7 @@ import { openTurnStreams } from '../streams/open-streams';
 import { connectToRedis, disconnect, reportOutages, type StreamLogger } from '../streams/redis-connection';
 import { openImageStore } from './image-store';
 import { ServiceMetrics } from './metrics';
+import { openPage, type ServiceFacts } from './page';
 import type { RunningWorker } from './worker';
 
 export interface ServeGatewayOptions {
@@ -25,6 +26,8 @@ export interface ServeGatewayOptions {
   readonly openMetrics?: boolean;
   /** The streams of a worker in this process. Default: its own, using the settings' Redis. */
   readonly streams?: TurnStreams;
+  /** What the operator's page says of the service. Default: real providers, and no link to Temporal's UI. */
+  readonly service?: ServiceFacts;
   /** A worker in this process, which must be stopped after the gateway: it receives the turns that start here. */
   readonly worker?: Pick<RunningWorker, 'connection'> | undefined;
   /** Shared with a worker in this process. Default: its own. */
@@ -33,6 +36,8 @@ export interface ServeGatewayOptions {
 
 export interface ServedGateway extends Gateway {
   readonly ledger: Ledger;
+  /** A link that logs in to the operator's page with this API key, once, within ten minutes. */
+  loginLink(key: string): string;
 }
 
 /** The composition root of a gateway: opens what it needs, and closes it together with the gateway. If it fails, it leaves nothing open. */
@@ -54,10 +59,22 @@ export async function serveGateway(options: ServeGatewayOptions): Promise<Served
       redisUrl === undefined ? undefined : await openRequestCounter(redisUrl, streamLogger(logger), {}, metrics.redis);
     if (redis) closings.push(() => disconnect(redis));
     const images = openImageStore(ledger.images, settings);
+    const { page, operator } = openPage({ ledger, settings, logger, ...options.service });
+    closings.push(() => operator.close());
     const parts = { client, ledger, streams, images, settings, logger };
-    const gateway = await startGateway({ ...parts, host, port, redis, openMetrics, otherMetrics: metrics });
+    const gateway = await startGateway({
+      ...parts,
+      host,
+      port,
+      redis,
+      openMetrics,
+      otherMetrics: metrics,
+      page: (server) => page.register(server),
+    });
     closings.push(() => gateway.close());
-    return { url: gateway.url, ledger, close };
+    // Its streams would otherwise hold up the gateway until its time for draining is over.
+    closings.push(async () => page.close());
+    return { url: gateway.url, ledger, close, loginLink: (key) => page.loginLink(gateway.url, key) };
   } catch (error) {
     return closeAllAndThrow(error, closings, (err) => logger.warn({ err }, 'closing failed'));
   }

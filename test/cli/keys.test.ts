@@ -117,7 +117,7 @@ describe('bellwether keys create', () => {
 
   it.each([
     [[], /required option '--name <name>'/],
-    [['--name', 'x', '--role', 'viewer'], /'--role <role>'.*chat, operator, metrics/],
+    [['--name', 'x', '--role', 'owner'], /'--role <role>'.*chat, operator, viewer, metrics/],
     [['--name', 'x', '--operator', '--role', 'metrics'], /'--operator' cannot be used with option '--role <role>'/],
     [['--name', ''], /'--name <name>'.*1 to 64 characters/],
     [['--name', 'x'.repeat(65)], /'--name <name>'.*1 to 64 characters/],

@@ -18,6 +18,8 @@ const allMigrations = [
   '0009_rescue',
   '0010_evidence_by_users',
   '0011_failures_that_were_asked_for',
+  '0013_page_sessions',
+  '0016_faulty_users_by_key',
 ];
 
 describeOnEachDatabase('opening a ledger', (databases) => {

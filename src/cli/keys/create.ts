@@ -37,7 +37,7 @@ export function createCommand(): Command {
     .addOption(
       new Option(
         '--role <role>',
-        'chat: sends turns; operator: reads all turns and metrics, for those who run the service; metrics: only reads metrics',
+        'chat: sends turns; operator: operates rollouts on the page, reads all turns and metrics; viewer: only looks at the page; metrics: only reads metrics',
       )
         .choices(keyRoles)
         .default('chat' satisfies KeyRole),
@@ -106,11 +106,17 @@ async function create({ json, ...flags }: CreateFlags): Promise<void> {
     ]);
 }
 
-const titles: Readonly<Record<KeyRole, string>> = { chat: 'Key', operator: 'Operator key', metrics: 'Metrics key' };
+const titles: Readonly<Record<KeyRole, string>> = {
+  chat: 'Key',
+  operator: 'Operator key',
+  viewer: 'Viewer key',
+  metrics: 'Metrics key',
+};
 
 const uses: Readonly<Record<KeyRole, string>> = {
   chat: 'Clients send it as their OpenAI API key (Authorization: Bearer …).',
-  operator: 'Send it as Authorization: Bearer …',
+  operator: "Log in to the operator's page with it (/page of a gateway), or send it as Authorization: Bearer …",
+  viewer: "Log in to the operator's page with it: /page of a gateway.",
   metrics: 'Prometheus sends it as Authorization: Bearer …, with `credentials_file`.',
 };
 

@@ -8,9 +8,10 @@ import { commandStatusHelp, exitStatus } from '../exit-status';
 import { optionOfField, parseMoment, usageError } from '../options';
 import { writeJson, writeLines } from '../../terminal/output';
 import { missingArmProblem } from '../../operator/emergency';
+import { reasonOfOutcome, withoutWorkflowNote } from '../../operator/outcome-words';
 import { type CommandOutcome, withOperator } from '../../operator/rollout-operator';
 import { statusLine } from './status';
-import { formatTime, oneLine } from '../../terminal/format';
+import { oneLine } from '../../terminal/format';
 
 interface OperateFlags {
   readonly actor: string;
@@ -94,29 +95,6 @@ async function carryOut(
   }
 }
 
-function reasonOf(outcome: CommandOutcome, command: string): string {
-  if (outcome.kind === 'ended') return endedReason(outcome);
-  const { name } = outcome.spec;
-  if (outcome.kind === 'taken-over') {
-    return `Rollout ${outcome.by} has taken over from ${name} and routes turns now: name that one, or send everybody back with \`bellwether rollout back\`.`;
-  }
-  if (outcome.kind !== 'no-workflow') return outcome.reason;
-  return `No workflow runs ${name} any more, so it cannot ${command}. \`bellwether rollout adopt ${name}\` continues from what the ledger says, \`bellwether rollout rollback ${name}\` ends it.`;
-}
-
-function endedReason({ spec, state }: CommandOutcome): string {
-  const { name, baselineArm, canaryArm } = spec;
-  const instead =
-    state.phase === 'Succeeded'
-      ? `All traffic is on ${canaryArm}. To move it back: \`bellwether rollout start --from ${canaryArm} --to ${baselineArm}\`. To move it back at once: \`bellwether rollout back\`.`
-      : `All traffic is on ${baselineArm}. To try again: \`bellwether rollout start --from ${baselineArm} --to ${canaryArm}\`.`;
-  const when = formatTime(state.endedAtMs ?? state.startedAtMs);
-  return `${name} ended at ${when} (${state.phase}): ${state.message} ${instead}`;
-}
-
-const withoutWorkflowNote =
-  'No workflow answered: the rollback was written straight into the ledger and applies from the next turn on.';
-
 /** A rollback was recorded, but does not help the users. */
 export function tellMissingArm(problem: string, rollout: string): void {
   process.stderr.write(
@@ -128,7 +106,7 @@ export function tellMissingArm(problem: string, rollout: string): void {
 export function tellOutcome(command: string, outcome: CommandOutcome, json: boolean): number {
   const { spec, state } = outcome;
   const accepted = outcome.kind === 'accepted';
-  const reason = reasonOf(outcome, command);
+  const reason = reasonOfOutcome(outcome, command);
   const note = accepted && outcome.withoutWorkflow ? withoutWorkflowNote : null;
   if (json) writeJson({ rollout: spec.name, accepted, reason, phase: state.phase, percent: state.percent, note });
   else if (!accepted) process.stderr.write(`${pc.red('Refused:')} ${oneLine(reason)}\n`);
