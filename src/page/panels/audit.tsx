@@ -9,9 +9,13 @@ const shortHash = 12;
 /** Every decision and command with who, why and on what. */
 export function AuditPanel({ audit }: { readonly audit: AuditPage }) {
   const [filter, setFilter] = useState('');
+  const [areWaitsHidden, hideWaits] = useState(false);
   const { rows, head } = audit;
   // Rows only ever get new ones before them, so the head names them all: unchanged, nothing needs to be compared.
-  const shown = useMemo(() => rows.filter((row) => holds(row, filter)), [head.hash, filter]);
+  const shown = useMemo(
+    () => rows.filter((row) => holds(row, filter) && !(areWaitsHidden && row.action === 'wait')),
+    [head.hash, filter, areWaitsHidden],
+  );
   const list = useMemo(() => shown.map((row) => <AuditRow key={row.position} row={row} />), [shown]);
   return (
     <Card id="audit" title="Audit trail">
@@ -20,17 +24,27 @@ export function AuditPanel({ audit }: { readonly audit: AuditPage }) {
       ) : (
         <>
           <Seal audit={audit} />
-          <label class="search">
-            <span class="soft small">Show only rows with</span>
-            <input
-              type="search"
-              value={filter}
-              placeholder="actor, action, reason…"
-              onInput={({ currentTarget }) => setFilter(currentTarget.value)}
-            />
-          </label>
+          <div class="search">
+            <label>
+              <span class="soft small">Show only rows with</span>
+              <input
+                type="search"
+                value={filter}
+                placeholder="actor, action, reason…"
+                onInput={({ currentTarget }) => setFilter(currentTarget.value)}
+              />
+            </label>
+            <label class="check small">
+              <input
+                type="checkbox"
+                checked={areWaitsHidden}
+                onChange={({ currentTarget }) => hideWaits(currentTarget.checked)}
+              />
+              Hide analyses that waited
+            </label>
+          </div>
           <p class="soft small" role="status">
-            {filter === ''
+            {shown.length === rows.length
               ? `${formatCount(rows.length)} of ${formatCount(head.position)} rows, the newest first.`
               : `${formatCount(shown.length)} of the newest ${formatCount(rows.length)} rows match.`}
           </p>

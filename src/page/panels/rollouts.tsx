@@ -1,3 +1,4 @@
+import { useState } from 'preact/hooks';
 import type { RolloutListing } from '../../contract/page';
 import { Card, PhaseChip, Time } from '../elements';
 import { formatCount, formatPercent } from '../format';
@@ -23,12 +24,7 @@ export function RolloutsPanel(props: {
       ) : (
         <Listings rollouts={rollouts.slice(0, shownAtOnce)} current={current} />
       )}
-      {older.length > 0 && (
-        <details open={older.some(({ name }) => name === current)}>
-          <summary>{formatCount(older.length)} older</summary>
-          <Listings rollouts={older} current={current} />
-        </details>
-      )}
+      {older.length > 0 && <Older key={current} rollouts={older} current={current} />}
     </Card>
   );
 }
@@ -36,6 +32,17 @@ export function RolloutsPanel(props: {
 interface ListingsProps {
   readonly rollouts: readonly RolloutListing[];
   readonly current: string | null;
+}
+
+/** Its rows exist only while it is open: it may have nearly a hundred, and the page is drawn anew every second. */
+function Older({ rollouts, current }: ListingsProps) {
+  const [isOpen, setOpen] = useState(rollouts.some(({ name }) => name === current));
+  return (
+    <details open={isOpen} onToggle={({ currentTarget }) => setOpen(currentTarget.open)}>
+      <summary>{formatCount(rollouts.length)} older</summary>
+      {isOpen && <Listings rollouts={rollouts} current={current} />}
+    </details>
+  );
 }
 
 function Listings({ rollouts, current }: ListingsProps) {
