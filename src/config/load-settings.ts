@@ -9,6 +9,7 @@ import { defaultConfig } from './defaults';
 import { readEncryption } from './encryption';
 import { mergeVariables, readDotEnv, type Variables } from './environment';
 import { readIdKey } from './id-key';
+import { resolveNotify } from './notify';
 import { crossCheck, mergeConfig, resolvePolicy } from './policy';
 import { resolveProviders } from './providers';
 import { type Settings, SettingsError } from './settings';
@@ -50,6 +51,7 @@ export function loadSettings({
   const { providers, simulated } = take(
     resolveProviders({ merged, loaded, environment, variables, workingDirectory, callsProviders }),
   );
+  const { notify } = take(resolveNotify({ loaded, environment, workingDirectory }));
   const { temporal } = take(readTemporal(variables));
   const { encryption } = take(readEncryption(variables, workingDirectory));
   const { idKey } = take(readIdKey(variables, workingDirectory));
@@ -78,6 +80,7 @@ export function loadSettings({
     idKey,
     gateway: { ...defaultConfig.gateway, ...loaded.config.gateway },
     metrics,
+    notify,
   };
 }
 
