@@ -1,5 +1,4 @@
 import type { KeyRing } from '../contract/key-ring';
-import type { NotifyTarget } from '../contract/notifications';
 import type { Policy } from '../contract/policy';
 import type { ProviderSettings } from '../contract/provider';
 
@@ -72,8 +71,6 @@ export interface Settings {
   readonly idKey: Uint8Array | undefined;
   readonly gateway: GatewaySettings;
   readonly metrics: MetricsSettings;
-  /** Whom workers tell what happens. */
-  readonly notify: readonly NotifyTarget[];
 }
 
 /** The configuration cannot be used. `message` lists every problem and never contains a key. */

@@ -154,7 +154,7 @@ async function append(
   return newHead;
 }
 
-export const auditColumns = [
+const auditColumns = [
   'position',
   'rollout',
   'sequence',

@@ -25,11 +25,7 @@ export function warningsOf(view: RolloutView): readonly RolloutWarning[] {
   );
 }
 
-/** What is needed to know whether a rollout is looked after. */
-type LookedAfter = Pick<RolloutView, 'spec' | 'atMs' | 'analysisDueAtMs' | 'workflow' | 'recordingFailure'>;
-
-/** Why nothing is decided at the moment, or cannot be known; null if all is well. */
-export function workflowWarning(view: LookedAfter): RolloutWarning | null {
+function workflowWarning(view: RolloutView): RolloutWarning | null {
   const { spec, analysisDueAtMs, workflow, recordingFailure } = view;
   // Without a next analysis there is nothing left to do for a workflow.
   if (analysisDueAtMs === null) return null;
@@ -57,11 +53,11 @@ export function workflowWarning(view: LookedAfter): RolloutWarning | null {
 const lateAfterMs = 60_000;
 
 /** Whether a whole interval, at least a minute, has passed since an analysis was due. */
-export function isOverdue({ analysisDueAtMs, spec, atMs }: LookedAfter): boolean {
+export function isOverdue({ analysisDueAtMs, spec, atMs }: RolloutView): boolean {
   return analysisDueAtMs !== null && atMs - analysisDueAtMs > Math.max(spec.intervalMs, lateAfterMs);
 }
 
-function overdueWarning(view: LookedAfter): RolloutWarning | null {
+function overdueWarning(view: RolloutView): RolloutWarning | null {
   const { analysisDueAtMs, atMs } = view;
   if (analysisDueAtMs === null || !isOverdue(view)) return null;
   const message =

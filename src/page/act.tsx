@@ -23,18 +23,19 @@ export function Act(props: Props) {
   const [result, setResult] = useState('');
   const { isStale, ageMs } = useFreshness(asOfMs);
   const { unavailable } = rollout.now;
-  if (!viewer.mayOperate) {
+  const impossible = commands.filter((command) => unavailable[command] !== undefined);
+  // Nothing is left to do; the page says already how it ended.
+  const isOver = impossible.length === commands.length;
+  if (!viewer.mayOperate && !isOver) {
     return (
       <p class="act soft">The key “{viewer.name}” may only look. To act, log in with a key whose role is operator.</p>
     );
   }
-  const impossible = commands.filter((command) => unavailable[command] !== undefined);
-  const isOver = impossible.length === commands.length;
   return (
     <div class="act">
-      <div class="buttons" role="group" aria-label="Act on the rollout">
-        {!isOver &&
-          commands.map((command) => (
+      {!isOver && (
+        <div class="buttons" role="group" aria-label="Act on the rollout">
+          {commands.map((command) => (
             <button
               type="button"
               key={command}
@@ -48,8 +49,8 @@ export function Act(props: Props) {
               {commandWords[command]}…
             </button>
           ))}
-      </div>
-      {isOver && <p class="soft">{unavailable.rollback}</p>}
+        </div>
+      )}
       {isStale && !isOver && (
         <p class="problem">
           The data is {formatWholeDuration(ageMs)} old. Until it is up to date again, only a rollback is possible.

@@ -40,7 +40,12 @@ export function CommandDialog({ command, rollout, asOfMs, onClose, onResult, onL
   const [problem, setProblem] = useState('');
   const [isSending, setIsSending] = useState(false);
   const { isStale } = useFreshness(asOfMs);
-  useEffect(() => dialog.current?.showModal(), []);
+  const reason = useRef<HTMLTextAreaElement>(null);
+  useEffect(() => {
+    dialog.current?.showModal();
+    // Not the button: Enter held down must not open the dialog and confirm it, too.
+    reason.current?.focus({ preventScroll: true });
+  }, []);
 
   /** A dialog that was closed while it waited for the answer cannot tell it. */
   const tellProblem = (message: string): void => (dialog.current === null ? onResult(message) : setProblem(message));
@@ -58,7 +63,7 @@ export function CommandDialog({ command, rollout, asOfMs, onClose, onResult, onL
       }
     } catch (error) {
       if (error instanceof RequestProblem && error.isLoggedOut) onLoggedOut();
-      tellProblem(whatToDo(error, command, rollout.name));
+      tellProblem(whatToDo(error, command, shown.rollout.name));
     } finally {
       setIsSending(false);
     }
@@ -74,14 +79,14 @@ export function CommandDialog({ command, rollout, asOfMs, onClose, onResult, onL
     <dialog ref={dialog} class="command" aria-labelledby="command-title" onClose={onClose}>
       <form onSubmit={submit} aria-busy={isSending}>
         <h2 id="command-title">
-          {word}: {rollout.name}
+          {word}: {shown.rollout.name}
         </h2>
         <p>{shown.rollout.now.effects[command]}</p>
         <DecisionFigures rollout={shown.rollout} asOfMs={shown.asOfMs} />
         <div role="alert" class="notices">
           {hasMoved(shown.rollout, rollout) && (
             <p class="notice">
-              The rollout has moved since this dialog opened: {standOf(shown.rollout)} then, {standOf(rollout)} now.{' '}
+              This has changed since the dialog opened: {standOf(shown.rollout)} then, {standOf(rollout)} now.{' '}
               <button type="button" class="plain" onClick={() => setShown({ rollout, asOfMs })}>
                 Show how it is now
               </button>
@@ -95,7 +100,7 @@ export function CommandDialog({ command, rollout, asOfMs, onClose, onResult, onL
           )}
         </div>
         {command === 'exclude' && <Period />}
-        {command === 'promote' && <Override name={rollout.name} />}
+        {command === 'promote' && <Override name={shown.rollout.name} />}
         <label class="field">
           Reason, for the audit trail
           <textarea
@@ -103,8 +108,7 @@ export function CommandDialog({ command, rollout, asOfMs, onClose, onResult, onL
             rows={2}
             maxLength={longestReason}
             required={command !== 'rollback'}
-            // Not the button: Enter held down must not open the dialog and confirm it, too.
-            autofocus
+            ref={reason}
             defaultValue={command === 'rollback' ? rollbackReason : ''}
           />
         </label>
@@ -133,12 +137,14 @@ function confirmation(command: RolloutCommandName, { from }: RolloutPage): strin
 }
 
 /** What would make a careful operator look again. */
-function hasMoved({ now: shown }: RolloutPage, { now }: RolloutPage): boolean {
-  return shown.setPercent !== now.setPercent || shown.phase !== now.phase;
+function hasMoved(shown: RolloutPage, rollout: RolloutPage): boolean {
+  // A page that follows the newest rollout shows another one as soon as that has started.
+  const isAnother = shown.name !== rollout.name;
+  return isAnother || shown.now.setPercent !== rollout.now.setPercent || shown.now.phase !== rollout.now.phase;
 }
 
-function standOf({ now }: RolloutPage): string {
-  return `${phases[now.phase].word} at ${formatPercent(now.setPercent)}`;
+function standOf({ name, now }: RolloutPage): string {
+  return `${name} ${phases[now.phase].word} at ${formatPercent(now.setPercent)}`;
 }
 
 function requestOf(command: RolloutCommandName, shown: RolloutPage, form: FormData): CommandRequest {

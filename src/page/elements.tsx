@@ -60,6 +60,11 @@ export function PhaseChip({ phase }: { readonly phase: PagePhase }) {
   );
 }
 
+/** A sentence in which `backticks` mark what is typed in a terminal. */
+export function Sentence({ text }: { readonly text: string }) {
+  return <>{text.split('`').map((part, index) => (index % 2 === 1 ? <code key={index}>{part}</code> : part))}</>;
+}
+
 /** A value that nobody knows. */
 export function Missing() {
   return (
@@ -92,7 +97,7 @@ export function Distance({ atMs }: { readonly atMs: number }) {
 /** A wide table scrolls in a box of its own, which the keyboard reaches, too. */
 export function TableBox({ label, children }: { readonly label: string; readonly children: ComponentChildren }) {
   return (
-    <div class="table-box" role="region" aria-label={label} tabIndex={0}>
+    <div class="table-box" role="group" aria-label={label} tabIndex={0}>
       {children}
     </div>
   );

@@ -75,7 +75,7 @@ function Key({ name, children }: { readonly name: string; readonly children: Com
           </g>
         )}
       </svg>
-      {children}
+      <span>{children}</span>
     </li>
   );
 }

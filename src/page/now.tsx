@@ -1,7 +1,7 @@
 import type { ComponentChildren } from 'preact';
 import type { RolloutNow, RolloutPage } from '../contract/page';
 import { useNow } from './clock';
-import { Chip, Distance, Missing, PhaseChip, type Tone } from './elements';
+import { Chip, Distance, Missing, PhaseChip, Sentence, type Tone } from './elements';
 import { formatDistance, formatPercent, formatShare, formatWholeDuration } from './format';
 
 /** What must be known first: how it stands, what comes next and when, and whether anything is wrong. */
@@ -24,11 +24,13 @@ export function Now(props: {
           </span>
         </h2>
         <SplitBar now={now} to={to} />
-        <p class="now-message">{now.message}</p>
+        <p class="now-message">
+          <Sentence text={now.message} />
+        </p>
         {now.next !== '' && (
           <p class="now-next">
             <span class="soft">Next: </span>
-            {now.next}
+            <Sentence text={now.next} />
           </p>
         )}
       </div>
@@ -126,7 +128,9 @@ export function Warnings({ warnings }: Pick<RolloutNow, 'warnings'>) {
           <Chip tone="warn" icon="▲">
             Warning
           </Chip>
-          <span>{message}</span>
+          <span>
+            <Sentence text={message} />
+          </span>
         </p>
       ))}
     </div>

@@ -16,7 +16,6 @@ import type { Provider } from '../contract/provider';
 import { openTurnStreams } from '../streams/open-streams';
 import { openImageStore } from './image-store';
 import type { ServiceMetrics } from './metrics';
-import { requireAddresses, startNotifying } from './notifying';
 import { StuckSweep } from './stuck-sweep';
 import { WorkflowSlots } from './workflow-slots';
 
@@ -88,7 +87,6 @@ async function startWith(
   closings: Closing[],
 ): Promise<RunningWorker> {
   const { temporal, policy } = settings;
-  requireAddresses(settings);
   const ledger = await openLedger(settings, { observer: metrics?.ledger });
   closings.push(() => ledger.close());
   await ledger.check();
@@ -107,14 +105,6 @@ async function startWith(
   const connection = await NativeConnection.connect(temporal.connectionOptions as NativeConnectionOptions);
   closings.push(() => connection.close());
   await requireNamespace(connection, temporal);
-  const notifying = await startNotifying({
-    settings,
-    ledger,
-    connection,
-    circuits: () => targets.breakers.states(),
-    onError: (error) => onError?.(error),
-  });
-  closings.push(() => notifying.stop());
   const worker = await Worker.create({
     ...workerTuning(),
     ...(maxCachedWorkflows !== undefined && { maxCachedWorkflows }),
@@ -122,16 +112,7 @@ async function startWith(
     namespace: temporal.namespace,
     taskQueue: temporal.taskQueue,
     workflowBundle: { codePath: workflowBundle ?? builtWorkflowBundle },
-    activities: createActivities({
-      ledger,
-      providers,
-      policy,
-      streams,
-      targets,
-      images,
-      onDayBudgetRefused: () => notifying.dayBudgetRefused(),
-      owner,
-    }),
+    activities: createActivities({ ledger, providers, policy, streams, targets, images, owner }),
     dataConverter: createDataConverter(settings.encryption),
   });
 
