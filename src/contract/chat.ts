@@ -164,6 +164,9 @@ export interface ChatReply {
   readonly cost_usd: number;
   /** US dollars, 6 decimals: what attempts of unknown outcome may have cost in addition. */
   readonly unconfirmed_usd: number;
+  /** The same in whole nano-dollars, as the ledger has it: sums of these are exact. Absent from older workers. */
+  readonly cost_nano_usd?: number;
+  readonly unconfirmed_nano_usd?: number;
   readonly success: boolean;
   readonly error: string | null;
   /** The kind of the last failure, when no model answered. */
@@ -255,6 +258,9 @@ export interface ConversationSpend {
   readonly tokens: number;
   readonly cost_usd: number;
   readonly unconfirmed_usd: number;
+  /** Exact; absent in what older workers carried on. */
+  readonly cost_nano_usd?: number;
+  readonly unconfirmed_nano_usd?: number;
 }
 
 /** Result of the `conversation` workflow. */

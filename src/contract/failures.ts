@@ -48,6 +48,8 @@ export const failureTypes = {
   turnTooLate: 'TurnTooLate',
   turnNotKept: 'TurnNotKept',
   rolloutRefused: 'RolloutRefused',
+  /** A rollout's workflow ended with everybody on the baseline. Its first detail is the `RolloutResult`. */
+  rolledBack: 'RolledBack',
   /** The ledger lacks decisions that the rollout's workflow has recorded: retried, because they may come back. */
   ledgerBehind: 'LedgerBehind',
 } as const;

@@ -13,6 +13,7 @@ import {
   setHandler,
   workflowInfo,
 } from '@temporalio/workflow';
+import { ApplicationFailureCategory } from '@temporalio/common';
 import type { Activities } from '../activities/create-activities';
 import { failureTypes } from '../contract/failures';
 import * as names from '../contract/names';
@@ -25,6 +26,7 @@ import type {
   RolloutCommand,
   RolloutCommandInput,
   RolloutDecision,
+  RolloutEntry,
   RolloutOccasion,
   RolloutResult,
   RolloutStatus,
@@ -32,6 +34,7 @@ import type {
 import type { FrozenLimits } from '../contract/user-evidence';
 import { advanceRollout } from '../domain/rollout/advance-rollout';
 import { userEvidenceRequestOf } from '../domain/rollout/state-by-users';
+import { utf8Length } from '../domain/turn/messages';
 import { rolloutSpecProblem } from '../domain/rollout/validate';
 import { readCommand, rolloutCommandProblem } from '../domain/rollout/validate-command';
 import { CommandQueue } from './command-queue';
@@ -90,7 +93,7 @@ export async function canaryRollout({ spec, carried, startWithinMs }: CanaryRoll
     } catch (error) {
       await refuse(error);
     }
-    return rollout.result();
+    return ended(rollout.result());
   });
 
   async function start(): Promise<void> {
@@ -103,7 +106,7 @@ export async function canaryRollout({ spec, carried, startWithinMs }: CanaryRoll
     const limits = spec.rule === 2 ? await baselineLimits() : undefined;
     const occasion = { atMs: Date.now(), evidence: null, command: null, ...(limits && { limits }) };
     const decision = advanceRollout(spec, null, occasion);
-    const recorded = await recordRollout({ spec, decision, ...occasion });
+    const recorded = await record({ spec, decision, ...occasion });
     if (recorded.kind === 'refused') throw refused(`${recorded.field}: ${recorded.problem}`, recorded.refusal);
     rollout.enter(decisionIn(recorded, decision).next);
   }
@@ -157,7 +160,7 @@ export async function canaryRollout({ spec, carried, startWithinMs }: CanaryRoll
     const atMs = Date.now();
     const occasion = { atMs, ...basis, evidence: basis.evidence && agedBy(basis.evidence, atMs) };
     const decision = advanceRollout(spec, rollout.state, occasion);
-    const recorded = await recordRollout({ spec, decision, ...occasion });
+    const recorded = await record({ spec, decision, ...occasion });
     return { ...decisionIn(recorded, decision), atMs: occasion.atMs };
   }
 
@@ -208,6 +211,24 @@ export async function canaryRollout({ spec, carried, startWithinMs }: CanaryRoll
   }
 }
 
+/** The Temporal UI shows the decision beside the event. */
+function record(entry: RolloutEntry): Promise<RecordedRollout> {
+  const { action, reason, next } = entry.decision;
+  const summary = shortened(`${action}, ${next.percent}% on ${entry.spec.canaryArm}: ${reason}`);
+  return recordRollout.executeWithOptions({ summary }, [entry]);
+}
+
+/** Temporal takes 400 bytes, to which encryption adds some. */
+const maxSummaryBytes = 200;
+
+function shortened(text: string): string {
+  if (utf8Length(text) <= maxSummaryBytes) return text;
+  // A character takes up to three bytes in each of its code units.
+  let length = Math.min(text.length, maxSummaryBytes);
+  while (utf8Length(`${text.slice(0, length)}…`) > maxSummaryBytes) length -= 1;
+  return `${text.slice(0, length)}…`;
+}
+
 /**
  * The same evidence at the given time of Temporal's clock. How old its newest request is, only the database's clock tells,
  * which also dated that request: the clocks of workers, and Temporal's, may be minutes apart from it.
@@ -238,6 +259,19 @@ function handleCommand(name: (typeof names.rolloutCommandNames)[number], command
     (input) => commands.ask(readCommand(name, input)),
     { description, validator: (input) => refuseInvalid(rolloutCommandProblem(input, name)) },
   );
+}
+
+/** A workflow that completes looks like a success in every list of workflows, which a rollback is not. */
+function ended(result: RolloutResult): RolloutResult {
+  if (result.phase === 'Succeeded' || !patched('a-rollback-is-no-success')) return result;
+  throw ApplicationFailure.create({
+    message: `Rolled back: ${result.reason}`,
+    type: failureTypes.rolledBack,
+    nonRetryable: true,
+    details: [result],
+    // It did what it is for: no alarm of Temporal's own.
+    category: ApplicationFailureCategory.BENIGN,
+  });
 }
 
 function refused(reason: string, problem?: Problem): ApplicationFailure {

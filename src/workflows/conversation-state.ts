@@ -14,12 +14,31 @@ import type {
 import { limits } from '../contract/limits';
 import { isAskedAgain } from '../domain/turn/asked-again';
 import { fingerprints, questionIn, questionOf, textFingerprint } from '../domain/turn/fingerprints';
-import { addUsd } from '../domain/turn/prices';
+import { toNanoUsd, toUsd } from '../domain/turn/prices';
 import { messageText, sendableMessages, utf8Length } from '../domain/turn/messages';
 import { completeToolRounds, orphanedCallId } from '../domain/turn/tool-rounds';
 import { contextWindow } from '../domain/turn/window';
 
-const noSpend: ConversationSpend = { turns: 0, tokens: 0, cost_usd: 0, unconfirmed_usd: 0 };
+type Totals = Required<ConversationSpend>;
+
+const noSpend: Totals = {
+  turns: 0,
+  tokens: 0,
+  cost_usd: 0,
+  unconfirmed_usd: 0,
+  cost_nano_usd: 0,
+  unconfirmed_nano_usd: 0,
+};
+
+type Spent = Pick<ConversationSpend, 'cost_usd' | 'unconfirmed_usd' | 'cost_nano_usd' | 'unconfirmed_nano_usd'>;
+
+/** In nano-dollars; what an older worker said has 6 decimals. */
+function exactly(spent: Spent): Pick<Totals, 'cost_nano_usd' | 'unconfirmed_nano_usd'> {
+  return {
+    cost_nano_usd: spent.cost_nano_usd ?? toNanoUsd(spent.cost_usd),
+    unconfirmed_nano_usd: spent.unconfirmed_nano_usd ?? toNanoUsd(spent.unconfirmed_usd),
+  };
+}
 
 /**
  * A conversation's memory: its most recent turns. Window, transcript and repeated replies are derived from them. A turn
@@ -29,7 +48,7 @@ export class ConversationState {
   /** Once set, no new turns are accepted. */
   closing = false;
   private turns: TranscriptTurn[];
-  private totals: ConversationSpend;
+  private totals: Totals;
   /** JSON bytes of all turns. */
   private turnBytes: number;
   /** Fingerprints of each kept turn, computed once. */
@@ -42,7 +61,7 @@ export class ConversationState {
     private readonly history: readonly ChatMessage[] = [],
   ) {
     this.turns = [...(carried?.turns ?? [])];
-    this.totals = carried?.totals ?? noSpend;
+    this.totals = { ...noSpend, ...carried?.totals, ...exactly(carried?.totals ?? noSpend) };
     this.turnBytes = this.turns.reduce((bytes, turn) => bytes + jsonBytes(turn), 0);
   }
 
@@ -129,11 +148,16 @@ export class ConversationState {
   add(turn: TranscriptTurn): void {
     this.turns.push(turn);
     this.turnBytes += jsonBytes(turn);
+    const { cost_nano_usd: cost, unconfirmed_nano_usd: unconfirmed } = exactly(turn.reply);
+    const costNanoUsd = this.totals.cost_nano_usd + cost;
+    const unconfirmedNanoUsd = this.totals.unconfirmed_nano_usd + unconfirmed;
     this.totals = {
       turns: this.totals.turns + 1,
       tokens: this.totals.tokens + turn.reply.tokens_used,
-      cost_usd: addUsd(this.totals.cost_usd, turn.reply.cost_usd),
-      unconfirmed_usd: addUsd(this.totals.unconfirmed_usd, turn.reply.unconfirmed_usd),
+      cost_usd: toUsd(costNanoUsd),
+      unconfirmed_usd: toUsd(unconfirmedNanoUsd),
+      cost_nano_usd: costNanoUsd,
+      unconfirmed_nano_usd: unconfirmedNanoUsd,
     };
     this.forgetOldest();
   }
@@ -154,7 +178,7 @@ export class ConversationState {
     return recent.findLast((turn) => isAskedAgain(question, questionOf(asked(turn))))?.turnId ?? null;
   }
 
-  spend(): ConversationSpend {
+  spend(): Required<ConversationSpend> {
     return this.totals;
   }
 

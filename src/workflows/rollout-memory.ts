@@ -12,6 +12,7 @@ import type {
 } from '../contract/rollout';
 import { nextAnalysisAtMs } from '../domain/rollout/clock';
 import { figuresOf } from '../domain/rollout/figures';
+import { tableCell } from './operator-view';
 
 /** The state of a rollout's workflow. Every change is shown to operators immediately. */
 export class RolloutMemory {
@@ -135,7 +136,8 @@ function describe(spec: RolloutSpec, state: RolloutState, lastAnalysis: RolloutA
 
 function reachedTable({ reached }: RolloutState): string[] {
   const rows = reached.map(
-    ({ percent, startedAtMs, because }) => `| ${percent}% | ${new Date(startedAtMs).toISOString()} | ${because} |`,
+    ({ percent, startedAtMs, because }) =>
+      `| ${percent}% | ${new Date(startedAtMs).toISOString()} | ${tableCell(because)} |`,
   );
   return ['| split | since | why |', '| --- | --- | --- |', ...rows];
 }

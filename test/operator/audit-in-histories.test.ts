@@ -5,7 +5,8 @@ import { openSqliteFile } from '../../src/platform/better-sqlite3';
 import type { AuditRow } from '../../src/contract/rollout-ledger';
 import { join } from 'node:path';
 import { replaceTrail, rehashed } from '../support/forged-trail';
-import { eachTestWithRollouts, resultOf } from '../support/rollout-hooks';
+import { eachTestWithRollouts } from '../support/rollout-hooks';
+import { rolloutResult } from '../support/rollout-result';
 import { unhurriedRolloutSpec } from '../support/rollout-spec';
 
 const rollouts = eachTestWithRollouts();
@@ -36,7 +37,7 @@ describe('the histories of rollouts', () => {
     const spec = quietSpec();
     const workflow = await rollouts.begin(spec);
     await operator.command(spec.name, 'rollback', ann);
-    await resultOf(workflow);
+    await rolloutResult(workflow);
     const report = await verify();
     expect(report).toMatchObject({ problem: null, confirmedUntil: report.rows });
   });
@@ -45,7 +46,7 @@ describe('the histories of rollouts', () => {
     const spec = quietSpec();
     const workflow = await rollouts.begin(spec);
     await operator.command(spec.name, 'rollback', ann);
-    await resultOf(workflow);
+    await rolloutResult(workflow);
     const rows = (await trail()).map((row) => ({
       ...row,
       actor: row.actor.replace('ann', 'eve'),
@@ -65,7 +66,7 @@ describe('the histories of rollouts', () => {
     const workflow = await rollouts.begin(spec);
     const split = await operator.rollouts.split();
     await operator.command(spec.name, 'rollback', ann);
-    await resultOf(workflow);
+    await rolloutResult(workflow);
     const rows = await trail();
     await replaceTrail({ query }, rows.slice(0, -1));
     await query(`update traffic_split set percent = ${split!.percent}, bake = ${split!.bake}, active = 1 returning id`);
@@ -81,7 +82,7 @@ describe('the histories of rollouts', () => {
     for (const spec of [first, second]) {
       const workflow = await rollouts.begin(spec);
       await operator.command(spec.name, 'rollback', ann);
-      await resultOf(workflow);
+      await rolloutResult(workflow);
     }
     const rows = await trail();
     await replaceTrail(

@@ -7,7 +7,8 @@ import { listRollouts } from '../../src/operator/trail';
 import { TemporalUnreachableError } from '../../src/client/errors';
 import { sqliteFile } from '../../src/ledger/sqlite';
 import { openSqliteFile } from '../../src/platform/better-sqlite3';
-import { eachTestWithRollouts, resultOf } from '../support/rollout-hooks';
+import { eachTestWithRollouts } from '../support/rollout-hooks';
+import { rolloutResult } from '../support/rollout-result';
 import { shortRolloutSpec, unhurriedRolloutSpec } from '../support/rollout-spec';
 
 const rollouts = eachTestWithRollouts();
@@ -44,7 +45,7 @@ test('everybody is sent back from a rollout under way, once', async () => {
 test('everybody is sent back from a rollout that has succeeded, and the trail tells it', async () => {
   const spec = shortRolloutSpec();
   const handle = await rollouts.beginWithEvidence(spec);
-  expect(await resultOf(handle)).toMatchObject({ phase: 'Succeeded' });
+  expect(await rolloutResult(handle)).toMatchObject({ phase: 'Succeeded' });
   const sent = await operator.sendEverybodyBack(ann);
   expect(sent).toMatchObject({ arm: 'legacy', changed: true, reason: 'Ann Smith rolled back ("complaints").' });
   await expectAllBack();
@@ -62,7 +63,7 @@ test('everybody is sent back from a rollout that succeeds while it is being roll
   const { rollouts: ledger } = rollouts.service.ledger;
   const sent = await sendEverybodyBack(ledger, ann, async (name) => {
     goOn();
-    expect(await resultOf(handle)).toMatchObject({ phase: 'Succeeded' });
+    expect(await rolloutResult(handle)).toMatchObject({ phase: 'Succeeded' });
     return rollBackInLedger(ledger, name, ann);
   });
   expect(sent).toMatchObject({ rollout: expect.stringMatching(/^back-/) as string, arm: 'legacy', changed: true });
@@ -72,7 +73,7 @@ test('everybody is sent back from a rollout that succeeds while it is being roll
 
 test('if the ledger is lost meanwhile, everybody is back or nothing has changed', async () => {
   const handle = await rollouts.beginWithEvidence(shortRolloutSpec());
-  await resultOf(handle);
+  await rolloutResult(handle);
   const { rollouts: ledger } = rollouts.service.ledger;
   let isLost = false;
   const lostAfterOneWrite = Object.assign(Object.create(ledger) as Rollouts, {
@@ -91,7 +92,7 @@ test('if the ledger is lost meanwhile, everybody is back or nothing has changed'
 });
 
 test('an operator who is overtaken by another one is told that everybody is back', async () => {
-  await resultOf(await rollouts.beginWithEvidence(shortRolloutSpec()));
+  await rolloutResult(await rollouts.beginWithEvidence(shortRolloutSpec()));
   const { rollouts: ledger } = rollouts.service.ledger;
   const overtaken = Object.assign(Object.create(ledger) as Rollouts, {
     // Asked after the split was read, and before anything is recorded.

@@ -1,6 +1,6 @@
 import type { WorkflowHandle } from '@temporalio/client';
 import { rolloutWorkflowId } from '../../src/contract/names';
-import type { RolloutResult, RolloutSpec } from '../../src/contract/rollout';
+import type { RolloutSpec } from '../../src/contract/rollout';
 import { eventually } from './eventually';
 import type { Interference } from './interfering-ledger';
 import { prepareRolloutService, type RolloutService, startInterferedWorker } from './rollout-service';
@@ -87,10 +87,6 @@ export function eachTestWithRollouts(): RolloutSetting {
   beforeEach(() => setting.setUp());
   afterEach(() => setting.tearDown());
   return setting;
-}
-
-export async function resultOf(handle: WorkflowHandle): Promise<RolloutResult> {
-  return (await handle.result()) as RolloutResult;
 }
 
 /** Waits until the workflow has this many pending updates, `begun` included: their senders wait for an answer. */

@@ -1,9 +1,10 @@
-import type { RolloutEntry, RolloutResult } from '../../src/contract/rollout';
+import type { RolloutEntry } from '../../src/contract/rollout';
 import { randomOfRun } from '../../src/domain/rollout/simulate-draws';
 import { SimulatedEvidence } from '../../src/domain/rollout/simulate-evidence';
 import { findWrongDecision } from '../../src/domain/rollout/verify';
 import { alike, hourMs } from '../domain/rollout/simulated-traffic';
 import { goodCanary, steps, type VirtualRollout, virtualRollouts } from './virtual-rollout';
+import { rolloutResult } from '../support/rollout-result';
 
 /** Each test takes some hundred decisions. */
 jest.setTimeout(180_000);
@@ -47,7 +48,7 @@ test('72 hours by users: languages, an incident that is excluded, a pause, and a
     await signal('pause', { reason: 'a holiday' });
     await rollout.environment.sleep('3 hours');
     await signal('resume', {});
-    return workflow.result() as Promise<RolloutResult>;
+    return rolloutResult(workflow);
   });
 
   expect(steps(result)).toEqual([

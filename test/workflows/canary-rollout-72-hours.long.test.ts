@@ -1,5 +1,5 @@
-import type { RolloutResult } from '../../src/contract/rollout';
 import { expectBlindHours, goodCanary, steps, virtualRollouts } from './virtual-rollout';
+import { rolloutResult } from '../support/rollout-result';
 
 /** Each test takes some hundred decisions. */
 jest.setTimeout(180_000);
@@ -16,7 +16,7 @@ test('a canary that succeeds 98% of the time never leaves 10%, and is held rathe
     expect(state).toMatchObject({ phase: 'Held', percent: 10 });
     expect(steps(state)).toEqual([[10, 0]]);
     await rollout.handle.signal('rollback', { actor: 'ann', reason: 'not good enough' });
-    expect(await rollout.handle.result()).toMatchObject({ phase: 'RolledBack' });
+    expect(await rolloutResult(rollout.handle)).toMatchObject({ phase: 'RolledBack' });
   });
   expect(await rollout.ledger.rollouts.split()).toMatchObject({ percent: 0, active: false });
 });
@@ -59,7 +59,7 @@ test('telemetry that is down when the plan ends holds the rollout, until an oper
     const { state } = await rollout.status();
     expect(state).toMatchObject({ phase: 'Held', percent: 75 });
     await rollout.handle.signal('resume', { actor: 'ann', reason: 'the telemetry is back' });
-    const result = (await rollout.handle.result()) as RolloutResult;
+    const result = await rolloutResult(rollout.handle);
     expect(steps(result).slice(3)).toEqual([
       [75, 60],
       [100, 91],

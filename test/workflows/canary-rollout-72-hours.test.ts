@@ -1,6 +1,7 @@
 import { canaryRolloutWorkflowType, rolloutWorkflowId } from '../../src/contract/names';
 import type { RolloutResult } from '../../src/contract/rollout';
 import { asPlanned, expectBlindHours, goodCanary, steps, virtualRollouts } from './virtual-rollout';
+import { rolloutResult } from '../support/rollout-result';
 
 /** Each test takes some hundred decisions. */
 jest.setTimeout(180_000);
@@ -10,7 +11,7 @@ const createRollout = virtualRollouts();
 test('a canary that succeeds 99.7% of the time has all traffic after 72 hours, each step at its time', async () => {
   const rollout = await createRollout(goodCanary);
   const worker = await rollout.worker();
-  const result = await worker.runUntil(async () => (await rollout.start()).result() as Promise<RolloutResult>);
+  const result = await worker.runUntil(async () => rolloutResult(await rollout.start()));
   expect(result.phase).toBe('Succeeded');
   expect(steps(result)).toEqual(asPlanned);
   expect(await rollout.ledger.rollouts.split()).toMatchObject({ percent: 100, active: false });
@@ -24,7 +25,7 @@ test('a canary that succeeds 99.7% of the time has all traffic after 72 hours, e
 test('a canary that is worse than the baseline is rolled back by itself', async () => {
   const rollout = await createRollout({ ...goodCanary, canarySuccessRate: 0.5, seed: 'a bad canary' });
   const worker = await rollout.worker();
-  const result = await worker.runUntil(async () => (await rollout.start()).result() as Promise<RolloutResult>);
+  const result = await worker.runUntil(async () => rolloutResult(await rollout.start()));
   expect(result.phase).toBe('RolledBack');
   expect(result.reason).toContain('fails more often than legacy');
   expect(await rollout.ledger.rollouts.split()).toMatchObject({ percent: 0, active: false });
@@ -34,7 +35,7 @@ test('it is rolled back too if the ledger’s clock is hours behind: ages are to
   const rollout = await createRollout({ ...goodCanary, canarySuccessRate: 0.5, seed: 'a bad canary' });
   rollout.ledgerBehindMs = 2 * rollout.spec.gates.freshnessMs;
   const worker = await rollout.worker();
-  const result = await worker.runUntil(async () => (await rollout.start()).result() as Promise<RolloutResult>);
+  const result = await worker.runUntil(async () => rolloutResult(await rollout.start()));
   expect(result).toMatchObject({ phase: 'RolledBack', reason: expect.stringContaining('fails more often') as string });
 });
 

@@ -1,5 +1,6 @@
 import { eventually } from '../support/eventually';
-import { eachTestWithRollouts, resultOf } from '../support/rollout-hooks';
+import { eachTestWithRollouts } from '../support/rollout-hooks';
+import { rolloutResult } from '../support/rollout-result';
 import { shortRolloutSpec, unhurriedRolloutSpec } from '../support/rollout-spec';
 import { ofUsers } from '../../src/domain/rollout/evidence';
 import { userEvidenceRequestOf } from '../../src/domain/rollout/state-by-users';
@@ -29,7 +30,7 @@ test('goes to 100% by the evidence of users, and everybody can recompute why', a
   });
   goOn();
 
-  const { phase, reached } = await resultOf(handle);
+  const { phase, reached } = await rolloutResult(handle);
   expect({ phase, percents: reached.map(({ percent }) => percent) }).toEqual({
     phase: 'Succeeded',
     percents: [50, 100],

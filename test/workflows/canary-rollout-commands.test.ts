@@ -1,4 +1,7 @@
-import { eachTestWithRollouts, resultOf } from '../support/rollout-hooks';
+import { defaultPayloadConverter, type Payload } from '@temporalio/common';
+import { recordRolloutActivity } from '../../src/contract/names';
+import { eachTestWithRollouts } from '../support/rollout-hooks';
+import { rolloutResult } from '../support/rollout-result';
 import { unhurriedRolloutSpec } from '../support/rollout-spec';
 
 const rollouts = eachTestWithRollouts();
@@ -18,7 +21,7 @@ test('carries out all four commands as signals', async () => {
     events.push(event);
     expect(await rollouts.untilEvents(spec, events.length)).toEqual(events);
   }
-  expect(await resultOf(handle)).toMatchObject({ phase: 'RolledBack', reason: 'bob rolled back ("enough").' });
+  expect(await rolloutResult(handle)).toMatchObject({ phase: 'RolledBack', reason: 'bob rolled back ("enough").' });
   expect(await rollouts.service.ledger.rollouts.split()).toMatchObject({ percent: 0, active: false });
 });
 
@@ -74,7 +77,7 @@ test.each([
   const [, refusal] = await rollouts.untilEvents(spec, 2);
   expect(refusal).toMatch(/^refuse by /);
   await handle.signal('rollback', ...args);
-  expect(await resultOf(handle)).toMatchObject({ phase: 'RolledBack' });
+  expect(await rolloutResult(handle)).toMatchObject({ phase: 'RolledBack' });
   expect(await rollouts.service.auditProblem()).toBeNull();
 });
 
@@ -83,4 +86,21 @@ test('turns away an update in a wrong form with the field and the limit', async 
   await expect(handle.executeUpdate('pause', { args: [{ actor: '' }] })).rejects.toMatchObject({
     cause: { message: 'actor must say who you are, in up to 1000 characters' },
   });
+});
+
+test('the Temporal UI shows each decision beside its event, and a rollback not as a success', async () => {
+  const spec = unhurriedRolloutSpec();
+  const handle = await rollouts.beginWithEvidence(spec);
+  const reason = '太慢了，先退回去。'.repeat(60);
+  await handle.executeUpdate('rollback', { args: [{ actor: 'ann', reason }] });
+  await rolloutResult(handle);
+  expect((await handle.describe()).status.name).toBe('FAILED');
+  const { events } = await handle.fetchHistory();
+  const summaries = (events ?? [])
+    .filter((event) => event.activityTaskScheduledEventAttributes?.activityType?.name === recordRolloutActivity)
+    .map((event) => defaultPayloadConverter.fromPayload<string>(event.userMetadata?.summary as Payload));
+  expect(summaries[0]).toMatch(/^start, 50% on holysheep: /);
+  const last = summaries.at(-1) ?? '';
+  expect(last).toMatch(/^roll-back, 0% on holysheep: ann rolled back \("太慢了.*…$/);
+  expect(Buffer.byteLength(last)).toBeLessThanOrEqual(200);
 });

@@ -1,9 +1,9 @@
 import { rolloutWorkflowId } from '../../src/contract/names';
-import type { RolloutResult } from '../../src/contract/rollout';
 import { eventually } from '../support/eventually';
 import { prepareRolloutService, startInterferedWorker } from '../support/rollout-service';
 import { shortRolloutSpec } from '../support/rollout-spec';
 import { startOwnTemporal } from '../support/temporal';
+import { rolloutResult } from '../support/rollout-result';
 
 test('goes on in new runs, with all that it knows, when its history is long', async () => {
   // Less than an analysis and a command take together, so that no end can come before the next run.
@@ -30,7 +30,7 @@ test('goes on in new runs, with all that it knows, when its history is long', as
     expect((await service.rollouts.status(spec.name)).state).toMatchObject({ phase: 'Held', percent: 50 });
     await service.rollouts.command(spec.name, 'resume', { actor: 'bob', reason: 'there are users now' });
     allTurnsEnded = service.sendTurns(40);
-    const result = (await handle.result()) as RolloutResult;
+    const result = await rolloutResult(handle);
     expect(result).toMatchObject({ phase: 'Succeeded', reached: [{ percent: 50 }, { percent: 100 }] });
     expect((await handle.describe()).runId).not.toBe(heldRun);
     const trail = await service.ledger.rollouts.auditTrail(spec.name);

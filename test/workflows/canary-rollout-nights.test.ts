@@ -15,6 +15,7 @@ import { closed, provenByUsers, tally } from '../domain/rollout/given-users';
 import { rolloutSpec } from '../support/rollout-spec';
 import { unique, workflowBundle } from '../support/temporal';
 import { startTimeSkipping } from '../support/time-skipping';
+import { rolloutResult } from '../support/rollout-result';
 
 let environment: TestWorkflowEnvironment;
 let ledger: Ledger;
@@ -135,7 +136,7 @@ test('a canary that breaks at 100% does not finish, and can be rolled back after
       await sleepUntil(110);
       expect(await state()).toMatchObject({ phase: 'Promoting', percent: 100, endedAtMs: null });
       await handle.executeUpdate('rollback', { args: [{ actor: 'ann' }] });
-      expect(await handle.result()).toMatchObject({ phase: 'RolledBack' });
+      expect(await rolloutResult(handle)).toMatchObject({ phase: 'RolledBack' });
     },
   );
   expect(await eventsOf(spec)).toEqual(['start by test', ...Array<string>(4).fill(advance), 'roll-back by ann']);

@@ -1,7 +1,8 @@
 import type { WorkflowHandle } from '@temporalio/client';
 import { RolloutRefusedError } from '../../src/client/errors';
 import { eventually } from '../support/eventually';
-import { eachTestWithRollouts, resultOf, untilAccepted } from '../support/rollout-hooks';
+import { eachTestWithRollouts, untilAccepted } from '../support/rollout-hooks';
+import { rolloutResult } from '../support/rollout-result';
 import { unhurriedRolloutSpec } from '../support/rollout-spec';
 
 const rollouts = eachTestWithRollouts();
@@ -50,7 +51,7 @@ test('refuses what was sent before a rollback and is still waiting, after it', a
       reason: expect.stringContaining('The rollout has ended') as string,
     });
   }
-  expect(await resultOf(handle)).toMatchObject({ phase: 'RolledBack' });
+  expect(await rolloutResult(handle)).toMatchObject({ phase: 'RolledBack' });
   expect(await rollouts.eventsOf(spec)).toEqual([
     'start by test',
     'roll-back by bob',
@@ -69,7 +70,7 @@ test('rolls back when its workflow is cancelled, and still answers who waits', a
   await untilTold(handle);
   goOn();
   expect(await pausing).toMatchObject({ accepted: false, state: { phase: 'RolledBack' } });
-  expect(await resultOf(handle)).toMatchObject({
+  expect(await rolloutResult(handle)).toMatchObject({
     phase: 'RolledBack',
     reason: 'a cancellation of the workflow rolled back.',
   });
@@ -94,7 +95,7 @@ test('rolls back when its workflow is cancelled before it has begun', async () =
   await rollouts.handleOf(spec).cancel();
   goOn();
   expect(await starting).toMatchObject({ spec });
-  expect(await resultOf(rollouts.handleOf(spec))).toMatchObject({ phase: 'RolledBack' });
+  expect(await rolloutResult(rollouts.handleOf(spec))).toMatchObject({ phase: 'RolledBack' });
 });
 
 test('ends with the reason when another rollout took over, and tells it to all who wait', async () => {

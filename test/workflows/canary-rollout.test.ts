@@ -3,7 +3,8 @@ import { openSqliteFile } from '../../src/platform/better-sqlite3';
 import { searchAttributeNames } from '../../src/contract/names';
 import { sqliteFile } from '../../src/ledger/sqlite';
 import { eventually } from '../support/eventually';
-import { eachTestWithRollouts, resultOf } from '../support/rollout-hooks';
+import { eachTestWithRollouts } from '../support/rollout-hooks';
+import { rolloutResult } from '../support/rollout-result';
 import { shortRolloutSpec, unhurriedRolloutSpec } from '../support/rollout-spec';
 
 const rollouts = eachTestWithRollouts();
@@ -12,7 +13,7 @@ const hourMs = 60 * 60 * 1000;
 test('goes from its first split to 100% by itself, and ends when the baseline need not be kept warm', async () => {
   const spec = shortRolloutSpec();
   const handle = await rollouts.beginWithEvidence(spec);
-  const { phase, reached } = await resultOf(handle);
+  const { phase, reached } = await rolloutResult(handle);
   expect({ phase, percents: reached.map(({ percent }) => percent) }).toEqual({
     phase: 'Succeeded',
     percents: [50, 100],
@@ -51,7 +52,7 @@ test('records each decision once, though its worker fails after it has recorded 
     if (!isFirstTry) throw new Error('The worker lost its connection.');
   };
   const handle = await rollouts.beginWithEvidence(spec);
-  expect(await resultOf(handle)).toMatchObject({ phase: 'Succeeded' });
+  expect(await rolloutResult(handle)).toMatchObject({ phase: 'Succeeded' });
   expect(await rollouts.eventsOf(spec)).toEqual(['start by test', 'advance by bellwether', 'finish by bellwether']);
   expect(await rollouts.service.auditProblem()).toBeNull();
 });

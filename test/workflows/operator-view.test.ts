@@ -1,4 +1,6 @@
 import { conversationWorkflowId, searchAttributeNames, turnWorkflowId } from '../../src/contract/names';
+import { formatUsd } from '../../src/domain/turn/prices';
+import { tableCell } from '../../src/workflows/operator-view';
 import { eventually } from '../support/eventually';
 import { startService, type Service } from '../support/service';
 import { unique } from '../support/temporal';
@@ -27,9 +29,7 @@ test('an operator finds a conversation by session and state, and sees what its t
   const details = await currentDetails(workflowId);
   const row = details.split('\n').find((line) => line.includes(turn_id)) ?? '';
   const cells = row.split('|').map((cell) => cell.trim());
-  expect(cells).toEqual(
-    expect.arrayContaining([turn_id, 'answered', 'holysheep', 'holysheep-primary', 'deepseek-v3.2']),
-  );
+  expect(cells).toEqual(expect.arrayContaining([turn_id, 'answered', 'holysheep / holysheep-primary / deepseek-v3.2']));
   expect(details).toContain('1 turns');
 
   const { session, state, arm, provider } = searchAttributeNames;
@@ -47,6 +47,28 @@ test('an operator finds a conversation by session and state, and sees what its t
   expect(JSON.stringify(shown)).not.toContain(said);
 });
 
+test('what a conversation cost is what the ledger has, to the nano-dollar', async () => {
+  const sessionId = unique('session');
+  for (const content of ['Hi', 'Where is my order?', '我的订单在哪里？'])
+    await service.client.send({ sessionId, content });
+  const rows = await service.ledger.costsBy('session', 10_000);
+  const spent = rows.find(({ key }) => key === sessionId)?.costNanoUsd ?? -1;
+  expect(spent % 1_000).not.toBe(0);
+  expect(await currentDetails(conversationWorkflowId(sessionId))).toContain(`tokens, ${formatUsd(spent, 9)}\n`);
+  await service.client.close(sessionId);
+  const handle = service.temporal.workflow.getHandle(conversationWorkflowId(sessionId));
+  await handle.result();
+  expect((await handle.describe()).memo).toMatchObject({ spend: { turns: 3, cost_nano_usd: spent } });
+});
+
+test.each([
+  ['a | b', 'a \\| b'],
+  ['two\nlines', 'two lines'],
+  ['x'.repeat(400), `${'x'.repeat(299)}…`],
+])('%j fits a cell of a table', (text, cell) => {
+  expect(tableCell(text)).toBe(cell);
+});
+
 test('a closed conversation says so, with what it cost', async () => {
   const sessionId = unique('session');
   const { cost_usd } = await service.client.send({ sessionId, content: 'Hello' });
@@ -62,7 +84,9 @@ test('a one-shot turn shows its attempts, tokens and cost without its text', asy
   const turnId = unique('turn');
   const reply = await service.client.complete({ turnId, messages: [{ role: 'user', content: `Hello ${said}` }] });
   const details = await currentDetails(turnWorkflowId(turnId, null));
-  expect(details).toContain(`| ${reply.tokens_used} | $${reply.cost_usd.toFixed(6)} |`);
+  const [attempt] = await service.ledger.attempts(turnId);
+  expect(attempt?.costNanoUsd).toBe(reply.cost_nano_usd);
+  expect(details).toContain(`| ${reply.tokens_used} | ${formatUsd(attempt?.costNanoUsd ?? -1, 9)} |`);
   expect(details).not.toContain(said);
   const { searchAttributes } = await service.temporal.workflow.getHandle(turnWorkflowId(turnId, null)).describe();
   expect(searchAttributes[searchAttributeNames.state]).toEqual(['answered']);

@@ -14,6 +14,7 @@ import { rolloutSpec } from '../support/rollout-spec';
 import { startTimeSkipping } from '../support/time-skipping';
 import { unique, workflowBundle } from '../support/temporal';
 import { VirtualTraffic, type TrafficRates } from '../support/virtual-traffic';
+import { rolloutResult } from '../support/rollout-result';
 
 const hourMs = 60 * 60 * 1000;
 export const goodCanary: TrafficRates = {
@@ -156,7 +157,7 @@ export async function expectBlindHours(
 ): Promise<void> {
   rollout.outages = [outage];
   const worker = await rollout.worker();
-  const result = await worker.runUntil(async () => (await rollout.start()).result() as Promise<RolloutResult>);
+  const result = await worker.runUntil(async () => rolloutResult(await rollout.start()));
   expect(steps(result)).toEqual(expected);
   const blind = (await rollout.ledger.rollouts.auditTrail(rollout.spec.name)).filter((row) =>
     row.reason.startsWith('The evidence could not be read'),

@@ -83,10 +83,9 @@ export function toUsd(nanoUsd: number): number {
   return Number(formatUsd(nanoUsd, 6).replace('$', ''));
 }
 
-/** Adds two amounts of `toUsd`, without the drift of floating point. */
-export function addUsd(usd: number, otherUsd: number): number {
-  const microUsd = Math.round(usd * 1_000_000) + Math.round(otherUsd * 1_000_000);
-  return microUsd / 1_000_000;
+/** The inverse of `toUsd`. */
+export function toNanoUsd(usd: number): number {
+  return Math.round(usd * 1_000_000) * 1_000;
 }
 
 function divideUp(dividend: bigint, divisor: bigint): bigint {
