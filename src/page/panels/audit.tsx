@@ -1,4 +1,4 @@
-import { useMemo, useRef, useState } from 'preact/hooks';
+import { useEffect, useMemo, useRef, useState } from 'preact/hooks';
 import type { AuditPage, AuditRowPage } from '../../contract/page';
 import { Card, Chip, Distance, Missing, Time } from '../elements';
 import { formatCount } from '../format';
@@ -10,11 +10,12 @@ const shortHash = 12;
 export function AuditPanel({ audit }: { readonly audit: AuditPage }) {
   const [filter, setFilter] = useState('');
   const [areWaitsHidden, hideWaits] = useState(false);
-  const { rows, head } = audit;
-  // Rows only ever get new ones before them, so the head names them all: unchanged, nothing needs to be compared.
+  const { rows } = audit;
+  const newest = rows[0]?.position;
+  // Rows never change, they only get new ones before them: with the same newest row, nothing needs to be compared.
   const shown = useMemo(
     () => rows.filter((row) => holds(row, filter) && !(areWaitsHidden && row.action === 'wait')),
-    [head.hash, filter, areWaitsHidden],
+    [newest, filter, areWaitsHidden],
   );
   const list = useMemo(() => shown.map((row) => <AuditRow key={row.position} row={row} />), [shown]);
   return (
@@ -44,9 +45,7 @@ export function AuditPanel({ audit }: { readonly audit: AuditPage }) {
             </label>
           </div>
           <p class="soft small" role="status">
-            {shown.length === rows.length
-              ? `${formatCount(rows.length)} of ${formatCount(head.position)} rows, the newest first.`
-              : `${formatCount(shown.length)} of the newest ${formatCount(rows.length)} rows match.`}
+            {countOf(shown.length, rows.length)}
           </p>
           <ol class="audit-rows" tabIndex={0} aria-label="Rows of the audit trail">
             {list}
@@ -55,6 +54,14 @@ export function AuditPanel({ audit }: { readonly audit: AuditPage }) {
       )}
     </Card>
   );
+}
+
+/** As many rows as the page gets. */
+const mostRows = 200;
+
+function countOf(shown: number, rows: number): string {
+  const all = rows < mostRows ? `${formatCount(rows)} rows` : `the newest ${formatCount(rows)} rows`;
+  return shown === rows ? `Shows ${all}.` : `Shows ${formatCount(shown)} of ${all}.`;
 }
 
 function holds({ actor, action, reason, figures }: AuditRowPage, filter: string): boolean {
@@ -123,28 +130,31 @@ function Seal({ audit: { head, verified } }: { readonly audit: AuditPage }) {
 }
 
 function Hash({ hash }: { readonly hash: string }) {
-  const [note, setNote] = useState('');
+  const [taken, setTaken] = useState<'copied' | 'selected' | null>(null);
   const text = useRef<HTMLElement>(null);
   const copy = async (): Promise<void> => {
     try {
       await navigator.clipboard.writeText(hash);
-      setNote('copied');
+      setTaken('copied');
     } catch {
       // Browsers allow it on loopback and over HTTPS only.
-      if (text.current !== null) getSelection()?.selectAllChildren(text.current);
-      setNote('selected: copy it with the keyboard');
+      setTaken('selected');
     }
   };
+  useEffect(() => {
+    if (taken === 'selected' && text.current !== null) getSelection()?.selectAllChildren(text.current);
+  }, [taken]);
   return (
     <>
       <code ref={text} title={hash}>
-        {note === 'selected: copy it with the keyboard' ? hash : `${hash.slice(0, shortHash)}…`}
+        {taken === 'selected' ? hash : `${hash.slice(0, shortHash)}…`}
       </code>{' '}
       <button type="button" class="plain" onClick={() => void copy()}>
         Copy<span class="hidden"> the head's hash</span>
       </button>{' '}
       <span class="soft small" role="status">
-        {note}
+        {taken === 'copied' && 'copied'}
+        {taken === 'selected' && 'selected: copy it with the keyboard'}
       </span>
     </>
   );
