@@ -1,4 +1,11 @@
-/** Tests mirror src; swc options stand here because a root .swcrc could reach the workflow bundle. */
+/** Here because a root .swcrc could reach the workflow bundle. */
+const swcOptions = {
+  jsc: { parser: { syntax: 'typescript' }, target: 'es2022' },
+  module: { type: 'commonjs' },
+  swcrc: false,
+};
+
+/** Tests mirror src. */
 module.exports = {
   testEnvironment: 'node',
   roots: ['<rootDir>/test'],
@@ -6,15 +13,11 @@ module.exports = {
   // Those of `npm run test:long`.
   testPathIgnorePatterns: ['/node_modules/', '\\.long\\.test\\.ts$'],
   transform: {
-    '^.+\\.ts$': [
-      '@swc/jest',
-      {
-        jsc: { parser: { syntax: 'typescript' }, target: 'es2022' },
-        module: { type: 'commonjs' },
-        swcrc: false,
-      },
-    ],
+    '^.+\\.ts$': ['@swc/jest', swcOptions],
+    // It imports `http` dynamically, which Jest allows only in code that it has translated.
+    '/@opentelemetry/otlp-exporter-base/.+\\.js$': ['@swc/jest', swcOptions],
   },
+  transformIgnorePatterns: ['/node_modules/(?!@opentelemetry/otlp-exporter-base/)'],
   globalSetup: '<rootDir>/test/support/global-setup.ts',
   globalTeardown: '<rootDir>/test/support/global-teardown.ts',
   // A test's own global object is slow to ask: tests that draw a million random numbers take a tenth of the time so, and

@@ -1,7 +1,15 @@
 import { randomUUID } from 'node:crypto';
 import type { Delivery, RequestOptions } from '../contract/chat';
 import type { Arm, Policy, Target } from '../contract/policy';
-import type { Admission, AdmitTurnInput, OpenTurnInput, PlannedTarget, PromptMeasure } from '../contract/turn';
+import type { TraceContext } from '../contract/trace';
+import type {
+  Admission,
+  AdmitTurnInput,
+  OpenTurnInput,
+  PlannedTarget,
+  PromptMeasure,
+  TurnTags,
+} from '../contract/turn';
 import { askedThinkingTokens } from '../domain/turn/asked-thinking';
 import { questionOf } from '../domain/turn/fingerprints';
 import { languageOf } from '../domain/turn/language-of';
@@ -10,8 +18,11 @@ import { worstCaseNanoUsd } from '../domain/turn/prices';
 import { longestCallMs, rescueTimeMs } from '../domain/turn/retry-schedule';
 import { chainFor, rescueFor, route } from '../domain/turn/routing';
 import type { KnownAtAdmission, Reservation, TurnPlan } from '../contract/ledger';
+import { attributes, spanNames } from '../tracing/names';
+import { noSpans, type Span, traceContextOf, withSpan } from '../tracing/spans';
 import type { ActivityDependencies } from './dependencies';
 import type { RecentLatency } from './target-health';
+import { spanAttributes } from './turn-tags';
 import { userBucket } from './user-bucket';
 
 /**
@@ -21,10 +32,31 @@ import { userBucket } from './user-bucket';
 const localWithinMs = 4_000;
 
 /** Chooses a turn's arm and targets, checks its budgets and reserves the first call, in one transaction. */
-export async function admitTurn(
+export function admitTurn(
+  dependencies: Pick<ActivityDependencies, 'ledger' | 'policy' | 'owner' | 'spans'>,
+  recentLatency: RecentLatency,
+  input: AdmitTurnInput & Pick<OpenTurnInput, 'messages'>,
+): Promise<Admission> {
+  const { spans = noSpans } = dependencies;
+  const newSpan = { name: spanNames.admit, parent: input.trace, attributes: spanAttributes(input.turnId) };
+  return withSpan(spans, newSpan, async (span) => {
+    const admission = await admit(dependencies, recentLatency, input, span);
+    if (admission.kind === 'refused') span.setAttribute(attributes.refusedBy, admission.scope);
+    if (admission.kind === 'admitted') {
+      span.setAttributes({
+        ...spanAttributes(input.turnId, admission.tags),
+        [attributes.canary]: admission.canary ?? false,
+      });
+    }
+    return admission;
+  });
+}
+
+async function admit(
   { ledger, policy, owner }: Pick<ActivityDependencies, 'ledger' | 'policy' | 'owner'>,
   recentLatency: RecentLatency,
   input: AdmitTurnInput & Pick<OpenTurnInput, 'messages'>,
+  span: Span,
 ): Promise<Admission> {
   const askedAtMs = Date.now();
   const result = await ledger.admit({
@@ -60,7 +92,13 @@ export async function admitTurn(
     longestAttemptMs: longestCallMs(policy.retry, [...chain, ...rescue], delivery),
     deadlineAtMs,
     ...(rescue.length > 0 && { ownDeadlineAtMs: deadlineAtMs - rescueTimeMs(policy.retry) }),
+    // A turn that nobody traces begins a trace here, so that its later steps have one to belong to.
+    tags: { arm: arm.name, ...result.countedIn, ...traceField(input.trace ?? traceContextOf(span)) },
   };
+}
+
+function traceField(trace: TraceContext | undefined): Pick<TurnTags, 'trace'> {
+  return trace === undefined ? {} : { trace };
 }
 
 /**

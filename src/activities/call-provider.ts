@@ -24,16 +24,18 @@ export interface Call {
 export async function callProvider(
   dependencies: ActivityDependencies,
   call: Call,
-  completion: Pick<CompletionRequest, 'messages' | 'requestId'> & { readonly onText: (text: string) => void },
+  completion: Pick<CompletionRequest, 'messages' | 'requestId' | 'traceparent'> & {
+    readonly onText: (text: string) => void;
+  },
 ): Promise<CompletionResult> {
   const { policy, targets } = dependencies;
   const { input, target, provider, callIndex, signal } = call;
   const timeLeftMs = input.deadlineAtMs - Date.now();
   if (timeLeftMs <= 0) return notMade('timeout', "The turn's deadline passed before this call started.");
 
-  const isStreamed = target.streaming && (input.delivery ?? 'whole') !== 'whole';
-  const limitMs = isStreamed ? target.stream.totalMs : attemptTimeoutMs(policy.retry, callIndex, Math.random());
-  const { requestId, onText } = completion;
+  const streams = isStreamed(call);
+  const limitMs = streams ? target.stream.totalMs : attemptTimeoutMs(policy.retry, callIndex, Math.random());
+  const { requestId, traceparent, onText } = completion;
   const messages = withThoughtsFor(target.model, completion.messages);
   const request: Omit<CompletionRequest, 'messages' | 'timeoutMs'> = {
     model: target.model,
@@ -42,6 +44,7 @@ export async function callProvider(
     maxTokens: completionLimit(policy, input.maxTokens),
     options: input.modelOptions,
     requestId,
+    ...(traceparent !== undefined && { traceparent }),
     signal,
   };
   // Pictures may have waited for others.
@@ -52,7 +55,7 @@ export async function callProvider(
         onAnswering();
         onText(text);
       };
-      const stream = isStreamed ? { limits: target.stream, onText: forwardText } : undefined;
+      const stream = streams ? { limits: target.stream, onText: forwardText } : undefined;
       const completed = await provider.complete({ ...request, messages: shown, timeoutMs: timeoutMs(), stream });
       // A call that was cut off by the turn's deadline says nothing about its target.
       const isCutOff = completed.kind === 'failed' && Date.now() >= input.deadlineAtMs;
@@ -64,6 +67,11 @@ export async function callProvider(
   return made.kind === 'not-kept'
     ? notMade('image-not-kept', 'A picture of this request is no longer kept. Send it again.')
     : notMade('timeout', 'Other calls with pictures took all room until the deadline of the turn.');
+}
+
+/** Whether the provider is asked for a stream. */
+export function isStreamed({ target, input }: Pick<Call, 'target' | 'input'>): boolean {
+  return target.streaming && (input.delivery ?? 'whole') !== 'whole';
 }
 
 /** Many models refuse it beside the `top_p` that a caller asked for. */

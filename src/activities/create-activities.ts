@@ -12,8 +12,10 @@ import type {
   RecordFeedbackInput,
   RecordTurnInput,
   Settlement,
+  TurnTags,
   TurnTotals,
 } from '../contract/turn';
+import { toUsd } from '../domain/turn/prices';
 import { admitTurn } from './admit-turn';
 import type { ActivityDependencies } from './dependencies';
 import { makeAttempt } from './make-attempt';
@@ -21,6 +23,7 @@ import { createRolloutActivities } from './rollout-activities';
 import { RecentLatency } from './target-health';
 import { StepCache } from './step-cache';
 import { firstCallOf, recordTurn } from './turn-steps';
+import { logFields } from './turn-tags';
 
 export type { ActivityDependencies } from './dependencies';
 export type Activities = ReturnType<typeof createActivities>;
@@ -50,6 +53,10 @@ export function createActivities(dependencies: ActivityDependencies) {
     if (outcome.kind === 'answered') {
       recentLatency.add(input.target.name, input.delivery ?? 'whole', outcome.settlement.latencyMs);
       warnAboutUsage(input, outcome.settlement);
+    } else {
+      const { kind, httpStatus } = outcome.failure;
+      const { retryDelayMs } = outcome;
+      Context.current().log.info('call failed', { ...fieldsOfCall(input), kind, httpStatus, retryDelayMs });
     }
     return outcome;
   }
@@ -100,14 +107,15 @@ export function createActivities(dependencies: ActivityDependencies) {
     const call = firstCallOf(input, admission);
     if (call?.target.firstAttempt !== 'local') return { kind: 'admitted', admission, firstCall: null };
 
-    const firstCall = await callInTask(call).catch(logAndLeaveToWorkflow);
+    const leaveToWorkflow = (error: unknown) => logAndLeaveToWorkflow(input.turnId, admission.tags, error);
+    const firstCall = await callInTask(call).catch(leaveToWorkflow);
     if (firstCall?.kind !== 'answered') return { kind: 'admitted', admission, firstCall };
 
     const { settlement, ...answerFields } = firstCall;
-    const { arm, canary } = admission;
+    const { arm, canary, tags } = admission;
     const target = call.target.name;
     const answer = { target, model: answerFields.model, settlement, flags: answerFields.flags };
-    const totals = await record({ turnId: input.turnId, answer, error: null }).catch(logAndLeaveToWorkflow);
+    const totals = await record({ turnId: input.turnId, answer, error: null, tags }).catch(leaveToWorkflow);
     if (!totals) return { kind: 'admitted', admission, firstCall };
     return { ...answerFields, arm, canary, target, usage: settlement.usage, totals };
   }
@@ -115,12 +123,23 @@ export function createActivities(dependencies: ActivityDependencies) {
   async function flagAskedAgain(earlierTurn: string): Promise<void> {
     const { log } = Context.current();
     await dependencies.ledger.flagAnswer(earlierTurn, 'asked-again').catch((error: unknown) => {
-      log.warn('An answer could not be flagged as asked again.', { turnId: earlierTurn, error });
+      log.warn('An answer could not be flagged as asked again.', { ...logFields(earlierTurn), error });
     });
   }
 
-  function record(turn: RecordTurnInput): Promise<TurnTotals> {
-    return recordTurn(dependencies, turn);
+  async function record(turn: RecordTurnInput): Promise<TurnTotals> {
+    const totals = await recordTurn(dependencies, turn);
+    const { turnId, tags, answer } = turn;
+    Context.current().log.info('turn recorded', {
+      ...logFields(turnId, tags),
+      outcome: answer ? 'answered' : 'degraded',
+      target: answer?.target,
+      model: answer?.model,
+      attempts: totals.attempts,
+      latencyMs: totals.latencyMs,
+      costUsd: toUsd(totals.costNanoUsd),
+    });
+    return totals;
   }
 
   return {
@@ -183,16 +202,18 @@ export function createActivities(dependencies: ActivityDependencies) {
 }
 
 /** The cost is booked in any case. The warning is for the operator, who may have to contact the provider or correct the configuration. */
-function warnAboutUsage({ turnId, target }: ModelCallInput, { attempt, usageNote }: Settlement): void {
+function warnAboutUsage(input: ModelCallInput, { attempt, usageNote }: Settlement): void {
   if (usageNote === undefined) return;
-  const { name, provider, model } = target;
   Context.current().log.warn(`A provider reported an unusual usage. ${usageNote}`, {
-    turnId,
+    ...fieldsOfCall(input),
     attempt,
-    target: name,
-    provider,
-    model,
   });
+}
+
+/** For the log. */
+function fieldsOfCall({ turnId, tags, arm, target }: ModelCallInput) {
+  const { name, provider, model } = target;
+  return { ...logFields(turnId, { ...tags, arm }), target: name, provider, model };
 }
 
 /** Thrown and not returned, because workers of an earlier version would not know the result. The workflow says it in words. */
@@ -207,8 +228,11 @@ function keepOpenedMs(opened: OpenedTurn): number {
   return firstCall?.kind === 'answered' ? keepAnsweredMs : admission.deadlineAtMs - Date.now();
 }
 
-function logAndLeaveToWorkflow(error: unknown): null {
-  Context.current().log.warn('A step of a turn failed; its workflow will retry it.', { error });
+function logAndLeaveToWorkflow(turnId: string, tags: TurnTags | undefined, error: unknown): null {
+  Context.current().log.warn('A step of a turn failed; its workflow will retry it.', {
+    ...logFields(turnId, tags),
+    error,
+  });
   return null;
 }
 

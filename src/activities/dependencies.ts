@@ -3,6 +3,7 @@ import type { Policy } from '../contract/policy';
 import type { TurnStreams } from '../contract/stream';
 import type { Ledger } from '../contract/ledger';
 import type { Provider } from '../contract/provider';
+import type { SpanSource } from '../tracing/spans';
 import type { TargetHealth } from './target-health';
 
 /** The dependencies of the activities, provided by the worker's composition root or by tests. */
@@ -18,4 +19,6 @@ export interface ActivityDependencies {
   readonly images?: ImageStore;
   /** Identifies this worker process. Reservations carry it: any other process must assume that the call may have been made. */
   readonly owner: string;
+  /** Left out: traces are off. */
+  readonly spans?: SpanSource;
 }

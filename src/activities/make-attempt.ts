@@ -19,10 +19,11 @@ import { refusalReason } from '../domain/turn/degraded-reply';
 import { utf8Length } from '../domain/turn/messages';
 import { retryDelayMs } from '../domain/turn/retry-schedule';
 import { completionLimit, reservationFor } from './admit-turn';
-import { callProvider, type Call, circuitOpen, mayCall } from './call-provider';
+import { type Call, circuitOpen, mayCall } from './call-provider';
 import { deflateShare } from './deflate-share';
 import type { ActivityDependencies } from './dependencies';
-import { type Failed, notMade, settlementOfAnswer, settlementOfFailure, settlementOfUnused } from './settlements';
+import { type Failed, notMade, settlementOfUnused } from './settlements';
+import { tracedCall } from './traced-call';
 
 /**
  * One attempt: reserves, makes the call, and settles it if it fails. A successful call is settled in the same transaction
@@ -106,7 +107,9 @@ async function callOnce(
   };
   // A turn's first call is compared between arms, so a rescue must not shorten it in one of them.
   const deadlineAtMs = (attempt === 1 ? input.firstCallDeadlineAtMs : undefined) ?? input.deadlineAtMs;
-  const result = await callProvider(
+  const { modelOptions } = input;
+  const parameters = { target, prompt, maxTokens: completionLimit(policy, input.maxTokens), modelOptions };
+  const { result, settlement } = await tracedCall(
     dependencies,
     { ...call, input: { ...input, deadlineAtMs }, signal: uselessCall.signal },
     {
@@ -114,10 +117,10 @@ async function callOnce(
       requestId: `${turnIdOf(turnId)}.${attempt}`,
       onText: (text) => show(answer.take(text)),
     },
+    reserved,
+    parameters,
   ).finally(() => uselessCall.close());
 
-  const { modelOptions } = input;
-  const parameters = { target, prompt, maxTokens: completionLimit(policy, input.maxTokens), modelOptions };
   if (result.kind === 'completed') {
     // A target that does not stream delivers everything at once.
     show(answer.take(result.content.slice(answer.takenLength)));
@@ -125,7 +128,6 @@ async function callOnce(
     const { content, rest } = answer.finish();
     show(rest);
     uselessCall.close();
-    const settlement = settlementOfAnswer(reserved, result, parameters);
     if (!answer.isUnrelated && !isTooLong(content)) {
       const { model, finishReason, refusal, toolCalls, thoughts } = result;
       const answerFields = {
@@ -145,7 +147,7 @@ async function callOnce(
     await ledger.settleAttempt(turnId, { ...settlement, outcome: 'response-too-large' });
     return { kind: 'failed', failure: joinedTooLong(target), retryDelayMs: null };
   }
-  await ledger.settleAttempt(turnId, settlementOfFailure(reserved, result, parameters));
+  await ledger.settleAttempt(turnId, settlement);
   if (answer.isUnrelated && !call.signal?.aborted) return { kind: 'unrelated' };
   const { failure, receivedBytes } = result;
   // If this failure has opened the circuit, the target would not be called after the delay either.

@@ -1,4 +1,7 @@
 import { measurePrompt } from '../domain/turn/measure-text';
+import { toUsd } from '../domain/turn/prices';
+import { attributes, spanNames } from '../tracing/names';
+import { noSpans, withSpan } from '../tracing/spans';
 import type {
   Admission,
   CallOutcome,
@@ -12,13 +15,14 @@ import { admitTurn } from './admit-turn';
 import type { ActivityDependencies } from './dependencies';
 import { makeAttempt } from './make-attempt';
 import { RecentLatency } from './target-health';
+import { spanAttributes } from './turn-tags';
 
 type Admitted = Extract<Admission, { kind: 'admitted' }>;
 
 /** The first call of an admitted turn, with the reservation that its admission made; null for an arm without targets. */
 export function firstCallOf(
   input: OpenTurnInput,
-  { arm, ticket, targets, deadlineAtMs, ownDeadlineAtMs = deadlineAtMs }: Admitted,
+  { arm, ticket, targets, deadlineAtMs, ownDeadlineAtMs = deadlineAtMs, tags }: Admitted,
 ): ModelCallInput | null {
   const [target] = targets;
   return target === undefined
@@ -31,24 +35,35 @@ export function firstCallOf(
         deadlineAtMs: ownDeadlineAtMs,
         firstCallDeadlineAtMs: deadlineAtMs,
         earlierCalls: 0,
+        ...(tags && { tags }),
       };
 }
 
 /** Settles the answer and writes the turn's outcome. */
 export function recordTurn(
-  { ledger, policy }: Pick<ActivityDependencies, 'ledger' | 'policy'>,
-  { turnId, answer, error }: RecordTurnInput,
+  { ledger, policy, spans = noSpans }: Pick<ActivityDependencies, 'ledger' | 'policy' | 'spans'>,
+  { turnId, answer, error, tags }: RecordTurnInput,
 ): Promise<TurnTotals> {
-  return ledger.recordTurn({
-    turnId,
-    outcome: answer ? 'answered' : 'degraded',
-    target: answer?.target ?? null,
-    rescuedBy: answer?.rescuedBy ?? null,
-    model: answer?.model ?? null,
-    error,
-    flags: answer?.flags,
-    settlements: answer ? [answer.settlement] : [],
-    dayCapNanoUsd: policy.budgets.dayNanoUsd,
+  const outcome = answer ? 'answered' : 'degraded';
+  const newSpan = {
+    name: spanNames.record,
+    parent: tags?.trace,
+    attributes: { ...spanAttributes(turnId, tags), [attributes.outcome]: outcome },
+  };
+  return withSpan(spans, newSpan, async (span) => {
+    const totals = await ledger.recordTurn({
+      turnId,
+      outcome,
+      target: answer?.target ?? null,
+      rescuedBy: answer?.rescuedBy ?? null,
+      model: answer?.model ?? null,
+      error,
+      flags: answer?.flags,
+      settlements: answer ? [answer.settlement] : [],
+      dayCapNanoUsd: policy.budgets.dayNanoUsd,
+    });
+    span.setAttribute(attributes.cost, toUsd(totals.costNanoUsd));
+    return totals;
   });
 }
 

@@ -36,6 +36,7 @@ import {
 import { giveFeedback, refuseUnrecorded } from './feedback';
 import { canonicalJson } from '../domain/canonical-json';
 import { sha256 } from '../platform/sha256';
+import { activeTraceContext } from '../tracing/spans';
 import { withoutPersonalData } from './personal-ids';
 import { latestPollAtMs, probeStart, requireNamespace } from './probes';
 import { joinTurn, TurnWatch, updateResult } from './turn-watch';
@@ -155,7 +156,7 @@ export class BellwetherClient {
     const sessionId = this.storedSessionId(givenId);
     const { turnId } = rest;
     const startByMs = startByOf(options);
-    const message: SendMessageInput = { ...rest, turnId, requestHash: requestHashOf(rest) };
+    const message: SendMessageInput = { ...rest, ...traceOf(rest), turnId, requestHash: requestHashOf(rest) };
     const conversation = { sessionId, systemPrompt, history, idleTimeoutMs };
     const reply = await this.sessionQueues.answer({
       sessionId,
@@ -188,7 +189,7 @@ export class BellwetherClient {
     const rest = given.sessionId === undefined ? given : { ...given, sessionId: this.storedSessionId(given.sessionId) };
     const { turnId } = rest;
     const startByMs = startByOf(options);
-    const input: ChatTurnInput = { ...rest, requestHash: requestHashOf(rest) };
+    const input: ChatTurnInput = { ...rest, ...traceOf(rest), requestHash: requestHashOf(rest) };
     const workflowId = names.turnWorkflowId(turnId, input.sessionId ?? null);
 
     const watch = this.watch(workflowId, turnId);
@@ -515,15 +516,21 @@ function startByOf({
 
 /**
  * `delivery` says how the answer is returned, not what is asked. `branch` is left out because a gateway looks for it again
- * when a request is repeated, and the conversation may have gone on meanwhile.
+ * when a request is repeated, and the conversation may have gone on meanwhile. `trace` is different for every request.
  */
 function requestHashOf({
   delivery: _delivery,
   branch: _branch,
   startByMs: _startByMs,
+  trace: _trace,
   ...request
 }: RequestOptions & Partial<Pick<SendMessageInput, 'turnId' | 'branch'>>): string {
   return sha256(canonicalJson(request));
+}
+
+/** The span that asks: the one that the caller names, or the active one of its process. */
+function traceOf({ trace = activeTraceContext() }: RequestOptions): Pick<RequestOptions, 'trace'> {
+  return trace === undefined ? {} : { trace };
 }
 
 /** The reply, if it belongs to this exact request. */

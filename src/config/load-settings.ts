@@ -12,6 +12,7 @@ import { readIdKey } from './id-key';
 import { crossCheck, mergeConfig, resolvePolicy } from './policy';
 import { resolveProviders } from './providers';
 import { type Settings, SettingsError } from './settings';
+import { readTracing } from './tracing';
 
 export interface LoadSettingsOptions {
   /** Default: the process's own. */
@@ -78,6 +79,7 @@ export function loadSettings({
     idKey,
     gateway: { ...defaultConfig.gateway, ...loaded.config.gateway },
     metrics,
+    tracing: readTracing(variables),
   };
 }
 

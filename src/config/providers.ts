@@ -79,6 +79,7 @@ export function resolveProviders(sources: Sources): ResolvedProviders {
       readApiKey,
       maxConnections: provider.maxConnections ?? providerDefaults.maxConnections,
       maxResponseBytes: provider.maxResponseBytes ?? providerDefaults.maxResponseBytes,
+      sendTraceparent: provider.sendTraceparent ?? false,
     });
   }
   return { providers, simulated, problems };

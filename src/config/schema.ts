@@ -66,6 +66,10 @@ const providerSchema = z.strictObject({
     .max(8_388_608)
     .optional()
     .describe('A longer response is an error. So is an answer of more than 1 MiB as JSON, regardless of this limit.'),
+  sendTraceparent: z
+    .boolean()
+    .optional()
+    .describe('Sends the traceparent header with each call that is traced; false unless given.'),
 });
 
 const priceSchema = z.union([

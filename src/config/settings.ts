@@ -1,6 +1,7 @@
 import type { KeyRing } from '../contract/key-ring';
 import type { Policy } from '../contract/policy';
 import type { ProviderSettings } from '../contract/provider';
+import type { samplers } from './tracing';
 
 /** What a client or a worker needs to connect to Temporal. */
 export interface TemporalSettings {
@@ -49,6 +50,23 @@ export interface MetricsSettings {
   readonly port: number | undefined;
 }
 
+/** Where traces go, and how many. */
+export interface TracingSettings {
+  /** Of the collector, with its path; null: the configured one cannot be used. It may contain a password. */
+  readonly url: string | null;
+  /** They may contain a key. */
+  readonly headers: Readonly<Record<string, string>>;
+  /** Of one request to the collector, with its retries. */
+  readonly exportTimeoutMs: number;
+  readonly serviceName: string | undefined;
+  readonly resourceAttributes: Readonly<Record<string, string>>;
+  readonly sampler: (typeof samplers)[number];
+  /** From 0 to 1, for the samplers that take one. */
+  readonly sampledRatio: number;
+  /** For the log. */
+  readonly warnings: readonly string[];
+}
+
 /** Everything that a process reads when it starts. Only `src/config` reads the environment. */
 export interface Settings {
   readonly temporal: TemporalSettings;
@@ -71,6 +89,8 @@ export interface Settings {
   readonly idKey: Uint8Array | undefined;
   readonly gateway: GatewaySettings;
   readonly metrics: MetricsSettings;
+  /** Undefined: no spans are made. */
+  readonly tracing: TracingSettings | undefined;
 }
 
 /** The configuration cannot be used. `message` lists every problem and never contains a key. */

@@ -1,5 +1,6 @@
 /** What callers send and receive: the data that crosses Temporal. */
 import type { FailureKind } from './failures';
+import type { TraceContext } from './trace';
 import type { AnswerFlag } from './user-evidence';
 
 export const chatRoles = ['system', 'developer', 'user', 'assistant', 'tool'] as const;
@@ -68,6 +69,8 @@ export interface RequestOptions extends SamplingOptions {
    * waiting for its answer any more. A turn that was admitted in time goes on. Set by our client.
    */
   readonly startByMs?: number;
+  /** The span that asks for the turn. Our client fills it in from the active span of its process. */
+  readonly trace?: TraceContext;
   /** Distinguishes a repeated request from a different one with the same turn id. Set by our client and echoed in the reply. */
   readonly requestHash?: string;
 }
@@ -191,6 +194,8 @@ export interface ChatReply {
   readonly refused_by?: 'session' | 'day' | 'key';
   /** US dollars left in the day's budget. */
   readonly remaining_budget: number;
+  /** Of the trace that the turn belongs to, if its caller has one. */
+  readonly trace_id?: string;
   /** `requestHash` of the request that this answers. Our client compares it and removes it from the reply. */
   readonly request_hash?: string;
 }

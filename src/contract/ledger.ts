@@ -90,6 +90,8 @@ export type AdmitResult =
       readonly canary: boolean;
       /** The arm whose targets answer if those of the canary arm cannot; null: none. */
       readonly rescueArm: string | null;
+      /** The bake that the turn counts towards, or null. */
+      readonly countedIn: CountedIn | null;
       readonly attempt: number;
       readonly reservedNanoUsd: number;
     }

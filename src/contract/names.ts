@@ -61,6 +61,11 @@ export function turnIdOf(name: string): string {
   return name.split(' ', 1)[0] ?? name;
 }
 
+/** The session within a turn's name; null if it has none. */
+export function sessionIdOf(name: string): string | null {
+  return name.split(' ', 3)[2] ?? null;
+}
+
 /**
  * Id of the update that carries a session's turn: the turn's id. Temporal keeps the outcome of an update, so a turn that
  * ended as too late and is sent again needs another id. `round` counts from 0. Turn ids contain no spaces.

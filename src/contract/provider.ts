@@ -10,6 +10,8 @@ export interface CompletionRequest {
   readonly maxTokens: number;
   /** Sent as `x-request-id`, so that the provider's logs can be matched to the ledger: `{turnId}.{attempt}`. */
   readonly requestId: string;
+  /** Of the span of this call; sent only to providers that are configured to get it. */
+  readonly traceparent?: string;
   /** Further fields of the request, sent unchanged: `tools`, `response_format`, … They never override a field above. */
   readonly options?: Readonly<Record<string, unknown>>;
   /** How the target takes a request; omitted: as it is. */
@@ -77,6 +79,8 @@ export type CompletionResult =
 /** An OpenAI-compatible provider. Its methods never throw, whatever the provider does. */
 export interface Provider {
   readonly name: string;
+  /** Where it is called. */
+  readonly server?: { readonly address: string; readonly port: number };
   complete(request: CompletionRequest): Promise<CompletionResult>;
   /** `GET /models`. */
   listModels(
@@ -98,4 +102,6 @@ export interface ProviderSettings {
   /** Size of the connection pool. */
   readonly maxConnections: number;
   readonly maxResponseBytes: number;
+  /** Sends the `traceparent` of each call along. Default: false, because it tells which calls belong together. */
+  readonly sendTraceparent?: boolean;
 }

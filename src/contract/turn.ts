@@ -1,6 +1,7 @@
 /** What the steps of a turn pass to each other. These are activity inputs and results, so histories record all of it. */
 import type { ChatMessage, Delivery, RequestOptions, ToolCall } from './chat';
 import type { CallFailure, FailureKind } from './failures';
+import type { TraceContext } from './trace';
 import type { AnswerFlag, FeedbackSignal } from './user-evidence';
 
 /** The sizes of a prompt that pricing needs. */
@@ -36,6 +37,17 @@ export interface PlannedTarget {
 /** Which budget refused a turn or an attempt; `closed`: the session is closed. */
 export type RefusalScope = 'session' | 'day' | 'key' | 'closed';
 
+/** What logs and traces say about a turn, beside its name. */
+export interface TurnTags {
+  /** The arm that admitted the turn. */
+  readonly arm: string;
+  /** The bake that the turn counts towards. */
+  readonly rollout?: string;
+  readonly bake?: number;
+  /** The span that asked for the turn, or else the one of its admission. Absent: the turn is not traced. */
+  readonly trace?: TraceContext;
+}
+
 export type Admission =
   | {
       readonly kind: 'admitted';
@@ -57,6 +69,8 @@ export type Admission =
        * `deadlineAtMs`.
        */
       readonly ownDeadlineAtMs?: number;
+      /** Absent in older histories. */
+      readonly tags?: TurnTags;
     }
   | { readonly kind: 'refused'; readonly scope: RefusalScope; readonly remainingNanoUsd: number }
   /** See `AdmitResult`. */
@@ -127,7 +141,7 @@ export interface TurnTotals {
 /** What admission needs to know about a turn. */
 export interface AdmitTurnInput extends Pick<
   RequestOptions,
-  'maxTokens' | 'modelOptions' | 'delivery' | 'model' | 'keyId'
+  'maxTokens' | 'modelOptions' | 'delivery' | 'model' | 'keyId' | 'trace'
 > {
   /** The turn's name, from `turnName` or `oneShotTurnName`. */
   readonly turnId: string;
@@ -183,6 +197,8 @@ export interface ModelCallInput extends Pick<RequestOptions, 'temperature' | 'ma
   readonly deadlineAtMs: number;
   /** Of the turn's first call, if it is another. Absent in older histories. */
   readonly firstCallDeadlineAtMs?: number;
+  /** See `Admission`. */
+  readonly tags?: TurnTags;
 }
 
 export type AnsweredCall = Extract<CallOutcome, { kind: 'answered' }>;
@@ -217,4 +233,6 @@ export interface RecordTurnInput {
       })
     | null;
   readonly error: string | null;
+  /** See `Admission`. */
+  readonly tags?: TurnTags;
 }

@@ -44,7 +44,7 @@ export const maxIdempotencyKeyLength = 255;
  */
 export async function beginTurn(
   context: GatewayContext,
-  { headers, apiKey, log, images }: FastifyRequest,
+  { headers, apiKey, log, images, trace }: FastifyRequest,
   body: ChatRequest,
 ): Promise<BegunTurn> {
   const { preferred } = requireModel(context.models, body.model, apiKey);
@@ -53,7 +53,7 @@ export async function beginTurn(
   const idempotencyKey = idempotencyKeyOf(headers);
   const startByMs = body.stream === true ? undefined : endOfWait(headers);
   const frameOf = (turnId: string): TurnFrame => {
-    return { turnId, keyId: apiKey.id, userId, model: preferred, deadlineMs: context.turnDeadlineMs, startByMs };
+    return { turnId, keyId: apiKey.id, userId, model: preferred, deadlineMs: context.turnDeadlineMs, startByMs, trace };
   };
   const newTurnId = randomUUID();
   // All of it, before anybody is asked about it; what is new in a session also by the limits of sessions, which are tighter.
@@ -95,13 +95,14 @@ export async function beginTurn(
   }
   const { turnId, createdAtMs, isNew } = registered;
   const turn = { turnId, createdAtMs, turnName: turnName(turnId, registered.sessionId) };
+  const turnLog = log.child({ turn_id: turnId });
   const ended = isNew ? null : await endedTurn(context, turnId);
   // Its answer may belong to a different request.
   if (ended !== null && likeness === 'unknown') throw notKept;
   // It was paid for once, so it is never begun again, even if Temporal has forgotten it.
-  if (ended !== null) return { ...turn, end: joinTurn(context, ended, log) };
+  if (ended !== null) return { ...turn, end: joinTurn(context, ended, turnLog) };
   const call = callFor(turnId, registered.sessionId);
-  const end = waitForTurn(context, call, { isNew, joins: idempotencyKey !== null, log });
+  const end = waitForTurn(context, call, { isNew, joins: idempotencyKey !== null, log: turnLog });
   return { ...turn, end };
 }
 

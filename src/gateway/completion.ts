@@ -19,6 +19,7 @@ export const turnFactsSchema = z.object({
   unconfirmed_usd: z.number().describe('What attempts of unknown outcome may have cost on top.'),
   remaining_budget: z.number().describe("US dollars left of the day's budget."),
   flags: z.array(z.enum(answerFlags)).optional().describe('What seems to be wrong with the answer. Absent: nothing.'),
+  trace_id: z.string().optional().describe('Of the trace that the turn belongs to. Absent: it is not traced.'),
 });
 
 export type TurnFacts = z.output<typeof turnFactsSchema>;
@@ -37,7 +38,12 @@ export function turnFacts(reply: ChatReply): TurnFacts {
     unconfirmed_usd,
     remaining_budget,
   };
-  return { ...facts, ...(reply.rescued && { rescued: true }), ...(reply.flags && { flags: [...reply.flags] }) };
+  return {
+    ...facts,
+    ...(reply.rescued && { rescued: true }),
+    ...(reply.flags && { flags: [...reply.flags] }),
+    ...(reply.trace_id !== undefined && { trace_id: reply.trace_id }),
+  };
 }
 
 /** The turn's id and moment, as registered: both are part of the answer's bytes. */

@@ -6,6 +6,7 @@ import { chunkSchema, Chunks } from './chunks';
 import { completionSchema, toCompletion } from './completion';
 import type { GatewayContext } from './context';
 import { describeErrors, errorsOfTurns } from './error-schema';
+import { noteTurn, traceTurn } from './trace-turns';
 import { sendTurn } from './send-turn';
 import type { GatewayServer } from './server';
 
@@ -34,7 +35,7 @@ export function completionsRoute(server: GatewayServer, context: GatewayContext)
   server.post(
     '/v1/chat/completions',
     {
-      onRequest: requirePermission('send-turns'),
+      onRequest: [requirePermission('send-turns'), traceTurn(context)],
       preValidation: async ({ body }, reply) => {
         refuseLongLists(body);
         const ignored = ignoredFields(body);
@@ -70,6 +71,7 @@ export function completionsRoute(server: GatewayServer, context: GatewayContext)
       const begun = beginTurn(context, request, body);
       request.open.keepUntil(begun.then(({ end }) => end));
       const { end, ...turn } = await begun;
+      noteTurn(request, { ...turn, end });
       reply.header('x-bellwether-turn-id', turn.turnId);
       if (body.stream === true) {
         const chunks = new Chunks(turn, body.model, body.stream_options?.include_usage === true);

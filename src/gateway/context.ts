@@ -6,6 +6,7 @@ import type { ImageStore } from '../contract/images';
 import type { Policy } from '../contract/policy';
 import type { TurnStreams } from '../contract/stream';
 import type { Ledger } from '../contract/ledger';
+import type { SpanSource } from '../tracing/spans';
 import type { BodyHashes } from './body-hash';
 import type { GatewayLimits } from './limits';
 import type { GatewayMetrics } from './metrics';
@@ -21,6 +22,8 @@ export interface GatewayParts {
   readonly images: Pick<ImageStore, 'keep'>;
   readonly settings: GatewayConfiguration;
   readonly logger: Logger;
+  /** Left out: traces are off. */
+  readonly spans?: SpanSource;
 }
 
 interface GatewayConfiguration {

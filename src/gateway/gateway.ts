@@ -61,6 +61,7 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
     keys: new RecentApiKeys(options.ledger.keys),
     streams: options.streams,
     images: options.images,
+    spans: options.spans,
     logger,
     models: new ModelNames(settings.policy, settings.gateway.aliases),
     metrics: new GatewayMetrics(options.otherMetrics),

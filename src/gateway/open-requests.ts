@@ -204,6 +204,10 @@ function refusedUnread(error: GatewayError, retryAfter: string): GatewayError {
 declare module 'fastify' {
   interface FastifyRequest {
     open: OpenRequest;
+    /** Called once it has ended, with its status. */
+    whenEnded: ((status: number) => void) | undefined;
+    /** The arm that admitted its turn, once that is known. */
+    arm: string | undefined;
   }
 }
 
@@ -242,10 +246,12 @@ export function watchRequests(server: GatewayServer, { open, metrics }: WatchedG
     const milliseconds = Math.round(reply.elapsedTime);
     const status = reply.raw.headersSent ? reply.statusCode : clientWentAway;
     metrics.answered(method, route, status, milliseconds);
+    request.whenEnded?.(status);
     const keyId = (request.apiKey as typeof request.apiKey | undefined)?.id;
     const turnId = reply.getHeader('x-bellwether-turn-id');
     const isWhole = reply.raw.writableFinished;
-    request.log.info({ method, route, status, isWhole, milliseconds, keyId, turnId }, 'request ended');
+    const fields = { method, route, status, isWhole, milliseconds, keyId, turnId, turn_id: turnId, arm: request.arm };
+    request.log.info(fields, 'request ended');
   }
 }
 

@@ -12,8 +12,8 @@ export type TurnEvent =
   /** Nothing came for a heartbeat's time. */
   | { readonly kind: 'quiet' };
 
-/** How a turn ended for who waits for it; never a rejection. */
-export type TurnEnd = { readonly reply: ChatReply } | { readonly error: GatewayError };
+/** How a turn ended for who waits for it; never a rejection. `arm`: that admitted it, if that is known. */
+export type TurnEnd = { readonly reply: ChatReply } | { readonly error: GatewayError; readonly arm?: string | null };
 
 export interface StreamTurnEventsOptions {
   readonly turnName: string;

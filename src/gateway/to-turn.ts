@@ -1,6 +1,7 @@
 import type { CompleteOptions, SendOptions } from '../client';
 import type { ChatMessage, RequestOptions } from '../contract/chat';
 import type { ProblemPath } from '../contract/problem';
+import type { TraceContext } from '../contract/trace';
 import { type ChatRequest, passedThroughFields, pathInBody } from './chat-request';
 import { badRequest } from './gateway-error';
 
@@ -14,6 +15,7 @@ export interface TurnFrame {
   readonly deadlineMs: number;
   /** The time until which the caller waits, if it is known. */
   readonly startByMs?: number | undefined;
+  readonly trace?: TraceContext | undefined;
 }
 
 type NamedTurn = Pick<TurnFrame, 'turnId'>;
@@ -70,7 +72,7 @@ function inHistory(
 }
 
 export function optionsOf(body: ChatRequest, frame: TurnFrame) {
-  const { turnId, keyId, userId, model, deadlineMs, startByMs } = frame;
+  const { turnId, keyId, userId, model, deadlineMs, startByMs, trace } = frame;
   const maxTokens = body.max_completion_tokens ?? body.max_tokens;
   const modelOptions = modelOptionsOf(body);
   const options: RequestOptions = {
@@ -79,6 +81,7 @@ export function optionsOf(body: ChatRequest, frame: TurnFrame) {
     delivery: body.stream === true ? 'streamed' : 'collected',
     ...(model !== null && { model }),
     ...(startByMs !== undefined && { startByMs }),
+    ...(trace !== undefined && { trace }),
     ...(modelOptions && { modelOptions }),
     ...(typeof maxTokens === 'number' && { maxTokens }),
     ...(typeof body.temperature === 'number' && { temperature: body.temperature }),

@@ -55,7 +55,7 @@ export function joinTurn(
 }
 
 export function endOf(reply: ChatReply): TurnEnd {
-  return reply.success ? { reply } : { error: errorOfReply(reply) };
+  return reply.success ? { reply } : { error: errorOfReply(reply), arm: reply.handler };
 }
 
 /** The end, or an error once the gateway has no more time to wait for it. */

@@ -57,7 +57,7 @@ export async function admit(trx: LedgerDatabase, request: AdmitRequest): Promise
     const reopened = { outcome: null, rescued_by: null, admitted_at_ms, ended_at_ms: null, first_run_id: firstRunId };
     await updateTurn(trx, turn.turn_id, { arm, rollout, bake, ...reopened });
   }
-  return admission(answer, { arm, rollout }, split);
+  return admission(answer, { arm, rollout, bake }, split);
 }
 
 /** See `Ledger.reserveAttempt`. */
@@ -89,14 +89,15 @@ function keptBake(turn: TurnState, { arm }: Reservation): Pick<TurnState, 'rollo
 
 function admission(
   answer: ReserveResult,
-  { arm, rollout }: Pick<TurnState, 'arm' | 'rollout'>,
+  { arm, rollout, bake }: Pick<TurnState, 'arm' | 'rollout' | 'bake'>,
   split: TrafficSplit | null,
 ): AdmitResult {
   if (answer.kind === 'refused') return answer;
   const { attempt, reservedNanoUsd } = answer;
   const canaryOf = rollout !== null && rollout === split?.rollout && arm === split.canaryArm ? split : null;
   const rescueArm = canaryOf?.active && canaryOf.rescue ? canaryOf.baselineArm : null;
-  return { kind: 'admitted', arm, canary: canaryOf !== null, rescueArm, attempt, reservedNanoUsd };
+  const countedIn = rollout === null || bake === null ? null : { rollout, bake };
+  return { kind: 'admitted', arm, canary: canaryOf !== null, rescueArm, countedIn, attempt, reservedNanoUsd };
 }
 
 /** With a known time: the request's own, or the database's. */

@@ -39,7 +39,8 @@ const protectedFields: ReadonlySet<string> = new Set([
 
 /** The request for a completion. Options cannot override the fields that cost and delivery depend on. */
 export function completionCall(request: CompletionRequest, path: string): ExchangeRequest {
-  const { model, messages, temperature, maxTokens, requestId, timeoutMs, signal, stream, options, rules } = request;
+  const { model, messages, temperature, maxTokens, requestId, traceparent } = request;
+  const { timeoutMs, signal, stream, options, rules } = request;
   const extraBody = passableExtraBody(options?.['extra_body']);
   const fields = {
     ...Object.fromEntries(Object.entries(options ?? {}).filter(([field]) => !protectedFields.has(field))),
@@ -54,7 +55,11 @@ export function completionCall(request: CompletionRequest, path: string): Exchan
   return {
     method: 'POST',
     path,
-    headers: { 'content-type': 'application/json', 'x-request-id': requestId },
+    headers: {
+      'content-type': 'application/json',
+      'x-request-id': requestId,
+      ...(traceparent !== undefined && { traceparent }),
+    },
     body: JSON.stringify(body),
     timeoutMs,
     signal,

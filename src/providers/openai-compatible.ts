@@ -29,6 +29,7 @@ export function createProvider(settings: ProviderSettings): Provider {
 
   return {
     name: settings.name,
+    server: { address: baseUrl.hostname, port: Number(baseUrl.port) || (baseUrl.protocol === 'https:' ? 443 : 80) },
 
     async complete(request): Promise<CompletionResult> {
       const startedAtMs = performance.now();
@@ -38,7 +39,7 @@ export function createProvider(settings: ProviderSettings): Provider {
       const call = await authorizedExchange(
         connections,
         settings,
-        completionCall(request, `${basePath}/chat/completions`),
+        completionCall(settings.sendTraceparent ? request : untraced(request), `${basePath}/chat/completions`),
         (control) => {
           reader = new StreamReader(stream, settings.maxResponseBytes, control);
           return reader;
@@ -82,6 +83,10 @@ export function createProvider(settings: ProviderSettings): Provider {
     /** Calls in flight end as `cancelled`. */
     close: () => connections.close(),
   };
+}
+
+function untraced({ traceparent: _traceparent, ...request }: CompletionRequest): CompletionRequest {
+  return request;
 }
 
 /** The body of a 2xx; undefined otherwise. */

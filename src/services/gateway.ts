@@ -9,6 +9,7 @@ import type { TurnStreams } from '../contract/stream';
 import { type Gateway, startGateway } from '../gateway/gateway';
 import { openLedger } from '../ledger/open-ledger';
 import { closeAll, closeAllAndThrow, type Closing } from '../platform/close-all';
+import { startTracing } from '../tracing/start-tracing';
 import { openTurnStreams } from '../streams/open-streams';
 import { connectToRedis, disconnect, reportOutages, type StreamLogger } from '../streams/redis-connection';
 import { openImageStore } from './image-store';
@@ -48,20 +49,22 @@ export async function serveGateway(options: ServeGatewayOptions): Promise<Served
   const close = (): Promise<void> => closeAll(closings);
   try {
     const place = { temporal, encryption: encryption ?? null, idKey: idKey ?? null };
+    const log = plainLogger(logger);
+    const tracing = await startTracing({ settings: settings.tracing, part: 'gateway', log });
+    closings.push(() => tracing.close());
     const client = await (worker ? connectBesideWorker(place, worker.connection) : connect(place));
     closings.push(() => client.disconnect());
     await client.requireNamespace();
     const ledger = await openLedger(settings, { observer: metrics.ledger });
     closings.push(() => ledger.close());
-    const streams = options.streams ?? openTurnStreams(redisUrl, streamLogger(logger), metrics.redis);
+    const streams = options.streams ?? openTurnStreams(redisUrl, log, metrics.redis);
     if (!options.streams) closings.push(() => streams.close());
-    const redis =
-      redisUrl === undefined ? undefined : await openRequestCounter(redisUrl, streamLogger(logger), {}, metrics.redis);
+    const redis = redisUrl === undefined ? undefined : await openRequestCounter(redisUrl, log, {}, metrics.redis);
     if (redis) closings.push(() => disconnect(redis));
     const images = openImageStore(ledger.images, settings);
     const { page, operator } = openPage({ ledger, settings, logger, ...options.service });
     closings.push(() => operator.close());
-    const parts = { client, ledger, streams, images, settings, logger };
+    const parts = { client, ledger, streams, images, settings, logger, spans: tracing.spans };
     const gateway = await startGateway({
       ...parts,
       host,
@@ -80,7 +83,7 @@ export async function serveGateway(options: ServeGatewayOptions): Promise<Served
   }
 }
 
-function streamLogger(logger: Logger) {
+function plainLogger(logger: Logger) {
   return {
     info: (message: string) => logger.info(message),
     warn: (message: string) => logger.warn(message),

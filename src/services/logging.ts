@@ -50,8 +50,16 @@ export async function readTemporalMetrics(address: string): Promise<string> {
 
 const pinoLevels = { TRACE: 'trace', DEBUG: 'debug', INFO: 'info', WARN: 'warn', ERROR: 'error' } as const;
 
-/** The SDK's metadata contains symbols and large workflow objects; only ids and errors are useful. */
+const sdkFields = 'workflowId runId activityType attempt taskQueue';
+
+/** What the activities log about a turn and its calls. The gateway's lines have the same names. */
+const turnFields =
+  'turn_id trace_id rollout bake arm target provider model kind httpStatus retryDelayMs outcome attempts latencyMs costUsd';
+
+const loggedFields = `${sdkFields} ${turnFields}`.split(' ');
+
+/** The SDK's metadata contains symbols and large workflow objects; only ids, numbers and errors are useful. */
 function plainMeta(meta: Record<string | symbol, unknown> = {}): Record<string, unknown> {
-  const { workflowId, runId, activityType, attempt, taskQueue, error } = meta;
-  return { workflowId, runId, activityType, attempt, taskQueue, err: error };
+  const known = loggedFields.filter((name) => meta[name] !== undefined).map((name) => [name, meta[name]]);
+  return { ...(Object.fromEntries(known) as Record<string, unknown>), ...('error' in meta && { err: meta['error'] }) };
 }

@@ -14,6 +14,7 @@ import { openLedger } from '../ledger/open-ledger';
 import { createProvider } from '../providers/openai-compatible';
 import type { Provider } from '../contract/provider';
 import { openTurnStreams } from '../streams/open-streams';
+import { startTracing } from '../tracing/start-tracing';
 import { openImageStore } from './image-store';
 import type { ServiceMetrics } from './metrics';
 import { StuckSweep } from './stuck-sweep';
@@ -87,6 +88,9 @@ async function startWith(
   closings: Closing[],
 ): Promise<RunningWorker> {
   const { temporal, policy } = settings;
+  const tracing = await startTracing({ settings: settings.tracing, part: 'worker', log: Runtime.instance().logger });
+  // First, so that it is closed last.
+  closings.push(() => tracing.close());
   const ledger = await openLedger(settings, { observer: metrics?.ledger });
   closings.push(() => ledger.close());
   await ledger.check();
@@ -112,7 +116,7 @@ async function startWith(
     namespace: temporal.namespace,
     taskQueue: temporal.taskQueue,
     workflowBundle: { codePath: workflowBundle ?? builtWorkflowBundle },
-    activities: createActivities({ ledger, providers, policy, streams, targets, images, owner }),
+    activities: createActivities({ ledger, providers, policy, streams, targets, images, owner, spans: tracing.spans }),
     dataConverter: createDataConverter(settings.encryption),
   });
 

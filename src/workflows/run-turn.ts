@@ -24,6 +24,7 @@ import { measurePrompt } from '../domain/turn/measure-text';
 import { degradedReply, detectLanguage, mayPass, refusalReason } from '../domain/turn/degraded-reply';
 import { questionOf } from '../domain/turn/fingerprints';
 import { toUsd } from '../domain/turn/prices';
+import { traceIdOf } from '../domain/turn/trace-context';
 import { callTarget } from './call-target';
 
 export interface Turn extends RequestOptions {
@@ -88,7 +89,8 @@ async function callChain(
 ): Promise<ChatReply> {
   const { messages, temperature, maxTokens, modelOptions, keyId, delivery } = turn;
   const { arm, canary, deadlineAtMs, ownDeadlineAtMs = deadlineAtMs, turnName: turnId = turn.turnId } = admission;
-  const request = { turnId, messages, prompt, temperature, maxTokens, modelOptions, keyId, delivery };
+  const { tags } = admission;
+  const request = { turnId, messages, prompt, temperature, maxTokens, modelOptions, keyId, delivery, tags };
   let answer: AnsweredCall | null = null;
   let answeredBy: PlannedTarget | null = null;
   let failure: CallFailure | null = null;
@@ -124,6 +126,7 @@ async function callChain(
         ...(answeredBy.arm !== undefined && { rescuedBy: answeredBy.arm }),
       },
     error: answer ? null : (failure?.message ?? null),
+    tags,
   });
   if (answer === null || answeredBy === null) {
     return { ...chainFailedReply(turn, admission, failure, totals), ...retryAfterField(failure, askedWaitsMs) };
@@ -135,7 +138,7 @@ async function callChain(
 
   async function recordCancellation(reason: unknown): Promise<never> {
     if (isCancellation(reason)) {
-      const record = { turnId, answer: null, error: 'The turn was cancelled.' };
+      const record = { turnId, answer: null, error: 'The turn was cancelled.', tags };
       await CancellationScope.nonCancellable(() => recordTurn(record));
     }
     throw reason;
@@ -264,7 +267,7 @@ function refusedReply(turn: Turn, refusal: Refused): ChatReply {
     blocked: true,
     refused_by: refusal.scope,
     remaining_budget: toUsd(refusal.remainingNanoUsd),
-    ...hashOf(turn),
+    ...echoOf(turn),
   };
 }
 
@@ -288,10 +291,14 @@ function commonFields(turn: Turn, totals: TurnTotals) {
     unconfirmed_nano_usd: totals.unconfirmedNanoUsd,
     blocked: false,
     remaining_budget: toUsd(totals.remainingNanoUsd),
-    ...hashOf(turn),
+    ...echoOf(turn),
   };
 }
 
-function hashOf({ requestHash }: Turn): Pick<ChatReply, 'request_hash'> {
-  return requestHash === undefined ? {} : { request_hash: requestHash };
+/** What a reply repeats of its request. */
+function echoOf({ requestHash, trace }: Turn): Pick<ChatReply, 'request_hash' | 'trace_id'> {
+  return {
+    ...(requestHash !== undefined && { request_hash: requestHash }),
+    ...(trace !== undefined && { trace_id: traceIdOf(trace) }),
+  };
 }

@@ -70,7 +70,7 @@ test.each(deliveries)('a claim over the reservation is booked as it is, and told
     {
       level: 'WARN',
       message: `A provider reported an unusual usage. ${usageNote}`,
-      meta: { turnId: turn.turnId, attempt: 1, target: 'holysheep-primary', model: primaryModel },
+      meta: { turn_id: turn.turnId, attempt: 1, target: 'holysheep-primary', model: primaryModel },
     },
   ]);
 });

@@ -53,6 +53,7 @@ describeOnEachDatabase('the ledger', (databases) => {
         arm: 'holysheep',
         canary: false,
         rescueArm: null,
+        countedIn: null,
         attempt: 1,
         reservedNanoUsd: 400,
       });
@@ -83,6 +84,7 @@ describeOnEachDatabase('the ledger', (databases) => {
         arm: 'legacy',
         canary: false,
         rescueArm: null,
+        countedIn: null,
         attempt: 2,
         reservedNanoUsd: 400,
       });

@@ -23,6 +23,7 @@ describeOnPostgres('a database that is killed and comes back', () => {
             arm: 'holysheep',
             canary: false,
             rescueArm: null,
+            countedIn: null,
             attempt: 1,
             reservedNanoUsd: 400,
           });

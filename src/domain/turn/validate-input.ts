@@ -14,6 +14,7 @@ import { imageIdIn } from '../../contract/images';
 import { limits } from '../../contract/limits';
 import type { Problem, ProblemPath } from '../../contract/problem';
 import { modelOptionsProblem } from './model-options';
+import { traceProblem } from './trace-context';
 import {
   bytesAsJson,
   hasNoContent,
@@ -309,6 +310,7 @@ function requestProblem(
     readonly model?: unknown;
     readonly modelOptions?: unknown;
     readonly startByMs?: unknown;
+    readonly trace?: unknown;
   },
 ): Problem | null {
   const { delivery, language, model, modelOptions, startByMs } = input;
@@ -327,6 +329,7 @@ function requestProblem(
     optionalIdProblem(['keyId'], input.keyId) ??
     optionalIdProblem(['requestHash'], input.requestHash) ??
     choiceProblem(['language'], language, replyLanguages) ??
+    traceProblem(input.trace) ??
     samplingProblem(input)
   );
 }
