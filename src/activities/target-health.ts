@@ -44,6 +44,12 @@ export interface BreakerState extends ProviderModel {
   readonly state: 'closed' | 'open' | 'half-open';
 }
 
+/** What this worker knows of a target. */
+export interface SeenTarget extends BreakerState {
+  /** Null: no call has shown that it works. */
+  readonly lastSuccessAtMs: number | null;
+}
+
 /** A call's result and what it says about the target's health. */
 export interface CallEnd {
   readonly result: CompletionResult;
@@ -75,6 +81,7 @@ const tryAllEveryMs = 1_000;
  */
 export class TargetBreakers {
   private readonly circuits = new Map<string, Circuit>();
+  private readonly successes = new Map<string, ProviderModel & { readonly atMs: number }>();
 
   constructor(private readonly policy: BreakerPolicy) {}
 
@@ -96,8 +103,14 @@ export class TargetBreakers {
   }
 
   /** Makes the call, or returns null if the target may not be called. */
-  async call(target: ProviderModel, chain: readonly ProviderModel[], makeCall: Call): Promise<CompletionResult | null> {
+  async call(target: ProviderModel, chain: readonly ProviderModel[], call: Call): Promise<CompletionResult | null> {
     if (!this.mayCall(target, chain)) return null;
+    const makeCall: Call = async (onAnswering) => {
+      const end = await call(onAnswering);
+      const { provider, model } = target;
+      if (end.signal === 'works') this.successes.set(keyOf(target), { provider, model, atMs: Date.now() });
+      return end;
+    };
     const circuit = this.circuitOf(target);
     if (circuit.breaker.state === CircuitState.Closed) return this.callThroughBreaker(circuit, makeCall);
 
@@ -112,6 +125,20 @@ export class TargetBreakers {
   /** The states of all targets called so far. */
   states(): readonly BreakerState[] {
     return [...this.circuits.values()].map((circuit) => ({ ...circuit.target, state: this.stateOf(circuit) }));
+  }
+
+  /** The same with their last successes; a target whose circuit has been forgotten since is closed. */
+  seen(): readonly SeenTarget[] {
+    const states = new Map(this.states().map((state) => [keyOf(state), state]));
+    const keys = new Set([...states.keys(), ...this.successes.keys()]);
+    return [...keys].flatMap((key) => {
+      const success = this.successes.get(key);
+      const target = states.get(key) ?? success;
+      if (target === undefined) return [];
+      const { provider, model } = target;
+      const state = states.get(key)?.state ?? 'closed';
+      return [{ provider, model, state, lastSuccessAtMs: success?.atMs ?? null }];
+    });
   }
 
   private async callThroughBreaker({ breaker }: Circuit, call: Call): Promise<CompletionResult> {

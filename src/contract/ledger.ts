@@ -1,6 +1,6 @@
 import type { ApiKeys } from './api-keys';
 import type { StoredImages } from './images';
-import type { PageReads } from './page-ledger';
+import type { PageReads, PageTallies } from './page-ledger';
 import type { PageSessions } from './page-sessions';
 import type { TrafficSplit } from './rollout';
 import type { Rollouts, Spending } from './rollout-ledger';
@@ -244,6 +244,7 @@ export interface Ledger {
   readonly images: StoredImages;
   readonly page: PageReads;
   readonly pageSessions: PageSessions;
+  readonly tallies: PageTallies;
   /**
    * Registers the turn if it is new, posts its open reservations as unconfirmed, and reserves the worst case of the next
    * attempt against session, API key and day. Refuses when the session is closed or a cap would be exceeded; a refused

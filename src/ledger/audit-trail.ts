@@ -174,6 +174,17 @@ export async function auditTrail(db: LedgerDatabase, rollout: string | undefined
   return (rollout === undefined ? all : all.where('rollout', '=', rollout)).execute();
 }
 
+/** See `PageReads.auditRowsAfter`. */
+export function auditRowsAfter(db: LedgerDatabase, position: number, limit: number): Promise<readonly AuditRow[]> {
+  return db
+    .selectFrom('rollout_audit')
+    .select(auditColumns)
+    .where('position', '>', position)
+    .orderBy('position')
+    .limit(limit)
+    .execute();
+}
+
 /** See `Rollouts.lastAuditRow`. */
 export async function lastAuditRow(db: LedgerDatabase, rollout: string | undefined): Promise<AuditRow | null> {
   const last = db.selectFrom('rollout_audit').select(auditColumns).orderBy('position', 'desc').limit(1);

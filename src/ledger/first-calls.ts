@@ -53,7 +53,12 @@ export class Latencies {
   }
 
   p95Ms(): number | null {
-    const rank = nearestRank(this.calls, 95);
+    return this.percentileMs(95);
+  }
+
+  /** `percent` is a whole number. */
+  percentileMs(percent: number): number | null {
+    const rank = nearestRank(this.calls, percent);
     let passed = 0;
     for (const [ms, calls] of this.countByMs) {
       passed += calls;

@@ -1,4 +1,5 @@
 import { DEFAULT_MIGRATION_TABLE, type Kysely, type Migration, Migrator, PostgresAdapter, sql } from 'kysely';
+import { createPageTables } from './page-tables';
 import type { LedgerDatabase } from './schema';
 
 /**
@@ -304,6 +305,7 @@ export const migrations: Record<string, Migration> = {
       await db.schema.alterTable('attempts').addColumn('may_be_asked_for', 'integer').execute();
     },
   },
+  '0012_page_data': { up: createPageTables },
   '0013_page_sessions': {
     async up(db: Kysely<unknown>): Promise<void> {
       await db.schema

@@ -1,9 +1,23 @@
-import type { DaySpending, DecisionEntry, DecisionRow, PageReads, RolloutStart } from '../contract/page-ledger';
-import { nowMs } from './clock';
-import { exactInteger } from './money';
+import type {
+  ArmTraffic,
+  DecisionEntry,
+  DecisionRow,
+  PageReads,
+  RolloutStart,
+  SessionFacts,
+  SpendingOfToday,
+  TargetState,
+  TargetTraffic,
+  Verification,
+} from '../contract/page-ledger';
+import type { AuditRow } from '../contract/rollout-ledger';
+import { auditRowsAfter } from './audit-trail';
 import type { LedgerDatabase, Runner } from './schema';
-import { dayScope, utcDay } from './scopes';
+import { readSession } from './session-facts';
+import { readSpendingOfToday } from './spending-of-today';
 import { padded } from './statement-sizes';
+import { readTargetStates, readVerification } from './told-by-workers';
+import { readRecentTargets, readTraffic } from './traffic-reads';
 
 const decisionColumns = ['position', 'sequence', 'at_ms as atMs', 'actor', 'action', 'reason'] as const;
 
@@ -48,16 +62,32 @@ export class SqlPageReads implements PageReads {
     );
   }
 
-  today(): Promise<DaySpending> {
-    return this.run.read(async (db) => {
-      const day = utcDay(await nowMs(db));
-      const row = await db
-        .selectFrom('budgets')
-        .select(['spent_nano_usd as spent', 'reserved_nano_usd as reserved'])
-        .where('scope', '=', dayScope(day))
-        .executeTakeFirst();
-      return { day, spentNanoUsd: exactInteger(row?.spent ?? 0), reservedNanoUsd: exactInteger(row?.reserved ?? 0) };
-    });
+  auditRowsAfter(position: number, limit: number): Promise<readonly AuditRow[]> {
+    return this.run.read((db) => auditRowsAfter(db, position, limit));
+  }
+
+  spendingOfToday(): Promise<SpendingOfToday> {
+    return readSpendingOfToday(this.run);
+  }
+
+  traffic(rollout: string, hours: number): Promise<readonly ArmTraffic[]> {
+    return readTraffic(this.run, rollout, hours);
+  }
+
+  recentTargets(): Promise<readonly TargetTraffic[]> {
+    return readRecentTargets(this.run);
+  }
+
+  session(sessionId: string): Promise<SessionFacts> {
+    return this.run.read((db) => readSession(db, sessionId));
+  }
+
+  targetStates(): Promise<readonly TargetState[]> {
+    return this.run.read((db) => readTargetStates(db));
+  }
+
+  verification(): Promise<Verification | null> {
+    return this.run.read((db) => readVerification(db));
   }
 }
 

@@ -1,5 +1,6 @@
 import type { Generated, Kysely } from 'kysely';
 import type { KeyRole } from '../contract/api-keys';
+import type { CircuitState } from '../contract/page-ledger';
 import type { RefusalScope, Settlement } from '../contract/turn';
 import type { FeedbackSignal } from '../contract/user-evidence';
 import type { CallResult } from '../domain/turn/outcome-meanings';
@@ -275,6 +276,62 @@ interface PageSessionsTable {
   expires_at_ms: number;
 }
 
+/** What the turns that were admitted in one minute come to, while that may still change. See `TrafficCounts`. */
+interface TrafficSlicesTable {
+  from_ms: number;
+  /** Empty: outside any rollout. */
+  rollout: string;
+  arm: string;
+  counts: string;
+}
+
+/** The same of an hour of a rollout, once it is final; and of all of them, with `from_ms` 0. */
+type TrafficHoursTable = TrafficSlicesTable;
+
+/** What calls cost on a UTC day, once that is final, by one of the dimensions of `spendingDimensions`. */
+interface SpendingDaysTable {
+  dimension: string;
+  day: string;
+  key: string;
+  /** With a call that counts here. */
+  turns: number;
+  cost_nano_usd: number;
+  unconfirmed_nano_usd: number;
+}
+
+/** A single row, with id 1. */
+interface TrafficProgressTable {
+  id: number;
+  /** All turns that were admitted before are in hours and days. */
+  final_until_ms: number;
+  /** All before have been in a slice. */
+  seen_until_ms: number;
+  /** When a worker last began to tally. */
+  tallied_at_ms: number;
+}
+
+/** What a worker's circuit breaker says of a model at a provider. Rows of workers that have ended are not current. */
+interface TargetStatesTable {
+  worker: string;
+  provider: string;
+  model: string;
+  state: CircuitState;
+  last_success_at_ms: number | null;
+  /** When the worker last said so. */
+  at_ms: number;
+}
+
+/** The newest verification of the audit trail: one row, with id 1. */
+interface VerificationsTable {
+  id: number;
+  at_ms: number;
+  /** 0 or 1. */
+  is_intact: number;
+  message: string;
+  /** Of the last row that was found to be intact. */
+  position: number;
+}
+
 export interface LedgerTables {
   turns: TurnsTable;
   attempts: AttemptsTable;
@@ -290,6 +347,12 @@ export interface LedgerTables {
   rollout_key_users: RolloutKeyUsersTable;
   rollout_folds: RolloutFoldsTable;
   page_sessions: PageSessionsTable;
+  traffic_slices: TrafficSlicesTable;
+  traffic_hours: TrafficHoursTable;
+  spending_days: SpendingDaysTable;
+  traffic_progress: TrafficProgressTable;
+  target_states: TargetStatesTable;
+  verifications: VerificationsTable;
 }
 
 /** A database or a transaction on it. */

@@ -27,12 +27,13 @@ import type {
 } from '../contract/ledger';
 import { recordFeedback } from './feedback';
 import { flagAnswer, postAbandoned, recordTurn, settleAttempt, turnsWithReservationsOlderThan } from './recording';
-import type { PageReads } from '../contract/page-ledger';
 import type { PageSessions } from '../contract/page-sessions';
+import type { PageReads, PageTallies } from '../contract/page-ledger';
 import type { Rollouts, Spending } from '../contract/rollout-ledger';
 import { SqlPageReads } from './page-reads';
 import type { LedgerObserver } from '../contract/observers';
 import { observedChange, observedRead } from './observed';
+import { SqlPageTallies } from './page-tallies';
 import type { LedgerDatabase, Runner } from './schema';
 import { SqlApiKeys } from './sql-api-keys';
 import { SqlImages } from './sql-images';
@@ -52,6 +53,7 @@ export class SqlLedger implements Ledger {
   readonly images: StoredImages = new SqlImages(this.run);
   readonly page: PageReads = new SqlPageReads(this.run);
   readonly pageSessions: PageSessions = new SqlPageSessions(this.run);
+  readonly tallies: PageTallies = new SqlPageTallies(this.run);
 
   constructor(
     private readonly db: LedgerDatabase,

@@ -196,7 +196,7 @@ export function closedUsers(counts: Counts): readonly ClosedUsers[] {
 
 type Histogram = readonly (readonly [bound: number, users: number])[];
 
-function histogram(counts: Counts, prefix: string): Histogram {
+export function histogram(counts: Counts, prefix: string): Histogram {
   const buckets = [...counts].filter(([name]) => name.startsWith(prefix));
   const rows = buckets.map(([name, users]) => [Number(name.slice(prefix.length)), Number(users)] as const);
   return rows.toSorted(([a], [b]) => a - b);

@@ -91,6 +91,16 @@ export async function readAudit(rollouts: Rollouts): Promise<Audit> {
   }
 }
 
+/** What was found, as a sentence. */
+export function describeProblem({ position, rollout, sequence, problem }: AuditProblem): string {
+  return position === null ? `${problem}.` : `Row ${position} (decision ${sequence} of ${rollout}): ${problem}.`;
+}
+
+export function intactSentence({ rows, rollouts }: Pick<AuditReport, 'rows' | 'rollouts'>): string {
+  const of = `${rollouts} ${rollouts === 1 ? 'rollout' : 'rollouts'}`;
+  return `${rows} rows of ${of} are intact, and every decision follows from its evidence.`;
+}
+
 /** Null if every row is unchanged, none is missing, and every decision follows from its evidence. */
 export function findAuditProblem(audit: Audit, anchors: AuditAnchors, rollout?: string): AuditProblem | null {
   return (
@@ -102,16 +112,23 @@ export function findAuditProblem(audit: Audit, anchors: AuditAnchors, rollout?: 
   );
 }
 
-function chainProblem(rows: readonly AuditRow[], { keys, unkeyedUntil = 0 }: AuditAnchors): AuditProblem | null {
-  let previousHash = noHash;
+/** @param before the row before these; null: they are the first */
+export function chainProblem(
+  rows: readonly AuditRow[],
+  { keys, unkeyedUntil = 0 }: Pick<AuditAnchors, 'keys' | 'unkeyedUntil'>,
+  before: AuditRow | null = null,
+): AuditProblem | null {
+  let [previousHash, position] = [before?.hash ?? noHash, before?.position ?? 0];
   for (const [index, row] of rows.entries()) {
     const { hash, ...unhashed } = row;
-    if (row.position !== index + 1) {
-      return problemOf(row, `row ${index + 1} is missing or was moved: row ${row.position} is in its place`);
+    position += 1;
+    if (row.position !== position) {
+      return problemOf(row, `row ${position} is missing or was moved: row ${row.position} is in its place`);
     }
     if (row.previousHash !== previousHash) return problemOf(row, 'it does not follow the row before');
     if (row.keyId === null) {
-      const problem = plainHashProblem(rows, index, keys !== undefined && row.position > unkeyedUntil);
+      const last = index === 0 ? before : rows[index - 1];
+      const problem = plainHashProblem(rows, last, keys !== undefined && row.position > unkeyedUntil);
       if (problem !== null) return problemOf(row, problem);
       if (auditHash(unhashed) !== hash) return problemOf(row, 'it was altered: its hash does not match its columns');
     } else {
@@ -131,9 +148,12 @@ function unkeyedRowsOf(rows: readonly AuditRow[]): number {
 }
 
 /** Anyone can make a plain hash, so it proves nothing where it may have replaced a keyed one. */
-function plainHashProblem(rows: readonly AuditRow[], index: number, mustBeKeyed: boolean): string | null {
-  const before = rows[index - 1];
-  if (before !== undefined && before.keyId !== null) {
+function plainHashProblem(
+  rows: readonly AuditRow[],
+  before: AuditRow | null | undefined,
+  mustBeKeyed: boolean,
+): string | null {
+  if (before && before.keyId !== null) {
     return 'it is hashed without a key although the row before it is hashed with one: its writer had no key';
   }
   if (!mustBeKeyed) return null;
@@ -181,7 +201,7 @@ function anchorProblem(rows: readonly AuditRow[], { expectedRow, recordedRows }:
   return null;
 }
 
-function headProblem({ rows, head }: Audit): AuditProblem | null {
+export function headProblem({ rows, head }: Pick<Audit, 'rows' | 'head'>): AuditProblem | null {
   const last = rows.at(-1);
   if (last === undefined) {
     return head === null ? null : noRow(`all ${head.position} rows are missing`);
@@ -205,7 +225,7 @@ function verdictProblem(rows: readonly AuditRow[], only: string | undefined): Au
 }
 
 /** Checks that the split that routes turns matches the last row. */
-function splitProblem({ rows, split }: Audit): AuditProblem | null {
+export function splitProblem({ rows, split }: Pick<Audit, 'rows' | 'split'>): AuditProblem | null {
   const last = rows.at(-1);
   if (last === undefined || split === null) return null;
   const { spec, decision } = JSON.parse(last.entry) as RolloutEntry;
@@ -222,7 +242,7 @@ function asText(value: TrafficSplit[keyof TrafficSplit]): string {
   return typeof value === 'object' ? JSON.stringify(value) : String(value);
 }
 
-function problemOf({ position, rollout, sequence }: AuditRow, problem: string): AuditProblem {
+export function problemOf({ position, rollout, sequence }: AuditRow, problem: string): AuditProblem {
   return { position, rollout, sequence, problem };
 }
 

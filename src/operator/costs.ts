@@ -71,9 +71,14 @@ export function summarise(totals: CostTotals, days: readonly CostRow[], dayCapNa
     totals,
     dayCapNanoUsd,
     remainingTodayNanoUsd: Math.max(0, dayCapNanoUsd - spentToday),
-    monthlyNanoUsd: Math.round((costNanoUsd * daysPerMonth) / Math.max(spendingDays, 1)),
+    monthlyNanoUsd: monthlyCost(costNanoUsd, spendingDays),
     guideMonthlyNanoUsd: costNanoUsd * daysPerMonth,
   };
+}
+
+/** The mean of the days with any spending, times 30. */
+export function monthlyCost(costNanoUsd: number, spendingDays: number): number {
+  return Math.round((costNanoUsd * daysPerMonth) / Math.max(spendingDays, 1));
 }
 
 export function summaryAsJson({ totals, ...summary }: CostSummary): object {

@@ -49,6 +49,8 @@ export interface Saving {
   readonly baselineTarget: string;
 }
 
+type Used = Omit<Spending, 'provider'>;
+
 /** @param policy contains the current prices */
 export async function readReport(rollouts: Rollouts, name: string | undefined, policy: Policy): Promise<RolloutReport> {
   const known = await findRollout(rollouts, name);
@@ -120,9 +122,9 @@ function priceOf({ arms }: Policy, { arm, target, model }: Spending) {
 }
 
 /** The ledger has no texts: their share of Chinese, Japanese and Korean is taken from what it cost on the baseline. */
-function savingOf(
-  baseline: readonly Spending[],
-  canary: readonly Spending[],
+export function savingOf(
+  baseline: readonly Used[],
+  canary: readonly Used[],
   target: Pick<Target, 'name' | 'model' | 'price'> | undefined,
 ): Saving | null {
   if (target === undefined) return null;
@@ -137,6 +139,6 @@ function savingOf(
   };
 }
 
-function costOf(rows: readonly Spending[]): number {
+function costOf(rows: readonly Pick<Spending, 'costNanoUsd'>[]): number {
   return rows.reduce((sum, { costNanoUsd }) => sum + costNanoUsd, 0);
 }

@@ -16,6 +16,7 @@ import type {
 } from '../contract/rollout';
 import type { Rollouts } from '../contract/rollout-ledger';
 import { rolloutCommandProblem } from '../domain/rollout/validate-command';
+import { type AuditReport, describeProblem, intactSentence } from './audit-chain';
 import { connectPatienceMs } from './connections';
 import { adoptRollout, sendEverybodyBack, type SentBack } from './emergency';
 import { openLedgerIfAny } from './open-ledger';
@@ -58,7 +59,7 @@ export class RolloutOperator {
 
   /** Owns the ledger and the client, and closes both. */
   constructor(
-    private readonly ledger: Pick<Ledger, 'rollouts' | 'close'>,
+    private readonly ledger: Pick<Ledger, 'rollouts' | 'close'> & Partial<Pick<Ledger, 'tallies'>>,
     private readonly connect: (connectTimeoutMs?: number) => Promise<RolloutClient>,
   ) {
     this.rollouts = ledger.rollouts;
@@ -167,6 +168,20 @@ export class RolloutOperator {
     const names = new Set((await this.rollouts.auditTrail()).map(({ rollout }) => rollout));
     const client = await this.clientIfAny();
     return client === null ? null : client.recordedRows(names);
+  }
+
+  /**
+   * Keeps what a verification of the audit trail found, for the page, if this process may write to the ledger.
+   * @param name the only rollout whose decisions were computed again: that proves nothing of the others
+   */
+  async keepVerification(report: AuditReport, name: string | undefined): Promise<void> {
+    const { problem, head } = report;
+    if (problem === null && name !== undefined) return;
+    const message = problem === null ? intactSentence(report) : describeProblem(problem);
+    const position = problem === null ? (head?.position ?? 0) : Math.max(0, (problem.position ?? 1) - 1);
+    await this.ledger.tallies
+      ?.keepVerification({ isIntact: problem === null, message, position })
+      .catch(() => undefined);
   }
 
   async close(): Promise<void> {

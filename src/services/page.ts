@@ -5,6 +5,7 @@ import type { Settings } from '../config/settings';
 import type { Ledger } from '../contract/ledger';
 import type { PageService } from '../contract/page';
 import { pagePartsOf, readPageData } from '../operator/page/read-page-data';
+import { readSessionPage } from '../operator/page/read-session-page';
 import { openLedgerOfOperator, operatorOn, type RolloutOperator } from '../operator/rollout-operator';
 import { createOperatorPage, type OperatorPage } from '../page-server/page-routes';
 import { startPageServer } from '../page-server/page-server';
@@ -36,7 +37,10 @@ export function openPage({ ledger, settings, logger, isSimulated = false, tempor
     logger,
     allowedHosts: gateway.allowedHosts,
     readPage: (asked) => readPageData(parts, asked),
-    readSession: async () => null,
+    readSession: async (id) => {
+      const session = await readSessionPage(parts, id);
+      return session.turns.length === 0 ? null : session;
+    },
   });
   return { page, operator };
 }

@@ -15,7 +15,9 @@ import { createProvider } from '../providers/openai-compatible';
 import type { Provider } from '../contract/provider';
 import { openTurnStreams } from '../streams/open-streams';
 import { startTracing } from '../tracing/start-tracing';
+import { HourlyVerification } from './hourly-verification';
 import { openImageStore } from './image-store';
+import { PageNotes } from './page-notes';
 import type { ServiceMetrics } from './metrics';
 import { StuckSweep } from './stuck-sweep';
 import { WorkflowSlots } from './workflow-slots';
@@ -126,17 +128,24 @@ async function startWith(
   closings.push(() => stuckSweep.stop());
   await stuckSweep.sweep();
 
+  const verification = new HourlyVerification(ledger, settings.auditKeys);
   const sweep = setInterval(() => {
     void stuckSweep.sweep();
+    verification.verifyIfDue().catch((error: unknown) => onError?.(error));
     ledger.postAbandonedReservations(abandonedAfterMs).catch((error: unknown) => onError?.(error));
     ledger.requests.prune(Date.now()).catch((error: unknown) => onError?.(error));
     ledger.images.prune(Date.now()).catch((error: unknown) => onError?.(error));
   }, sweepEveryMs);
+  const pageNotes = new PageNotes(ledger, owner, () => targets.breakers.seen());
+  const countAndTell = async (): Promise<void> => {
+    await ledger.rollouts.countUsers();
+    await pageNotes.write();
+  };
   let isCounting = false;
   const count = setInterval(() => {
     if (isCounting) return;
     isCounting = true;
-    const counted = ledger.rollouts.countUsers().catch((error: unknown) => onError?.(error));
+    const counted = countAndTell().catch((error: unknown) => onError?.(error));
     void counted.then(() => (isCounting = false));
   }, countUsersEveryMs);
 

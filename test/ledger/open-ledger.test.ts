@@ -18,6 +18,7 @@ const allMigrations = [
   '0009_rescue',
   '0010_evidence_by_users',
   '0011_failures_that_were_asked_for',
+  '0012_page_data',
   '0013_page_sessions',
   '0016_faulty_users_by_key',
 ];

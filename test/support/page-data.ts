@@ -1,5 +1,4 @@
 import type { ArmPage, MoneyPage, PageData, RolloutPage, SessionPage, TargetPage } from '../../src/contract/page';
-import type { PageReads } from '../../src/contract/page-ledger';
 import type { RolloutEntry, TrafficSplit } from '../../src/contract/rollout';
 import type { LanguageTally, UserEvidence, UserTally } from '../../src/contract/user-evidence';
 import { advanceRollout } from '../../src/domain/rollout/advance-rollout';
@@ -8,7 +7,7 @@ import { reportOfUsers } from '../../src/domain/rollout/user-report';
 import { armsOf, type ArmCalls } from '../../src/operator/page/arms-page';
 import { evidenceOf } from '../../src/operator/page/evidence-page';
 import { ladderOf, nowOf } from '../../src/operator/page/now';
-import { RolloutTrails } from '../../src/operator/page/rollout-trail';
+import { RolloutTrails, type TrailReads } from '../../src/operator/page/rollout-trail';
 import type { Liveness, RolloutView } from '../../src/operator/view';
 import { closed, evenCost, tally, UserRollout, userSpec } from '../domain/rollout/given-users';
 import { hourMs, startedAtMs } from '../domain/rollout/given';
@@ -281,7 +280,7 @@ function bakesIn(entries: readonly RolloutEntry[]): readonly UserEvidence[] {
   return [...bakes.values()];
 }
 
-function readsOf(entries: readonly RolloutEntry[]): PageReads {
+function readsOf(entries: readonly RolloutEntry[]): TrailReads {
   const rows = entries.map((entry, index) => ({
     position: index + 5,
     sequence: index + 1,
@@ -294,12 +293,10 @@ function readsOf(entries: readonly RolloutEntry[]): PageReads {
   const newest = rows.toReversed();
   const of = <Row>(some: readonly Row[]) => Promise.resolve(some);
   return {
-    rolloutStarts: () => of([]),
     newestDecisions: (_, which, limit) =>
       of(newest.filter(({ action }) => which === 'all' || action !== 'wait').slice(0, limit)),
     decisionsAfter: (_, sequence, limit) => of(rows.filter((row) => row.sequence > sequence).slice(0, limit)),
     decisions: (_, sequences) => of(rows.filter(({ sequence }) => sequences.includes(sequence))),
-    today: () => Promise.reject(new Error('There is no budget in a sample.')),
   };
 }
 

@@ -3,7 +3,7 @@ import pc from 'picocolors';
 import type { AuditHead } from '../../contract/rollout';
 import { exitStatus } from '../exit-status';
 import { writeJson, writeLines } from '../../terminal/output';
-import { type AuditProblem, type AuditReport, verifyAudit } from '../../operator/audit-chain';
+import { type AuditReport, describeProblem, intactSentence, verifyAudit } from '../../operator/audit-chain';
 import { withOperator } from '../../operator/rollout-operator';
 
 interface VerifyFlags {
@@ -58,12 +58,14 @@ async function verify(name: string | undefined, { expectHead, unkeyedUntil, json
     // Read before the ledger: otherwise a row that a workflow records in between would seem to be missing.
     const recordedRows = await operator.recordedRows();
     const anchors = { keys: auditKeys, unkeyedUntil, expectedRow: expectHead, recordedRows };
-    return verifyAudit(operator.rollouts, name, anchors);
+    const audited = await verifyAudit(operator.rollouts, name, anchors);
+    await operator.keepVerification(audited, name);
+    return audited;
   });
   const { problem } = report;
   if (json) writeJson(asJson(report));
   else if (problem === null) writeLines(describeIntact(report));
-  else writeLines([pc.red(`✗ ${describe(problem)}`)]);
+  else writeLines([pc.red(`✗ ${describeProblem(problem)}`)]);
   return problem === null ? exitStatus.ok : exitStatus.failed;
 }
 
@@ -84,14 +86,9 @@ function formatHead({ position, hash }: AuditHead): string {
   return `${position}:${hash}`;
 }
 
-function describe({ position, rollout, sequence, problem }: AuditProblem): string {
-  const sentence = position === null ? problem : `Row ${position} (decision ${sequence} of ${rollout}): ${problem}`;
-  return `${sentence}.`;
-}
-
 function describeIntact(report: AuditReport): readonly string[] {
-  const { rows, rollouts, head } = report;
-  const intact = `✓ ${rows} rows of ${rollouts} ${rollouts === 1 ? 'rollout' : 'rollouts'} are intact, and every decision follows from its evidence.`;
+  const { head } = report;
+  const intact = `✓ ${intactSentence(report)}`;
   if (head === null) return [pc.green(intact)];
   return [
     pc.green(intact),

@@ -15,15 +15,22 @@ export interface WrongDecision {
 /**
  * Recomputes every decision of one rollout from the audit trail alone: the original spec, the state after the previous
  * row, and the evidence or command recorded in the row. Null when every decision comes out the same.
- * @param rows all rows of one rollout, ordered by position
+ * @param rows of one rollout, ordered by position: all of them, or those that follow `before`, which is known to be right
  */
-export function findWrongDecision(rows: readonly AuditedDecision[]): WrongDecision | null {
-  let state: RolloutState | null = null;
-  let spec: string | null = null;
-  for (const [index, row] of rows.entries()) {
-    const wrong = (problem: string): WrongDecision => ({ sequence: index + 1, problem });
-    if (row.sequence !== index + 1)
-      return wrong(`row ${index + 1} of the rollout is missing; row ${row.sequence} follows`);
+export function findWrongDecision(
+  rows: readonly AuditedDecision[],
+  before: AuditedDecision | null = null,
+): WrongDecision | null {
+  const known = before === null ? null : parse(before.entry);
+  let state: RolloutState | null = known?.decision.next ?? null;
+  let spec: string | null = known === null ? null : canonicalJson(known.spec);
+  let sequence = before?.sequence ?? 0;
+  for (const row of rows) {
+    sequence += 1;
+    const expected = sequence;
+    const wrong = (problem: string): WrongDecision => ({ sequence: expected, problem });
+    if (row.sequence !== expected)
+      return wrong(`row ${expected} of the rollout is missing; row ${row.sequence} follows`);
     const entry = parse(row.entry);
     if (entry === null) return wrong('its entry is not a decision in JSON');
     spec ??= canonicalJson(entry.spec);

@@ -1,6 +1,8 @@
 import type { ArmFigures, ArmPage, ArmsPage, PageShare } from '../../contract/page';
+import type { ArmTraffic } from '../../contract/page-ledger';
 import type { RolloutSpec } from '../../contract/rollout';
 import type { OfArms, ReportedUsers, Share, UserReport } from '../../domain/rollout/user-report';
+import { failuresIn } from './targets-page';
 
 const maxLanguages = 50;
 
@@ -8,6 +10,12 @@ const maxLanguages = 50;
 export type ArmCalls = Omit<ArmPage, keyof ArmFigures | 'name'>;
 
 const noCalls: ArmCalls = { turns: 0, failures: [], latencyP95Ms: null, tokensPerAnswer: null, hours: [] };
+
+export function callsOf({ arm, turns, answers, calls, latencyP95Ms, used, hours }: ArmTraffic): ArmCalls {
+  const tokens = used.filter((one) => one.arm === arm).reduce((sum, { completionTokens }) => sum + completionTokens, 0);
+  const tokensPerAnswer = answers === 0 ? null : tokens / answers;
+  return { turns, failures: failuresIn(calls), latencyP95Ms, tokensPerAnswer, hours };
+}
 
 /** @param report by users, over all bakes; null under rule 1, which counts requests */
 export function armsOf(

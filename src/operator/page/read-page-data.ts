@@ -1,33 +1,86 @@
-import type { MoneyPage, PageData, PageService, PageViewer, RolloutPage, TargetPage } from '../../contract/page';
+import { LRUCache } from 'lru-cache';
+import type { PageData, PageService, PageViewer, RolloutPage } from '../../contract/page';
+import type { ArmTraffic } from '../../contract/page-ledger';
 import type { Ledger } from '../../contract/ledger';
 import type { Policy } from '../../contract/policy';
+import type { UserReport } from '../../domain/rollout/user-report';
 import { readUserReport } from '../migration-report';
 import type { RolloutOperator } from '../rollout-operator';
 import { findRollout, type KnownRollout } from '../trail';
 import { readView } from '../view';
-import { armsOf } from './arms-page';
+import { armsOf, callsOf } from './arms-page';
 import { evidenceOf } from './evidence-page';
+import { moneyOf, savedBy } from './money-page';
 import { ladderOf, nowOf } from './now';
+import { Remembered } from './remembered';
 import { RolloutList } from './rollout-list';
 import { RolloutTrails } from './rollout-trail';
+import { targetsOf } from './targets-page';
 
 /** What the page is read from. One for each process: what is slow to read is remembered in it. */
-export interface PageParts {
+export interface PageParts extends PageSources {
+  readonly memory: PageMemory;
+}
+
+export interface PageSources {
   readonly ledger: Pick<Ledger, 'rollouts' | 'page'>;
   readonly operator: Pick<RolloutOperator, 'workflowNow'>;
   readonly policy: Pick<Policy, 'arms' | 'budgets'>;
   readonly service: PageService;
-  readonly memory: PageMemory;
 }
 
-interface PageMemory {
+/** Tallies are a few seconds late anyway. */
+const tallyForMs = 5_000;
+const reportForMs = 5_000;
+const shownHours = 72;
+/** Rollouts whose figures are remembered: those that somebody looks at. */
+const rememberedRollouts = 8;
+
+class PageMemory {
   readonly list: RolloutList;
   readonly trails: RolloutTrails;
+  readonly spending;
+  readonly targets;
+  private readonly traffics = new LRUCache<string, Remembered<readonly ArmTraffic[]>>({ max: rememberedRollouts });
+  private readonly reports = new LRUCache<string, Remembered<UserReport>>({ max: rememberedRollouts });
+
+  constructor(private readonly ledger: PageSources['ledger']) {
+    const { rollouts, page } = ledger;
+    this.list = new RolloutList(rollouts, page);
+    this.trails = new RolloutTrails(page);
+    this.spending = new Remembered(tallyForMs, () => page.spendingOfToday());
+    this.targets = new Remembered(tallyForMs, async () => ({
+      traffic: await page.recentTargets(),
+      states: await page.targetStates(),
+    }));
+  }
+
+  trafficOf(rollout: string): Promise<readonly ArmTraffic[]> {
+    const { page } = this.ledger;
+    return rememberedIn(this.traffics, rollout, tallyForMs, () => page.traffic(rollout, shownHours));
+  }
+
+  /** By users, over all bakes; null under rule 1, which counts requests. */
+  reportOf({ spec, state }: KnownRollout): Promise<UserReport> | null {
+    if (spec.rule !== 2) return null;
+    const key = JSON.stringify([spec.name, state.bake, state.byUsers?.excluded]);
+    return rememberedIn(this.reports, key, reportForMs, () => readUserReport(this.ledger.rollouts, spec, state));
+  }
 }
 
-export function pagePartsOf(parts: Omit<PageParts, 'memory'>): PageParts {
-  const { rollouts, page } = parts.ledger;
-  return { ...parts, memory: { list: new RolloutList(rollouts, page), trails: new RolloutTrails(page) } };
+function rememberedIn<Value>(
+  cache: LRUCache<string, Remembered<Value>>,
+  key: string,
+  forMs: number,
+  read: () => Promise<Value>,
+): Promise<Value> {
+  const known = cache.get(key) ?? new Remembered(forMs, read);
+  cache.set(key, known);
+  return known.get();
+}
+
+export function pagePartsOf(sources: PageSources): PageParts {
+  return { ...sources, memory: new PageMemory(sources.ledger) };
 }
 
 export interface PageRequest {
@@ -38,14 +91,16 @@ export interface PageRequest {
 
 /** Everything that the page shows. @throws {UnknownRolloutError} */
 export async function readPageData(parts: PageParts, { rollout: name, viewer }: PageRequest): Promise<PageData> {
-  const { ledger, memory, service } = parts;
+  const { ledger, memory, policy, service } = parts;
   const { rollouts } = ledger;
   const head = await rollouts.auditHead();
   const known = head === null && name === undefined ? null : await findRollout(rollouts, name);
-  const [rollout, split, money] = await Promise.all([
+  const [rollout, split, spending, targets, traffic] = await Promise.all([
     known === null ? null : readRolloutPage(parts, known),
     rollouts.split(),
-    readMoney(parts),
+    memory.spending.get(),
+    memory.targets.get(),
+    known === null ? [] : memory.trafficOf(known.spec.name),
   ]);
   return {
     atMs: await rollouts.nowMs(),
@@ -53,20 +108,22 @@ export async function readPageData(parts: PageParts, { rollout: name, viewer }: 
     service,
     rollouts: head === null ? [] : await memory.list.read(head.position, split),
     rollout,
-    money,
-    targets: targetsOf(parts.policy),
+    money: moneyOf(spending, policy, known === null ? null : savedBy(known.spec, traffic, policy)),
+    targets: targetsOf(policy, targets.traffic, targets.states),
   };
 }
 
 async function readRolloutPage(parts: PageParts, known: KnownRollout): Promise<RolloutPage> {
-  const { rollouts } = parts.ledger;
+  const { rollouts, page } = parts.ledger;
   const { spec, state } = known;
   const workflow = await parts.operator.workflowNow(spec.name);
-  const [view, trail, report, head] = await Promise.all([
+  const [view, trail, report, traffic, head, verified] = await Promise.all([
     readView(rollouts, known, workflow),
     parts.memory.trails.read(spec.name, state.sequence),
-    spec.rule === 2 ? readUserReport(rollouts, spec, state) : null,
+    parts.memory.reportOf(known),
+    parts.memory.trafficOf(spec.name),
     rollouts.auditHead(),
+    page.verification(),
   ]);
   return {
     name: spec.name,
@@ -75,38 +132,11 @@ async function readRolloutPage(parts: PageParts, known: KnownRollout): Promise<R
     now: nowOf(view),
     ladder: ladderOf(view),
     evidence: evidenceOf(view, trail),
-    arms: armsOf(spec, report, new Map()),
-    audit: { rows: trail.rows, head: head ?? { position: 0, hash: '' }, verified: null },
+    arms: armsOf(spec, report, new Map(traffic.map((one) => [one.arm, callsOf(one)]))),
+    audit: {
+      rows: trail.rows,
+      head: head ?? { position: 0, hash: '' },
+      verified: verified && { atMs: verified.atMs, isIntact: verified.isIntact, message: verified.message },
+    },
   };
-}
-
-async function readMoney({ ledger, policy }: PageParts): Promise<MoneyPage> {
-  const { day, spentNanoUsd, reservedNanoUsd } = await ledger.page.today();
-  return {
-    day,
-    todayNanoUsd: spentNanoUsd,
-    dayCapNanoUsd: policy.budgets.dayNanoUsd,
-    reservedNanoUsd,
-    monthlyNanoUsd: 0,
-    byArm: [],
-    byModel: [],
-    byKey: [],
-    saved: null,
-  };
-}
-
-function targetsOf({ arms }: Pick<Policy, 'arms'>): readonly TargetPage[] {
-  const names = [...new Set(Object.values(arms).flatMap(({ targets }) => targets.map(({ name }) => name)))];
-  return names.map((name) => ({
-    name,
-    arms: Object.values(arms)
-      .filter(({ targets }) => targets.some((target) => target.name === name))
-      .map((arm) => arm.name),
-    circuit: null,
-    calls: 0,
-    errors: [],
-    latencyP50Ms: null,
-    latencyP95Ms: null,
-    lastSuccessAtMs: null,
-  }));
 }

@@ -25,11 +25,13 @@ const maxPointsOfLanguage = 40;
 /** Rollouts whose trails are remembered: those that somebody looks at. */
 const rememberedRollouts = 8;
 
+export type TrailReads = Pick<PageReads, 'newestDecisions' | 'decisionsAfter' | 'decisions'>;
+
 /** Reads trails once, and afterwards only what has been added: rows are never changed. */
 export class RolloutTrails {
   private readonly known = new LRUCache<string, KnownTrail>({ max: rememberedRollouts });
 
-  constructor(private readonly reads: PageReads) {}
+  constructor(private readonly reads: TrailReads) {}
 
   /** @param last the sequence number of the rollout's last decision */
   read(rollout: string, last: number): Promise<RolloutTrail> {
@@ -53,7 +55,7 @@ class KnownTrail {
   private reading: Promise<RolloutTrail> | undefined;
 
   constructor(
-    private readonly reads: PageReads,
+    private readonly reads: TrailReads,
     private readonly rollout: string,
   ) {}
 
