@@ -65,7 +65,8 @@ async function rolloutsDue(db: LedgerDatabase, atMs: number | undefined): Promis
 export async function exclude(run: Runner, rollout: string, windows: readonly ExcludedWindow[]): Promise<void> {
   const change = await run.change(async (trx) => {
     const fold = await lockFold(trx, rollout);
-    if (fold === undefined || isSame(fold.marked, windows)) return null;
+    // They differ if a change to other windows was interrupted, perhaps after some users had been folded by those.
+    if (fold === undefined || (isSame(fold.marked, windows) && isSame(fold.excluded, windows))) return null;
     await trx
       .updateTable('rollout_folds')
       .set({ excluded: JSON.stringify(windows) })

@@ -1,7 +1,10 @@
 import type { AnswerFlag, Exposure, FeedbackSignal, UserEvidence } from '../../src/contract/user-evidence';
+import type { Ledger } from '../../src/contract/ledger';
 import type { TestDatabase } from '../support/ledgers';
 import { naiveUserEvidence, type SeenTurn } from './naive-user-evidence';
-import { evidenceRequest } from './user-rollouts';
+import { evidenceRequest, readEvidence } from './user-rollouts';
+
+type Rows = Pick<TestDatabase, 'query'>;
 
 interface TurnRow {
   readonly id: string;
@@ -28,7 +31,7 @@ interface CallRow {
 }
 
 /** The evidence of bake 1, counted from turns, attempts and feedback alone. For rollouts in which nothing came too late. */
-export async function recount(database: TestDatabase, rollout: string, atMs: number): Promise<UserEvidence> {
+async function recount(database: Rows, rollout: string, atMs: number): Promise<UserEvidence> {
   const turns = await database.query<TurnRow>(
     `select turns.turn_id as id, coalesce(user_id, turns.session_id, turns.turn_id) as "user", turns.arm, bake,
         coalesce(language, 'und') as language, admitted_at_ms as at, turns.outcome, rescued_by as rescued, flags, user_call as call, signal
@@ -70,7 +73,17 @@ export async function recount(database: TestDatabase, rollout: string, atMs: num
 /** Which calls count is in the rows: the first of each user. */
 export const countedByRow: Exposure = { userWindowMs: 3_600_000, longestCallMs: 600_000, maxRequestsPerUser: 5 };
 
+/** Compares what is kept with a recount, while users are open and when all are closed. */
+export async function expectRecount(ledger: Ledger, database: Rows, rollout: string): Promise<void> {
+  const found = await readEvidence(ledger, rollout);
+  expect(found.canary.turns).toBeGreaterThan(50);
+  for (const atMs of [found.atMs, found.atMs + 2 * 3_600_000]) {
+    const evidence = await readEvidence(ledger, rollout, { atMs });
+    expect(withoutTimes(evidence)).toEqual(withoutTimes(await recount(database, rollout, atMs)));
+  }
+}
+
 /** When the newest call ended is not in the rows, as the database's clock told it. */
-export function withoutTimes({ newestCanaryAtMs: _newest, ...evidence }: UserEvidence) {
+function withoutTimes({ newestCanaryAtMs: _newest, ...evidence }: UserEvidence) {
   return evidence;
 }

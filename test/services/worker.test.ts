@@ -1,9 +1,10 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { ConfigFileInput } from '../../src/config/schema';
 import { eventually } from '../support/eventually';
-import { fallbackModel, prepareService, primaryModel, type Service } from '../support/service';
+import { fallbackModel, prepareService, primaryModel, type Service, startService } from '../support/service';
 import { unique } from '../support/temporal';
 import { spawnWorker } from '../support/worker-process';
+import { evidenceRequest, playTurn, startRollout } from '../ledger/user-rollouts';
 
 /** Slow calls inside the workflow task, so that whatever happens to the task happens to the call. */
 function slowLocalCalls(latencyMs: number) {
@@ -60,6 +61,22 @@ test('a workflow task that comes back because its worker stalled joins the runni
     expect(rows.map((row) => row.state)).toEqual(['settled']);
   } finally {
     await worker.kill();
+    await service.stop();
+  }
+});
+
+test('a worker counts the users of a rollout by itself, between analyses', async () => {
+  const service = await startService();
+  try {
+    const { ledger } = service;
+    await startRollout(ledger, 'november');
+    await playTurn(ledger, { rollout: 'november', atMs: Date.now() });
+    // Nobody analyses: this reads what has been counted.
+    const counted = async () => (await ledger.rollouts.countedUserEvidence(evidenceRequest('november'))).canary.users;
+    await eventually('the user is counted', async () => (await counted()) === 1);
+    await playTurn(ledger, { rollout: 'november', atMs: Date.now(), userId: 'ben' });
+    await eventually('the next one is counted, too', async () => (await counted()) === 2);
+  } finally {
     await service.stop();
   }
 });
