@@ -49,7 +49,7 @@ export async function recordTurn(trx: LedgerDatabase, record: TurnRecord): Promi
         .else(sql.lit('degraded' as const))
         .end(),
     }))
-    .$if(flags !== undefined, (update) => update.set({ flags: flagColumn(flags ?? []) }))
+    .$if(flags !== undefined, (update) => update.set({ flags: replacedFlags(flags ?? []) }))
     .where('turn_id', '=', turnId)
     .returning([...turnColumns, 'replaced_outcome', now.as('atMs')])
     .executeTakeFirst();
@@ -77,6 +77,12 @@ export async function recordTurn(trx: LedgerDatabase, record: TurnRecord): Promi
     latencyMs: Math.max(0, endedAtMs - (turn.admitted_at_ms ?? endedAtMs)),
     remainingNanoUsd: remaining(record.dayCapNanoUsd, spentToday),
   };
+}
+
+/** Flags of the answer are replaced; that the user asked again is no flag of the answer, and stays. */
+function replacedFlags(flags: readonly AnswerFlag[]) {
+  const isAskedAgain = sql`flags like ${`%${'asked-again' satisfies AnswerFlag}%`}`;
+  return sql<string>`case when ${isAskedAgain} then ${flagColumn([...flags, 'asked-again'])} else ${flagColumn(flags)} end`;
 }
 
 function sum(attempts: readonly AttemptState[], value: (row: AttemptState) => number): number {

@@ -1,6 +1,7 @@
 import { InvalidInputError } from '../client/errors';
 import type { RolloutGates, RolloutSpec } from '../contract/rollout';
 import type { Rollouts } from '../contract/rollout-ledger';
+import { formatDuration } from '../domain/rollout/clock';
 import { exposureOf } from '../domain/rollout/exposure';
 import { defaultRolloutGates, defaultRolloutPlan, type RolloutPlanName, rolloutPlans } from '../domain/rollout/plans';
 import { rolloutSpecProblem } from '../domain/rollout/validate';
@@ -47,6 +48,16 @@ export async function buildSpec(
   const problem = rolloutSpecProblem(spec);
   if (problem) throw new InvalidInputError([problem]);
   return spec;
+}
+
+/** Users would be closed while a turn of theirs may still run, so that how it ends would not count; null if that cannot be. */
+export function shortLongestCall({ gates }: RolloutSpec, turnDeadlineMs: number): string | null {
+  const { longestCallMs } = exposureOf(gates);
+  if (longestCallMs >= turnDeadlineMs) return null;
+  return (
+    `gates.longestCall is ${formatDuration(longestCallMs)}, but a turn may take ${formatDuration(turnDeadlineMs)} (retry.turnDeadlineMs): ` +
+    'how the slowest turns end would not count. Set it to at least that.'
+  );
 }
 
 /** `legacy-to-holysheep-2026-11-24`, with -2, -3 appended if the name is taken. */

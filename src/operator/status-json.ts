@@ -9,7 +9,7 @@ import { cleanUsersToGo } from '../domain/rollout/user-measures';
 import { type OfArms, type ReportedUsers, reportOfUsers } from '../domain/rollout/user-report';
 import { toUsd } from '../domain/turn/prices';
 import { actualShare, isoTime, phaseShown, type RolloutView } from './view';
-import { isOverdue, routingProblem, warningsOf } from './warnings';
+import { isOverdue, reportedFindings, routingProblem, warningsOf } from './warnings';
 
 /** A status for scripts: times as ISO texts, latencies in milliseconds, money in US dollars, shares from 0 to 1. */
 export function statusAsJson(view: RolloutView): object {
@@ -46,9 +46,12 @@ export function statusAsJson(view: RolloutView): object {
   };
 }
 
-function evidenceAsJson({ spec, state, evidence }: RolloutView): object | null {
+function evidenceAsJson(view: RolloutView): object | null {
+  const { spec, state, evidence } = view;
   if (evidence === null) return null;
-  if ('rule' in evidence) return userEvidenceAsJson(spec, state, evidence);
+  if ('rule' in evidence) {
+    return { ...userEvidenceAsJson(spec, state, evidence), reported: reportedFindings(view) };
+  }
   const { advance } = measure(evidence, spec.gates, state.percent);
   return {
     e: advance.value,

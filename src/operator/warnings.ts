@@ -105,6 +105,12 @@ function troubleIn({ spec, state, evidence, atMs }: RolloutView): string | null 
   return trouble.length === 0 ? null : trouble.join(' ');
 }
 
+/** What guards have found that only report; empty under rule 1, which has no such guards. */
+export function reportedFindings({ spec, state, evidence }: RolloutView): readonly string[] {
+  const byUsers = ofUsers(evidence);
+  return byUsers === null ? [] : userFindingsOf(spec, state, byUsers).reports;
+}
+
 /** With fewer users than this, the split is a matter of luck, and no evidence by users will ever be enough. */
 const fewUsers = 20;
 

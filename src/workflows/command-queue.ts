@@ -12,7 +12,7 @@ interface WaitingCommand {
 
 /**
  * Signals that may wait at a time. There are fewer kinds than this, except for exclusions of different times; those that come
- * while so many wait are ignored. It bounds what a run carries to the next one.
+ * while so many wait are ignored. It bounds what a run carries to the next one. A rollback, and a single pause, go beyond it.
  */
 const maxWaitingSignals = 50;
 
@@ -35,7 +35,10 @@ export class CommandQueue {
     const isBusy = this.waiting.some(isOlder) || this.waiting.length >= maxWaitingSignals;
     if (isBusy && patched('one-signal-of-a-kind')) {
       this.waiting = this.waiting.filter((one) => !isOlder(one));
-      if (this.signals().length >= maxWaitingSignals && command.name !== 'rollback') return;
+      if (this.signals().length >= maxWaitingSignals && command.name !== 'rollback') {
+        if (command.name !== 'pause' || !patched('a-pause-has-room')) return;
+        this.waiting = this.waiting.filter((one) => one.sender !== null || one.command.name !== 'pause');
+      }
     }
     this.waiting.push({ command, sender: null });
   }

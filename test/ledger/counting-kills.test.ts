@@ -70,50 +70,48 @@ const laterMs = noonMs + 3 * hourMs;
 
 describeOnEachDatabase('an exclusion whose process dies', (databases) => {
   // One that sets the windows, three that mark users, and one that says that all are marked.
-  test.each([1, 2, 4])(
-    'after %d of its transactions is finished by the next one, or taken back',
-    async (survived) => {
-      const { ledger, database, close } = await openTestLedger(databases);
-      const db = connectionTo(database);
-      const rollout = 'november';
-      await startRollout(ledger, rollout);
-      const play = (atMs: number, count: number) =>
-        Promise.all(
-          Array.from({ length: count }, (_, user) =>
-            playTurn(
-              ledger,
-              { rollout, atMs, userId: `${atMs} ${user}`, keyId: 'key' },
-              user % 2 === 0 ? 'answered' : 'timeout',
-            ),
+  test.each([1, 2, 4])('after %d of its transactions is finished by the next one, or taken back', async (survived) => {
+    const opened = await openTestLedger(databases);
+    const { ledger } = opened;
+    const db = connectionTo(opened.database);
+    const rollout = 'november';
+    await startRollout(ledger, rollout);
+    const play = (atMs: number, count: number) =>
+      Promise.all(
+        Array.from({ length: count }, (_, user) =>
+          playTurn(
+            ledger,
+            { rollout, atMs, userId: `${atMs} ${user}`, keyId: 'key' },
+            user % 2 === 0 ? 'answered' : 'timeout',
           ),
-        );
-      await play(noonMs, usersExcluded);
-      await play(laterMs, usersLeft);
-      const asked = { atMs: laterMs + 10 };
-      const everything = await readEvidence(ledger, rollout, asked);
-      expect(everything.canary.users).toBe(usersExcluded + usersLeft);
+        ),
+      );
+    await play(noonMs, usersExcluded);
+    await play(laterMs, usersLeft);
+    const asked = { atMs: laterMs + 10 };
+    const everything = await readEvidence(ledger, rollout, asked);
+    expect(everything.canary.users).toBe(usersExcluded + usersLeft);
 
-      for (const windows of [excluded, []]) {
-        await expect(exclude(dyingRunner(db, survived), rollout, windows)).rejects.toThrow('the process died');
-        // Another worker counts before anybody finishes it.
-        await ledger.rollouts.countUsers(asked.atMs);
-        const without = await readEvidence(ledger, rollout, { ...asked, excluded });
-        expect(without).toMatchObject({
-          canary: { users: usersLeft, faultyUsers: usersLeft / 2 },
-          canaryLargestKey: { users: usersLeft },
-          canaryFaultiestKeys: [{ canary: { users: usersLeft, faultyUsers: usersLeft / 2 } }],
-        });
-        if (windows.length > 0) {
-          await expect(exclude(dyingRunner(db, survived), rollout, [])).rejects.toThrow('the process died');
-          expect(await readEvidence(ledger, rollout, asked)).toEqual(everything);
-          await readEvidence(ledger, rollout, { ...asked, excluded });
-        }
+    for (const windows of [excluded, []]) {
+      await expect(exclude(dyingRunner(db, survived), rollout, windows)).rejects.toThrow('the process died');
+      // Another worker counts before anybody finishes it.
+      await ledger.rollouts.countUsers(asked.atMs);
+      const without = await readEvidence(ledger, rollout, { ...asked, excluded });
+      expect(without).toMatchObject({
+        canary: { users: usersLeft, faultyUsers: usersLeft / 2 },
+        canaryLargestKey: { users: usersLeft },
+        canaryFaultiestKeys: [{ canary: { users: usersLeft, faultyUsers: usersLeft / 2 } }],
+      });
+      if (windows.length > 0) {
+        await expect(exclude(dyingRunner(db, survived), rollout, [])).rejects.toThrow('the process died');
+        expect(await readEvidence(ledger, rollout, asked)).toEqual(everything);
+        await readEvidence(ledger, rollout, { ...asked, excluded });
       }
-      expect(await readEvidence(ledger, rollout, asked)).toEqual(everything);
-      await db.destroy();
-      await close();
-    },
-  );
+    }
+    expect(await readEvidence(ledger, rollout, asked)).toEqual(everything);
+    await db.destroy();
+    await opened.close();
+  });
 });
 
 function connectionTo({ location: { databaseUrl, dataDirectory } }: TestDatabase): LedgerDatabase {

@@ -202,7 +202,8 @@ class World {
       await ledger.recordTurn(turnRecord(turnId, settlements, { outcome, rescuedBy, ...labels, atMs }));
       for (const end of settlements) known.calls[end.attempt - 1] = ended(known.calls[end.attempt - 1]!, end);
       known.isAnswered = one.isAnswered && !one.isRescued;
-      known.flags = one.flags ?? known.flags;
+      const askedAgain = known.flags.filter((flag) => flag === 'asked-again');
+      known.flags = one.flags === undefined ? known.flags : [...one.flags, ...askedAgain];
     }
     if (one.kind === 'flag') {
       await ledger.flagAnswer(turnId, one.flag, atMs);

@@ -1,5 +1,5 @@
 import { rolloutSpecProblem } from '../../src/domain/rollout/validate';
-import { buildSpec } from '../../src/operator/new-rollout';
+import { buildSpec, shortLongestCall } from '../../src/operator/new-rollout';
 
 const unusedName = (arms: string): Promise<string> => Promise.resolve(`${arms}-november`);
 
@@ -59,4 +59,14 @@ describe('a compressed plan', () => {
       expect(spec.steps.at(-1)?.nominalEndMs).toBeCloseTo((whole.steps.at(-1)?.nominalEndMs ?? 0) / compression, -1);
     }
   });
+});
+
+it('a longest call that is shorter than a turn may take is warned of', async () => {
+  const problemWith = async (gates: object) =>
+    shortLongestCall(await buildSpec({ actor: 'ann', gates }, { unusedName }), 180_000);
+  expect(await problemWith({ longestCallMs: 60_000 })).toMatch(
+    /^gates\.longestCall is 1 min, but a turn may take 3 min \(retry\.turnDeadlineMs\): /,
+  );
+  expect(await problemWith({ longestCallMs: 180_000 })).toBeNull();
+  expect(await problemWith({})).toBeNull();
 });

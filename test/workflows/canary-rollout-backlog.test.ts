@@ -50,3 +50,30 @@ test('hundreds of signals that came while no worker ran leave their last word, a
     await temporal.stop();
   }
 }, 180_000);
+
+test('a pause is kept while as many exclusions wait as may', async () => {
+  const temporal = await startOwnTemporal();
+  const service = await prepareRolloutService({ temporal });
+  let stopWorker = await startInterferedWorker(service, {});
+  try {
+    const spec = unhurriedRolloutSpec({ intervalMs: hourMs });
+    await service.rollouts.start(spec);
+    await stopWorker();
+    const workflow = service.temporal.workflow.getHandle(rolloutWorkflowId(spec.name));
+    for (let number = 0; number < 50; number += 1) {
+      const period = { fromMs: number * hourMs, toMs: (number + 1) * hourMs };
+      await workflow.signal('exclude', { actor: 'ann', reason: 'outage', ...period });
+    }
+    await workflow.signal('pause', { actor: 'bob', reason: 'look at it first' });
+    stopWorker = await startInterferedWorker(service, {});
+    await eventually('it is paused', async () => {
+      const { reason } = (await service.ledger.rollouts.lastAuditRow(spec.name)) ?? {};
+      return reason === 'bob paused it ("look at it first").';
+    });
+    expect(await service.actions(spec.name)).toHaveLength(52);
+  } finally {
+    await stopWorker();
+    await service.stop();
+    await temporal.stop();
+  }
+}, 180_000);

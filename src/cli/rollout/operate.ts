@@ -70,10 +70,11 @@ function operate(command: RolloutCommandName, description: string): Command {
     .addHelpText('after', `\n${commandStatusHelp}`)
     .action(async (name: string | undefined, flags: OperateFlags) => {
       const { outcome, policy } = await carryOut(command, name, flags);
-      process.exitCode = tellOutcome(command, outcome, flags.json ?? false);
-      const problem = missingArmProblem(policy, outcome.spec.baselineArm);
-      if (command !== 'rollback' || outcome.kind !== 'accepted' || problem === null) return;
-      tellMissingArm(problem, outcome.spec.name);
+      const isRolledBack = command === 'rollback' && outcome.kind === 'accepted';
+      const problem = isRolledBack ? missingArmProblem(policy, outcome.spec.baselineArm) : null;
+      process.exitCode = tellOutcome(command, outcome, flags.json ?? false, problem);
+      if (problem === null) return;
+      if (!flags.json) tellMissingArm(problem, outcome.spec.name);
       process.exitCode = exitStatus.failed;
     });
 }
@@ -102,13 +103,22 @@ export function tellMissingArm(problem: string, rollout: string): void {
   );
 }
 
-/** Prints what became of a command and returns the exit status. */
-export function tellOutcome(command: string, outcome: CommandOutcome, json: boolean): number {
+/**
+ * Prints what became of a command and returns the exit status.
+ * @param problem why an accepted command does not help, for the JSON
+ */
+export function tellOutcome(
+  command: string,
+  outcome: CommandOutcome,
+  json: boolean,
+  problem: string | null = null,
+): number {
   const { spec, state } = outcome;
   const accepted = outcome.kind === 'accepted';
   const reason = reasonOfOutcome(outcome, command);
   const note = accepted && outcome.withoutWorkflow ? withoutWorkflowNote : null;
-  if (json) writeJson({ rollout: spec.name, accepted, reason, phase: state.phase, percent: state.percent, note });
+  const { phase, percent } = state;
+  if (json) writeJson({ rollout: spec.name, accepted, reason, phase, percent, note, problem });
   else if (!accepted) process.stderr.write(`${pc.red('Refused:')} ${oneLine(reason)}\n`);
   else writeLines([...(note === null ? [] : [pc.yellow(note)]), statusLine({ spec, state })]);
   return accepted ? exitStatus.ok : exitStatus.failed;

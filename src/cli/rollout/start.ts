@@ -8,7 +8,13 @@ import { formatDuration } from '../../domain/rollout/clock';
 import { percentOf } from '../../domain/rollout/findings';
 import { type RolloutPlanName, rolloutPlans } from '../../domain/rollout/plans';
 import { forecastAsJson, forecastTraffic, readTraffic, type TrafficForecast } from '../../operator/forecast';
-import { buildSpec, defaultArms, findUnusedName, type RolloutDraft } from '../../operator/new-rollout';
+import {
+  buildSpec,
+  defaultArms,
+  findUnusedName,
+  type RolloutDraft,
+  shortLongestCall,
+} from '../../operator/new-rollout';
 import { withOperator } from '../../operator/rollout-operator';
 import { formatCount } from '../../terminal/format';
 import { writeJson, writeLines } from '../../terminal/output';
@@ -50,12 +56,15 @@ export function startCommand(): Command {
 }
 
 async function start({ json, spec: specFile, ...flags }: StartFlags): Promise<void> {
-  await withOperator(async (operator) => {
+  await withOperator(async (operator, { policy }) => {
     const file = specFile === undefined ? undefined : readSpecFile(specFile);
     const input: SpecInput = { ...flags, file, defaultActor: defaultActor() };
     const spec = await specOf(input, (arms) => findUnusedName(operator.rollouts, arms));
     const forecast = forecastTraffic(spec, await readTraffic(operator.rollouts, Date.now()));
     if (!json) writeLines(shownForecast(spec, forecast));
+    // A compressed plan is a trial, and shortens this on purpose.
+    const tooShort = flags.compress === undefined ? shortLongestCall(spec, policy.retry.turnDeadlineMs) : null;
+    if (tooShort !== null) process.stderr.write(`${pc.yellow('Warning:')} ${tooShort}\n`);
     const { state } = await operator.start(spec, tellWaiting).catch((error: unknown) => {
       throw withOptions(error, input);
     });

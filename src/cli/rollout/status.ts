@@ -9,7 +9,7 @@ import { percentOf } from '../../domain/rollout/findings';
 import { withOperator } from '../../operator/rollout-operator';
 import { statusAsJson } from '../../operator/status-json';
 import { actualShare, phaseShown, type RolloutView, takenOver } from '../../operator/view';
-import { isOverdue, warningsOf } from '../../operator/warnings';
+import { isOverdue, reportedFindings, warningsOf } from '../../operator/warnings';
 import {
   formatCostPerSuccess,
   formatCount,
@@ -60,7 +60,7 @@ export function statusLines(
       .map(pc.yellow),
     `  ${sharesOf(view)}`,
     ...evidenceLines(view),
-    ...onesidedLines(view, width),
+    ...noteLines(view, width),
     ...missingLines(view, width),
     ...timeLines(view),
   ];
@@ -167,8 +167,11 @@ function userTable({ baselineArm, canaryArm }: RolloutSpec, evidence: UserEviden
   );
 }
 
-function onesidedLines({ spec, state, evidence }: RolloutView, width: number): readonly string[] {
-  const findings = evidence === null ? [] : figuresOf(spec, evidence, state.percent).onesided;
+/** What does not stop the rollout, but is worth knowing. */
+function noteLines(view: RolloutView, width: number): readonly string[] {
+  const { spec, state, evidence } = view;
+  const onesided = evidence === null ? [] : figuresOf(spec, evidence, state.percent).onesided;
+  const findings = [...onesided, ...reportedFindings(view).map((finding) => `Only reported: ${finding}`)];
   return findings.flatMap((finding) => ['', ...wrapWords(finding, width, '  ').map(pc.yellow)]);
 }
 

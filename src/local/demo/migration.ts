@@ -19,8 +19,11 @@ import { longestStandstillMs, whileMoving, withPatience } from './patience';
 import { demoBreakerFailures, type Stage } from './stage';
 import { Traffic } from './traffic';
 
-/** Long enough to measure how many turns per second this machine can handle. */
-const beforeStart = { durationMs: 6_000, turns: 200 };
+/**
+ * Long enough to measure how many turns per second this machine can handle, and for the 10 seconds that `start` makes its
+ * forecast of to have their full pace, which takes 3 s: users who come ever faster look as if the same ones came again.
+ */
+const beforeStart = { durationMs: 12_000, turns: 200 };
 /** A tenth of them go to the canary and fill the report. */
 const beforeReport = { durationMs: 8_000, turns: 2_000 };
 /** Each step is held at most once because the plan's time ended before there was enough evidence. */
