@@ -159,8 +159,8 @@ export interface Rollouts {
   lastAuditRow(rollout?: string): Promise<AuditRow | null>;
   /** Position and hash of the last row, as stored with the split; null before the first rollout. */
   auditHead(): Promise<AuditHead | null>;
-  /** Turns admitted since the given time, by arm, including pinned users. */
-  traffic(sinceMs: number): Promise<readonly ObservedTraffic[]>;
+  /** Turns admitted since the given time, and before another one, by arm, including pinned users. */
+  traffic(sinceMs: number, untilMs?: number): Promise<readonly ObservedTraffic[]>;
   /** Both arms of a rollout, sorted by name; an arm without turns is omitted. */
   armTotals(rollout: string): Promise<readonly ArmTotals[]>;
   /** How first calls of the rollout's turns failed, sorted by arm, the most frequent first. */

@@ -234,10 +234,15 @@ export async function spending(db: LedgerDatabase, rollout: string): Promise<rea
 }
 
 /** See `Rollouts.traffic`. */
-export async function observedTraffic(db: LedgerDatabase, sinceMs: number): Promise<readonly ObservedTraffic[]> {
+export async function observedTraffic(
+  db: LedgerDatabase,
+  sinceMs: number,
+  untilMs?: number,
+): Promise<readonly ObservedTraffic[]> {
   return db
     .selectFrom('turns')
     .where('admitted_at_ms', '>=', sinceMs)
+    .$if(untilMs !== undefined, (query) => query.where('admitted_at_ms', '<', untilMs ?? 0))
     .select(['arm', sql<number>`count(*)`.as('turns'), sql<number>`count(distinct ${userOf})`.as('users')])
     .groupBy('arm')
     .orderBy('arm')

@@ -81,8 +81,8 @@ export class SqlRollouts implements Rollouts {
     return this.run.read((db) => readHead(db));
   }
 
-  traffic(sinceMs: number): Promise<readonly ObservedTraffic[]> {
-    return this.run.read((db) => observedTraffic(db, sinceMs));
+  traffic(sinceMs: number, untilMs?: number): Promise<readonly ObservedTraffic[]> {
+    return this.run.read((db) => observedTraffic(db, sinceMs, untilMs));
   }
 
   armTotals(rollout: string): Promise<readonly ArmTotals[]> {

@@ -10,12 +10,13 @@ export interface RecentTraffic {
   readonly turnsLastHour: number;
   readonly usersLastDay: number;
   readonly usersLastHour: number;
-  /** The period that the forecast continues: `last 48 hours`. Turns and different users in it, and users in its later half. */
+  /** The period that the forecast continues: `last 48 hours`. Turns and different users in it, and users in each half. */
   readonly basis: (typeof windows)[number]['basis'];
   readonly basisMs: number;
   readonly turns: number;
   readonly users: number;
-  readonly usersInHalf: number;
+  readonly usersInEarlierHalf: number;
+  readonly usersInLaterHalf: number;
 }
 
 /** Whether enough users come to decide in time. */
@@ -49,40 +50,52 @@ const windows = [
   { basis: 'last 10 seconds', ms: 10_000 },
 ] as const;
 
-/** The longest period into whose earlier half the traffic reaches. */
+/** The longest period at whose beginning, its first quarter, there was traffic already. */
 export async function readTraffic(rollouts: Rollouts, atMs: number): Promise<RecentTraffic> {
-  const ofLast = async (ms: number): Promise<{ readonly turns: number; readonly users: number }> => {
-    const arms = await rollouts.traffic(atMs - ms);
+  const between = async (
+    sinceMs: number,
+    untilMs?: number,
+  ): Promise<{ readonly turns: number; readonly users: number }> => {
+    const arms = await rollouts.traffic(sinceMs, untilMs);
     return {
       turns: arms.reduce((sum, { turns }) => sum + turns, 0),
       users: arms.reduce((sum, { users }) => sum + users, 0),
     };
   };
-  const day = await ofLast(24 * hourMs);
-  const hour = await ofLast(hourMs);
+  const ofLast = async ({ basis, ms }: (typeof windows)[number]): Promise<RecentTraffic> => {
+    const middleMs = atMs - ms / 2;
+    const earlier = await between(atMs - ms, middleMs);
+    const later = await between(middleMs);
+    const halves = { usersInEarlierHalf: earlier.users, usersInLaterHalf: later.users };
+    return { ...counts, basis, basisMs: ms, ...(await between(atMs - ms)), ...halves };
+  };
+  const day = await between(atMs - 24 * hourMs);
+  const hour = await between(atMs - hourMs);
   const counts = {
     turnsLastDay: day.turns,
     turnsLastHour: hour.turns,
     usersLastDay: day.users,
     usersLastHour: hour.users,
   };
-  for (const { basis, ms } of windows) {
-    const whole = await ofLast(ms);
-    const half = await ofLast(ms / 2);
-    if (whole.turns > half.turns) return { ...counts, basis, basisMs: ms, ...whole, usersInHalf: half.users };
+  for (const window of windows) {
+    const { turns } = await between(atMs - window.ms, atMs - 0.75 * window.ms);
+    if (turns > 0) return ofLast(window);
   }
-  return { ...counts, basis: 'last hour', basisMs: hourMs, ...hour, usersInHalf: hour.users };
+  return ofLast({ basis: 'last hour', ms: hourMs });
 }
 
 /**
- * How many different users come within a time. If each comes at random times, as many of them as were new in the second
- * half of the known period compared with the first, are new in every further half compared with the one before.
+ * How many different users come within a time. If each comes at random times, as large a share of them as was new in the
+ * second half of the known period is new in every further half compared with the one before. Growing traffic is not taken
+ * for the same users.
  */
-export function usersWithin({ users, usersInHalf, basisMs }: RecentTraffic, ms: number): number {
-  if (usersInHalf === 0) return 0;
-  const newShare = Math.min(1, users / usersInHalf - 1);
+export function usersWithin(traffic: RecentTraffic, ms: number): number {
+  const { users, usersInEarlierHalf, usersInLaterHalf, basisMs } = traffic;
+  if (usersInLaterHalf === 0) return 0;
+  const newShare = Math.min(1, (users - usersInEarlierHalf) / usersInLaterHalf);
   const halves = ms / (basisMs / 2);
-  return newShare === 1 ? usersInHalf * halves : (usersInHalf * (1 - newShare ** halves)) / (1 - newShare);
+  if (newShare === 1) return usersInLaterHalf * halves;
+  return (usersInLaterHalf * (1 - newShare ** halves)) / (1 - newShare);
 }
 
 /** Share of the rollouts of a good canary that should end in time. */

@@ -26,7 +26,8 @@ function newUsers(perHour: number, changes: Partial<RecentTraffic> = {}): Recent
     basisMs: 48 * hourMs,
     turns: perHour * 48 * 8,
     users: perHour * 48,
-    usersInHalf: perHour * 24,
+    usersInEarlierHalf: perHour * 24,
+    usersInLaterHalf: perHour * 24,
     ...changes,
   };
 }
@@ -34,8 +35,8 @@ function newUsers(perHour: number, changes: Partial<RecentTraffic> = {}): Recent
 /** A ledger that knows when which user came, newest last. */
 function ledgerOf(turns: readonly { readonly atMs: number; readonly user: string }[]): Rollouts {
   return {
-    traffic: (sinceMs: number) => {
-      const recent = turns.filter(({ atMs }) => atMs >= sinceMs);
+    traffic: (sinceMs: number, untilMs = Number.POSITIVE_INFINITY) => {
+      const recent = turns.filter(({ atMs }) => atMs >= sinceMs && atMs < untilMs);
       return Promise.resolve([
         { arm: 'legacy', turns: recent.length, users: new Set(recent.map(({ user }) => user)).size },
       ]);
@@ -130,10 +131,36 @@ describe('the forecast of a rollout', () => {
     expect(forecast).toMatchObject({ verdict: 'too-few', byLatestAdvance: 0, newUsersPerHour: 0, decidesInTime: 0 });
   });
 
+  it.each([
+    ['that grows', [10, 20, 30, 40]],
+    ['that began within the period', [0, 30, 40, 40]],
+  ])('does not take new users for the same ones in traffic %s', async (_, usersOfQuarters) => {
+    const turns = usersOfQuarters.flatMap((count, quarter) =>
+      Array.from({ length: count }, (__, user) => ({
+        atMs: (quarter + user / count) * 12 * hourMs,
+        user: `${quarter} ${user}`,
+      })),
+    );
+    const traffic = await readTraffic(ledgerOf(turns), 48 * hourMs);
+    const last = usersOfQuarters.slice(2).reduce((sum, count) => sum + count);
+    expect(usersWithin(traffic, 240 * hourMs)).toBeGreaterThan(5 * last);
+  });
+
+  it('expects no other users than the few who come again and again, also of a young service', async () => {
+    const turns = Array.from({ length: 2_500 }, (_, turn) => ({ atMs: turn * 36_000, user: `user ${turn % 40}` }));
+    const traffic = await readTraffic(ledgerOf(turns), 25 * hourMs);
+    expect(traffic.basis).toBe('last 24 hours');
+    expect(usersWithin(traffic, Infinity)).toBe(40);
+  });
+
   it('expects as many new users as come, of a number of users that comes at random times', () => {
     // 10,000 users, each of whom comes once a day on average.
     const seenIn = (hours: number): number => 10_000 * (1 - Math.exp(-hours / 24));
-    const traffic = newUsers(0, { users: seenIn(48), usersInHalf: seenIn(24) });
+    const traffic = newUsers(0, {
+      users: seenIn(48),
+      usersInEarlierHalf: seenIn(24),
+      usersInLaterHalf: seenIn(24),
+    });
     for (const hours of [1, 12, 72, 200]) expect(usersWithin(traffic, hours * hourMs)).toBeCloseTo(seenIn(hours), 6);
     expect(usersWithin(traffic, Infinity)).toBeCloseTo(10_000, 6);
   });
