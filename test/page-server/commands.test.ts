@@ -153,7 +153,8 @@ test('what an operator does is on every open page, with the place in the audit t
   await command({ rollout: spec.name, command: 'rollback', reason: 'complaints' });
   await eventually('the rollback', () => (reader.of('data').at(-1) as PageData).rollout?.now.phase === 'RolledBack');
   const last = reader.events.filter(({ event }) => event === 'data').at(-1);
-  expect(last?.id).toBe(String((last?.data as PageData).rollout?.audit.head.position));
+  const shown = last?.data as PageData | undefined;
+  expect(last?.id).toBe(String(shown?.rollout?.audit.head.position));
   reader.close();
 });
 
