@@ -102,7 +102,10 @@ export function createActivities(dependencies: ActivityDependencies) {
     // Nobody waits for this label, and a turn must not fail for it.
     if (input.asksAgain !== undefined) void flagAskedAgain(input.asksAgain);
     if (admission.kind === 'not-kept') throw endOfTurn(failureTypes.turnNotKept);
-    if (admission.kind === 'refused') return admission;
+    if (admission.kind === 'refused') {
+      if (admission.scope === 'day') dependencies.onDayBudgetRefused?.();
+      return admission;
+    }
 
     const call = firstCallOf(input, admission);
     if (call?.target.firstAttempt !== 'local') return { kind: 'admitted', admission, firstCall: null };

@@ -17,6 +17,8 @@ export interface ActivityDependencies {
   readonly targets: TargetHealth;
   /** Left out: there is no gateway that would keep any. */
   readonly images?: ImageStore;
+  /** Called when a turn is refused because of the day's budget. */
+  readonly onDayBudgetRefused?: () => void;
   /** Identifies this worker process. Reservations carry it: any other process must assume that the call may have been made. */
   readonly owner: string;
   /** Left out: traces are off. */

@@ -60,6 +60,11 @@ export const commands: readonly CommandEntry[] = [
     load: async () => (await import('./doctor')).doctorCommand(),
   },
   {
+    name: 'notify',
+    summary: 'see who is told what happens, and send a test',
+    load: async () => (await import('./notify')).notifyCommand(),
+  },
+  {
     name: 'stuck',
     summary: 'list turns that make no progress, or end them',
     load: async () => (await import('./stuck')).stuckCommand(),

@@ -6,6 +6,7 @@ import { readPackageInfo } from '../platform/package-info';
 import { writeJson, writeLines } from '../terminal/output';
 import { printable } from '../terminal/printable';
 import { type Check, type CheckResult, runChecks } from './checks/check';
+import { notifyChecks } from './checks/notify';
 import { providerChecks } from './checks/providers';
 import { rolloutCheck } from './checks/rollout';
 import { auditKeysCheck, dataDirectoryCheck, encryptionCheck, ledgerCheck, redisCheck } from './checks/stores';
@@ -44,6 +45,7 @@ async function examine(): Promise<readonly CheckResult[]> {
         redisCheck(settings),
         encryptionCheck(settings),
         auditKeysCheck(settings),
+        ...notifyChecks(settings),
       ]
     : [versionCheck()];
   const [versions, ...others] = await runChecks(checks);

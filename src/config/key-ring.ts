@@ -50,7 +50,7 @@ export function readKeyRing(
 }
 
 /** The value of a secret, or the content of the file that `NAME_FILE` names. @throws if both are set, or the file cannot be read */
-function readSecretText(
+export function readSecretText(
   variable: string,
   variables: Readonly<Record<string, string>>,
   workingDirectory: string,

@@ -9,6 +9,7 @@ import { defaultConfig } from './defaults';
 import { readEncryption } from './encryption';
 import { mergeVariables, readDotEnv, type Variables } from './environment';
 import { readIdKey } from './id-key';
+import { resolveNotify } from './notify';
 import { crossCheck, mergeConfig, resolvePolicy } from './policy';
 import { resolveProviders } from './providers';
 import { type Settings, SettingsError } from './settings';
@@ -51,6 +52,7 @@ export function loadSettings({
   const { providers, simulated } = take(
     resolveProviders({ merged, loaded, environment, variables, workingDirectory, callsProviders }),
   );
+  const { notify } = take(resolveNotify({ loaded, environment, workingDirectory }));
   const { temporal } = take(readTemporal(variables));
   const { encryption } = take(readEncryption(variables, workingDirectory));
   const { idKey } = take(readIdKey(variables, workingDirectory));
@@ -80,6 +82,7 @@ export function loadSettings({
     gateway: { ...defaultConfig.gateway, ...loaded.config.gateway },
     metrics,
     tracing: readTracing(variables),
+    notify,
   };
 }
 

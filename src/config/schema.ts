@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { limits } from '../contract/limits';
+import { notificationEvents, notifyFormats } from '../contract/notifications';
 
 const amountPattern = /^(\d{1,7})(?:\.(\d{1,6}))?$/;
 const expectation = 'must be an amount in US dollars with at most 6 decimals, like 0.42 or "0.42"';
@@ -276,6 +277,47 @@ const gatewaySchema = z.strictObject({
     ),
 });
 
+const variableName = z
+  .string()
+  .regex(/^[A-Z][A-Z0-9_]{0,63}$/, 'must be the name of an environment variable in capitals, not what it contains');
+
+const notifySchema = z.strictObject({
+  name: name.describe(
+    'Stands in `bellwether notify list`; another name is another target, which hears only what is new.',
+  ),
+  format: z.enum(notifyFormats).default('json').describe("json, or the messages of Slack's incoming webhooks."),
+  events: z.array(z.enum(notificationEvents)).min(1).optional().describe('What it is told; everything unless given.'),
+  url: z
+    .url({ protocol: /^https?$/, error: 'must be an https address, like https://hooks.example.com/bellwether' })
+    .max(2_000)
+    .optional()
+    .describe('Its address. If that is a secret, as those of Slack are, name it in urlEnv or urlFile instead.'),
+  urlEnv: variableName
+    .optional()
+    .describe(
+      'Name of the environment variable that holds the address; the same name with _FILE names a file that does.',
+    ),
+  urlFile: z.string().min(1).optional().describe('A file that holds the address, relative to this file.'),
+  allowHttp: z
+    .boolean()
+    .optional()
+    .describe('true: the address may begin with http:// even if it is on another machine, as in a private network.'),
+  secretEnv: variableName
+    .optional()
+    .describe(
+      'Name of the environment variable that holds the secret to sign with: whsec_ and base64, or two of them while one replaces the other. The same name with _FILE names a file that does. JSON needs one.',
+    ),
+  secretFile: z.string().min(1).optional().describe('A file that holds the secret, relative to this file.'),
+  pageUrl: z
+    .url({
+      protocol: /^https?$/,
+      error: "must be the address of the operator's page, like https://chat.example.com/page",
+    })
+    .max(2_000)
+    .optional()
+    .describe("Address of the operator's page, which each message links to; no link unless given."),
+});
+
 /** The optional file, as users write it. Every part may be left out; `defaults.ts` has the defaults. */
 export const configFileSchema = z.strictObject({
   $schema: z.string().optional(),
@@ -363,6 +405,11 @@ export const configFileSchema = z.strictObject({
     })
     .optional(),
   gateway: gatewaySchema.optional().describe('The HTTP endpoint that OpenAI clients use.'),
+  notify: z
+    .array(notifySchema)
+    .max(20)
+    .optional()
+    .describe('Whom workers tell what happens to rollouts, budgets and providers.'),
   defaults: z
     .strictObject({
       temperature: z

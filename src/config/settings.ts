@@ -1,4 +1,5 @@
 import type { KeyRing } from '../contract/key-ring';
+import type { NotifyTarget } from '../contract/notifications';
 import type { Policy } from '../contract/policy';
 import type { ProviderSettings } from '../contract/provider';
 import type { samplers } from './tracing';
@@ -91,6 +92,8 @@ export interface Settings {
   readonly metrics: MetricsSettings;
   /** Undefined: no spans are made. */
   readonly tracing: TracingSettings | undefined;
+  /** Whom workers tell what happens. */
+  readonly notify: readonly NotifyTarget[];
 }
 
 /** The configuration cannot be used. `message` lists every problem and never contains a key. */

@@ -2,6 +2,7 @@ import type { ApiKeys } from './api-keys';
 import type { StoredImages } from './images';
 import type { PageReads, PageTallies } from './page-ledger';
 import type { PageSessions } from './page-sessions';
+import type { Notifications } from './notifications';
 import type { TrafficSplit } from './rollout';
 import type { Rollouts, Spending } from './rollout-ledger';
 import type { RefusalScope, Settlement, TurnTotals } from './turn';
@@ -210,6 +211,14 @@ export interface CostTotals extends Omit<CostRow, 'key' | 'keys' | 'name' | 'fla
   readonly today: string;
 }
 
+export interface DaySpending {
+  /** The UTC day: `2026-11-23`. */
+  readonly day: string;
+  readonly spentNanoUsd: number;
+  /** By calls in flight. */
+  readonly reservedNanoUsd: number;
+}
+
 /** One row per model call, for auditors. */
 export interface AttemptRow {
   readonly turnId: string;
@@ -245,6 +254,7 @@ export interface Ledger {
   readonly page: PageReads;
   readonly pageSessions: PageSessions;
   readonly tallies: PageTallies;
+  readonly notifications: Notifications;
   /**
    * Registers the turn if it is new, posts its open reservations as unconfirmed, and reserves the worst case of the next
    * attempt against session, API key and day. Refuses when the session is closed or a cap would be exceeded; a refused
@@ -275,6 +285,8 @@ export interface Ledger {
   postAbandonedReservations(ageMs: number, atMs?: number): Promise<number>;
   /** `today` and what is reserved are of now, whatever the period. */
   costTotals(period?: CostPeriod): Promise<CostTotals>;
+  /** What counts on the budget of the current day, by the database's clock. */
+  today(): Promise<DaySpending>;
   /**
    * Rows by descending cost; days and months by descending date. Of several dimensions, rows are in the order of their keys.
    * @param dimensions one, or up to three different ones

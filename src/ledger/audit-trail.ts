@@ -154,7 +154,7 @@ async function append(
   return newHead;
 }
 
-const auditColumns = [
+export const auditColumns = [
   'position',
   'rollout',
   'sequence',

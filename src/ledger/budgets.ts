@@ -1,8 +1,9 @@
 import { sql } from 'kysely';
 import type { RefusalScope } from '../contract/turn';
-import type { Caps } from '../contract/ledger';
+import type { Caps, DaySpending } from '../contract/ledger';
 import type { LedgerDatabase } from './schema';
-import { type CountedOn, type Scope, scopesOf, sessionScope } from './scopes';
+import { nowMs } from './clock';
+import { type CountedOn, dayScope, type Scope, scopesOf, sessionScope, utcDay } from './scopes';
 
 /** What a change of an attempt adds to a scope; negative amounts subtract. */
 export interface ScopeChange {
@@ -126,6 +127,17 @@ export async function changeScope(trx: LedgerDatabase, scope: string, change: Sc
 export async function spentOn(trx: LedgerDatabase, scope: string): Promise<number> {
   const row = await trx.selectFrom('budgets').select('spent_nano_usd').where('scope', '=', scope).executeTakeFirst();
   return row?.spent_nano_usd ?? 0;
+}
+
+/** See `Ledger.today`. */
+export async function daySpending(db: LedgerDatabase): Promise<DaySpending> {
+  const day = utcDay(await nowMs(db));
+  const row = await db
+    .selectFrom('budgets')
+    .select(['spent_nano_usd', 'reserved_nano_usd'])
+    .where('scope', '=', dayScope(day))
+    .executeTakeFirst();
+  return { day, spentNanoUsd: row?.spent_nano_usd ?? 0, reservedNanoUsd: row?.reserved_nano_usd ?? 0 };
 }
 
 /** A closed session's row refuses every reservation. Closing it again keeps the first closing time. */

@@ -317,6 +317,57 @@ export const migrations: Record<string, Migration> = {
         .execute();
     },
   },
+  '0014_notifications': {
+    async up(db: Kysely<unknown>): Promise<void> {
+      await db.schema
+        .createTable('notification_cursors')
+        .addColumn('name', 'text', (column) => column.primaryKey().notNull())
+        .addColumn('position', 'bigint', (column) => column.notNull())
+        .execute();
+      await db.schema
+        .createTable('notifications')
+        .addColumn('number', 'bigint', (column) => column.primaryKey().notNull())
+        .addColumn('id', 'text', (column) => column.notNull().unique())
+        .addColumn('event', 'text', (column) => column.notNull())
+        .addColumn('rollout', 'text')
+        .addColumn('repeat_key', 'text', (column) => column.notNull())
+        .addColumn('content', 'text', (column) => column.notNull())
+        .addColumn('created_at_ms', 'bigint', (column) => column.notNull())
+        .execute();
+      await db.schema
+        .createIndex('notifications_repeat_key')
+        .on('notifications')
+        .columns(['repeat_key', 'created_at_ms'])
+        .execute();
+      await db.schema
+        .createTable('notification_deliveries')
+        .addColumn('target', 'text', (column) => column.notNull())
+        .addColumn('number', 'bigint', (column) =>
+          column.notNull().references('notifications.number').onDelete('cascade'),
+        )
+        .addColumn('queue', 'text', (column) => column.notNull())
+        .addColumn('attempts', 'integer', (column) => column.notNull().defaultTo(0))
+        .addColumn('next_at_ms', 'bigint', (column) => column.notNull())
+        .addColumn('ended_at_ms', 'bigint')
+        .addColumn('is_delivered', 'integer', (column) => column.notNull().defaultTo(0))
+        .addColumn('last_error', 'text')
+        .addPrimaryKeyConstraint('notification_deliveries_pk', ['target', 'number'])
+        .execute();
+      // For deleting notifications.
+      await db.schema
+        .createIndex('notification_deliveries_number')
+        .on('notification_deliveries')
+        .column('number')
+        .execute();
+      // For claiming: contains only what waits.
+      await db.schema
+        .createIndex('notification_deliveries_waiting')
+        .on('notification_deliveries')
+        .columns(['target', 'queue', 'number'])
+        .where(sql.ref('ended_at_ms'), 'is', null)
+        .execute();
+    },
+  },
   '0016_faulty_users_by_key': {
     async up(db: Kysely<unknown>): Promise<void> {
       for (const count of ['first_calls', 'first_call_faults', 'faulty_users']) {

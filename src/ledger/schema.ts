@@ -1,6 +1,7 @@
 import type { Generated, Kysely } from 'kysely';
 import type { KeyRole } from '../contract/api-keys';
 import type { CircuitState } from '../contract/page-ledger';
+import type { NotificationEvent } from '../contract/notifications';
 import type { RefusalScope, Settlement } from '../contract/turn';
 import type { FeedbackSignal } from '../contract/user-evidence';
 import type { CallResult } from '../domain/turn/outcome-meanings';
@@ -332,6 +333,42 @@ interface VerificationsTable {
   position: number;
 }
 
+/** Positions that a process continues from: see sql-notifications.ts. */
+interface NotificationCursorsTable {
+  name: string;
+  position: number;
+}
+
+/** One row per thing that people are told. See `Notification`. */
+export interface NotificationsTable {
+  /** From 1, in the order in which they were added. */
+  number: number;
+  id: string;
+  event: NotificationEvent;
+  rollout: string | null;
+  /** See `NotAgain`. */
+  repeat_key: string;
+  /** Title, text and facts as JSON. */
+  content: string;
+  created_at_ms: number;
+}
+
+/** One row per target that is told. */
+interface NotificationDeliveriesTable {
+  target: string;
+  number: number;
+  /** The rollout, whose notifications a target gets in order; empty: the service. */
+  queue: string;
+  attempts: Generated<number>;
+  /** While an attempt runs: when its process counts as dead. */
+  next_at_ms: number;
+  /** null while it waits. */
+  ended_at_ms: number | null;
+  /** 0 while it waits, and if it was given up. */
+  is_delivered: Generated<number>;
+  last_error: string | null;
+}
+
 export interface LedgerTables {
   turns: TurnsTable;
   attempts: AttemptsTable;
@@ -353,6 +390,9 @@ export interface LedgerTables {
   traffic_progress: TrafficProgressTable;
   target_states: TargetStatesTable;
   verifications: VerificationsTable;
+  notification_cursors: NotificationCursorsTable;
+  notifications: NotificationsTable;
+  notification_deliveries: NotificationDeliveriesTable;
 }
 
 /** A database or a transaction on it. */

@@ -1,11 +1,12 @@
 import { randomUUID } from 'node:crypto';
 import type { KeyRing } from '../contract/key-ring';
 import type { StoredImages } from '../contract/images';
+import type { Notifications } from '../contract/notifications';
 import type { Settlement, TurnTotals } from '../contract/turn';
 import type { AnswerFlag } from '../contract/user-evidence';
 import { admit, reserveAttempt } from './admission';
 import type { ApiKeys } from '../contract/api-keys';
-import { closeSessionScope } from './budgets';
+import { closeSessionScope, daySpending } from './budgets';
 import { costsBy, costTotals, endedCalls, listAttempts, volume } from './costs';
 import { type RetryOptions, withRetries } from './retries';
 import type {
@@ -16,6 +17,7 @@ import type {
   CostPeriod,
   CostRow,
   CostTotals,
+  DaySpending,
   FeedbackOutcome,
   InvoicedCall,
   Ledger,
@@ -38,6 +40,7 @@ import type { LedgerDatabase, Runner } from './schema';
 import { SqlApiKeys } from './sql-api-keys';
 import { SqlImages } from './sql-images';
 import { SqlPageSessions } from './sql-page-sessions';
+import { SqlNotifications } from './sql-notifications';
 import { SqlRequests } from './sql-requests';
 import { SqlRollouts } from './sql-rollouts';
 
@@ -54,6 +57,7 @@ export class SqlLedger implements Ledger {
   readonly page: PageReads = new SqlPageReads(this.run);
   readonly pageSessions: PageSessions = new SqlPageSessions(this.run);
   readonly tallies: PageTallies = new SqlPageTallies(this.run);
+  readonly notifications: Notifications = new SqlNotifications(this.run);
 
   constructor(
     private readonly db: LedgerDatabase,
@@ -105,6 +109,10 @@ export class SqlLedger implements Ledger {
 
   costTotals(period?: CostPeriod): Promise<CostTotals> {
     return this.read((db) => costTotals(db, period));
+  }
+
+  today(): Promise<DaySpending> {
+    return this.read((db) => daySpending(db));
   }
 
   costsBy(

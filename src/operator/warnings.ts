@@ -25,7 +25,11 @@ export function warningsOf(view: RolloutView): readonly RolloutWarning[] {
   );
 }
 
-function workflowWarning(view: RolloutView): RolloutWarning | null {
+/** What is needed to know whether a rollout is looked after. */
+type LookedAfter = Pick<RolloutView, 'spec' | 'atMs' | 'analysisDueAtMs' | 'workflow' | 'recordingFailure'>;
+
+/** Why nothing is decided at the moment, or cannot be known; null if all is well. */
+export function workflowWarning(view: LookedAfter): RolloutWarning | null {
   const { spec, analysisDueAtMs, workflow, recordingFailure } = view;
   // Without a next analysis there is nothing left to do for a workflow.
   if (analysisDueAtMs === null) return null;
@@ -53,11 +57,11 @@ function workflowWarning(view: RolloutView): RolloutWarning | null {
 const lateAfterMs = 60_000;
 
 /** Whether a whole interval, at least a minute, has passed since an analysis was due. */
-export function isOverdue({ analysisDueAtMs, spec, atMs }: RolloutView): boolean {
+export function isOverdue({ analysisDueAtMs, spec, atMs }: LookedAfter): boolean {
   return analysisDueAtMs !== null && atMs - analysisDueAtMs > Math.max(spec.intervalMs, lateAfterMs);
 }
 
-function overdueWarning(view: RolloutView): RolloutWarning | null {
+function overdueWarning(view: LookedAfter): RolloutWarning | null {
   const { analysisDueAtMs, atMs } = view;
   if (analysisDueAtMs === null || !isOverdue(view)) return null;
   const message =

@@ -19,6 +19,7 @@ import { HourlyVerification } from './hourly-verification';
 import { openImageStore } from './image-store';
 import { PageNotes } from './page-notes';
 import type { ServiceMetrics } from './metrics';
+import { requireAddresses, startNotifying } from './notifying';
 import { StuckSweep } from './stuck-sweep';
 import { WorkflowSlots } from './workflow-slots';
 
@@ -90,6 +91,7 @@ async function startWith(
   closings: Closing[],
 ): Promise<RunningWorker> {
   const { temporal, policy } = settings;
+  requireAddresses(settings);
   const tracing = await startTracing({ settings: settings.tracing, part: 'worker', log: Runtime.instance().logger });
   // First, so that it is closed last.
   closings.push(() => tracing.close());
@@ -111,6 +113,14 @@ async function startWith(
   const connection = await NativeConnection.connect(temporal.connectionOptions as NativeConnectionOptions);
   closings.push(() => connection.close());
   await requireNamespace(connection, temporal);
+  const notifying = await startNotifying({
+    settings,
+    ledger,
+    connection,
+    circuits: () => targets.breakers.states(),
+    onError: (error) => onError?.(error),
+  });
+  closings.push(() => notifying.stop());
   const worker = await Worker.create({
     ...workerTuning(),
     ...(maxCachedWorkflows !== undefined && { maxCachedWorkflows }),
@@ -118,7 +128,17 @@ async function startWith(
     namespace: temporal.namespace,
     taskQueue: temporal.taskQueue,
     workflowBundle: { codePath: workflowBundle ?? builtWorkflowBundle },
-    activities: createActivities({ ledger, providers, policy, streams, targets, images, owner, spans: tracing.spans }),
+    activities: createActivities({
+      ledger,
+      providers,
+      policy,
+      streams,
+      targets,
+      images,
+      onDayBudgetRefused: () => notifying.dayBudgetRefused(),
+      owner,
+      spans: tracing.spans,
+    }),
     dataConverter: createDataConverter(settings.encryption),
   });
 

@@ -1,0 +1,122 @@
+import type { DaySpending } from '../contract/ledger';
+import type { NewNotification, Notification, NotificationEvent, NotifyTarget } from '../contract/notifications';
+import type { RolloutEntry } from '../contract/rollout';
+import type { AuditRow } from '../contract/rollout-ledger';
+import { formatUsd } from '../domain/turn/prices';
+import type { RolloutWarning } from '../operator/warnings';
+
+type Sentence = (rollout: string, percent: number, baseline: string, canary: string) => string;
+
+/** By the action of an audit row. A wait, a refused command and an excluded time are nobody's news. */
+const rolloutNews: Readonly<Partial<Record<string, { readonly event: NotificationEvent; readonly title: Sentence }>>> =
+  {
+    start: {
+      event: 'started',
+      title: (rollout, percent, baseline, canary) =>
+        `Rollout ${rollout} has started: ${percent}% of users move from ${baseline} to ${canary}`,
+    },
+    advance: {
+      event: 'advanced',
+      title: (rollout, percent, _, canary) => `Rollout ${rollout} has advanced to ${percent}% on ${canary}`,
+    },
+    hold: {
+      event: 'held',
+      title: (rollout, percent, _, canary) => `Rollout ${rollout} is held at ${percent}% on ${canary}`,
+    },
+    pause: {
+      event: 'paused',
+      title: (rollout, percent, _, canary) => `Rollout ${rollout} is paused at ${percent}% on ${canary}`,
+    },
+    resume: {
+      event: 'resumed',
+      title: (rollout, percent, _, canary) => `Rollout ${rollout} goes on at ${percent}% on ${canary}`,
+    },
+    'roll-back': {
+      event: 'rolled-back',
+      title: (rollout, _percent, baseline) => `Rollout ${rollout} is rolled back: all users are on ${baseline}`,
+    },
+    finish: {
+      event: 'finished',
+      title: (rollout, _percent, _baseline, canary) => `Rollout ${rollout} has finished: all users are on ${canary}`,
+    },
+  };
+
+/** What a decision or command is to people; null if it changes nothing for them. */
+export function rolloutNotification(row: AuditRow): NewNotification | null {
+  const news = rolloutNews[row.action];
+  if (news === undefined) return null;
+  const { spec, decision } = JSON.parse(row.entry) as RolloutEntry;
+  const { baselineArm, canaryArm } = spec;
+  const { percent, phase } = decision.next;
+  const { rollout, sequence, actor, atMs } = row;
+  return {
+    event: news.event,
+    rollout,
+    title: news.title(rollout, percent, baselineArm, canaryArm),
+    text: row.reason,
+    facts: { sequence, phase, percent, baselineArm, canaryArm, actor, at: new Date(atMs).toISOString() },
+  };
+}
+
+export function stalledNotification(rollout: string, { code, message }: RolloutWarning): NewNotification {
+  return {
+    event: 'stalled',
+    rollout,
+    title: `Rollout ${rollout} decides nothing at the moment`,
+    text: message,
+    facts: { cause: code },
+  };
+}
+
+/** In percent, ascending. 100: a turn was refused for it, which is before the last cent is spent. */
+export const budgetLevels = [50, 80, 100] as const;
+export type BudgetLevel = (typeof budgetLevels)[number];
+
+export function budgetNotification(level: BudgetLevel, spending: DaySpending, capNanoUsd: number): NewNotification {
+  const { day, spentNanoUsd, reservedNanoUsd } = spending;
+  const spent = `Turns of ${day} (UTC) have cost ${formatUsd(spentNanoUsd, 2)} of ${formatUsd(capNanoUsd, 2)}.`;
+  const until = 'until midnight UTC; `budgets.dayUsd` of the workers says how much a day may cost.';
+  const isUsedUp = level === 100;
+  return {
+    event: 'budget',
+    rollout: null,
+    title: isUsedUp ? "The day's budget is used up" : `${level}% of the day's budget is used`,
+    text: isUsedUp
+      ? `${spent} The rest is less than a turn may cost, so turns are refused ${until}`
+      : `${spent} Once it is used up, turns are refused ${until}`,
+    facts: { day, level, spentNanoUsd, reservedNanoUsd, capNanoUsd },
+  };
+}
+
+export function circuitNotification(
+  { provider, model }: { readonly provider: string; readonly model: string },
+  targets: readonly string[],
+  failures: number,
+): NewNotification {
+  const named = targets.length === 0 ? 'It' : targets.join(' and ');
+  return {
+    event: 'circuit-opened',
+    rollout: null,
+    title: `${provider} does not answer calls of ${model}`,
+    text:
+      `${named} failed ${failures} times in a row at a worker, which now calls the next target of the chain instead. It ` +
+      'tries again every few seconds, and goes back by itself.',
+    facts: { provider, model, targets: targets.join(', ') },
+  };
+}
+
+export function undeliveredNotification(target: string, { title }: Notification): NewNotification {
+  return {
+    event: 'undelivered',
+    rollout: null,
+    title: `${target} could not be told something for a day`,
+    text: `The first thing that ${target} missed: ${title}. \`bellwether notify list\` says what went wrong.`,
+    facts: { target },
+  };
+}
+
+/** Whether a target is to be told. Nobody is told that they could not be told. */
+export function wants({ name, events }: NotifyTarget, { event, facts }: Notification): boolean {
+  if (event === 'test') return true;
+  return events.has(event) && !(event === 'undelivered' && facts['target'] === name);
+}

@@ -1,0 +1,140 @@
+import type { RolloutClient } from '../client/rollout-client';
+import type { Ledger } from '../contract/ledger';
+import type { Policy } from '../contract/policy';
+import type { RolloutEntry } from '../contract/rollout';
+import { nextAnalysisAtMs } from '../domain/rollout/clock';
+import { observeWorkflow } from '../operator/view';
+import { type RolloutWarning, workflowWarning } from '../operator/warnings';
+import { Loop } from './loop';
+import {
+  type BudgetLevel,
+  budgetLevels,
+  budgetNotification,
+  circuitNotification,
+  stalledNotification,
+} from './sentences';
+
+/** A circuit stays open for longer. */
+const defaultWatchMs = 2_000;
+
+/** A rollout that nobody looks after loses minutes and not seconds; each look asks Temporal. */
+const defaultStallMs = 30_000;
+
+/** All workers see a provider fail within seconds of each other, and again as long as it does. */
+const circuitNotAgainMs = 10 * 60_000;
+
+/** As of `TargetBreakers.states`. */
+interface Circuit {
+  readonly provider: string;
+  readonly model: string;
+  readonly state: 'closed' | 'open' | 'half-open';
+}
+
+export interface WatcherOptions {
+  readonly ledger: Pick<Ledger, 'rollouts' | 'notifications' | 'today'>;
+  readonly rolloutClient: RolloutClient;
+  readonly policy: Policy;
+  readonly circuits: () => readonly Circuit[];
+  readonly onError: (error: unknown) => void;
+  /** For tests. */
+  readonly watchMs?: number;
+  readonly stallMs?: number;
+}
+
+/** Notices what no decision of a rollout says: the day's budget, this worker's circuits, and a rollout that is not looked after. */
+export class Watcher {
+  private readonly loops: readonly Loop[];
+  private readonly open = new Set<string>();
+  /** The UTC day whose budget has refused a turn at this worker. */
+  private refusedOn: string | null = null;
+  private lastStall: string | null = null;
+
+  constructor(private readonly options: WatcherOptions) {
+    const { watchMs = defaultWatchMs, stallMs = defaultStallMs, onError } = options;
+    this.loops = [
+      new Loop(watchMs, () => this.watchCircuits(), onError),
+      new Loop(watchMs, () => this.watchBudget(), onError),
+      new Loop(stallMs, () => this.watchRollout(), onError),
+    ];
+  }
+
+  /** A turn was refused because the rest of the day's budget does not suffice. */
+  dayBudgetRefused(): void {
+    this.refusedOn = new Date().toISOString().slice(0, 10);
+  }
+
+  async stop(): Promise<void> {
+    await Promise.all(this.loops.map((loop) => loop.stop()));
+  }
+
+  /** A trial call that fails does not open a circuit once more: it has been open all the time. */
+  private async watchCircuits(): Promise<void> {
+    const { ledger, policy, circuits } = this.options;
+    const open = new Map(
+      circuits()
+        .filter(({ state }) => state !== 'closed')
+        .map((circuit) => [`circuit:${circuit.provider} ${circuit.model}`, circuit]),
+    );
+    for (const key of this.open) if (!open.has(key)) this.open.delete(key);
+    for (const [key, circuit] of open) {
+      if (this.open.has(key)) continue;
+      const notification = circuitNotification(circuit, targetsOf(policy, circuit), policy.breaker.failures);
+      await ledger.notifications.add(notification, { key, withinMs: circuitNotAgainMs });
+      this.open.add(key);
+    }
+  }
+
+  private async watchBudget(): Promise<void> {
+    const { ledger, policy } = this.options;
+    const { dayNanoUsd } = policy.budgets;
+    const spending = await ledger.today();
+    const usedPercent = this.refusedOn === spending.day ? 100 : (100 * spending.spentNanoUsd) / dayNanoUsd;
+    const level = budgetLevels.findLast((each) => usedPercent >= each);
+    if (level === undefined) return;
+    const keyOf = (each: BudgetLevel): string => `budget:${spending.day}:${each}`;
+    // What calls in flight turn out to cost may take the day below a level again.
+    const orAfter = budgetLevels.filter((each) => each > level).map(keyOf);
+    const notification = budgetNotification(level, spending, dayNanoUsd);
+    await ledger.notifications.add(notification, { key: keyOf(level), orAfter, withinMs: Infinity });
+  }
+
+  /** Told when it is found twice in a row, because a workflow may be between two runs, or about to record. */
+  private async watchRollout(): Promise<void> {
+    const { notifications } = this.options.ledger;
+    const stall = await this.findStall();
+    const key = stall === null ? null : `stalled:${stall.rollout}:${stall.sequence}:${stall.warning.code}`;
+    if (stall !== null && key !== null && key === this.lastStall) {
+      await notifications.add(stalledNotification(stall.rollout, stall.warning), { key, withinMs: Infinity });
+    }
+    this.lastStall = key;
+  }
+
+  private async findStall(): Promise<Stall | null> {
+    const { rolloutClient, ledger } = this.options;
+    const { rollouts } = ledger;
+    const split = await rollouts.split();
+    const last = split?.active ? await rollouts.lastAuditRow(split.rollout) : null;
+    if (last === null) return null;
+    const { rollout, sequence } = last;
+    const { spec, decision } = JSON.parse(last.entry) as RolloutEntry;
+    const { status: workflow, recordingFailure } = await observeWorkflow(rolloutClient, rollout);
+    const analysisDueAtMs = nextAnalysisAtMs(spec, decision.next, last.atMs);
+    const atMs = await rollouts.nowMs();
+    const warning = workflowWarning({ spec, atMs, analysisDueAtMs, workflow, recordingFailure });
+    // Temporal may be back any moment; if not, the rollout will be overdue.
+    return warning === null || warning.code === 'temporal-unreachable' ? null : { rollout, sequence, warning };
+  }
+}
+
+interface Stall {
+  readonly rollout: string;
+  /** Of its last audit row: nothing was decided since. */
+  readonly sequence: number;
+  readonly warning: RolloutWarning;
+}
+
+function targetsOf({ arms }: Policy, { provider, model }: Circuit): readonly string[] {
+  const targets = Object.values(arms).flatMap((arm) => arm.targets);
+  const named = targets.filter((target) => target.provider === provider && target.model === model);
+  return [...new Set(named.map(({ name }) => name))];
+}
