@@ -1,0 +1,153 @@
+import type { RolloutClient } from '../../src/client/rollout-client';
+import type { Ledger } from '../../src/contract/ledger';
+import { loadSettings } from '../../src/config/load-settings';
+import type { RolloutWorkflow } from '../../src/client/rollout-workflow';
+import { Watcher, type WatcherOptions } from '../../src/notify/watcher';
+import { admitRequest, settled } from '../ledger/requests';
+import { defaultArm, entry } from '../ledger/rollout-entries';
+import { eventually } from '../support/eventually';
+import { describeOnEachDatabase, openTestLedger, type TestLedger } from '../support/ledgers';
+
+const { policy } = loadSettings({ environment: {}, workingDirectory: __dirname });
+const { dayNanoUsd } = policy.budgets;
+
+describeOnEachDatabase('a watcher', (databases) => {
+  let ledger: Ledger;
+  let opened: TestLedger;
+  const watchers: Watcher[] = [];
+  let rounds = 0;
+
+  beforeEach(async () => {
+    opened = await openTestLedger(databases);
+    ({ ledger } = opened);
+    await ledger.notifications.register(['ops']);
+  });
+  afterEach(async () => {
+    await Promise.all(watchers.splice(0).map((watcher) => watcher.stop()));
+    await opened.close();
+  });
+
+  function watch(over: Partial<WatcherOptions> = {}): Watcher {
+    const watcher = new Watcher({
+      ledger,
+      rolloutClient: clientThatSays({ status: 'running', recordingFailure: null }),
+      policy,
+      circuits: () => [],
+      onError: (error) => {
+        throw error;
+      },
+      watchMs: 5,
+      stallMs: 5,
+      ...over,
+    });
+    watchers.push(watcher);
+    return watcher;
+  }
+
+  const clientThatSays = (workflow: RolloutWorkflow) =>
+    ({ workflow: () => ((rounds += 1), Promise.resolve(workflow)) }) as unknown as RolloutClient;
+
+  async function someRounds(): Promise<void> {
+    const before = rounds;
+    await eventually('some rounds', () => rounds > before + 5);
+  }
+
+  /** What was added so far; each is shown once. */
+  async function told(): Promise<readonly string[]> {
+    await ledger.notifications.queue('ops', () => true);
+    const titles: string[] = [];
+    for (;;) {
+      const delivery = await ledger.notifications.claim('ops', 0);
+      if (delivery === null) return titles;
+      titles.push(delivery.notification.title);
+      await ledger.notifications.record(delivery, { kind: 'delivered' });
+    }
+  }
+
+  async function toldEventually(title: string): Promise<void> {
+    let found: readonly string[] = [];
+    await eventually(title, async () => (found = await told()).length > 0);
+    expect(found).toEqual([title]);
+  }
+
+  test('tells of a circuit once in ten minutes, however many workers see it and however often', async () => {
+    const target = policy.arms['holysheep']?.targets[0];
+    if (target === undefined) throw new Error('There is no target.');
+    const { provider, model } = target;
+    let state: 'closed' | 'open' | 'half-open' = 'open';
+    const circuits = () => ((rounds += 1), [{ provider, model, state }]);
+    watch({ circuits });
+    watch({ circuits });
+    await toldEventually(`${provider} does not answer calls of ${model}`);
+    for (const next of ['half-open', 'open', 'closed', 'open'] as const) {
+      state = next;
+      await someRounds();
+    }
+    // Closed and open again within 10 minutes.
+    expect(await told()).toEqual([]);
+  });
+
+  const spend = async (nanoUsd: number, sessionId: string) => {
+    const caps = { sessionNanoUsd: dayNanoUsd, dayNanoUsd };
+    const admitted = await ledger.admit({ ...admitRequest(sessionId, nanoUsd), sessionId, caps, atMs: Date.now() });
+    if (admitted.kind !== 'admitted') throw new Error(`The turn is ${admitted.kind}.`);
+    await ledger.settleAttempt(sessionId, settled(admitted.attempt, nanoUsd));
+  };
+
+  test('tells how far the day’s budget is used, once for each level', async () => {
+    const watcher = watch();
+    await spend(Math.floor(dayNanoUsd * 0.3), 'one');
+    await spend(Math.floor(dayNanoUsd * 0.25), 'two');
+    await toldEventually("50% of the day's budget is used");
+    await spend(Math.floor(dayNanoUsd * 0.3), 'three');
+    await toldEventually("80% of the day's budget is used");
+    watch();
+    watcher.dayBudgetRefused();
+    await toldEventually("The day's budget is used up");
+  });
+
+  test('that starts when the budget is nearly used tells the highest level alone', async () => {
+    await spend(Math.floor(dayNanoUsd * 0.9), 'one');
+    watch();
+    await toldEventually("80% of the day's budget is used");
+    expect(await told()).toEqual([]);
+  });
+
+  const longAgoMs = () => Date.now() - 10 * 60 * 60 * 1000;
+
+  test.each([
+    ['is not known to Temporal', { status: 'unknown', recordingFailure: null }],
+    ['was terminated or has failed', { status: 'failed', recordingFailure: null }],
+    ['lost rows', { status: 'running', recordingFailure: { message: 'lost rows', isLedgerBehind: true } }],
+  ] as const)('tells once that nobody looks after a rollout (%s)', async (reason, workflow) => {
+    await ledger.rollouts.record(entry(1, { atMs: Date.now() }), defaultArm);
+    watch({ rolloutClient: clientThatSays(workflow) });
+    watch({ rolloutClient: clientThatSays(workflow) });
+    await eventually('it is told', async () => (await ledger.notifications.queue('ops', () => true)) > 0);
+    const delivery = await ledger.notifications.claim('ops', 60_000);
+    expect(delivery?.notification).toMatchObject({
+      event: 'stalled',
+      rollout: 'november',
+      text: expect.stringContaining(reason),
+    });
+    await someRounds();
+    expect(await ledger.notifications.queue('ops', () => true)).toBe(0);
+  });
+
+  test('tells that an analysis is overdue', async () => {
+    await ledger.rollouts.record(entry(1, { atMs: longAgoMs() }), defaultArm);
+    watch();
+    await toldEventually('Rollout november decides nothing at the moment');
+  });
+
+  test('says nothing of a rollout that is looked after or has ended, nor before it has looked twice', async () => {
+    await ledger.rollouts.record(entry(1, { atMs: Date.now() }), defaultArm);
+    watch();
+    await someRounds();
+    let asked = 0;
+    const once = () => Promise.resolve({ status: ++asked === 1 ? 'unknown' : 'running', recordingFailure: null });
+    watch({ rolloutClient: { workflow: once } as unknown as RolloutClient });
+    await eventually('it has looked again', () => asked > 5);
+    expect(await told()).toEqual([]);
+  });
+});
