@@ -48,6 +48,12 @@ export function ArmsPanel({ arms }: { readonly arms: ArmsPage }) {
           ))}
         </tbody>
       </table>
+      {!areUsersCounted(arms) && (
+        <p class="empty">
+          Success, costs and flags appear here once users are counted. A rollout that counts requests has none of them;{' '}
+          <code>bellwether rollout report</code> compares its requests.
+        </p>
+      )}
       <div class="hours">
         <Hours title="First token by hour, p95" arms={arms} valueOf={(hour) => hour.firstTokenP95Ms} />
         <Hours title="Whole answer by hour, p95" arms={arms} valueOf={(hour) => hour.latencyP95Ms} />
@@ -95,19 +101,28 @@ function figuresOf({ baseline, canary, flags }: ArmsPage): readonly Figure[] {
       ),
     };
   };
+  const calls = [
+    plainly('Turns', ({ turns }) => formatCount(turns)),
+    plainly('Failed first calls', (arm) => <Failures arm={arm} />),
+    plainly('Latency, p95', ({ latencyP95Ms }) => known(latencyP95Ms, formatLatency)),
+    plainly('Tokens per answer', ({ tokensPerAnswer }) => known(tokensPerAnswer, formatCount)),
+  ];
+  if (!areUsersCounted({ baseline, canary })) return calls;
   return [
     plainly('Users', ({ users }) => formatCount(users)),
-    plainly('Turns', ({ turns }) => formatCount(turns)),
     shares('Success', ({ success }) => success),
     shares('Users in trouble', ({ troubled }) => troubled),
     shares('Declined', ({ declined }) => declined),
-    plainly('Failed first calls', (arm) => <Failures arm={arm} />),
-    plainly('Latency, p95', ({ latencyP95Ms }) => known(latencyP95Ms, formatLatency)),
     plainly('Cost per success', ({ costPerSuccessNanoUsd }) => known(costPerSuccessNanoUsd, formatUsd)),
-    plainly('Tokens per answer', ({ tokensPerAnswer }) => known(tokensPerAnswer, formatCount)),
     ...flags.map((flag) => shares(`Flagged ${plain(flag)}`, ({ flags: byFlag }) => byFlag[flag] ?? null)),
     shares('Satisfaction', ({ satisfaction }) => satisfaction, 'ratings'),
+    ...calls,
   ];
+}
+
+/** A rollout by requests counts no users, and none is counted before the first analysis. */
+function areUsersCounted({ baseline, canary }: Pick<ArmsPage, 'baseline' | 'canary'>): boolean {
+  return baseline.users + canary.users > 0;
 }
 
 function known(value: number | null, format: (value: number) => string): ComponentChild {

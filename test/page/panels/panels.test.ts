@@ -1,6 +1,6 @@
 import { describeWithChromium } from '../../support/chromium';
 import { pageSample, sessionSample } from '../../support/page-data';
-import { british, evidenceOf, rolloutOf, showPages, withEvidence } from './shown-page';
+import { british, evidenceOf, rolloutOf, showPages, withEvidence, withRollout } from './shown-page';
 
 jest.setTimeout(300_000);
 
@@ -37,6 +37,22 @@ describeWithChromium("the page's other panels", () => {
     await hours.getByText('As a table').click();
     await hours.locator('tbody').waitFor();
     expect(await hours.locator('tbody tr').count()).toBe(arms.canary.hours.length);
+  });
+
+  test('arms whose users are not counted do not claim to have none', async () => {
+    const data = await pageSample('held');
+    const { arms } = rolloutOf(data);
+    const none = { users: 0, success: null, troubled: null, declined: null, satisfaction: null, flags: {} };
+    const uncounted = {
+      baseline: { ...arms.baseline, ...none, costPerSuccessNanoUsd: null },
+      canary: { ...arms.canary, ...none, costPerSuccessNanoUsd: null },
+      languages: [],
+      flags: [],
+    };
+    const page = await open(withRollout(data, { arms: uncounted }));
+    const titles = await page.locator('#arms .compare tbody th').allInnerTexts();
+    expect(titles).toEqual(['Turns', 'Failed first calls', 'Latency, p95', 'Tokens per answer']);
+    expect(await page.locator('#arms .empty').innerText()).toContain('once users are counted');
   });
 
   test('the figure that is compared by language can be chosen', async () => {
