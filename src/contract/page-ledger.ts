@@ -145,8 +145,8 @@ export interface PageReads {
   auditRowsAfter(position: number, limit: number): Promise<readonly AuditRow[]>;
   /** Of today, by the database's clock. */
   spendingOfToday(): Promise<SpendingOfToday>;
-  /** The arms of a rollout with their newest `hours`. */
-  traffic(rollout: string, hours: number): Promise<readonly ArmTraffic[]>;
+  /** The arms of a rollout with their newest `hours`; of those, only the ones from `fromMs` on, if it is given. */
+  traffic(rollout: string, hours: number, fromMs?: number): Promise<readonly ArmTraffic[]>;
   recentTargets(): Promise<readonly TargetTraffic[]>;
   /** A session's newest turns, at most 200. */
   session(sessionId: string): Promise<SessionFacts>;

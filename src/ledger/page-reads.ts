@@ -17,12 +17,16 @@ import { readSession } from './session-facts';
 import { readSpendingOfToday } from './spending-of-today';
 import { padded } from './statement-sizes';
 import { readTargetStates, readVerification } from './told-by-workers';
-import { readRecentTargets, readTraffic } from './traffic-reads';
+import { OpenSlices, readRecentTargets, readTraffic } from './traffic-reads';
 
 const decisionColumns = ['position', 'sequence', 'at_ms as atMs', 'actor', 'action', 'reason'] as const;
 
 export class SqlPageReads implements PageReads {
-  constructor(private readonly run: Runner) {}
+  private readonly open: OpenSlices;
+
+  constructor(private readonly run: Runner) {
+    this.open = new OpenSlices(run);
+  }
 
   rolloutStarts(limit: number): Promise<readonly RolloutStart[]> {
     return this.run.read((db) =>
@@ -67,15 +71,15 @@ export class SqlPageReads implements PageReads {
   }
 
   spendingOfToday(): Promise<SpendingOfToday> {
-    return readSpendingOfToday(this.run);
+    return readSpendingOfToday(this.run, this.open);
   }
 
-  traffic(rollout: string, hours: number): Promise<readonly ArmTraffic[]> {
-    return readTraffic(this.run, rollout, hours);
+  traffic(rollout: string, hours: number, fromMs = 0): Promise<readonly ArmTraffic[]> {
+    return readTraffic(this.open, rollout, { fromMs, hours });
   }
 
   recentTargets(): Promise<readonly TargetTraffic[]> {
-    return readRecentTargets(this.run);
+    return readRecentTargets(this.run, this.open);
   }
 
   session(sessionId: string): Promise<SessionFacts> {

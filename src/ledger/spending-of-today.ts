@@ -5,25 +5,25 @@ import type { LedgerDatabase, Runner } from './schema';
 import { dayScope, utcDay } from './scopes';
 import { padded } from './statement-sizes';
 import { sumOfDays } from './tally-traffic';
-import { type DaySums, daysIn, type SpendingDimension } from './traffic-counts';
-import { withOpenSlices } from './traffic-reads';
+import type { DaySums, SpendingDimension } from './traffic-counts';
+import type { OpenSlices } from './traffic-reads';
 
 const maxRows = 50;
 /** Of API keys, of which there may be many: beyond these, none is likely to get among the first. */
 const maxKeys = 200;
 
 /** See `PageReads.spendingOfToday`. */
-export async function readSpendingOfToday(run: Runner): Promise<SpendingOfToday> {
+export async function readSpendingOfToday(run: Runner, slicesOpen: OpenSlices): Promise<SpendingOfToday> {
   const day = utcDay(await run.read(nowMs));
-  const { final, slices } = await withOpenSlices(run, null, (db) => readDays(db, day));
-  const open = slices.flatMap(({ counts }) => daysIn(counts));
+  const { final, slices } = await slicesOpen.with((db) => readDays(db, day));
+  const open = slices.flatMap(({ days }) => days);
   const today = sumOfDays([...final.today, ...open.filter((one) => one.day === day)]);
   const by = {
     arm: rowsOf(today, 'arm'),
     model: rowsOf(today, 'model'),
     key: rowsOf(today, 'key'),
   };
-  const days = sumByDay([...final.days, ...open.filter(({ dimension }) => dimension === 'arm')]);
+  const spentOn = sumByDay([...final.days, ...open.filter(({ dimension }) => dimension === 'arm')]);
   const budget = await run.read((db) => readBudget(db, day));
   return {
     day,
@@ -37,8 +37,8 @@ export async function readSpendingOfToday(run: Runner): Promise<SpendingOfToday>
       ),
     ),
     total: {
-      costNanoUsd: days.reduce((sum, { cost }) => sum + cost, 0),
-      days: days.filter(({ cost, unconfirmed }) => cost + unconfirmed > 0).length,
+      costNanoUsd: spentOn.reduce((sum, { cost }) => sum + cost, 0),
+      days: spentOn.filter(({ cost, unconfirmed }) => cost + unconfirmed > 0).length,
     },
   };
 }

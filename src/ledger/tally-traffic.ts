@@ -85,8 +85,15 @@ async function refresh(run: Runner, fromMs: number): Promise<void> {
   if (tallied.length === 0) return;
   const rows = tallied.map(({ rollout, arm, counts }) => ({ from_ms: fromMs, rollout, arm, counts: toJson(counts) }));
   await run.change(async (trx) => {
-    await trx.deleteFrom('traffic_slices').where('from_ms', '=', fromMs).execute();
-    for (const some of inStatements(rows)) await trx.insertInto('traffic_slices').values(some).execute();
+    for (const some of inStatements(rows)) {
+      await trx
+        .insertInto('traffic_slices')
+        .values(some)
+        .onConflict((conflict) =>
+          conflict.columns(['from_ms', 'rollout', 'arm']).doUpdateSet((eb) => ({ counts: eb.ref('excluded.counts') })),
+        )
+        .execute();
+    }
   });
 }
 

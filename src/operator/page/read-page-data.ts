@@ -1,6 +1,7 @@
+import { setImmediate as nextTurnOfEventLoop } from 'node:timers/promises';
 import { LRUCache } from 'lru-cache';
 import type { PageData, PageService, PageViewer, RolloutPage } from '../../contract/page';
-import type { ArmTraffic } from '../../contract/page-ledger';
+import type { ArmTraffic, PageReads } from '../../contract/page-ledger';
 import type { Ledger } from '../../contract/ledger';
 import type { Policy } from '../../contract/policy';
 import type { UserReport } from '../../domain/rollout/user-report';
@@ -33,6 +34,10 @@ export interface PageSources {
 const tallyForMs = 5_000;
 const reportForMs = 5_000;
 const shownHours = 72;
+/** An hour's last turns are final two hours after it has begun. */
+const changeableHours = 3;
+const wholeEveryReads = 60;
+const hourMs = 60 * 60 * 1000;
 /** Rollouts whose figures are remembered: those that somebody looks at. */
 const rememberedRollouts = 8;
 
@@ -56,8 +61,7 @@ class PageMemory {
   }
 
   trafficOf(rollout: string): Promise<readonly ArmTraffic[]> {
-    const { page } = this.ledger;
-    return rememberedIn(this.traffics, rollout, tallyForMs, () => page.traffic(rollout, shownHours));
+    return rememberedIn(this.traffics, rollout, tallyForMs, recentTraffic(this.ledger.page, rollout));
   }
 
   /** By users, over all bakes; null under rule 1, which counts requests. */
@@ -66,6 +70,27 @@ class PageMemory {
     const key = JSON.stringify([spec.name, state.bake, state.byUsers?.excluded]);
     return rememberedIn(this.reports, key, reportForMs, () => readUserReport(this.ledger.rollouts, spec, state));
   }
+}
+
+/** After the first read, it reads only hours that may have changed. */
+function recentTraffic(page: PageReads, rollout: string): () => Promise<readonly ArmTraffic[]> {
+  let known: readonly ArmTraffic[] = [];
+  let fromMs = 0;
+  let reads = 0;
+  return async () => {
+    // Workers that come from a version without tallies fill earlier hours, too.
+    if (reads % wholeEveryReads === 0) fromMs = 0;
+    reads += 1;
+    const read = await page.traffic(rollout, shownHours, fromMs);
+    known = read.map((now) => {
+      const before = known.find(({ arm }) => arm === now.arm)?.hours ?? [];
+      const kept = before.filter((hour) => hour.fromMs < fromMs);
+      return { ...now, hours: [...kept, ...now.hours.filter((hour) => hour.fromMs >= fromMs)].slice(-shownHours) };
+    });
+    const newestMs = Math.max(0, ...known.flatMap(({ hours }) => hours.map((hour) => hour.fromMs)));
+    fromMs = Math.max(0, newestMs - changeableHours * hourMs);
+    return known;
+  };
 }
 
 function rememberedIn<Value>(
@@ -117,6 +142,7 @@ async function readRolloutPage(parts: PageParts, known: KnownRollout): Promise<R
   const { rollouts, page } = parts.ledger;
   const { spec, state } = known;
   const workflow = await parts.operator.workflowNow(spec.name);
+  await nextTurnOfEventLoop();
   const [view, trail, report, traffic, head, verified] = await Promise.all([
     readView(rollouts, known, workflow),
     parts.memory.trails.read(spec.name, state.sequence),

@@ -1,3 +1,5 @@
+import { setImmediate as nextTurnOfEventLoop } from 'node:timers/promises';
+
 /**
  * The result of a read that costs too much to repeat for every page. It is read again once it is older than `forMs`; whoever
  * asks meanwhile gets the one before, but the first one waits. A read that fails is told to those who wait for it.
@@ -19,6 +21,8 @@ export class Remembered<Value> {
   }
 
   private async readAgain(): Promise<Value> {
+    // SQLite works inside this process: several reads in a row would stop it for the time of all of them.
+    await nextTurnOfEventLoop();
     const value = await this.read();
     this.known = { value, atMs: performance.now() };
     return value;
