@@ -25,7 +25,8 @@ export function ByLanguage({ arms: { languages, flags, baseline, canary } }: { r
     return { language, arms, left, right, shares: { baseline: shareIn(left), canary: shareIn(right) } };
   });
   // One scale for all, as the languages are compared with each other.
-  const range = rangeOfShares(rows.map(({ shares }) => shares).filter(areManyIn));
+  const shares = rows.map((row) => row.shares);
+  const range = rangeOfShares(shares.filter(areManyIn)) ?? rangeOfShares(shares);
   return (
     <>
       <div class="subhead">

@@ -109,7 +109,7 @@ const circuits: Readonly<Record<NonNullable<TargetPage['circuit']> | 'unknown', 
   closed: { word: 'Closed', meaning: 'calls pass', icon: '✔', tone: 'good' },
   'half-open': { word: 'Half-open', meaning: 'one call tries it', icon: '▲', tone: 'warn' },
   open: { word: 'Open', meaning: 'no calls for now', icon: '✖', tone: 'bad' },
-  unknown: { word: 'Not known', meaning: 'no worker reports it', icon: '·', tone: 'quiet' },
+  unknown: { word: 'Not known', meaning: 'no worker has called it lately', icon: '·', tone: 'quiet' },
 };
 
 function urgencyOf({ circuit }: TargetPage): number {

@@ -39,6 +39,15 @@ describeWithChromium("the page's other panels", () => {
     expect(await hours.locator('tbody tr').count()).toBe(arms.canary.hours.length);
   });
 
+  test('languages of a few users each are drawn, too', async () => {
+    const data = await pageSample('held');
+    const { arms } = rolloutOf(data);
+    const few = arms.languages.filter(({ canary }) => canary.users < 30);
+    expect(few).not.toEqual([]);
+    const page = await open(withRollout(data, { arms: { ...arms, languages: few } }));
+    expect(await page.locator('#arms .by-language svg.intervals').count()).toBe(few.length);
+  });
+
   test('arms whose users are not counted do not claim to have none', async () => {
     const data = await pageSample('held');
     const { arms } = rolloutOf(data);
