@@ -143,6 +143,8 @@ function eventsRoute(server: FastifyInstance, viewers: PageViewers): void {
     const snapshot = await latest(viewers, request);
     viewers.requireRoom();
     reply.hijack();
+    // Whoever has left meanwhile would stay in the list for ever: his connection has ended already.
+    if (reply.raw.destroyed) return;
     const headers = { ...reply.getHeaders(), 'content-type': 'text/event-stream', 'x-accel-buffering': 'no' };
     reply.raw.writeHead(200, headers as Record<string, string>);
     viewers.add(new ViewerStream(reply.raw, request.loggedIn), rolloutOf(request), snapshot);

@@ -151,9 +151,7 @@ export class PageViewers {
 
   private endThose(isMeant: (viewer: ViewerStream) => boolean, problem: PageProblem): void {
     for (const viewer of this.viewers) {
-      if (!isMeant(viewer)) continue;
-      viewer.tell(problem);
-      viewer.end();
+      if (isMeant(viewer)) viewer.end(problem);
     }
   }
 }

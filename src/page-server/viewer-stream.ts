@@ -13,6 +13,7 @@ export class ViewerStream {
   private waiting: PageSnapshot | null = null;
   private behindSinceMs: number | null = null;
   private shownHash = '';
+  private isEnding = false;
   private readonly viewer: PageViewer;
 
   constructor(
@@ -26,6 +27,7 @@ export class ViewerStream {
 
   /** Sends the snapshot, or only its time if it says what the viewer already sees. */
   show(snapshot: PageSnapshot): void {
+    if (this.isEnding) return;
     if (this.isBehind()) {
       this.waiting = snapshot;
       return;
@@ -42,7 +44,7 @@ export class ViewerStream {
   }
 
   tell(problem: PageProblem): void {
-    this.write(`event: problem\ndata: ${JSON.stringify(problem)}\n\n`);
+    this.write(problemEvent(problem));
   }
 
   /** Keeps the connection open through proxies while there is nothing to say. */
@@ -59,8 +61,14 @@ export class ViewerStream {
     this.answer.once('close', callback);
   }
 
-  end(): void {
-    this.answer.end();
+  /** Says why and ends the stream. What was waiting is not sent any more: the viewer may no longer see it. */
+  end(problem: PageProblem): void {
+    if (this.isEnding) return;
+    this.isEnding = true;
+    this.waiting = null;
+    // Whoever does not read this either is let go in time.
+    this.behindSinceMs ??= performance.now();
+    this.answer.end(problemEvent(problem));
   }
 
   /** For a viewer who has stopped reading. */
@@ -69,7 +77,7 @@ export class ViewerStream {
   }
 
   private write(text: string): void {
-    if (!this.isBehind()) this.answer.write(text);
+    if (!this.isEnding && !this.isBehind()) this.answer.write(text);
   }
 
   private isBehind(): boolean {
@@ -79,11 +87,16 @@ export class ViewerStream {
   }
 
   private catchUp(): void {
+    if (this.isEnding) return;
     this.behindSinceMs = null;
     const { waiting } = this;
     this.waiting = null;
     if (waiting !== null) this.show(waiting);
   }
+}
+
+function problemEvent(problem: PageProblem): string {
+  return `event: problem\ndata: ${JSON.stringify(problem)}\n\n`;
 }
 
 export function viewerOf({ key }: LoggedIn): PageViewer {

@@ -132,6 +132,45 @@ test('a viewer who has stopped reading for too long is let go', async () => {
   });
 });
 
+test('a viewer who leaves while the page is read for him takes no room', async () => {
+  server = await service.start({ parts: { limits: { pollMs: 20, maxViewers: 1 } } });
+  let release = (): void => undefined;
+  const held = new Promise<void>((resolve) => (release = resolve));
+  service.beforeRead = () => held;
+  const leaving = new AbortController();
+  const left = fetch(`${server.url}${pagePaths.events}`, { headers: { cookie }, signal: leaving.signal });
+  await eventually('it is read', () => service.reads === 1);
+  leaving.abort();
+  await expect(left).rejects.toThrow();
+  await eventually('the server knows', () => server.ended.includes(pagePaths.events));
+  release();
+  expect((await open(server.url)).answer.statusCode).toBe(200);
+});
+
+test('a logged-out viewer who does not read is told nothing more, and let go', async () => {
+  server = await service.start({ parts: { limits: { pollMs: 20, checkMs: 50, maxBehindMs: 500 } } });
+  const { id, text } = await service.createKey();
+  const socket = await rawEvents(server.url, await logIn(server.url, text));
+  socket.pause();
+  const watching = await open(server.url);
+  const showNext = async (cost: number): Promise<void> => {
+    service.shown = pageData({
+      service: { ...pageData().service, version: 'x'.repeat(1_000_000) },
+      money: { ...pageData().money, todayNanoUsd: cost },
+    });
+    await eventually('the other viewer sees it', () => costs(watching).includes(cost));
+  };
+  for (let cost = 1; cost <= 10; cost += 1) await showNext(cost);
+  await service.ledger.keys.revoke(id, Date.now());
+  let cost = 10;
+  await eventually('he is let go', async () => {
+    cost += 1;
+    await showNext(cost);
+    return server.ended.includes(pagePaths.events);
+  });
+  socket.destroy();
+});
+
 test('the streams of a revoked key end, with the reason, and those of others go on', async () => {
   const other = await service.createKey({ name: 'bob' });
   const [mine, others] = [await open(), await open(server.url, await logIn(server.url, other.text))];

@@ -25,6 +25,8 @@ interface PageServerOptions {
 export interface PageProcess {
   readonly page: OperatorPage;
   readonly url: string;
+  /** Paths of requests that are over, whoever ended them. */
+  readonly ended: string[];
   close(): Promise<void>;
 }
 
@@ -97,8 +99,16 @@ export async function preparePageService(): Promise<PageService> {
         ...parts,
       });
       const gateway = { ...settings.gateway, allowedHosts };
-      const server = await startPageServer({ page, host, port: 0, settings: gateway, logger });
-      const started = { page, url: server.url, close: () => server.close() };
+      const ended: string[] = [];
+      const watched: OperatorPage = {
+        ...page,
+        register: async (registering) => {
+          registering.server.on('request', ({ url = '' }, answer) => answer.once('close', () => ended.push(url)));
+          await page.register(registering);
+        },
+      };
+      const server = await startPageServer({ page: watched, host, port: 0, settings: gateway, logger });
+      const started = { page, url: server.url, ended, close: () => server.close() };
       processes.push(started);
       return started;
     },
