@@ -42,6 +42,10 @@ secret() {
 secret encryption_keys "$(date -u +%Y-%m):$(openssl rand -base64 32)"
 secret audit_keys "$(date -u +%Y-%m):$(openssl rand -base64 32)"
 secret codec_token "$(openssl rand -hex 24)"
+secret grafana_password "$(openssl rand -hex 12)"
+# Prometheus's API key, which only the ledger can make: docs/operations.md says how.
+secret metrics_key ''
+[ -s "$directory/secrets/metrics_key" ] || chmod 644 "$directory/secrets/metrics_key"
 
 mkdir -p "$directory/secrets/providers"
 chmod 755 "$directory/secrets/providers"

@@ -13,6 +13,7 @@ import envPaths from 'env-paths';
 import { readCompose } from './compose-file';
 import { configuredAlias, startGateway } from './prove/gateway';
 import { buildImage } from './prove/image';
+import { proveMetrics } from './prove/metrics';
 import { onPath } from './prove/packages';
 import { run } from './prove/processes';
 import { bringTemporal, setUpSchema, startPostgres, startRedis, startTemporal, startUi } from './prove/servers';
@@ -111,6 +112,7 @@ async function proveTurns(stage: Stage): Promise<void> {
   if (pieces < 2) throw new Error('The streamed answer came in one piece, so it did not come over Redis');
   proved(`a streamed answer over Redis, in ${pieces} pieces`);
   proved('under a name that the configuration gave the model');
+  proved(`Prometheus, healthy, scrapes gateway and workers: ${await proveMetrics(stage, image, others)}`);
   const gatewayStatus = await stage.processes.stop('gateway');
   if (gatewayStatus !== 0) throw new Error(`A gateway that is asked to stop ended with ${gatewayStatus ?? 'SIGKILL'}`);
 
@@ -145,6 +147,7 @@ async function main(): Promise<void> {
     stage.processes.checkAlive();
     console.log(`Proved in ${elapsedSeconds()} s on ${hostname()}. Not proved here:`);
     if (!hasDocker) console.log('  - that docker compose takes the file (no compose plugin)');
+    console.log('  - Grafana, of which only its files are tested (test/deploy/observability.test.ts)');
     console.log('  - the images themselves, capabilities, read-only root, limits, networks and restarts');
     const unpinned = await run([join(projectDirectory, 'deploy/pin-images.sh'), '--check']);
     if (unpinned.status !== 0) {

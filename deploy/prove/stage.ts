@@ -16,6 +16,7 @@ const composePorts = {
   'temporal-ui': 8080,
   gateway: 8081,
   'codec-server': 8234,
+  prometheus: 9090,
 };
 
 const configurationFile = 'bellwether.config.yaml';
@@ -65,7 +66,7 @@ export async function setStage(projectDirectory: string): Promise<Stage> {
   const programs = join(directory, 'programs');
   await mkdir(programs);
   // Copies, because the checkout and the cache may be where only their owner can read.
-  for (const name of ['temporal', 'postgres']) {
+  for (const name of ['temporal', 'postgres', 'observability']) {
     await cp(join(projectDirectory, 'deploy', name), join(directory, name), { recursive: true });
   }
 

@@ -66,7 +66,9 @@ export async function startWorkers(stage: Stage, image: string): Promise<readonl
 /** One worker, once it is healthy. */
 export async function startWorker(stage: Stage, image: string, name: string): Promise<void> {
   const worker = stage.service('worker');
-  stage.processes.start(name, worker.command, { environment: worker.environment, ...asInContainer(image) });
+  // Containers have a port 9464 each.
+  const environment = { ...worker.environment, BELLWETHER_METRICS_PORT: '0' };
+  stage.processes.start(name, worker.command, { environment, ...asInContainer(image) });
   await untilHealthy('worker', worker, stage.processes, asInContainer(image));
 }
 

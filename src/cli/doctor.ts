@@ -9,6 +9,7 @@ import { type Check, type CheckResult, runChecks } from './checks/check';
 import { notifyChecks } from './checks/notify';
 import { providerChecks } from './checks/providers';
 import { rolloutCheck } from './checks/rollout';
+import { metricsCheck } from './checks/signals';
 import { auditKeysCheck, dataDirectoryCheck, encryptionCheck, ledgerCheck, redisCheck } from './checks/stores';
 import { stuckCheck, temporalCheck, workerCheck } from './checks/temporal';
 import { exitStatus } from './exit-status';
@@ -17,7 +18,7 @@ import { exitStatus } from './exit-status';
 export function doctorCommand(): Command {
   return new Command('doctor')
     .description(
-      'check configuration, providers, Temporal, worker, disk, ledger, rollout, Redis, encryption, audit keys, versions',
+      'check configuration, providers, Temporal, worker, disk, ledger, rollout, Redis, encryption, audit keys, metrics, versions',
     )
     .option('--json', 'print JSON')
     .addHelpText('after', '\nExit status: 0 everything in use works, 1 something does not, 2 wrong usage.')
@@ -46,6 +47,7 @@ async function examine(): Promise<readonly CheckResult[]> {
         encryptionCheck(settings),
         auditKeysCheck(settings),
         ...notifyChecks(settings),
+        metricsCheck(settings),
       ]
     : [versionCheck()];
   const [versions, ...others] = await runChecks(checks);

@@ -10,11 +10,13 @@ import { type Gateway, startGateway } from '../gateway/gateway';
 import { openLedger } from '../ledger/open-ledger';
 import { closeAll, closeAllAndThrow, type Closing } from '../platform/close-all';
 import { startTracing } from '../tracing/start-tracing';
+import { readSignals } from '../operator/rollout-signals';
 import { openTurnStreams } from '../streams/open-streams';
 import { connectToRedis, disconnect, reportOutages, type StreamLogger } from '../streams/redis-connection';
 import { openImageStore } from './image-store';
 import { ServiceMetrics } from './metrics';
 import { openPage, type ServiceFacts } from './page';
+import { RolloutMetrics } from './rollout-metrics';
 import type { RunningWorker } from './worker';
 
 export interface ServeGatewayOptions {
@@ -64,6 +66,11 @@ export async function serveGateway(options: ServeGatewayOptions): Promise<Served
     const images = openImageStore(ledger.images, settings);
     const { page, operator } = openPage({ ledger, settings, logger, ...options.service });
     closings.push(() => operator.close());
+    const { dayNanoUsd: dayCapNanoUsd } = settings.policy.budgets;
+    const rollout = new RolloutMetrics(
+      () => readSignals({ ledger, operator, dayCapNanoUsd }),
+      (err) => logger.warn({ err }, 'the metrics of the rollout could not be read'),
+    );
     const parts = { client, ledger, streams, images, settings, logger, spans: tracing.spans };
     const gateway = await startGateway({
       ...parts,
@@ -71,7 +78,7 @@ export async function serveGateway(options: ServeGatewayOptions): Promise<Served
       port,
       redis,
       openMetrics,
-      otherMetrics: metrics,
+      otherMetrics: { text: async () => (await Promise.all([metrics.text(), rollout.text()])).join('') },
       page: (server) => page.register(server),
     });
     closings.push(() => gateway.close());

@@ -167,7 +167,8 @@ export class ServiceMetrics implements ServiceObserver {
   }
 }
 
-function languageLabel(language: string | null): string {
+/** Of a label that `languageOf` gives; an operator may have configured others. */
+export function languageLabel(language: string | null): string {
   if (language === null) return unknownLanguage;
   return knownLanguages.has(language) ? language : 'other';
 }

@@ -25,8 +25,10 @@ test('it has all parts of a production set-up', () => {
   expect(Object.keys(readCompose(projectDirectory).services).toSorted()).toEqual([
     'codec-server',
     'gateway',
+    'grafana',
     'ledger-rights',
     'postgresql',
+    'prometheus',
     'redis',
     'setup',
     'temporal',

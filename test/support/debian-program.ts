@@ -1,5 +1,7 @@
 import { execFile } from 'node:child_process';
 import { mkdirSync } from 'node:fs';
+import { cp, mkdtemp, readdir, rename, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { lockFile } from '../../src/temporal-server/file-lock';
@@ -17,11 +19,16 @@ export interface DebianProgram {
   readonly packageName: string;
   /** Returns its path if it is already installed. */
   readonly find: () => string | undefined;
+  /**
+   * Unpacks the package into this directory instead of installing it, which would start a service. Only for programs that
+   * need nothing of their package but their files.
+   */
+  readonly unpackInto?: string;
 }
 
 /**
- * Returns a program's path, after installing Debian's package if necessary.
- * @throws Error if there is none and none can be installed, which requires root and apt-get
+ * Returns a program's path, after installing or unpacking Debian's package if necessary.
+ * @throws Error if there is none and none can be had: that requires apt-get, and root unless the package is only unpacked
  */
 export async function bringDebianProgram(program: DebianProgram, report: Reporter): Promise<string> {
   const { title, packageName, find } = program;
@@ -35,7 +42,8 @@ export async function bringDebianProgram(program: DebianProgram, report: Reporte
   try {
     const broughtMeanwhile = find();
     if (broughtMeanwhile !== undefined) return broughtMeanwhile;
-    if (process.getuid?.() !== 0 || findOnPath('apt-get', process.env['PATH'] ?? '') === undefined) {
+    const mayInstall = program.unpackInto !== undefined || process.getuid?.() === 0;
+    if (!mayInstall || findOnPath('apt-get', process.env['PATH'] ?? '') === undefined) {
       throw new Error(`there is no ${title} here, and installing it requires root and apt-get`);
     }
     await install(program, report);
@@ -47,15 +55,19 @@ export async function bringDebianProgram(program: DebianProgram, report: Reporte
   return installed;
 }
 
-async function install({ title, packageName }: DebianProgram, report: Reporter): Promise<void> {
+async function install({ title, packageName, unpackInto }: DebianProgram, report: Reporter): Promise<void> {
   const task = report.begin(`Installing ${title} with apt-get (once)`);
+  const bring = () =>
+    unpackInto === undefined
+      ? aptGet(['install', '--yes', '--no-install-recommends', packageName])
+      : unpack(packageName, unpackInto);
   try {
     try {
-      await aptGet('install', '--yes', '--no-install-recommends', packageName);
+      await bring();
     } catch {
       // The package lists are missing or outdated.
-      await aptGet('update');
-      await aptGet('install', '--yes', '--no-install-recommends', packageName);
+      await aptGet(['update']);
+      await bring();
     }
     task.succeed(`Installed ${title}.`);
   } catch (error) {
@@ -65,10 +77,26 @@ async function install({ title, packageName }: DebianProgram, report: Reporter):
   }
 }
 
-async function aptGet(...args: readonly string[]): Promise<void> {
+async function unpack(packageName: string, directory: string): Promise<void> {
+  const downloads = await mkdtemp(join(tmpdir(), 'bellwether-deb-'));
+  try {
+    await aptGet(['download', packageName], downloads);
+    const [file = ''] = await readdir(downloads);
+    const unpacked = join(downloads, 'unpacked');
+    await promisify(execFile)('dpkg-deb', ['--extract', join(downloads, file), unpacked]);
+    // Copied beside and renamed: an interrupted copy is not taken for a whole one.
+    await cp(unpacked, `${directory}.new`, { recursive: true });
+    await rename(`${directory}.new`, directory);
+  } finally {
+    await rm(downloads, { recursive: true });
+  }
+}
+
+async function aptGet(args: readonly string[], workingDirectory?: string): Promise<void> {
   // One short attempt at an unreachable mirror; a minute for another apt-get to end.
   const limits = ['Acquire::Retries=0', 'Acquire::http::Timeout=10', 'DPkg::Lock::Timeout=60'];
   await promisify(execFile)('apt-get', [...limits.flatMap((limit) => ['-o', limit]), ...args], {
+    cwd: workingDirectory,
     env: { ...process.env, DEBIAN_FRONTEND: 'noninteractive' },
     timeout: installTimeoutMs,
     // It reports every package that it unpacks, and a browser has many.

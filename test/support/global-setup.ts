@@ -13,6 +13,7 @@ import { bringChromium, chromiumEnvironment } from './chromium';
 import { administer, runTimeUsers } from './ledgers';
 import { postgresEnvironment, postgresUnavailable, startPostgres } from './postgres';
 import { pythonEnvironment } from './python';
+import { bringPrometheus, prometheusEnvironment } from './prometheus-program';
 import { bringPythonOpenai } from './python-openai';
 import { bringRedis } from './redis-program';
 import { redisEnvironment } from './redis';
@@ -30,6 +31,7 @@ export default async function globalSetup(): Promise<void> {
     bundleWorkflows(join(directory, 'workflow-bundle.js')),
     findProgram(bringRedis, redisEnvironment),
     findProgram(bringChromium, chromiumEnvironment),
+    findProgram(bringPrometheus, prometheusEnvironment),
     findPythonClient(),
   ]);
 }

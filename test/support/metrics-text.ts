@@ -24,3 +24,8 @@ export function sumIn(text: string, name: string, labels: Readonly<Record<string
   );
   return found.length === 0 ? undefined : found.reduce((sum, { value }) => sum + value, 0);
 }
+
+/** Every metric that the text describes, by its type, whether or not it has samples. */
+export function typesIn(text: string): ReadonlyMap<string, string> {
+  return new Map([...text.matchAll(/^# TYPE (\S+) (\S+)$/gm)].map(([, name = '', type = '']) => [name, type]));
+}
