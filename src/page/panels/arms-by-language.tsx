@@ -25,8 +25,8 @@ export function ByLanguage({ arms: { languages, flags, baseline, canary } }: { r
     return { language, arms, left, right, shares: { baseline: shareIn(left), canary: shareIn(right) } };
   });
   // One scale for all, as the languages are compared with each other.
-  const shares = rows.map((row) => row.shares);
-  const range = rangeOfShares(shares.filter(areManyIn)) ?? rangeOfShares(shares);
+  const allShares = rows.map(({ shares }) => shares);
+  const range = rangeOfShares(allShares.filter(areManyIn)) ?? rangeOfShares(allShares);
   return (
     <>
       <div class="subhead">
