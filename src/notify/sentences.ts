@@ -1,5 +1,6 @@
 import type { DaySpending } from '../contract/ledger';
 import type { NewNotification, Notification, NotificationEvent, NotifyTarget } from '../contract/notifications';
+import type { Verification } from '../contract/page-ledger';
 import type { RolloutEntry } from '../contract/rollout';
 import type { AuditRow } from '../contract/rollout-ledger';
 import { formatUsd } from '../domain/turn/prices';
@@ -102,6 +103,16 @@ export function circuitNotification(
       `${named} failed ${failures} times in a row at a worker, which now calls the next target of the chain instead. It ` +
       'tries again every few seconds, and goes back by itself.',
     facts: { provider, model, targets: targets.join(', ') },
+  };
+}
+
+export function verifyNotification({ message, position }: Verification): NewNotification {
+  return {
+    event: 'verify-failed',
+    rollout: null,
+    title: 'The audit trail does not add up',
+    text: `${message} \`bellwether rollout verify\` says more; docs/production.md, "Backups", says how to restore the ledger.`,
+    facts: { intactUntilPosition: position },
   };
 }
 

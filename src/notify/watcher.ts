@@ -12,6 +12,7 @@ import {
   budgetNotification,
   circuitNotification,
   stalledNotification,
+  verifyNotification,
 } from './sentences';
 
 /** A circuit stays open for longer. */
@@ -23,6 +24,9 @@ const defaultStallMs = 30_000;
 /** All workers see a provider fail within seconds of each other, and again as long as it does. */
 const circuitNotAgainMs = 10 * 60_000;
 
+/** A trail that was damaged stays so: a reminder a day until somebody restores it. */
+const verificationNotAgainMs = 24 * 60 * 60_000;
+
 /** As of `TargetBreakers.states`. */
 interface Circuit {
   readonly provider: string;
@@ -31,7 +35,7 @@ interface Circuit {
 }
 
 export interface WatcherOptions {
-  readonly ledger: Pick<Ledger, 'rollouts' | 'notifications' | 'today'>;
+  readonly ledger: Pick<Ledger, 'rollouts' | 'notifications' | 'today' | 'page'>;
   readonly rolloutClient: RolloutClient;
   readonly policy: Policy;
   readonly circuits: () => readonly Circuit[];
@@ -41,7 +45,10 @@ export interface WatcherOptions {
   readonly stallMs?: number;
 }
 
-/** Notices what no decision of a rollout says: the day's budget, this worker's circuits, and a rollout that is not looked after. */
+/**
+ * Notices what no decision of a rollout says: the day's budget, this worker's circuits, a rollout that is not looked after, and
+ * an audit trail that does not add up.
+ */
 export class Watcher {
   private readonly loops: readonly Loop[];
   private readonly open = new Set<string>();
@@ -55,6 +62,7 @@ export class Watcher {
       new Loop(watchMs, () => this.watchCircuits(), onError),
       new Loop(watchMs, () => this.watchBudget(), onError),
       new Loop(stallMs, () => this.watchRollout(), onError),
+      new Loop(stallMs, () => this.watchVerification(), onError),
     ];
   }
 
@@ -96,6 +104,15 @@ export class Watcher {
     const orAfter = budgetLevels.filter((each) => each > level).map(keyOf);
     const notification = budgetNotification(level, spending, dayNanoUsd);
     await ledger.notifications.add(notification, { key: keyOf(level), orAfter, withinMs: Infinity });
+  }
+
+  /** Workers verify the audit trail every hour. */
+  private async watchVerification(): Promise<void> {
+    const { page, notifications } = this.options.ledger;
+    const verification = await page.verification();
+    if (verification === null || verification.isIntact) return;
+    const notAgain = { key: `verify:${verification.position}`, withinMs: verificationNotAgainMs };
+    await notifications.add(verifyNotification(verification), notAgain);
   }
 
   /** Told when it is found twice in a row, because a workflow may be between two runs, or about to record. */

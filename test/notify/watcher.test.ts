@@ -150,4 +150,24 @@ describeOnEachDatabase('a watcher', (databases) => {
     await eventually('it has looked again', () => asked > 5);
     expect(await told()).toEqual([]);
   });
+
+  test('tells that the audit trail does not add up, once a day for the same place', async () => {
+    const keep = (isIntact: boolean, position: number) =>
+      ledger.tallies.keepVerification({
+        isIntact,
+        position,
+        message: isIntact ? 'All is well.' : 'Row 3 was changed.',
+      });
+    await keep(true, 2);
+    await ledger.rollouts.record(entry(1, { atMs: Date.now() }), defaultArm);
+    watch();
+    await someRounds();
+    expect(await told()).toEqual([]);
+    await keep(false, 2);
+    watch();
+    await toldEventually('The audit trail does not add up');
+    await keep(false, 2);
+    await someRounds();
+    expect(await told()).toEqual([]);
+  });
 });
