@@ -8,7 +8,7 @@ import type { UserReport } from '../../domain/rollout/user-report';
 import { readUserReport } from '../migration-report';
 import type { RolloutOperator } from '../rollout-operator';
 import { findRollout, type KnownRollout } from '../trail';
-import { readView } from '../view';
+import { type ObservedWorkflow, readView, type RolloutView } from '../view';
 import { armsOf, callsOf } from './arms-page';
 import { evidenceOf } from './evidence-page';
 import { moneyOf, savedBy } from './money-page';
@@ -33,6 +33,7 @@ export interface PageSources {
 /** Tallies are a few seconds late anyway. */
 const tallyForMs = 5_000;
 const reportForMs = 5_000;
+const requestsForMs = 30_000;
 const shownHours = 72;
 /** An hour's last turns are final two hours after it has begun. */
 const changeableHours = 3;
@@ -47,6 +48,7 @@ class PageMemory {
   readonly spending;
   readonly targets;
   private readonly traffics = new LRUCache<string, Remembered<readonly ArmTraffic[]>>({ max: rememberedRollouts });
+  private readonly views = new LRUCache<string, Remembered<RolloutView>>({ max: rememberedRollouts });
   private readonly reports = new LRUCache<string, Remembered<UserReport>>({ max: rememberedRollouts });
 
   constructor(private readonly ledger: PageSources['ledger']) {
@@ -62,6 +64,14 @@ class PageMemory {
 
   trafficOf(rollout: string): Promise<readonly ArmTraffic[]> {
     return rememberedIn(this.traffics, rollout, tallyForMs, recentTraffic(this.ledger.page, rollout));
+  }
+
+  /** Rule 1 counts all requests of the bake anew, which takes longer with every request. */
+  viewOf(known: KnownRollout, workflow: ObservedWorkflow): Promise<RolloutView> {
+    const read = () => readView(this.ledger.rollouts, known, workflow);
+    if (known.spec.rule === 2) return read();
+    const key = JSON.stringify([known.spec.name, known.state.sequence, workflow]);
+    return rememberedIn(this.views, key, requestsForMs, read);
   }
 
   /** By users, over all bakes; null under rule 1, which counts requests. */
@@ -144,7 +154,7 @@ async function readRolloutPage(parts: PageParts, known: KnownRollout): Promise<R
   const workflow = await parts.operator.workflowNow(spec.name);
   await nextTurnOfEventLoop();
   const [view, trail, report, traffic, head, verified] = await Promise.all([
-    readView(rollouts, known, workflow),
+    parts.memory.viewOf(known, workflow),
     parts.memory.trails.read(spec.name, state.sequence),
     parts.memory.reportOf(known),
     parts.memory.trafficOf(spec.name),
