@@ -20,8 +20,8 @@ interface Picture {
 }
 
 const ofReadme: readonly Picture[] = [
-  { state: 'progressing', colorScheme: 'light', width: 1200, height: 1020, name: 'page-progressing' },
-  { state: 'held', colorScheme: 'dark', width: 1200, height: 1020, name: 'page-held' },
+  { state: 'progressing', colorScheme: 'light', width: 1200, height: 750, name: 'page-progressing' },
+  { state: 'held', colorScheme: 'dark', width: 1200, height: 750, name: 'page-held' },
 ];
 
 const ofAllStates: readonly Picture[] = pageStates.flatMap((state) =>
