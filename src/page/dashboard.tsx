@@ -151,8 +151,8 @@ function FirstRollout() {
     <section class="card" aria-labelledby="first-title">
       <h2 id="first-title">No rollout yet</h2>
       <p>
-        All users are on the arm that the configuration names first. <code>bellwether rollout start</code> begins to
-        move them to another one, and this page follows it.
+        All users are on the default arm of the configuration. <code>bellwether rollout start</code> begins to move them
+        to another one, and this page follows it.
       </p>
     </section>
   );
