@@ -61,8 +61,10 @@ export async function observeWorkflow(client: RolloutClient | null, rollout: str
 export async function readView(
   rollouts: Rollouts,
   { spec, state, last }: Pick<RolloutView, 'spec' | 'state'> & { readonly last: Pick<RolloutEntry, 'atMs'> },
-  { status: workflow, recordingFailure }: ObservedWorkflow,
+  { status, recordingFailure }: ObservedWorkflow,
 ): Promise<RolloutView> {
+  // After a rollback the workflow shows as failed in Temporal, so that it does not look like a success. It did its work.
+  const workflow = status === 'failed' && state.endedAtMs !== null ? 'completed' : status;
   const atMs = await rollouts.nowMs();
   const trafficSinceMs = Math.max(atMs - trafficWindowMs, state.endedAtMs ?? state.bakeStartedAtMs);
   const [split, traffic] = await Promise.all([rollouts.split(), rollouts.traffic(trafficSinceMs)]);

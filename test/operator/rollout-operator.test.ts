@@ -1,3 +1,4 @@
+import { eventually } from '../support/eventually';
 import { connectOperator } from '../../src/client';
 import { TemporalUnreachableError } from '../../src/client/errors';
 import type { RolloutSpec } from '../../src/contract/rollout';
@@ -53,6 +54,8 @@ describe('a rollback', () => {
       state: { phase: 'RolledBack', percent: 0 },
     });
     await expectRolledBack(spec);
+    // Temporal shows it as failed, and an operator as what it is: over.
+    await eventually('the workflow has ended', async () => (await operator.view(spec.name)).workflow === 'completed');
   });
 
   it('is written directly to the ledger if the workflow is gone, once', async () => {
