@@ -16,7 +16,7 @@ import type {
 } from '../contract/rollout';
 import type { Rollouts } from '../contract/rollout-ledger';
 import { rolloutCommandProblem } from '../domain/rollout/validate-command';
-import { type AuditReport, describeProblem, intactSentence } from './audit-chain';
+import { type AuditReport, intactSentence } from './audit-chain';
 import { connectPatienceMs } from './connections';
 import { adoptRollout, sendEverybodyBack, type SentBack } from './emergency';
 import { openLedgerIfAny } from './open-ledger';
@@ -171,16 +171,15 @@ export class RolloutOperator {
   }
 
   /**
-   * Keeps what a verification of the audit trail found, for the page, if this process may write to the ledger.
+   * Keeps a successful verification of the audit trail, for the page, if this process may write to the ledger. A failure may be
+   * of this command alone, which may lack a key or expect another head, so whether to raise an alarm is for the workers to find.
    * @param name the only rollout whose decisions were computed again: that proves nothing of the others
    */
   async keepVerification(report: AuditReport, name: string | undefined): Promise<void> {
     const { problem, head } = report;
-    if (problem === null && name !== undefined) return;
-    const message = problem === null ? intactSentence(report) : describeProblem(problem);
-    const position = problem === null ? (head?.position ?? 0) : Math.max(0, (problem.position ?? 1) - 1);
+    if (problem !== null || name !== undefined) return;
     await this.ledger.tallies
-      ?.keepVerification({ isIntact: problem === null, message, position })
+      ?.keepVerification({ isIntact: true, message: intactSentence(report), position: head?.position ?? 0 })
       .catch(() => undefined);
   }
 

@@ -6,6 +6,7 @@ import type { AuditRow } from '../../src/contract/rollout-ledger';
 import { advanceRollout } from '../../src/domain/rollout/advance-rollout';
 import { openLedger } from '../../src/ledger/open-ledger';
 import { type AuditAnchors, verifyAudit } from '../../src/operator/audit-chain';
+import { RolloutOperator } from '../../src/operator/rollout-operator';
 import { describeOnEachDatabase, type TestDatabase } from '../support/ledgers';
 import { rehashed, replaceTrail } from '../support/forged-trail';
 import { rolloutSpec } from '../support/rollout-spec';
@@ -77,6 +78,26 @@ describeOnEachDatabase('an audit trail whose hashes have keys', (databases) => {
     }));
     await replaceTrail(database, rehashed(rows, key));
   }
+
+  test('does not alarm the service when a command lacks the keys or expects another head; a success is kept', async () => {
+    const ledger = await openWith(keys);
+    await recordRollout(ledger, 'november');
+    const byWorker = { isIntact: true, message: 'Rows 1 to 3 are intact.', position: 3 };
+    await ledger.tallies.keepVerification(byWorker);
+    const operator = new RolloutOperator(ledger, () => Promise.reject(new Error('not needed')));
+    const wrongHead = { position: 3, hash: 'f'.repeat(64) };
+    for (const anchors of [{}, { keys, expectedRow: wrongHead }]) {
+      const report = await verify(anchors);
+      expect(report.problem).not.toBeNull();
+      await operator.keepVerification(report, undefined);
+      expect(await ledger.page.verification()).toMatchObject(byWorker);
+    }
+    await operator.keepVerification(await verify({ keys }), undefined);
+    expect(await ledger.page.verification()).toMatchObject({
+      isIntact: true,
+      message: expect.stringMatching(/^3 rows/),
+    });
+  });
 
   test('is intact, row by row with the key of its time', async () => {
     await recordRollout(await openWith(ring(['october', october])), 'october');
