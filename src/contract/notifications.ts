@@ -11,7 +11,7 @@ export const notificationEvents = [
   'finished',
   /** No workflow runs the rollout, or it does not decide. */
   'stalled',
-  /** The day's budget is half used, at 80 %, or used up. */
+  /** The day's budget is half used, at 80 % or at 95 %, or it has refused a turn. */
   'budget',
   'circuit-opened',
   'verify-failed',

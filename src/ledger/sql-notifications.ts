@@ -67,6 +67,8 @@ export class SqlNotifications implements Notifications {
     while (await this.run.read(async (db) => (await readCursor(db, name)) < (await readCursor(db, lastCursor)))) {
       queued += await this.run.change(async (trx) => {
         const position = await lockCursor(trx, name);
+        // Before the rows: whatever is added in between must not be passed over.
+        const last = await readCursor(trx, lastCursor);
         const now = atMs ?? (await nowMs(trx));
         const rows = await trx
           .selectFrom('notifications')
@@ -77,7 +79,8 @@ export class SqlNotifications implements Notifications {
           .execute();
         const wanted = rows.filter((row) => row.created_at_ms > now - giveUpAfterMs && isWanted(notificationOf(row)));
         await enqueue(trx, target, wanted, now);
-        await moveCursor(trx, name, rows.at(-1)?.number ?? position);
+        // No rows: all that it missed is forgotten.
+        await moveCursor(trx, name, rows.at(-1)?.number ?? last);
         return wanted.length;
       });
     }
@@ -130,6 +133,8 @@ async function collectRows(
 ): Promise<number> {
   const last = await lockCursor(trx, lastCursor);
   const position = await lockCursor(trx, auditCursor);
+  // Before the rows: whatever is recorded in between must not be passed over.
+  const head = await readHead(trx);
   const now = atMs ?? (await nowMs(trx));
   const rows = await trx
     .selectFrom('rollout_audit')
@@ -144,7 +149,8 @@ async function collectRows(
     if (notification !== null) await append(trx, ++number, notification, `audit:${row.position}`, now);
   }
   if (number > last) await moveCursor(trx, lastCursor, number);
-  await moveCursor(trx, auditCursor, rows.at(-1)?.position ?? position);
+  // No rows: the end of the trail was cut off, which its verification tells.
+  await moveCursor(trx, auditCursor, rows.at(-1)?.position ?? Math.max(position, head?.position ?? 0));
   return rows.length;
 }
 

@@ -69,24 +69,43 @@ export function stalledNotification(rollout: string, { code, message }: RolloutW
   };
 }
 
-/** In percent, ascending. 100: a turn was refused for it, which is before the last cent is spent. */
-export const budgetLevels = [50, 80, 100] as const;
+/** In percent of what a day may cost, ascending. Not 100: turns are refused before the last cent is spent. */
+export const budgetLevels = [0, 50, 80, 95] as const;
 export type BudgetLevel = (typeof budgetLevels)[number];
 
+const untilMidnight = 'until midnight UTC; `budgets.dayUsd` of the workers says how much a day may cost.';
+
 export function budgetNotification(level: BudgetLevel, spending: DaySpending, capNanoUsd: number): NewNotification {
-  const { day, spentNanoUsd, reservedNanoUsd } = spending;
-  const spent = `Turns of ${day} (UTC) have cost ${formatUsd(spentNanoUsd, 2)} of ${formatUsd(capNanoUsd, 2)}.`;
-  const until = 'until midnight UTC; `budgets.dayUsd` of the workers says how much a day may cost.';
-  const isUsedUp = level === 100;
   return {
     event: 'budget',
     rollout: null,
-    title: isUsedUp ? "The day's budget is used up" : `${level}% of the day's budget is used`,
-    text: isUsedUp
-      ? `${spent} The rest is less than a turn may cost, so turns are refused ${until}`
-      : `${spent} Once it is used up, turns are refused ${until}`,
-    facts: { day, level, spentNanoUsd, reservedNanoUsd, capNanoUsd },
+    title: `${level}% of the day's budget is used`,
+    text:
+      `${spentOf(spending, capNanoUsd)}. Once the rest is less than a turn could cost, that turn is refused, ` +
+      untilMidnight,
+    facts: { cause: 'spent', level, ...spending, capNanoUsd },
   };
+}
+
+/** One request may ask for more than others, or calls in flight may reserve the rest for a while: it is not used up yet. */
+export function budgetRefusalNotification(
+  level: BudgetLevel,
+  spending: DaySpending,
+  capNanoUsd: number,
+): NewNotification {
+  return {
+    event: 'budget',
+    rollout: null,
+    title: "A turn was refused: it could have cost more than is left of the day's budget",
+    text:
+      `${spentOf(spending, capNanoUsd)}, and ${formatUsd(spending.reservedNanoUsd, 2)} is reserved for calls in flight. ` +
+      `Turns that could cost more than the rest are refused ${untilMidnight}`,
+    facts: { cause: 'refused', level, ...spending, capNanoUsd },
+  };
+}
+
+function spentOf({ day, spentNanoUsd }: DaySpending, capNanoUsd: number): string {
+  return `Turns of ${day} (UTC) have cost ${formatUsd(spentNanoUsd, 2)} of ${formatUsd(capNanoUsd, 2)}`;
 }
 
 export function circuitNotification(

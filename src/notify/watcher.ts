@@ -1,5 +1,6 @@
 import type { RolloutClient } from '../client/rollout-client';
 import type { Ledger } from '../contract/ledger';
+import type { NewNotification } from '../contract/notifications';
 import type { Policy } from '../contract/policy';
 import type { RolloutEntry } from '../contract/rollout';
 import { nextAnalysisAtMs } from '../domain/rollout/clock';
@@ -10,6 +11,7 @@ import {
   type BudgetLevel,
   budgetLevels,
   budgetNotification,
+  budgetRefusalNotification,
   circuitNotification,
   stalledNotification,
   verifyNotification,
@@ -21,8 +23,8 @@ const defaultWatchMs = 2_000;
 /** A rollout that nobody looks after loses minutes and not seconds; each look asks Temporal. */
 const defaultStallMs = 30_000;
 
-/** All workers see a provider fail within seconds of each other, and again as long as it does. */
-const circuitNotAgainMs = 10 * 60_000;
+/** All workers see a provider fail within seconds of each other, and a provider that is about to fail comes and goes. */
+const defaultCircuitNotAgainMs = 10 * 60_000;
 
 /** A trail that was damaged stays so: a reminder a day until somebody restores it. */
 const verificationNotAgainMs = 24 * 60 * 60_000;
@@ -43,6 +45,7 @@ export interface WatcherOptions {
   /** For tests. */
   readonly watchMs?: number;
   readonly stallMs?: number;
+  readonly circuitNotAgainMs?: number;
 }
 
 /**
@@ -51,8 +54,9 @@ export interface WatcherOptions {
  */
 export class Watcher {
   private readonly loops: readonly Loop[];
-  private readonly open = new Set<string>();
-  /** The UTC day whose budget has refused a turn at this worker. */
+  /** Of each open circuit, when to tell of it by `performance.now()`; infinite once it is told. */
+  private readonly open = new Map<string, number>();
+  /** The UTC day whose budget has refused a turn at this worker, until that is told. */
   private refusedOn: string | null = null;
   private lastStall: string | null = null;
 
@@ -75,20 +79,26 @@ export class Watcher {
     await Promise.all(this.loops.map((loop) => loop.stop()));
   }
 
-  /** A trial call that fails does not open a circuit once more: it has been open all the time. */
+  /**
+   * A trial call that fails does not open a circuit once more: it has been open all the time. If the circuit was told of
+   * shortly before it opened, it is tried a second time. If that says no, another worker has told of it since.
+   */
   private async watchCircuits(): Promise<void> {
-    const { ledger, policy, circuits } = this.options;
+    const { ledger, policy, circuits, circuitNotAgainMs = defaultCircuitNotAgainMs } = this.options;
     const open = new Map(
       circuits()
         .filter(({ state }) => state !== 'closed')
         .map((circuit) => [`circuit:${circuit.provider} ${circuit.model}`, circuit]),
     );
-    for (const key of this.open) if (!open.has(key)) this.open.delete(key);
+    for (const key of this.open.keys()) if (!open.has(key)) this.open.delete(key);
     for (const [key, circuit] of open) {
-      if (this.open.has(key)) continue;
+      const atMs = this.open.get(key);
+      const nowMs = performance.now();
+      if (atMs !== undefined && nowMs < atMs) continue;
       const notification = circuitNotification(circuit, targetsOf(policy, circuit), policy.breaker.failures);
-      await ledger.notifications.add(notification, { key, withinMs: circuitNotAgainMs });
-      this.open.add(key);
+      const isAdded = await ledger.notifications.add(notification, { key, withinMs: circuitNotAgainMs });
+      const isTold = isAdded || atMs !== undefined;
+      this.open.set(key, isTold ? Infinity : nowMs + circuitNotAgainMs);
     }
   }
 
@@ -96,14 +106,21 @@ export class Watcher {
     const { ledger, policy } = this.options;
     const { dayNanoUsd } = policy.budgets;
     const spending = await ledger.today();
-    const usedPercent = this.refusedOn === spending.day ? 100 : (100 * spending.spentNanoUsd) / dayNanoUsd;
-    const level = budgetLevels.findLast((each) => usedPercent >= each);
-    if (level === undefined) return;
-    const keyOf = (each: BudgetLevel): string => `budget:${spending.day}:${each}`;
-    // What calls in flight turn out to cost may take the day below a level again.
-    const orAfter = budgetLevels.filter((each) => each > level).map(keyOf);
-    const notification = budgetNotification(level, spending, dayNanoUsd);
-    await ledger.notifications.add(notification, { key: keyOf(level), orAfter, withinMs: Infinity });
+    const usedPercent = (100 * spending.spentNanoUsd) / dayNanoUsd;
+    const level = budgetLevels.findLast((each) => usedPercent >= each) ?? 0;
+    const tellOnce = (notification: NewNotification, keyOf: (level: BudgetLevel) => string): Promise<boolean> => {
+      // What calls in flight turn out to cost may take the day below a level again.
+      const orAfter = budgetLevels.filter((each) => each > level).map(keyOf);
+      return ledger.notifications.add(notification, { key: keyOf(level), orAfter, withinMs: Infinity });
+    };
+    if (this.refusedOn === spending.day) {
+      // Once for each level: one large request early in the day must not hide that turns are refused at its end.
+      const notification = budgetRefusalNotification(level, spending, dayNanoUsd);
+      await tellOnce(notification, (each) => `budget:${spending.day}:refused:${each}`);
+      this.refusedOn = null;
+    }
+    if (level === 0) return;
+    await tellOnce(budgetNotification(level, spending, dayNanoUsd), (each) => `budget:${spending.day}:${each}`);
   }
 
   /** Workers verify the audit trail every hour. */

@@ -227,4 +227,25 @@ describeOnEachDatabase('notifications', (databases) => {
     expect(await ledger.notifications.deliveries()).toEqual([]);
     expect(await claim('ops', noonMs + giveUpAfterMs)).toBeNull();
   });
+
+  test('reach a target that comes back after everything it missed was forgotten', async () => {
+    await ledger.notifications.register(['other']);
+    for (const title of ['one', 'two']) await add(title);
+    const backMs = noonMs + 8 * giveUpAfterMs;
+    expect(await ledger.notifications.prune(backMs)).toBe(2);
+    expect(await queue('ops', backMs)).toBe(0);
+    await add('three', null, backMs);
+    expect(await queue('ops', backMs)).toBe(1);
+    expect(titles([await claim('ops', backMs)])).toEqual(['three']);
+  });
+
+  test('go on after the last rows of the audit trail were cut off', async () => {
+    for (const sequence of [1, 2, 3]) await ledger.rollouts.record(entry(sequence), defaultArm);
+    await opened.database.query('delete from rollout_audit where position > 1 returning position');
+    const collect = () => ledger.notifications.collect(({ sequence }) => told(`${sequence}`), noonMs);
+    expect(await collect()).toBe(1);
+    await ledger.rollouts.record(entry(2), defaultArm);
+    expect(await collect()).toBe(1);
+    expect(await queue()).toBe(2);
+  });
 });

@@ -2,6 +2,7 @@ import type { RolloutClient } from '../../src/client/rollout-client';
 import type { Ledger } from '../../src/contract/ledger';
 import { loadSettings } from '../../src/config/load-settings';
 import type { RolloutWorkflow } from '../../src/client/rollout-workflow';
+import { formatUsd } from '../../src/domain/turn/prices';
 import { Watcher, type WatcherOptions } from '../../src/notify/watcher';
 import { admitRequest, settled } from '../ledger/requests';
 import { defaultArm, entry } from '../ledger/rollout-entries';
@@ -87,6 +88,31 @@ describeOnEachDatabase('a watcher', (databases) => {
     expect(await told()).toEqual([]);
   });
 
+  test('tells of a circuit that opens again too soon once that time is over, if it is still open, and then no more', async () => {
+    let state: 'closed' | 'open' = 'open';
+    const circuits = () => ((rounds += 1), [{ provider: 'relay', model: 'chat', state }]);
+    const title = 'relay does not answer calls of chat';
+    watch({ circuits, circuitNotAgainMs: 2_000 });
+    await toldEventually(title);
+    state = 'closed';
+    await someRounds();
+    state = 'open';
+    await toldEventually(title);
+    await someRounds();
+    expect(await told()).toEqual([]);
+  });
+
+  test('tells of a circuit that stays open at most twice, although two workers see it', async () => {
+    const circuits = () => ((rounds += 1), [{ provider: 'relay', model: 'chat', state: 'open' as const }]);
+    watch({ circuits, circuitNotAgainMs: 20 });
+    watch({ circuits, circuitNotAgainMs: 20 });
+    const before = rounds;
+    await eventually('it could have been told more often', () => rounds > before + 100);
+    const times = (await told()).length;
+    expect(times).toBeGreaterThanOrEqual(1);
+    expect(times).toBeLessThanOrEqual(2);
+  });
+
   const spend = async (nanoUsd: number, sessionId: string) => {
     const caps = { sessionNanoUsd: dayNanoUsd, dayNanoUsd };
     const admitted = await ledger.admit({ ...admitRequest(sessionId, nanoUsd), sessionId, caps, atMs: Date.now() });
@@ -94,16 +120,52 @@ describeOnEachDatabase('a watcher', (databases) => {
     await ledger.settleAttempt(sessionId, settled(admitted.attempt, nanoUsd));
   };
 
+  const refusedTitle = "A turn was refused: it could have cost more than is left of the day's budget";
+
   test('tells how far the day’s budget is used, once for each level', async () => {
-    const watcher = watch();
+    watch();
+    watch();
     await spend(Math.floor(dayNanoUsd * 0.3), 'one');
     await spend(Math.floor(dayNanoUsd * 0.25), 'two');
     await toldEventually("50% of the day's budget is used");
     await spend(Math.floor(dayNanoUsd * 0.3), 'three');
     await toldEventually("80% of the day's budget is used");
-    watch();
+    await spend(Math.floor(dayNanoUsd * 0.11), 'four');
+    await toldEventually("95% of the day's budget is used");
+  });
+
+  test('tells of a turn that the day’s budget refused once for each level, and of the levels nevertheless', async () => {
+    const watcher = watch();
+    const other = watch();
+    await spend(Math.floor(dayNanoUsd * 0.1), 'one');
     watcher.dayBudgetRefused();
-    await toldEventually("The day's budget is used up");
+    other.dayBudgetRefused();
+    await toldEventually(refusedTitle);
+    await spend(Math.floor(dayNanoUsd * 0.45), 'two');
+    await toldEventually("50% of the day's budget is used");
+    await spend(Math.floor(dayNanoUsd * 0.3), 'three');
+    await toldEventually("80% of the day's budget is used");
+    await spend(Math.floor(dayNanoUsd * 0.11), 'four');
+    await toldEventually("95% of the day's budget is used");
+    other.dayBudgetRefused();
+    await toldEventually(refusedTitle);
+  });
+
+  test('says what is spent and reserved when a turn was refused, and not that the budget is used up', async () => {
+    const caps = { sessionNanoUsd: dayNanoUsd, dayNanoUsd };
+    await spend(Math.floor(dayNanoUsd * 0.1), 'one');
+    const inFlight = Math.floor(dayNanoUsd * 0.2);
+    await ledger.admit({ ...admitRequest('two', inFlight), sessionId: 'two', caps, atMs: Date.now() });
+    watch().dayBudgetRefused();
+    await eventually('it is told', async () => (await ledger.notifications.queue('ops', () => true)) > 0);
+    const delivery = await ledger.notifications.claim('ops', 60_000);
+    const [spent, reserved, cap] = [dayNanoUsd * 0.1, inFlight, dayNanoUsd].map((amount) => formatUsd(amount, 2));
+    expect(delivery?.notification).toMatchObject({
+      event: 'budget',
+      title: refusedTitle,
+      text: expect.stringContaining(`have cost ${spent} of ${cap}, and ${reserved} is reserved`),
+      facts: { level: 0, cause: 'refused', reservedNanoUsd: inFlight },
+    });
   });
 
   test('that starts when the budget is nearly used tells the highest level alone', async () => {

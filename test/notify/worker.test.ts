@@ -75,8 +75,9 @@ test('a day’s budget that refuses a turn is told once, and no text of a turn',
     );
   await eventually('a turn is refused', isRefused, 60_000);
   expect(await isRefused()).toBe(true);
-  await eventually('it is told', () => receiver.titles.includes("The day's budget is used up"));
-  expect(receiver.titles.filter((title) => title === "The day's budget is used up")).toHaveLength(1);
+  const refused = "A turn was refused: it could have cost more than is left of the day's budget";
+  await eventually('it is told', () => receiver.titles.includes(refused));
+  expect(receiver.titles.filter((title) => title === refused)).toHaveLength(1);
   expect(JSON.stringify(receiver.received)).not.toContain('4711');
 }, 120_000);
 
