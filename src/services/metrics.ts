@@ -76,7 +76,8 @@ export class ServiceMetrics implements ServiceObserver {
   });
   private readonly ledgerUp = new Gauge({
     name: 'bellwether_ledger_up',
-    help: "Whether the ledger's database did its work at the last try.",
+    help: "Whether the ledger's database did its work at the last try of this kind: it may be read-only, or its disk full.",
+    labelNames: ['kind'] as const,
     registers: [this.registry],
   });
   private readonly redisSeconds = new Histogram({
@@ -101,13 +102,13 @@ export class ServiceMetrics implements ServiceObserver {
   constructor(private readonly temporalSdk?: () => Promise<string>) {
     collectDefaultMetrics({ register: this.registry });
     // Nothing is known yet.
-    for (const gauge of [this.ledgerUp, this.redisUp]) gauge.remove();
+    this.redisUp.remove();
   }
 
   readonly ledger: LedgerObserver = {
     tried: (kind, seconds, isAvailable) => {
       this.ledgerSeconds.observe({ kind }, seconds);
-      this.ledgerUp.set(isAvailable ? 1 : 0);
+      this.ledgerUp.set({ kind }, isAvailable ? 1 : 0);
       if (!isAvailable) this.ledgerErrors.inc({ kind });
     },
     callEnded: (ending) => this.callEnded(ending),

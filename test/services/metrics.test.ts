@@ -68,7 +68,7 @@ test('calls and costs are those of the ledger to the nano-dollar, also where cal
   }
   const timed = rows.filter(({ outcome }) => outcome === 'answered' || outcome === 'timeout').length;
   expect(sumIn(text, 'bellwether_call_seconds_count')).toBe(timed);
-  expect(sumIn(text, 'bellwether_ledger_up')).toBe(1);
+  for (const kind of ['read', 'write']) expect(sumIn(text, 'bellwether_ledger_up', { kind })).toBe(1);
   expect(sumIn(text, 'bellwether_ledger_seconds_count', { kind: 'write' })).toBeGreaterThan(rows.length);
 });
 
@@ -106,4 +106,15 @@ test('no label holds what a caller sent', async () => {
   for (const { labels } of samplesIn(text)) {
     if (labels['flag'] !== undefined) expect(answerFlags).toContain(labels['flag']);
   }
+});
+
+test('a ledger that takes no writes is told, however many reads succeed meanwhile', async () => {
+  const seen = new ServiceMetrics();
+  const up = async (kind: string) => sumIn(await seen.text(), 'bellwether_ledger_up', { kind });
+  expect(samplesIn(await seen.text()).filter(({ name }) => name === 'bellwether_ledger_up')).toEqual([]);
+  seen.ledger.tried('write', 0.01, false);
+  seen.ledger.tried('read', 0.01, true);
+  expect([await up('write'), await up('read')]).toEqual([0, 1]);
+  seen.ledger.tried('write', 0.01, true);
+  expect(await up('write')).toBe(1);
 });
