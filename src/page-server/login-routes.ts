@@ -30,7 +30,10 @@ const usedCode =
   'This login link was used already, is older than 10 minutes, or was printed by a process that has ended since. Log in ' +
   'with a key, or start the command that printed it again.';
 
-/** Wrong logins in a minute: nobody can guess a key, but whoever tries costs look-ups. */
+/**
+ * Wrong logins in a minute; whoever sends more of them learns no more about them. A right key logs in all the same: nobody
+ * can guess one, and otherwise anybody could keep operators out in the middle of an incident.
+ */
 export const wrongLoginsPerMinute = {
   /** Of one browser. */
   ofClient: 10,
@@ -45,20 +48,16 @@ interface LoginParts {
 
 /** Where a session begins. Needs @fastify/rate-limit. */
 export function loginRoute(server: FastifyInstance, parts: LoginParts): void {
-  const counts = wrongLoginCounts(server);
+  const countWrong = wrongLoginCounter(server);
   server.post(pagePaths.login, { schema: { hide: true } }, async (request, reply) => {
     requireSafeWay(request.headers);
-    await counts.refuseTooMany(request);
     const login = readBody(loginRequest, request.body);
-    try {
-      const keyId = await checkedKey(parts, 'key' in login ? login.key.trim() : keyOfCode(parts, login.code));
-      const sessionId = await parts.sessions.begin(keyId, Date.now());
-      reply.header('set-cookie', sessionCookie(sessionId, request.headers));
-    } catch (error) {
-      if (error instanceof PageError) await counts.count(request);
+    const keyId = await checkedKey(parts, login).catch(async (error: unknown) => {
+      if (error instanceof WrongLogin) await countWrong(request);
       throw error;
-    }
-    return reply.code(204).send();
+    });
+    const sessionId = await parts.sessions.begin(keyId, Date.now());
+    return reply.header('set-cookie', sessionCookie(sessionId, request.headers)).code(204).send();
   });
 }
 
@@ -74,13 +73,22 @@ export function logoutRoute(
   });
 }
 
-async function checkedKey({ sessions }: LoginParts, text: string): Promise<string> {
-  const checked = await sessions.checkKey(text, Date.now());
-  if (checked.kind === 'refused') throw new PageError(401, 'wrong_login', refusals[checked.reason]);
+/** A login that the limits count. */
+class WrongLogin extends PageError {}
+
+async function checkedKey(parts: LoginParts, login: z.infer<typeof loginRequest>): Promise<string> {
+  const text = 'key' in login ? login.key.trim() : keyOfCode(parts, login.code);
+  const checked = await parts.sessions.checkKey(text, Date.now());
+  if (checked.kind === 'refused') {
+    const { reason } = checked;
+    // What does not look like a key is a mistake, and costs no look-up.
+    const isMistake = reason === 'missing' || reason === 'malformed';
+    throw new (isMistake ? PageError : WrongLogin)(401, 'wrong_login', refusals[reason]);
+  }
   const { key } = checked;
   if (mayKey(key, 'see-page')) return key.id;
   const roles = rolesThatMay('see-page').join(' or ');
-  throw new PageError(
+  throw new WrongLogin(
     403,
     'wrong_key_role',
     `This key is right, but its role is ${key.role}, for programs. The page needs a key of the role ${roles}: bellwether keys create --role viewer --name <your name>.`,
@@ -89,34 +97,30 @@ async function checkedKey({ sessions }: LoginParts, text: string): Promise<strin
 
 function keyOfCode({ codes }: LoginParts, code: string): string {
   const key = codes.redeem(code, Date.now());
-  if (key === null) throw new PageError(401, 'wrong_login', usedCode);
+  if (key === null) throw new WrongLogin(401, 'wrong_login', usedCode);
   return key;
 }
 
-function wrongLoginCounts(server: FastifyInstance) {
+/** Returns what counts a wrong login, and refuses it without a reason when there were too many. */
+function wrongLoginCounter(server: FastifyInstance): (request: FastifyRequest) => Promise<void> {
   const timeWindow = 60_000;
   const { ofClient, ofAddress } = wrongLoginsPerMinute;
   const limits = [
     server.createRateLimit({ max: ofClient, timeWindow, keyGenerator: clientOf }),
     server.createRateLimit({ max: ofAddress, timeWindow, keyGenerator: ({ ip }) => ip }),
   ];
-  return {
-    async refuseTooMany(request: FastifyRequest): Promise<void> {
-      for (const limit of limits) {
-        const counted = await limit(request, { increment: false });
-        if (counted.isAllowed || counted.remaining > 0) continue;
-        const seconds = Math.ceil(counted.ttl / 1000);
-        throw new PageError(
-          429,
-          'too_many_wrong_logins',
-          `Too many wrong logins came from your address, so this one was not looked at. Try again in ${seconds} s.`,
-          { 'retry-after': String(seconds) },
-        );
-      }
-    },
-    async count(request: FastifyRequest): Promise<void> {
-      for (const limit of limits) await limit(request);
-    },
+  return async (request) => {
+    for (const limit of limits) {
+      const counted = await limit(request);
+      if (counted.isAllowed || !counted.isExceeded) continue;
+      const { ttlInSeconds } = counted;
+      throw new PageError(
+        429,
+        'too_many_wrong_logins',
+        `This login is wrong, and so many wrong ones came from your address that the reason is not told. A right one works at any time; for the reason, try again in ${ttlInSeconds} s.`,
+        { 'retry-after': String(ttlInSeconds) },
+      );
+    }
   };
 }
 

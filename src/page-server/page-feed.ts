@@ -18,6 +18,8 @@ export class PageFeed {
   private newest: PageSnapshot | null = null;
   private newestAtMs = -Infinity;
   private reading: Promise<PageSnapshot> | null = null;
+  /** The API key that asked for the reading; null if it is for the viewers. */
+  private readingForKeyId: string | null = null;
   private isPolling = false;
 
   constructor(private readonly options: PageFeedOptions) {}
@@ -26,10 +28,17 @@ export class PageFeed {
     return this.viewers.size === 0 && this.reading === null;
   }
 
+  /** Whether the ledger is read because of this key. */
+  isUsedBy(keyId: string): boolean {
+    if (this.readingForKeyId === keyId) return true;
+    for (const { loggedIn } of this.viewers) if (loggedIn.key.id === keyId) return true;
+    return false;
+  }
+
   /** No older than one interval. */
-  async latest(): Promise<PageSnapshot> {
+  async latest(keyId: string): Promise<PageSnapshot> {
     const isRecent = performance.now() - this.newestAtMs < this.options.pollMs;
-    return this.newest !== null && isRecent ? this.newest : this.read();
+    return this.newest !== null && isRecent ? this.newest : this.read(keyId);
   }
 
   /** Sends `snapshot`, which is the latest, and then whatever is newer. */
@@ -60,7 +69,7 @@ export class PageFeed {
 
   private async publish(): Promise<void> {
     try {
-      const snapshot = await this.read();
+      const snapshot = await this.read(null);
       for (const viewer of this.viewers) viewer.show(snapshot);
     } catch (error) {
       const problem = this.options.problemOf(error);
@@ -69,8 +78,10 @@ export class PageFeed {
   }
 
   /** Whoever asks while the ledger is being read gets that reading. */
-  private read(): Promise<PageSnapshot> {
-    this.reading ??= this.options
+  private read(keyId: string | null): Promise<PageSnapshot> {
+    if (this.reading !== null) return this.reading;
+    this.readingForKeyId = keyId;
+    this.reading = this.options
       .read()
       .then((snapshot) => {
         this.newest = snapshot;
@@ -79,6 +90,7 @@ export class PageFeed {
       })
       .finally(() => {
         this.reading = null;
+        this.readingForKeyId = null;
       });
     return this.reading;
   }

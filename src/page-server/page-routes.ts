@@ -139,15 +139,17 @@ function dataRoute(server: FastifyInstance, viewers: PageViewers): void {
 function eventsRoute(server: FastifyInstance, viewers: PageViewers): void {
   const options = { schema: { hide: true }, exposeHeadRoute: false };
   server.get(pagePaths.events, options, async (request, reply: FastifyReply) => {
-    viewers.requireRoom();
+    const { loggedIn } = request;
+    const rollout = rolloutOf(request);
+    viewers.requireRoom(loggedIn, rollout);
     const snapshot = await latest(viewers, request);
-    viewers.requireRoom();
+    viewers.requireRoom(loggedIn, rollout);
     reply.hijack();
     // Whoever has left meanwhile would stay in the list for ever: his connection has ended already.
     if (reply.raw.destroyed) return;
     const headers = { ...reply.getHeaders(), 'content-type': 'text/event-stream', 'x-accel-buffering': 'no' };
     reply.raw.writeHead(200, headers as Record<string, string>);
-    viewers.add(new ViewerStream(reply.raw, request.loggedIn), rolloutOf(request), snapshot);
+    viewers.add(new ViewerStream(reply.raw, loggedIn), rollout, snapshot);
   });
 }
 
@@ -158,7 +160,7 @@ function rolloutOf(request: FastifyRequest): string | undefined {
 
 async function latest(viewers: PageViewers, request: FastifyRequest): Promise<PageSnapshot> {
   try {
-    return await viewers.latest(rolloutOf(request));
+    return await viewers.latest(request.loggedIn, rolloutOf(request));
   } catch (error) {
     throw error instanceof UnknownRolloutError ? new PageError(404, 'unknown_rollout', error.message) : error;
   }

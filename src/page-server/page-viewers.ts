@@ -18,8 +18,12 @@ export const viewerLimits = {
   maxBehindMs: 30_000,
   /** Ten teams with the page on every screen. Each takes a connection, and up to 2 MB if it does not read. */
   maxViewers: 500,
-  /** Each rollout that is looked at is read for itself. */
+  /** Every screen of a team that shares one key. Nobody takes the room of all others with one key. */
+  maxViewersOfKey: 20,
+  /** Each rollout that is looked at is read for itself. The newest one has its place besides them. */
   maxRollouts: 20,
+  /** Somebody who compares old rollouts. */
+  maxRolloutsOfKey: 5,
 } as const;
 
 export interface PageViewersOptions {
@@ -42,6 +46,9 @@ const stopping: PageProblem = {
 
 /** Everybody who has the page open in front of this process. */
 export class PageViewers {
+  /** Of the newest rollout, whichever that is: it always has a place, because operators act on it. */
+  private newest: PageFeed | null = null;
+  /** Of rollouts that are looked at by name. */
   private readonly feeds = new Map<string, PageFeed>();
   private readonly viewers = new Set<ViewerStream>();
   private timers: readonly NodeJS.Timeout[] = [];
@@ -50,27 +57,28 @@ export class PageViewers {
 
   constructor(private readonly options: PageViewersOptions) {}
 
-  /** @throws {PageError} when there is no room for another viewer */
-  requireRoom(): void {
+  /** @throws {PageError} when there is no room for another viewer of the rollout */
+  requireRoom(loggedIn: LoggedIn, rollout: string | undefined): void {
     if (this.isClosed) throw new PageError(503, stopping.code, stopping.message, { 'retry-after': '1' });
-    const { maxViewers } = this.options.limits;
-    if (this.viewers.size < maxViewers) return;
-    throw new PageError(
-      503,
-      'too_many_viewers',
-      `${maxViewers} pages are open at this gateway, its limit, so this one is not updated by itself. Close pages that nobody looks at, or reload this one.`,
-      { 'retry-after': '10' },
-    );
+    const { maxViewers, maxViewersOfKey } = this.options.limits;
+    if (this.viewers.size >= maxViewers) {
+      throw tooManyViewers(`${maxViewers} pages are open at this gateway, its limit`);
+    }
+    const ofKey = [...this.viewers].filter((viewer) => viewer.loggedIn.key.id === loggedIn.key.id).length;
+    if (ofKey >= maxViewersOfKey) {
+      throw tooManyViewers(`${maxViewersOfKey} pages are open at this gateway with this API key, the limit of a key`);
+    }
+    this.feedFor(loggedIn, rollout);
   }
 
   /** The newest rollout, or the named one, as it is now. @throws {PageError} when too many rollouts are looked at */
-  async latest(rollout: string | undefined): Promise<PageSnapshot> {
-    return this.feedOf(rollout).latest();
+  async latest(loggedIn: LoggedIn, rollout: string | undefined): Promise<PageSnapshot> {
+    return this.feedFor(loggedIn, rollout).latest(loggedIn.key.id);
   }
 
-  /** From now on the viewer gets `snapshot`, which is the latest, and whatever comes after it. */
+  /** From now on the viewer gets `snapshot`, which is the latest, and whatever comes after it. Comes after `requireRoom`. */
   add(viewer: ViewerStream, rollout: string | undefined, snapshot: PageSnapshot): void {
-    const feed = this.feedOf(rollout);
+    const feed = this.feedFor(viewer.loggedIn, rollout);
     this.viewers.add(viewer);
     if (this.timers.length === 0) this.startTimers();
     feed.add(viewer, snapshot);
@@ -93,19 +101,30 @@ export class PageViewers {
     this.stopTimers();
   }
 
-  private feedOf(rollout = ''): PageFeed {
+  private feedFor({ key }: LoggedIn, rollout: string | undefined): PageFeed {
+    if (rollout === undefined) return (this.newest ??= this.createFeed(undefined));
+    const { maxRollouts, maxRolloutsOfKey } = this.options.limits;
     const known = this.feeds.get(rollout);
-    if (known !== undefined) return known;
-    const { limits, read, problemOf } = this.options;
-    if (this.feeds.size >= limits.maxRollouts) this.forgetIdleFeeds();
-    if (this.feeds.size >= limits.maxRollouts) {
-      const message = `${limits.maxRollouts} rollouts are being looked at here, the limit. Close the pages of old ones.`;
-      throw new PageError(503, 'too_many_rollouts', message, { 'retry-after': '10' });
+    if (known?.isUsedBy(key.id) === true) return known;
+    const ofKey = [...this.feeds.values()].filter((feed) => feed.isUsedBy(key.id)).length;
+    if (ofKey >= maxRolloutsOfKey) {
+      throw tooManyRollouts(
+        `${maxRolloutsOfKey} rollouts are being looked at here with this API key, the limit of a key.`,
+      );
     }
-    const name = rollout === '' ? undefined : rollout;
-    const feed = new PageFeed({ read: () => read(name), pollMs: limits.pollMs, problemOf });
+    if (known !== undefined) return known;
+    if (this.feeds.size >= maxRollouts) this.forgetIdleFeeds();
+    if (this.feeds.size >= maxRollouts) {
+      throw tooManyRollouts(`${maxRollouts} rollouts are being looked at here, the limit.`);
+    }
+    const feed = this.createFeed(rollout);
     this.feeds.set(rollout, feed);
     return feed;
+  }
+
+  private createFeed(rollout: string | undefined): PageFeed {
+    const { limits, read, problemOf } = this.options;
+    return new PageFeed({ read: () => read(rollout), pollMs: limits.pollMs, problemOf });
   }
 
   private forgetIdleFeeds(): void {
@@ -154,4 +173,13 @@ export class PageViewers {
       if (isMeant(viewer)) viewer.end(problem);
     }
   }
+}
+
+function tooManyViewers(what: string): PageError {
+  const message = `${what}, so this one is not updated by itself. Close pages that nobody looks at, or reload this one.`;
+  return new PageError(503, 'too_many_viewers', message, { 'retry-after': '10' });
+}
+
+function tooManyRollouts(what: string): PageError {
+  return new PageError(503, 'too_many_rollouts', `${what} Close the pages of old ones.`, { 'retry-after': '10' });
 }

@@ -26,6 +26,8 @@ async function open(url = server.url, as = cookie, query = ''): Promise<EventRea
   return reader;
 }
 
+const problemOf = async (answer: Response) => ({ status: answer.status, ...((await answer.json()) as PageProblem) });
+
 /** Has the page say something else. */
 function change(todayNanoUsd: number): void {
   service.shown = pageData({ money: { ...pageData().money, todayNanoUsd } });
@@ -239,6 +241,62 @@ test('rollouts that nobody looks at make room for others', async () => {
   await open(server.url, cookie, '?rollout=x');
   await open(server.url, cookie, '?rollout=y');
   expect([await ask('x'), await ask('z')]).toEqual([200, 503]);
+});
+
+test('one key cannot take the room of the others, however often it logs in', async () => {
+  server = await service.start({ parts: { limits: { maxViewers: 4, maxViewersOfKey: 2 } } });
+  const { text } = await service.createKey({ role: 'viewer' });
+  const cookies = [await logIn(server.url, text), await logIn(server.url, text), await logIn(server.url, text)];
+  const [first] = [await open(server.url, cookies[0]), await open(server.url, cookies[1])];
+  const refused = await fetch(`${server.url}${pagePaths.events}`, { headers: { cookie: cookies[2] ?? '' } });
+  expect(await problemOf(refused)).toMatchObject({ status: 503, code: 'too_many_viewers' });
+  expect([(await open(server.url)).answer.statusCode, (await open(server.url)).answer.statusCode]).toEqual([200, 200]);
+  first.close();
+  await eventually('the key has room again', async () => {
+    return (await open(server.url, cookies[2])).answer.statusCode === 200;
+  });
+});
+
+test('streams that one key opens at the same time do not exceed its limit', async () => {
+  server = await service.start({ parts: { limits: { maxViewersOfKey: 2, maxRolloutsOfKey: 2 } } });
+  const all = await Promise.all(['a', 'b', 'c', 'd'].map((name) => open(server.url, cookie, `?rollout=${name}`)));
+  expect(all.map(({ answer }) => answer.statusCode).toSorted()).toEqual([200, 200, 503, 503]);
+});
+
+test('one key cannot look at so many rollouts that others see none', async () => {
+  server = await service.start({ parts: { limits: { maxRollouts: 3, maxRolloutsOfKey: 2 } } });
+  const viewer = await logIn(server.url, (await service.createKey({ role: 'viewer' })).text);
+  const get = (as: string, query: string) =>
+    fetch(`${server.url}${pagePaths.data}${query}`, { headers: { cookie: as } });
+  for (const name of ['a', 'b']) await open(server.url, viewer, `?rollout=${name}`);
+  // The newest rollout, and those that it looks at already, take no more room.
+  for (const query of ['', '?rollout=a']) expect((await open(server.url, viewer, query)).answer.statusCode).toBe(200);
+  const refused = await problemOf(await get(viewer, '?rollout=c'));
+  expect(refused).toMatchObject({ status: 503, code: 'too_many_rollouts' });
+  expect(refused.message).toContain('2 rollouts');
+  expect((await open(server.url, cookie, '?rollout=c')).answer.statusCode).toBe(200);
+});
+
+test('rollouts whose data is being read for a key count as well', async () => {
+  server = await service.start({ parts: { limits: { maxRolloutsOfKey: 1 } } });
+  let release = (): void => undefined;
+  const held = new Promise<void>((resolve) => (release = resolve));
+  service.beforeRead = () => held;
+  const ask = (rollout: string) => fetch(`${server.url}${pagePaths.data}?rollout=${rollout}`, { headers: { cookie } });
+  const first = ask('a');
+  await eventually('it is read', () => service.reads === 1);
+  expect((await ask('b')).status).toBe(503);
+  release();
+  expect((await first).status).toBe(200);
+  expect((await ask('b')).status).toBe(200);
+});
+
+test('the newest rollout has a place although as many as there is room for are looked at', async () => {
+  server = await service.start({ parts: { limits: { maxRollouts: 2 } } });
+  for (const name of ['a', 'b']) await open(server.url, cookie, `?rollout=${name}`);
+  expect((await fetch(`${server.url}${pagePaths.data}`, { headers: { cookie } })).status).toBe(200);
+  const reader = await open(server.url);
+  await eventually('the page', () => reader.of('data').length === 1);
 });
 
 test('data that has not changed is a 304, for the same viewer', async () => {
