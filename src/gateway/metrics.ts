@@ -1,4 +1,5 @@
 import { Counter, Gauge, Histogram, Registry } from 'prom-client';
+import { pagePaths } from '../contract/page';
 import type { ChatReply } from '../contract/chat';
 
 /** From an answer out of a cache to the longest turn that the default policy allows. */
@@ -72,7 +73,8 @@ export class GatewayMetrics {
 
   answered(method: string, route: string, status: number, milliseconds: number): void {
     this.requests.inc({ method, route, status: String(status) });
-    this.requestSeconds.observe({ route }, milliseconds / 1000);
+    // A page that is left open for hours is no slow request.
+    if (route !== pagePaths.events) this.requestSeconds.observe({ route }, milliseconds / 1000);
   }
 
   firstToken(milliseconds: number): void {

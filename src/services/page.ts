@@ -26,7 +26,7 @@ export function openPage({ ledger, settings, logger, isSimulated = false, tempor
   /** To be closed after the page. */
   readonly operator: RolloutOperator;
 } {
-  const { policy, temporal, gateway } = settings;
+  const { policy, temporal, gateway, idKey } = settings;
   const operator = operatorOn({ rollouts: ledger.rollouts, close: async () => undefined }, settings);
   const service = { version: readPackageInfo().version, isSimulated, temporalUiUrl, namespace: temporal.namespace };
   const parts = pagePartsOf({ ledger, operator, policy, service });
@@ -38,7 +38,7 @@ export function openPage({ ledger, settings, logger, isSimulated = false, tempor
     allowedHosts: gateway.allowedHosts,
     readPage: (asked) => readPageData(parts, asked),
     readSession: async (id) => {
-      const session = await readSessionPage(parts, id);
+      const session = await readSessionPage(parts, id, idKey);
       return session.turns.length === 0 ? null : session;
     },
   });

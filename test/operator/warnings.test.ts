@@ -47,7 +47,7 @@ describe('few users', () => {
 it('the status tells what guards find that only report', () => {
   const reporting = new UserRollout(userSpec({}, { guards: { feedback: 'report' } }));
   const view = viewOf({ canary: tally(1_000, { unhappyUsers: 30 }) }, reporting);
-  const finding = /more users of holysheep are unhappy with an answer: holysheep 30 of 1000 users/;
+  const finding = /More users of holysheep are unhappy with an answer: holysheep 30 of 1000 users/;
   expect(statusLines(view, false).join('\n')).toMatch(new RegExp(`Only reported: ${finding.source}`));
   expect(statusAsJson(view)).toMatchObject({ evidence: { reported: [expect.stringMatching(finding)] } });
   expect(statusLines(viewOf({}, reporting), false).join('\n')).not.toContain('Only reported');

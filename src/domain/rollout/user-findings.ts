@@ -184,7 +184,7 @@ function comparedFindings(
     if (isReached(flags[flag])) {
       found.push({
         guard: 'flags',
-        sentence: `${place}${flagged(spec, canary, baseline, flag, flags[flag])}${mostlyIn(spec, languages, canary, flag)}`,
+        sentence: `${place}${place === '' ? 'More' : 'more'} ${flagged(spec, canary, baseline, flag, flags[flag])}${mostlyIn(spec, languages, canary, flag)}`,
       });
     }
   }
@@ -192,7 +192,7 @@ function comparedFindings(
     const of = compared(spec, canary, baseline, 'users', 'unhappyUsers');
     found.push({
       guard: 'feedback',
-      sentence: `${place}more users of ${spec.canaryArm} are unhappy with an answer: ${of} (${shown(feedback)}).`,
+      sentence: `${place}${place === '' ? 'More' : 'more'} users of ${spec.canaryArm} are unhappy with an answer: ${of} (${shown(feedback)}).`,
     });
   }
   return found;
@@ -202,7 +202,7 @@ function flagged(spec: RolloutSpec, canary: UserTally, baseline: UserTally, flag
   const of = (arm: string, tally: UserTally): string =>
     `${arm} ${tally.flaggedUsers[flag] ?? 0} of ${tally.answeredUsers} users`;
   const both = `${of(spec.canaryArm, canary)}, ${of(spec.baselineArm, baseline)}`;
-  return `more first answers of ${spec.canaryArm} are flagged ${flag}: ${both} (${shown(test)}).`;
+  return `first answers of ${spec.canaryArm} are flagged ${flag}: ${both} (${shown(test)}).`;
 }
 
 /** The language of most of the canary's flagged users: it may not be enough for a finding of its own. */

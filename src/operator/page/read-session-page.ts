@@ -1,15 +1,20 @@
+import { withoutPersonalData } from '../../client/personal-ids';
 import type { SessionPage, SessionTurn } from '../../contract/page';
 import { idOf } from '../../config/id-of';
 import { conversationWorkflowId, oneShotTurnName, turnIdOf, turnWorkflowId } from '../../contract/names';
 import type { TurnFacts } from '../../contract/page-ledger';
 import type { PageSources } from './read-page-data';
 
-/** The newest turns of a session, however its name is spelled. A session that nobody knows has none. */
+/**
+ * The newest turns of a session, however its name is spelled. A session that nobody knows has none.
+ * @param idKey hides sessions that are named by personal data; see `withoutPersonalData`
+ */
 export async function readSessionPage(
   { ledger, service }: { readonly ledger: Pick<PageSources['ledger'], 'page'> } & Pick<PageSources, 'service'>,
   name: string,
+  idKey?: Uint8Array,
 ): Promise<SessionPage> {
-  const id = idOf(name);
+  const id = withoutPersonalData(idOf(name), idKey);
   const { turns, costNanoUsd } = await ledger.page.session(id);
   return { id, turns: turns.map((turn) => sessionTurn(turn, id, service)), costNanoUsd };
 }

@@ -117,7 +117,7 @@ describe('guards', () => {
     ['latency', { slowUsers: 30 }, /is slower: holysheep 30 of 1000 users.*slow means above 400 ms/],
     ['firstToken', { slowToSpeakUsers: 30 }, /longer to start answering: holysheep 30 .*slow means above 100 ms/],
     ['flags', { flaggedUsers: { 'wrong-language': 30 } }, /flagged wrong-language: holysheep 30 of 1000 users/],
-    ['feedback', { unhappyUsers: 30 }, /more users of holysheep are unhappy/],
+    ['feedback', { unhappyUsers: 30 }, /More users of holysheep are unhappy/],
     ['cost', { cost: evenCost(1_000, 2_000) }, /costs \$0\.002 per successful turn, the limit is \$0\.0011/],
     ['wrongShare', { users: 1_500 }, /1500 of 10500 users are on holysheep, too far from 10% to be chance/],
   ];

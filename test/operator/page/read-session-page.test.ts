@@ -1,3 +1,4 @@
+import { withoutPersonalData } from '../../../src/client/personal-ids';
 import { oneShotTurnName, turnName } from '../../../src/contract/names';
 import { readSessionPage } from '../../../src/operator/page/read-session-page';
 import { admitRequest, noonMs, settled, turnRecord } from '../../ledger/requests';
@@ -64,5 +65,15 @@ describeOnEachDatabase('the page of a session', (databases) => {
       turns: [],
       costNanoUsd: 0,
     });
+  });
+
+  it('is found by its own name where sessions named by personal data are hidden', async () => {
+    const { ledger } = opened;
+    const idKey = new Uint8Array(32).fill(7);
+    const hidden = withoutPersonalData('ann@example.com', idKey);
+    expect(hidden).toMatch(/^hidden-/);
+    await ledger.admit(admitRequest(turnName('42', hidden), 5_000, { sessionId: hidden }));
+    const found = await readSessionPage({ ledger, service }, 'ann@example.com', idKey);
+    expect(found).toMatchObject({ id: hidden, turns: [{ turn: '42' }] });
   });
 });
