@@ -353,7 +353,7 @@ describe('bellwether rollout', () => {
     const { status, stderr } = await rollout('start', '--name', unique('frozen'), '--spec', file);
     expect({ status, stderr }).toEqual({
       status: 1,
-      stderr: expect.stringMatching(/^freezeWindows: keep every step from beginning for (24 h|23 h 59 min) more/),
+      stderr: expect.stringMatching(/^freezeWindows: keep every step from beginning for (24 h|23 h 59 min) more/m),
     });
   });
 

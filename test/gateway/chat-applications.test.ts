@@ -4,6 +4,7 @@ import type { ChatMessage, Transcript } from '../../src/contract/chat';
 import { limits } from '../../src/contract/limits';
 import { chatTurnWorkflowType, conversationWorkflowId } from '../../src/contract/names';
 import { messageText } from '../../src/domain/turn/messages';
+import { toUsd } from '../../src/domain/turn/prices';
 import type { Completion } from '../../src/gateway/completion';
 import { startRecordingProvider, type RecordedRequest, type RecordingProvider } from '../support/recording-provider';
 import { unique } from '../support/temporal';
@@ -468,13 +469,11 @@ test('an edit makes a session no cheaper', async () => {
   const one = await shown.say(user('Where is my order?'));
   await shown.say(...one, user('And the invoice?'));
   await shown.say(user('Where is my parcel?'));
-  const { turns, cost_usd } = await setting.service.client.spend(sessionId);
+  const { turns, cost_usd, cost_nano_usd } = await setting.service.client.spend(sessionId);
   const transcript = await shown.transcript();
   expect(turns).toBe(3);
-  expect(cost_usd).toBeCloseTo(
-    transcript.turns.reduce((sum, { reply }) => sum + reply.cost_usd, 0),
-    9,
-  );
+  const nanoUsd = transcript.turns.reduce((sum, { reply }) => sum + (reply.cost_nano_usd ?? Number.NaN), 0);
+  expect([cost_nano_usd, cost_usd]).toEqual([nanoUsd, toUsd(nanoUsd)]);
   const rows = await setting.service.ledger.costsBy('session', 10_000);
   expect(rows.find(({ key }) => key === sessionId)).toMatchObject({ turns: 3, attempts: 3 });
 });
