@@ -170,9 +170,11 @@ export interface CostPeriod {
 
 /** A call that ended, for a comparison with an invoice. */
 export interface InvoicedCall {
-  /** What the provider got as `x-request-id`: `{turnId}.{attempt}`. */
+  /** What the provider got as `x-request-id`: `{turnId}.{attempt}`. Two sessions may have turns with the same id. */
   readonly requestId: string;
+  /** The UTC day of its reservation, and the one on which it ended: a provider may date it by either. */
   readonly day: string;
+  readonly endedDay: string;
   readonly provider: string;
   readonly model: string;
   readonly state: Settlement['state'];

@@ -213,11 +213,12 @@ export async function endedCalls(
     .selectFrom('attempts')
     .where(isIn(period))
     .where('state', '<>', 'reserved')
-    .select(['turn_id', 'attempt', 'day', 'provider', 'model', 'state', 'cost_nano_usd as costNanoUsd'])
+    .select(['turn_id', 'attempt', 'day', 'provider', 'model', 'state', 'cost_nano_usd as costNanoUsd', 'ended_at_ms'])
     .limit(limit + 1)
     .execute();
-  return rows.map(({ turn_id: name, attempt, state, ...row }) => ({
+  return rows.map(({ turn_id: name, attempt, state, ended_at_ms: endedAtMs, ...row }) => ({
     ...row,
+    endedDay: endedAtMs === null ? row.day : utcDay(endedAtMs),
     requestId: `${turnIdOf(name)}.${attempt}`,
     state: state === 'reserved' ? 'unconfirmed' : state,
   }));

@@ -62,7 +62,7 @@ const maxReconciledCalls = 2_000_000;
 
 /**
  * Compares an invoice with the ledger. Changes nothing.
- * @param period default: the days of the invoice
+ * @param period default: the days of the invoice, or of its calls if it has no dates
  * @throws if the period has calls of several providers and none is given, or too many calls
  */
 export async function reconcile(
@@ -70,29 +70,90 @@ export async function reconcile(
   lines: readonly InvoiceLine[],
   { provider, period }: { readonly provider?: string | undefined; readonly period: CostPeriod },
 ): Promise<Reconciliation> {
-  const covered = { ...daysOf(lines), ...definedOf(period) };
-  const all = await ledger.endedCalls(covered, maxReconciledCalls);
-  if (all.length > maxReconciledCalls) {
-    throw new Error(
-      `The ledger has more than ${maxReconciledCalls.toLocaleString('en-US')} calls in this time. Split the invoice, or choose a part of it with --from and --to.`,
-    );
-  }
-  const providers = [...new Set(all.map((call) => call.provider))].toSorted();
-  const chosen = provider ?? onlyOne(providers);
-  const own = all.filter((call) => call.provider === chosen);
-  const within = lines.filter(({ day }) => day === null || isWithin(day, covered));
-  const isByCall = within.every(({ requestId }) => requestId !== null);
-  const undated = within.findIndex(({ day, model }) => day === null || model === null);
+  const isByCall = lines.every(({ requestId }) => requestId !== null);
+  const undated = lines.findIndex(({ day, model }) => day === null || model === null);
   if (!isByCall && undated >= 0) {
     throw new Error(`Entry ${undated + 1} of the invoice has neither a request id nor both a date and a model.`);
   }
-  // An invoice by call without dates is of the days of its calls.
-  const dated = covered.fromDay === undefined && covered.toDay === undefined ? daysOfCalls(within, own) : covered;
-  const calls = own.filter(({ day }) => isWithin(day, dated));
-  const details = isByCall
-    ? { days: null, calls: reconcileCalls(within, calls) }
-    : { days: reconcileDays(within, calls), calls: null };
-  return { provider: chosen, period: dated, ...sumsOf(within, calls, details), ...details };
+  const asked = { ...daysOf(lines), ...definedOf(period) };
+  const isDated = lines.every(({ day }) => day !== null);
+  const all = await endedCalls(ledger, isByCall ? (isDated ? widened(asked) : {}) : asked);
+  const chosen = provider ?? onlyOne([...new Set(all.map((call) => call.provider))].toSorted());
+  const own = all.filter((call) => call.provider === chosen);
+  if (!isByCall) {
+    const within = lines.filter(({ day }) => day !== null && isWithin(day, asked));
+    const days = reconcileDays(within, own);
+    return { provider: chosen, period: asked, ...sumsOf(within, own, { days, calls: null }), days, calls: null };
+  }
+  const matched = matchCalls(lines, own);
+  const isOpen = asked.fromDay === undefined && asked.toDay === undefined;
+  const covered = isOpen ? spanOf(matched.pairs.flatMap(({ call }) => (call === null ? [] : [call.day]))) : asked;
+  // A call belongs to the ledger's day, however the provider dates it; one at midnight may be on either invoice.
+  const pairs = matched.pairs.filter(({ line, call }) => {
+    if (call !== null) return isWithin(call.day, covered);
+    return line.day === null || isWithin(line.day, covered);
+  });
+  const left = matched.left.filter((call) => isWithin(call.day, covered) && isWithin(call.endedDay, covered));
+  const calls = reconcileCalls(pairs, left);
+  const found = [...pairs.flatMap(({ call }) => (call === null ? [] : [call])), ...left];
+  const sums = sumsOf(
+    pairs.map(({ line }) => line),
+    found,
+    { days: null, calls },
+  );
+  return { provider: chosen, period: covered, ...sums, days: null, calls };
+}
+
+async function endedCalls(ledger: Pick<Ledger, 'endedCalls'>, period: CostPeriod): Promise<readonly InvoicedCall[]> {
+  const calls = await ledger.endedCalls(period, maxReconciledCalls);
+  if (calls.length <= maxReconciledCalls) return calls;
+  throw new Error(
+    `The ledger has more than ${maxReconciledCalls.toLocaleString('en-US')} calls in this time. Split the invoice, give its lines dates, or choose a part of it with --from and --to.`,
+  );
+}
+
+/** With the days before and after: providers may date a call by its end, or in another time zone. */
+function widened({ fromDay, toDay }: CostPeriod): CostPeriod {
+  return {
+    ...(fromDay !== undefined && { fromDay: dayBeside(fromDay, -1) }),
+    ...(toDay !== undefined && { toDay: dayBeside(toDay, 1) }),
+  };
+}
+
+const dayMs = 24 * 60 * 60 * 1000;
+
+function dayBeside(day: string, days: number): string {
+  return new Date(Date.parse(`${day}T00:00:00Z`) + days * dayMs).toISOString().slice(0, 10);
+}
+
+/** A line, and the call that it is for; null: there is none. */
+interface Pair {
+  readonly line: InvoiceLine;
+  readonly call: InvoicedCall | null;
+}
+
+/** Each call has one line at most. Of calls with the same id, a line takes the one with its amount. */
+function matchCalls(
+  lines: readonly InvoiceLine[],
+  calls: readonly InvoicedCall[],
+): { readonly pairs: readonly Pair[]; readonly left: readonly InvoicedCall[] } {
+  const byId = new Map<string, InvoicedCall[]>();
+  for (const call of calls) {
+    const sameId = byId.get(call.requestId);
+    if (sameId === undefined) byId.set(call.requestId, [call]);
+    else sameId.push(call);
+  }
+  const pairs = lines.map((line): Pair => {
+    const candidates = byId.get(line.requestId ?? '') ?? [];
+    const same = candidates.findIndex((call) => isSameAmount(line, call));
+    const [call = null] = candidates.splice(Math.max(same, 0), 1);
+    return { line, call };
+  });
+  return { pairs, left: [...byId.values()].flat() };
+}
+
+function isSameAmount({ nanoUsd, toleranceNanoUsd }: InvoiceLine, { costNanoUsd }: InvoicedCall): boolean {
+  return Math.abs(nanoUsd - costNanoUsd) <= toleranceNanoUsd;
 }
 
 function onlyOne(providers: readonly string[]): string {
@@ -105,11 +166,6 @@ function onlyOne(providers: readonly string[]): string {
 
 function daysOf(lines: readonly InvoiceLine[]): CostPeriod {
   return spanOf(lines.flatMap(({ day }) => (day === null ? [] : [day])));
-}
-
-function daysOfCalls(lines: readonly InvoiceLine[], calls: readonly InvoicedCall[]): CostPeriod {
-  const invoiced = new Set(lines.map(({ requestId }) => requestId));
-  return spanOf(calls.filter(({ requestId }) => invoiced.has(requestId)).map(({ day }) => day));
 }
 
 function spanOf(days: readonly string[]): CostPeriod {
@@ -157,8 +213,7 @@ function unexplainedOf(calls: ReconciledCalls | null): number {
 
 const maxExamples = 20;
 
-function reconcileCalls(lines: readonly InvoiceLine[], calls: readonly InvoicedCall[]): ReconciledCalls {
-  const left = new Map(calls.map((call) => [call.requestId, call]));
+function reconcileCalls(pairs: readonly Pair[], left: readonly InvoicedCall[]): ReconciledCalls {
   const sums = {
     matching: noAmount,
     differing: noAmount,
@@ -173,23 +228,20 @@ function reconcileCalls(lines: readonly InvoiceLine[], calls: readonly InvoicedC
     sums[kind] = { count: sums[kind].count + 1, nanoUsd: sums[kind].nanoUsd + nanoUsd };
     if (what !== null && examples.length < maxExamples) examples.push({ requestId, what, nanoUsd });
   };
-  for (const line of lines) {
+  for (const { line, call } of pairs) {
     const requestId = line.requestId ?? '';
-    const call = left.get(requestId);
-    // A second line for the same call is a call that the ledger does not know.
-    left.delete(requestId);
-    if (call === undefined) count('unknown', line.nanoUsd, requestId, 'not in the ledger');
+    if (call === null) count('unknown', line.nanoUsd, requestId, 'not in the ledger');
     else if (isUnconfirmed(call)) count('charged', line.nanoUsd, requestId, null);
-    else if (!isConfirmed(call))
+    else if (!isConfirmed(call)) {
       count('chargedThoughFree', line.nanoUsd, requestId, 'charged, though nothing was answered');
-    else if (Math.abs(line.nanoUsd - call.costNanoUsd) <= line.toleranceNanoUsd)
-      count('matching', line.nanoUsd, requestId, null);
+    } else if (isSameAmount(line, call)) count('matching', line.nanoUsd, requestId, null);
     else count('differing', line.nanoUsd - call.costNanoUsd, requestId, 'another amount than the ledger’s');
   }
-  for (const [requestId, call] of left) {
-    if (isUnconfirmed(call)) count('notCharged', call.costNanoUsd, requestId, null);
-    else if (isConfirmed(call) && call.costNanoUsd > 0)
-      count('missing', call.costNanoUsd, requestId, 'not on the invoice');
+  for (const call of left) {
+    if (isUnconfirmed(call)) count('notCharged', call.costNanoUsd, call.requestId, null);
+    else if (isConfirmed(call) && call.costNanoUsd > 0) {
+      count('missing', call.costNanoUsd, call.requestId, 'not on the invoice');
+    }
   }
   return { ...sums, examples };
 }

@@ -20,6 +20,7 @@ const allMigrations = [
   '0011_failures_that_were_asked_for',
   '0012_page_data',
   '0013_page_sessions',
+  '0014_notifications',
   '0016_faulty_users_by_key',
 ];
 

@@ -21,7 +21,7 @@ function fileWith(text: string): string {
 const read = (text: string) => readInvoice(fileWith(text));
 
 function call(requestId: string, state: InvoicedCall['state'], costNanoUsd: number, changes = {}): InvoicedCall {
-  const usual = { day: '2026-11-23', provider: 'holysheep', model: 'deepseek-v3.2' };
+  const usual = { day: '2026-11-23', endedDay: '2026-11-23', provider: 'holysheep', model: 'deepseek-v3.2' };
   return { requestId, state, costNanoUsd, ...usual, ...changes };
 }
 
@@ -122,6 +122,39 @@ describe('by call', () => {
         unknown: { count: 2, nanoUsd: 500_420_000 },
       },
     });
+  });
+
+  test('calls at midnight are on the invoice of either day', async () => {
+    const calls = [
+      call('late.1', 'settled', 5, { day: '2026-11-30', endedDay: '2026-12-01' }),
+      call('noon.1', 'settled', 7, { day: '2026-11-30', endedDay: '2026-11-30' }),
+      call('next.1', 'settled', 9, { day: '2026-12-01', endedDay: '2026-12-01' }),
+    ];
+    const november = await read('request_id,date,cost\nnoon.1,2026-11-30,0.000000007\n');
+    const period = { fromDay: '2026-11-01', toDay: '2026-11-30' };
+    expect(await reconcile(ledgerOf(calls), november, { period })).toMatchObject({ unexplainedNanoUsd: 0 });
+    const december = await read('request_id,date,cost\nlate.1,2026-12-01,0.000000005\nnext.1,2026-12-01,0.000000009\n');
+    for (const asked of [{}, { fromDay: '2026-12-01', toDay: '2026-12-31' }]) {
+      const found = await reconcile(ledgerOf(calls), december, { period: asked });
+      expect(found).toMatchObject({ unexplainedNanoUsd: 0, calls: { unknown: { count: 0 } } });
+    }
+  });
+
+  test('part of an invoice without dates is compared by the days of its calls', async () => {
+    const calls = [
+      call('a.1', 'settled', 5, { day: '2026-11-03', endedDay: '2026-11-03' }),
+      call('b.1', 'settled', 7, { day: '2026-11-23' }),
+    ];
+    const lines = await read('request_id,cost\na.1,0.000000005\nb.1,0.000000007\n');
+    const found = await reconcile(ledgerOf(calls), lines, { period: { toDay: '2026-11-15' } });
+    expect(found).toMatchObject({ invoicedNanoUsd: 5, confirmedNanoUsd: 5, unexplainedNanoUsd: 0 });
+  });
+
+  test('the same turn id in two sessions is two calls, each with its own amount', async () => {
+    const calls = [call('1.1', 'settled', 5), call('1.1', 'settled', 7)];
+    const lines = await read('request_id,cost\n1.1,0.000000007\n1.1,0.000000005\n');
+    const found = await reconcile(ledgerOf(calls), lines, { period: {} });
+    expect(found).toMatchObject({ unexplainedNanoUsd: 0, calls: { matching: { count: 2, nanoUsd: 12 } } });
   });
 
   test('an invoice of whole cents matches what it rounds', async () => {
