@@ -40,7 +40,7 @@ const works: Readonly<Record<string, (messages: ChatMessage[]) => unknown>> = {
   withPrefill: (messages) => withPrefill(messages, planContinuation('The order')!),
   'the memory of a session': (messages) => {
     const state = new ConversationState('s', undefined, undefined);
-    const reply = { content: 'Yes.', success: true, blocked: false } as ChatReply;
+    const reply = { content: 'Yes.', success: true, blocked: false, cost_usd: 0, unconfirmed_usd: 0 } as ChatReply;
     state.add({ turnId: 't', atMs: 0, userContent: '', messages, reply } satisfies TranscriptTurn);
     state.orphanedCallIn([result('call_0')]);
     state.askedBefore({ content: '', messages }, 0);

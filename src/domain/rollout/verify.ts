@@ -60,8 +60,22 @@ function columnProblem(row: AuditedDecision, { spec, decision, command, atMs }: 
 function verdictProblem({ spec, decision, ...occasion }: RolloutEntry, state: RolloutState | null): string | null {
   const again = decideAgain({ spec, decision, ...occasion }, state);
   if (again === null) return 'its evidence, command or spec is incomplete, so its decision cannot be recomputed';
-  if (canonicalJson(comparedOf(again)) === canonicalJson(comparedOf(decision))) return null;
+  if (isSameVerdict(again, decision)) return null;
+  const older = decideAgain({ spec, decision, ...withoutKeys(occasion) }, state);
+  if (older !== null && isSameVerdict(older, decision)) return null;
   return `the rules give a different decision for its evidence: ${again.action} (${again.reason}), but the row says ${decision.action} (${decision.reason})`;
+}
+
+function isSameVerdict(one: RolloutDecision, other: RolloutDecision): boolean {
+  return canonicalJson(comparedOf(one)) === canonicalJson(comparedOf(other));
+}
+
+/** While workers are replaced, an older one may decide on evidence that a newer one read: it knows nothing of faultiest keys. */
+function withoutKeys<Occasion extends Pick<RolloutEntry, 'evidence'>>(occasion: Occasion): Occasion {
+  const { evidence } = occasion;
+  if (evidence === null || !('canaryFaultiestKeys' in evidence)) return occasion;
+  const { canaryFaultiestKeys: _keys, ...rest } = evidence;
+  return { ...occasion, evidence: rest };
 }
 
 /**

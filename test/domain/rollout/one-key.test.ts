@@ -60,6 +60,19 @@ describe('one API key with most of the canary’s users in trouble', () => {
     for (const { entries } of [without, with_]) expect(findWrongDecision(entries.map(rowOf))).toBeNull();
   });
 
+  it('is verified as decided where an older worker took what a newer one had read', () => {
+    const rollout = new UserRollout();
+    const { canaryFaultiestKeys, ...older } = evidenceOf({ honest, hostile });
+    rollout.look(1, older);
+    const rows = rollout.entries.map(rowOf);
+    const last = rollout.entries.at(-1);
+    if (!last?.evidence) throw new Error('There is a decision with evidence.');
+    const entry = { ...last, evidence: { ...last.evidence, canaryFaultiestKeys } };
+    const wrong = { ...entry, decision: { ...entry.decision, action: 'wait' as const } };
+    expect(findWrongDecision([...rows.slice(0, -1), rowOf(entry)])).toBeNull();
+    expect(findWrongDecision([...rows.slice(0, -1), rowOf(wrong)])?.problem).toContain('a different decision');
+  });
+
   it('holds a rollout that is paused, and keeps one at 100% from ending', () => {
     const paused = new UserRollout();
     paused.command('pause', 1);

@@ -61,7 +61,7 @@ describeWithChromium('evidence on the page', () => {
     expect(await empty.locator('summary').innerText()).toContain('No data');
     expect(await empty.locator('.missing').first().textContent()).toContain('not known');
     await empty.locator('summary').click();
-    expect(await empty.innerText()).toContain('from the second analysis on');
+    await empty.getByText('from the second analysis on').waitFor();
   });
 
   test('shows the measures of a language, which says in the list that it is alarmed', async () => {
