@@ -161,9 +161,11 @@ export class RolloutClient {
   }
 
   /** The rollout's workflow as Temporal knows it; needs no worker. */
-  async workflow(name: string): Promise<RolloutWorkflow> {
+  async workflow(name: string, withinMs: number = this.deadlineMs): Promise<RolloutWorkflow> {
     try {
-      const description = await this.withDeadline(() => this.handle(name).describe());
+      const description = await this.temporal.connection.withDeadline(Date.now() + withinMs, () =>
+        this.handle(name).describe(),
+      );
       if (description.status.name !== 'RUNNING') {
         return { status: description.status.name === 'COMPLETED' ? 'completed' : 'failed', recordingFailure: null };
       }

@@ -4,43 +4,68 @@ import { type ObservedWorkflow, withoutTemporal } from './view';
 
 /** Asking Temporal more often would tell nothing new. */
 const askEveryMs = 5_000;
-/** A first answer is worth this wait; a Temporal that is down takes longer to show it. */
-const firstAnswerWithinMs = 1_500;
+/** A Temporal that answers later than this is no help to those who look at the page. */
+export const answerWithinMs = 10_000;
+/** Then a question has failed, or should have: the answer before it says nothing of now. */
+const shownForMs = askEveryMs + answerWithinMs;
+/** An answer is worth this wait if there is none to show; a Temporal that is down takes longer to show it. */
+const waitMs = 1_500;
 const maxRollouts = 100;
 
-interface Asked {
-  readonly askedAtMs: number;
+interface Known {
+  askedAtMs: number;
+  /** Null: Temporal has answered it, or failed. */
+  question: Promise<void> | null;
   answer: ObservedWorkflow | null;
-  readonly answering: Promise<unknown>;
+  answeredAtMs: number;
 }
 
 /** What Temporal says of rollouts' workflows, for those who ask all the time and cannot wait for a Temporal that is down. */
 export class RecentLiveness {
-  private readonly asked = new LRUCache<string, Asked>({ max: maxRollouts });
+  private readonly known = new LRUCache<string, Known>({ max: maxRollouts });
 
+  /** @param observe should give up after `answerWithinMs`: nothing is asked of a rollout while a question is open */
   constructor(private readonly observe: (rollout: string) => Promise<ObservedWorkflow>) {}
 
   async of(rollout: string): Promise<ObservedWorkflow> {
-    const known = this.asked.get(rollout);
-    const isRecent = known !== undefined && (known.answer === null || Date.now() - known.askedAtMs < askEveryMs);
-    const asked = isRecent ? known : this.ask(rollout, known?.answer ?? null);
-    if (asked.answer === null) {
-      const stop = new AbortController();
-      const late = sleep(firstAnswerWithinMs, undefined, { signal: stop.signal, ref: false }).catch(() => undefined);
-      await Promise.race([asked.answering, late]);
-      stop.abort();
-    }
-    return asked.answer ?? withoutTemporal;
+    const known = this.knownOf(rollout);
+    if (known.question === null && performance.now() - known.askedAtMs >= askEveryMs) this.ask(rollout, known);
+    if (!isCurrent(known)) await briefly(known);
+    return known.answer !== null && isCurrent(known) ? known.answer : withoutTemporal;
   }
 
-  /** @param before the answer until there is a new one */
-  private ask(rollout: string, before: ObservedWorkflow | null): Asked {
-    const settled = (answer: ObservedWorkflow): void => {
-      asked.answer = answer;
+  private knownOf(rollout: string): Known {
+    const known = this.known.get(rollout) ?? {
+      askedAtMs: -Infinity,
+      question: null,
+      answer: null,
+      answeredAtMs: -Infinity,
     };
-    const answering = this.observe(rollout).then(settled, () => settled(withoutTemporal));
-    const asked: Asked = { askedAtMs: Date.now(), answer: before, answering };
-    this.asked.set(rollout, asked);
-    return asked;
+    this.known.set(rollout, known);
+    return known;
   }
+
+  private ask(rollout: string, known: Known): void {
+    const settled = (answer: ObservedWorkflow): void => {
+      known.question = null;
+      known.answer = answer;
+      known.answeredAtMs = performance.now();
+    };
+    known.askedAtMs = performance.now();
+    known.question = this.observe(rollout).then(settled, () => settled(withoutTemporal));
+  }
+}
+
+function isCurrent({ answeredAtMs }: Known): boolean {
+  return performance.now() - answeredAtMs < shownForMs;
+}
+
+/** Waits for the open question, but not long after it was asked. */
+async function briefly({ question, askedAtMs }: Known): Promise<void> {
+  const restMs = askedAtMs + waitMs - performance.now();
+  if (question === null || restMs <= 0) return;
+  const stop = new AbortController();
+  const late = sleep(restMs, undefined, { signal: stop.signal, ref: false }).catch(() => undefined);
+  await Promise.race([question, late]);
+  stop.abort();
 }

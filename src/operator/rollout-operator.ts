@@ -21,7 +21,7 @@ import { connectPatienceMs } from './connections';
 import { adoptRollout, sendEverybodyBack, type SentBack } from './emergency';
 import { openLedgerIfAny } from './open-ledger';
 import { findRollout } from './trail';
-import { RecentLiveness } from './recent-liveness';
+import { answerWithinMs, RecentLiveness } from './recent-liveness';
 import { observeWorkflow, type ObservedWorkflow, readView, type RolloutView } from './view';
 import { type WatchEnd, type WatchOptions, watchRollout } from './watch';
 
@@ -54,7 +54,9 @@ const waitingNoticeMs = 5_000;
  */
 export class RolloutOperator {
   readonly rollouts: Rollouts;
-  private readonly liveness = new RecentLiveness(async (rollout) => observeWorkflow(await this.clientIfAny(), rollout));
+  private readonly liveness = new RecentLiveness(async (rollout) =>
+    observeWorkflow(await this.clientIfAny(), rollout, answerWithinMs),
+  );
   private connecting: Promise<RolloutClient> | undefined;
 
   /** Owns the ledger and the client, and closes both. */

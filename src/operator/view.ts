@@ -48,10 +48,17 @@ export interface RolloutView {
 /** For those who read only the ledger. */
 export const withoutTemporal: ObservedWorkflow = { status: 'unreachable', recordingFailure: null };
 
-/** `client` is null when Temporal does not answer. */
-export async function observeWorkflow(client: RolloutClient | null, rollout: string): Promise<ObservedWorkflow> {
+/**
+ * @param client null when Temporal does not answer
+ * @param withinMs default: the client's own limit
+ */
+export async function observeWorkflow(
+  client: RolloutClient | null,
+  rollout: string,
+  withinMs?: number,
+): Promise<ObservedWorkflow> {
   if (client === null) return withoutTemporal;
-  return client.workflow(rollout).catch((error: unknown) => {
+  return client.workflow(rollout, withinMs).catch((error: unknown) => {
     if (error instanceof TemporalUnreachableError) return withoutTemporal;
     throw error;
   });

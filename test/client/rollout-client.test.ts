@@ -1,5 +1,6 @@
 import { Client, WorkflowUpdateFailedError } from '@temporalio/client';
 import { ApplicationFailure } from '@temporalio/common';
+import { TemporalUnreachableError } from '../../src/client/errors';
 import { rollBackInLedger } from '../../src/client/rollback';
 import { RolloutClient } from '../../src/client/rollout-client';
 import type { Rollouts } from '../../src/contract/rollout-ledger';
@@ -47,6 +48,14 @@ test('commands and starts that no worker handled are sent again, and carried out
   expect(await operator.start(spec)).toMatchObject({ spec, state: { phase: 'Progressing' } });
   expect(await operator.command(spec.name, 'pause', { actor: 'ann' })).toMatchObject({ accepted: true });
   expect(await rollouts.eventsOf(spec)).toEqual(['start by test', 'pause by ann']);
+});
+
+test('what Temporal does not say in the given time is not waited for', async () => {
+  const spec = unhurriedRolloutSpec();
+  await rollouts.begin(spec);
+  const { rollouts: operator } = rollouts.service;
+  expect(await operator.workflow(spec.name, 30_000)).toMatchObject({ status: 'running' });
+  await expect(operator.workflow(spec.name, -1)).rejects.toThrow(TemporalUnreachableError);
 });
 
 describe('a rollback through the client', () => {
