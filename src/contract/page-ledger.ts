@@ -44,6 +44,8 @@ export interface SpendingOfToday {
   readonly keyNames: ReadonlyMap<string, string>;
   /** Confirmed, of all days; and on how many days anything was spent. As far as it is tallied. */
   readonly total: { readonly costNanoUsd: number; readonly days: number };
+  /** The oldest turn that is not yet tallied, as after an upgrade from a version without tallies; null: all are, but for seconds. */
+  readonly uncountedFromMs: number | null;
 }
 
 /** What a rollout's turns used of one target's model, from settled calls. See `Spending`. */

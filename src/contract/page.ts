@@ -252,6 +252,8 @@ export interface MoneyPage {
   readonly byKey: readonly MoneyRow[];
   /** The rollout's volume at the baseline's prices, and what it really cost; null without both. */
   readonly saved: { readonly withoutNanoUsd: number; readonly withNanoUsd: number } | null;
+  /** Turns from here on are still being counted, as after an upgrade; null: all are counted, but for the last seconds. */
+  readonly uncountedFromMs: number | null;
 }
 
 export interface MoneyRow {

@@ -4,7 +4,7 @@ import { exactInteger, total } from './money';
 import type { LedgerDatabase, Runner } from './schema';
 import { dayScope, utcDay } from './scopes';
 import { padded } from './statement-sizes';
-import { sumOfDays } from './tally-traffic';
+import { firstAdmissionFrom, sliceMs, sliceOf, sumOfDays } from './tally-traffic';
 import type { DaySums, SpendingDimension } from './traffic-counts';
 import type { OpenSlices } from './traffic-reads';
 
@@ -12,10 +12,14 @@ const maxRows = 50;
 /** Of API keys, of which there may be many: beyond these, none is likely to get among the first. */
 const maxKeys = 200;
 
+/** A new turn is in no slice until a worker next tallies, some seconds later. */
+const usuallyCountedAfterMs = 2 * sliceMs;
+
 /** See `PageReads.spendingOfToday`. */
 export async function readSpendingOfToday(run: Runner, slicesOpen: OpenSlices): Promise<SpendingOfToday> {
-  const day = utcDay(await run.read(nowMs));
-  const { final, slices } = await slicesOpen.with((db) => readDays(db, day));
+  const atMs = await run.read(nowMs);
+  const day = utcDay(atMs);
+  const { finalUntilMs, final, slices } = await slicesOpen.with((db) => readDays(db, day));
   const open = slices.flatMap(({ days }) => days);
   const today = sumOfDays([...final.today, ...open.filter((one) => one.day === day)]);
   const by = {
@@ -25,6 +29,11 @@ export async function readSpendingOfToday(run: Runner, slicesOpen: OpenSlices): 
   };
   const spentOn = sumByDay([...final.days, ...open.filter(({ dimension }) => dimension === 'arm')]);
   const budget = await run.read((db) => readBudget(db, day));
+  const oldestMs = await run.read((db) => firstAdmissionFrom(db, finalUntilMs));
+  const isCounted =
+    oldestMs === null ||
+    oldestMs > atMs - usuallyCountedAfterMs ||
+    slices.some(({ fromMs }) => fromMs === sliceOf(oldestMs));
   return {
     day,
     spentNanoUsd: exactInteger(budget?.spent ?? 0),
@@ -40,6 +49,7 @@ export async function readSpendingOfToday(run: Runner, slicesOpen: OpenSlices): 
       costNanoUsd: spentOn.reduce((sum, { cost }) => sum + cost, 0),
       days: spentOn.filter(({ cost, unconfirmed }) => cost + unconfirmed > 0).length,
     },
+    uncountedFromMs: isCounted ? null : oldestMs,
   };
 }
 

@@ -70,7 +70,7 @@ async function refreshSlices(run: Runner, progress: Progress, isOver: () => bool
   }
 }
 
-function sliceOf(atMs: number): number {
+export function sliceOf(atMs: number): number {
   return Math.floor(atMs / sliceMs) * sliceMs;
 }
 
@@ -113,7 +113,7 @@ async function finishSlices(run: Runner, { finalUntilMs, nowMs }: Progress, isOv
   }
 }
 
-async function firstAdmissionFrom(db: LedgerDatabase, fromMs: number): Promise<number | null> {
+export async function firstAdmissionFrom(db: LedgerDatabase, fromMs: number): Promise<number | null> {
   const row = await db
     .selectFrom('turns')
     .select('admitted_at_ms as atMs')

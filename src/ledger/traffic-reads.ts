@@ -17,12 +17,14 @@ export class OpenSlices {
   /** Reads hours or days together with the slices that are not yet in them. */
   async with<Final>(
     readFinal: (db: LedgerDatabase) => Promise<Final>,
-  ): Promise<{ readonly final: Final; readonly slices: readonly Slice[] }> {
+  ): Promise<{ readonly finalUntilMs: number; readonly final: Final; readonly slices: readonly Slice[] }> {
     for (let reading = 1; ; reading += 1) {
       const finalUntilMs = await this.run.read(readFinalUntil);
       const slices = await this.since(finalUntilMs);
       const final = await this.run.read(readFinal);
-      if (reading === maxReadings || finalUntilMs === (await this.run.read(readFinalUntil))) return { final, slices };
+      if (reading === maxReadings || finalUntilMs === (await this.run.read(readFinalUntil))) {
+        return { finalUntilMs, final, slices };
+      }
     }
   }
 

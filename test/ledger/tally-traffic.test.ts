@@ -127,6 +127,20 @@ describeOnEachDatabase('tallies of traffic', (databases) => {
     expect(await ledger.page.traffic(rollout, 72)).toMatchObject([{ turns: 2 }]);
   });
 
+  it('say from when on turns are not yet counted, as after an upgrade from a version without tallies', async () => {
+    const nowMs = await ledger.rollouts.nowMs();
+    const uncounted = async () => (await ledger.page.spendingOfToday()).uncountedFromMs;
+    expect(await uncounted()).toBeNull();
+    const firstMs = nowMs - 3 * hourMs;
+    await playTurn(ledger, { rollout, atMs: firstMs, userId: 'before the upgrade' });
+    await playTurn(ledger, { rollout, atMs: nowMs - 10 * minuteMs, userId: 'since' });
+    await ledger.tallies.tallyTraffic(0, nowMs);
+    expect(await uncounted()).toBe(firstMs);
+    await tally(nowMs + 10_000);
+    expect(await uncounted()).toBeNull();
+    expect(await ledger.page.traffic(rollout, 72)).toMatchObject([{ turns: 2 }]);
+  });
+
   it('have the calls of each target within the last hour', async () => {
     const nowMs = await ledger.rollouts.nowMs();
     await playTurn(ledger, { rollout, atMs: nowMs - 3 * hourMs });

@@ -219,6 +219,7 @@ export function pageData(changes: Partial<PageData> = {}): PageData {
       byModel: [],
       byKey: [],
       saved: null,
+      uncountedFromMs: null,
     },
     targets: [],
     ...changes,

@@ -345,6 +345,7 @@ const noMoney: MoneyPage = {
   byModel: [],
   byKey: [],
   saved: null,
+  uncountedFromMs: null,
 };
 
 const money: MoneyPage = {

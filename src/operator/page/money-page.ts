@@ -10,7 +10,7 @@ export function moneyOf(
   { budgets }: Pick<Policy, 'budgets'>,
   saved: MoneyPage['saved'],
 ): MoneyPage {
-  const { day, spentNanoUsd, reservedNanoUsd, by, keyNames, total } = spending;
+  const { day, spentNanoUsd, reservedNanoUsd, by, keyNames, total, uncountedFromMs } = spending;
   return {
     day,
     todayNanoUsd: spentNanoUsd,
@@ -21,6 +21,7 @@ export function moneyOf(
     byModel: by.model.map((row) => moneyRow(row, row.key)),
     byKey: by.key.map((row) => moneyRow(row, keyNames.get(row.key) ?? row.key)),
     saved,
+    uncountedFromMs,
   };
 }
 

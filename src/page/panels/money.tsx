@@ -1,5 +1,5 @@
 import type { MoneyPage, MoneyRow } from '../../contract/page';
-import { Card, Chip, TableBox } from '../elements';
+import { Card, Chip, TableBox, Time } from '../elements';
 import { formatCount, formatExactUsd, formatShare, formatUsd } from '../format';
 import { Bar } from './charts';
 import { plain, Text } from './text';
@@ -13,6 +13,7 @@ export function MoneyPanel({ money }: { readonly money: MoneyPage }) {
   return (
     <Card id="money" title="Money" aside={<>UTC day {money.day}</>}>
       <Today money={money} />
+      <Uncounted money={money} />
       <Saved money={money} />
       {byArm.length + byModel.length + byKey.length === 0 ? (
         <p class="empty">Costs by arm, model and API key appear here with the first call of the day.</p>
@@ -55,6 +56,21 @@ function Today({ money }: { readonly money: MoneyPage }) {
         so far: {formatUsd(monthlyNanoUsd)}.
       </p>
     </div>
+  );
+}
+
+/** After an upgrade from a version that did not tally turns, workers count the old ones for hours. */
+function Uncounted({ money: { uncountedFromMs } }: { readonly money: MoneyPage }) {
+  if (uncountedFromMs === null) return null;
+  return (
+    <p class="uncounted">
+      <Chip tone="warn" icon="▲">
+        Still counting
+      </Chip>{' '}
+      Older turns are counted up to <Time atMs={uncountedFromMs} />, as after an upgrade. Until the rest is counted, the
+      costs by arm, model and API key, the month, what was saved, and the turns, calls and latencies of both arms are
+      too low or incomplete. Today's total is right, and <code>bellwether costs</code> has all of it.
+    </p>
   );
 }
 

@@ -80,6 +80,15 @@ describeWithChromium("the page's other panels", () => {
     );
   });
 
+  test('sums that do not yet have all turns say so, and up to when they have them', async () => {
+    const data = await pageSample('held');
+    const page = await open({ ...data, money: { ...data.money, uncountedFromMs: Date.UTC(2026, 0, 3, 7, 30) } });
+    expect(await page.locator('#money .uncounted').innerText()).toMatch(/Older turns are counted up to .*2026/);
+    expect(await page.locator('#money .uncounted time').getAttribute('datetime')).toBe('2026-01-03T07:30:00.000Z');
+    site().show(data);
+    await page.locator('#money .uncounted').waitFor({ state: 'detached' });
+  });
+
   test('money is told by the day, arm, model and key, with what the rollout saves', async () => {
     const data = await pageSample('progressing');
     const { money } = data;
