@@ -1,10 +1,10 @@
 import { useCallback, useEffect, useState } from 'preact/hooks';
 import { type PageData, pagePaths } from '../contract/page';
-import { observeServerTime } from './clock';
 import { Dashboard } from './dashboard';
 import { Feed } from './feed';
 import { Login } from './login';
 import { useRoute } from './route';
+import { observeServerTime } from './server-time';
 import { showInTab } from './tab';
 
 /** What the page knows of the service. */

@@ -1,24 +1,8 @@
 import { useEffect, useState } from 'preact/hooks';
+import { serverNowMs } from './server-time';
 
-/** The server's time in the browser: countdowns and ages must not depend on how the viewer's clock is set. */
-
-let offsetMs: number | null = null;
 const listeners = new Set<() => void>();
 let timer: ReturnType<typeof setInterval> | null = null;
-
-/**
- * Tells what time the server said it was. Data that comes late looks old, so the largest difference is the truest one; it is
- * measured against a clock that nobody can set.
- */
-export function observeServerTime(atMs: number): void {
-  const observed = atMs - performance.now();
-  offsetMs = offsetMs === null ? observed : Math.max(offsetMs, observed);
-}
-
-/** Milliseconds since 1970 by the server's clock. */
-export function serverNowMs(): number {
-  return offsetMs === null ? Date.now() : performance.now() + offsetMs;
-}
 
 /** The server's time, once a second. All components share one timer, which runs as long as one of them is shown. */
 export function useNow(): number {

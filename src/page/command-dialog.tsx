@@ -6,7 +6,7 @@ import { formatPercent, formatUtcTime } from './format';
 import { phases } from './elements';
 import { useFreshness } from './freshness';
 import { RequestProblem, sendCommand } from './server';
-import { serverNowMs } from './clock';
+import { serverNowMs } from './server-time';
 
 export const commandWords: Readonly<Record<RolloutCommandName, string>> = {
   promote: 'Promote',

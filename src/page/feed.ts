@@ -1,7 +1,7 @@
 import { type PageData, pagePaths, type PageProblem } from '../contract/page';
-import { serverNowMs } from './clock';
 import { withQuery } from './route';
 import { readData, RequestProblem } from './server';
+import { serverNowMs } from './server-time';
 
 /** What the feed tells the page. */
 export interface FeedListener {

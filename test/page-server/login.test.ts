@@ -1,4 +1,5 @@
 import { networkInterfaces } from 'node:os';
+import { LedgerUnavailableError } from '../../src/contract/ledger';
 import { pagePaths, type PageProblem } from '../../src/contract/page';
 import { wrongLoginsPerMinute } from '../../src/page-server/login-routes';
 import { sendAs } from '../support/send-as';
@@ -176,6 +177,17 @@ test('what does not even look like a key is not counted', async () => {
     expect((await post(server.url, pagePaths.login, { key })).status).toBe(401);
   }
   expect((await post(server.url, pagePaths.login, { key: unknownKey })).status).toBe(401);
+});
+
+test('a login that the ledger does not take is told so, and is not counted as wrong', async () => {
+  const { text } = await service.createKey();
+  jest.spyOn(service.ledger.pageSessions, 'create').mockRejectedValue(new LedgerUnavailableError('away'));
+  for (let count = 0; count <= wrongLoginsPerMinute.ofClient; count += 1) {
+    const refused = await problemOf(await post(server.url, pagePaths.login, { key: text }));
+    expect(refused).toMatchObject({ status: 503, code: 'ledger_unavailable' });
+    expect(refused.message).toContain('Try again');
+    expect(refused.message).not.toContain('by itself');
+  }
 });
 
 test('right logins are not counted', async () => {
