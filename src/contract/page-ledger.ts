@@ -168,6 +168,8 @@ export interface PageTallies {
   tallyTraffic(budgetMs: number, atMs?: number): Promise<void>;
   /** Replaces what the worker has said before, and forgets workers that have ended. */
   writeTargetStates(worker: string, states: readonly TargetState[], atMs?: number): Promise<void>;
+  /** Whether this process is to verify the audit trail now: no other one has begun to lately. */
+  claimVerification(): Promise<boolean>;
   /** @throws when this process may not write */
   keepVerification(verification: Omit<Verification, 'atMs'>): Promise<void>;
 }

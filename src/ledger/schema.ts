@@ -322,7 +322,7 @@ interface TargetStatesTable {
   at_ms: number;
 }
 
-/** The newest verification of the audit trail: one row, with id 1. */
+/** Row 1 is the newest verification of the audit trail, row 2 tells when a worker last began one. */
 interface VerificationsTable {
   id: number;
   at_ms: number;

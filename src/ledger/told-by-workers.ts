@@ -35,12 +35,18 @@ export function readTargetStates(db: LedgerDatabase): Promise<readonly TargetSta
     .execute();
 }
 
+/** Rows of `verifications`. */
+const newest = 1;
+const claim = 2;
+/** Longer than a verification takes. If the worker that began it dies, another one begins after this time. */
+const claimedForMs = 10 * 60_000;
+
 /** See `PageReads.verification`. */
 export async function readVerification(db: LedgerDatabase): Promise<Verification | null> {
   const row = await db
     .selectFrom('verifications')
     .select(['at_ms as atMs', 'is_intact as isIntact', 'message', 'position'])
-    .where('id', '=', 1)
+    .where('id', '=', newest)
     .executeTakeFirst();
   return row === undefined ? null : { ...row, isIntact: row.isIntact === 1 };
 }
@@ -50,10 +56,28 @@ export async function keepVerification(
   trx: LedgerDatabase,
   { isIntact, message, position }: Omit<Verification, 'atMs'>,
 ): Promise<void> {
-  const row = { id: 1, at_ms: timeMs(trx), is_intact: isIntact ? 1 : 0, message, position };
+  const row = { id: newest, at_ms: timeMs(trx), is_intact: isIntact ? 1 : 0, message, position };
   await trx
     .insertInto('verifications')
     .values(row)
     .onConflict((conflict) => conflict.column('id').doUpdateSet(row))
     .execute();
+}
+
+/** See `PageTallies.claimVerification`. */
+export async function claimVerification(trx: LedgerDatabase): Promise<boolean> {
+  const row = { id: claim, at_ms: timeMs(trx), is_intact: 0, message: '', position: 0 };
+  const claimed = await trx
+    .insertInto('verifications')
+    .values(row)
+    .onConflict((conflict) =>
+      conflict
+        .column('id')
+        .doUpdateSet({ at_ms: row.at_ms })
+        // A clock may be set back.
+        .where(sql<boolean>`abs(${row.at_ms} - verifications.at_ms) >= ${claimedForMs}`),
+    )
+    .returning('id')
+    .executeTakeFirst();
+  return claimed !== undefined;
 }

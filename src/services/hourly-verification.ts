@@ -6,7 +6,7 @@ const hourMs = 60 * 60 * 1000;
 /** Between two verifications of the whole trail, only the rows that have come since are verified. */
 const wholeEveryMs = 24 * hourMs;
 
-/** Verifies the audit trail about once an hour, whichever of the workers comes first. */
+/** Verifies the audit trail about once an hour: the ledger's database lets one of the workers do it. */
 export class HourlyVerification {
   private wholeAtMs = -Infinity;
   private isRunning = false;
@@ -25,6 +25,7 @@ export class HourlyVerification {
       const before = await page.verification();
       const nowMs = await rollouts.nowMs();
       if (before !== null && Math.abs(nowMs - before.atMs) < hourMs) return;
+      if (!(await tallies.claimVerification())) return;
       const isWhole = before === null || !before.isIntact || nowMs - this.wholeAtMs >= wholeEveryMs;
       await tallies.keepVerification(await verifyInSteps(this.ledger, this.keys, isWhole ? 0 : before.position));
       if (isWhole) this.wholeAtMs = nowMs;

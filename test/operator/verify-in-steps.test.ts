@@ -38,6 +38,7 @@ describeOnEachDatabase('the verification of the audit trail in steps', (database
     }
   }
 
+  const hourPasses = () => opened.database.query('update verifications set at_ms = at_ms - 3600000 returning 1');
   const rows = 2 * commands.length;
 
   it('finds an intact trail intact, from its start and from any row', async () => {
@@ -79,8 +80,35 @@ describeOnEachDatabase('the verification of the audit trail in steps', (database
     const another = new HourlyVerification(ledger, undefined);
     await another.verifyIfDue();
     expect(await ledger.page.verification()).toMatchObject({ isIntact: true });
-    await opened.database.query('update verifications set at_ms = at_ms - 3600000 returning 1');
+    await hourPasses();
     await another.verifyIfDue();
     expect(await ledger.page.verification()).toMatchObject({ isIntact: false, position: rows });
+  });
+
+  it('is done by one worker of those that look at the same time', async () => {
+    const kept = jest.spyOn(ledger.tallies, 'keepVerification');
+    const workers = Array.from({ length: 5 }, () => new HourlyVerification(ledger, undefined));
+    await Promise.all(workers.map((worker) => worker.verifyIfDue()));
+    expect(kept).toHaveBeenCalledTimes(1);
+    await hourPasses();
+    await Promise.all(workers.map((worker) => worker.verifyIfDue()));
+    expect(kept).toHaveBeenCalledTimes(2);
+  });
+
+  it('is left to another worker if the one that began it has died', async () => {
+    expect(await ledger.tallies.claimVerification()).toBe(true);
+    await new HourlyVerification(ledger, undefined).verifyIfDue();
+    expect(await ledger.page.verification()).toBeNull();
+    await opened.database.query('update verifications set at_ms = at_ms - 600000 returning 1');
+    await new HourlyVerification(ledger, undefined).verifyIfDue();
+    expect(await ledger.page.verification()).toMatchObject({ isIntact: true, position: rows });
+  });
+
+  it('does not fail when the clock of the database is set back', async () => {
+    await new HourlyVerification(ledger, undefined).verifyIfDue();
+    await opened.database.query('update verifications set at_ms = at_ms + 86400000 returning 1');
+    const kept = jest.spyOn(ledger.tallies, 'keepVerification');
+    await new HourlyVerification(ledger, undefined).verifyIfDue();
+    expect(kept).toHaveBeenCalledTimes(1);
   });
 });

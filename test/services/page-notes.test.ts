@@ -10,6 +10,7 @@ test('a worker tells its targets when one changes, and often enough to be known 
       told.push(states.map((one) => one.state).join());
       return Promise.resolve();
     },
+    claimVerification: () => Promise.resolve(false),
     keepVerification: () => Promise.resolve(),
   };
   const target = { provider: 'holysheep', model: 'deepseek-v3.2', lastSuccessAtMs: null };
