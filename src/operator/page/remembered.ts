@@ -1,8 +1,12 @@
 import { setImmediate as nextTurnOfEventLoop } from 'node:timers/promises';
 
+/** In multiples of its time, the age up to which a result is still given to those who ask while it is read again. */
+const oldestShown = 4;
+
 /**
- * The result of a read that costs too much to repeat for every page. It is read again once it is older than `forMs`; whoever
- * asks meanwhile gets the one before, but the first one waits. A read that fails is told to those who wait for it.
+ * The result of a read that costs too much to repeat for every page. It is read again once it is older than `forMs`. The first
+ * one who asks then waits; the others get the result before, unless it is far too old. A read that fails is told to those who
+ * wait for it.
  */
 export class Remembered<Value> {
   private known: { readonly value: Value; readonly atMs: number } | undefined;
@@ -15,7 +19,8 @@ export class Remembered<Value> {
 
   get(): Promise<Value> {
     const { known } = this;
-    if (known !== undefined && performance.now() - known.atMs < this.forMs) return Promise.resolve(known.value);
+    const shownForMs = this.reading === undefined ? this.forMs : oldestShown * this.forMs;
+    if (known !== undefined && performance.now() - known.atMs < shownForMs) return Promise.resolve(known.value);
     this.reading ??= this.readAgain().finally(() => (this.reading = undefined));
     return this.reading;
   }
