@@ -283,7 +283,7 @@ const variableName = z
 
 const notifySchema = z.strictObject({
   name: name.describe(
-    'Stands in `bellwether notify list`; another name is another target, which hears only what is new.',
+    'Shown by `bellwether notify list`; a new name makes a new target, which hears only what happens from then on.',
   ),
   format: z.enum(notifyFormats).default('json').describe("json, or the messages of Slack's incoming webhooks."),
   events: z.array(z.enum(notificationEvents)).min(1).optional().describe('What it is told; everything unless given.'),

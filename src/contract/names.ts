@@ -6,6 +6,9 @@ export const conversationWorkflowType = 'conversation';
 export const chatTurnWorkflowType = 'chatTurn';
 export const turnFeedbackWorkflowType = 'turnFeedback';
 
+/** The actor of automatic decisions in the audit trail; no person's key may have this name. */
+export const systemActor = 'bellwether';
+
 /** A rollout under rule 1. */
 export const canaryRolloutWorkflowType = 'canaryRollout';
 /**

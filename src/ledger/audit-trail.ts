@@ -1,4 +1,5 @@
 import type { KeyRing } from '../contract/key-ring';
+import { systemActor } from '../contract/names';
 import type { AuditHead, RecordedRollout, RolloutEntry, RolloutState, TrafficSplit } from '../contract/rollout';
 import { auditHash } from './audit-hash';
 import { refusalToBegin, refusedRollout } from '../domain/rollout/begin-rollout';
@@ -9,9 +10,6 @@ import { type AuditRow, LedgerBehindError, RolloutConflictError } from '../contr
 import { beginFolding } from './fold-users';
 import type { LedgerDatabase } from './schema';
 import { lockSplit, writeSplit } from './traffic-split';
-
-/** The actor of automatic decisions. */
-const systemActor = 'bellwether';
 
 /** See `Rollouts.record`. */
 export async function recordEntry(

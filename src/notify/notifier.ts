@@ -92,7 +92,7 @@ export class Notifier {
       warn(`${target.name} could not be told "${notification.title}": ${result.error}. It is tried again for a day.`);
     }
     if (!(await notifications.record(delivery, result))) return;
-    warn(`${target.name} was not told "${notification.title}" for a day, and will not be.`);
+    warn(`${target.name} could not be told "${notification.title}" for a day; it is given up.`);
     const notAgain = { key: `undelivered:${target.name}`, withinMs: dayMs };
     await notifications.add(undeliveredNotification(target.name, notification), notAgain);
   }

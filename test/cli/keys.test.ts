@@ -122,6 +122,7 @@ describe('bellwether keys create', () => {
     [['--name', ''], /'--name <name>'.*1 to 64 characters/],
     [['--name', 'x'.repeat(65)], /'--name <name>'.*1 to 64 characters/],
     [['--name', 'a\u001b[2J'], /'--name <name>'.*none of them a control character/],
+    [['--name', ' Bellwether '], /'--name <name>'.*automatic decisions bellwether.*Choose another/],
     [['--name', 'x', '--day-usd', '5.0000001'], /'--day-usd <amount>'.*at most 6 decimals/],
     [['--name', 'x', '--day-usd', '-1'], /'--day-usd <amount>'.*US dollars/],
     [['--name', 'x', '--total-usd', '1000001'], /'--total-usd <amount>'.*up to 1,000,000/],

@@ -182,7 +182,7 @@ describeOnEachDatabase('a notifier', (databases) => {
     await delivered(1, 'chat');
     expect(other.titles).toEqual(['ops could not be told something for a day']);
     expect(await deliveriesOf('ops')).toMatchObject({ waiting: 0, givenUp: 1, lastError: 'it answered 404' });
-    expect(warnings.at(-1)).toBe('ops was not told "one" for a day, and will not be.');
+    expect(warnings.at(-1)).toBe('ops could not be told "one" for a day; it is given up.');
     await other.kill();
   });
 

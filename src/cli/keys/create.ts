@@ -6,6 +6,7 @@ import { usdAmount } from '../../config/schema';
 import type { Settings } from '../../config/settings';
 import { keyRoles, type KeyRole, type NewApiKey } from '../../contract/api-keys';
 import type { Ledger } from '../../contract/ledger';
+import { systemActor } from '../../contract/names';
 import { ModelNames } from '../../domain/turn/model-names';
 import { writeJson, writeLines } from '../../terminal/output';
 import { withLedger } from '../../operator/open-ledger';
@@ -156,7 +157,12 @@ const maxDays = 3_650;
 const dayMs = 24 * 60 * 60 * 1000;
 
 function parseName(text: string): string {
-  return printable(text, maxNameLength);
+  const name = printable(text, maxNameLength);
+  if (name.toLowerCase() !== systemActor) return name;
+  throw new InvalidArgumentError(
+    `The audit trail calls automatic decisions ${systemActor}, so a key of that name could not be told apart. Choose ` +
+      'another, such as that of the person or program that will use it.',
+  );
 }
 
 /** For an option that may be given several times. */

@@ -27,7 +27,7 @@ export function commandOutlook(view: RolloutView): CommandOutlook {
     },
     effects: {
       promote: promoteEffect(view, promote),
-      pause: `Keeps ${state.percent}% of users on ${there} until somebody resumes it; it can still be rolled back by itself.`,
+      pause: `Keeps ${state.percent}% of users on ${there} until somebody resumes it; it can still roll back by itself.`,
       resume: resumeEffect(view),
       rollback: `Sends all users to ${here} with their next turn and ends this rollout for good.`,
       exclude:
@@ -61,10 +61,10 @@ function stoppedReason(view: RolloutView): string | null {
 
 function promoteEffect({ spec, state }: RolloutView, decision: RolloutDecision): string {
   if (state.phase === 'Promoting') return `None: ${spec.canaryArm} has all traffic already.`;
-  const move = `from ${state.percent}% to ${percentAt(spec, state.step + 1)}% of users`;
+  const move = `${spec.canaryArm} from ${state.percent}% to ${percentAt(spec, state.step + 1)}% of users`;
   const refusal = refusalOf(decision);
-  if (refusal === null) return `Moves ${spec.canaryArm} ${move} now, before the plan does.`;
-  return `Would be refused now, unless it is forced ${move}: ${refusal}`;
+  if (refusal === null) return `Moves ${move} now, before the plan does.`;
+  return `Would be refused now: ${refusal} Forced, it moves ${move}.`;
 }
 
 function resumeEffect({ spec, state }: RolloutView): string {

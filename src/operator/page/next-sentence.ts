@@ -19,7 +19,9 @@ export function nextSentence(view: RolloutView): string {
   if (['completed', 'failed', 'unknown'].includes(view.workflow)) {
     return `Nothing by itself, as no workflow runs it: \`bellwether rollout adopt ${spec.name}\` continues it.`;
   }
-  if (isOverdue(view)) return `An analysis, due since ${moment(analysisDueAtMs, view.atMs)}, once a worker runs again.`;
+  if (isOverdue(view)) {
+    return `An analysis that was due at ${moment(analysisDueAtMs, view.atMs)} follows once a worker runs again.`;
+  }
   const analysed = `Analysed again at ${moment(analysisDueAtMs, view.atMs)}`;
   if (phase === 'Held') {
     return `It waits for an operator to resume it, promote it by force or roll it back; only a rollback can follow by itself.`;

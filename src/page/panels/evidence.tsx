@@ -51,7 +51,9 @@ function toGoOf({ toGo, unit, measures, languages }: EvidencePage): string {
   const isAlarmed = all.some(({ isReached, isWanted, mode }) => isReached && !isWanted && mode === 'act');
   if (toGo === 0)
     return isAlarmed ? 'Enough evidence to advance, but a guard has gone off.' : 'Enough evidence to advance.';
-  return `About ${formatCount(toGo)} ${toGo === 1 ? unit.slice(0, -1) : unit} without a failure to go.`;
+  return toGo === 1
+    ? `About 1 more ${unit.slice(0, -1)} without a failure is needed.`
+    : `About ${formatCount(toGo)} more ${unit} without a failure are needed.`;
 }
 
 interface SelectorProps {

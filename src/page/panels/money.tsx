@@ -31,7 +31,8 @@ export function MoneyPanel({ money }: { readonly money: MoneyPage }) {
 function Today({ money }: { readonly money: MoneyPage }) {
   const { todayNanoUsd: spent, reservedNanoUsd: reserved, dayCapNanoUsd: cap, monthlyNanoUsd } = money;
   const shareOfCap = (nanoUsd: number): number => (cap > 0 ? nanoUsd / cap : 1);
-  const used = shareOfCap(spent + reserved);
+  const spentShare = shareOfCap(spent);
+  const state = stateOf(spentShare, shareOfCap(spent + reserved));
   return (
     <div class="today">
       <p>
@@ -39,21 +40,21 @@ function Today({ money }: { readonly money: MoneyPage }) {
           {formatUsd(spent)}
         </b>{' '}
         of {formatUsd(cap)} today{' '}
-        {used >= nearCap && (
-          <Chip tone={used >= 1 ? 'bad' : 'warn'} icon={used >= 1 ? '✖' : '▲'}>
-            {used >= 1 ? 'Cap reached' : 'Near the cap'}
+        {state !== null && (
+          <Chip tone={state.tone} icon={state.icon}>
+            {state.word}
           </Chip>
         )}
       </p>
       <Bar
         parts={[
-          { share: shareOfCap(spent), look: used >= nearCap ? 'warn' : 'canary' },
+          { share: spentShare, look: spentShare >= nearCap ? 'warn' : 'canary' },
           { share: shareOfCap(reserved), look: 'reserved' },
         ]}
       />
       <p class="soft small">
-        {formatShare(used)} of the cap, {formatUsd(reserved)} of it reserved for calls under way. A month like the days
-        so far: {formatUsd(monthlyNanoUsd)}.
+        {formatShare(spentShare)} of the cap is spent, and {formatUsd(reserved)} is reserved for calls under way. A
+        month like the days so far: {formatUsd(monthlyNanoUsd)}.
       </p>
     </div>
   );
@@ -72,6 +73,13 @@ function Uncounted({ money: { uncountedFromMs } }: { readonly money: MoneyPage }
       too low or incomplete. Today's total is right, and <code>bellwether costs</code> has all of it.
     </p>
   );
+}
+
+/** Reservations are at the worst case and soon given back, so that only what is spent ends the day's budget. */
+function stateOf(spentShare: number, usedShare: number) {
+  if (spentShare >= 1) return { tone: 'bad', icon: '✖', word: 'Cap reached' } as const;
+  if (usedShare >= 1) return { tone: 'warn', icon: '▲', word: 'The rest is reserved' } as const;
+  return spentShare >= nearCap ? ({ tone: 'warn', icon: '▲', word: 'Near the cap' } as const) : null;
 }
 
 function Saved({ money: { saved } }: { readonly money: MoneyPage }) {

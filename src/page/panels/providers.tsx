@@ -45,7 +45,7 @@ export function ProvidersPanel({ targets }: { readonly targets: readonly TargetP
 
 function Target({ target }: { readonly target: TargetPage }) {
   const { name, arms, calls, latencyP50Ms, latencyP95Ms, lastSuccessAtMs } = target;
-  const circuit = circuits[target.circuit ?? 'unknown'];
+  const circuit = circuits[target.circuit ?? (calls === 0 ? 'uncalled' : 'unreported')];
   return (
     <tr>
       <th scope="row">
@@ -105,11 +105,13 @@ interface Circuit {
   readonly tone: Tone;
 }
 
-const circuits: Readonly<Record<NonNullable<TargetPage['circuit']> | 'unknown', Circuit>> = {
+const circuits: Readonly<Record<NonNullable<TargetPage['circuit']> | 'uncalled' | 'unreported', Circuit>> = {
   closed: { word: 'Closed', meaning: 'calls pass', icon: '✔', tone: 'good' },
   'half-open': { word: 'Half-open', meaning: 'one call tries it', icon: '▲', tone: 'warn' },
   open: { word: 'Open', meaning: 'no calls for now', icon: '✖', tone: 'bad' },
-  unknown: { word: 'Not known', meaning: 'no worker has called it lately', icon: '·', tone: 'quiet' },
+  uncalled: { word: 'Not known', meaning: 'no worker has called it lately', icon: '·', tone: 'quiet' },
+  /** The workers that called it have ended, or are older than these reports. */
+  unreported: { word: 'Not known', meaning: 'no running worker reports it', icon: '·', tone: 'quiet' },
 };
 
 function urgencyOf({ circuit }: TargetPage): number {

@@ -38,9 +38,11 @@ describeWithChromium('evidence on the page', () => {
   test('tells how many users are still to go', async () => {
     const sample = await pageSample('progressing');
     const page = await open(withEvidence(sample, { toGo: 1254 }));
-    expect(await page.locator('#evidence .to-go').innerText()).toBe('About 1,254 users without a failure to go.');
+    expect(await page.locator('#evidence .to-go').innerText()).toBe(
+      'About 1,254 more users without a failure are needed.',
+    );
     site().show(withEvidence(sample, { toGo: 1, unit: 'requests' }));
-    await page.getByText('About 1 request without a failure to go.').waitFor();
+    await page.getByText('About 1 more request without a failure is needed.').waitFor();
   });
 
   test('a guard that only reports is no alarm, and one without data says so', async () => {

@@ -96,7 +96,7 @@ describeWithChromium("the page's other panels", () => {
     const panel = page.locator('#money');
     const today = await panel.innerText();
     expect(today).toContain(`${british.usd(money.todayNanoUsd)} of ${british.usd(money.dayCapNanoUsd)} today`);
-    expect(today).toContain(`${british.usd(money.reservedNanoUsd)} of it reserved`);
+    expect(today).toContain(`${british.usd(money.reservedNanoUsd)} is reserved`);
     expect(today).toContain(british.usd(money.saved!.withoutNanoUsd));
     expect(today).toContain(british.usd(money.saved!.withoutNanoUsd - money.saved!.withNanoUsd));
     for (const { name, turns, costNanoUsd } of [...money.byArm, ...money.byModel, ...money.byKey]) {
@@ -108,6 +108,11 @@ describeWithChromium("the page's other panels", () => {
     site().show({ ...data, money: { ...money, todayNanoUsd: money.dayCapNanoUsd, saved: null } });
     await panel.getByText('Cap reached').waitFor();
     expect(await panel.innerText()).not.toContain('Saved');
+    const spent = money.dayCapNanoUsd / 10;
+    site().show({ ...data, money: { ...money, todayNanoUsd: spent, reservedNanoUsd: money.dayCapNanoUsd - spent } });
+    await panel.getByText('The rest is reserved').waitFor();
+    expect(await panel.innerText()).toContain('10% of the cap is spent');
+    expect(await panel.innerText()).not.toContain('Cap reached');
   });
 
   test('a migration that costs more does not claim to save', async () => {
@@ -128,6 +133,21 @@ describeWithChromium("the page's other panels", () => {
     for (const { outcome, calls } of broken.errors) expect(rows[0]).toContain(`${outcome} ${calls}`);
     expect(rows[1]).toContain('Half-open');
     expect(rows[2]).toContain('Closed');
+  });
+
+  test('does not say that nobody calls a provider that has calls', async () => {
+    const data = await pageSample('held');
+    const unknown = { ...data.targets[0]!, circuit: null };
+    const targets = [
+      { ...unknown, name: 'called', calls: 7 },
+      { ...unknown, name: 'idle', calls: 0, errors: [] },
+    ];
+    const page = await open({ ...data, targets });
+    const rows = page.locator('#providers tbody tr');
+    expect(await rows.filter({ hasText: 'called' }).first().innerText()).toMatch(
+      /Not known\s+no running worker reports it/,
+    );
+    expect(await rows.filter({ hasText: 'idle' }).innerText()).toMatch(/Not known\s+no worker has called it lately/);
   });
 
   test('the list of rollouts marks the one that is shown, and leads to the others', async () => {
@@ -210,7 +230,7 @@ describeWithChromium("the page's other panels", () => {
     site().show(
       withEvidence(data, { toGo: 77, measures: measures.map((one) => ({ ...one, value: (one.value ?? 0) + 0.5 })) }),
     );
-    await page.getByText('About 77 users without a failure to go.').waitFor();
+    await page.getByText('About 77 more users without a failure are needed.').waitFor();
 
     const reopened = page.locator('#evidence .measure').filter({ has: page.getByText(label, { exact: true }) });
     expect(await reopened.locator('details').first().getAttribute('open')).not.toBeNull();
