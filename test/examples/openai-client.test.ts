@@ -15,7 +15,7 @@ async function expectConversation(program: string, file: string): Promise<void> 
         PATH: process.env['PATH'],
         OPENAI_BASE_URL: `${running.gateway.url}/v1`,
         OPENAI_API_KEY: running.key,
-        PYTHONPATH: process.env[pythonEnvironment.packages],
+        PYTHONPATH: process.env[pythonEnvironment('clients').packages],
         PYTHONDONTWRITEBYTECODE: '1',
       },
     });

@@ -14,7 +14,7 @@ import { administer, runTimeUsers } from './ledgers';
 import { postgresEnvironment, postgresUnavailable, startPostgres } from './postgres';
 import { pythonEnvironment } from './python';
 import { bringPrometheus, prometheusEnvironment } from './prometheus-program';
-import { bringPythonOpenai } from './python-openai';
+import { bringPythonPackages, type PythonSet, pythonSets } from './python-packages';
 import { bringRedis } from './redis-program';
 import { redisEnvironment } from './redis';
 import { endings } from './shared-resources';
@@ -32,7 +32,7 @@ export default async function globalSetup(): Promise<void> {
     findProgram(bringRedis, redisEnvironment),
     findProgram(bringChromium, chromiumEnvironment),
     findProgram(bringPrometheus, prometheusEnvironment),
-    findPythonClient(),
+    ...(Object.keys(pythonSets) as PythonSet[]).map(findPythonPackages),
   ]);
 }
 
@@ -76,12 +76,13 @@ async function findProgram(
   }
 }
 
-/** The same for OpenAI's Python client. */
-async function findPythonClient(): Promise<void> {
+/** The same for packages of Python. */
+async function findPythonPackages(set: PythonSet): Promise<void> {
+  const { packages, missing } = pythonEnvironment(set);
   try {
-    process.env[pythonEnvironment.packages] = await bringPythonOpenai(createReporter(process.stderr));
+    process.env[packages] = await bringPythonPackages(set, createReporter(process.stderr));
   } catch (error) {
-    process.env[pythonEnvironment.missing] = errorMessage(error);
+    process.env[missing] = errorMessage(error);
   }
 }
 

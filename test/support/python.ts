@@ -2,21 +2,22 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
+import type { PythonSet } from './python-packages';
 
-/** Set by global-setup: the directory with OpenAI's Python client, or the reason why there is none. */
-export const pythonEnvironment = {
-  packages: 'BELLWETHER_TEST_PYTHON_OPENAI',
-  missing: 'BELLWETHER_TEST_PYTHON_OPENAI_MISSING',
-} as const;
+/** Set by global-setup for each set: the directory with its packages, or the reason why there is none. */
+export function pythonEnvironment(set: PythonSet): { readonly packages: string; readonly missing: string } {
+  const packages = `BELLWETHER_TEST_PYTHON_${set.toUpperCase().replaceAll('-', '_')}`;
+  return { packages, missing: `${packages}_MISSING` };
+}
 
-/** Like `describe`, if there is OpenAI's Python client; otherwise skipped with the reason, but in CI it fails. */
-export function describeWithPython(title: string, suite: () => void): void {
-  const reason = process.env[pythonEnvironment.missing];
+/** Like `describe`, if the set's packages are there; otherwise skipped with the reason, but in CI it fails. */
+export function describeWithPython(title: string, suite: () => void, set: PythonSet = 'clients'): void {
+  const reason = process.env[pythonEnvironment(set).missing];
   if (reason === undefined) {
     describe(`${title} (Python)`, suite);
   } else if (process.env.CI === 'true') {
     describe(`${title} (Python)`, () => {
-      test('CI has a Python to test with', () => expect(reason).toBeUndefined());
+      test('CI has the Python packages to test with', () => expect(reason).toBeUndefined());
     });
   } else {
     describe.skip(`${title} (Python, skipped: ${reason})`, suite);
@@ -31,9 +32,9 @@ export interface PythonProgram {
 }
 
 /** `file` is relative to `test/`. */
-export function startPython(file: string): PythonProgram {
-  const packages = process.env[pythonEnvironment.packages];
-  if (packages === undefined) throw new Error('There is no Python client here; use describeWithPython.');
+export function startPython(file: string, set: PythonSet = 'clients'): PythonProgram {
+  const packages = process.env[pythonEnvironment(set).packages];
+  if (packages === undefined) throw new Error('There are no Python packages here; use describeWithPython.');
   const child = spawn('python3', [join(__dirname, '..', file)], {
     env: { ...process.env, PYTHONPATH: packages, PYTHONDONTWRITEBYTECODE: '1' },
     stdio: ['pipe', 'pipe', 'pipe'],
