@@ -11,7 +11,7 @@ import { listsProblem, valueInWords } from '../domain/turn/validate-input';
 import { wrongField } from './gateway-error';
 
 /** A field that is accepted only when it is switched off: some clients send every field they know. */
-function notOffered(instead: string, ...off: readonly (boolean | number | string)[]) {
+export function notOffered(instead: string, ...off: readonly (boolean | number | string)[]) {
   const error = `is not offered: ${instead}`;
   return off.length === 0 ? z.null({ error }).optional() : z.literal([...off, null], { error }).optional();
 }
@@ -268,10 +268,10 @@ const maxIgnoredNameLength = 64;
 const fieldsOfMessages: ReadonlySet<string> = new Set(message.options.flatMap(({ shape }) => Object.keys(shape)));
 
 /** Fields of a body that mean nothing here, for the header that tells of them: `id, messages[].opts`. */
-export function ignoredFields(body: unknown): readonly string[] {
+export function ignoredFields(body: unknown, known: object = chatRequestSchema.shape): readonly string[] {
   if (typeof body !== 'object' || body === null) return [];
   const { messages } = body as { readonly messages?: unknown };
-  const ofBody = Object.keys(body).filter((field) => !Object.hasOwn(chatRequestSchema.shape, field));
+  const ofBody = Object.keys(body).filter((field) => !Object.hasOwn(known, field));
   const ofMessages = new Set<string>();
   for (const each of Array.isArray(messages) ? (messages as readonly unknown[]) : []) {
     if (typeof each !== 'object' || each === null) continue;

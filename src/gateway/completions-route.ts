@@ -11,7 +11,7 @@ import { sendTurn } from './send-turn';
 import type { GatewayServer } from './server';
 
 /** Described for whoever reads, as strictly as they are; what they may hold is decided where they are read. */
-const headers = z.looseObject({
+export const turnHeadersSchema = z.looseObject({
   'idempotency-key': z
     .string()
     .optional()
@@ -43,7 +43,7 @@ export function completionsRoute(server: GatewayServer, context: GatewayContext)
       },
       schema: {
         summary: 'One durable turn',
-        headers,
+        headers: turnHeadersSchema,
         body: chatRequestSchema,
         response: {
           200: {

@@ -20,6 +20,7 @@ import { GatewayMetrics, type OtherMetrics } from './metrics';
 import { ModelNames } from '../domain/turn/model-names';
 import { modelsRoutes } from './models-routes';
 import { limitOpenRequests, OpenRequests, watchRequests } from './open-requests';
+import { textCompletionsRoute } from './text-completions/route';
 import { closeServer, createServer, type GatewayServer } from './server';
 import { Readiness } from './readiness';
 import { turnsRoutes } from './turns-routes';
@@ -89,6 +90,7 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
       requireKey(guarded, context);
       limitOpenRequests(guarded);
       completionsRoute(guarded, context);
+      textCompletionsRoute(guarded, context);
       modelsRoutes(guarded, context);
       turnsRoutes(guarded, context);
       feedbackRoute(guarded, context);
@@ -127,6 +129,7 @@ function portTaken(host: string, port: number, cause: unknown): Error {
 
 const paths = [
   ['/v1/chat/completions', 'POST'],
+  ['/v1/completions', 'POST'],
   ['/v1/models', 'GET'],
   ['/v1/models/:model', 'GET'],
   ['/v1/turns/:turn', 'GET'],

@@ -1,19 +1,26 @@
 import { Readable } from 'node:stream';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { FastifyReply } from 'fastify';
+import type { ChatReply } from '../contract/chat';
 import { type AnswerPosition, answerStart, formatPosition } from '../domain/stream/answer-so-far';
-import type { Chunk, Chunks } from './chunks';
 import type { GatewayContext } from './context';
-import type { ErrorBody } from './gateway-error';
 import { streamTurnEvents, type TurnEnd, type TurnEvent } from './stream-turn-events';
 
 /** What may wait in this process for one slow reader, beside what the kernel holds for it. */
 const bufferedBytes = 16 * 1024;
 
+/** The events of a stream, in the form that its route describes. */
+interface TurnChunks {
+  /** Begins every stream. */
+  role(): object;
+  text(text: string): object;
+  ending(reply: ChatReply): Iterable<object>;
+}
+
 export interface SentTurn {
   readonly turnName: string;
   readonly end: Promise<TurnEnd>;
-  readonly chunks: Chunks;
+  readonly chunks: TurnChunks;
   readonly alreadySent?: AnswerPosition;
 }
 
@@ -90,7 +97,7 @@ const done = 'data: [DONE]\n\n';
  */
 async function* eventStream(
   events: AsyncIterable<TurnEvent>,
-  chunks: Chunks,
+  chunks: TurnChunks,
   alreadySent: AnswerPosition = answerStart,
 ): AsyncGenerator<string, void> {
   let position = alreadySent;
@@ -116,6 +123,6 @@ async function* eventStream(
 }
 
 /** `Last-Event-ID` with this id re-joins the turn behind this event. */
-function event(position: AnswerPosition, data: Chunk | ErrorBody): string {
+function event(position: AnswerPosition, data: object): string {
   return `id: ${formatPosition(position)}\ndata: ${JSON.stringify(data)}\n\n`;
 }
