@@ -169,6 +169,7 @@ function resolveArm(name: string, arm: ArmConfig, merged: MergedConfig, stream: 
     const model = modelOf(merged, target);
     if (!model) throw new Error(`arm ${name}: the model ${target.model} has no price`);
     const preset = presetOf(target.model);
+    const { kind = 'openai-compatible' } = merged.providers.get(target.provider) ?? {};
     return {
       name: target.name,
       provider: target.provider,
@@ -187,7 +188,8 @@ function resolveArm(name: string, arm: ArmConfig, merged: MergedConfig, stream: 
       firstAttempt: target.firstAttempt ?? 'auto',
       usualLatencyMs: target.usualLatencyMs ?? defaultUsualLatencyMs,
       streaming: target.streaming ?? true,
-      continues: target.continues ?? true,
+      // Not every native API continues an answer, and most refuse to.
+      continues: target.continues ?? kind === 'openai-compatible',
       stream: { ...stream, ...target.stream },
     };
   });

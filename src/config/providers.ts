@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import { errorMessage } from '../contract/failures';
-import type { ProviderSettings } from '../contract/provider';
+import type { ProviderKind, ProviderSettings } from '../contract/provider';
 import type { LoadedConfigFile } from './config-file';
 import { providerDefaults } from './defaults';
 import { readDotEnv, valueOf, type Variables } from './environment';
@@ -13,6 +13,9 @@ const baseUrlVariables = new Map([
   ['holysheep', 'HOLYSHEEP_BASE_URL'],
   ['legacy', 'LEGACY_BASE_URL'],
 ]);
+
+/** The address of a kind's own API. */
+const kindBaseUrls: Partial<Record<ProviderKind, string>> = { anthropic: 'https://api.anthropic.com/v1' };
 
 /** The legacy provider's address while everything is simulated; `.invalid` can never be reached by mistake. */
 export const simulatedBaseUrl = 'http://legacy.invalid/v1';
@@ -57,7 +60,8 @@ export function resolveProviders(sources: Sources): ResolvedProviders {
   const providers: ProviderSettings[] = [];
   for (const [name, provider] of merged.providers) {
     const variable = baseUrlVariables.get(name);
-    const configured = (variable && variables[variable]) ?? provider.baseUrl;
+    const { kind = 'openai-compatible' } = provider;
+    const configured = (variable && variables[variable]) ?? provider.baseUrl ?? kindBaseUrls[kind];
     const readApiKey = keyReaders.get(name);
     if (!readApiKey) continue;
     if (configured === undefined) {
@@ -75,6 +79,7 @@ export function resolveProviders(sources: Sources): ResolvedProviders {
     }
     providers.push({
       name,
+      kind,
       baseUrl: checked.data.replace(/\/+$/, ''),
       readApiKey,
       maxConnections: provider.maxConnections ?? providerDefaults.maxConnections,

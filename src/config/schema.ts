@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { limits } from '../contract/limits';
+import { providerKinds } from '../contract/provider';
 import { notificationEvents, notifyFormats } from '../contract/notifications';
 
 const amountPattern = /^(\d{1,7})(?:\.(\d{1,6}))?$/;
@@ -51,9 +52,15 @@ export const baseUrlSchema = z
   .refine((address) => !/[@?#]/.test(address), 'must not contain a user name, a password, a query or a fragment');
 
 const providerSchema = z.strictObject({
+  kind: z
+    .enum(providerKinds)
+    .optional()
+    .describe('The format in which the provider is called; openai-compatible unless given.'),
   baseUrl: baseUrlSchema
     .optional()
-    .describe('Up to and including /v1. HOLYSHEEP_BASE_URL and LEGACY_BASE_URL win over it.'),
+    .describe(
+      'Up to and including /v1. HOLYSHEEP_BASE_URL and LEGACY_BASE_URL win over it. Kinds with an address of their own need none.',
+    ),
   apiKeyEnv: z
     .string()
     .regex(/^[A-Z][A-Z0-9_]{0,63}$/, 'must be the name of an environment variable in capitals, not a key')

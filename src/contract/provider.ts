@@ -41,6 +41,8 @@ export interface ReportedUsage {
   readonly completionTokens: unknown;
   /** Some providers leave the tokens of the model's reasoning out of the completion tokens, but not out of the total. */
   readonly totalTokens?: unknown;
+  /** Prompt tokens that were written to a cache, which may cost more; limited like the cached ones. */
+  readonly cacheWriteTokens?: number;
   /** The tokens of the model's reasoning, which most providers include in the completion tokens. */
   readonly reasoningTokens?: unknown;
 }
@@ -76,7 +78,7 @@ export type CompletionResult =
       readonly firstTokenMs?: number | null;
     };
 
-/** An OpenAI-compatible provider. Its methods never throw, whatever the provider does. */
+/** A provider of any kind. Its methods never throw, whatever the provider does. */
 export interface Provider {
   readonly name: string;
   /** Where it is called. */
@@ -92,9 +94,15 @@ export interface Provider {
   close(): Promise<void>;
 }
 
+/** The formats in which providers are called. */
+export const providerKinds = ['openai-compatible', 'anthropic'] as const;
+export type ProviderKind = (typeof providerKinds)[number];
+
 /** How to reach a provider. The key is read through a function, so that key rotation works and no object holds the key. */
 export interface ProviderSettings {
   readonly name: string;
+  /** Default: `openai-compatible`. */
+  readonly kind?: ProviderKind;
   /** Up to and including `/v1`. */
   readonly baseUrl: string;
   /** `refresh` rereads the source after a 401. Undefined: no key is sent. */

@@ -1,5 +1,6 @@
 /** Classifies failed model calls, once and at the edge: the kind of failure, whether to retry, and whether it may be charged. */
 import type { CallFailure, ChargeCertainty, FailureKind } from '../contract/failures';
+import type { CompletionRequest } from '../contract/provider';
 import { type ErrorMeaning, meaningOf, meaningOfLateError } from './error-meaning';
 import type { FailedExchange, FailureCause, ResponseHead } from './exchange';
 import { hasUnreadableCalls } from '../domain/turn/finish-reasons';
@@ -14,6 +15,14 @@ export interface CallContext {
   readonly confidential: Confidential;
   /** The names of the tools that the request offers. In an error they say nothing about what happened. */
   readonly toolNames?: readonly string[];
+}
+
+export function toolNamesOf(options: CompletionRequest['options']): readonly string[] {
+  const tools = options?.['tools'];
+  const names = Array.isArray(tools)
+    ? tools.map((tool: { readonly function?: { readonly name?: unknown } } | null) => tool?.function?.name)
+    : [];
+  return names.filter((name) => typeof name === 'string');
 }
 
 /** A response whose status is not 2xx. */

@@ -3,6 +3,7 @@ import type { RequestRules } from '../contract/policy';
 import type { CompletionRequest } from '../contract/provider';
 import { carrierOptions, passableExtraBody } from '../domain/turn/model-options';
 import type { ExchangeRequest } from './exchange';
+import { withoutCarried } from './native/carried-thoughts';
 
 const protectedFields: ReadonlySet<string> = new Set([
   // The request sets these itself, or leaves them out.
@@ -46,7 +47,7 @@ export function completionCall(request: CompletionRequest, path: string): Exchan
     ...Object.fromEntries(Object.entries(options ?? {}).filter(([field]) => !protectedFields.has(field))),
     ...(extraBody !== null && { extra_body: extraBody }),
     model,
-    messages: rules === undefined ? messages : messages.map((message) => inRole(message, rules)),
+    messages: messages.map((message) => withoutCarried(rules === undefined ? message : inRole(message, rules), model)),
     ...(temperature !== undefined && { temperature }),
     max_tokens: maxTokens,
     ...(stream !== undefined && { stream: true, stream_options: { include_usage: true } }),
@@ -73,7 +74,7 @@ function inRole(message: ChatMessage, { developer }: RequestRules): ChatMessage 
 type Fields = Readonly<Record<string, unknown>>;
 
 /** A renamed field replaces one that the caller passed under the new name. */
-function applyRules(fields: Fields, { omit, rename, exclusive }: RequestRules): Fields {
+export function applyRules(fields: Fields, { omit, rename, exclusive }: RequestRules): Fields {
   const refused = new Set(omit);
   for (const names of exclusive) {
     const [, ...others] = names.filter((name) => name in fields && !refused.has(name));

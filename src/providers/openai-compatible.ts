@@ -5,21 +5,18 @@ import {
   classifyFailedExchange,
   classifyErrorResponse,
   classifyUnusableResponse,
+  toolNamesOf,
 } from './classify-failure';
+import { type AuthorizedExchange, authorizedExchange } from './authorized-exchange';
 import { Connections } from './connections';
 import { completionCall } from './completion-request';
-import {
-  type BodyReader,
-  type Exchange,
-  exchange,
-  type ExchangeControl,
-  type ExchangeRequest,
-  type FailureCause,
-} from './exchange';
+import type { Exchange, FailureCause } from './exchange';
 import { isTooLarge, readCompletion } from './read-completion';
 import { textsOf } from './redact';
 import { JsonReader, modelListSchema } from './response-schemas';
 import { StreamReader } from './stream-reader';
+
+const authorize = (apiKey: string) => ({ authorization: `Bearer ${apiKey}` });
 
 /** An OpenAI-compatible provider with its own pool of keep-alive connections. */
 export function createProvider(settings: ProviderSettings): Provider {
@@ -38,7 +35,7 @@ export function createProvider(settings: ProviderSettings): Provider {
       let reader: StreamReader | undefined;
       const call = await authorizedExchange(
         connections,
-        settings,
+        { readApiKey: settings.readApiKey, authorize },
         completionCall(settings.sendTraceparent ? request : untraced(request), `${basePath}/chat/completions`),
         (control) => {
           reader = new StreamReader(stream, settings.maxResponseBytes, control);
@@ -71,7 +68,7 @@ export function createProvider(settings: ProviderSettings): Provider {
     async listModels(timeoutMs) {
       const call = await authorizedExchange(
         connections,
-        settings,
+        { readApiKey: settings.readApiKey, authorize },
         { method: 'GET', path: `${basePath}/models`, headers: {}, timeoutMs },
         (control) => new JsonReader(settings.maxResponseBytes, control),
       );
@@ -109,57 +106,4 @@ function contextOf(settings: ProviderSettings, call: AuthorizedExchange, request
   const texts = request === undefined ? [] : textsOf(request);
   const confidential = { apiKeys: call.apiKeys, texts };
   return { provider: settings.name, nowMs: Date.now(), confidential, toolNames: toolNamesOf(request?.options) };
-}
-
-function toolNamesOf(options: CompletionRequest['options']): readonly string[] {
-  const tools = options?.['tools'];
-  const names = Array.isArray(tools)
-    ? tools.map((tool: { readonly function?: { readonly name?: unknown } } | null) => tool?.function?.name)
-    : [];
-  return names.filter((name) => typeof name === 'string');
-}
-
-interface AuthorizedExchange {
-  readonly exchange: Exchange;
-  /** The keys that were sent. */
-  readonly apiKeys: readonly string[];
-}
-
-/** After a 401 the key is reread once, because it may have been rotated. Both requests together stay within the call's timeout. */
-async function authorizedExchange(
-  connections: Connections,
-  { readApiKey }: ProviderSettings,
-  request: ExchangeRequest,
-  createReader: (control: ExchangeControl) => BodyReader,
-): Promise<AuthorizedExchange> {
-  const startedAtMs = performance.now();
-  const apiKey = readApiKey({ refresh: false });
-  const first = await liveExchange(connections, withHeaders(request, apiKey), createReader);
-  const apiKeys = apiKey === undefined ? [] : [apiKey];
-  if (first.head?.status !== 401) return { exchange: first, apiKeys };
-
-  const newKey = readApiKey({ refresh: true });
-  const timeoutMs = request.timeoutMs - (performance.now() - startedAtMs);
-  if (newKey === undefined || newKey === apiKey || timeoutMs <= 0) return { exchange: first, apiKeys };
-  const second = await liveExchange(connections, withHeaders({ ...request, timeoutMs }, newKey), createReader);
-  return { exchange: second, apiKeys: [...apiKeys, newKey] };
-}
-
-/** If the provider had already closed the connection, the request is sent again at once, on a new one. */
-async function liveExchange(
-  connections: Connections,
-  request: ExchangeRequest,
-  createReader: (control: ExchangeControl) => BodyReader,
-): Promise<Exchange> {
-  const startedAtMs = performance.now();
-  const first = await exchange(connections.pool, request, createReader);
-  if (first.kind !== 'failed' || first.wasStale !== true) return first;
-  const timeoutMs = request.timeoutMs - (performance.now() - startedAtMs);
-  if (timeoutMs <= 0) return first;
-  return connections.withNewConnection((dispatcher) => exchange(dispatcher, { ...request, timeoutMs }, createReader));
-}
-
-function withHeaders(request: ExchangeRequest, apiKey: string | undefined): ExchangeRequest {
-  const authorization = apiKey === undefined ? undefined : { authorization: `Bearer ${apiKey}` };
-  return { ...request, headers: { ...request.headers, 'accept-encoding': 'identity', ...authorization } };
 }

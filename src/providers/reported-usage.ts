@@ -45,9 +45,12 @@ export function readUsage(usage: unknown): ReportedUsage | null {
   const fields = fieldsOf(usage);
   const { prompt, completion, total } = countsOf(fields);
   const reasoning = reasoningTokens(fields);
+  const cached = Math.min(cachedTokens(fields), countOrNull(prompt) ?? 0);
+  const written = Math.min(cacheWriteTokens(fields), (countOrNull(prompt) ?? 0) - cached);
   return {
     promptTokens: prompt,
-    cachedPromptTokens: Math.min(cachedTokens(fields), countOrNull(prompt) ?? 0),
+    cachedPromptTokens: cached,
+    ...(written > 0 && { cacheWriteTokens: written }),
     completionTokens: completion,
     ...(countOrNull(total) !== null && { totalTokens: total }),
     ...(reasoning !== null && { reasoningTokens: reasoning }),
@@ -72,6 +75,11 @@ function cachedTokens(fields: Fields): number {
     fields['cached_tokens'],
   ];
   return Math.max(0, ...places.map((place) => countOrNull(place) ?? 0));
+}
+
+/** As OpenRouter names them, which includes them in the prompt. */
+function cacheWriteTokens(fields: Fields): number {
+  return countOrNull(fieldsOf(fields['prompt_tokens_details'])['cache_write_tokens']) ?? 0;
 }
 
 /** In the details, as OpenAI has them, or beside the counts, as Perplexity has them. */

@@ -11,7 +11,7 @@ import type { Settings } from '../config/settings';
 import type { TurnStreams } from '../contract/stream';
 import { createDataConverter } from '../encryption/data-converter';
 import { openLedger } from '../ledger/open-ledger';
-import { createProvider } from '../providers/openai-compatible';
+import { createProvider } from '../providers/create-provider';
 import type { Provider } from '../contract/provider';
 import { openTurnStreams } from '../streams/open-streams';
 import { startTracing } from '../tracing/start-tracing';

@@ -1,7 +1,7 @@
 import type { CallFailure, FailureKind } from '../../contract/failures';
 import type { Policy } from '../../contract/policy';
 import type { Settings } from '../../config/settings';
-import { createProvider } from '../../providers/openai-compatible';
+import { createProvider } from '../../providers/create-provider';
 import type { ProviderSettings } from '../../contract/provider';
 import type { Check, CheckOutcome } from './check';
 

@@ -6,7 +6,7 @@ import { admitAndCall, recordTurn } from '../../activities/turn-steps';
 import type { BellwetherClient } from '../../client';
 import type { Settings } from '../../config/settings';
 import type { Ledger } from '../../contract/ledger';
-import { createProvider } from '../../providers/openai-compatible';
+import { createProvider } from '../../providers/create-provider';
 import { openTurnStreams } from '../../streams/open-streams';
 import { Pace } from './pace';
 import { longestStandstillMs } from './patience';

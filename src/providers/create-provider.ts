@@ -1,0 +1,15 @@
+import type { Provider, ProviderKind, ProviderSettings } from '../contract/provider';
+import { anthropic } from './native/anthropic';
+import type { NativeKind } from './native/kind';
+import { createNativeProvider } from './native/native-provider';
+import { createProvider as createCompatibleProvider } from './openai-compatible';
+
+const nativeKinds: Readonly<Record<Exclude<ProviderKind, 'openai-compatible'>, NativeKind>> = { anthropic };
+
+/** A provider of any kind, with its own pool of keep-alive connections. */
+export function createProvider(settings: ProviderSettings): Provider {
+  const { kind = 'openai-compatible' } = settings;
+  return kind === 'openai-compatible'
+    ? createCompatibleProvider(settings)
+    : createNativeProvider(settings, nativeKinds[kind]);
+}

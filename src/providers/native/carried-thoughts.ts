@@ -1,0 +1,63 @@
+import type { ChatMessage, ToolCall } from '../../contract/chat';
+import { fieldsOf } from '../../domain/fields-of';
+
+/** One of the thoughts that led to tool calls. The model gets it back with the calls, exactly as it came. */
+export interface CarriedThought {
+  readonly text: string;
+  /** The provider's proof that the thought is its model's own. */
+  readonly signature?: string;
+  /** The thought itself, readable only by the provider. */
+  readonly redacted?: string;
+  /** The provider's own id of it. */
+  readonly id?: string;
+}
+
+/** The field of a tool call in which Google's OpenAI-compatible API has its thought signatures, and we have all of them. */
+const field = 'extra_content';
+
+/** What one answer may carry. An answer with more is passed on without: the model then does not think on. */
+const maxCarriedBytes = 64 * 1024;
+
+/** More thoughts than one answer has. */
+const maxCarriedThoughts = 100;
+
+/** The calls with the thoughts in the first of them. */
+export function withThoughts(
+  name: string,
+  calls: readonly ToolCall[],
+  thoughts: readonly CarriedThought[],
+): readonly ToolCall[] {
+  const [first, ...others] = calls;
+  if (first === undefined || thoughts.length === 0) return calls;
+  const carried = { [name]: { thoughts } };
+  if (thoughts.length > maxCarriedThoughts || Buffer.byteLength(JSON.stringify(carried)) > maxCarriedBytes)
+    return calls;
+  return [{ ...first, [field]: { ...fieldsOf(first[field]), ...carried } }, ...others];
+}
+
+/** The thoughts in a message of the history. Callers send the history, so nothing in it is taken for granted. */
+export function thoughtsIn(name: string, calls: readonly ToolCall[]): readonly CarriedThought[] {
+  const { thoughts } = fieldsOf(fieldsOf(calls[0]?.[field])[name]);
+  if (!Array.isArray(thoughts)) return [];
+  const read = thoughts.slice(0, maxCarriedThoughts).map(readThought);
+  return read.every((thought) => thought !== null) ? read : [];
+}
+
+function readThought(value: unknown): CarriedThought | null {
+  const { text, signature, redacted, id } = fieldsOf(value);
+  if (typeof text !== 'string') return null;
+  if (typeof signature !== 'string' && typeof redacted !== 'string') return null;
+  return {
+    text,
+    ...(typeof signature === 'string' && { signature }),
+    ...(typeof redacted === 'string' && { redacted }),
+    ...(typeof id === 'string' && { id }),
+  };
+}
+
+/** Strict providers refuse fields that they do not know, and only Google's models read this one. */
+export function withoutCarried(message: ChatMessage, model: string): ChatMessage {
+  const calls = message.tool_calls;
+  if (calls === undefined || !calls.some((call) => field in call) || /gemini/i.test(model)) return message;
+  return { ...message, tool_calls: calls.map(({ [field]: _carried, ...call }) => call as ToolCall) };
+}

@@ -1,0 +1,153 @@
+import type { LanguageModelV3FilePart, LanguageModelV3Prompt, LanguageModelV3ToolResultPart } from '@ai-sdk/provider';
+import type { ChatMessage, ContentPart, ToolCall } from '../../contract/chat';
+import { fieldsOf } from '../../domain/fields-of';
+import { imageUrlOf } from '../../domain/turn/messages';
+import { parseJson } from '../response-schemas';
+import { thoughtsIn } from './carried-thoughts';
+import type { NativeKind } from './kind';
+
+type Message = LanguageModelV3Prompt[number];
+type PromptPart = { readonly type: 'text'; readonly text: string } | LanguageModelV3FilePart;
+type AssistantPart = Extract<Message, { role: 'assistant' }>['content'][number];
+
+/** Says that a request cannot be put into the provider's form. Its message contains none of the request's text. */
+export class UnsupportedRequest extends Error {
+  override readonly name = 'UnsupportedRequest';
+}
+
+/**
+ * The messages in the form of the AI SDK. System messages come first, wherever they stood: most native APIs take them only
+ * there.
+ */
+export function toPrompt(messages: readonly ChatMessage[], kind: NativeKind): LanguageModelV3Prompt {
+  const ids = new CallIds();
+  const toolNames = new Map<string, string>();
+  const system: Message[] = [];
+  const rest: Message[] = [];
+  for (const message of messages) {
+    switch (message.role) {
+      case 'system':
+      case 'developer': {
+        const content = textOf(message);
+        if (content !== '') system.push({ role: 'system', content });
+        break;
+      }
+      case 'user': {
+        const content = partsOf(message);
+        if (content.length > 0) rest.push({ role: 'user', content });
+        break;
+      }
+      case 'assistant': {
+        const content = assistantParts(message, kind, ids, toolNames);
+        if (content.length > 0) rest.push({ role: 'assistant', content });
+        break;
+      }
+      case 'tool':
+        rest.push({ role: 'tool', content: [toolResult(message, ids, toolNames)] });
+    }
+  }
+  const opensWithAnswer = kind.startsWithUser === true && rest[0]?.role === 'assistant';
+  const opening: Message[] = opensWithAnswer ? [{ role: 'user', content: [{ type: 'text', text: '…' }] }] : [];
+  return [...system, ...opening, ...rest];
+}
+
+function assistantParts(
+  message: ChatMessage,
+  kind: NativeKind,
+  ids: CallIds,
+  toolNames: Map<string, string>,
+): AssistantPart[] {
+  const calls = message.tool_calls ?? [];
+  const parts: AssistantPart[] = thoughtsIn(kind.carrier.name, calls).map((thought) => ({
+    type: 'reasoning',
+    text: thought.text,
+    providerOptions: kind.carrier.metadataOf(thought),
+  }));
+  const text = textOf(message);
+  if (text !== '') parts.push({ type: 'text', text });
+  for (const call of calls) {
+    const { name, arguments: given } = fieldsOf(call['function']);
+    const toolName = typeof name === 'string' ? name : customNameOf(call);
+    toolNames.set(call.id, toolName);
+    parts.push({ type: 'tool-call', toolCallId: ids.of(call.id), toolName, input: inputOf(given) });
+  }
+  return parts;
+}
+
+function customNameOf({ custom }: ToolCall): string {
+  const { name } = fieldsOf(custom);
+  return typeof name === 'string' ? name : 'unknown';
+}
+
+/** An object, as native APIs require. Arguments that are none stay visible to the model, which wrote them. */
+function inputOf(given: unknown): unknown {
+  const value = typeof given === 'string' ? parseJson(given) : given;
+  return typeof value === 'object' && value !== null && !Array.isArray(value) ? value : { arguments: given ?? '' };
+}
+
+function toolResult(message: ChatMessage, ids: CallIds, toolNames: Map<string, string>): LanguageModelV3ToolResultPart {
+  const id = message.tool_call_id ?? '';
+  const parts = partsOf(message);
+  const files = parts.filter((part) => part.type === 'file');
+  const output: LanguageModelV3ToolResultPart['output'] =
+    files.length === 0
+      ? { type: 'text', value: textOf(message) }
+      : { type: 'content', value: parts.map((part) => (part.type === 'text' ? part : toolImage(part))) };
+  return { type: 'tool-result', toolCallId: ids.of(id), toolName: toolNames.get(id) ?? 'unknown', output };
+}
+
+function toolImage({ data, mediaType }: LanguageModelV3FilePart) {
+  return data instanceof URL
+    ? ({ type: 'image-url', url: data.href } as const)
+    : ({ type: 'image-data', data: String(data), mediaType } as const);
+}
+
+/** Empty texts are left out, because native APIs refuse them. */
+function partsOf({ content }: ChatMessage): PromptPart[] {
+  if (typeof content === 'string') return content === '' ? [] : [{ type: 'text', text: content }];
+  return (content ?? []).flatMap((part): PromptPart[] => {
+    if (part.type === 'image_url') return [imagePart(part)];
+    const text = textIn(part);
+    return text === '' ? [] : [{ type: 'text', text }];
+  });
+}
+
+const dataUrl = /^data:([\w.+-]{1,50}\/[\w.+-]{1,50})?(?:;[\w.=+-]{1,60}){0,4};base64,/i;
+
+function imagePart(part: ContentPart): LanguageModelV3FilePart {
+  const given = imageUrlOf(part);
+  const url = typeof given === 'string' ? given : '';
+  const match = dataUrl.exec(url);
+  if (match !== null) {
+    return { type: 'file', data: url.slice(match[0].length), mediaType: match[1]?.toLowerCase() ?? 'image/*' };
+  }
+  if (!/^https?:/i.test(url) || !URL.canParse(url)) {
+    throw new UnsupportedRequest('an image is neither a web address nor a data: URL with base64');
+  }
+  return { type: 'file', data: new URL(url), mediaType: 'image/*' };
+}
+
+function textOf({ content }: ChatMessage): string {
+  if (typeof content === 'string') return content;
+  return (content ?? []).map(textIn).join('');
+}
+
+function textIn({ text, refusal }: ContentPart): string {
+  return [text, refusal].filter((each) => typeof each === 'string').join('');
+}
+
+/** The ids of calls with only those characters that every API accepts: another provider may have made them. */
+class CallIds {
+  private readonly known = new Map<string, string>();
+  private readonly given = new Set<string>();
+
+  of(id: string): string {
+    const known = this.known.get(id);
+    if (known !== undefined) return known;
+    const plain = id.replaceAll(/[^\w-]/g, '_').slice(0, 56) || 'call';
+    const own = this.given.has(plain) ? `${plain}_${this.given.size}` : plain;
+    this.known.set(id, own);
+    this.given.add(own);
+    return own;
+  }
+}
