@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import type { Delivery, RequestOptions } from '../contract/chat';
 import type { Arm, Policy, Target } from '../contract/policy';
+import { armOfOperation, operations } from '../contract/operations';
 import type { TraceContext } from '../contract/trace';
 import type {
   Admission,
@@ -16,7 +17,7 @@ import { languageOf } from '../domain/turn/language-of';
 import { utf8Length } from '../domain/turn/messages';
 import { worstCaseNanoUsd } from '../domain/turn/prices';
 import { longestCallMs, rescueTimeMs } from '../domain/turn/retry-schedule';
-import { chainFor, rescueFor, route } from '../domain/turn/routing';
+import { armCalled, chainFor, rescueFor, route } from '../domain/turn/routing';
 import type { KnownAtAdmission, Reservation, TurnPlan } from '../contract/ledger';
 import { attributes, spanNames } from '../tracing/names';
 import { noSpans, type Span, traceContextOf, withSpan } from '../tracing/spans';
@@ -65,7 +66,7 @@ async function admit(
     userId: input.userId,
     keyId: input.keyId,
     firstRunId: input.firstRunId ?? null,
-    language: languageOf(questionOf(input.messages)),
+    language: input.operation === undefined ? languageOf(questionOf(input.messages)) : null,
     plan: (known) => planTurn(policy, input, known),
     requestId: randomUUID(),
     owner,
@@ -74,7 +75,7 @@ async function admit(
   if (result.kind !== 'admitted') return result;
 
   const arm = armNamed(policy, result.arm);
-  const chain = chainFor(arm.targets, input.model);
+  const chain = chainOf(arm, input);
   const rescue = rescueFor(chain, targetsOf(policy, result.rescueArm), input.model);
   const { delivery = 'whole' } = input;
   const deadlineAtMs = askedAtMs + policy.retry.turnDeadlineMs;
@@ -109,7 +110,7 @@ export function reservationFor(
   arm: string,
   target: Target,
   policy: Policy,
-  call: { readonly prompt: PromptMeasure } & Pick<RequestOptions, 'maxTokens' | 'modelOptions'>,
+  call: { readonly prompt: PromptMeasure } & Pick<RequestOptions, 'maxTokens' | 'modelOptions' | 'operation'>,
 ): Reservation {
   return {
     arm,
@@ -119,7 +120,7 @@ export function reservationFor(
     worstCaseNanoUsd: worstCaseNanoUsd(
       target.price,
       call.prompt,
-      completionLimit(policy, call.maxTokens) +
+      completionLimit(policy, call) +
         thinkingTokens(target, call.modelOptions) +
         rejectedPredictionTokens(call.modelOptions),
       target.maxImageTokens,
@@ -142,24 +143,37 @@ function rejectedPredictionTokens(options: RequestOptions['modelOptions']): numb
   return prediction === null ? 0 : utf8Length(JSON.stringify(prediction));
 }
 
-/** The requested limit or else the default, up to the hard cap. */
-export function completionLimit(policy: Policy, asked: number | undefined): number {
-  return Math.min(asked ?? policy.defaults.maxTokens, policy.budgets.maxCompletionTokens);
+/** The requested limit or else the default, up to the hard cap; vectors and moderations have no completion tokens. */
+export function completionLimit(
+  policy: Policy,
+  { maxTokens, operation }: Pick<RequestOptions, 'maxTokens' | 'operation'>,
+): number {
+  if (operation !== undefined) return 0;
+  return Math.min(maxTokens ?? policy.defaults.maxTokens, policy.budgets.maxCompletionTokens);
 }
 
 function planTurn(policy: Policy, input: AdmitTurnInput, { previousArm, split }: KnownAtAdmission): TurnPlan {
-  const { turnId, sessionId, userId } = input;
+  const { turnId, sessionId, userId, operation, model } = input;
+  // Rollouts decide about chats alone.
+  const ofOperation = operation && model !== undefined ? armOfOperation(operation, model) : null;
   const { arm, countedIn } =
-    previousArm === null
-      ? route(policy, split, userId, userBucket(userId ?? sessionId ?? turnId, split?.salt))
-      : { arm: previousArm, countedIn: null };
+    ofOperation !== null
+      ? { arm: ofOperation, countedIn: null }
+      : previousArm === null
+        ? route(policy, split, userId, userBucket(userId ?? sessionId ?? turnId, split?.salt))
+        : { arm: previousArm, countedIn: null };
   return { reservation: firstCallOf(armNamed(policy, arm), policy, input), countedIn };
 }
 
 function firstCallOf(arm: Arm, policy: Policy, input: AdmitTurnInput): Reservation {
-  const [first] = chainFor(arm.targets, input.model);
+  const [first] = chainOf(arm, input);
   if (!first) throw new Error(`Arm ${arm.name} has no targets. Add one under arms.${arm.name}.targets.`);
   return reservationFor(arm.name, first, policy, input);
+}
+
+/** The model of an operation is a name that is offered, and its targets may have others. */
+function chainOf(arm: Arm, { model, operation }: AdmitTurnInput): readonly Target[] {
+  return operation === undefined ? chainFor(arm.targets, model) : arm.targets;
 }
 
 function targetsOf({ arms }: Policy, arm: string | null): readonly Target[] {
@@ -168,7 +182,11 @@ function targetsOf({ arms }: Policy, arm: string | null): readonly Target[] {
 
 /** A turn that was admitted under an older configuration may belong to an arm that no longer exists; it continues in the default arm. */
 function armNamed(policy: Policy, name: string): Arm {
-  const arm = Object.hasOwn(policy.arms, name) ? policy.arms[name] : policy.arms[policy.defaultArm];
+  const isOffered = operations.some((operation) => name.startsWith(armOfOperation(operation, '')));
+  const arm = armCalled(policy, name) ?? (isOffered ? undefined : policy.arms[policy.defaultArm]);
+  if (isOffered && !arm) {
+    throw new Error(`This worker does not offer ${name}. Run all workers and gateways with the same configuration.`);
+  }
   if (!arm) throw new Error(`There is no arm named ${name}. Name an existing one under defaultArm.`);
   return arm;
 }

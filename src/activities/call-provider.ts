@@ -1,6 +1,7 @@
 import type { Policy, Target } from '../contract/policy';
 import type { ModelCallInput } from '../contract/turn';
 import { healthSignal } from '../domain/turn/outcome-meanings';
+import { armCalled } from '../domain/turn/routing';
 import { attemptTimeoutMs } from '../domain/turn/retry-schedule';
 import { withThoughtsFor } from '../domain/turn/thoughts';
 import type { CompletionRequest, CompletionResult, Provider } from '../contract/provider';
@@ -37,11 +38,15 @@ export async function callProvider(
   const limitMs = streams ? target.stream.totalMs : attemptTimeoutMs(policy.retry, callIndex, Math.random());
   const { requestId, traceparent, onText } = completion;
   const messages = withThoughtsFor(target.model, completion.messages);
+  const { operation } = input;
+  if (operation !== undefined && provider.runOperation === undefined) {
+    return notMade('bad-request', `${provider.name} is of a kind that has no ${operation}.`);
+  }
   const request: Omit<CompletionRequest, 'messages' | 'timeoutMs'> = {
     model: target.model,
     temperature: input.temperature ?? defaultTemperature(policy, input.modelOptions),
     rules: target.requestRules,
-    maxTokens: completionLimit(policy, input.maxTokens),
+    maxTokens: completionLimit(policy, input),
     options: input.modelOptions,
     requestId,
     ...(traceparent !== undefined && { traceparent }),
@@ -56,7 +61,15 @@ export async function callProvider(
         onText(text);
       };
       const stream = streams ? { limits: target.stream, onText: forwardText } : undefined;
-      const completed = await provider.complete({ ...request, messages: shown, timeoutMs: timeoutMs(), stream });
+      const completed =
+        operation !== undefined && provider.runOperation !== undefined
+          ? await provider.runOperation({
+              ...request,
+              operation,
+              options: input.modelOptions ?? {},
+              timeoutMs: timeoutMs(),
+            })
+          : await provider.complete({ ...request, messages: shown, timeoutMs: timeoutMs(), stream });
       // A call that was cut off by the turn's deadline says nothing about its target.
       const isCutOff = completed.kind === 'failed' && Date.now() >= input.deadlineAtMs;
       const failure = completed.kind === 'completed' ? null : completed.failure;
@@ -88,5 +101,5 @@ export function circuitOpen({ provider }: Target) {
 }
 
 function chainOf({ policy }: ActivityDependencies, { input, target }: Call): readonly Target[] {
-  return policy.arms[input.arm]?.targets ?? [target];
+  return armCalled(policy, input.arm)?.targets ?? [target];
 }

@@ -17,6 +17,7 @@ import {
 } from '../domain/turn/continuation';
 import { refusalReason } from '../domain/turn/degraded-reply';
 import { utf8Length } from '../domain/turn/messages';
+import { armCalled } from '../domain/turn/routing';
 import { retryDelayMs } from '../domain/turn/retry-schedule';
 import { completionLimit, reservationFor } from './admit-turn';
 import { type Call, circuitOpen, mayCall } from './call-provider';
@@ -107,8 +108,8 @@ async function callOnce(
   };
   // A turn's first call is compared between arms, so a rescue must not shorten it in one of them.
   const deadlineAtMs = (attempt === 1 ? input.firstCallDeadlineAtMs : undefined) ?? input.deadlineAtMs;
-  const { modelOptions } = input;
-  const parameters = { target, prompt, maxTokens: completionLimit(policy, input.maxTokens), modelOptions };
+  const { modelOptions, operation } = input;
+  const parameters = { target, prompt, maxTokens: completionLimit(policy, input), modelOptions, operation };
   const { result, settlement } = await tracedCall(
     dependencies,
     { ...call, input: { ...input, deadlineAtMs }, signal: uselessCall.signal },
@@ -136,7 +137,9 @@ async function callOnce(
         ...(refusal && { refusal }),
         ...(toolCalls && { toolCalls }),
         ...(thoughts !== undefined && { thoughts }),
-        flags: flagsOf(askedOf(policy, input), { content, refusal, toolCalls, finishReason }, deflateShare),
+        ...(operation === undefined && {
+          flags: flagsOf(askedOf(policy, input), { content, refusal, toolCalls, finishReason }, deflateShare),
+        }),
       };
       return { kind: 'answered', ...answerFields, model, settlement };
     }
@@ -200,7 +203,7 @@ function resolveTarget(
   { policy, providers }: ActivityDependencies,
   input: ModelCallInput,
 ): { target: Target; provider: Provider } {
-  const target = policy.arms[input.arm]?.targets.find(({ name }) => name === input.target.name);
+  const target = armCalled(policy, input.arm)?.targets.find(({ name }) => name === input.target.name);
   const provider = providers.get(input.target.provider);
   if (!target || !provider) {
     throw new Error(
@@ -256,7 +259,7 @@ async function partialAnswer(
   if (!target.continues || targets.refusesPrefill(target) || mayBeStructured(modelOptions)) return '';
   const answer = new AnswerSoFar();
   for (const piece of await streams.pieces(turnId)) answer.take(piece);
-  const isPossible = utf8Length(answer.text) <= completionLimit(policy, maxTokens) * maxBytesPerToken;
+  const isPossible = utf8Length(answer.text) <= completionLimit(policy, { maxTokens }) * maxBytesPerToken;
   return isPossible ? answer.text : '';
 }
 

@@ -10,7 +10,7 @@ export type Completed = Extract<CompletionResult, { kind: 'completed' }>;
 export type Failed = Extract<CompletionResult, { kind: 'failed' }>;
 
 /** The parameters of the call that was made. */
-export interface CallParameters extends Pick<ModelCallInput, 'modelOptions'> {
+export interface CallParameters extends Pick<ModelCallInput, 'modelOptions' | 'operation'> {
   readonly target: Target;
   readonly prompt: PromptMeasure;
   /** The completion tokens that the call requested at most. */
@@ -19,10 +19,17 @@ export interface CallParameters extends Pick<ModelCallInput, 'modelOptions'> {
 
 export function settlementOfAnswer(ticket: AttemptTicket, result: Completed, call: CallParameters): Settlement {
   const { usage, content, refusal = '', toolCalls = [], thoughts = '' } = result;
-  const said = content + refusal + toolCalls.map((toolCall) => JSON.stringify(toolCall)).join('') + thoughts;
+  // What is no text has no tokens that its provider must count.
+  const isText = call.operation === undefined;
+  const said = !isText
+    ? ''
+    : content + refusal + toolCalls.map((toolCall) => JSON.stringify(toolCall)).join('') + thoughts;
   return {
     attempt: ticket.attempt,
-    ...bookUsage(usage, factsOf(ticket, call, said, said !== '')),
+    // Moderations cost nothing at most providers, which then report no usage.
+    ...(usage === null && !isText && ticket.reservedNanoUsd === 0
+      ? freeCall
+      : bookUsage(usage, factsOf(ticket, call, said, said !== ''))),
     outcome: 'answered',
     httpStatus: 200,
     latencyMs: Math.round(result.latencyMs),
@@ -57,6 +64,7 @@ export function settlementOfUnused({ attempt }: AttemptTicket, { failure }: Fail
   return { attempt, ...unchargedCall, outcome, httpStatus, latencyMs: 0, endedAtMs: Date.now() };
 }
 
+const freeCall = { state: 'settled', costNanoUsd: 0, usage: null } as const;
 const unchargedCall = { state: 'released', costNanoUsd: 0, usage: null } as const;
 
 function factsOf(

@@ -35,15 +35,15 @@ export function tracedCall(
   });
 }
 
-function callSpan(call: Call, { attempt }: AttemptTicket, { maxTokens }: CallParameters): NewSpan {
+function callSpan(call: Call, { attempt }: AttemptTicket, { maxTokens, operation }: CallParameters): NewSpan {
   const { input, target, provider } = call;
   const { turnId, arm, tags } = input;
   return {
-    name: `${spanNames.chat} ${target.model}`,
+    name: `${operation ?? spanNames.chat} ${target.model}`,
     kind: SpanKind.CLIENT,
     parent: tags?.trace,
     attributes: {
-      [attributes.operation]: chatOperation,
+      [attributes.operation]: operation ?? chatOperation,
       [attributes.provider]: target.provider,
       [attributes.requestModel]: target.model,
       [attributes.requestStream]: isStreamed(call),

@@ -19,6 +19,7 @@ import type {
   Transcript,
 } from '../contract/chat';
 import * as names from '../contract/names';
+import type { ModelRequestInput } from '../contract/operations';
 import type { Problem } from '../contract/problem';
 import type { FeedbackSignal } from '../contract/user-evidence';
 import { feedbackProblem } from '../domain/turn/feedback';
@@ -75,6 +76,8 @@ export interface CompleteOptions extends Omit<ChatTurnInput, 'turnId'> {
   readonly turnId?: string;
   readonly deadlineMs?: number;
 }
+
+type OneShotInput = ChatTurnInput | ModelRequestInput;
 
 type Named<Options> = Options & { readonly turnId: string };
 
@@ -187,15 +190,34 @@ export class BellwetherClient {
   async completeChecked(options: Named<CompleteOptions>): Promise<ChatReply> {
     const { deadlineMs = defaultDeadlineMs, ...given } = options;
     const rest = given.sessionId === undefined ? given : { ...given, sessionId: this.storedSessionId(given.sessionId) };
-    const { turnId } = rest;
-    const startByMs = startByOf(options);
     const input: ChatTurnInput = { ...rest, ...traceOf(rest), requestHash: requestHashOf(rest) };
-    const workflowId = names.turnWorkflowId(turnId, input.sessionId ?? null);
+    const workflowId = names.turnWorkflowId(rest.turnId, input.sessionId ?? null);
+    return this.runOneShot(names.chatTurnWorkflowType, workflowId, input, startByOf(options), deadlineMs);
+  }
 
+  /**
+   * Asks a model for vectors or a moderation, for a caller that has validated the request, such as the gateway. Throws what
+   * `complete` throws.
+   */
+  async requestChecked(options: ModelRequestInput & Pick<CompleteOptions, 'deadlineMs'>): Promise<ChatReply> {
+    const { deadlineMs = defaultDeadlineMs, ...rest } = options;
+    const input: ModelRequestInput = { ...rest, ...traceOf(rest), requestHash: requestHashOf(rest) };
+    const workflowId = names.turnWorkflowId(rest.turnId, null);
+    return this.runOneShot(names.modelRequestWorkflowType, workflowId, input, startByOf(options), deadlineMs);
+  }
+
+  private async runOneShot(
+    workflowType: string,
+    workflowId: string,
+    input: OneShotInput,
+    startByMs: number,
+    deadlineMs: number,
+  ): Promise<ChatReply> {
+    const { turnId } = input;
     const watch = this.watch(workflowId, turnId);
     const begin = async (round: number): Promise<ChatReply> => {
       try {
-        await this.startTurn(workflowId, { ...input, ...inRound(round, startByMs) }, deadlineMs, round);
+        await this.startTurn(workflowType, workflowId, { ...input, ...inRound(round, startByMs) }, deadlineMs, round);
       } catch (error) {
         if (!(error instanceof WorkflowExecutionAlreadyStartedError)) throw error;
       }
@@ -324,10 +346,16 @@ export class BellwetherClient {
     return new TurnWatch(this.temporal, workflowId, `Turn ${turnId}`);
   }
 
-  private async startTurn(workflowId: string, input: ChatTurnInput, deadlineMs: number, round: number): Promise<void> {
+  private async startTurn(
+    workflowType: string,
+    workflowId: string,
+    input: OneShotInput,
+    deadlineMs: number,
+    round: number,
+  ): Promise<void> {
     const { temporal, taskQueue, starter } = this;
     const start = ({ workflow }: Client) =>
-      workflow.start(names.chatTurnWorkflowType, {
+      workflow.start(workflowType, {
         workflowId,
         taskQueue,
         args: [input],

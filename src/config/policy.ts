@@ -4,6 +4,7 @@ import { maxImageTokensOf } from '../domain/turn/image-tokens';
 import type { LoadedConfigFile } from './config-file';
 import { defaultConfig, defaultMaxOutputTokens, defaultUsualLatencyMs } from './defaults';
 import { idOf } from './id-of';
+import { checkOfferedModels, resolveOfferedModels } from './offered-models';
 import { presetOf } from './model-presets';
 import { configFileSchema, type ConfigFile } from './schema';
 
@@ -91,6 +92,9 @@ export function crossCheck(merged: MergedConfig, { config, unusable }: LoadedCon
       }
     }
   }
+  if (!unusable.has('providers') && !unusable.has('embeddings') && !unusable.has('moderations')) {
+    checkOfferedModels(config, merged.providers, report);
+  }
   if (!unusable.has('stream') && !unusable.has('arms')) reportUselessLimits(config, report);
   const maxTokens = config.defaults?.maxTokens;
   const hardCap = hardCapOf(config);
@@ -140,6 +144,7 @@ export function resolvePolicy(merged: MergedConfig, config: ConfigFile): Policy 
   const arms = [...merged.arms].map(([name, arm]): [string, Arm] => [name, resolveArm(name, arm, merged, stream)]);
   return {
     arms: Object.fromEntries(arms),
+    offeredModels: resolveOfferedModels(config, stream),
     defaultArm: merged.defaultArm,
     pinnedArms: merged.pinnedUsers,
     retry: { ...standard.retry, ...config.retry } as Policy['retry'],

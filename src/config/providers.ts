@@ -6,6 +6,7 @@ import type { LoadedConfigFile } from './config-file';
 import { providerDefaults } from './defaults';
 import { readDotEnv, valueOf, type Variables } from './environment';
 import type { MergedConfig } from './policy';
+import { providersOfOfferedModels } from './offered-models';
 import { baseUrlSchema } from './schema';
 
 /** Variables with the address of a default provider; they override the file. */
@@ -114,7 +115,7 @@ function isSimulated(merged: MergedConfig, keyReaders: ReadonlyMap<string, ApiKe
 function isCountedOn(name: string, { config }: LoadedConfigFile): boolean {
   const arms = Object.values(config.arms ?? {});
   const isTarget = arms.some((arm) => arm.targets.some((target) => target.provider === name));
-  return isTarget || Object.hasOwn(config.providers ?? {}, name);
+  return isTarget || providersOfOfferedModels(config).includes(name) || Object.hasOwn(config.providers ?? {}, name);
 }
 
 function isOfPinnedUser(name: string, { arms, pinnedUsers }: MergedConfig): boolean {

@@ -215,6 +215,51 @@ const armSchema = z.strictObject({
   targets: z.array(targetSchema).min(1).max(10).describe('Tried in order.'),
 });
 
+const offeredTarget = {
+  provider: name,
+  model: modelName.optional().describe("The provider's name for the model; the offered name unless given."),
+};
+
+const embeddingsSchema = z.strictObject({
+  targets: z
+    .array(
+      z.strictObject({
+        ...offeredTarget,
+        price: usdAmount.describe('US dollars per 1,000,000 tokens of the input.'),
+      }),
+    )
+    .min(1)
+    .max(10)
+    .describe('Tried in order.'),
+  maxDimensions: z
+    .int()
+    .min(1)
+    .max(65_536)
+    .optional()
+    .describe(
+      'The most numbers that one vector can have, by which long requests are split into calls; known for models of OpenAI, 3,072 for others.',
+    ),
+  mixesModels: z
+    .boolean()
+    .optional()
+    .describe(
+      'true: the targets may name different models. Vectors of different models cannot be compared, so only for one model that two providers name differently.',
+    ),
+});
+
+const moderationsSchema = z.strictObject({
+  targets: z
+    .array(
+      z.strictObject({
+        ...offeredTarget,
+        price: usdAmount.default(0).describe('US dollars per 1,000,000 tokens of the input; 0 unless given.'),
+      }),
+    )
+    .min(1)
+    .max(10)
+    .describe('Tried in order.'),
+});
+
 const gatewaySchema = z.strictObject({
   aliases: z
     .array(modelName)
@@ -411,6 +456,14 @@ export const configFileSchema = z.strictObject({
         ),
     })
     .optional(),
+  embeddings: z
+    .record(modelName, embeddingsSchema)
+    .optional()
+    .describe('The models of POST /v1/embeddings by the names that clients use; none unless given.'),
+  moderations: z
+    .record(modelName, moderationsSchema)
+    .optional()
+    .describe('The models of POST /v1/moderations by the names that clients use; none unless given.'),
   gateway: gatewaySchema.optional().describe('The HTTP endpoint that OpenAI clients use.'),
   notify: z
     .array(notifySchema)

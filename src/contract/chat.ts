@@ -1,5 +1,6 @@
 /** What callers send and receive: the data that crosses Temporal. */
 import type { FailureKind } from './failures';
+import type { Operation } from './operations';
 import type { TraceContext } from './trace';
 import type { AnswerFlag } from './user-evidence';
 
@@ -60,6 +61,8 @@ export interface RequestOptions extends SamplingOptions {
   readonly delivery?: Delivery;
   /** The model to try first, if the turn's arm has it. */
   readonly model?: string;
+  /** Omitted: a chat. Otherwise the request is all in `modelOptions`, and `model` is the name under which it is offered. */
+  readonly operation?: Operation;
   /** `tools`, `response_format`, `stop`, …: sent to the provider unchanged, and counted as part of the prompt. */
   readonly modelOptions?: Readonly<Record<string, unknown>>;
   /** The id of the API key whose budget pays; never the key itself. */
@@ -147,6 +150,8 @@ export interface ChatTurnInput extends RequestOptions {
 export interface ChatReply {
   readonly turn_id: string;
   readonly session_id: string | null;
+  /** Of a turn that is no chat: `content` is then what `Provider.runOperation` returned. */
+  readonly operation?: Operation;
   readonly content: string;
   /** The target that answered: `holysheep-primary`, `holysheep-fallback`, `legacy-primary`, …; otherwise `degraded-mode`. */
   readonly provider: string;

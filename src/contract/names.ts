@@ -4,6 +4,8 @@ export const defaultTaskQueue = 'bellwether';
 
 export const conversationWorkflowType = 'conversation';
 export const chatTurnWorkflowType = 'chatTurn';
+/** A turn that asks for vectors or a moderation. */
+export const modelRequestWorkflowType = 'modelRequest';
 export const turnFeedbackWorkflowType = 'turnFeedback';
 
 /** The actor of automatic decisions in the audit trail; no person's key may have this name. */

@@ -1,4 +1,5 @@
 /** The resolved configuration of routing, calls, retries and budgets. Contains no secrets. */
+import type { OfferedModel } from './operations';
 
 /** Prices in nano-dollars per 1,000,000 tokens: $0.42 is 420,000,000. */
 export interface ModelPrice {
@@ -110,6 +111,8 @@ interface Budgets {
 
 export interface Policy {
   readonly arms: Readonly<Record<string, Arm>>;
+  /** Embeddings and moderations, by `armOfOperation`. Absent: none are offered. */
+  readonly offeredModels?: Readonly<Record<string, OfferedModel>>;
   /** The arm of every turn unless a rollout says otherwise. */
   readonly defaultArm: string;
   /** Users pinned to an arm regardless of any rollout, by user id. */

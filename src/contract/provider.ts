@@ -1,5 +1,6 @@
 import type { ChatMessage, ToolCall } from './chat';
 import type { CallFailure } from './failures';
+import type { Operation } from './operations';
 import type { RequestRules, StreamLimits } from './policy';
 
 export interface CompletionRequest {
@@ -21,6 +22,16 @@ export interface CompletionRequest {
   /** Requests a stream; omitted: one whole response. */
   readonly stream?: StreamRequest;
   readonly signal?: AbortSignal;
+}
+
+/** A call for vectors or a moderation. */
+export interface OperationRequest extends Pick<
+  CompletionRequest,
+  'model' | 'requestId' | 'traceparent' | 'timeoutMs' | 'signal'
+> {
+  readonly operation: Operation;
+  /** `input` and whatever else the caller sent. */
+  readonly options: Readonly<Record<string, unknown>>;
 }
 
 export interface StreamRequest {
@@ -84,6 +95,11 @@ export interface Provider {
   /** Where it is called. */
   readonly server?: { readonly address: string; readonly port: number };
   complete(request: CompletionRequest): Promise<CompletionResult>;
+  /**
+   * Absent: this kind of provider has none. The answer's content is vectors in base64 with spaces between them, or the
+   * results of a moderation as JSON.
+   */
+  runOperation?(request: OperationRequest): Promise<CompletionResult>;
   /** `GET /models`. */
   listModels(
     timeoutMs: number,

@@ -141,7 +141,7 @@ export interface TurnTotals {
 /** What admission needs to know about a turn. */
 export interface AdmitTurnInput extends Pick<
   RequestOptions,
-  'maxTokens' | 'modelOptions' | 'delivery' | 'model' | 'keyId' | 'trace'
+  'maxTokens' | 'modelOptions' | 'delivery' | 'model' | 'keyId' | 'trace' | 'operation'
 > {
   /** The turn's name, from `turnName` or `oneShotTurnName`. */
   readonly turnId: string;
@@ -182,7 +182,10 @@ export type OpenedTurn =
   | { readonly kind: 'admitted'; readonly admission: Admitted; readonly firstCall: CallOutcome | null };
 
 /** Input of both model-call activities. */
-export interface ModelCallInput extends Pick<RequestOptions, 'temperature' | 'maxTokens' | 'modelOptions' | 'keyId'> {
+export interface ModelCallInput extends Pick<
+  RequestOptions,
+  'temperature' | 'maxTokens' | 'modelOptions' | 'keyId' | 'operation'
+> {
   /** The name that the turn was admitted under. */
   readonly turnId: string;
   readonly arm: string;

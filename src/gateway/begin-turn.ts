@@ -110,7 +110,7 @@ export async function beginTurn(
  * The time until which a caller waits: OpenAI's clients send their timeout in seconds. It does not apply to streams, where
  * it only limits the wait for the headers, or for the next event.
  */
-function endOfWait(headers: IncomingHttpHeaders): number | undefined {
+export function endOfWait(headers: IncomingHttpHeaders): number | undefined {
   const seconds = Number(headerOf(headers, 'x-stainless-timeout') ?? NaN);
   const endMs = Math.ceil(Date.now() + seconds * 1000);
   return seconds > 0 && Number.isSafeInteger(endMs) ? endMs : undefined;
@@ -180,7 +180,7 @@ function sessionTurnProblem({ systemPrompt, history, ...message }: SessionCall['
   return conversationProblem(opening) ?? sendMessageProblem(message);
 }
 
-function idempotencyKeyOf(headers: IncomingHttpHeaders): string | null {
+export function idempotencyKeyOf(headers: IncomingHttpHeaders): string | null {
   const key = headers['idempotency-key'];
   if (key === undefined) return null;
   if (typeof key !== 'string' || !/^[\x21-\x7e]+$/.test(key) || key.length > maxIdempotencyKeyLength) {

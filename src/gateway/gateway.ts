@@ -20,6 +20,8 @@ import { GatewayMetrics, type OtherMetrics } from './metrics';
 import { ModelNames } from '../domain/turn/model-names';
 import { modelsRoutes } from './models-routes';
 import { limitOpenRequests, OpenRequests, watchRequests } from './open-requests';
+import { embeddingsRoute } from './model-requests/embeddings-route';
+import { moderationsRoute } from './model-requests/moderations-route';
 import { textCompletionsRoute } from './text-completions/route';
 import { closeServer, createServer, type GatewayServer } from './server';
 import { Readiness } from './readiness';
@@ -91,6 +93,8 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
       limitOpenRequests(guarded);
       completionsRoute(guarded, context);
       textCompletionsRoute(guarded, context);
+      embeddingsRoute(guarded, context);
+      moderationsRoute(guarded, context);
       modelsRoutes(guarded, context);
       turnsRoutes(guarded, context);
       feedbackRoute(guarded, context);
@@ -130,6 +134,8 @@ function portTaken(host: string, port: number, cause: unknown): Error {
 const paths = [
   ['/v1/chat/completions', 'POST'],
   ['/v1/completions', 'POST'],
+  ['/v1/embeddings', 'POST'],
+  ['/v1/moderations', 'POST'],
   ['/v1/models', 'GET'],
   ['/v1/models/:model', 'GET'],
   ['/v1/turns/:turn', 'GET'],

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import type { ApiKey } from '../contract/api-keys';
+import type { OfferedModel, Operation } from '../contract/operations';
 import { mayUse, type ModelName, type ModelNames } from '../domain/turn/model-names';
 import { requirePermission } from './access';
 import type { GatewayContext } from './context';
@@ -40,7 +41,10 @@ export function modelsRoutes(server: GatewayServer, { models }: GatewayContext):
         response: { 200: modelSchema, ...describeErrors('model_not_allowed', 'wrong_key_role', 'model_not_found') },
       },
     },
-    async ({ apiKey, params }) => toModel(requireModel(models, params.model, apiKey)),
+    async ({ apiKey, params }) => {
+      const name = models.allowedTo(apiKey).find(({ id }) => id === params.model);
+      return toModel(name ?? requireModel(models, params.model, apiKey));
+    },
   );
 }
 
@@ -52,22 +56,44 @@ function toModel({ id, ownedBy }: ModelName): z.output<typeof modelSchema> {
 /** @throws {GatewayError} 404 for an unknown name, 403 for one that the key may not use */
 export function requireModel(models: ModelNames, id: string, key: Pick<ApiKey, 'models'>): ModelName {
   const name = models.find(id);
-  if (name === undefined) throw unknownModel(id);
-  if (!mayUse(key, id)) {
-    throw new GatewayError(
-      'model_not_allowed',
-      `This API key may not use the model ${id}; GET /v1/models lists those that it may.`,
-      { param: 'model' },
-    );
-  }
+  if (name === undefined) throw unknownModel(models, id);
+  requireAllowed(id, key);
   return name;
 }
 
-function unknownModel(id: string): GatewayError {
+/** The same for embeddings and moderations. @throws {GatewayError} */
+export function requireOffered(
+  models: ModelNames,
+  operation: Operation,
+  id: string,
+  key: Pick<ApiKey, 'models'>,
+): OfferedModel {
+  const offered = models.findOffered(operation, id);
+  if (offered === undefined) throw unknownModel(models, id, operation);
+  requireAllowed(id, key);
+  return offered;
+}
+
+function requireAllowed(id: string, key: Pick<ApiKey, 'models'>): void {
+  if (mayUse(key, id)) return;
+  throw new GatewayError(
+    'model_not_allowed',
+    `This API key may not use the model ${id}; GET /v1/models lists those that it may.`,
+    { param: 'model' },
+  );
+}
+
+function unknownModel(models: ModelNames, id: string, operation?: Operation): GatewayError {
   const shown = id.length > 100 ? `${id.slice(0, 100)}…` : id;
   return new GatewayError(
     'model_not_found',
-    `There is no model ${JSON.stringify(shown)}; GET /v1/models lists those that there are.`,
+    `${unknownAs(models, id, shown, operation)}; GET /v1/models lists those that there are.`,
     { param: 'model' },
   );
+}
+
+function unknownAs(models: ModelNames, id: string, shown: string, operation: Operation | undefined): string {
+  const other = models.operationOf(id) ?? (models.find(id) === undefined ? undefined : 'chats');
+  const purpose = operation === undefined ? '' : ` for ${operation}`;
+  return `There is no model ${JSON.stringify(shown)}${purpose}${other === undefined ? '' : `: it is one for ${other}`}`;
 }

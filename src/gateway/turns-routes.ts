@@ -32,7 +32,7 @@ const turnSchema = z.object({
   status: z.enum(['in_progress', 'answered', 'failed', 'blocked']),
   completion: completionSchema
     .nullable()
-    .describe('The answer, as the request for it got it; null too when it is kept no longer.'),
+    .describe('The answer, as the request for it got it; null too when it is kept no longer, or is not of a chat.'),
   error: errorFieldsSchema.nullable().describe('Why there is none.'),
 });
 
@@ -73,6 +73,10 @@ export function turnsRoutes(server: GatewayServer, context: GatewayContext): voi
       }
       const end = await lookUp(context, found, log);
       if (end === null) return { ...turnFrame, status, completion: null, error: null };
+      // Vectors belong to the form in which a request asked for them.
+      if ('reply' in end && end.reply.operation !== undefined) {
+        return { ...turnFrame, status: 'answered' as const, completion: null, error: null };
+      }
       return 'reply' in end
         ? { ...turnFrame, status: 'answered' as const, completion: toCompletion(end.reply, found), error: null }
         : {

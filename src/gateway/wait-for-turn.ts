@@ -2,6 +2,7 @@ import type { FastifyBaseLogger } from 'fastify';
 import { BudgetRefusedError, TurnFailedError, TurnNotFoundError } from '../client/errors';
 import type { ChatReply } from '../contract/chat';
 import type { FoundRequest } from '../contract/ledger';
+import type { ProblemPath } from '../contract/problem';
 import type { GatewayContext } from './context';
 import { GatewayError } from './gateway-error';
 import { errorOfClient, errorOfReply, notKept, toGatewayError } from './handle-errors';
@@ -18,11 +19,22 @@ interface WaitOptions {
 
 /** Waits for a turn's end, or for the end of this gateway. Never rejects. */
 export function waitForTurn(
-  { client, metrics, open }: Pick<GatewayContext, 'client' | 'metrics' | 'open'>,
+  context: Pick<GatewayContext, 'client' | 'metrics' | 'open'>,
   call: TurnCall,
-  { isNew, joins, log }: WaitOptions,
+  options: WaitOptions,
 ): Promise<TurnEnd> {
+  const { client } = context;
   const asked = call.kind === 'stateless' ? client.completeChecked(call.options) : client.sendChecked(call.options);
+  return waitForReply(context, asked, options, (path) => pathInRequest(path, call));
+}
+
+/** @param pathOf where in the request's body a path of its turn is */
+export function waitForReply(
+  { metrics, open }: Pick<GatewayContext, 'metrics' | 'open'>,
+  asked: Promise<ChatReply>,
+  { isNew, joins, log }: WaitOptions,
+  pathOf?: (path: ProblemPath) => ProblemPath,
+): Promise<TurnEnd> {
   const reply = asked
     .then((answered) => {
       if (isNew) metrics.turnEnded(answered);
@@ -32,7 +44,7 @@ export function waitForTurn(
       if (isNew && error instanceof BudgetRefusedError) metrics.turnEnded(error.reply);
       // What stopped it is for the operator; its caller can only send the request again.
       if (error instanceof TurnFailedError) log.warn({ err: error }, 'turn failed');
-      const known = errorOfClient(error, joins, (path) => pathInRequest(path, call));
+      const known = errorOfClient(error, joins, pathOf);
       return { error: known ?? toGatewayError(error, log) };
     });
   return orUntilOver(open, reply);

@@ -11,6 +11,7 @@ import { type AuthorizedExchange, authorizedExchange } from './authorized-exchan
 import { Connections } from './connections';
 import { completionCall } from './completion-request';
 import type { Exchange, FailureCause } from './exchange';
+import { operationCall, readOperation, textsOfInput } from './operation-call';
 import { isTooLarge, readCompletion } from './read-completion';
 import { textsOf } from './redact';
 import { JsonReader, modelListSchema } from './response-schemas';
@@ -65,6 +66,29 @@ export function createProvider(settings: ProviderSettings): Provider {
       return { kind: 'completed', ...answer, latencyMs, ...firstToken };
     },
 
+    async runOperation(request): Promise<CompletionResult> {
+      const startedAtMs = performance.now();
+      const call = await authorizedExchange(
+        connections,
+        { readApiKey: settings.readApiKey, authorize },
+        operationCall(settings.sendTraceparent ? request : untraced(request), basePath),
+        (control) => new JsonReader(Math.max(settings.maxResponseBytes, maxDecimalVectorBytes), control),
+      );
+      const latencyMs = Math.round(performance.now() - startedAtMs);
+      const answer = readOperation(bodyOf(call.exchange), request);
+      if (answer !== null && !isTooLarge(answer)) return { kind: 'completed', ...answer, latencyMs };
+      const exchanged = answer === null ? call.exchange : failedBy({ kind: 'too-large' }, call.exchange);
+      const confidential = { apiKeys: call.apiKeys, texts: textsOfInput(request) };
+      const failure = failureOf(exchanged, { provider: settings.name, nowMs: Date.now(), confidential, toolNames: [] });
+      return {
+        kind: 'failed',
+        failure,
+        receivedBytes: exchanged.head !== null,
+        latencyMs,
+        ...(answer !== null && { usage: answer.usage }),
+      };
+    },
+
     async listModels(timeoutMs) {
       const call = await authorizedExchange(
         connections,
@@ -82,7 +106,13 @@ export function createProvider(settings: ProviderSettings): Provider {
   };
 }
 
-function untraced({ traceparent: _traceparent, ...request }: CompletionRequest): CompletionRequest {
+/** A provider that does not know base64 sends decimal numbers, which take five times as many bytes as an answer may have. */
+const maxDecimalVectorBytes = 8 * 1024 * 1024;
+
+function untraced<Request extends Pick<CompletionRequest, 'traceparent'>>({
+  traceparent: _traceparent,
+  ...request
+}: Request): Omit<Request, 'traceparent'> {
   return request;
 }
 

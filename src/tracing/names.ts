@@ -17,7 +17,7 @@ export const spanNames = {
 
 export const eventNames = { firstToken: 'bellwether.first_token' } as const;
 
-/** The only operation that there is. */
+/** Of a call that is no other: `embeddings`, or our own `moderations`. */
 export const chatOperation = 'chat';
 
 export const attributes = {

@@ -2,5 +2,6 @@
 // Two types, one function: see `rolloutByUsersWorkflowType`.
 export { canaryRollout, canaryRollout as canaryRolloutByUsers } from './canary-rollout';
 export { chatTurn } from './chat-turn';
+export { modelRequest } from './model-request';
 export { conversation } from './conversation';
 export { turnFeedback } from './turn-feedback';

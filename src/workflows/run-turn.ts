@@ -87,10 +87,10 @@ async function callChain(
   prompt: PromptMeasure,
   { admission, firstCall }: Opened<'admitted'>,
 ): Promise<ChatReply> {
-  const { messages, temperature, maxTokens, modelOptions, keyId, delivery } = turn;
+  const { messages, temperature, maxTokens, modelOptions, keyId, delivery, operation } = turn;
   const { arm, canary, deadlineAtMs, ownDeadlineAtMs = deadlineAtMs, turnName: turnId = turn.turnId } = admission;
   const { tags } = admission;
-  const request = { turnId, messages, prompt, temperature, maxTokens, modelOptions, keyId, delivery, tags };
+  const request = { turnId, messages, prompt, temperature, maxTokens, modelOptions, keyId, delivery, operation, tags };
   let answer: AnsweredCall | null = null;
   let answeredBy: PlannedTarget | null = null;
   let failure: CallFailure | null = null;

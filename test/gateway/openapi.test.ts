@@ -50,6 +50,8 @@ test('every route is described, and every described route is there', async () =>
     'GET /v1/turns/{turn}/stream',
     'POST /v1/chat/completions',
     'POST /v1/completions',
+    'POST /v1/embeddings',
+    'POST /v1/moderations',
     'POST /v1/turns/{turn}/feedback',
   ]);
   for (const operation of operations) {

@@ -1,4 +1,5 @@
 import type { ApiKey } from '../../contract/api-keys';
+import { armOfOperation, type OfferedModel, type Operation, operations } from '../../contract/operations';
 import type { Policy } from '../../contract/policy';
 
 /** The model name that leaves the choice to routing. */
@@ -11,28 +12,51 @@ export interface ModelName {
   readonly preferred: string | null;
 }
 
-/** Every model name that a request may use: the routed one, its aliases, and the models of all arms. */
+/** Every model name that a request may use: the routed one, its aliases, the models of all arms, and those of operations. */
 export class ModelNames {
   private readonly names: ReadonlyMap<string, ModelName>;
 
-  constructor(policy: Pick<Policy, 'arms'>, aliases: readonly string[]) {
+  private readonly offered: ReadonlyMap<string, OfferedModel>;
+
+  constructor(policy: Pick<Policy, 'arms' | 'offeredModels'>, aliases: readonly string[]) {
     const targets = Object.values(policy.arms).flatMap((arm) => arm.targets);
     const models = targets.map(({ model, provider }) => ({ id: model, ownedBy: provider, preferred: model }));
     const routed = [routedModel, ...aliases].map((id) => ({ id, ownedBy: routedModel, preferred: null }));
     // An alias takes precedence over a model of the same name: the operator chose it deliberately.
     this.names = new Map([...models, ...routed].map((name) => [name.id, name]));
+    this.offered = new Map(Object.entries(policy.offeredModels ?? {}));
   }
 
   /** In alphabetical order, the routed name first. */
   allowedTo(key: Pick<ApiKey, 'models'>): readonly ModelName[] {
-    const allowed = [...this.names.values()].filter(({ id }) => mayUse(key, id));
+    const ofOperations = [...this.offered.values()].filter(({ model }) => !this.names.has(model)).map(nameOf);
+    const named = new Map([...ofOperations, ...this.names.values()].map((name) => [name.id, name]));
+    const allowed = [...named.values()].filter(({ id }) => mayUse(key, id));
     return allowed.toSorted((a, b) => rank(a).localeCompare(rank(b), 'en'));
   }
 
-  /** Undefined if there is no such name. Does not check whether a key may use it; see `mayUse`. */
+  /** For chats. Undefined if there is no such name. Does not check whether a key may use it; see `mayUse`. */
   find(id: string): ModelName | undefined {
     return this.names.get(id);
   }
+
+  findOffered(operation: Operation, model: string): OfferedModel | undefined {
+    return this.offered.get(armOfOperation(operation, model));
+  }
+
+  /** The operation that a model is offered for; undefined for a model of chats. */
+  operationOf(model: string): Operation | undefined {
+    return operations.find((operation) => this.findOffered(operation, model) !== undefined);
+  }
+
+  /** The one that a request means that names none. */
+  firstOffered(operation: Operation): string | undefined {
+    return [...this.offered.values()].find((each) => each.operation === operation)?.model;
+  }
+}
+
+function nameOf({ model, targets }: OfferedModel): ModelName {
+  return { id: model, ownedBy: targets[0]?.provider ?? routedModel, preferred: null };
 }
 
 export function mayUse({ models }: Pick<ApiKey, 'models'>, id: string): boolean {

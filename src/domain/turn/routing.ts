@@ -1,6 +1,12 @@
 import type { Policy } from '../../contract/policy';
 import type { TrafficSplit } from '../../contract/rollout';
 
+/** An arm of chats or an offered model, by the name under which its calls are counted; undefined if there is none. */
+export function armCalled({ arms, offeredModels = {} }: Pick<Policy, 'arms' | 'offeredModels'>, name: string) {
+  if (Object.hasOwn(arms, name)) return arms[name];
+  return Object.hasOwn(offeredModels, name) ? offeredModels[name] : undefined;
+}
+
 /** The arm of a new turn. */
 export interface Route {
   readonly arm: string;
