@@ -11,11 +11,11 @@ REVOKE UPDATE, DELETE ON rollout_audit FROM bellwether_worker;
 -- Its only row contains the head of the audit trail.
 REVOKE INSERT, DELETE ON traffic_split FROM bellwether_worker;
 -- Costs and revoked keys stay. Keys are made and revoked with commands in a worker's container.
-REVOKE DELETE ON turns, budgets, requests, api_keys, feedback FROM bellwether_worker;
+REVOKE DELETE ON turns, budgets, requests, sessions, api_keys, feedback FROM bellwether_worker;
 REVOKE INSERT, UPDATE, DELETE ON kysely_migration, kysely_migration_lock FROM bellwether_worker;
 
 GRANT SELECT ON ALL TABLES IN SCHEMA public TO bellwether_gateway;
-GRANT INSERT, UPDATE ON requests, feedback TO bellwether_gateway;
+GRANT INSERT, UPDATE ON requests, sessions, feedback TO bellwether_gateway;
 GRANT INSERT, UPDATE, DELETE ON images TO bellwether_gateway;
 -- Who is logged in to the operator's page. A session is worth no more than its key, which only `keys create` makes.
 GRANT INSERT, DELETE ON page_sessions TO bellwether_gateway;

@@ -39,6 +39,7 @@ import { canonicalJson } from '../domain/canonical-json';
 import { sha256 } from '../platform/sha256';
 import { activeTraceContext } from '../tracing/spans';
 import { withoutPersonalData } from './personal-ids';
+import { closeConversation } from './session-end';
 import { latestPollAtMs, probeStart, requireNamespace } from './probes';
 import { joinTurn, TurnWatch, updateResult } from './turn-watch';
 import { SessionQueues } from './session-queues';
@@ -300,6 +301,14 @@ export class BellwetherClient {
    */
   async close(sessionId: string, reason?: string): Promise<void> {
     await this.ask(sessionId, (handle) => handle.signal(names.closeSignal, reason));
+  }
+
+  /** The same for a session whose conversation may have ended: it takes no more messages either. Safe to repeat. */
+  async closeAlways(sessionId: string, reason?: string): Promise<void> {
+    refuseInvalid(idProblem(['sessionId'], sessionId));
+    const stored = this.storedSessionId(sessionId);
+    const close = () => closeConversation(this.temporal, this.taskQueue, stored, reason);
+    await this.persist(close, `Session ${sessionId}`, questionDeadlineMs);
   }
 
   /**

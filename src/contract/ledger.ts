@@ -5,6 +5,7 @@ import type { PageSessions } from './page-sessions';
 import type { Notifications } from './notifications';
 import type { TrafficSplit } from './rollout';
 import type { Rollouts, Spending } from './rollout-ledger';
+import type { Sessions } from './sessions';
 import type { RefusalScope, Settlement, TurnTotals } from './turn';
 import type { AnswerFlag, FeedbackSignal } from './user-evidence';
 
@@ -257,6 +258,7 @@ export interface Ledger {
   readonly pageSessions: PageSessions;
   readonly tallies: PageTallies;
   readonly notifications: Notifications;
+  readonly sessions: Sessions;
   /**
    * Registers the turn if it is new, posts its open reservations as unconfirmed, and reserves the worst case of the next
    * attempt against session, API key and day. Refuses when the session is closed or a cap would be exceeded; a refused
@@ -352,6 +354,7 @@ export interface Requests {
   /**
    * Stores the request and returns it. If this API key has used the idempotency key before, stores nothing and returns the
    * earlier request. Repeating a registration (same turn id) returns the same result.
+   * @throws {SessionDeletedError}
    */
   register(request: NewRequest): Promise<Registration>;
   /** The request for which this API key has used the idempotency key; null if it has not. */

@@ -3,7 +3,7 @@ import { randomUUID } from 'node:crypto';
 import type { IncomingHttpHeaders } from 'node:http';
 import type { FastifyRequest } from 'fastify';
 import { BellwetherError, ConversationNotFoundError } from '../client/errors';
-import { idOf, spellingOf } from '../config/id-of';
+import { idOf } from '../config/id-of';
 import type { FoundRequest, RegisteredRequest } from '../contract/ledger';
 import { turnName } from '../contract/names';
 import type { Problem } from '../contract/problem';
@@ -24,6 +24,7 @@ import { badRequest, GatewayError, wrongField } from './gateway-error';
 import { notKept } from './handle-errors';
 import type { TurnEnd } from './stream-turn-events';
 import { type SessionMemory, sessionTurn } from './session-turn';
+import { sessionIdOf } from './sessions/session-id';
 import { pathInRequest, type SessionCall, statelessTurn, toMessage, type TurnCall, type TurnFrame } from './to-turn';
 import { joinTurn, waitForTurn } from './wait-for-turn';
 
@@ -204,7 +205,7 @@ interface SessionName {
 
 /**
  * The session that the request names; null when it is stateless.
- * @param stored hides personal data in an id. It comes before `idOf`, whose unkeyed hash anyone could test guesses against
+ * @param stored see `sessionIdOf`
  * @throws {GatewayError} when its name is empty
  */
 function sessionOf(
@@ -219,11 +220,7 @@ function sessionOf(
   const chatApp = own === null ? firstHeader(headers, chatAppSessionHeaders) : null;
   const name = own ?? (chatApp !== null && isConversation(chatApp) ? chatApp : null);
   if (name === null) return null;
-  // Each API key has sessions of its own: nobody reads another's conversation by guessing its id.
-  const given = `${keyId}.${spellingOf(name)}`;
-  const hidden = stored(given);
-  const id = hidden === given ? idOf(name, `${keyId}.`) : hidden;
-  return { id, resendsHistory: own === null || saysWholeHistory(headers) };
+  return { id: sessionIdOf(keyId, name, stored), resendsHistory: own === null || saysWholeHistory(headers) };
 }
 
 function saysWholeHistory(headers: IncomingHttpHeaders): boolean {

@@ -17,7 +17,7 @@ import type { Readiness } from './readiness';
 /** What a gateway needs of the rest of the service. */
 export interface GatewayParts {
   readonly client: BellwetherClient;
-  readonly ledger: Pick<Ledger, 'keys' | 'requests' | 'recordFeedback' | 'check'>;
+  readonly ledger: Pick<Ledger, 'keys' | 'requests' | 'sessions' | 'recordFeedback' | 'check'>;
   readonly streams: TurnStreams;
   readonly images: Pick<ImageStore, 'keep'>;
   readonly settings: GatewayConfiguration;

@@ -117,6 +117,12 @@ const errorCatalogue = {
     meaning: 'This API key has no such turn.',
     advice: 'Use the id from `x-bellwether-turn-id`, and the key that began the turn.',
   },
+  session_not_found: {
+    ...invalidRequest,
+    status: 404,
+    meaning: 'This API key has no such session.',
+    advice: 'Use the name that its turns were sent with, and their key; `GET /v1/sessions` lists them.',
+  },
   unknown_route: {
     ...invalidRequest,
     status: 404,
@@ -147,6 +153,12 @@ const errorCatalogue = {
     ...invalidRequest,
     status: 409,
     meaning: 'The session was closed.',
+    advice: 'Begin another session.',
+  },
+  session_deleted: {
+    ...invalidRequest,
+    status: 410,
+    meaning: 'The session was deleted.',
     advice: 'Begin another session.',
   },
   turn_not_kept: {

@@ -38,6 +38,7 @@ export const errorsOfTurns = [
   'insufficient_quota',
   'session_busy',
   'session_closed',
+  'session_deleted',
   'turn_never_begun',
   'turn_not_kept',
   'provider_unauthorized',

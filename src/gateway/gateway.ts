@@ -25,6 +25,7 @@ import { moderationsRoute } from './model-requests/moderations-route';
 import { textCompletionsRoute } from './text-completions/route';
 import { closeServer, createServer, type GatewayServer } from './server';
 import { Readiness } from './readiness';
+import { sessionsRoutes } from './sessions/sessions-routes';
 import { turnsRoutes } from './turns-routes';
 
 export interface GatewayOptions extends GatewayParts {
@@ -85,7 +86,7 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
     await describeRoutes(server);
     healthRoutes(server, context);
     await options.page?.(server);
-    for (const [path, method] of paths) answerOptions(server, path, method);
+    for (const [path, ...allowed] of paths) answerOptions(server, path, allowed);
     const counting = { ...limits, requestsPerMinute: settings.gateway.requestsPerMinute, redis };
     await server.register(async (guarded: GatewayServer) => {
       await limitRequests(guarded, counting);
@@ -98,7 +99,8 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
       modelsRoutes(guarded, context);
       turnsRoutes(guarded, context);
       feedbackRoute(guarded, context);
-      for (const [path, method] of paths) refuseOtherMethods(guarded, path, method);
+      sessionsRoutes(guarded, context);
+      for (const [path, ...allowed] of paths) refuseOtherMethods(guarded, path, allowed);
       if (!openMetrics) {
         await guarded.register(async (metered: GatewayServer) => {
           metered.addHook('onRequest', requirePermission('read-metrics'));
@@ -141,20 +143,26 @@ const paths = [
   ['/v1/turns/:turn', 'GET'],
   ['/v1/turns/:turn/stream', 'GET'],
   ['/v1/turns/:turn/feedback', 'POST'],
-] as const;
+  ['/v1/sessions', 'GET'],
+  ['/v1/sessions/:session', 'GET'],
+  ['/v1/sessions/:session/transcript', 'GET'],
+  ['/v1/sessions/:session/close', 'POST'],
+] as const satisfies readonly (readonly [path: string, ...allowed: Method[]])[];
+
+type Method = 'GET' | 'POST' | 'DELETE';
 
 /** All that Node reads but CONNECT, which is for proxies. */
 const methods = httpMethods.filter((method) => method !== 'CONNECT');
 
 /** A path that is there answers 405, and not 404, to a method that it does not have. */
-function refuseOtherMethods(server: FastifyInstance, url: string, allowed: 'GET' | 'POST'): void {
-  const taken = allowed === 'GET' ? ['GET', 'HEAD', 'OPTIONS'] : ['POST', 'OPTIONS'];
+function refuseOtherMethods(server: FastifyInstance, url: string, allowed: readonly Method[]): void {
+  const taken = takenMethods(allowed);
   server.route({
     url,
     method: methods.filter((method) => !taken.includes(method)),
     schema: { hide: true },
     onRequest: async ({ method }) => {
-      throw new GatewayError('method_not_allowed', `${url} takes ${allowed}, not ${method}.`, {
+      throw new GatewayError('method_not_allowed', `${url} takes ${allowed.join(' or ')}, not ${method}.`, {
         headers: { allow: taken.join(', ') },
       });
     },
@@ -163,11 +171,15 @@ function refuseOtherMethods(server: FastifyInstance, url: string, allowed: 'GET'
 }
 
 /** What a path takes, without a key: a browser asks before it sends one. */
-function answerOptions(server: GatewayServer, url: string, allowed: 'GET' | 'POST'): void {
-  const allow = allowed === 'GET' ? 'GET, HEAD, OPTIONS' : 'POST, OPTIONS';
+function answerOptions(server: GatewayServer, url: string, allowed: readonly Method[]): void {
+  const allow = takenMethods(allowed).join(', ');
   server.options(url, { schema: { hide: true } }, async (_request, reply) =>
     reply.code(204).header('allow', allow).send(),
   );
+}
+
+function takenMethods(allowed: readonly Method[]): readonly string[] {
+  return [...allowed.flatMap((method) => (method === 'GET' ? ['GET', 'HEAD'] : [method])), 'OPTIONS'];
 }
 
 /** Lets pages of these origins call the gateway and read its headers. */
@@ -175,7 +187,7 @@ async function allowOrigins(server: GatewayServer, origins: readonly string[]): 
   if (origins.length === 0) return;
   await server.register(cors, {
     origin: [...origins],
-    methods: ['GET', 'HEAD', 'POST'],
+    methods: ['GET', 'HEAD', 'POST', 'DELETE'],
     exposedHeaders: [
       'retry-after',
       'x-bellwether-ignored',

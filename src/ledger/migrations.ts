@@ -1,5 +1,6 @@
 import { DEFAULT_MIGRATION_TABLE, type Kysely, type Migration, Migrator, PostgresAdapter, sql } from 'kysely';
 import { createPageTables } from './page-tables';
+import { createSessions } from './session-table';
 import type { LedgerDatabase } from './schema';
 
 /**
@@ -377,6 +378,11 @@ export const migrations: Record<string, Migration> = {
           .execute();
       }
       await countFaultsByKey(db);
+    },
+  },
+  '0018_sessions': {
+    async up(db: Kysely<unknown>): Promise<void> {
+      await createSessions(db);
     },
   },
 };

@@ -369,6 +369,19 @@ interface NotificationDeliveriesTable {
   last_error: string | null;
 }
 
+/** One row per session that a gateway has registered a turn of. See `KeySession`. */
+export interface SessionsTable {
+  session_id: string;
+  key_id: string;
+  created_at_ms: number;
+  last_at_ms: number;
+  turns: number;
+  handed_over_at_ms: number | null;
+  deleted_at_ms: number | null;
+  /** When its deletion ended. */
+  erased_at_ms: number | null;
+}
+
 export interface LedgerTables {
   turns: TurnsTable;
   attempts: AttemptsTable;
@@ -393,6 +406,7 @@ export interface LedgerTables {
   notification_cursors: NotificationCursorsTable;
   notifications: NotificationsTable;
   notification_deliveries: NotificationDeliveriesTable;
+  sessions: SessionsTable;
 }
 
 /** A database or a transaction on it. */

@@ -32,6 +32,7 @@ import { flagAnswer, postAbandoned, recordTurn, settleAttempt, turnsWithReservat
 import type { PageSessions } from '../contract/page-sessions';
 import type { PageReads, PageTallies } from '../contract/page-ledger';
 import type { Rollouts, Spending } from '../contract/rollout-ledger';
+import type { Sessions } from '../contract/sessions';
 import { SqlPageReads } from './page-reads';
 import type { LedgerObserver } from '../contract/observers';
 import { observedChange, observedRead } from './observed';
@@ -43,6 +44,7 @@ import { SqlPageSessions } from './sql-page-sessions';
 import { SqlNotifications } from './sql-notifications';
 import { SqlRequests } from './sql-requests';
 import { SqlRollouts } from './sql-rollouts';
+import { SqlSessions } from './sql-sessions';
 
 /** The ledger on SQLite or PostgreSQL. Retries on transient database errors, see `withRetries`. */
 export class SqlLedger implements Ledger {
@@ -58,6 +60,7 @@ export class SqlLedger implements Ledger {
   readonly pageSessions: PageSessions = new SqlPageSessions(this.run);
   readonly tallies: PageTallies = new SqlPageTallies(this.run);
   readonly notifications: Notifications = new SqlNotifications(this.run);
+  readonly sessions: Sessions = new SqlSessions(this.run);
 
   constructor(
     private readonly db: LedgerDatabase,

@@ -9,6 +9,7 @@ import {
 } from '../contract/ledger';
 import { sha256 } from '../platform/sha256';
 import type { LedgerDatabase, Runner } from './schema';
+import { touchSession } from './sql-sessions';
 
 /** The most rows that one statement changes, so that no request waits for a long one. */
 const prunedAtOnce = 1_000;
@@ -47,7 +48,7 @@ const requestColumns = [
   'requests.created_at_ms as createdAtMs',
 ] as const;
 
-/** One statement for a new request, two for a known one. */
+/** One statement for a new request, one more if it is of a session; two for a known one. */
 async function register(trx: LedgerDatabase, request: NewRequest): Promise<Registration> {
   const { turnId, keyId, sessionId, idempotencyKey, bodyHash, atMs } = request;
   const idempotencyKeyHash = idempotencyKey === null ? null : sha256(idempotencyKey);
@@ -65,7 +66,10 @@ async function register(trx: LedgerDatabase, request: NewRequest): Promise<Regis
     .onConflict((conflict) => conflict.doNothing())
     .returning('turn_id')
     .executeTakeFirst();
-  if (inserted !== undefined) return { turnId, keyId, sessionId, bodyHash, createdAtMs: atMs, isNew: true };
+  if (inserted !== undefined) {
+    if (sessionId !== null) await touchSession(trx, sessionId, keyId, atMs);
+    return { turnId, keyId, sessionId, bodyHash, createdAtMs: atMs, isNew: true };
+  }
 
   const known = await knownRequest(trx, turnId, keyId, idempotencyKeyHash);
   if (known === undefined) {

@@ -83,6 +83,7 @@ test('a client that left before its turn began leaves no reader', async () => {
     ledger: {
       keys: ledger.keys,
       requests,
+      sessions: ledger.sessions,
       recordFeedback: (feedback) => ledger.recordFeedback(feedback),
       check: () => ledger.check(),
     },

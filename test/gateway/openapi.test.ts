@@ -46,12 +46,16 @@ test('every route is described, and every described route is there', async () =>
     'GET /readyz',
     'GET /v1/models',
     'GET /v1/models/{model}',
+    'GET /v1/sessions',
+    'GET /v1/sessions/{session}',
+    'GET /v1/sessions/{session}/transcript',
     'GET /v1/turns/{turn}',
     'GET /v1/turns/{turn}/stream',
     'POST /v1/chat/completions',
     'POST /v1/completions',
     'POST /v1/embeddings',
     'POST /v1/moderations',
+    'POST /v1/sessions/{session}/close',
     'POST /v1/turns/{turn}/feedback',
   ]);
   for (const operation of operations) {

@@ -115,8 +115,8 @@ describe('a gateway that looks for what turns need', () => {
     check: GatewayOptions['ledger']['check'],
     limits: NonNullable<GatewayOptions['limits']>,
   ): Promise<Gateway> {
-    const { keys, requests } = setting.service.ledger;
-    return setting.startGateway({ ledger: { keys, requests, recordFeedback, check }, limits });
+    const { keys, requests, sessions } = setting.service.ledger;
+    return setting.startGateway({ ledger: { keys, requests, sessions, recordFeedback, check }, limits });
   }
 
   test('refuses turns as soon as the ledger needs somebody, and takes them when it is well', async () => {
@@ -144,12 +144,12 @@ describe('a gateway that looks for what turns need', () => {
   });
 
   test('refuses a turn within seconds when the ledger has been missing for long and does not even answer for its key', async () => {
-    const { requests, keys: answering } = setting.service.ledger;
+    const { requests, sessions, keys: answering } = setting.service.ledger;
     const silent = () => new Promise<never>(() => undefined);
     const keys = Object.assign(Object.create(answering) as typeof answering, { find: silent, findAll: silent });
     const check = () => Promise.reject(new LedgerUnavailableError('No answer.'));
     const limits = { lookEveryMs: 50, refuseAfterMs: 0, readinessMs: 1_000 };
-    const gateway = await setting.startGateway({ ledger: { keys, requests, recordFeedback, check }, limits });
+    const gateway = await setting.startGateway({ ledger: { keys, requests, sessions, recordFeedback, check }, limits });
     await eventually('it is missed', async () => (await readiness(gateway)).ledger === 'failed');
     const refused = await complete(gateway, setting.key);
     expect([refused.status, await refused.json()]).toMatchObject([503, { error: { code: 'ledger_unavailable' } }]);

@@ -22,6 +22,7 @@ const allMigrations = [
   '0013_page_sessions',
   '0014_notifications',
   '0016_faulty_users_by_key',
+  '0018_sessions',
 ];
 
 describeOnEachDatabase('opening a ledger', (databases) => {
