@@ -17,11 +17,12 @@ import { languageOf } from '../domain/turn/language-of';
 import { utf8Length } from '../domain/turn/messages';
 import { worstCaseNanoUsd } from '../domain/turn/prices';
 import { longestCallMs, rescueTimeMs } from '../domain/turn/retry-schedule';
-import { armCalled, chainFor, rescueFor, route } from '../domain/turn/routing';
+import { armCalled, chainFor, fallbackNamed, notYetTried, route } from '../domain/turn/routing';
 import type { KnownAtAdmission, Reservation, TurnPlan } from '../contract/ledger';
 import { attributes, spanNames } from '../tracing/names';
 import { noSpans, type Span, traceContextOf, withSpan } from '../tracing/spans';
 import type { ActivityDependencies } from './dependencies';
+import { inPoolOrder } from './pool-order';
 import type { RecentLatency } from './target-health';
 import { spanAttributes } from './turn-tags';
 import { userBucket } from './user-bucket';
@@ -32,9 +33,15 @@ import { userBucket } from './user-bucket';
  */
 const localWithinMs = 4_000;
 
+/** Bounds what a history gets of a turn's chain, its rescue and its fallbacks. */
+const maxPlannedTargets = 60;
+
+type AdmissionDependencies = Pick<ActivityDependencies, 'ledger' | 'policy' | 'owner' | 'spans'> &
+  Partial<Pick<ActivityDependencies, 'targets'>>;
+
 /** Chooses a turn's arm and targets, checks its budgets and reserves the first call, in one transaction. */
 export function admitTurn(
-  dependencies: Pick<ActivityDependencies, 'ledger' | 'policy' | 'owner' | 'spans'>,
+  dependencies: AdmissionDependencies,
   recentLatency: RecentLatency,
   input: AdmitTurnInput & Pick<OpenTurnInput, 'messages'>,
 ): Promise<Admission> {
@@ -54,12 +61,13 @@ export function admitTurn(
 }
 
 async function admit(
-  { ledger, policy, owner }: Pick<ActivityDependencies, 'ledger' | 'policy' | 'owner'>,
+  { ledger, policy, owner, targets }: AdmissionDependencies,
   recentLatency: RecentLatency,
   input: AdmitTurnInput & Pick<OpenTurnInput, 'messages'>,
   span: Span,
 ): Promise<Admission> {
   const askedAtMs = Date.now();
+  const inOrder = orderFor(input, targets);
   const result = await ledger.admit({
     turnId: input.turnId,
     sessionId: input.sessionId,
@@ -67,7 +75,7 @@ async function admit(
     keyId: input.keyId,
     firstRunId: input.firstRunId ?? null,
     language: input.operation === undefined ? languageOf(questionOf(input.messages)) : null,
-    plan: (known) => planTurn(policy, input, known),
+    plan: (known) => planTurn(policy, input, known, inOrder),
     requestId: randomUUID(),
     owner,
     caps: policy.budgets,
@@ -75,8 +83,10 @@ async function admit(
   if (result.kind !== 'admitted') return result;
 
   const arm = armNamed(policy, result.arm);
-  const chain = chainOf(arm, input);
-  const rescue = rescueFor(chain, targetsOf(policy, result.rescueArm), input.model);
+  const chain = inOrder(arm);
+  const rescue = result.rescueArm === null ? undefined : armCalled(policy, result.rescueArm);
+  const fallbacks = (input.fallbacks ?? []).flatMap((name) => fallbackNamed(policy, name) ?? []);
+  const others = otherTargets(chain, rescue, fallbacks, inOrder);
   const { delivery = 'whole' } = input;
   const deadlineAtMs = askedAtMs + policy.retry.turnDeadlineMs;
   return {
@@ -86,13 +96,13 @@ async function admit(
     turnName: input.turnId,
     targets: [
       ...chain.map((target) => planned(target, delivery, recentLatency)),
-      ...rescue.map((target) => ({ ...planned(target, delivery, recentLatency), arm: result.rescueArm ?? arm.name })),
+      ...others.map(({ target, ...place }) => ({ ...planned(target, delivery, recentLatency), ...place })),
     ],
     ticket: { attempt: result.attempt, reservedNanoUsd: result.reservedNanoUsd, owner },
     maxAttemptsPerTarget: policy.retry.maxAttemptsPerTarget,
-    longestAttemptMs: longestCallMs(policy.retry, [...chain, ...rescue], delivery),
+    longestAttemptMs: longestCallMs(policy.retry, [...chain, ...others.map(({ target }) => target)], delivery),
     deadlineAtMs,
-    ...(rescue.length > 0 && { ownDeadlineAtMs: deadlineAtMs - rescueTimeMs(policy.retry) }),
+    ...(others.length > 0 && { ownDeadlineAtMs: deadlineAtMs - rescueTimeMs(policy.retry) }),
     // A turn that nobody traces begins a trace here, so that its later steps have one to belong to.
     tags: { arm: arm.name, ...result.countedIn, ...traceField(input.trace ?? traceContextOf(span)) },
   };
@@ -152,32 +162,67 @@ export function completionLimit(
   return Math.min(maxTokens ?? policy.defaults.maxTokens, policy.budgets.maxCompletionTokens);
 }
 
-function planTurn(policy: Policy, input: AdmitTurnInput, { previousArm, split }: KnownAtAdmission): TurnPlan {
-  const { turnId, sessionId, userId, operation, model } = input;
-  // Rollouts decide about chats alone.
-  const ofOperation = operation && model !== undefined ? armOfOperation(operation, model) : null;
+function planTurn(
+  policy: Policy,
+  input: AdmitTurnInput,
+  { previousArm, split }: KnownAtAdmission,
+  inOrder: InOrder,
+): TurnPlan {
+  const { turnId, sessionId, userId } = input;
+  // Rollouts decide about neither chains that requests name nor anything but chats.
+  const fixedArm = armOfRequest(policy, input) ?? previousArm;
   const { arm, countedIn } =
-    ofOperation !== null
-      ? { arm: ofOperation, countedIn: null }
-      : previousArm === null
-        ? route(policy, split, userId, userBucket(userId ?? sessionId ?? turnId, split?.salt))
-        : { arm: previousArm, countedIn: null };
-  return { reservation: firstCallOf(armNamed(policy, arm), policy, input), countedIn };
+    fixedArm === null
+      ? route(policy, split, userId, userBucket(userId ?? sessionId ?? turnId, split?.salt))
+      : { arm: fixedArm, countedIn: null };
+  return { reservation: firstCallOf(armNamed(policy, arm), policy, input, inOrder), countedIn };
 }
 
-function firstCallOf(arm: Arm, policy: Policy, input: AdmitTurnInput): Reservation {
-  const [first] = chainOf(arm, input);
+function armOfRequest({ chains }: Policy, { model, operation }: AdmitTurnInput): string | null {
+  if (model === undefined) return null;
+  if (operation !== undefined) return armOfOperation(operation, model);
+  return Object.hasOwn(chains, model) ? model : null;
+}
+
+function firstCallOf(arm: Arm, policy: Policy, input: AdmitTurnInput, inOrder: InOrder): Reservation {
+  const [first] = inOrder(arm);
   if (!first) throw new Error(`Arm ${arm.name} has no targets. Add one under arms.${arm.name}.targets.`);
   return reservationFor(arm.name, first, policy, input);
 }
 
-/** The model of an operation is a name that is offered, and its targets may have others. */
-function chainOf(arm: Arm, { model, operation }: AdmitTurnInput): readonly Target[] {
-  return operation === undefined ? chainFor(arm.targets, model) : arm.targets;
+/** The targets of an arm or chain in the order in which a turn tries them. */
+type InOrder = (arm: Arm) => readonly Target[];
+
+/** The order is settled once for each turn, so that what is reserved is what is called. */
+function orderFor(
+  { model, modelOptions, operation, sessionId, turnId }: AdmitTurnInput,
+  targets: AdmissionDependencies['targets'],
+): InOrder {
+  const cacheKey = modelOptions?.['prompt_cache_key'];
+  const stickyKey = typeof cacheKey === 'string' ? cacheKey : (sessionId ?? turnId);
+  const isResting = (target: Target) => targets?.rests.isResting(target) ?? false;
+  const orders = new Map<Arm, readonly Target[]>();
+  return (arm) => {
+    const known = orders.get(arm);
+    if (known) return known;
+    // The model of an operation is a name that is offered, and its targets may have others.
+    const chain = operation === undefined ? chainFor(arm.targets, model) : arm.targets;
+    const order = inPoolOrder(chain, stickyKey, isResting);
+    orders.set(arm, order);
+    return order;
+  };
 }
 
-function targetsOf({ arms }: Policy, arm: string | null): readonly Target[] {
-  return arm !== null && Object.hasOwn(arms, arm) ? (arms[arm]?.targets ?? []) : [];
+/** What a turn tries when its own chain has failed: of the rescue and of each fallback in turn, what is not tried before. */
+function otherTargets(own: readonly Target[], rescue: Arm | undefined, fallbacks: readonly Arm[], inOrder: InOrder) {
+  const others: (Pick<PlannedTarget, 'arm' | 'isFallback'> & { readonly target: Target })[] = [];
+  const add = (chain: Arm, mark: Pick<PlannedTarget, 'isFallback'>) => {
+    const tried = [...own, ...others.map(({ target }) => target)];
+    for (const target of notYetTried(inOrder(chain), tried)) others.push({ arm: chain.name, ...mark, target });
+  };
+  if (rescue) add(rescue, {});
+  for (const fallback of fallbacks) add(fallback, { isFallback: true });
+  return others.slice(0, Math.max(0, maxPlannedTargets - own.length));
 }
 
 /** A turn that was admitted under an older configuration may belong to an arm that no longer exists; it continues in the default arm. */

@@ -55,7 +55,7 @@ export async function callProvider(
   // Pictures may have waited for others.
   const timeoutMs = () => Math.max(1, Math.min(limitMs, input.deadlineAtMs - Date.now()));
   const makeCall = (shown: CompletionRequest['messages']) =>
-    targets.breakers.call(target, chainOf(dependencies, call), async (onAnswering) => {
+    targets.call(target, chainOf(dependencies, call), async (onAnswering) => {
       const forwardText = (text: string): void => {
         onAnswering();
         onText(text);
@@ -93,11 +93,17 @@ function defaultTemperature({ defaults }: Policy, modelOptions: ModelCallInput['
 }
 
 export function mayCall(dependencies: ActivityDependencies, call: Call): boolean {
-  return dependencies.targets.breakers.mayCall(call.target, chainOf(dependencies, call));
+  return dependencies.targets.mayCall(call.target, chainOf(dependencies, call));
 }
 
-export function circuitOpen({ provider }: Target) {
-  return notMade('circuit-open', `${provider} was not called: its circuit breaker is open after repeated failures.`);
+export function mayRetry(dependencies: ActivityDependencies, call: Call): boolean {
+  return dependencies.targets.mayRetry(call.target, chainOf(dependencies, call));
+}
+
+export function circuitOpen({ provider, pool }: Target) {
+  const reason =
+    pool === undefined ? 'its circuit breaker is open after repeated failures' : 'it rests after a failure';
+  return notMade('circuit-open', `${provider} was not called: ${reason}.`);
 }
 
 function chainOf({ policy }: ActivityDependencies, { input, target }: Call): readonly Target[] {

@@ -85,7 +85,7 @@ export function createActivities(dependencies: ActivityDependencies) {
   function callInTask(input: ModelCallInput): Promise<CallOutcome> {
     const { turnId, arm, target, ticket, deadlineAtMs, firstCallDeadlineAtMs = deadlineAtMs } = input;
     return steps.once(
-      `call ${turnId} ${arm} ${target.name} ${ticket?.attempt}`,
+      `call ${turnId} ${arm} ${target.name} ${target.provider} ${target.model} ${ticket?.attempt}`,
       ({ kind }) => (kind === 'answered' ? keepAnsweredMs : firstCallDeadlineAtMs - Date.now()),
       () => attemptToCompletion(input),
     );

@@ -20,7 +20,7 @@ import { utf8Length } from '../domain/turn/messages';
 import { armCalled } from '../domain/turn/routing';
 import { retryDelayMs } from '../domain/turn/retry-schedule';
 import { completionLimit, reservationFor } from './admit-turn';
-import { type Call, circuitOpen, mayCall } from './call-provider';
+import { type Call, circuitOpen, mayCall, mayRetry } from './call-provider';
 import { deflateShare } from './deflate-share';
 import type { ActivityDependencies } from './dependencies';
 import { type Failed, notMade, settlementOfUnused } from './settlements';
@@ -154,7 +154,7 @@ async function callOnce(
   if (answer.isUnrelated && !call.signal?.aborted) return { kind: 'unrelated' };
   const { failure, receivedBytes } = result;
   // If this failure has opened the circuit, the target would not be called after the delay either.
-  const delayMs = mayCall(dependencies, call)
+  const delayMs = mayRetry(dependencies, call)
     ? retryDelayMs(policy.retry, callIndex, failure, receivedBytes, Math.random())
     : null;
   const wouldMissDeadline = delayMs !== null && Date.now() + delayMs >= input.deadlineAtMs;
@@ -203,7 +203,10 @@ function resolveTarget(
   { policy, providers }: ActivityDependencies,
   input: ModelCallInput,
 ): { target: Target; provider: Provider } {
-  const target = armCalled(policy, input.arm)?.targets.find(({ name }) => name === input.target.name);
+  const { name, provider: providerName, model } = input.target;
+  const named = armCalled(policy, input.arm)?.targets.filter((target) => target.name === name) ?? [];
+  // The members of a pool share a name.
+  const target = named.find((one) => one.provider === providerName && one.model === model) ?? named[0];
   const provider = providers.get(input.target.provider);
   if (!target || !provider) {
     throw new Error(

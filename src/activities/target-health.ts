@@ -6,21 +6,60 @@ import {
   handleWhenResult,
 } from 'cockatiel';
 import type { Delivery } from '../contract/chat';
-import type { BreakerPolicy, Policy } from '../contract/policy';
+import type { BreakerPolicy, Policy, Target } from '../contract/policy';
 import type { CompletionResult } from '../contract/provider';
 import { quantile } from '../domain/quantile';
 import type { HealthSignal } from '../domain/turn/outcome-meanings';
+import { MemberRests } from './member-rests';
 import { RetryBudgets } from './retry-budget';
 
 /** What this worker has learned about its targets. */
 export class TargetHealth {
   readonly breakers: TargetBreakers;
+  readonly rests = new MemberRests();
   readonly retries: RetryBudgets;
   private readonly refusingPrefill = new Set<string>();
 
   constructor({ breaker, retry }: Pick<Policy, 'breaker' | 'retry'>) {
     this.breakers = new TargetBreakers(breaker);
     this.retries = new RetryBudgets(retry);
+  }
+
+  /** Whether a target of `chain` may be called now. */
+  mayCall(target: Target, chain: readonly Target[]): boolean {
+    if (!this.breakers.mayCall(target, chain)) return false;
+    return !this.rests.isResting(target) || (this.isLastHope(chain) && this.rests.mayTry(target));
+  }
+
+  /** The same after a while, for a target that has just failed: members of a pool leave the turn to another, if there is one. */
+  mayRetry(target: Target, chain: readonly Target[]): boolean {
+    return this.breakers.mayCall(target, chain) && (!this.rests.isResting(target) || this.isLastHope(chain));
+  }
+
+  /** Makes the call, or returns null if the target may not be called. */
+  async call(target: Target, chain: readonly Target[], call: Call): Promise<CompletionResult | null> {
+    if (!this.mayCall(target, chain)) return null;
+    const memberCall = this.rests.begin(target);
+    let signal: HealthSignal = 'nothing';
+    let result: CompletionResult | null = null;
+    try {
+      result = await this.breakers.call(target, chain, async (onAnswering) => {
+        const end = await call(() => {
+          memberCall.works();
+          onAnswering();
+        });
+        signal = end.signal;
+        return end;
+      });
+      return result;
+    } finally {
+      memberCall.end(signal, result);
+    }
+  }
+
+  /** Nothing of the chain can be called. */
+  private isLastHope(chain: readonly Target[]): boolean {
+    return chain.every((other) => this.breakers.isOpen(other) || this.rests.isResting(other));
   }
 
   /** Whether the target has rejected a call with a partial answer but accepted the same call without it. */

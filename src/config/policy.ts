@@ -6,6 +6,7 @@ import { defaultConfig, defaultMaxOutputTokens, defaultUsualLatencyMs } from './
 import { idOf } from './id-of';
 import { checkOfferedModels, resolveOfferedModels } from './offered-models';
 import { presetOf } from './model-presets';
+import { checkTargets, list, type Member, membersOf, modelOf, placedTargets, type TargetConfig } from './targets';
 import { configFileSchema, type ConfigFile } from './schema';
 
 type ModelConfig = NonNullable<ConfigFile['models']>[string];
@@ -18,6 +19,7 @@ export interface MergedConfig {
   readonly providers: ReadonlyMap<string, NonNullable<ConfigFile['providers']>[string]>;
   readonly models: ReadonlyMap<string, ModelConfig>;
   readonly arms: ReadonlyMap<string, ArmConfig>;
+  readonly chains: ReadonlyMap<string, ArmConfig>;
   readonly defaultArm: string;
   /** Arms by user, in the form that turns have them: see `idOf`. */
   readonly pinnedUsers: ReadonlyMap<string, string>;
@@ -32,6 +34,7 @@ export function mergeConfig(config: ConfigFile): MergedConfig {
     providers,
     models: new Map([...Object.entries(standard.models), ...Object.entries(config.models ?? {})]),
     arms: new Map([...Object.entries(standard.arms), ...Object.entries(config.arms ?? {})]),
+    chains: new Map(Object.entries(config.chains ?? {})),
     defaultArm: config.defaultArm ?? standard.defaultArm,
     pinnedUsers: new Map(Object.entries(config.pinnedUsers ?? {}).map(([name, arm]) => [idOf(name), arm])),
   };
@@ -43,30 +46,7 @@ export function crossCheck(merged: MergedConfig, { config, unusable }: LoadedCon
   const report: Report = (path, code, message, limit) =>
     problems.push({ path, code, message, ...(limit !== undefined && { limit }) });
 
-  for (const [armName, arm] of Object.entries(config.arms ?? {})) {
-    const names = arm.targets.map((target) => target.name);
-    for (const [index, target] of arm.targets.entries()) {
-      const place = ['arms', armName, 'targets', index];
-      if (!unusable.has('providers') && !merged.providers.has(target.provider)) {
-        report(
-          [...place, 'provider'],
-          'unknown-reference',
-          `no provider named "${target.provider}"; there are: ${list(merged.providers)}`,
-        );
-      }
-      if (!unusable.has('models') && !modelOf(merged, target)) {
-        const models = list(merged.models);
-        report(
-          [...place, 'model'],
-          'unknown-reference',
-          `no price for the model "${target.model}"; there are prices for: ${models}`,
-        );
-      }
-      if (names.indexOf(target.name) !== index) {
-        report([...place, 'name'], 'already-used', `"${target.name}" is the name of an earlier target of this arm`);
-      }
-    }
-  }
+  problems.push(...checkTargets(merged, { config, unusable }));
   if (!unusable.has('arms') && !unusable.has('defaultArm')) {
     if (!merged.arms.has(merged.defaultArm)) {
       report(
@@ -127,10 +107,7 @@ function reportUselessLimits(config: ConfigFile, report: Report): void {
     }
   };
   check(['stream'], config.stream);
-  for (const [armName, arm] of Object.entries(config.arms ?? {})) {
-    for (const [index, target] of arm.targets.entries())
-      check(['arms', armName, 'targets', index, 'stream'], target.stream);
-  }
+  for (const { place, target } of placedTargets(config)) check([...place, 'stream'], target.stream);
 }
 
 function hardCapOf({ budgets }: ConfigFile): number {
@@ -141,9 +118,11 @@ function hardCapOf({ budgets }: ConfigFile): number {
 export function resolvePolicy(merged: MergedConfig, config: ConfigFile): Policy {
   const budgets = { ...standard.budgets, ...config.budgets } as Required<NonNullable<ConfigFile['budgets']>>;
   const stream = streamLimitsOf(config);
-  const arms = [...merged.arms].map(([name, arm]): [string, Arm] => [name, resolveArm(name, arm, merged, stream)]);
+  const resolve = (chains: ReadonlyMap<string, ArmConfig>): Policy['arms'] =>
+    Object.fromEntries([...chains].map(([name, arm]) => [name, resolveArm(name, arm, merged, stream)]));
   return {
-    arms: Object.fromEntries(arms),
+    arms: resolve(merged.arms),
+    chains: resolve(merged.chains),
     offeredModels: resolveOfferedModels(config, stream),
     defaultArm: merged.defaultArm,
     pinnedArms: merged.pinnedUsers,
@@ -170,15 +149,18 @@ function streamLimitsOf(config: ConfigFile): StreamLimits {
 }
 
 function resolveArm(name: string, arm: ArmConfig, merged: MergedConfig, stream: StreamLimits): Arm {
-  const targets = arm.targets.map((target): Target => {
-    const model = modelOf(merged, target);
-    if (!model) throw new Error(`arm ${name}: the model ${target.model} has no price`);
+  const targets = arm.targets.flatMap((target) => membersOf(target).map((member) => resolveTarget(target, member)));
+  return { name, targets };
+
+  function resolveTarget(target: TargetConfig, { provider, model: memberModel, pool }: Member): Target {
+    const model = modelOf(merged, provider, memberModel, target.model);
+    if (!model) throw new Error(`${name}: the model ${target.model} has no price`);
     const preset = presetOf(target.model);
-    const { kind = 'openai-compatible' } = merged.providers.get(target.provider) ?? {};
+    const { kind = 'openai-compatible' } = merged.providers.get(provider) ?? {};
     return {
       name: target.name,
-      provider: target.provider,
-      model: target.model,
+      provider,
+      model: memberModel,
       price: resolvePrice(model),
       maxOutputTokens: target.maxOutputTokens ?? defaultMaxOutputTokens,
       maxImageTokens: target.maxImageTokens ?? maxImageTokensOf(target.model),
@@ -196,13 +178,9 @@ function resolveArm(name: string, arm: ArmConfig, merged: MergedConfig, stream: 
       // Not every native API continues an answer, and most refuse to.
       continues: target.continues ?? kind === 'openai-compatible',
       stream: { ...stream, ...target.stream },
+      ...(pool && { pool }),
     };
-  });
-  return { name, targets };
-}
-
-function modelOf(merged: MergedConfig, target: ArmConfig['targets'][number]): ModelConfig | undefined {
-  return merged.models.get(`${target.provider}/${target.model}`) ?? merged.models.get(target.model);
+  }
 }
 
 function resolvePrice({ price, cjkMultiplier = 1 }: ModelConfig): ModelPrice {
@@ -217,8 +195,4 @@ function resolvePrice({ price, cjkMultiplier = 1 }: ModelConfig): ModelPrice {
     cachedInputNanoUsdPerMillion: cachedInput,
     cjkMultiplierPercent: Math.round(cjkMultiplier * 100),
   };
-}
-
-function list(names: ReadonlyMap<string, unknown>): string {
-  return [...names.keys()].join(', ');
 }

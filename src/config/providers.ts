@@ -8,6 +8,7 @@ import { readDotEnv, valueOf, type Variables } from './environment';
 import type { MergedConfig } from './policy';
 import { providersOfOfferedModels } from './offered-models';
 import { baseUrlSchema } from './schema';
+import { membersOf, placedTargets, type TargetConfig } from './targets';
 
 /** Variables with the address of a default provider; they override the file. */
 const baseUrlVariables = new Map([
@@ -104,7 +105,7 @@ function keyReaderOf(name: string, { merged, loaded, environment, workingDirecto
 
 /** No provider of any arm can be called: each needs a key, and none has one. */
 function isSimulated(merged: MergedConfig, keyReaders: ReadonlyMap<string, ApiKeyReader>): boolean {
-  const targets = [...merged.arms.values()].flatMap((arm) => arm.targets);
+  const targets = [...merged.arms.values(), ...merged.chains.values()].flatMap((arm) => arm.targets.flatMap(membersOf));
   return targets.every(({ provider: name }) => {
     const provider = merged.providers.get(name);
     const needsKey = provider?.apiKeyEnv !== undefined || provider?.apiKeyFile !== undefined;
@@ -113,14 +114,17 @@ function isSimulated(merged: MergedConfig, keyReaders: ReadonlyMap<string, ApiKe
 }
 
 function isCountedOn(name: string, { config }: LoadedConfigFile): boolean {
-  const arms = Object.values(config.arms ?? {});
-  const isTarget = arms.some((arm) => arm.targets.some((target) => target.provider === name));
+  const isTarget = placedTargets(config).some(({ target }) => calls(target, name));
   return isTarget || providersOfOfferedModels(config).includes(name) || Object.hasOwn(config.providers ?? {}, name);
 }
 
 function isOfPinnedUser(name: string, { arms, pinnedUsers }: MergedConfig): boolean {
   const targets = [...pinnedUsers.values()].flatMap((arm) => arms.get(arm)?.targets ?? []);
-  return targets.some((target) => target.provider === name);
+  return targets.some((target) => calls(target, name));
+}
+
+function calls(target: TargetConfig, provider: string): boolean {
+  return membersOf(target).some((member) => member.provider === provider);
 }
 
 /** Where a provider's key is. If neither is set, the provider needs no key. */

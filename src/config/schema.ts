@@ -134,12 +134,36 @@ const renamedFields = z
     'must have a name of its own for each field',
   );
 
+const memberSchema = z.strictObject({
+  provider: name,
+  model: modelName.optional().describe("What this provider calls the model; the target's model unless given."),
+  weight: z
+    .int()
+    .min(1)
+    .max(1000)
+    .optional()
+    .describe('Its share of the turns, relative to the weights of the others; 1 unless given.'),
+});
+
 const targetSchema = z.strictObject({
   name: name
     .refine((value) => value !== 'degraded-mode', 'is reserved for the degraded reply')
     .describe('The role within the arm, shown as the provider of a reply, such as holysheep-primary.'),
-  provider: name,
+  provider: name.optional().describe('Needed unless the target has members.'),
   model: modelName,
+  members: z
+    .array(memberSchema)
+    .min(2)
+    .max(10)
+    .optional()
+    .describe(
+      'In place of provider: several keys, regions or deployments of the model, chosen by weight. A session stays with one while it works.',
+    ),
+  cooldownMs: milliseconds(100, 600_000)
+    .optional()
+    .describe(
+      'How long a member gets no calls after a failure, unless the provider says how long; 10 seconds unless given.',
+    ),
   maxOutputTokens: z
     .int()
     .min(1)
@@ -379,6 +403,10 @@ export const configFileSchema = z.strictObject({
     .optional()
     .describe('By model name, or by provider/model if two providers sell the same model at different prices.'),
   arms: z.record(name, armSchema).optional().describe('The sides of a migration: each a chain of targets.'),
+  chains: z
+    .record(name, armSchema)
+    .optional()
+    .describe('Models that are offered by name, each a chain of targets. No rollout moves them.'),
   defaultArm: name.optional().describe('The arm of every turn unless a rollout says otherwise.'),
   pinnedUsers: z
     .record(userId, name)

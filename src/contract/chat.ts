@@ -59,10 +59,12 @@ export type Delivery = (typeof deliveries)[number];
 /** The options of a turn, apart from its messages. */
 export interface RequestOptions extends SamplingOptions {
   readonly delivery?: Delivery;
-  /** The model to try first, if the turn's arm has it. */
+  /** A chain's name: the turn goes there. Else the model to try first, if the turn's arm has it. */
   readonly model?: string;
   /** Omitted: a chat. Otherwise the request is all in `modelOptions`, and `model` is the name under which it is offered. */
   readonly operation?: Operation;
+  /** Models and chains to try when every target of the turn's own chain has failed. */
+  readonly fallbacks?: readonly string[];
   /** `tools`, `response_format`, `stop`, …: sent to the provider unchanged, and counted as part of the prompt. */
   readonly modelOptions?: Readonly<Record<string, unknown>>;
   /** The id of the API key whose budget pays; never the key itself. */

@@ -35,6 +35,8 @@ export const limits = {
   maxToolCalls: 2_000,
   /** Functions that a request offers to the model: OpenAI's own limit. */
   maxTools: 128,
+  /** Models that one request may name in case its own chain fails. */
+  maxFallbacks: 5,
   /** The migration guide's context window: the system prompt and the most recent messages, 20 in all. */
   maxWindowMessages: 20,
   /**

@@ -52,9 +52,21 @@ export interface Target {
   /** Whether it may be asked to continue an answer that an earlier call started. */
   readonly continues: boolean;
   readonly stream: StreamLimits;
+  /** Absent: it is alone. Else it shares its name, and its place in the chain, with the other members. */
+  readonly pool?: PoolMember;
 }
 
-/** One side of a migration: a chain of targets, tried in order. */
+/** One of several keys, regions or deployments that serve the same model. */
+export interface PoolMember {
+  /** The model's name for callers; a member may know it under another. */
+  readonly model: string;
+  /** Its share of the turns, relative to the weights of the others. */
+  readonly weight: number;
+  /** How long it gets no calls after a failure, unless the provider says how long. */
+  readonly cooldownMs: number;
+}
+
+/** A chain of targets, tried in order: one side of a migration, or a model that is offered by the chain's name. */
 export interface Arm {
   readonly name: string;
   readonly targets: readonly Target[];
@@ -113,6 +125,8 @@ export interface Policy {
   readonly arms: Readonly<Record<string, Arm>>;
   /** Embeddings and moderations, by `armOfOperation`. Absent: none are offered. */
   readonly offeredModels?: Readonly<Record<string, OfferedModel>>;
+  /** Chains that requests name as their model. No rollout moves them; their names are no arm's. */
+  readonly chains: Readonly<Record<string, Arm>>;
   /** The arm of every turn unless a rollout says otherwise. */
   readonly defaultArm: string;
   /** Users pinned to an arm regardless of any rollout, by user id. */

@@ -30,8 +30,13 @@ export interface PlannedTarget {
   readonly provider: string;
   readonly model: string;
   readonly firstAttempt: 'local' | 'regular';
-  /** The arm that it belongs to, if that is not the turn's: the baseline of a rollout, which rescues turns of its canary. */
+  /**
+   * The arm or chain that it belongs to, if that is not the turn's: the baseline of a rollout, which rescues turns of its
+   * canary, or a fallback that the request names.
+   */
   readonly arm?: string;
+  /** The request named it. */
+  readonly isFallback?: true;
 }
 
 /** Which budget refused a turn or an attempt; `closed`: the session is closed. */
@@ -141,7 +146,7 @@ export interface TurnTotals {
 /** What admission needs to know about a turn. */
 export interface AdmitTurnInput extends Pick<
   RequestOptions,
-  'maxTokens' | 'modelOptions' | 'delivery' | 'model' | 'keyId' | 'trace' | 'operation'
+  'maxTokens' | 'modelOptions' | 'delivery' | 'model' | 'fallbacks' | 'keyId' | 'trace' | 'operation'
 > {
   /** The turn's name, from `turnName` or `oneShotTurnName`. */
   readonly turnId: string;

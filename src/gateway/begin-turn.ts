@@ -8,7 +8,7 @@ import type { FoundRequest, RegisteredRequest } from '../contract/ledger';
 import { turnName } from '../contract/names';
 import type { Problem } from '../contract/problem';
 import { chatTurnProblem, conversationProblem, sendMessageProblem } from '../domain/turn/validate-input';
-import { requireModel } from './models-routes';
+import { requireFallbacks, requireModel } from './models-routes';
 import {
   asksForTask,
   chatAppSessionHeaders,
@@ -49,12 +49,22 @@ export async function beginTurn(
   body: ChatRequest,
 ): Promise<BegunTurn> {
   const { preferred } = requireModel(context.models, body.model, apiKey);
+  const fallbacks = requireFallbacks(context.models, body.fallbacks, apiKey);
   const named = sessionOf(headers, body, apiKey.id, (id) => context.client.storedSessionId(id));
   const userId = userOf(headers, body);
   const idempotencyKey = idempotencyKeyOf(headers);
   const startByMs = body.stream === true ? undefined : endOfWait(headers);
   const frameOf = (turnId: string): TurnFrame => {
-    return { turnId, keyId: apiKey.id, userId, model: preferred, deadlineMs: context.turnDeadlineMs, startByMs, trace };
+    return {
+      turnId,
+      keyId: apiKey.id,
+      userId,
+      model: preferred,
+      fallbacks,
+      deadlineMs: context.turnDeadlineMs,
+      startByMs,
+      trace,
+    };
   };
   const newTurnId = randomUUID();
   // All of it, before anybody is asked about it; what is new in a session also by the limits of sessions, which are tighter.

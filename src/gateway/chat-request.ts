@@ -225,8 +225,13 @@ export const chatRequestSchema = z.object({
     .min(1)
     .max(limits.maxModelLength)
     .describe(
-      '`bellwether`, or an alias of it: routing decides. A model of /v1/models: it is asked first where the arm that routing chose has it; the rest of the chain stays behind it.',
+      '`bellwether`, or an alias of it: routing decides. A chain of /v1/models: its targets are tried in order. A model of /v1/models: it is asked first where the arm that routing chose has it; the rest of the chain stays behind it.',
     ),
+  fallbacks: z
+    .array(z.string().min(1).max(limits.maxModelLength))
+    .max(limits.maxFallbacks)
+    .nullish()
+    .describe('Models of /v1/models that are tried, in order, when all targets of the chain have failed.'),
   messages: z.array(message).min(1).max(limits.maxMessages),
   stream: z.boolean().nullish(),
   stream_options: z.looseObject({ include_usage: z.boolean().nullish() }).nullish(),

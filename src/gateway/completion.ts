@@ -7,7 +7,7 @@ import { answerFlags } from '../contract/user-evidence';
 export const turnFactsSchema = z.object({
   turn_id: z.string(),
   provider: z.string().describe('The target that answered, by its role in the chain: holysheep-primary.'),
-  handler: z.string().nullable().describe('The arm that took the turn; null when a budget refused it.'),
+  handler: z.string().nullable().describe('The arm or chain that took the turn; null when a budget refused it.'),
   canary: z.boolean().describe('True when a rollout sent the turn to its new arm.'),
   rescued: z
     .literal(true)

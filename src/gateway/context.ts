@@ -27,7 +27,7 @@ export interface GatewayParts {
 }
 
 interface GatewayConfiguration {
-  readonly policy: Pick<Policy, 'arms' | 'offeredModels' | 'retry'>;
+  readonly policy: Pick<Policy, 'arms' | 'chains' | 'offeredModels' | 'retry'>;
   readonly gateway: GatewaySettings;
   readonly encryption: EncryptionSettings | undefined;
 }

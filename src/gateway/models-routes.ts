@@ -5,7 +5,7 @@ import { mayUse, type ModelName, type ModelNames } from '../domain/turn/model-na
 import { requirePermission } from './access';
 import type { GatewayContext } from './context';
 import { describeErrors } from './error-schema';
-import { GatewayError } from './gateway-error';
+import { badRequest, GatewayError } from './gateway-error';
 import type { GatewayServer } from './server';
 
 const modelSchema = z.object({
@@ -54,10 +54,10 @@ function toModel({ id, ownedBy }: ModelName): z.output<typeof modelSchema> {
 }
 
 /** @throws {GatewayError} 404 for an unknown name, 403 for one that the key may not use */
-export function requireModel(models: ModelNames, id: string, key: Pick<ApiKey, 'models'>): ModelName {
+export function requireModel(models: ModelNames, id: string, key: Pick<ApiKey, 'models'>, param = 'model'): ModelName {
   const name = models.find(id);
   if (name === undefined) throw unknownModel(models, id);
-  requireAllowed(id, key);
+  requireAllowed(id, key, param);
   return name;
 }
 
@@ -74,25 +74,44 @@ export function requireOffered(
   return offered;
 }
 
-function requireAllowed(id: string, key: Pick<ApiKey, 'models'>): void {
+function requireAllowed(id: string, key: Pick<ApiKey, 'models'>, param = 'model'): void {
   if (mayUse(key, id)) return;
   throw new GatewayError(
     'model_not_allowed',
     `This API key may not use the model ${id}; GET /v1/models lists those that it may.`,
-    { param: 'model' },
+    { param },
   );
+}
+
+/** The fallbacks that a request names. @throws {GatewayError} 400 for an unknown one, 403 for one that the key may not use */
+export function requireFallbacks(
+  models: ModelNames,
+  ids: readonly string[] | null | undefined,
+  key: Pick<ApiKey, 'models'>,
+): readonly string[] {
+  return (ids ?? []).flatMap((id, index) => {
+    const param = `fallbacks[${index}]`;
+    if (models.find(id) === undefined) {
+      throw badRequest(
+        `${param}: ${unknownAs(models, id, undefined)}; GET /v1/models lists those that there are.`,
+        param,
+      );
+    }
+    // What routing chooses has been tried by then.
+    return requireModel(models, id, key, param).preferred ?? [];
+  });
 }
 
 function unknownModel(models: ModelNames, id: string, operation?: Operation): GatewayError {
-  const shown = id.length > 100 ? `${id.slice(0, 100)}…` : id;
   return new GatewayError(
     'model_not_found',
-    `${unknownAs(models, id, shown, operation)}; GET /v1/models lists those that there are.`,
+    `${unknownAs(models, id, operation)}; GET /v1/models lists those that there are.`,
     { param: 'model' },
   );
 }
 
-function unknownAs(models: ModelNames, id: string, shown: string, operation: Operation | undefined): string {
+function unknownAs(models: ModelNames, id: string, operation: Operation | undefined): string {
+  const shown = id.length > 100 ? `${id.slice(0, 100)}…` : id;
   const other = models.operationOf(id) ?? (models.find(id) === undefined ? undefined : 'chats');
   const purpose = operation === undefined ? '' : ` for ${operation}`;
   return `There is no model ${JSON.stringify(shown)}${purpose}${other === undefined ? '' : `: it is one for ${other}`}`;

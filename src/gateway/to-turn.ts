@@ -12,6 +12,7 @@ export interface TurnFrame {
   readonly userId: string | undefined;
   /** null: routing decides. */
   readonly model: string | null;
+  readonly fallbacks?: readonly string[];
   readonly deadlineMs: number;
   /** The time until which the caller waits, if it is known. */
   readonly startByMs?: number | undefined;
@@ -72,7 +73,7 @@ function inHistory(
 }
 
 export function optionsOf(body: ChatRequest, frame: TurnFrame) {
-  const { turnId, keyId, userId, model, deadlineMs, startByMs, trace } = frame;
+  const { turnId, keyId, userId, model, fallbacks = [], deadlineMs, startByMs, trace } = frame;
   const maxTokens = body.max_completion_tokens ?? body.max_tokens;
   const modelOptions = modelOptionsOf(body);
   const options: RequestOptions = {
@@ -80,6 +81,7 @@ export function optionsOf(body: ChatRequest, frame: TurnFrame) {
     // Also for a plain answer, so that the limits on silence hold.
     delivery: body.stream === true ? 'streamed' : 'collected',
     ...(model !== null && { model }),
+    ...(fallbacks.length > 0 && { fallbacks }),
     ...(startByMs !== undefined && { startByMs }),
     ...(trace !== undefined && { trace }),
     ...(modelOptions && { modelOptions }),

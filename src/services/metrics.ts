@@ -1,8 +1,9 @@
 import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from 'prom-client';
 import type { BreakerState } from '../activities/target-health';
 import type { CallEnding, CostChange, LedgerObserver, RedisObserver, ServiceObserver } from '../contract/observers';
-import type { Policy } from '../contract/policy';
+import type { Policy, Target } from '../contract/policy';
 import { unknownLanguage } from '../contract/user-evidence';
+import { allTargets } from '../domain/turn/routing';
 import { knownLanguages } from '../domain/turn/language-of';
 
 /** From a cached answer to the longest stream that the default policy allows. */
@@ -138,8 +139,8 @@ export class ServiceMetrics implements ServiceObserver {
   }
 
   /** Exports what a worker knows of each configured target, under the target's name. */
-  watchCircuits({ arms }: Pick<Policy, 'arms'>, states: () => readonly BreakerState[]): void {
-    const targets = Object.values(arms).flatMap((arm) => arm.targets);
+  watchCircuits(policy: Pick<Policy, 'arms' | 'chains'>, states: () => readonly BreakerState[]): void {
+    const targets = allTargets(policy);
     const gauge: Gauge<'target'> = new Gauge({
       name: 'bellwether_circuit_state',
       help: "The target's circuit breaker in this worker: 0 closed, 1 half open, 2 open.",
@@ -147,9 +148,30 @@ export class ServiceMetrics implements ServiceObserver {
       registers: [this.registry],
       collect: () => {
         const known = states();
+        const values = new Map<string, number>();
         for (const { name: target, provider, model } of targets) {
           const found = known.find((one) => one.provider === provider && one.model === model);
-          gauge.set({ target }, circuitValues[found?.state ?? 'closed']);
+          const value = circuitValues[found?.state ?? 'closed'];
+          // A pool works while one of its members does.
+          values.set(target, Math.min(value, values.get(target) ?? value));
+        }
+        for (const [target, value] of values) gauge.set({ target }, value);
+      },
+    });
+  }
+
+  /** Exports which members of pools a worker leaves alone. */
+  watchMembers(policy: Pick<Policy, 'arms' | 'chains'>, isResting: (target: Target) => boolean): void {
+    const gauge: Gauge<'target' | 'provider' | 'model'> = new Gauge({
+      name: 'bellwether_pool_member_resting',
+      help: 'Whether this worker leaves a member of a pool alone after a failure.',
+      labelNames: ['target', 'provider', 'model'] as const,
+      registers: [this.registry],
+      collect: () => {
+        gauge.reset();
+        for (const member of allTargets(policy)) {
+          const { name: target, provider, model, pool } = member;
+          if (pool !== undefined) gauge.set({ target, provider, model }, isResting(member) ? 1 : 0);
         }
       },
     });

@@ -108,6 +108,7 @@ async function startWith(
   if (!givenStreams) closings.push(() => streams.close());
   const targets = new TargetHealth(policy);
   metrics?.watchCircuits(policy, () => targets.breakers.states());
+  metrics?.watchMembers(policy, (target) => targets.rests.isResting(target));
   const images = openImageStore(ledger.images, settings);
   const owner = `${hostname()}/${process.pid}/${randomUUID()}`;
   const connection = await NativeConnection.connect(temporal.connectionOptions as NativeConnectionOptions);

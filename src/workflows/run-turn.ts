@@ -134,7 +134,8 @@ async function callChain(
   const { kind: _kind, settlement, ...answerFields } = answer;
   const answered = { ...answerFields, arm, canary, target: answeredBy.name, usage: settlement.usage, totals };
   const reply = answeredReply(turn, answered);
-  return answeredBy.arm === undefined ? reply : { ...reply, rescued: true };
+  // A fallback that the request named says nothing about a rollout.
+  return answeredBy.arm === undefined || answeredBy.isFallback ? reply : { ...reply, rescued: true };
 
   async function recordCancellation(reason: unknown): Promise<never> {
     if (isCancellation(reason)) {

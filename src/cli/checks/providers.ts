@@ -4,6 +4,7 @@ import type { Settings } from '../../config/settings';
 import { createProvider } from '../../providers/create-provider';
 import type { ProviderSettings } from '../../contract/provider';
 import type { Check, CheckOutcome } from './check';
+import { allTargets } from '../../domain/turn/routing';
 
 /** As long as a turn's first attempt may take: a provider that needs longer to list its models cannot answer turns in time. */
 const listTimeoutMs = 10_000;
@@ -51,7 +52,7 @@ async function checkProvider(settings: ProviderSettings, policy: Policy): Promis
 }
 
 function modelsOf(providerName: string, policy: Policy): readonly string[] {
-  const targets = Object.values(policy.arms).flatMap((arm) => arm.targets);
+  const targets = allTargets(policy);
   return [...new Set(targets.filter(({ provider }) => provider === providerName).map(({ model }) => model))];
 }
 

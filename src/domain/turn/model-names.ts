@@ -1,6 +1,7 @@
 import type { ApiKey } from '../../contract/api-keys';
 import { armOfOperation, type OfferedModel, type Operation, operations } from '../../contract/operations';
 import type { Policy } from '../../contract/policy';
+import { modelNameOf } from './routing';
 
 /** The model name that leaves the choice to routing. */
 export const routedModel = 'bellwether';
@@ -8,22 +9,29 @@ export const routedModel = 'bellwether';
 export interface ModelName {
   readonly id: string;
   readonly ownedBy: string;
-  /** The model that the turn should try first; null: routing decides. */
+  /** The chain that takes the turn, or the model that it should try first; null: routing decides. */
   readonly preferred: string | null;
 }
 
-/** Every model name that a request may use: the routed one, its aliases, the models of all arms, and those of operations. */
+/**
+ * Every model name that a request may use: the routed one, its aliases, the chains, the models of all arms, and those of
+ * operations.
+ */
 export class ModelNames {
   private readonly names: ReadonlyMap<string, ModelName>;
 
   private readonly offered: ReadonlyMap<string, OfferedModel>;
 
-  constructor(policy: Pick<Policy, 'arms' | 'offeredModels'>, aliases: readonly string[]) {
+  constructor(policy: Pick<Policy, 'arms' | 'chains' | 'offeredModels'>, aliases: readonly string[]) {
     const targets = Object.values(policy.arms).flatMap((arm) => arm.targets);
-    const models = targets.map(({ model, provider }) => ({ id: model, ownedBy: provider, preferred: model }));
+    const models = targets.map((target) => {
+      const id = modelNameOf(target);
+      return { id, ownedBy: target.provider, preferred: id };
+    });
+    const chains = Object.keys(policy.chains).map((id) => ({ id, ownedBy: routedModel, preferred: id }));
     const routed = [routedModel, ...aliases].map((id) => ({ id, ownedBy: routedModel, preferred: null }));
     // An alias takes precedence over a model of the same name: the operator chose it deliberately.
-    this.names = new Map([...models, ...routed].map((name) => [name.id, name]));
+    this.names = new Map([...models, ...chains, ...routed].map((name) => [name.id, name]));
     this.offered = new Map(Object.entries(policy.offeredModels ?? {}));
   }
 

@@ -1,10 +1,12 @@
-import type { Policy } from '../../contract/policy';
+import type { Arm, Policy, Target } from '../../contract/policy';
 import type { TrafficSplit } from '../../contract/rollout';
 
-/** An arm of chats or an offered model, by the name under which its calls are counted; undefined if there is none. */
-export function armCalled({ arms, offeredModels = {} }: Pick<Policy, 'arms' | 'offeredModels'>, name: string) {
-  if (Object.hasOwn(arms, name)) return arms[name];
-  return Object.hasOwn(offeredModels, name) ? offeredModels[name] : undefined;
+/** An arm, a chain or an offered model, by the name under which its calls are counted; undefined if there is none. */
+export function armCalled(
+  { arms, chains, offeredModels = {} }: Pick<Policy, 'arms' | 'chains' | 'offeredModels'>,
+  name: string,
+): Arm | undefined {
+  return [arms, chains, offeredModels].find((named) => Object.hasOwn(named, name))?.[name];
 }
 
 /** The arm of a new turn. */
@@ -31,24 +33,44 @@ export function route(policy: RoutingPolicy, split: TrafficSplit | null, userId:
   return { arm, countedIn: split.active ? { rollout: split.rollout, bake: split.bake } : null };
 }
 
+/** Of all arms and chains. */
+export function allTargets({ arms, chains }: Pick<Policy, 'arms' | 'chains'>): readonly Target[] {
+  return [...Object.values(arms), ...Object.values(chains)].flatMap(({ targets }) => targets);
+}
+
+/** What a request means by a fallback: a whole chain, or the targets that the first arm with this model has for it. */
+export function fallbackNamed(policy: Pick<Policy, 'arms' | 'chains' | 'defaultArm'>, name: string): Arm | undefined {
+  if (Object.hasOwn(policy.chains, name)) return policy.chains[name];
+  const first = policy.arms[policy.defaultArm];
+  const arms = [...(first ? [first] : []), ...Object.values(policy.arms)];
+  const found = arms
+    .map((arm) => ({ ...arm, targets: arm.targets.filter((target) => modelNameOf(target) === name) }))
+    .find(({ targets }) => targets.length > 0);
+  return found;
+}
+
+/** The model's name for callers. */
+export function modelNameOf({ model, pool }: Pick<Target, 'model' | 'pool'>): string {
+  return pool?.model ?? model;
+}
+
 /** An arm's targets in the order to try them: those with the preferred model first, otherwise as configured. */
-export function chainFor<Step extends { readonly model: string }>(
+export function chainFor<Step extends Pick<Target, 'model' | 'pool'>>(
   targets: readonly Step[],
   model: string | undefined,
 ): readonly Step[] {
-  const preferred = targets.filter((target) => target.model === model);
-  return [...preferred, ...targets.filter((target) => target.model !== model)];
+  const preferred = targets.filter((target) => modelNameOf(target) === model);
+  return [...preferred, ...targets.filter((target) => modelNameOf(target) !== model)];
 }
 
-/** What a turn of a rollout's canary tries when its own chain has failed: the baseline's targets that are not in it, too. */
-export function rescueFor<Step extends { readonly provider: string; readonly model: string }>(
-  chain: readonly Step[],
-  baseline: readonly Step[],
-  model: string | undefined,
+/** The targets that are at another provider, or of another model, than all that are tried before. */
+export function notYetTried<Step extends { readonly provider: string; readonly model: string }>(
+  targets: readonly Step[],
+  tried: readonly Step[],
 ): readonly Step[] {
-  const isTried = (target: Step) =>
-    chain.some((tried) => tried.provider === target.provider && tried.model === target.model);
-  return chainFor(baseline, model).filter((target) => !isTried(target));
+  const isTried = ({ provider, model }: Step) =>
+    tried.some((before) => before.provider === provider && before.model === model);
+  return targets.filter((target) => !isTried(target));
 }
 
 function uncounted(arm: string): Route {

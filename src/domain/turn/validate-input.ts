@@ -308,6 +308,7 @@ function requestProblem(
     readonly language?: unknown;
     readonly delivery?: unknown;
     readonly model?: unknown;
+    readonly fallbacks?: unknown;
     readonly modelOptions?: unknown;
     readonly startByMs?: unknown;
     readonly trace?: unknown;
@@ -324,6 +325,7 @@ function requestProblem(
     return countProblem(['startByMs'], startByMs, 0);
   }
   return (
+    fallbacksProblem(input.fallbacks) ??
     choiceProblem(['delivery'], delivery, deliveries) ??
     optionalIdProblem(['userId'], input.userId) ??
     optionalIdProblem(['keyId'], input.keyId) ??
@@ -418,6 +420,16 @@ function imageUrlProblem(path: ProblemPath): Problem {
 function modelProblem(model: unknown): Problem | null {
   if (typeof model !== 'string') return null;
   return overLimit(['model'], 'too-long', ['has', model.length, 'characters'], limits.maxModelLength);
+}
+
+function fallbacksProblem(fallbacks: unknown): Problem | null {
+  if (fallbacks === undefined) return null;
+  const path = ['fallbacks'];
+  const areNames = Array.isArray(fallbacks) && fallbacks.every((name) => typeof name === 'string');
+  if (!areNames) return { path, code: 'wrong-type', message: 'must be a list of strings' };
+  if (fallbacks.length <= limits.maxFallbacks) return null;
+  const message = `has ${fallbacks.length} models, and may have ${limits.maxFallbacks}`;
+  return { path, code: 'too-many', message, limit: limits.maxFallbacks };
 }
 
 function choiceProblem(path: ProblemPath, value: unknown, choices: readonly string[]): Problem | null {

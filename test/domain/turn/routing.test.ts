@@ -1,6 +1,6 @@
 import * as fc from 'fast-check';
 import type { TrafficSplit } from '../../../src/contract/rollout';
-import { chainFor, rescueFor, route, type RoutingPolicy } from '../../../src/domain/turn/routing';
+import { chainFor, notYetTried, route, type RoutingPolicy } from '../../../src/domain/turn/routing';
 
 const noTargets = { targets: [] };
 const policy: RoutingPolicy = {
@@ -103,7 +103,7 @@ describe('what rescues a turn of the canary', () => {
     { name: 'second', provider: 'old', model: 'large' },
     { name: 'third', provider: 'old', model: 'huge' },
   ];
-  const namesOf = (model: string | undefined) => rescueFor(canary, baseline, model).map(({ name }) => name);
+  const namesOf = (model: string | undefined) => notYetTried(chainFor(baseline, model), canary).map(({ name }) => name);
 
   it('is the baseline chain without what the canary has tried, the model that it asks for first', () => {
     expect(namesOf(undefined)).toEqual(['primary', 'third']);
@@ -111,6 +111,6 @@ describe('what rescues a turn of the canary', () => {
   });
 
   it('is nothing without a baseline', () => {
-    expect(rescueFor(canary, [], 'small')).toEqual([]);
+    expect(notYetTried([], canary)).toEqual([]);
   });
 });
