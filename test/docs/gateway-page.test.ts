@@ -96,7 +96,8 @@ test('the page shows the actual defaults', () => {
 });
 
 const directory = join(projectDirectory, 'src/gateway');
-const source = readdirSync(directory)
+const source = readdirSync(directory, { recursive: true, encoding: 'utf8' })
+  .filter((file) => file.endsWith('.ts'))
   .map((file) => readFileSync(join(directory, file), 'utf8'))
   .join('\n');
 
