@@ -2,6 +2,7 @@ import { ApplicationFailure, Context } from '@temporalio/activity';
 import { failureTypes } from '../contract/failures';
 import type { FeedbackOutcome } from '../contract/ledger';
 import type { RolloutEntry } from '../contract/rollout';
+import type { TurnState } from '../contract/turn-stops';
 import type { UserEvidenceRequest } from '../contract/user-evidence';
 import type {
   AnsweredCall,
@@ -10,8 +11,11 @@ import type {
   OpenedTurn,
   OpenTurnInput,
   RecordFeedbackInput,
+  RecordStoppedInput,
   RecordTurnInput,
   Settlement,
+  StopInput,
+  StoppedTurn,
   TurnTags,
   TurnTotals,
 } from '../contract/turn';
@@ -22,7 +26,8 @@ import { makeAttempt } from './make-attempt';
 import { createRolloutActivities } from './rollout-activities';
 import { RecentLatency } from './target-health';
 import { StepCache } from './step-cache';
-import { firstCallOf, recordTurn } from './turn-steps';
+import { StopWatch } from './stop-watch';
+import { firstCallOf, recordStopped, recordTurn } from './turn-steps';
 import { logFields } from './turn-tags';
 
 export type { ActivityDependencies } from './dependencies';
@@ -42,6 +47,7 @@ export function createActivities(dependencies: ActivityDependencies) {
   const rollout = createRolloutActivities(dependencies);
   const steps = new StepCache();
   const recentLatency = new RecentLatency();
+  const stops = new StopWatch(dependencies.ledger.stops);
 
   async function attempt(
     input: ModelCallInput,
@@ -49,7 +55,10 @@ export function createActivities(dependencies: ActivityDependencies) {
     callIndex: number,
     signal?: AbortSignal,
   ): Promise<CallOutcome> {
-    const outcome = await makeAttempt(dependencies, input, ticket, callIndex, signal);
+    const { outcome, isStopped } = await stops.during(input.turnId, async (stop) => ({
+      outcome: await makeAttempt(dependencies, input, ticket, callIndex, anyOf(stop, signal)),
+      isStopped: stop.aborted,
+    }));
     if (outcome.kind === 'answered') {
       recentLatency.add(input.target.name, input.delivery ?? 'whole', outcome.settlement.latencyMs);
       warnAboutUsage(input, outcome.settlement);
@@ -58,12 +67,13 @@ export function createActivities(dependencies: ActivityDependencies) {
       const { retryDelayMs } = outcome;
       Context.current().log.info('call failed', { ...fieldsOfCall(input), kind, httpStatus, retryDelayMs });
     }
-    return outcome;
+    if (outcome.kind === 'answered' || !isStopped) return outcome;
+    return { ...outcome, failure: { ...outcome.failure, isStop: true }, retryDelayMs: null };
   }
 
   /**
    * A local activity is cancelled when its turn is, but also when the server times out its workflow task: then the task is
-   * retried and joins this call. So the call is not interrupted (its timeout bounds it), and it is settled here in case
+   * retried and joins this call. So only a stop of the turn interrupts the call (its timeout bounds it), and it is settled here in case
    * nobody is left to record its turn.
    */
   async function attemptToCompletion(input: ModelCallInput): Promise<CallOutcome> {
@@ -102,6 +112,9 @@ export function createActivities(dependencies: ActivityDependencies) {
     // Nobody waits for this label, and a turn must not fail for it.
     if (input.asksAgain !== undefined) void flagAskedAgain(input.asksAgain);
     if (admission.kind === 'not-kept') throw endOfTurn(failureTypes.turnNotKept);
+    if (admission.kind === 'stopped') {
+      return { kind: 'stopped', arm: null, target: null, ...(await recordStoppedTurn(input)) };
+    }
     if (admission.kind === 'refused') {
       if (admission.scope === 'day') dependencies.onDayBudgetRefused?.();
       return admission;
@@ -112,11 +125,15 @@ export function createActivities(dependencies: ActivityDependencies) {
 
     const leaveToWorkflow = (error: unknown) => logAndLeaveToWorkflow(input.turnId, admission.tags, error);
     const firstCall = await callInTask(call).catch(leaveToWorkflow);
+    const { arm, canary, tags } = admission;
+    const target = call.target.name;
+    if (firstCall?.kind === 'failed' && firstCall.failure.isStop) {
+      const stopped = await recordStoppedTurn({ ...input, tags }).catch(leaveToWorkflow);
+      if (stopped) return { kind: 'stopped', arm, canary, target, ...stopped };
+    }
     if (firstCall?.kind !== 'answered') return { kind: 'admitted', admission, firstCall };
 
     const { settlement, ...answerFields } = firstCall;
-    const { arm, canary, tags } = admission;
-    const target = call.target.name;
     const answer = { target, model: answerFields.model, settlement, flags: answerFields.flags };
     const totals = await record({ turnId: input.turnId, answer, error: null, tags }).catch(leaveToWorkflow);
     if (!totals) return { kind: 'admitted', admission, firstCall };
@@ -133,16 +150,15 @@ export function createActivities(dependencies: ActivityDependencies) {
   async function record(turn: RecordTurnInput): Promise<TurnTotals> {
     const totals = await recordTurn(dependencies, turn);
     const { turnId, tags, answer } = turn;
-    Context.current().log.info('turn recorded', {
-      ...logFields(turnId, tags),
-      outcome: answer ? 'answered' : 'degraded',
-      target: answer?.target,
-      model: answer?.model,
-      attempts: totals.attempts,
-      latencyMs: totals.latencyMs,
-      costUsd: toUsd(totals.costNanoUsd),
-    });
+    const by = { target: answer?.target, model: answer?.model };
+    logTurn(logFields(turnId, tags), { outcome: answer ? 'answered' : 'degraded', ...by }, totals);
     return totals;
+  }
+
+  async function recordStoppedTurn(turn: RecordStoppedInput): Promise<Pick<StoppedTurn, 'content' | 'totals'>> {
+    const stopped = await recordStopped(dependencies, turn);
+    logTurn(logFields(turn.turnId, turn.tags), { outcome: 'stopped' }, stopped.totals);
+    return stopped;
   }
 
   return {
@@ -153,7 +169,9 @@ export function createActivities(dependencies: ActivityDependencies) {
      */
     openTurn(input: OpenTurnInput): Promise<OpenedTurn> {
       const { turnId, requestHash = '' } = input;
-      return steps.once(`open ${turnId} ${requestHash}`, keepOpenedMs, () => admitAndTryFirst(input));
+      // Watched from before its admission, so that no stop falls between the two.
+      const admit = () => stops.during(turnId, () => admitAndTryFirst(input));
+      return steps.once(`open ${turnId} ${requestHash}`, keepOpenedMs, admit);
     },
 
     /** A target's first call, as a local activity: failures are returned, and the workflow decides what to do. */
@@ -169,7 +187,7 @@ export function createActivities(dependencies: ActivityDependencies) {
         const callIndex = input.earlierCalls + info.attempt - 1;
         const outcome = await attempt(input, ticket, callIndex, context.cancellationSignal);
         if (outcome.kind === 'answered') return outcome;
-        if (context.cancellationDetails?.workerShutdown) throw workerStopped(input);
+        if (context.cancellationDetails?.workerShutdown && !outcome.failure.isStop) throw workerStopped(input);
         throw ApplicationFailure.create({
           type: failureTypes.modelCall,
           message: `${input.target.name}: ${outcome.failure.message}`,
@@ -182,6 +200,17 @@ export function createActivities(dependencies: ActivityDependencies) {
 
     /** Settles the successful attempt and writes the turn's outcome. */
     recordTurn: record,
+
+    /** Ends a turn that somebody stopped. */
+    recordStoppedTurn,
+
+    /** Asks for the end of turns, wherever they run; returns the state of a single turn before. */
+    async askToStop(input: StopInput): Promise<TurnState> {
+      const { stops: asked } = dependencies.ledger;
+      if ('turnNames' in input) return asked.ask(input.turnNames, Date.now());
+      await asked.askAllOf(input.sessionId, input.exceptTurn, Date.now());
+      return 'in-progress';
+    },
 
     /** See `createRolloutActivities`. */
     observeRollout: (request: Parameters<typeof rollout.observeRollout>[0]) =>
@@ -224,8 +253,23 @@ function endOfTurn(type: string): ApplicationFailure {
   return ApplicationFailure.nonRetryable('The turn is not begun.', type);
 }
 
+function logTurn(fields: object, ended: object, totals: TurnTotals): void {
+  const { attempts, latencyMs, costNanoUsd } = totals;
+  Context.current().log.info('turn recorded', {
+    ...fields,
+    ...ended,
+    attempts,
+    latencyMs,
+    costUsd: toUsd(costNanoUsd),
+  });
+}
+
+function anyOf(stop: AbortSignal, other: AbortSignal | undefined): AbortSignal {
+  return other === undefined ? stop : AbortSignal.any([stop, other]);
+}
+
 function keepOpenedMs(opened: OpenedTurn): number {
-  if (opened.kind === 'answered') return keepAnsweredMs;
+  if (opened.kind === 'answered' || opened.kind === 'stopped') return keepAnsweredMs;
   if (opened.kind === 'refused') return keepRefusedMs;
   const { admission, firstCall } = opened;
   return firstCall?.kind === 'answered' ? keepAnsweredMs : admission.deadlineAtMs - Date.now();

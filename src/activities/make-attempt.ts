@@ -216,6 +216,9 @@ function resolveTarget(
   return { target, provider };
 }
 
+const stopped = notMade('cancelled', 'The turn was stopped.');
+const stoppedBeforeCall: Failed = { ...stopped, failure: { ...stopped.failure, isStop: true } };
+
 /** Reserves the worst-case cost of a further call of an admitted turn. */
 async function reserveAttempt(
   { ledger, policy, owner }: ActivityDependencies,
@@ -231,6 +234,7 @@ async function reserveAttempt(
     caps: policy.budgets,
   });
   if (result.kind === 'reserved') return { attempt: result.attempt, reservedNanoUsd: result.reservedNanoUsd, owner };
+  if (result.kind === 'stopped') return stoppedBeforeCall;
   return notMade('budget', result.scope === 'closed' ? 'The session was closed.' : refusalReason(result.scope));
 }
 

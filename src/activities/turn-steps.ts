@@ -1,3 +1,6 @@
+import { limits } from '../contract/limits';
+import type { StreamPiece } from '../contract/stream';
+import { AnswerSoFar } from '../domain/stream/answer-so-far';
 import { measurePrompt } from '../domain/turn/measure-text';
 import { toUsd } from '../domain/turn/prices';
 import { attributes, spanNames } from '../tracing/names';
@@ -7,8 +10,10 @@ import type {
   CallOutcome,
   ModelCallInput,
   OpenTurnInput,
+  RecordStoppedInput,
   RecordTurnInput,
   Refused,
+  StoppedTurn,
   TurnTotals,
 } from '../contract/turn';
 import { admitTurn } from './admit-turn';
@@ -67,6 +72,40 @@ export function recordTurn(
   });
 }
 
+/** Ends a turn that somebody stopped. What its readers have been shown of the answer stays in the conversation. */
+export async function recordStopped(
+  { ledger, policy, streams, spans = noSpans }: Pick<ActivityDependencies, 'ledger' | 'policy' | 'streams' | 'spans'>,
+  { turnId, delivery, tags }: RecordStoppedInput,
+): Promise<Pick<StoppedTurn, 'content' | 'totals'>> {
+  const newSpan = {
+    name: spanNames.record,
+    parent: tags?.trace,
+    attributes: { ...spanAttributes(turnId, tags), [attributes.outcome]: 'stopped' },
+  };
+  return withSpan(spans, newSpan, async (span) => {
+    const totals = await ledger.recordTurn({
+      turnId,
+      outcome: 'stopped',
+      target: null,
+      model: null,
+      error: 'The turn was stopped.',
+      settlements: [],
+      dayCapNanoUsd: policy.budgets.dayNanoUsd,
+    });
+    span.setAttribute(attributes.cost, toUsd(totals.costNanoUsd));
+    return { content: delivery === 'streamed' ? shownText(await streams.pieces(turnId)) : '', totals };
+  });
+}
+
+/** In JSON, a character takes six bytes at most. */
+const maxShownLength = limits.maxAnswerBytes / 6;
+
+function shownText(pieces: readonly StreamPiece[]): string {
+  const answer = new AnswerSoFar();
+  for (const piece of pieces) answer.take(piece);
+  return answer.text.slice(0, maxShownLength);
+}
+
 /** What `RecentLatency` knows before any call. */
 const nothingKnown = new RecentLatency();
 
@@ -88,7 +127,7 @@ export async function admitAndCall(
   const input = { ...question, prompt: measurePrompt(question.messages, question.modelOptions) };
   const admission = await admitTurn(dependencies, nothingKnown, input);
   if (admission.kind === 'refused') return admission;
-  if (admission.kind === 'not-kept') throw new Error(`Turn ${input.turnId} was answered before. Use another turn id.`);
+  if (admission.kind !== 'admitted') throw new Error(`Turn ${input.turnId} has ended before. Use another turn id.`);
   const call = firstCallOf(input, admission);
   if (call === null) throw new Error(`Arm ${admission.arm} has no targets.`);
   return { kind: 'called', call, outcome: await makeAttempt(dependencies, call, call.ticket, 0, signal) };

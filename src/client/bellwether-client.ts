@@ -21,6 +21,8 @@ import type {
 import * as names from '../contract/names';
 import type { ModelRequestInput } from '../contract/operations';
 import type { Problem } from '../contract/problem';
+import type { StopInput } from '../contract/turn';
+import type { TurnState } from '../contract/turn-stops';
 import type { FeedbackSignal } from '../contract/user-evidence';
 import { feedbackProblem } from '../domain/turn/feedback';
 import { chatTurnProblem, conversationProblem, idProblem, sendMessageProblem } from '../domain/turn/validate-input';
@@ -43,6 +45,7 @@ import { closeConversation } from './session-end';
 import { latestPollAtMs, probeStart, requireNamespace } from './probes';
 import { joinTurn, TurnWatch, updateResult } from './turn-watch';
 import { SessionQueues } from './session-queues';
+import { askToStop, isAtWork, tellWorkflows } from './stop-turn';
 import { waitOut } from './wait-out';
 
 /** The default policy's longest turn takes 180 s; a worker that dies meanwhile costs about 10 s more. */
@@ -85,6 +88,12 @@ type Named<Options> = Options & { readonly turnId: string };
 export interface JoinOptions {
   readonly sessionId?: string;
   /** Milliseconds to wait for the answer. Default 200,000. */
+  readonly deadlineMs?: number;
+}
+
+export interface CancelOptions {
+  readonly sessionId?: string;
+  /** Milliseconds to wait for a worker to take the request. Default 30,000. */
   readonly deadlineMs?: number;
 }
 
@@ -133,6 +142,9 @@ export class BellwetherClient {
    * id
    * @throws {BudgetRefusedError} a budget is used up; its `reply` can be shown to the user
    * @throws {QueueFullError} the session has too many unfinished turns
+   * @throws {SessionBusyError} with `whileBusy: 'reject'`: the session has an unfinished turn
+   * @throws {TurnStoppedError} the turn was stopped before it was sent; one that was stopped later has a reply with
+   * `stopped`
    * @throws {ConversationClosedError} the session was closed
    * @throws {DeadlineExceededError} no answer in time; a turn that has begun goes on, and the same turn id joins it
    * @throws {TurnTooLateError} no worker took the turn by `startByMs`, so it was not begun
@@ -166,7 +178,9 @@ export class BellwetherClient {
       sessionId,
       turnId,
       deadlineMs,
+      whileBusy: rest.whileBusy,
       send: (leftMs) => {
+        if (rest.whileBusy === 'interrupt') void this.stopOthers(sessionId, turnId);
         const watch = this.watch(names.conversationWorkflowId(sessionId), turnId);
         const update = (round: number) =>
           this.update(sessionId, { ...message, ...inRound(round, startByMs) }, round, conversation, watch);
@@ -251,6 +265,30 @@ export class BellwetherClient {
     const watch = this.watch(workflowId, turnId);
     const join = () => watch.over(() => joinTurn(this.temporal, turnId, sessionId));
     return withoutHash(await this.persist(join, `Turn ${turnId}`, deadlineMs));
+  }
+
+  /**
+   * Stops a turn: the provider's call is broken off, nothing else is tried, and what readers were shown stays in the session.
+   * A turn that has not begun never will. `sessionId` is the session that the turn was sent to, or whose budget a one-shot turn
+   * uses. Safe to repeat.
+   * @returns the turn's state before: `in-progress` if it is being stopped, otherwise how it had ended. `turn` waits for its end
+   * @throws {InvalidInputError} names the field
+   * @throws {DeadlineExceededError} no worker took the request in time
+   * @throws {TemporalUnreachableError}
+   */
+  async cancelTurn(turnId: string, options: CancelOptions = {}): Promise<TurnState> {
+    const { sessionId: givenId, deadlineMs = questionDeadlineMs } = options;
+    refuseInvalid(idProblem(['turnId'], turnId) ?? (givenId === undefined ? null : idProblem(['sessionId'], givenId)));
+    const sessionId = givenId === undefined ? null : this.storedSessionId(givenId);
+    if (sessionId !== null) this.sessionQueues.stop(sessionId, turnId);
+    const turnNames = [...new Set([names.turnName(turnId, sessionId), names.oneShotTurnName(turnId, sessionId)])];
+    const workflowIds = [names.turnWorkflowId(turnId, sessionId)];
+    if (sessionId !== null) workflowIds.push(names.conversationWorkflowId(sessionId));
+    const subject = `The stop of turn ${turnId}`;
+    const state = await this.askToStop({ turnNames }, subject, deadlineMs);
+    if (state !== 'in-progress') return state;
+    await this.persist(() => tellWorkflows(this.temporal, turnId, workflowIds), subject, deadlineMs);
+    return state;
   }
 
   /**
@@ -427,6 +465,27 @@ export class BellwetherClient {
     return reply;
   }
 
+  private askToStop(input: StopInput, subject: string, deadlineMs: number): Promise<TurnState> {
+    const asked = { input, workflowId: names.stopWorkflowId(randomUUID()), taskQueue: this.taskQueue, deadlineMs };
+    return this.persist(() => askToStop(this.temporal, asked), subject, deadlineMs);
+  }
+
+  /**
+   * For a message that interrupts: a conversation hears of it only once no call holds its task, so the call is stopped
+   * through the ledger. If this fails, the message waits for the call.
+   */
+  private async stopOthers(sessionId: string, turnId: string): Promise<void> {
+    const subject = `The stop of session ${sessionId}`;
+    const conversation = names.conversationWorkflowId(sessionId);
+    const exceptTurn = names.turnName(turnId, sessionId);
+    try {
+      if (!(await this.askOnce(() => isAtWork(this.temporal, conversation), questionDeadlineMs))) return;
+      await this.askToStop({ sessionId, exceptTurn }, subject, questionDeadlineMs);
+    } catch {
+      // The conversation stops them when it gets the message.
+    }
+  }
+
   /** Waits until a sent turn is over, even if its caller has left, but no longer than any turn takes. */
   private async untilOver(sessionId: string, turnId: string): Promise<void> {
     const conversation = this.temporal.workflow.getHandle(names.conversationWorkflowId(sessionId));
@@ -552,7 +611,7 @@ function startByOf({
 }
 
 /**
- * `delivery` says how the answer is returned, not what is asked. `branch` is left out because a gateway looks for it again
+ * `delivery` says how the answer is returned, and `whileBusy` when, not what is asked. `branch` is left out because a gateway looks for it again
  * when a request is repeated, and the conversation may have gone on meanwhile. `trace` is different for every request.
  */
 function requestHashOf({
@@ -560,8 +619,9 @@ function requestHashOf({
   branch: _branch,
   startByMs: _startByMs,
   trace: _trace,
+  whileBusy: _whileBusy,
   ...request
-}: RequestOptions & Partial<Pick<SendMessageInput, 'turnId' | 'branch'>>): string {
+}: RequestOptions & Partial<Pick<SendMessageInput, 'turnId' | 'branch' | 'whileBusy'>>): string {
   return sha256(canonicalJson(request));
 }
 

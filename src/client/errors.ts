@@ -35,6 +35,16 @@ export class QueueFullError extends BellwetherError {
   readonly code = 'queue-full';
 }
 
+/** The session has a turn that has not ended, and the message was sent with `whileBusy: 'reject'`. It was not begun. */
+export class SessionBusyError extends BellwetherError {
+  readonly code = 'session-busy';
+}
+
+/** The turn was stopped before it was sent: no model was called and nothing was charged. */
+export class TurnStoppedError extends BellwetherError {
+  readonly code = 'turn-stopped';
+}
+
 /** The session was closed and takes no more messages. Start a new session. */
 export class ConversationClosedError extends BellwetherError {
   readonly code = 'conversation-closed';
@@ -242,6 +252,8 @@ function fromFailure(failure: unknown, subject: string): BellwetherError {
   switch (type ?? '') {
     case failureTypes.queueFull:
       return new QueueFullError(message, { cause: failure });
+    case failureTypes.sessionBusy:
+      return new SessionBusyError(message, { cause: failure });
     case failureTypes.conversationClosed:
       return new ConversationClosedError(message, { cause: failure });
     case failureTypes.turnTooLate:

@@ -8,9 +8,17 @@ export type {
   ReplyLanguage,
   Transcript,
   TranscriptTurn,
+  WhileBusy,
 } from '../contract/chat';
 export type { Problem, ProblemCode, ProblemPath } from '../contract/problem';
-export type { BellwetherClient, CompleteOptions, FeedbackOptions, JoinOptions, SendOptions } from './bellwether-client';
+export type {
+  BellwetherClient,
+  CancelOptions,
+  CompleteOptions,
+  FeedbackOptions,
+  JoinOptions,
+  SendOptions,
+} from './bellwether-client';
 export type {
   RolloutAnswer,
   RolloutCommandInput,
@@ -22,6 +30,7 @@ export type {
 export { connect, connectOperator } from './connect';
 export type { ConnectOptions, OperatorOptions } from './connect';
 export type { Rollouts } from '../contract/rollout-ledger';
+export type { TurnState } from '../contract/turn-stops';
 export type { FeedbackSignal } from '../contract/user-evidence';
 export type { RollbackAnswer } from './rollback';
 export type { RolloutClient } from './rollout-client';
@@ -37,11 +46,13 @@ export {
   RolloutEndedError,
   RolloutNotFoundError,
   RolloutRefusedError,
+  SessionBusyError,
   TemporalUnreachableError,
   TurnFailedError,
   TurnHopelessError,
   TurnNotFoundError,
   TurnNotKeptError,
   TurnNotSentError,
+  TurnStoppedError,
   TurnTooLateError,
 } from './errors';

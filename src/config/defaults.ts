@@ -75,6 +75,8 @@ export const defaultConfig = {
     requestsPerMinute: 600,
     allowedHosts: [],
     corsOrigins: [],
+    onDisconnect: 'continue',
+    whileBusy: 'enqueue',
     // A few photos straight from a phone; the strictest large provider accepts no more.
     maxBodyBytes: 20 * 1024 * 1024,
     maxOpenRequests: 4_000,

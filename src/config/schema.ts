@@ -1,7 +1,9 @@
 import { z } from 'zod';
+import { whileBusyPolicies } from '../contract/chat';
 import { limits } from '../contract/limits';
 import { providerKinds } from '../contract/provider';
 import { notificationEvents, notifyFormats } from '../contract/notifications';
+import { onDisconnectChoices } from './settings';
 
 const amountPattern = /^(\d{1,7})(?:\.(\d{1,6}))?$/;
 const expectation = 'must be an amount in US dollars with at most 6 decimals, like 0.42 or "0.42"';
@@ -316,6 +318,18 @@ const gatewaySchema = z.strictObject({
     .optional()
     .describe(
       'Origins whose pages may call the gateway from a browser, which asks for each with CORS; none unless given.',
+    ),
+  onDisconnect: z
+    .enum(onDisconnectChoices)
+    .optional()
+    .describe(
+      'What becomes of a turn when the last client that waits for it at a gateway has left: it goes on unless given. The header x-bellwether-on-disconnect of a request overrides it.',
+    ),
+  whileBusy: z
+    .enum(whileBusyPolicies)
+    .optional()
+    .describe(
+      "What becomes of a session's message while earlier ones have no answer: enqueue unless given. reject refuses it; interrupt stops the earlier ones. The header x-bellwether-while-busy of a request overrides it.",
     ),
   maxBodyBytes: z
     .int()

@@ -1,3 +1,4 @@
+import type { WhileBusy } from '../contract/chat';
 import type { KeyRing } from '../contract/key-ring';
 import type { NotifyTarget } from '../contract/notifications';
 import type { Policy } from '../contract/policy';
@@ -25,6 +26,9 @@ export interface EncryptionSettings extends KeyRing {
   readonly strict?: boolean;
 }
 
+export const onDisconnectChoices = ['continue', 'cancel'] as const;
+export type OnDisconnect = (typeof onDisconnectChoices)[number];
+
 export interface GatewaySettings {
   /** Other names for the model `bellwether`. */
   readonly aliases: readonly string[];
@@ -40,6 +44,10 @@ export interface GatewaySettings {
   /** Bytes in the bodies of one gateway's open requests, in all and for one API key. */
   readonly maxBytesInFlight: number;
   readonly maxBytesInFlightOfKey: number;
+  /** Whether a turn goes on when the last client that waits for it at a gateway has left. */
+  readonly onDisconnect: OnDisconnect;
+  /** What becomes of a session's message while earlier ones have no answer. */
+  readonly whileBusy: WhileBusy;
   /** Origins whose pages may call the gateway: `https://chat.example.com`. */
   readonly corsOrigins: readonly string[];
 }

@@ -112,7 +112,16 @@ export interface SendMessageInput extends RequestOptions {
   readonly userId?: string;
   /** Language of a degraded reply; detected from the message when omitted. */
   readonly language?: ReplyLanguage;
+  /** Default: `enqueue`. Workers from before it enqueue. */
+  readonly whileBusy?: WhileBusy;
 }
+
+/**
+ * What becomes of a message while earlier turns of its session have not ended. `enqueue`: it waits for them. `reject`: it is
+ * refused. `interrupt`: they are stopped, those that wait too.
+ */
+export const whileBusyPolicies = ['enqueue', 'reject', 'interrupt'] as const;
+export type WhileBusy = (typeof whileBusyPolicies)[number];
 
 /** Input of the `conversation` workflow. */
 export interface ConversationInput {
@@ -178,6 +187,8 @@ export interface ChatReply {
   readonly cost_nano_usd?: number;
   readonly unconfirmed_nano_usd?: number;
   readonly success: boolean;
+  /** True when somebody stopped the turn: `content` is what its readers had been shown, and `success` is false. */
+  readonly stopped?: true;
   readonly error: string | null;
   /** The kind of the last failure, when no model answered. */
   readonly error_kind?: FailureKind;

@@ -31,6 +31,8 @@ export interface CallFailure {
   readonly isEmptyAnswer?: true;
   /** What the caller asks for can make any target fail like this, so the failure says nothing about the target. */
   readonly mayBeAskedFor?: true;
+  /** Somebody stopped the turn, so nothing else is tried for it. */
+  readonly isStop?: true;
   /** Whether the same target may be asked again (the migration guide: 429, 5xx, timeout, reset). */
   readonly retryable: boolean;
   readonly charge: ChargeCertainty;
@@ -47,6 +49,7 @@ export const failureTypes = {
   conversationClosed: 'ConversationClosed',
   turnTooLate: 'TurnTooLate',
   turnNotKept: 'TurnNotKept',
+  sessionBusy: 'SessionBusy',
   rolloutRefused: 'RolloutRefused',
   /** A rollout's workflow ended with everybody on the baseline. Its first detail is the `RolloutResult`. */
   rolledBack: 'RolledBack',

@@ -7,6 +7,7 @@ import type { TrafficSplit } from './rollout';
 import type { Rollouts, Spending } from './rollout-ledger';
 import type { Sessions } from './sessions';
 import type { RefusalScope, Settlement, TurnTotals } from './turn';
+import type { TurnState, TurnStops } from './turn-stops';
 import type { AnswerFlag, FeedbackSignal } from './user-evidence';
 
 /** The ledger's database cannot be used. The message says which one, why, and what to do; it never contains credentials. */
@@ -99,7 +100,9 @@ export type AdmitResult =
     }
   | { readonly kind: 'refused'; readonly scope: RefusalScope; readonly remainingNanoUsd: number }
   /** Another workflow got the answer to this turn, and that answer no longer exists. Nothing is reserved. */
-  | { readonly kind: 'not-kept' };
+  | { readonly kind: 'not-kept' }
+  /** Somebody has asked for the end of the turn. Nothing is reserved, and what it has reserved before `recordTurn` ends. */
+  | { readonly kind: 'stopped' };
 
 /** A further attempt of an admitted turn: a retry, or a call of the next target. */
 export interface ReserveRequest {
@@ -116,11 +119,13 @@ export interface ReserveRequest {
 
 export type ReserveResult =
   | { readonly kind: 'reserved'; readonly attempt: number; readonly reservedNanoUsd: number }
-  | { readonly kind: 'refused'; readonly scope: RefusalScope; readonly remainingNanoUsd: number };
+  | { readonly kind: 'refused'; readonly scope: RefusalScope; readonly remainingNanoUsd: number }
+  | { readonly kind: 'stopped' };
 
 export interface TurnRecord {
   readonly turnId: string;
-  readonly outcome: 'answered' | 'degraded';
+  /** `stopped` also ends the attempts that are still open and have no settlement: their callers are gone. */
+  readonly outcome: 'answered' | 'degraded' | 'stopped';
   /** The target that answered. */
   readonly target: string | null;
   /** The arm of that target, if it is not the arm that admitted the turn: a rollout's baseline. Omitted or null: it is. */
@@ -259,6 +264,7 @@ export interface Ledger {
   readonly tallies: PageTallies;
   readonly notifications: Notifications;
   readonly sessions: Sessions;
+  readonly stops: TurnStops;
   /**
    * Registers the turn if it is new, posts its open reservations as unconfirmed, and reserves the worst case of the next
    * attempt against session, API key and day. Refuses when the session is closed or a cap would be exceeded; a refused
@@ -343,8 +349,7 @@ export interface Registration extends RegisteredRequest {
 }
 
 export interface FoundRequest extends RegisteredRequest {
-  /** `in-progress` includes turns that have not started yet. */
-  readonly outcome: 'in-progress' | 'answered' | 'degraded' | 'refused';
+  readonly outcome: TurnState;
 }
 
 /** How long the body hash of a request is kept: as long as Temporal's retention in production. */

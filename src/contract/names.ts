@@ -7,6 +7,7 @@ export const chatTurnWorkflowType = 'chatTurn';
 /** A turn that asks for vectors or a moderation. */
 export const modelRequestWorkflowType = 'modelRequest';
 export const turnFeedbackWorkflowType = 'turnFeedback';
+export const turnStopWorkflowType = 'turnStop';
 
 /** The actor of automatic decisions in the audit trail; no person's key may have this name. */
 export const systemActor = 'bellwether';
@@ -25,6 +26,8 @@ export function rolloutWorkflowType({ rule }: { readonly rule?: 2 }): string {
 
 export const sendMessageUpdate = 'sendMessage';
 export const closeSignal = 'close';
+/** Its argument is the id of the turn. Conversations and one-shot turns take it. */
+export const stopTurnSignal = 'stopTurn';
 export const transcriptQuery = 'transcript';
 export const spendQuery = 'spend';
 /** What a conversation remembers, without its texts. Workers from before branches do not know it. */
@@ -82,6 +85,11 @@ export function sendMessageUpdateId(turnId: string, round: number): string {
 /** `feedbackId` identifies what somebody says, not the turn: a turn may get several signals, of which the last counts. */
 export function feedbackWorkflowId(feedbackId: string): string {
   return `feedback/${feedbackId}`;
+}
+
+/** `stopId` identifies the request, not the turn. */
+export function stopWorkflowId(stopId: string): string {
+  return `stop/${stopId}`;
 }
 
 export function rolloutWorkflowId(name: string): string {

@@ -79,7 +79,8 @@ export type Admission =
     }
   | { readonly kind: 'refused'; readonly scope: RefusalScope; readonly remainingNanoUsd: number }
   /** See `AdmitResult`. */
-  | { readonly kind: 'not-kept' };
+  | { readonly kind: 'not-kept' }
+  | { readonly kind: 'stopped' };
 
 export interface TokenUsage {
   readonly promptTokens: number;
@@ -169,6 +170,19 @@ export interface OpenTurnInput extends AdmitTurnInput, RequestOptions {
 type Admitted = Extract<Admission, { kind: 'admitted' }>;
 export type Refused = Extract<Admission, { kind: 'refused' }>;
 
+/** A turn that somebody stopped, recorded. */
+export interface StoppedTurn {
+  readonly kind: 'stopped';
+  /** null: the turn was stopped before it was admitted. */
+  readonly arm: string | null;
+  readonly canary?: boolean;
+  /** Whose call was broken off; null: none was made. */
+  readonly target: string | null;
+  /** What its readers were shown of the answer. */
+  readonly content: string;
+  readonly totals: TurnTotals;
+}
+
 /** How far a turn got in its first step. Most are answered and recorded; then only what the reply needs is kept. */
 export type OpenedTurn =
   | Refused
@@ -183,6 +197,7 @@ export type OpenedTurn =
       readonly usage?: TokenUsage | null;
       readonly totals: TurnTotals;
     })
+  | StoppedTurn
   /** `firstCall` is null when it was not made in this step: the target is slow, or the ledger failed in the meantime. */
   | { readonly kind: 'admitted'; readonly admission: Admitted; readonly firstCall: CallOutcome | null };
 
@@ -224,6 +239,19 @@ export interface RecordFeedbackInput {
   /** The names that the turn may have; the first one that there is counts. */
   readonly turnNames: readonly string[];
   readonly signal: FeedbackSignal;
+}
+
+/** Input of the `turnStop` workflow, and of its activity: one turn under the names that it may have, or all but one of a session. */
+export type StopInput =
+  { readonly turnNames: readonly string[] } | { readonly sessionId: string; readonly exceptTurn: string };
+
+/** Input of `recordStoppedTurn`. */
+export interface RecordStoppedInput {
+  /** The name that the turn was admitted under. */
+  readonly turnId: string;
+  readonly delivery?: Delivery;
+  /** See `Admission`. */
+  readonly tags?: TurnTags;
 }
 
 /** Input of `recordTurn`. */

@@ -5,6 +5,7 @@ import type { FastifyRequest } from 'fastify';
 import { BellwetherError, ConversationNotFoundError } from '../client/errors';
 import { idOf } from '../config/id-of';
 import type { FoundRequest, RegisteredRequest } from '../contract/ledger';
+import { whileBusyPolicies } from '../contract/chat';
 import { turnName } from '../contract/names';
 import type { Problem } from '../contract/problem';
 import { chatTurnProblem, conversationProblem, sendMessageProblem } from '../domain/turn/validate-input';
@@ -26,6 +27,7 @@ import type { TurnEnd } from './stream-turn-events';
 import { type SessionMemory, sessionTurn } from './session-turn';
 import { sessionIdOf } from './sessions/session-id';
 import { pathInRequest, type SessionCall, statelessTurn, toMessage, type TurnCall, type TurnFrame } from './to-turn';
+import { choiceOf } from './turn-headers';
 import { joinTurn, waitForTurn } from './wait-for-turn';
 
 export interface BegunTurn extends RegisteredTurn {
@@ -33,6 +35,8 @@ export interface BegunTurn extends RegisteredTurn {
   readonly turnName: string;
   readonly end: Promise<TurnEnd>;
 }
+
+export const whileBusyHeader = 'x-bellwether-while-busy';
 
 /** Long enough for any client's key (a UUID has 36 characters), short enough for an index. */
 export const maxIdempotencyKeyLength = 255;
@@ -53,6 +57,7 @@ export async function beginTurn(
   const named = sessionOf(headers, body, apiKey.id, (id) => context.client.storedSessionId(id));
   const userId = userOf(headers, body);
   const idempotencyKey = idempotencyKeyOf(headers);
+  const whileBusy = choiceOf(headers, whileBusyHeader, whileBusyPolicies) ?? context.whileBusy;
   const startByMs = body.stream === true ? undefined : endOfWait(headers);
   const frameOf = (turnId: string): TurnFrame => {
     return {
@@ -63,6 +68,7 @@ export async function beginTurn(
       fallbacks,
       deadlineMs: context.turnDeadlineMs,
       startByMs,
+      whileBusy,
       trace,
     };
   };

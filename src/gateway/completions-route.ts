@@ -1,6 +1,8 @@
 import { z } from 'zod';
 import { requirePermission } from './access';
-import { beginTurn, maxIdempotencyKeyLength } from './begin-turn';
+import { onDisconnectChoices } from '../config/settings';
+import { whileBusyPolicies } from '../contract/chat';
+import { beginTurn, maxIdempotencyKeyLength, whileBusyHeader } from './begin-turn';
 import { chatRequestSchema, ignoredFields, refuseLongLists } from './chat-request';
 import { chunkSchema, Chunks } from './chunks';
 import { completionSchema, toCompletion } from './completion';
@@ -9,6 +11,7 @@ import { describeErrors, errorsOfTurns } from './error-schema';
 import { noteTurn, traceTurn } from './trace-turns';
 import { sendTurn } from './send-turn';
 import type { GatewayServer } from './server';
+import { onDisconnectHeader } from './turn-readers';
 
 /** Described for whoever reads, as strictly as they are; what they may hold is decided where they are read. */
 export const turnHeadersSchema = z.looseObject({
@@ -28,6 +31,16 @@ export const turnHeadersSchema = z.looseObject({
     .describe(
       '`whole`: messages are all of the conversation, which its user may have edited. What they say was said before decides which turn this one follows, as with a chat application.',
     ),
+  [whileBusyHeader]: z
+    .string()
+    .optional()
+    .meta({ enum: [...whileBusyPolicies] })
+    .describe('What becomes of this message while earlier ones of its session have no answer.'),
+  [onDisconnectHeader]: z
+    .string()
+    .optional()
+    .meta({ enum: [...onDisconnectChoices] })
+    .describe('What becomes of the turn when the last client that waits for it here has left.'),
 });
 
 /** `POST /v1/chat/completions`, plain and streamed. */
@@ -68,10 +81,12 @@ export function completionsRoute(server: GatewayServer, context: GatewayContext)
     },
     async (request, reply) => {
       const { body } = request;
+      const say = context.readers.sayOf(request, { begins: true });
       const begun = beginTurn(context, request, body);
       request.open.keepUntil(begun.then(({ end }) => end));
       const { end, ...turn } = await begun;
       noteTurn(request, { ...turn, end });
+      context.readers.add({ ...turn, end }, say, reply, request);
       reply.header('x-bellwether-turn-id', turn.turnId);
       if (body.stream === true) {
         const chunks = new Chunks(turn, body.model, body.stream_options?.include_usage === true);

@@ -2,6 +2,7 @@ import type { Logger } from 'pino';
 import type { RecentApiKeys } from '../access/recent-api-keys';
 import type { BellwetherClient } from '../client';
 import type { EncryptionSettings, GatewaySettings } from '../config/settings';
+import type { WhileBusy } from '../contract/chat';
 import type { ImageStore } from '../contract/images';
 import type { Policy } from '../contract/policy';
 import type { TurnStreams } from '../contract/stream';
@@ -12,6 +13,7 @@ import type { GatewayLimits } from './limits';
 import type { GatewayMetrics } from './metrics';
 import type { ModelNames } from '../domain/turn/model-names';
 import type { OpenRequests } from './open-requests';
+import type { TurnReaders } from './turn-readers';
 import type { Readiness } from './readiness';
 
 /** What a gateway needs of the rest of the service. */
@@ -39,6 +41,9 @@ export interface GatewayContext extends Omit<GatewayParts, 'settings'> {
   readonly models: ModelNames;
   readonly metrics: GatewayMetrics;
   readonly open: OpenRequests;
+  readonly readers: TurnReaders;
+  /** For a message whose request does not say. */
+  readonly whileBusy: WhileBusy;
   readonly readiness: Readiness;
   readonly bodyHashes: BodyHashes;
   readonly limits: GatewayLimits;

@@ -161,11 +161,25 @@ const errorCatalogue = {
     meaning: 'The session was deleted.',
     advice: 'Begin another session.',
   },
+  session_busy_refused: {
+    ...invalidRequest,
+    status: 409,
+    code: 'session_busy',
+    meaning: 'The session has a turn that has not ended, and `while-busy` is `reject`; this one was not begun.',
+    advice: 'Wait for the answer, or stop the turn.',
+  },
   turn_not_kept: {
     ...invalidRequest,
     status: 410,
     meaning: 'The turn has ended, and its answer is no longer kept.',
     advice: 'Ask again with another `Idempotency-Key`.',
+  },
+  turn_stopped: {
+    ...invalidRequest,
+    // No client repeats a 410 by itself; several repeat every 409.
+    status: 410,
+    meaning: 'The turn was stopped, by its key or by a later message of its session.',
+    advice: 'Send another message; the session takes it at once.',
   },
   feedback_too_late: {
     ...invalidRequest,

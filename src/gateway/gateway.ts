@@ -9,6 +9,7 @@ import { RecentApiKeys } from '../access/recent-api-keys';
 import { readPackageInfo } from '../platform/package-info';
 import { BodyHashes } from './body-hash';
 import { refuseForeignPages, requireKey, requirePermission } from './access';
+import { cancelRoute } from './cancel-route';
 import { completionsRoute } from './completions-route';
 import type { GatewayContext, GatewayParts } from './context';
 import { describeErrors } from './error-schema';
@@ -26,6 +27,7 @@ import { textCompletionsRoute } from './text-completions/route';
 import { closeServer, createServer, type GatewayServer } from './server';
 import { Readiness } from './readiness';
 import { sessionsRoutes } from './sessions/sessions-routes';
+import { TurnReaders } from './turn-readers';
 import { turnsRoutes } from './turns-routes';
 
 export interface GatewayOptions extends GatewayParts {
@@ -59,6 +61,7 @@ const turnGraceMs = 20_000;
 export async function startGateway(options: GatewayOptions): Promise<Gateway> {
   const { host = '127.0.0.1', port, settings, logger, redis = null, openMetrics = false } = options;
   const limits = { ...gatewayLimits, ...configuredLimits(settings.gateway), ...options.limits };
+  const open = new OpenRequests(limits);
   const context: GatewayContext = {
     client: options.client,
     ledger: options.ledger,
@@ -69,7 +72,9 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
     logger,
     models: new ModelNames(settings.policy, settings.gateway.aliases),
     metrics: new GatewayMetrics(options.otherMetrics),
-    open: new OpenRequests(limits),
+    open,
+    readers: new TurnReaders({ client: options.client, open }, settings.gateway.onDisconnect),
+    whileBusy: settings.gateway.whileBusy,
     readiness: new Readiness({ ...options, limits }),
     bodyHashes: new BodyHashes(settings.encryption),
     limits,
@@ -100,6 +105,7 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
       turnsRoutes(guarded, context);
       feedbackRoute(guarded, context);
       sessionsRoutes(guarded, context);
+      cancelRoute(guarded, context);
       for (const [path, ...allowed] of paths) refuseOtherMethods(guarded, path, allowed);
       if (!openMetrics) {
         await guarded.register(async (metered: GatewayServer) => {
@@ -143,6 +149,7 @@ const paths = [
   ['/v1/turns/:turn', 'GET'],
   ['/v1/turns/:turn/stream', 'GET'],
   ['/v1/turns/:turn/feedback', 'POST'],
+  ['/v1/turns/:turn/cancel', 'POST'],
   ['/v1/sessions', 'GET'],
   ['/v1/sessions/:session', 'GET'],
   ['/v1/sessions/:session/transcript', 'GET'],

@@ -6,11 +6,13 @@ import {
   DeadlineExceededError,
   InvalidInputError,
   QueueFullError,
+  SessionBusyError,
   TemporalUnreachableError,
   TurnHopelessError,
   TurnNotFoundError,
   TurnNotKeptError,
   TurnNotSentError,
+  TurnStoppedError,
   TurnTooLateError,
 } from '../client/errors';
 import type { ChatReply } from '../contract/chat';
@@ -97,6 +99,11 @@ export const notKept = new GatewayError(
   'This turn has ended, and its answer is no longer kept. To ask again, send the request with another Idempotency-Key.',
 );
 
+export const stoppedUnbegun = new GatewayError(
+  'turn_stopped',
+  'This turn was stopped before it began: no model was called and nothing was charged.',
+);
+
 /** An answer of a session's earlier turn takes a second or two. */
 const queueRetryAfterSeconds = '2';
 /** A Temporal that restarts is back within seconds; the client has waited for it before it gave up. */
@@ -120,6 +127,8 @@ export function errorOfClient(
   if (error instanceof QueueFullError || error instanceof TurnNotSentError) {
     return new GatewayError('session_busy', error.message, { headers: { 'retry-after': queueRetryAfterSeconds } });
   }
+  if (error instanceof SessionBusyError) return new GatewayError('session_busy_refused', error.message);
+  if (error instanceof TurnStoppedError) return stoppedUnbegun;
   if (error instanceof ConversationClosedError) {
     return new GatewayError('session_closed', `${error.message} Begin another session.`);
   }
@@ -158,6 +167,10 @@ export function errorOfClient(
 
 /** A reply that is no answer: a budget refused the turn, or no model of the chain answered. */
 export function errorOfReply(reply: ChatReply): GatewayError {
+  if (reply.stopped) {
+    const said = 'This turn was stopped. What a stream had shown of its answer is all there is.';
+    return new GatewayError('turn_stopped', said).about({ bellwether: turnFacts(reply) });
+  }
   const reason = reply.error ?? 'no reason is known';
   const waitMs = reply.retry_after_ms;
   const wait = waitMs === undefined ? '' : `. A provider asks to wait ${Math.ceil(waitMs / 1000)} s`;

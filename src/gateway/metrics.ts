@@ -96,7 +96,7 @@ export class GatewayMetrics {
   /** Once for each turn that this process began. */
   turnEnded(reply: ChatReply): void {
     const handler = reply.handler ?? 'none';
-    const outcome = reply.blocked ? 'blocked' : reply.success ? 'answered' : 'failed';
+    const outcome = outcomeOf(reply);
     this.turns.inc({ handler, provider: reply.provider, outcome });
     this.costUsd.inc({ handler, certainty: 'confirmed' }, reply.cost_usd);
     this.costUsd.inc({ handler, certainty: 'unconfirmed' }, reply.unconfirmed_usd);
@@ -104,4 +104,10 @@ export class GatewayMetrics {
     this.tokens.inc({ handler, kind: 'prompt' }, reply.usage.prompt_tokens);
     this.tokens.inc({ handler, kind: 'completion' }, reply.usage.completion_tokens);
   }
+}
+
+function outcomeOf({ blocked, stopped, success }: ChatReply): 'blocked' | 'stopped' | 'answered' | 'failed' {
+  if (blocked) return 'blocked';
+  if (stopped) return 'stopped';
+  return success ? 'answered' : 'failed';
 }

@@ -46,6 +46,7 @@ export function sessionTurn(
   const options = {
     ...optionsOf(body, frame),
     sessionId,
+    ...(frame.whileBusy !== undefined && frame.whileBusy !== 'enqueue' && { whileBusy: frame.whileBusy }),
     ...(systemPrompt.trim() !== '' && { systemPrompt }),
     ...(history.length > 0 && { history }),
     ...(memory !== null && { branch: branchOf({ systemPrompt, said, added }, memory) }),

@@ -1,5 +1,5 @@
 import type { CompleteOptions, SendOptions } from '../client';
-import type { ChatMessage, RequestOptions } from '../contract/chat';
+import type { ChatMessage, RequestOptions, WhileBusy } from '../contract/chat';
 import type { ProblemPath } from '../contract/problem';
 import type { TraceContext } from '../contract/trace';
 import { type ChatRequest, passedThroughFields, pathInBody } from './chat-request';
@@ -16,6 +16,8 @@ export interface TurnFrame {
   readonly deadlineMs: number;
   /** The time until which the caller waits, if it is known. */
   readonly startByMs?: number | undefined;
+  /** Of a session's turn alone. Left out: it waits. */
+  readonly whileBusy?: WhileBusy;
   readonly trace?: TraceContext | undefined;
 }
 

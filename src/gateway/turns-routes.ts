@@ -18,18 +18,18 @@ import { completionSchema, createdOf, toCompletion } from './completion';
 import type { GatewayContext } from './context';
 import { describeErrors, errorFieldsSchema, errorsOfTurns } from './error-schema';
 import { badRequest, GatewayError } from './gateway-error';
-import { toGatewayError } from './handle-errors';
+import { stoppedUnbegun, toGatewayError } from './handle-errors';
 import { sendTurn } from './send-turn';
 import type { GatewayServer } from './server';
 import { routedModel } from '../domain/turn/model-names';
 import type { TurnEnd } from './stream-turn-events';
 import { endOf, joinTurn } from './wait-for-turn';
 
-const turnSchema = z.object({
+export const turnSchema = z.object({
   id: z.string(),
   object: z.literal('bellwether.turn'),
   created: z.int(),
-  status: z.enum(['in_progress', 'answered', 'failed', 'blocked']),
+  status: z.enum(['in_progress', 'answered', 'failed', 'blocked', 'stopped']),
   completion: completionSchema
     .nullable()
     .describe('The answer, as the request for it got it; null too when it is kept no longer, or is not of a chat.'),
@@ -41,6 +41,7 @@ const statuses = {
   answered: 'answered',
   degraded: 'failed',
   refused: 'blocked',
+  stopped: 'stopped',
 } as const;
 
 /** A turn that has ended is only looked up; Temporal answers that in milliseconds, and in seconds while it restarts. */
@@ -65,26 +66,7 @@ export function turnsRoutes(server: GatewayServer, context: GatewayContext): voi
       },
     },
     async ({ apiKey, params: { turn }, log }) => {
-      const found = await findOwn(context, apiKey, turn);
-      const turnFrame = { id: found.turnId, object: 'bellwether.turn' as const, created: createdOf(found) };
-      const status = statuses[found.outcome];
-      if (status === 'in_progress' && Date.now() < found.createdAtMs + context.turnDeadlineMs) {
-        return { ...turnFrame, status, completion: null, error: null };
-      }
-      const end = await lookUp(context, found, log);
-      if (end === null) return { ...turnFrame, status, completion: null, error: null };
-      // Vectors belong to the form in which a request asked for them.
-      if ('reply' in end && end.reply.operation !== undefined) {
-        return { ...turnFrame, status: 'answered' as const, completion: null, error: null };
-      }
-      return 'reply' in end
-        ? { ...turnFrame, status: 'answered' as const, completion: toCompletion(end.reply, found), error: null }
-        : {
-            ...turnFrame,
-            status: status === 'blocked' ? status : ('failed' as const),
-            completion: null,
-            error: end.error.fields,
-          };
+      return describeTurn(context, await findOwn(context, apiKey, turn), log);
     },
   );
 
@@ -109,7 +91,10 @@ export function turnsRoutes(server: GatewayServer, context: GatewayContext): voi
         },
       },
     },
-    async ({ apiKey, params: { turn }, headers, log, open }, reply) => {
+    async (request, reply) => {
+      const { apiKey, headers, log, open } = request;
+      const { turn } = request.params;
+      const say = context.readers.sayOf(request, { begins: false });
       const found = await findOwn(context, apiKey, turn);
       const alreadySent = positionOf(headers['last-event-id']);
       reply.header('x-bellwether-turn-id', found.turnId);
@@ -117,9 +102,40 @@ export function turnsRoutes(server: GatewayServer, context: GatewayContext): voi
       open.keepUntil(end);
       const chunks = new Chunks(found, routedModel, true);
       const name = turnName(found.turnId, found.sessionId);
+      context.readers.add({ ...found, turnName: name, end }, say, reply, request);
       return sendTurn(context, reply, { turnName: name, end, chunks, alreadySent });
     },
   );
+}
+
+/** What a turn has become. */
+export async function describeTurn(
+  context: GatewayContext,
+  found: FoundRequest,
+  log: FastifyBaseLogger,
+): Promise<z.output<typeof turnSchema>> {
+  const turnFrame = { id: found.turnId, object: 'bellwether.turn' as const, created: createdOf(found) };
+  const status = statuses[found.outcome];
+  if (status === 'in_progress' && Date.now() < found.createdAtMs + context.turnDeadlineMs) {
+    return { ...turnFrame, status, completion: null, error: null };
+  }
+  const end = await lookUp(context, found, log);
+  if (status === 'stopped') {
+    const { fields } = end !== null && 'error' in end ? end.error : stoppedUnbegun;
+    return { ...turnFrame, status, completion: null, error: fields };
+  }
+  if (end === null) return { ...turnFrame, status, completion: null, error: null };
+  if ('reply' in end) {
+    // Vectors belong to the form in which a request asked for them.
+    if (end.reply.operation !== undefined) return { ...turnFrame, status: 'answered', completion: null, error: null };
+    return { ...turnFrame, status: 'answered', completion: toCompletion(end.reply, found), error: null };
+  }
+  return {
+    ...turnFrame,
+    status: status === 'blocked' ? status : 'failed',
+    completion: null,
+    error: end.error.fields,
+  };
 }
 
 /**

@@ -5,7 +5,7 @@ import type { FoundRequest } from '../contract/ledger';
 import type { ProblemPath } from '../contract/problem';
 import type { GatewayContext } from './context';
 import { GatewayError } from './gateway-error';
-import { errorOfClient, errorOfReply, notKept, toGatewayError } from './handle-errors';
+import { errorOfClient, errorOfReply, notKept, stoppedUnbegun, toGatewayError } from './handle-errors';
 import type { TurnEnd } from './stream-turn-events';
 import { pathInRequest, type TurnCall } from './to-turn';
 
@@ -60,6 +60,7 @@ export function joinTurn(
     .turn(turnId, { ...(sessionId !== null && { sessionId }), deadlineMs: turnDeadlineMs })
     .then(endOf)
     .catch((error: unknown) => {
+      if (error instanceof TurnNotFoundError && outcome === 'stopped') return { error: stoppedUnbegun };
       if (error instanceof TurnNotFoundError && outcome !== 'in-progress') return { error: notKept };
       return { error: errorOfClient(error, true) ?? toGatewayError(error, log) };
     });

@@ -6,6 +6,7 @@ import {
   deleteAttempt,
   insertAttempt,
   insertTurn,
+  isStopAsked,
   lockTurn,
   routeColumns,
   updateTurn,
@@ -23,9 +24,13 @@ import { readSplit } from './traffic-split';
 export async function admit(trx: LedgerDatabase, request: AdmitRequest): Promise<AdmitResult> {
   const split = await readSplit(trx);
   const planned = request.plan({ previousArm: null, split });
-  const admittedAtMs = await insertTurn(trx, request, planned);
-  if (admittedAtMs !== null) {
-    const timed = { ...request, atMs: admittedAtMs };
+  const inserted = await insertTurn(trx, request, planned);
+  if (inserted !== null) {
+    if (inserted.isStopped) {
+      await updateTurn(trx, request.turnId, { admitted_at_ms: null });
+      return { kind: 'stopped' };
+    }
+    const timed = { ...request, atMs: inserted.admittedAtMs };
     const exposed = await exposeUser(trx, timed, routeColumns(planned), split);
     const answer = await reserveNext(trx, timed, request.sessionId, 1, planned.reservation, exposed);
     if (answer.kind === 'refused') {
@@ -40,6 +45,7 @@ export async function admit(trx: LedgerDatabase, request: AdmitRequest): Promise
   if (earlier !== undefined) return admission(earlier.answer, { ...turn, arm: earlier.arm }, split);
   const { firstRunId = turn.first_run_id } = request;
   if (turn.outcome === 'answered' && isOfAnotherWorkflow(turn, firstRunId)) return { kind: 'not-kept' };
+  if (await isStopped(trx, turn)) return { kind: 'stopped' };
   // A turn that was never admitted has no arm and no bake to keep.
   const isNew = attempts.length === 0;
   const { reservation } = isNew ? planned : request.plan({ previousArm: turn.arm, split });
@@ -66,12 +72,20 @@ export async function reserveAttempt(trx: LedgerDatabase, request: ReserveReques
   const timed = { ...request, atMs: turn.atMs };
   const earlier = await earlierAnswer(trx, turn, attempts, timed);
   if (earlier !== undefined) return earlier.answer;
+  if (await isStopped(trx, turn)) return { kind: 'stopped' };
   await endOpenAttempts(trx, unchanged(turn), attempts);
   const answer = await reserveNext(trx, timed, turn.session_id, attempts.length + 1, request.reservation, null);
   if (answer.kind === 'refused') {
     await updateTurn(trx, turn.turn_id, { refused_by: answer.scope, refused_request_id: request.requestId });
   }
   return answer;
+}
+
+/** A turn that has ended as stopped stays so: whoever sends it again gets no answer for it. */
+async function isStopped(trx: LedgerDatabase, { turn_id, outcome }: TurnState): Promise<boolean> {
+  if (outcome === 'stopped') return true;
+  const { isAsked } = await trx.selectNoFrom(isStopAsked(trx, turn_id).as('isAsked')).executeTakeFirstOrThrow();
+  return Boolean(isAsked);
 }
 
 /**
@@ -92,7 +106,7 @@ function admission(
   { arm, rollout, bake }: Pick<TurnState, 'arm' | 'rollout' | 'bake'>,
   split: TrafficSplit | null,
 ): AdmitResult {
-  if (answer.kind === 'refused') return answer;
+  if (answer.kind !== 'reserved') return answer;
   const { attempt, reservedNanoUsd } = answer;
   const canaryOf = rollout !== null && rollout === split?.rollout && arm === split.canaryArm ? split : null;
   const rescueArm = canaryOf?.active && canaryOf.rescue ? canaryOf.baselineArm : null;

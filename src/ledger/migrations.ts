@@ -380,6 +380,16 @@ export const migrations: Record<string, Migration> = {
       await countFaultsByKey(db);
     },
   },
+  '0017_turn_stops': {
+    async up(db: Kysely<unknown>): Promise<void> {
+      // No reference to `turns`: a turn may be stopped before it is admitted.
+      await db.schema
+        .createTable('turn_stops')
+        .addColumn('turn_id', 'text', (column) => column.primaryKey().notNull())
+        .addColumn('asked_at_ms', 'bigint', (column) => column.notNull())
+        .execute();
+    },
+  },
   '0018_sessions': {
     async up(db: Kysely<unknown>): Promise<void> {
       await createSessions(db);

@@ -63,7 +63,10 @@ export async function recordTurn(trx: LedgerDatabase, record: TurnRecord): Promi
     after: turn,
   };
   if (turn.replaced_outcome === null) for (const flag of flags ?? []) tellOfFlag(trx, turn, flag);
-  const { attempts, spentByScope } = await endAttempts(trx, ending, await attemptsOf(trx, turnId), record.settlements);
+  const known = await attemptsOf(trx, turnId);
+  const open = outcome === 'stopped' ? known.filter(({ state }) => state === 'reserved') : [];
+  const settlements = [...record.settlements, ...open.map((row) => abandoned(row, turn.atMs))];
+  const { attempts, spentByScope } = await endAttempts(trx, ending, known, settlements);
   const today = dayScope(utcDay(turn.atMs));
   const spentToday = spentByScope.get(today) ?? (await spentOn(trx, today));
   const endedAtMs = turn.ended_at_ms ?? turn.atMs;

@@ -1,4 +1,4 @@
-import type { Selectable } from 'kysely';
+import { type RawBuilder, type Selectable, sql, type SqlBool } from 'kysely';
 import { timeMs } from './clock';
 import type { KeyCaps } from './budgets';
 import type { AdmitRequest, Reservation, TurnPlan } from '../contract/ledger';
@@ -57,8 +57,18 @@ const attemptColumns = [
 /** The columns of an attempt that the ledger needs to settle it and to compute totals. */
 export type AttemptState = Pick<Selectable<AttemptsTable>, (typeof attemptColumns)[number]>;
 
-/** Returns the time of its admission; null if the turn already exists. Either way its row is locked until the transaction ends. */
-export async function insertTurn(trx: LedgerDatabase, request: AdmitRequest, plan: TurnPlan): Promise<number | null> {
+interface InsertedTurn {
+  readonly admittedAtMs: number;
+  /** Somebody has asked for the end of the turn before it began. */
+  readonly isStopped: boolean;
+}
+
+/** null if the turn already exists. Either way its row is locked until the transaction ends. */
+export async function insertTurn(
+  trx: LedgerDatabase,
+  request: AdmitRequest,
+  plan: TurnPlan,
+): Promise<InsertedTurn | null> {
   const { turnId, sessionId, userId, atMs, firstRunId = null, language = null } = request;
   const inserted = await trx
     .insertInto('turns')
@@ -72,9 +82,15 @@ export async function insertTurn(trx: LedgerDatabase, request: AdmitRequest, pla
       ...routeColumns(plan),
     })
     .onConflict((conflict) => conflict.column('turn_id').doNothing())
-    .returning('admitted_at_ms')
+    .returning(['admitted_at_ms as admittedAtMs', isStopAsked(trx, turnId).as('isStopped')])
     .executeTakeFirst();
-  return inserted?.admitted_at_ms ?? null;
+  if (inserted === undefined) return null;
+  return { admittedAtMs: inserted.admittedAtMs ?? 0, isStopped: Boolean(inserted.isStopped) };
+}
+
+/** Whether somebody has asked for the end of the turn; an expression, so that it can be part of another statement. */
+export function isStopAsked(trx: LedgerDatabase, turnId: string): RawBuilder<SqlBool> {
+  return sql<SqlBool>`exists ${trx.selectFrom('turn_stops').select(sql.lit(1).as('one')).where('turn_id', '=', turnId)}`;
 }
 
 /** A plan's route as columns of the turn's row. */

@@ -3,6 +3,7 @@ import type { KeyRole } from '../contract/api-keys';
 import type { CircuitState } from '../contract/page-ledger';
 import type { NotificationEvent } from '../contract/notifications';
 import type { RefusalScope, Settlement } from '../contract/turn';
+import type { TurnState } from '../contract/turn-stops';
 import type { FeedbackSignal } from '../contract/user-evidence';
 import type { CallResult } from '../domain/turn/outcome-meanings';
 
@@ -14,7 +15,7 @@ export interface TurnsTable {
   user_id: string | null;
   arm: string;
   /** null while the turn is in flight. */
-  outcome: 'answered' | 'degraded' | 'refused' | null;
+  outcome: Exclude<TurnState, 'in-progress'> | null;
   target: string | null;
   model: string | null;
   error: string | null;
@@ -382,8 +383,16 @@ export interface SessionsTable {
   erased_at_ms: number | null;
 }
 
+/** See `TurnStops`. */
+interface TurnStopsTable {
+  /** The turn's name, which need not be in `turns` yet. */
+  turn_id: string;
+  asked_at_ms: number;
+}
+
 export interface LedgerTables {
   turns: TurnsTable;
+  turn_stops: TurnStopsTable;
   attempts: AttemptsTable;
   budgets: BudgetsTable;
   traffic_split: TrafficSplitTable;

@@ -30,6 +30,7 @@ import type {
 import { recordFeedback } from './feedback';
 import { flagAnswer, postAbandoned, recordTurn, settleAttempt, turnsWithReservationsOlderThan } from './recording';
 import type { PageSessions } from '../contract/page-sessions';
+import type { TurnStops } from '../contract/turn-stops';
 import type { PageReads, PageTallies } from '../contract/page-ledger';
 import type { Rollouts, Spending } from '../contract/rollout-ledger';
 import type { Sessions } from '../contract/sessions';
@@ -41,6 +42,7 @@ import type { LedgerDatabase, Runner } from './schema';
 import { SqlApiKeys } from './sql-api-keys';
 import { SqlImages } from './sql-images';
 import { SqlPageSessions } from './sql-page-sessions';
+import { SqlStops } from './sql-stops';
 import { SqlNotifications } from './sql-notifications';
 import { SqlRequests } from './sql-requests';
 import { SqlRollouts } from './sql-rollouts';
@@ -61,6 +63,7 @@ export class SqlLedger implements Ledger {
   readonly tallies: PageTallies = new SqlPageTallies(this.run);
   readonly notifications: Notifications = new SqlNotifications(this.run);
   readonly sessions: Sessions = new SqlSessions(this.run);
+  readonly stops: TurnStops = new SqlStops(this.run);
 
   constructor(
     private readonly db: LedgerDatabase,

@@ -8,6 +8,7 @@ import {
   type Requests,
 } from '../contract/ledger';
 import { sha256 } from '../platform/sha256';
+import { isStopAsked } from './rows';
 import type { LedgerDatabase, Runner } from './schema';
 import { touchSession } from './sql-sessions';
 
@@ -135,5 +136,9 @@ async function findRequest(db: LedgerDatabase, turnId: string): Promise<FoundReq
     .where('turn_id', 'in', [turnName(turnId, request.sessionId), turnId])
     .execute();
   const outcome = turns.map((turn) => turn.outcome).find((known) => known !== null);
-  return { ...request, outcome: outcome ?? 'in-progress' };
+  if (outcome !== undefined || turns.length > 0) return { ...request, outcome: outcome ?? 'in-progress' };
+  // A turn that was stopped before it was admitted never will be.
+  const name = turnName(turnId, request.sessionId);
+  const { isStopped } = await db.selectNoFrom(isStopAsked(db, name).as('isStopped')).executeTakeFirstOrThrow();
+  return { ...request, outcome: isStopped ? 'stopped' : 'in-progress' };
 }

@@ -155,6 +155,7 @@ async function startWith(
     verification.verifyIfDue().catch((error: unknown) => onError?.(error));
     ledger.postAbandonedReservations(abandonedAfterMs).catch((error: unknown) => onError?.(error));
     ledger.requests.prune(Date.now()).catch((error: unknown) => onError?.(error));
+    ledger.stops.prune(Date.now()).catch((error: unknown) => onError?.(error));
     ledger.images.prune(Date.now()).catch((error: unknown) => onError?.(error));
   }, sweepEveryMs);
   const pageNotes = new PageNotes(ledger, owner, () => targets.breakers.seen());

@@ -8,6 +8,7 @@ import {
 import type { Activities } from '../activities/create-activities';
 import { type CallFailure, failureTypes } from '../contract/failures';
 import type { AnsweredCall, CallOutcome, ModelCallInput } from '../contract/turn';
+import type { TurnStop } from './turn-stop';
 
 /** In addition to the HTTP timeout: time to reserve and settle, even while the ledger's database restarts (its own retries end after 30 s). */
 const bookkeepingMs = 40_000;
@@ -35,15 +36,17 @@ export async function callTarget(
   call: Omit<ModelCallInput, 'earlierCalls'>,
   limits: TargetLimits,
   firstCall: CallOutcome | null,
+  stop: TurnStop,
 ): Promise<TargetAnswer> {
-  if (call.target.firstAttempt === 'regular') return callUntilAnswered({ ...call, earlierCalls: 0 }, limits);
+  if (call.target.firstAttempt === 'regular') return callUntilAnswered({ ...call, earlierCalls: 0 }, limits, stop);
 
   const first = firstCall ?? (await callOnceInTask(call, limits));
   if (first.kind === 'answered') return first;
   if (first.retryDelayMs === null) return first;
 
-  await sleep(first.retryDelayMs);
-  return callUntilAnswered({ ...call, ticket: null, earlierCalls: 1 }, limits);
+  const delayMs = first.retryDelayMs;
+  await stop.over(() => sleep(delayMs));
+  return callUntilAnswered({ ...call, ticket: null, earlierCalls: 1 }, limits, stop);
 }
 
 async function callOnceInTask(call: Omit<ModelCallInput, 'earlierCalls'>, limits: TargetLimits): Promise<CallOutcome> {
@@ -60,7 +63,7 @@ async function callOnceInTask(call: Omit<ModelCallInput, 'earlierCalls'>, limits
   }
 }
 
-async function callUntilAnswered(call: ModelCallInput, limits: TargetLimits): Promise<TargetAnswer> {
+async function callUntilAnswered(call: ModelCallInput, limits: TargetLimits, stop: TurnStop): Promise<TargetAnswer> {
   const callsLeft = limits.maxAttemptsPerTarget - call.earlierCalls;
   const { callModel } = proxyActivities<Activities>({
     startToCloseTimeout: limits.longestAttemptMs + bookkeepingMs,
@@ -69,7 +72,7 @@ async function callUntilAnswered(call: ModelCallInput, limits: TargetLimits): Pr
     summary: summaryOf(call),
   });
   try {
-    return await callModel(call);
+    return await stop.over(() => callModel(call));
   } catch (error) {
     return { kind: 'failed', failure: failureOf(error) };
   }
@@ -79,7 +82,7 @@ function summaryOf(call: Pick<ModelCallInput, 'target' | 'arm'>): string {
   return `${call.target.name}: ${call.target.model} (arm ${call.arm})`;
 }
 
-/** A cancellation is not a failure of the target; it is rethrown to the turn. */
+/** A cancellation, also by a stop, is not a failure of the target; it is rethrown to the turn. */
 function failureOf(error: unknown): CallFailure {
   if (!(error instanceof ActivityFailure)) throw error;
   const cause = error.cause;

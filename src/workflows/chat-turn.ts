@@ -8,6 +8,7 @@ import { contextWindow } from '../domain/turn/window';
 import { describeTurn, ShownState } from './operator-view';
 import { refuseInvalid } from './refuse-invalid';
 import { runTurn } from './run-turn';
+import { stopBySignal } from './turn-stop';
 
 /** One turn of a request that carries its whole history: nothing is remembered but the reply. */
 export async function chatTurn(input: ChatTurnInput): Promise<ChatReply> {
@@ -20,13 +21,14 @@ export async function chatTurn(input: ChatTurnInput): Promise<ChatReply> {
 
   const messages = sendableMessages(input.messages);
   const sessionId = input.sessionId ?? null;
-  const reply = await runTurn({
+  const turn = {
     ...input,
     name: oneShotTurnName(input.turnId, sessionId),
     sessionId,
     userId: input.userId ?? null,
     messages: input.keepAllMessages ? messages : contextWindow(messages),
-  });
+  };
+  const reply = await runTurn(turn, stopBySignal());
   new ShownState(sessionId).turnEnded(reply);
   setCurrentDetails(describeTurn(reply));
   return reply;

@@ -272,8 +272,9 @@ function messagesOf(turn: TranscriptTurn): readonly ChatMessage[] {
   const { reply, branch } = turn;
   if (reply.blocked) return [];
   const before = [...(branch?.history ?? []), ...asked(turn)];
-  // A degraded reply did not come from a model.
-  return reply.success ? withAnswer(before, assistantMessage(reply)) : before;
+  // A degraded reply did not come from a model. What was shown of a stopped answer did, and its user goes on from there.
+  const isAnswer = reply.success || (reply.stopped && reply.content !== '');
+  return isAnswer ? withAnswer(before, assistantMessage(reply)) : before;
 }
 
 /** An answer that was to be continued and the rest of it are one. */

@@ -30,6 +30,8 @@ import { ConversationState, newMessages } from './conversation-state';
 import { describeConversation, ShownState, spendMemo } from './operator-view';
 import { refuseInvalid } from './refuse-invalid';
 import { runTurn } from './run-turn';
+import { type QueuedTurn, TurnQueue } from './turn-queue';
+import { stopTurn, type TurnStop } from './turn-stop';
 
 const sendMessage = defineUpdate<ChatReply, [SendMessageInput]>(names.sendMessageUpdate);
 const close = defineSignal<[reason?: string]>(names.closeSignal);
@@ -38,7 +40,7 @@ const spend = defineQuery<ConversationSpend>(names.spendQuery);
 const outline = defineQuery<ConversationOutline>(names.outlineQuery);
 
 /** The ledger itself retries for 30 s when its database is unavailable. */
-const { closeSession } = proxyLocalActivities<Activities>({ startToCloseTimeout: '40 seconds' });
+const { closeSession, askToStop } = proxyLocalActivities<Activities>({ startToCloseTimeout: '40 seconds' });
 
 const dayMs = 24 * 60 * 60 * 1000;
 
@@ -50,15 +52,15 @@ export async function conversation(input: ConversationInput): Promise<Conversati
   const shownState = new ShownState(input.sessionId);
   const idleTimeoutMs = input.idleTimeoutMs ?? dayMs;
   let lastActivityAtMs = input.carried?.lastActivityAtMs ?? Date.now();
-  let unfinishedTurns = 0;
   let isOver = false;
-  let previousTurn: Promise<void> = Promise.resolve();
+  const turns = new TurnQueue();
 
   setHandler(sendMessage, answerInOrder, {
     validator: validateMessage,
     description: 'One turn; the update id is the turn id.',
   });
   setHandler(close, () => void (state.closing = true));
+  setHandler(stopTurn, (turnId) => turns.stop(turnId));
   setHandler(transcript, () => state.transcript(state.closing ? 'closed' : 'open'));
   setHandler(spend, () => state.spend());
   setHandler(outline, () => state.outline(state.closing || isOver ? 'closed' : 'open'));
@@ -66,7 +68,7 @@ export async function conversation(input: ConversationInput): Promise<Conversati
   while (!state.closing && !continueAsNewIsDue()) {
     const idleLeftMs = lastActivityAtMs + idleTimeoutMs - Date.now();
     if (idleLeftMs > 0) await condition(() => state.closing || continueAsNewIsDue(), idleLeftMs);
-    else if (unfinishedTurns > 0) await condition(() => unfinishedTurns === 0);
+    else if (turns.size > 0) await condition(() => turns.size === 0);
     else break;
   }
   await condition(allHandlersFinished);
@@ -82,30 +84,35 @@ export async function conversation(input: ConversationInput): Promise<Conversati
   return { closedBecause: state.closing ? 'signal' : 'idle', spend: state.spend() };
 
   function continueAsNewIsDue(): boolean {
-    return workflowInfo().continueAsNewSuggested && unfinishedTurns === 0;
+    return workflowInfo().continueAsNewSuggested && turns.size === 0;
   }
 
   async function answerInOrder(message: SendMessageInput): Promise<ChatReply> {
-    unfinishedTurns += 1;
-    const turnBefore = previousTurn;
-    let end!: () => void;
+    const turn = turns.enter(message.turnId);
     // The next turn waits for this one to end, even if it fails; only its own caller sees the failure.
-    previousTurn = new Promise((resolve) => (end = resolve));
     try {
-      await turnBefore;
-      return await answer(message);
+      if (message.whileBusy === 'interrupt' && turns.size > 1) await stopTurns(turns.before(turn));
+      await turn.mayBegin;
+      const reply = await answer(message, turn.stop);
+      if (reply.stopped) await turns.hearFirst();
+      return reply;
     } finally {
-      unfinishedTurns -= 1;
       lastActivityAtMs = Date.now();
-      end();
+      turns.leave(turn);
     }
   }
 
-  async function answer(message: SendMessageInput): Promise<ChatReply> {
+  async function stopTurns(stopped: readonly QueuedTurn[]): Promise<void> {
+    // First in the ledger: those that wait are then not admitted.
+    await Promise.all(stopped.map(({ turnId }) => askToStop({ turnNames: [names.turnName(turnId, input.sessionId)] })));
+    for (const { turnId } of stopped) turns.stop(turnId);
+  }
+
+  async function answer(message: SendMessageInput, stop: TurnStop): Promise<ChatReply> {
     const repeated = state.replyTo(message.turnId);
     if (repeated) return repeated;
 
-    const { turnId, content, messages, userId, branch: askedBranch, ...options } = message;
+    const { turnId, content, messages, userId, branch: askedBranch, whileBusy: _whileBusy, ...options } = message;
     // A turn that an older worker has run followed the latest one.
     const isOnBranch = askedBranch !== undefined && patched('turns-stand-on-branches');
     if (isOnBranch && !state.canFollow(askedBranch)) {
@@ -135,7 +142,9 @@ export async function conversation(input: ConversationInput): Promise<Conversati
       ...asksAgain(state.askedBefore(message, Date.now())),
     };
     try {
-      const reply = await runTurn(turn);
+      const reply = await runTurn(turn, stop);
+      // Nobody has seen anything of it.
+      if (reply.stopped && reply.attempts === 0) return reply;
       const asked = { userContent: content, ...(messages && { messages }), ...(placed && { branch: placed }) };
       state.add({ turnId, atMs: Date.now(), ...asked, reply });
       shownState.turnEnded(reply);
@@ -156,7 +165,13 @@ export async function conversation(input: ConversationInput): Promise<Conversati
     if (state.closing) {
       throw ApplicationFailure.nonRetryable(`Session ${input.sessionId} is closed.`, failureTypes.conversationClosed);
     }
-    const fullHistory = historyFullReason(input.sessionId, workflowInfo(), unfinishedTurns);
+    if (message.whileBusy === 'reject' && turns.size > 0 && state.replyTo(message.turnId) === undefined) {
+      throw ApplicationFailure.nonRetryable(
+        `Session ${input.sessionId} has a turn that has not ended, and this message was not to wait for it.`,
+        failureTypes.sessionBusy,
+      );
+    }
+    const fullHistory = historyFullReason(input.sessionId, workflowInfo(), turns.size);
     if (fullHistory !== null) throw ApplicationFailure.nonRetryable(fullHistory, failureTypes.queueFull);
   }
 }

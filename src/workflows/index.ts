@@ -5,3 +5,4 @@ export { chatTurn } from './chat-turn';
 export { modelRequest } from './model-request';
 export { conversation } from './conversation';
 export { turnFeedback } from './turn-feedback';
+export { turnStop } from './turn-stop';

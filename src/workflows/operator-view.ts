@@ -9,7 +9,8 @@ import type { ConversationState } from './conversation-state';
 const shownTurns = 10;
 
 /** A turn's outcome, as one word that operators can filter by. */
-function stateOf(reply: ChatReply): 'answered' | 'degraded' | 'blocked' {
+function stateOf(reply: ChatReply): 'answered' | 'degraded' | 'blocked' | 'stopped' {
+  if (reply.stopped) return 'stopped';
   if (reply.blocked) return 'blocked';
   return reply.success ? 'answered' : 'degraded';
 }

@@ -17,6 +17,7 @@ import type {
   PlannedTarget,
   PromptMeasure,
   Refused,
+  StoppedTurn,
   TokenUsage,
   TurnTotals,
 } from '../contract/turn';
@@ -26,6 +27,7 @@ import { questionOf } from '../domain/turn/fingerprints';
 import { toUsd } from '../domain/turn/prices';
 import { traceIdOf } from '../domain/turn/trace-context';
 import { callTarget } from './call-target';
+import type { TurnStop } from './turn-stop';
 
 export interface Turn extends RequestOptions {
   readonly turnId: string;
@@ -54,7 +56,7 @@ const { openTurn } = proxyLocalActivities<Activities>({
  * The ledger itself retries for 30 s when its database is unavailable, which must fit into one attempt. If the database is
  * away for longer, retries go on for an hour, even if the caller has given up: an answered turn must be recorded.
  */
-const { recordTurn } = proxyLocalActivities<Activities>({
+const { recordTurn, recordStoppedTurn } = proxyLocalActivities<Activities>({
   startToCloseTimeout: '40 seconds',
   scheduleToCloseTimeout: '1 hour',
 });
@@ -63,7 +65,7 @@ const { recordTurn } = proxyLocalActivities<Activities>({
 const clockSkewMs = 1_000;
 
 /** One turn: admitted against the budgets, answered by the first target that can, recorded with its exact cost. */
-export async function runTurn(turn: Turn): Promise<ChatReply> {
+export async function runTurn(turn: Turn, stop: TurnStop): Promise<ChatReply> {
   const { language: _language, name, ...request } = turn;
   const openTurnInput: OpenTurnInput = {
     ...request,
@@ -78,7 +80,8 @@ export async function runTurn(turn: Turn): Promise<ChatReply> {
   });
   if (opened.kind === 'refused') return refusedReply(turn, opened);
   if (opened.kind === 'answered') return answeredReply(turn, opened);
-  return callChain(turn, openTurnInput.prompt, opened);
+  if (opened.kind === 'stopped') return stoppedReply(turn, opened);
+  return callChain(turn, openTurnInput.prompt, opened, stop);
 }
 
 /** Continues a turn that its first call did not answer: with retries and the other targets. */
@@ -86,6 +89,7 @@ async function callChain(
   turn: Turn,
   prompt: PromptMeasure,
   { admission, firstCall }: Opened<'admitted'>,
+  stop: TurnStop,
 ): Promise<ChatReply> {
   const { messages, temperature, maxTokens, modelOptions, keyId, delivery, operation } = turn;
   const { arm, canary, deadlineAtMs, ownDeadlineAtMs = deadlineAtMs, turnName: turnId = turn.turnId } = admission;
@@ -102,7 +106,11 @@ async function callChain(
     const isOwn = target.arm === undefined;
     const place = { arm: target.arm ?? arm, deadlineAtMs: isOwn ? ownDeadlineAtMs : deadlineAtMs };
     const call = { ...request, ...place, target, ticket, ...(isFirst && { firstCallDeadlineAtMs: deadlineAtMs }) };
-    const result = await callTarget(call, admission, isFirst ? firstCall : null).catch(recordCancellation);
+    const result = await callTarget(call, admission, isFirst ? firstCall : null, stop).catch(recordCancellation);
+    if (result === 'stopped' || (result.kind === 'failed' && (stop.isAsked || result.failure.isStop))) {
+      const stopped = await recordStoppedTurn({ turnId, delivery, tags });
+      return stoppedReply(turn, { arm, canary: admission.canary, target: target.name, ...stopped });
+    }
     if (result.kind === 'answered') {
       answer = result;
       answeredBy = target;
@@ -137,7 +145,8 @@ async function callChain(
   // A fallback that the request named says nothing about a rollout.
   return answeredBy.arm === undefined || answeredBy.isFallback ? reply : { ...reply, rescued: true };
 
-  async function recordCancellation(reason: unknown): Promise<never> {
+  async function recordCancellation(reason: unknown): Promise<'stopped'> {
+    if (stop.isAsked && isCancellation(reason)) return 'stopped';
     if (isCancellation(reason)) {
       const record = { turnId, answer: null, error: 'The turn was cancelled.', tags };
       await CancellationScope.nonCancellable(() => recordTurn(record));
@@ -210,6 +219,25 @@ function chainFailedReply(
     success: false,
     error: failure?.message ?? 'No target is configured.',
     ...(failure && { error_kind: failure.kind }),
+  };
+}
+
+/** What its readers were shown is all there is. */
+function stoppedReply(
+  turn: Turn,
+  { arm, canary = false, target, content, totals }: Omit<StoppedTurn, 'kind'>,
+): ChatReply {
+  return {
+    ...commonFields(turn, totals),
+    content,
+    provider: target ?? 'none',
+    model: null,
+    handler: arm,
+    canary,
+    success: false,
+    stopped: true,
+    error: 'The turn was stopped.',
+    ...usageField(null, totals),
   };
 }
 

@@ -1,7 +1,9 @@
 /** A model that answers when the test says so: what is looked at meanwhile cannot be over, however slow the machine is. */
 import { createServer, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { json } from 'node:stream/consumers';
 import type { ConfigFileInput } from '../../src/config/schema';
+import type { ChatMessage } from '../../src/contract/chat';
 import { keepAliveTimeoutMs } from '../../src/local/simulator/simulator';
 import { primaryModel } from '../support/service';
 import { type GatewayService, type GatewayServiceOptions, startGatewayService } from './gateway-service';
@@ -14,6 +16,8 @@ export interface HeldModel {
   readonly configuration: Pick<ConfigFileInput, 'providers' | 'arms' | 'defaultArm' | 'pinnedUsers'>;
   /** Calls received since it was last held. */
   callCount(): number;
+  /** The messages of each call, as they came. */
+  readonly received: readonly (readonly ChatMessage[])[];
   /** Those that have no whole answer yet. */
   openCalls(): number;
   /** Calls from now on wait. */
@@ -36,6 +40,7 @@ interface HeldModelOptions {
 export async function startHeldModel({ firstAttempt = 'local' }: HeldModelOptions = {}): Promise<HeldModel> {
   /** Each with whether it has said anything. */
   const waiting = new Map<ServerResponse, boolean>();
+  const received: (readonly ChatMessage[])[] = [];
   let isHeld = true;
   let callCount = 0;
   const send = (response: ServerResponse, chunk: object): void => {
@@ -53,7 +58,7 @@ export async function startHeldModel({ firstAttempt = 'local' }: HeldModelOption
     response.end('data: [DONE]\n\n');
   };
   const server = createServer({ keepAliveTimeout: keepAliveTimeoutMs }, (request, response) => {
-    request.resume();
+    void json(request).then((body) => received.push((body as { messages: readonly ChatMessage[] }).messages));
     callCount += 1;
     response.writeHead(200, { 'content-type': 'text/event-stream' });
     response.flushHeaders();
@@ -71,6 +76,7 @@ export async function startHeldModel({ firstAttempt = 'local' }: HeldModelOption
       pinnedUsers: { [heldUser]: 'held' },
     },
     callCount: () => callCount,
+    received,
     openCalls: () => waiting.size,
     hold: () => {
       isHeld = true;

@@ -56,6 +56,7 @@ test('every route is described, and every described route is there', async () =>
     'POST /v1/embeddings',
     'POST /v1/moderations',
     'POST /v1/sessions/{session}/close',
+    'POST /v1/turns/{turn}/cancel',
     'POST /v1/turns/{turn}/feedback',
   ]);
   for (const operation of operations) {

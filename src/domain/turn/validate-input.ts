@@ -9,6 +9,7 @@ import {
   replyLanguages,
   type SamplingOptions,
   type SendMessageInput,
+  whileBusyPolicies,
 } from '../../contract/chat';
 import { imageIdIn } from '../../contract/images';
 import { limits } from '../../contract/limits';
@@ -312,6 +313,7 @@ function requestProblem(
     readonly modelOptions?: unknown;
     readonly startByMs?: unknown;
     readonly trace?: unknown;
+    readonly whileBusy?: unknown;
   },
 ): Problem | null {
   const { delivery, language, model, modelOptions, startByMs } = input;
@@ -331,6 +333,7 @@ function requestProblem(
     optionalIdProblem(['keyId'], input.keyId) ??
     optionalIdProblem(['requestHash'], input.requestHash) ??
     choiceProblem(['language'], language, replyLanguages) ??
+    choiceProblem(['whileBusy'], input.whileBusy, whileBusyPolicies) ??
     traceProblem(input.trace) ??
     samplingProblem(input)
   );
