@@ -47,6 +47,13 @@ test('there is a history of turns on branches, and its run says once that there 
   expect(recorded.filter((text) => text.includes('turns-stand-on-branches'))).toHaveLength(1);
 });
 
+test('there is a history of a session that was handed over and given back, with its longer idle timer', () => {
+  const starts = eventsOf('handed-over-session.json').flatMap(
+    ({ timerStartedEventAttributes: started }) => started?.startToFireTimeout ?? [],
+  );
+  expect(starts).toEqual(['86400s', '604800s', '86400s']);
+});
+
 test('there is a history of a complete rollout, with timers, evidence and operators', () => {
   const types = eventTypes('rollout-to-the-end.json');
   expect(types).toEqual(
@@ -143,6 +150,7 @@ async function replay(history: string): Promise<void> {
 }
 
 interface RecordedEvent {
+  readonly timerStartedEventAttributes?: { readonly startToFireTimeout: string };
   readonly eventType: string;
   readonly activityTaskScheduledEventAttributes?: { readonly activityType: { readonly name: string } };
 }

@@ -1,5 +1,6 @@
 import { ApplicationFailure, Context } from '@temporalio/activity';
 import { failureTypes } from '../contract/failures';
+import type { HandOffEvent } from '../contract/hand-off';
 import type { FeedbackOutcome } from '../contract/ledger';
 import type { RolloutEntry } from '../contract/rollout';
 import type { TurnState } from '../contract/turn-stops';
@@ -225,6 +226,16 @@ export function createActivities(dependencies: ActivityDependencies) {
         if (outcome !== 'unknown-turn') return outcome;
       }
       return 'unknown-turn';
+    },
+
+    /** Writes what happened in a handed-over session, and tells it. Returns what is left of the day's budget, in US dollars. */
+    async recordHandOff(event: HandOffEvent): Promise<number> {
+      const { ledger, policy, onHandOff } = dependencies;
+      if (event.kind === 'handed-over') await ledger.sessions.setHandedOver(event.sessionId, event.atMs);
+      if (event.kind === 'given-back') await ledger.sessions.setHandedOver(event.sessionId, null);
+      await onHandOff?.(event);
+      const { spentNanoUsd } = await ledger.today();
+      return toUsd(Math.max(0, policy.budgets.dayNanoUsd - spentNanoUsd));
     },
 
     async closeSession(sessionId: string): Promise<void> {

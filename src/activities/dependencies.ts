@@ -1,3 +1,4 @@
+import type { HandOffEvent } from '../contract/hand-off';
 import type { ImageStore } from '../contract/images';
 import type { Policy } from '../contract/policy';
 import type { TurnStreams } from '../contract/stream';
@@ -19,6 +20,8 @@ export interface ActivityDependencies {
   readonly images?: ImageStore;
   /** Called when a turn is refused because of the day's budget. */
   readonly onDayBudgetRefused?: () => void;
+  /** Tells people what happens in sessions that are handed over. It may be called again with the same event. */
+  readonly onHandOff?: (event: HandOffEvent) => Promise<void>;
   /** Identifies this worker process. Reservations carry it: any other process must assume that the call may have been made. */
   readonly owner: string;
   /** Left out: traces are off. */

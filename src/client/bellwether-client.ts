@@ -18,6 +18,7 @@ import type {
   SendMessageInput,
   Transcript,
 } from '../contract/chat';
+import type { HandedOver, HandOverInput, PersonMessage } from '../contract/hand-off';
 import * as names from '../contract/names';
 import type { ModelRequestInput } from '../contract/operations';
 import type { Problem } from '../contract/problem';
@@ -25,6 +26,7 @@ import type { StopInput } from '../contract/turn';
 import type { TurnState } from '../contract/turn-stops';
 import type { FeedbackSignal } from '../contract/user-evidence';
 import { feedbackProblem } from '../domain/turn/feedback';
+import { handOverProblem, personMessageProblem } from '../domain/turn/validate-hand-off';
 import { chatTurnProblem, conversationProblem, idProblem, sendMessageProblem } from '../domain/turn/validate-input';
 import {
   BudgetRefusedError,
@@ -41,6 +43,7 @@ import { canonicalJson } from '../domain/canonical-json';
 import { sha256 } from '../platform/sha256';
 import { activeTraceContext } from '../tracing/spans';
 import { withoutPersonalData } from './personal-ids';
+import { addPersonMessage, giveSessionBack, handOverSession, type NewPersonMessage } from './hand-off';
 import { closeConversation } from './session-end';
 import { latestPollAtMs, probeStart, requireNamespace } from './probes';
 import { joinTurn, TurnWatch, updateResult } from './turn-watch';
@@ -341,7 +344,54 @@ export class BellwetherClient {
     await this.ask(sessionId, (handle) => handle.signal(names.closeSignal, reason));
   }
 
-  /** The same for a session whose conversation may have ended: it takes no more messages either. Safe to repeat. */
+  /**
+   * From now on a person answers in the session: messages of its user get an empty reply with `handed_over`, and no model is
+   * called. Turns that are under way are answered first. A session that is handed over already stays so, and keeps its reason.
+   * @throws {InvalidInputError} names the field and the limit
+   * @throws {ConversationClosedError}
+   * @throws {DeadlineExceededError}
+   * @throws {TemporalUnreachableError}
+   */
+  async handOver(sessionId: string, input: HandOverInput = {}): Promise<HandedOver> {
+    refuseInvalid(idProblem(['sessionId'], sessionId) ?? handOverProblem(input));
+    const asked = { input, updateId: randomUUID() };
+    const stored = this.storedSessionId(sessionId);
+    const call = () => handOverSession(this.temporal, this.taskQueue, stored, asked);
+    return this.persist(call, `Session ${sessionId}`, defaultDeadlineMs, isPassingForUpdateWithStart);
+  }
+
+  /**
+   * Puts what a person says into a handed-over session. `transcript` shows it, and the model will see it.
+   * @throws {InvalidInputError} names the field and the limit
+   * @throws {NotHandedOverError}
+   * @throws {ConversationClosedError}
+   * @throws {ConversationNotFoundError} it has ended
+   * @throws {DeadlineExceededError}
+   * @throws {TemporalUnreachableError}
+   */
+  async addMessage(sessionId: string, message: NewPersonMessage): Promise<PersonMessage> {
+    const named = { ...message, messageId: message.messageId ?? randomUUID() };
+    refuseInvalid(idProblem(['sessionId'], sessionId) ?? personMessageProblem(named));
+    const stored = this.storedSessionId(sessionId);
+    const call = () => addPersonMessage(this.temporal, stored, named);
+    return this.persist(call, `Session ${sessionId}`, defaultDeadlineMs);
+  }
+
+  /**
+   * The model answers again, and sees what user and person have said meanwhile. A session that is not handed over stays so.
+   * @throws {ConversationClosedError}
+   * @throws {ConversationNotFoundError} it has ended
+   * @throws {DeadlineExceededError}
+   * @throws {TemporalUnreachableError}
+   */
+  async giveBack(sessionId: string): Promise<void> {
+    refuseInvalid(idProblem(['sessionId'], sessionId));
+    const updateId = randomUUID();
+    const call = () => giveSessionBack(this.temporal, this.storedSessionId(sessionId), updateId);
+    await this.persist(call, `Session ${sessionId}`, defaultDeadlineMs);
+  }
+
+  /** Like `close`, also for a session whose conversation has ended: it takes no more messages either. Safe to repeat. */
   async closeAlways(sessionId: string, reason?: string): Promise<void> {
     refuseInvalid(idProblem(['sessionId'], sessionId));
     const stored = this.storedSessionId(sessionId);

@@ -50,6 +50,11 @@ export class ConversationClosedError extends BellwetherError {
   readonly code = 'conversation-closed';
 }
 
+/** The session is not handed over to a person: the model answers in it. Hand it over first. */
+export class NotHandedOverError extends BellwetherError {
+  readonly code = 'not-handed-over';
+}
+
 /** No message was ever sent to this session, or Temporal no longer keeps it. */
 export class ConversationNotFoundError extends BellwetherError {
   readonly code = 'conversation-not-found';
@@ -256,6 +261,8 @@ function fromFailure(failure: unknown, subject: string): BellwetherError {
       return new SessionBusyError(message, { cause: failure });
     case failureTypes.conversationClosed:
       return new ConversationClosedError(message, { cause: failure });
+    case failureTypes.notHandedOver:
+      return new NotHandedOverError(message, { cause: failure });
     case failureTypes.turnTooLate:
       return new TurnTooLateError(message, { cause: failure });
     case failureTypes.turnNotKept:

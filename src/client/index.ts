@@ -19,6 +19,8 @@ export type {
   JoinOptions,
   SendOptions,
 } from './bellwether-client';
+export type { HandedOver, HandOverInput, PersonMessage } from '../contract/hand-off';
+export type { NewPersonMessage } from './hand-off';
 export type {
   RolloutAnswer,
   RolloutCommandInput,
@@ -42,6 +44,7 @@ export {
   DeadlineExceededError,
   FeedbackTooLateError,
   InvalidInputError,
+  NotHandedOverError,
   QueueFullError,
   RolloutEndedError,
   RolloutNotFoundError,

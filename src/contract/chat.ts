@@ -1,5 +1,6 @@
 /** What callers send and receive: the data that crosses Temporal. */
 import type { FailureKind } from './failures';
+import type { HandedOver } from './hand-off';
 import type { Operation } from './operations';
 import type { TraceContext } from './trace';
 import type { AnswerFlag } from './user-evidence';
@@ -142,6 +143,7 @@ export interface CarriedConversation {
   readonly turns: readonly TranscriptTurn[];
   readonly totals: ConversationSpend;
   readonly lastActivityAtMs: number;
+  readonly handedOver?: HandedOver;
 }
 
 /** Input of the `chatTurn` workflow: one request that carries its whole history. */
@@ -189,6 +191,8 @@ export interface ChatReply {
   readonly success: boolean;
   /** True when somebody stopped the turn: `content` is what its readers had been shown, and `success` is false. */
   readonly stopped?: true;
+  /** True when a person answers in the session: no model was called, and `content` is empty. */
+  readonly handed_over?: true;
   readonly error: string | null;
   /** The kind of the last failure, when no model answered. */
   readonly error_kind?: FailureKind;
@@ -234,6 +238,8 @@ export interface TranscriptTurn {
   readonly messages?: readonly ChatMessage[];
   /** Absent: the turn follows the one before it in the transcript. */
   readonly branch?: Pick<Branch, 'after' | 'history' | 'isCut'>;
+  /** A person said `reply.content`, and no user asked for it in this turn. */
+  readonly person?: { readonly author?: string };
   readonly reply: ChatReply;
 }
 
@@ -241,6 +247,8 @@ export interface TranscriptTurn {
 export interface Transcript {
   readonly sessionId: string;
   readonly state: 'open' | 'closed';
+  /** Absent: the model answers. */
+  readonly handedOver?: HandedOver;
   readonly turns: readonly TranscriptTurn[];
   /** Number of earlier turns, whose text is no longer kept. */
   readonly olderTurns: number;

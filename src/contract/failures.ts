@@ -50,6 +50,7 @@ export const failureTypes = {
   turnTooLate: 'TurnTooLate',
   turnNotKept: 'TurnNotKept',
   sessionBusy: 'SessionBusy',
+  notHandedOver: 'NotHandedOver',
   rolloutRefused: 'RolloutRefused',
   /** A rollout's workflow ended with everybody on the baseline. Its first detail is the `RolloutResult`. */
   rolledBack: 'RolledBack',

@@ -28,6 +28,10 @@ export const sendMessageUpdate = 'sendMessage';
 export const closeSignal = 'close';
 /** Its argument is the id of the turn. Conversations and one-shot turns take it. */
 export const stopTurnSignal = 'stopTurn';
+/** Updates of a session that a person answers. Workers from before them reject them. */
+export const handOverUpdate = 'handOver';
+export const giveBackUpdate = 'giveBack';
+export const addMessageUpdate = 'addMessage';
 export const transcriptQuery = 'transcript';
 export const spendQuery = 'spend';
 /** What a conversation remembers, without its texts. Workers from before branches do not know it. */
@@ -40,6 +44,11 @@ export const begunUpdate = 'begun';
 export const statusQuery = 'status';
 /** The activity that records a rollout's decision, as histories name it. */
 export const recordRolloutActivity = 'recordRollout';
+
+/** Id of the update that carries a person's message. Turn ids contain no spaces. */
+export function addMessageUpdateId(messageId: string): string {
+  return `person ${messageId}`;
+}
 
 export function conversationWorkflowId(sessionId: string): string {
   return `conversation/${sessionId}`;

@@ -15,6 +15,10 @@ export const notificationEvents = [
   'budget',
   'circuit-opened',
   'verify-failed',
+  /** A person answers in a session from now on, or the model again; a message of its user waits for the person. */
+  'session-handed-over',
+  'session-given-back',
+  'message-while-handed-over',
   /** Another target could not be told something for a day. */
   'undelivered',
 ] as const;

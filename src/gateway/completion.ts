@@ -13,6 +13,10 @@ export const turnFactsSchema = z.object({
     .literal(true)
     .optional()
     .describe("Only when the rollout's old arm answered, because its new one could not."),
+  handed_over: z
+    .literal(true)
+    .optional()
+    .describe('Only when a person answers in the session: the message waits, and no model was called.'),
   attempts: z.int().describe('Model calls made, over all targets.'),
   latency_ms: z.number(),
   cost_usd: z.number().describe('What providers confirmed, in US dollars.'),
@@ -41,6 +45,7 @@ export function turnFacts(reply: ChatReply): TurnFacts {
   return {
     ...facts,
     ...(reply.rescued && { rescued: true }),
+    ...(reply.handed_over && { handed_over: true }),
     ...(reply.flags && { flags: [...reply.flags] }),
     ...(reply.trace_id !== undefined && { trace_id: reply.trace_id }),
   };

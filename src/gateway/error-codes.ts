@@ -155,6 +155,12 @@ const errorCatalogue = {
     meaning: 'The session was closed.',
     advice: 'Begin another session.',
   },
+  session_not_handed_over: {
+    ...invalidRequest,
+    status: 409,
+    meaning: 'The session is not handed over to a person: the model answers in it.',
+    advice: 'Hand it over first, with `POST /v1/sessions/{id}/hand-over`.',
+  },
   session_deleted: {
     ...invalidRequest,
     status: 410,

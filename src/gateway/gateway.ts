@@ -154,6 +154,9 @@ const paths = [
   ['/v1/sessions/:session', 'GET'],
   ['/v1/sessions/:session/transcript', 'GET'],
   ['/v1/sessions/:session/close', 'POST'],
+  ['/v1/sessions/:session/hand-over', 'POST'],
+  ['/v1/sessions/:session/messages', 'POST'],
+  ['/v1/sessions/:session/give-back', 'POST'],
 ] as const satisfies readonly (readonly [path: string, ...allowed: Method[]])[];
 
 type Method = 'GET' | 'POST' | 'DELETE';

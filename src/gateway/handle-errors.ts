@@ -5,6 +5,7 @@ import {
   ConversationClosedError,
   DeadlineExceededError,
   InvalidInputError,
+  NotHandedOverError,
   QueueFullError,
   SessionBusyError,
   TemporalUnreachableError,
@@ -131,6 +132,9 @@ export function errorOfClient(
   if (error instanceof TurnStoppedError) return stoppedUnbegun;
   if (error instanceof ConversationClosedError) {
     return new GatewayError('session_closed', `${error.message} Begin another session.`);
+  }
+  if (error instanceof NotHandedOverError) {
+    return new GatewayError('session_not_handed_over', `${error.message} Hand it over first.`);
   }
   if (error instanceof TurnNotFoundError) {
     return new GatewayError('turn_never_begun', 'This turn was never begun, or is not kept any more.');

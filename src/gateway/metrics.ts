@@ -106,8 +106,11 @@ export class GatewayMetrics {
   }
 }
 
-function outcomeOf({ blocked, stopped, success }: ChatReply): 'blocked' | 'stopped' | 'answered' | 'failed' {
+type Outcome = 'blocked' | 'stopped' | 'handed_over' | 'answered' | 'failed';
+
+function outcomeOf({ blocked, stopped, handed_over: isHandedOver, success }: ChatReply): Outcome {
   if (blocked) return 'blocked';
   if (stopped) return 'stopped';
+  if (isHandedOver) return 'handed_over';
   return success ? 'answered' : 'failed';
 }

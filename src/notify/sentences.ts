@@ -1,3 +1,4 @@
+import type { HandOffEvent } from '../contract/hand-off';
 import type { DaySpending } from '../contract/ledger';
 import type { NewNotification, Notification, NotificationEvent, NotifyTarget } from '../contract/notifications';
 import type { Verification } from '../contract/page-ledger';
@@ -133,6 +134,35 @@ export function verifyNotification({ message, position }: Verification): NewNoti
     text: `${message} \`bellwether rollout verify\` says more; docs/production.md, "Backups", says how to restore the ledger.`,
     facts: { intactUntilPosition: position },
   };
+}
+
+/** Says which session it is, and nothing of what was said in it. */
+export function handOffNotification(event: HandOffEvent): NewNotification {
+  const { sessionId, atMs } = event;
+  const facts = { session: sessionId, at: new Date(atMs).toISOString() };
+  if (event.kind === 'message') {
+    const title = `A message waits for a person in session ${sessionId}`;
+    const text = 'Its transcript has the message.';
+    return { event: 'message-while-handed-over', rollout: null, title, text, facts: { ...facts, turn: event.turnId } };
+  }
+  if (event.kind === 'handed-over') {
+    const title = `Session ${sessionId} is handed over to a person`;
+    const text = 'No model answers in it until it is given back. Its transcript says why, and what was said.';
+    return { event: 'session-handed-over', rollout: null, title, text, facts };
+  }
+  const { cause } = event;
+  const title = `Session ${sessionId} is given back to the model`;
+  const text =
+    cause === 'asked'
+      ? 'The model answers its next message.'
+      : 'Nobody has said anything in it for a week, so it has ended. Its next message begins it anew, with the model.';
+  return { event: 'session-given-back', rollout: null, title, text, facts: { ...facts, cause } };
+}
+
+/** An event that an activity tells again is no other. */
+export function handOffKey(event: HandOffEvent): string {
+  const which = event.kind === 'message' ? event.turnId : event.atMs;
+  return `${event.kind}:${event.sessionId}:${which}`;
 }
 
 export function undeliveredNotification(target: string, { title }: Notification): NewNotification {

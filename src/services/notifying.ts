@@ -3,9 +3,11 @@ import { type NativeConnection, Runtime } from '@temporalio/worker';
 import { RolloutClient } from '../client/rollout-client';
 import { addressProblems } from '../config/notify';
 import { type Settings, SettingsError } from '../config/settings';
+import type { HandOffEvent } from '../contract/hand-off';
 import type { Ledger } from '../contract/ledger';
 import { createDataConverter } from '../encryption/data-converter';
 import { Notifier } from '../notify/notifier';
+import { handOffKey, handOffNotification } from '../notify/sentences';
 import { Watcher, type WatcherOptions } from '../notify/watcher';
 
 /** Describing a workflow takes milliseconds; what takes longer is not asked again before the next look. */
@@ -13,6 +15,8 @@ const describeTimeoutMs = 10_000;
 
 export interface Notifying {
   dayBudgetRefused(): void;
+  /** Safe to repeat. */
+  handOff(event: HandOffEvent): Promise<void>;
   stop(): Promise<void>;
 }
 
@@ -26,7 +30,8 @@ export interface NotifyingOptions extends Pick<WatcherOptions, 'circuits' | 'onE
 export async function startNotifying(options: NotifyingOptions): Promise<Notifying> {
   const { settings, ledger, connection, onError } = options;
   const { notify: targets, temporal, policy } = settings;
-  if (targets.length === 0) return { dayBudgetRefused: () => undefined, stop: async () => undefined };
+  if (targets.length === 0)
+    return { dayBudgetRefused: () => undefined, handOff: async () => undefined, stop: async () => undefined };
   const { namespace, taskQueue } = temporal;
   const client = new Client({ connection, namespace, dataConverter: createDataConverter(settings.encryption) });
   const { logger } = Runtime.instance();
@@ -41,6 +46,9 @@ export async function startNotifying(options: NotifyingOptions): Promise<Notifyi
   const watcher = new Watcher({ ...options, policy, rolloutClient });
   return {
     dayBudgetRefused: () => watcher.dayBudgetRefused(),
+    async handOff(event) {
+      await ledger.notifications.add(handOffNotification(event), { key: handOffKey(event), withinMs: Infinity });
+    },
     async stop() {
       await watcher.stop();
       await notifier.stop();

@@ -137,6 +137,7 @@ async function startWith(
       targets,
       images,
       onDayBudgetRefused: () => notifying.dayBudgetRefused(),
+      onHandOff: (event) => notifying.handOff(event),
       owner,
       spans: tracing.spans,
     }),

@@ -11,6 +11,7 @@ import type {
   Transcript,
   TranscriptTurn,
 } from '../contract/chat';
+import type { HandedOver, PersonMessage } from '../contract/hand-off';
 import { limits } from '../contract/limits';
 import { isAskedAgain } from '../domain/turn/asked-again';
 import { fingerprints, questionIn, questionOf, textFingerprint } from '../domain/turn/fingerprints';
@@ -68,6 +69,12 @@ export class ConversationState {
   /** The reply to an earlier request with the same turn id, in this run or a previous one. See docs/architecture.md, "A turn done once". */
   replyTo(turnId: string): ChatReply | undefined {
     return this.turns.findLast((turn) => turn.turnId === turnId)?.reply;
+  }
+
+  /** A person's message that came before; undefined: it did not, or is forgotten. */
+  personMessage(messageId: string): PersonMessage | undefined {
+    const turn = this.turns.findLast(({ turnId, person }) => turnId === messageId && person !== undefined);
+    return turn && { messageId, atMs: turn.atMs };
   }
 
   /** Whether a new turn can stand there. In a conversation that has just been reopened, the opening history stands for all earlier turns. */
@@ -173,7 +180,7 @@ export class ConversationState {
   askedBefore(message: Pick<SendMessageInput, 'content' | 'messages'>, nowMs: number): string | null {
     const question = questionOf(newMessages(message));
     const recent = this.recent(comparedTurns).filter(
-      ({ atMs, reply }) => reply.success && nowMs - atMs <= askedAgainMs,
+      ({ atMs, reply }) => reply.success && !reply.handed_over && nowMs - atMs <= askedAgainMs,
     );
     return recent.findLast((turn) => isAskedAgain(question, questionOf(asked(turn))))?.turnId ?? null;
   }
@@ -182,8 +189,15 @@ export class ConversationState {
     return this.totals;
   }
 
-  transcript(state: Transcript['state']): Transcript {
-    return { sessionId: this.sessionId, state, turns: this.turns, olderTurns: this.totals.turns - this.turns.length };
+  transcript(state: Transcript['state'], handedOver: HandedOver | null = null): Transcript {
+    const { sessionId } = this;
+    return {
+      sessionId,
+      state,
+      ...(handedOver && { handedOver }),
+      turns: this.turns,
+      olderTurns: this.totals.turns - this.turns.length,
+    };
   }
 
   /** What it remembers, for whoever looks for the place of a request in it. */
@@ -211,13 +225,16 @@ export class ConversationState {
   }
 
   /** The input of the next run, which must fit into one payload: what does not fit is dropped rather than losing the conversation. */
-  carry(lastActivityAtMs: number): Pick<ConversationInput, 'history' | 'carried'> {
+  carry(
+    lastActivityAtMs: number,
+    handedOver: HandedOver | null = null,
+  ): Pick<ConversationInput, 'history' | 'carried'> {
     const bytesLeft = limits.maxCarriedBytes - jsonBytes(this.systemPrompt ?? '') - this.turnBytes;
     const turns = bytesLeft < 0 ? [] : this.turns;
     const isHistoryCarried = this.showsHistory() && jsonBytes(this.history) <= bytesLeft;
     return {
       history: isHistoryCarried ? this.history : undefined,
-      carried: { turns, totals: this.totals, lastActivityAtMs },
+      carried: { turns, totals: this.totals, lastActivityAtMs, ...(handedOver && { handedOver }) },
     };
   }
 
@@ -273,7 +290,8 @@ function messagesOf(turn: TranscriptTurn): readonly ChatMessage[] {
   if (reply.blocked) return [];
   const before = [...(branch?.history ?? []), ...asked(turn)];
   // A degraded reply did not come from a model. What was shown of a stopped answer did, and its user goes on from there.
-  const isAnswer = reply.success || (reply.stopped && reply.content !== '');
+  // A message that waits for a person has none.
+  const isAnswer = (reply.success && !reply.handed_over) || (reply.stopped && reply.content !== '');
   return isAnswer ? withAnswer(before, assistantMessage(reply)) : before;
 }
 

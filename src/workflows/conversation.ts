@@ -24,9 +24,13 @@ import type {
   Transcript,
 } from '../contract/chat';
 import { failureTypes } from '../contract/failures';
+import type { HandedOver, HandOverInput, PersonMessage, PersonMessageInput } from '../contract/hand-off';
 import * as names from '../contract/names';
+import type { Problem } from '../contract/problem';
+import { handOverProblem, personMessageProblem } from '../domain/turn/validate-hand-off';
 import { valueInWords, conversationFieldsProblem, sendMessageFieldsProblem } from '../domain/turn/validate-input';
 import { ConversationState, newMessages } from './conversation-state';
+import { HandOff } from './hand-off';
 import { describeConversation, ShownState, spendMemo } from './operator-view';
 import { refuseInvalid } from './refuse-invalid';
 import { runTurn } from './run-turn';
@@ -34,6 +38,9 @@ import { type QueuedTurn, TurnQueue } from './turn-queue';
 import { stopTurn, type TurnStop } from './turn-stop';
 
 const sendMessage = defineUpdate<ChatReply, [SendMessageInput]>(names.sendMessageUpdate);
+const handOver = defineUpdate<HandedOver, [HandOverInput]>(names.handOverUpdate);
+const giveBack = defineUpdate<void>(names.giveBackUpdate);
+const addMessage = defineUpdate<PersonMessage, [PersonMessageInput]>(names.addMessageUpdate);
 const close = defineSignal<[reason?: string]>(names.closeSignal);
 const transcript = defineQuery<Transcript>(names.transcriptQuery);
 const spend = defineQuery<ConversationSpend>(names.spendQuery);
@@ -42,6 +49,9 @@ const outline = defineQuery<ConversationOutline>(names.outlineQuery);
 /** The ledger itself retries for 30 s when its database is unavailable. */
 const { closeSession, askToStop } = proxyLocalActivities<Activities>({ startToCloseTimeout: '40 seconds' });
 
+/** In the queue of turns, in place of a turn's id. */
+const noTurn = '';
+
 const dayMs = 24 * 60 * 60 * 1000;
 
 /** One session's conversation: runs its turns one at a time, in order, until it is closed or has been idle for a day. */
@@ -49,6 +59,7 @@ export async function conversation(input: ConversationInput): Promise<Conversati
   refuseInvalid(conversationFieldsProblem(input));
 
   const state = new ConversationState(input.sessionId, input.systemPrompt, input.carried, input.history);
+  const handOff = new HandOff(input.sessionId, state, input.carried?.handedOver ?? null);
   const shownState = new ShownState(input.sessionId);
   const idleTimeoutMs = input.idleTimeoutMs ?? dayMs;
   let lastActivityAtMs = input.carried?.lastActivityAtMs ?? Date.now();
@@ -59,23 +70,35 @@ export async function conversation(input: ConversationInput): Promise<Conversati
     validator: validateMessage,
     description: 'One turn; the update id is the turn id.',
   });
+  setHandler(handOver, (asked) => inOrder(() => handOff.begin(asked)), {
+    validator: (asked) => validate(handOverProblem(asked)),
+    description: 'A person answers in place of the model, once the turns before are answered.',
+  });
+  setHandler(giveBack, () => inOrder(() => handOff.end('asked')), { validator: () => validate(null) });
+  setHandler(addMessage, (message) => inOrder(async () => handOff.takeFromPerson(message)), {
+    validator: (message) => validate(personMessageProblem(message)),
+    description: "A person's message to the user.",
+  });
   setHandler(close, () => void (state.closing = true));
   setHandler(stopTurn, (turnId) => turns.stop(turnId));
-  setHandler(transcript, () => state.transcript(state.closing ? 'closed' : 'open'));
+  setHandler(transcript, () => state.transcript(state.closing ? 'closed' : 'open', handOff.current));
   setHandler(spend, () => state.spend());
   setHandler(outline, () => state.outline(state.closing || isOver ? 'closed' : 'open'));
 
   while (!state.closing && !continueAsNewIsDue()) {
-    const idleLeftMs = lastActivityAtMs + idleTimeoutMs - Date.now();
-    if (idleLeftMs > 0) await condition(() => state.closing || continueAsNewIsDue(), idleLeftMs);
+    const { current } = handOff;
+    const idleLeftMs = lastActivityAtMs + handOff.waitMs(idleTimeoutMs) - Date.now();
+    const isOtherwise = (): boolean => state.closing || continueAsNewIsDue() || handOff.current !== current;
+    if (idleLeftMs > 0) await condition(isOtherwise, idleLeftMs);
     else if (turns.size > 0) await condition(() => turns.size === 0);
+    else if (current !== null) await handOff.end('expired');
     else break;
   }
   await condition(allHandlersFinished);
 
   if (!state.closing && continueAsNewIsDue()) {
     const continueAsNew = makeContinueAsNewFunc<typeof conversation>({ memo: spendMemo(state.spend()) });
-    await continueAsNew({ ...input, ...state.carry(lastActivityAtMs) });
+    await continueAsNew({ ...input, ...state.carry(lastActivityAtMs, handOff.current) });
   }
   isOver = true;
   // From here on the ledger refuses the session's turns, including those that would start a new workflow.
@@ -87,11 +110,24 @@ export async function conversation(input: ConversationInput): Promise<Conversati
     return workflowInfo().continueAsNewSuggested && turns.size === 0;
   }
 
+  /** For what is no turn, between turns. */
+  async function inOrder<Answer>(work: () => Promise<Answer>): Promise<Answer> {
+    const place = turns.enter(noTurn);
+    try {
+      await place.mayBegin;
+      return await work();
+    } finally {
+      lastActivityAtMs = Date.now();
+      turns.leave(place);
+    }
+  }
+
   async function answerInOrder(message: SendMessageInput): Promise<ChatReply> {
     const turn = turns.enter(message.turnId);
     // The next turn waits for this one to end, even if it fails; only its own caller sees the failure.
     try {
-      if (message.whileBusy === 'interrupt' && turns.size > 1) await stopTurns(turns.before(turn));
+      if (message.whileBusy === 'interrupt' && turns.size > 1)
+        await stopTurns(turns.before(turn).filter(({ turnId }) => turnId !== noTurn));
       await turn.mayBegin;
       const reply = await answer(message, turn.stop);
       if (reply.stopped) await turns.hearFirst();
@@ -111,6 +147,7 @@ export async function conversation(input: ConversationInput): Promise<Conversati
   async function answer(message: SendMessageInput, stop: TurnStop): Promise<ChatReply> {
     const repeated = state.replyTo(message.turnId);
     if (repeated) return repeated;
+    if (handOff.current !== null) return handOff.takeFromUser(message);
 
     const { turnId, content, messages, userId, branch: askedBranch, whileBusy: _whileBusy, ...options } = message;
     // A turn that an older worker has run followed the latest one.
@@ -161,15 +198,19 @@ export async function conversation(input: ConversationInput): Promise<Conversati
   }
 
   function validateMessage(message: SendMessageInput): void {
-    refuseInvalid(sendMessageFieldsProblem(message));
-    if (state.closing) {
-      throw ApplicationFailure.nonRetryable(`Session ${input.sessionId} is closed.`, failureTypes.conversationClosed);
-    }
+    validate(sendMessageFieldsProblem(message));
     if (message.whileBusy === 'reject' && turns.size > 0 && state.replyTo(message.turnId) === undefined) {
       throw ApplicationFailure.nonRetryable(
         `Session ${input.sessionId} has a turn that has not ended, and this message was not to wait for it.`,
         failureTypes.sessionBusy,
       );
+    }
+  }
+
+  function validate(problem: Problem | null): void {
+    refuseInvalid(problem);
+    if (state.closing) {
+      throw ApplicationFailure.nonRetryable(`Session ${input.sessionId} is closed.`, failureTypes.conversationClosed);
     }
     const fullHistory = historyFullReason(input.sessionId, workflowInfo(), turns.size);
     if (fullHistory !== null) throw ApplicationFailure.nonRetryable(fullHistory, failureTypes.queueFull);

@@ -56,6 +56,9 @@ test('every route is described, and every described route is there', async () =>
     'POST /v1/embeddings',
     'POST /v1/moderations',
     'POST /v1/sessions/{session}/close',
+    'POST /v1/sessions/{session}/give-back',
+    'POST /v1/sessions/{session}/hand-over',
+    'POST /v1/sessions/{session}/messages',
     'POST /v1/turns/{turn}/cancel',
     'POST /v1/turns/{turn}/feedback',
   ]);

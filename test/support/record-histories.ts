@@ -83,6 +83,7 @@ const recordings: readonly Recording[] = [
     record: continuedConversation,
   },
   { files: ['branched-turns.json'], record: branchedTurns },
+  { files: ['handed-over-session.json'], record: handedOverSession },
   { files: ['rollout-to-the-end.json'], legacyArm: true, record: rolloutToTheEnd },
   { files: ['rollout-by-users.json'], legacyArm: true, record: rolloutByUsers },
   { files: ['rollout-promoted-after-its-end.json'], legacyArm: true, record: rolloutPromotedAfterItsEnd },
@@ -251,6 +252,20 @@ async function branchedTurns({ client, temporal }: Service): Promise<readonly un
   await client.send({ sessionId, turnId: 'back', content: 'Thank you.', branch: { after: 'second' } });
   await client.send({ sessionId, turnId: 'anew', content: 'Hello?', branch: { after: null, history: earlier } });
   await client.send({ sessionId, turnId: 'latest', content: 'And now?' });
+  await client.close(sessionId);
+  await temporal.workflow.getHandle(conversationWorkflowId(sessionId)).result();
+  return [await fetchHistory(temporal, conversationWorkflowId(sessionId))];
+}
+
+/** Its idle timer is replaced twice: when a person takes over, and when the model answers again. */
+async function handedOverSession({ client, temporal }: Service): Promise<readonly unknown[]> {
+  const sessionId = 'handed-over-session';
+  await client.send({ sessionId, turnId: 'before', content: 'Where is my order?' });
+  await client.handOver(sessionId, { reason: 'Asked for a person.' });
+  await client.send({ sessionId, turnId: 'meanwhile', content: 'Hello?' });
+  await client.addMessage(sessionId, { messageId: 'of-ann', content: 'It left today.', author: 'Ann' });
+  await client.giveBack(sessionId);
+  await client.send({ sessionId, turnId: 'after', content: 'Thank you.' });
   await client.close(sessionId);
   await temporal.workflow.getHandle(conversationWorkflowId(sessionId)).result();
   return [await fetchHistory(temporal, conversationWorkflowId(sessionId))];

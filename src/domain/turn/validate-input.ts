@@ -55,7 +55,11 @@ function notText(path: ProblemPath, value: unknown): Problem {
 }
 
 /** Of a text that says something. */
-function contentProblem(path: ProblemPath, value: unknown, maxBytes: number = limits.maxMessageBytes): Problem | null {
+export function contentProblem(
+  path: ProblemPath,
+  value: unknown,
+  maxBytes: number = limits.maxMessageBytes,
+): Problem | null {
   if (typeof value !== 'string' || value.trim().length === 0) return notText(path, value);
   return lengthProblem(path, value, maxBytes);
 }

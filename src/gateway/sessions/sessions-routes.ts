@@ -5,6 +5,7 @@ import type { GatewayContext } from '../context';
 import { describeErrors } from '../error-schema';
 import { badRequest } from '../gateway-error';
 import type { GatewayServer } from '../server';
+import { handOffRoutes } from './hand-off-routes';
 import { findSession, lookUpSession } from './session-id';
 import { sessionListSchema, sessionSchema, toSession } from './session-schema';
 import { transcriptRoute } from './transcript-route';
@@ -33,6 +34,7 @@ export function sessionsRoutes(server: GatewayServer, context: GatewayContext): 
   );
   transcriptRoute(server, context);
   closeRoute(server, context);
+  handOffRoutes(server, context);
 }
 
 /**

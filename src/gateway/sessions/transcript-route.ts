@@ -16,6 +16,10 @@ const defaultLimit = 20;
 const transcriptSchema = z.object({
   object: z.literal('bellwether.transcript'),
   session: sessionSchema,
+  handed_over: z
+    .object({ since: z.int(), reason: z.string().nullable() })
+    .nullable()
+    .describe('Since when a person answers, and why; null: the model does.'),
   turns: z.array(transcriptTurnSchema).describe('The oldest first.'),
   older_turns: z.int().describe('How many turns before the first that is kept were forgotten.'),
   has_more: z.boolean().describe('Whether later turns are kept: after the last `id` of this page.'),
@@ -51,6 +55,7 @@ export function transcriptRoute(server: GatewayServer, context: GatewayContext):
     async ({ apiKey, params: { session }, query: { limit, after } }) => {
       const found = await findSession(context, apiKey, session, 'read');
       const transcript = await readTranscript(context, found.sessionId);
+      const { handedOver } = transcript;
       const known = after === undefined ? -1 : transcript.turns.findIndex(({ turnId }) => turnId === after);
       if (after !== undefined && known === -1) {
         throw badRequest('after names no turn that this session still has. Leave it out to read all of them.', 'after');
@@ -60,6 +65,9 @@ export function transcriptRoute(server: GatewayServer, context: GatewayContext):
       return {
         object: 'bellwether.transcript' as const,
         session: toSession(found, apiKey),
+        handed_over: handedOver
+          ? { since: Math.floor(handedOver.sinceMs / 1000), reason: handedOver.reason ?? null }
+          : null,
         turns: page,
         older_turns: transcript.olderTurns,
         has_more: known + 1 + page.length < turns.length,
@@ -72,7 +80,7 @@ export function transcriptRoute(server: GatewayServer, context: GatewayContext):
 async function readTranscript(
   { client }: Pick<GatewayContext, 'client'>,
   sessionId: string,
-): Promise<Pick<Transcript, 'turns' | 'olderTurns'>> {
+): Promise<Pick<Transcript, 'turns' | 'olderTurns' | 'handedOver'>> {
   try {
     return await client.transcript(sessionId);
   } catch (error) {

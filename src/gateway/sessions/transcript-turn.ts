@@ -45,7 +45,8 @@ function toShownTurn(turn: TranscriptTurn, follows: string | null): ShownTurn {
     created: Math.floor(atMs / 1000),
     follows,
     status,
-    by: isAnswered ? 'model' : null,
+    by: isAnswered ? (turn.person ? 'person' : 'model') : null,
+    ...(turn.person?.author !== undefined && { author: turn.person.author }),
     messages: [...messages, ...(isAnswered ? [answerOf(reply)] : [])].map((message) => ({ ...message })),
     model: reply.model,
     finish_reason: isAnswered ? (reply.finish_reason ?? null) : null,
@@ -53,7 +54,8 @@ function toShownTurn(turn: TranscriptTurn, follows: string | null): ShownTurn {
   };
 }
 
-function statusOf({ blocked, success }: ChatReply): ShownTurn['status'] {
+function statusOf({ blocked, success, handed_over: isHandedOver }: ChatReply): ShownTurn['status'] {
+  if (isHandedOver) return 'handed_over';
   if (blocked) return 'blocked';
   return success ? 'answered' : 'failed';
 }
