@@ -1,4 +1,4 @@
-import type { PoorAnswer, PrefillBehaviour, SimulatedLanguage } from './behaviour';
+import type { ModelBehaviour, PoorAnswer, PrefillBehaviour, SimulatedLanguage } from './behaviour';
 import { type CompletionCall, type SimulatedToolCall, toolCallsFor } from './read-call';
 import { countPromptTokens, countTokens, truncateToTokens } from './tokens';
 
@@ -6,25 +6,37 @@ import { countPromptTokens, countTokens, truncateToTokens } from './tokens';
 export interface Answer {
   /** '' if there are tool calls. */
   readonly content: string;
+  /** '': none. */
+  readonly thoughts: string;
   readonly toolCalls: readonly SimulatedToolCall[];
   readonly finishReason: 'stop' | 'length' | 'tool_calls';
   readonly promptTokens: number;
+  /** Those of the thoughts included. */
   readonly completionTokens: number;
+  readonly reasoningTokens: number;
 }
 
 /** Deterministic: the same call always gets the same answer, or the same poor one. */
-export function answerTo(call: CompletionCall, prefill: PrefillBehaviour, poor: PoorAnswer['kind'] | null): Answer {
+export function answerTo(
+  call: CompletionCall,
+  { prefill, thoughts }: Pick<ModelBehaviour, 'prefill' | 'thoughts'>,
+  poor: PoorAnswer['kind'] | null,
+): Answer {
   const promptTokens = countPromptTokens(call.contents);
+  const reasoningTokens = countTokens(thoughts);
   const mayCallTools = call.lastRole === 'user';
   const toolCalls = mayCallTools ? toolCallsFor(call.tools, call.lastUserContent, call.contents.length) : [];
   if (toolCalls.length > 0) {
-    const completionTokens = countTokens(toolCalls.map((each) => each.function.name + each.function.arguments).join());
-    return { content: '', toolCalls, finishReason: 'tool_calls', promptTokens, completionTokens };
+    const callTokens = countTokens(toolCalls.map((each) => each.function.name + each.function.arguments).join());
+    const completionTokens = reasoningTokens + callTokens;
+    const answer = { content: '', thoughts, toolCalls, finishReason: 'tool_calls' } as const;
+    return { ...answer, promptTokens, completionTokens, reasoningTokens };
   }
   const whole = poor === 'empty' ? '' : textFor(call, prefill, poor === 'wrong-language');
   const content = call.maxTokens === null ? whole : truncateToTokens(whole, call.maxTokens);
   const finishReason = content === whole ? 'stop' : 'length';
-  return { content, toolCalls, finishReason, promptTokens, completionTokens: countTokens(content) };
+  const completionTokens = reasoningTokens + countTokens(content);
+  return { content, thoughts, toolCalls, finishReason, promptTokens, completionTokens, reasoningTokens };
 }
 
 function textFor(call: CompletionCall, prefill: PrefillBehaviour, inOtherLanguage: boolean): string {

@@ -96,6 +96,8 @@ export interface ModelBehaviour {
   readonly randomFaults: readonly { readonly fault: Fault; readonly probability: number }[];
   /** An answer is poor with these probabilities, whatever the faults; those for one language add up to at most 1. */
   readonly poorAnswers: readonly PoorAnswer[];
+  /** What the model thinks before each answer, which is sent and charged as well; '': nothing. */
+  readonly thoughts: string;
   /** Whether a call that never gets a response is charged. */
   readonly chargesSilence: boolean;
   /** Whether a call that the client aborts is charged. */
@@ -118,6 +120,7 @@ export const faultlessBehaviour: ModelBehaviour = {
   alwaysFault: null,
   randomFaults: [],
   poorAnswers: [],
+  thoughts: '',
   chargesSilence: false,
   chargesAborted: true,
   contextTokens: 128_000,

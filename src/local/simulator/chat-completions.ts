@@ -55,7 +55,7 @@ function serve(
   const { behaviour } = model;
   const next = model.next();
   const poor = model.nextPoorAnswer(languageOf(call.lastUserContent));
-  const answer = answerTo(call, behaviour.prefill, poor);
+  const answer = answerTo(call, behaviour, poor);
   const fault = refusalOf(call, answer, model) ?? next.fault;
   const logged = log.begin({
     requestId: requestIdOf(request),

@@ -13,6 +13,7 @@ export function completionBody(id: string, model: string, answer: Answer, cached
         message: {
           role: 'assistant',
           content: answer.toolCalls.length > 0 ? null : answer.content,
+          ...(answer.thoughts !== '' && { reasoning_content: answer.thoughts }),
           ...(answer.toolCalls.length > 0 && { tool_calls: answer.toolCalls }),
         },
         finish_reason: answer.finishReason,
@@ -22,6 +23,7 @@ export function completionBody(id: string, model: string, answer: Answer, cached
       prompt_tokens: answer.promptTokens,
       completion_tokens: answer.completionTokens,
       total_tokens: answer.promptTokens + answer.completionTokens,
+      ...(answer.reasoningTokens > 0 && { completion_tokens_details: { reasoning_tokens: answer.reasoningTokens } }),
       prompt_tokens_details: { cached_tokens: Math.floor((answer.promptTokens * cachedPromptPercent) / 100) },
     },
   };

@@ -143,12 +143,12 @@ interface AnswerPiece {
   readonly completionTokens: number;
 }
 
-/** The deltas of an answer: its text in pieces, or its tool calls, each with the name first and then the arguments. */
-function answerPieces({ content, toolCalls }: Answer): readonly AnswerPiece[] {
-  const deltas: { readonly delta: object; readonly text: string }[] = textPieces(content).map((text) => ({
-    delta: { content: text },
-    text,
-  }));
+/** The deltas of an answer: its thoughts and its text in pieces, or its tool calls, each with the name first and then the arguments. */
+function answerPieces({ content, thoughts, toolCalls }: Answer): readonly AnswerPiece[] {
+  const deltas: { readonly delta: object; readonly text: string }[] = [
+    ...textPieces(thoughts).map((text) => ({ delta: { reasoning_content: text }, text })),
+    ...textPieces(content).map((text) => ({ delta: { content: text }, text })),
+  ];
   toolCalls.forEach(({ id, type, function: { name, arguments: argumentsJson } }, index) => {
     const opening = { index, id, type, function: { name, arguments: '' } };
     deltas.push({ delta: { tool_calls: [opening] }, text: name });

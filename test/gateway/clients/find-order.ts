@@ -6,7 +6,7 @@ export const findOrder = {
     type: 'object' as const,
     properties: { number: { type: 'string' as const } },
     required: ['number'],
-    additionalProperties: false,
+    additionalProperties: false as const,
   },
 };
 
