@@ -19,6 +19,12 @@ test('there are histories of plain, failing, refused and one-shot turns', () => 
   );
 });
 
+test('there are histories of embeddings, one of them tried again', () => {
+  const calls = eventTypes('failed-embeddings.json').filter((type) => type === 'EVENT_TYPE_ACTIVITY_TASK_SCHEDULED');
+  expect(calls).toHaveLength(1);
+  expect(eventTypes('embeddings.json')).toContain('EVENT_TYPE_WORKFLOW_EXECUTION_COMPLETED');
+});
+
 test('there is a history of turns that waited for one that failed', () => {
   const types = eventTypes('waiting-turns.json');
   expect(types.join()).toContain(Array(3).fill('EVENT_TYPE_WORKFLOW_EXECUTION_UPDATE_ACCEPTED').join());

@@ -53,6 +53,8 @@ interface OwnTemporal {
   readonly stop: () => Promise<void>;
 }
 
+const embeddingModel = 'text-embedding-3-small';
+
 const recordings: readonly Recording[] = [
   { files: ['two-plain-turns.json'], record: twoPlainTurns },
   {
@@ -64,6 +66,14 @@ const recordings: readonly Recording[] = [
   { files: ['waiting-turns.json'], record: waitingTurns },
   { files: ['refused-turn.json'], configuration: { budgets: { sessionUsd: '0.000001' } }, record: refusedTurn },
   { files: ['one-shot.json'], record: oneShot },
+  {
+    files: ['embeddings.json', 'failed-embeddings.json'],
+    configuration: {
+      embeddings: { [embeddingModel]: { targets: [{ provider: 'holysheep', price: 0.02 }] } },
+      retry: { maxAttemptsPerTarget: 2, baseDelayMs: 20, delayJitterMs: 10 },
+    },
+    record: embeddings,
+  },
   {
     files: ['regular-first-attempt.json'],
     configuration: {
@@ -189,6 +199,24 @@ async function waitingTurns({ client, temporal, simulator }: Service): Promise<r
   await client.close(sessionId);
   await temporal.workflow.getHandle(conversationWorkflowId(sessionId)).result();
   return [await fetchHistory(temporal, conversationWorkflowId(sessionId))];
+}
+
+/** The second turn's provider is away. */
+async function embeddings({ client, temporal, simulator }: Service): Promise<readonly unknown[]> {
+  const ask = (turnId: string) =>
+    client.requestChecked({
+      turnId,
+      operation: 'embeddings',
+      model: embeddingModel,
+      modelOptions: { input: ['Where is my order?', 'How do I pay?'], dimensions: 4 },
+    });
+  await ask('embeddings');
+  await simulator.goDown();
+  await ask('failed-embeddings');
+  return [
+    await fetchHistory(temporal, turnWorkflowId('embeddings', null)),
+    await fetchHistory(temporal, turnWorkflowId('failed-embeddings', null)),
+  ];
 }
 
 async function oneShot({ client, temporal }: Service): Promise<readonly unknown[]> {

@@ -3,6 +3,7 @@ import type { AddressInfo } from 'node:net';
 import type { Fault, ModelBehaviour, SimulatedModels } from './behaviour';
 import { CallLog, type SimulatedCall } from './call-log';
 import { refuse, serveChatCompletion } from './chat-completions';
+import { serveEmbeddings } from './embeddings';
 import { refuseForeignPage, sendError, sendJson } from './faults';
 import { SimulatedModel } from './simulated-model';
 
@@ -78,6 +79,8 @@ export async function startSimulator(options: SimulatorOptions): Promise<Simulat
       openCalls += 1;
       response.once('close', () => (openCalls -= 1));
       readBody(request, response, (body) => serveChatCompletion(context, request, response, body));
+    } else if (request.method === 'POST' && request.url === '/v1/embeddings') {
+      readBody(request, response, (body) => serveEmbeddings(log, request, response, body));
     } else if (request.method === 'GET' && request.url === '/v1/models') {
       const data = [...models.keys()].map((id) => ({ id, object: 'model', created: 0, owned_by: 'simulator' }));
       sendJson(response, 200, { object: 'list', data });

@@ -9,6 +9,7 @@ import {
   vectorOf,
   type VectorProvider,
 } from '../../support/vector-provider';
+import { describeWithPython, startPython } from '../../support/python';
 import { createTestKey, type ErrorAnswer, type GatewayService, startGatewayService } from '../gateway-service';
 
 const model = 'text-embedding-3-small';
@@ -118,6 +119,20 @@ describe("clients at their defaults get the provider's vectors:", () => {
       configuration: { baseURL: `${setting.gateway.url}/v1` },
     });
     expect(await embeddings.embedDocuments(texts)).toEqual(expected);
+  });
+});
+
+describeWithPython("OpenAI's client", () => {
+  test("gets the provider's vectors at its defaults", async () => {
+    const python = startPython('gateway/model-requests/embeddings_client.py');
+    const connection = { base_url: `${setting.gateway.url}/v1`, api_key: setting.key };
+    const input = ['Where is my order?', '订单在哪里？'];
+    try {
+      expect(await python.ask({ connection, model, input })).toEqual(input.map((text) => vectorOf(text)));
+      expect(await python.ask({ connection, model, input: [[1, 2], [3]] })).toEqual([vectorOf([1, 2]), vectorOf([3])]);
+    } finally {
+      await python.stop();
+    }
   });
 });
 
