@@ -51,12 +51,14 @@ export function textCompletionsRoute(server: GatewayServer, context: GatewayCont
     },
     async (request, reply) => {
       const { body } = request;
+      const say = context.readers.sayOf(request, { begins: true });
       const begun = beginTurn(context, request, toChatRequest(body)).catch((error: unknown) => {
         throw aboutPrompt(error);
       });
       request.open.keepUntil(begun.then(({ end }) => end));
       const { end, ...turn } = await begun;
       noteTurn(request, { ...turn, end });
+      context.readers.add({ ...turn, end }, say, reply, request);
       reply.header('x-bellwether-turn-id', turn.turnId);
       if (body.stream === true) {
         const chunks = new TextChunks(turn, body.model, body.stream_options?.include_usage === true);

@@ -213,6 +213,24 @@ test('an error of all targets has a status and no apology, and does not quote th
   expect(text).not.toContain('degraded_reply');
 });
 
+test('a stop breaks the call off, and the request ends with an error that says so', async () => {
+  const turnId = new Promise<string>((resolve) => {
+    // It never answers.
+    provider.next.push(({ requestId }) => {
+      resolve(requestId.replace(/\.1$/, ''));
+      return 'answered';
+    });
+  });
+  const asked = setting.call(path, { model, input: 'one' });
+  const stop = await setting.call(`/v1/turns/${await turnId}/cancel`, {});
+  expect(stop.status).toBeLessThan(300);
+  const response = await asked;
+  expect([response.status >= 400, await response.text()]).toEqual([true, expect.stringContaining('turn_stopped')]);
+  const rows = await setting.service.ledger.attempts(await turnId);
+  expect(rows).toMatchObject([{ outcome: 'cancelled' }]);
+  expect(second.calls).toEqual([]);
+});
+
 test('a budget refuses what could cost too much, before any call', async () => {
   const key = await createTestKey(setting.service, { dayNanoUsd: 1_000 });
   const body = JSON.stringify({ model: 'dear', input: 'x'.repeat(1_000) });
