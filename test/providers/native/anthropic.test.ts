@@ -1,0 +1,164 @@
+/** What only Anthropic's API is asked for. */
+import type { ChatMessage } from '../../../src/contract/chat';
+import type { CompletionRequest, Provider } from '../../../src/contract/provider';
+import { createProvider } from '../../../src/providers/create-provider';
+import { completionRequest, patient, userText } from '../completion-request';
+import { anthropicWire } from './anthropic-wire';
+import { startWireServer, type WireServer } from './wire-server';
+
+let server: WireServer;
+let provider: Provider;
+
+beforeEach(async () => {
+  server = await startWireServer(anthropicWire);
+  provider = createProvider({
+    name: 'claude',
+    kind: 'anthropic',
+    baseUrl: server.baseUrl,
+    readApiKey: () => 'sk-first-key',
+    maxConnections: 1,
+    maxResponseBytes: 200_000,
+  });
+});
+
+afterEach(async () => {
+  await provider.close();
+  await server.close();
+});
+
+const user: ChatMessage = { role: 'user', content: userText };
+const tools = [{ type: 'function', function: { name: 'find_order', parameters: { type: 'object', properties: {} } } }];
+
+/** The body of the request that is sent. */
+async function sent(changes: Partial<CompletionRequest>): Promise<Record<string, unknown>> {
+  const result = await provider.complete(completionRequest({ model: 'claude-sonnet-4-5', ...changes }));
+  if (result.kind === 'failed') throw new Error(result.failure.message);
+  return { ...server.requests.at(-1)?.body };
+}
+
+test('a plain question', async () => {
+  expect(await sent({})).toEqual({
+    model: 'claude-sonnet-4-5',
+    max_tokens: 1000,
+    temperature: 0.7,
+    messages: [{ role: 'user', content: [{ type: 'text', text: userText }] }],
+  });
+  expect(server.requests[0]?.path).toBe('/v1/messages');
+});
+
+test('what other providers and clients put into a history becomes valid', async () => {
+  const call = { id: 'functions.find_order:0', type: 'function', function: { name: 'find_order', arguments: '{"id"' } };
+  const foreign = { ...call, extra_content: { google: { thoughts: [{ text: '', signature: 'x' }] }, anthropic: 7 } };
+  const body = await sent({
+    messages: [
+      { role: 'developer', content: 'Be kind.' },
+      { role: 'assistant', content: 'Hello! How can I help?' },
+      { role: 'user', content: '' },
+      user,
+      { role: 'system', content: 'Be brief.' },
+      { role: 'assistant', content: null, tool_calls: [foreign], reasoning_content: 'Not for Anthropic.' },
+      { role: 'tool', content: 'sent', tool_call_id: call.id },
+    ],
+    options: { tools, reasoning_effort: 'high' },
+    maxTokens: 4_000,
+  });
+  expect(body['system']).toEqual([
+    { type: 'text', text: 'Be kind.' },
+    { type: 'text', text: 'Be brief.' },
+  ]);
+  expect(body['messages']).toEqual([
+    { role: 'user', content: [{ type: 'text', text: '…' }] },
+    { role: 'assistant', content: [{ type: 'text', text: 'Hello! How can I help?' }] },
+    { role: 'user', content: [{ type: 'text', text: userText }] },
+    {
+      role: 'assistant',
+      content: [{ type: 'tool_use', id: 'functions_find_order_0', name: 'find_order', input: { arguments: '{"id"' } }],
+    },
+    { role: 'user', content: [{ type: 'tool_result', tool_use_id: 'functions_find_order_0', content: 'sent' }] },
+  ]);
+  // Anthropic refuses to think on from calls whose thoughts it does not get.
+  expect(body['thinking']).toBeUndefined();
+});
+
+test.each<[string, string, Record<string, unknown>, Record<string, unknown>]>([
+  ['an effort', 'claude-sonnet-4-5', { reasoning_effort: 'medium' }, { type: 'enabled', budget_tokens: 2000 }],
+  [
+    'a budget over the limit',
+    'claude-sonnet-4-5',
+    { thinking: { type: 'enabled', budget_tokens: 50_000 } },
+    { type: 'enabled', budget_tokens: 3999 },
+  ],
+  ['an effort, of a model that decides itself', 'claude-opus-4-7', { reasoning_effort: 'high' }, { type: 'adaptive' }],
+])('thinking stays within the limit that was reserved: %s', async (_how, model, options, thinking) => {
+  const body = await sent({ model, options, maxTokens: 4_000 });
+  expect(body).toMatchObject({ max_tokens: 4_000, thinking });
+  expect(body['temperature']).toBeUndefined();
+});
+
+test.each([
+  ['the limit leaves no room for it', { reasoning_effort: 'high' }, 1_000],
+  ['a tool has to be called', { reasoning_effort: 'high', tools, tool_choice: 'required' }, 4_000],
+])('the model does not think when %s', async (_when, options, maxTokens) => {
+  const body = await sent({ options, maxTokens });
+  expect(body).toMatchObject({ max_tokens: maxTokens });
+  expect(body['thinking']).toBeUndefined();
+});
+
+test('tools, stops and a format of the answer', async () => {
+  const schema = {
+    type: 'object',
+    properties: { city: { type: 'string' } },
+    required: ['city'],
+    additionalProperties: false,
+  };
+  const body = await sent({
+    options: {
+      tools,
+      tool_choice: { type: 'function', function: { name: 'find_order' } },
+      parallel_tool_calls: false,
+      stop: ['END', ''],
+      seed: 7,
+      top_p: 0.5,
+      response_format: { type: 'text' },
+    },
+    rules: { omit: [], rename: {}, exclusive: [['temperature', 'top_p']], developer: 'system' },
+  });
+  expect(body).toMatchObject({
+    tools: [{ name: 'find_order', input_schema: { type: 'object' } }],
+    tool_choice: { type: 'tool', name: 'find_order', disable_parallel_tool_use: true },
+    stop_sequences: ['END'],
+    temperature: 0.7,
+  });
+  expect(body['top_p']).toBeUndefined();
+  const formatted = await sent({
+    options: { response_format: { type: 'json_schema', json_schema: { name: 'c', schema } } },
+  });
+  expect(formatted).toMatchObject({ output_config: { format: { type: 'json_schema', schema } } });
+});
+
+test('an answer that pauses is told as cut, not as complete', async () => {
+  server.queue({ text: ['I look it'], stop: 'pause' });
+  expect(await provider.complete(completionRequest({ model: 'claude-sonnet-4-5' }))).toMatchObject({
+    kind: 'completed',
+    finishReason: 'length',
+  });
+});
+
+test('thoughts that only Anthropic can read come back as they came', async () => {
+  server.queue({
+    thoughts: [{ text: '', redacted: 'ZW5jcnlwdGVk' }],
+    calls: [{ id: 't1', name: 'find_order', input: {} }],
+  });
+  const stream = { limits: patient, onText: () => undefined };
+  const answer = await provider.complete(completionRequest({ model: 'claude-sonnet-4-5', stream, options: { tools } }));
+  if (answer.kind === 'failed') throw new Error(answer.failure.message);
+  const calls = answer.toolCalls ?? [];
+  const messages: ChatMessage[] = [
+    user,
+    { role: 'assistant', content: null, tool_calls: calls },
+    { role: 'tool', content: 'sent', tool_call_id: 't1' },
+  ];
+  const body = await sent({ messages, maxTokens: 4_000, options: { tools, reasoning_effort: 'low' } });
+  expect(body['thinking']).toEqual({ type: 'enabled', budget_tokens: 1024 });
+  expect(JSON.stringify(body['messages'])).toContain('{"type":"redacted_thinking","data":"ZW5jcnlwdGVk"}');
+});
