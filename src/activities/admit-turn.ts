@@ -15,6 +15,7 @@ import { askedThinkingTokens } from '../domain/turn/asked-thinking';
 import { questionOf } from '../domain/turn/fingerprints';
 import { languageOf } from '../domain/turn/language-of';
 import { utf8Length } from '../domain/turn/messages';
+import { withHiddenPrompt } from '../domain/turn/hidden-prompt';
 import { worstCaseNanoUsd } from '../domain/turn/prices';
 import { longestCallMs, rescueTimeMs } from '../domain/turn/retry-schedule';
 import { armCalled, chainFor, fallbackNamed, notYetTried, route } from '../domain/turn/routing';
@@ -129,7 +130,7 @@ export function reservationFor(
     model: target.model,
     worstCaseNanoUsd: worstCaseNanoUsd(
       target.price,
-      call.prompt,
+      withHiddenPrompt(call.prompt, target, call.modelOptions),
       completionLimit(policy, call) +
         thinkingTokens(target, call.modelOptions) +
         rejectedPredictionTokens(call.modelOptions),

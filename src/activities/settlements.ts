@@ -3,6 +3,7 @@ import type { Target } from '../contract/policy';
 import type { AttemptTicket, ModelCallInput, PromptMeasure, Settlement } from '../contract/turn';
 import { measureText } from '../domain/turn/measure-text';
 import { type AnsweredCallFacts, bookUsage } from '../domain/turn/book-usage';
+import { withHiddenPrompt } from '../domain/turn/hidden-prompt';
 import { mayBeAskedFor } from '../domain/turn/outcome-meanings';
 import type { CompletionResult } from '../contract/provider';
 
@@ -69,11 +70,12 @@ const unchargedCall = { state: 'released', costNanoUsd: 0, usage: null } as cons
 
 function factsOf(
   { reservedNanoUsd }: AttemptTicket,
-  { target, prompt, maxTokens }: CallParameters,
+  { target, prompt: told, maxTokens, modelOptions }: CallParameters,
   said: string,
   hasSpoken: boolean,
 ): AnsweredCallFacts {
   const answer = measureText(said);
+  const prompt = withHiddenPrompt(told, target, modelOptions);
   const text = {
     characters: prompt.characters + answer.characters,
     cjkCharacters: prompt.cjkCharacters + answer.cjkCharacters,

@@ -72,6 +72,9 @@ function describeCall(span: Span, startedAtMs: number, { result, settlement }: M
       [attributes.cachedInputTokens]: usage.cachedPromptTokens,
       [attributes.outputTokens]: usage.completionTokens,
     });
+    if (usage.cacheWriteTokens !== undefined) {
+      span.setAttribute(attributes.cacheWriteInputTokens, usage.cacheWriteTokens);
+    }
     if (usage.reasoningTokens !== undefined) span.setAttribute(attributes.reasoningTokens, usage.reasoningTokens);
   }
   if (state === 'settled') span.setAttribute(attributes.cost, toUsd(costNanoUsd));

@@ -1,4 +1,5 @@
 import type { Arm, ModelPrice, Policy, StreamLimits, Target } from '../contract/policy';
+import type { ProviderKind } from '../contract/provider';
 import type { Problem, ProblemCode, ProblemPath } from '../contract/problem';
 import { maxImageTokensOf } from '../domain/turn/image-tokens';
 import type { LoadedConfigFile } from './config-file';
@@ -161,9 +162,10 @@ function resolveArm(name: string, arm: ArmConfig, merged: MergedConfig, stream: 
       name: target.name,
       provider,
       model: memberModel,
-      price: resolvePrice(model),
+      price: resolvePrice(model, kind),
       maxOutputTokens: target.maxOutputTokens ?? defaultMaxOutputTokens,
       maxImageTokens: target.maxImageTokens ?? maxImageTokensOf(target.model),
+      ...(kind !== 'openai-compatible' && { hiddenPromptTokens: nativeHiddenPromptTokens }),
       maxThinkingTokens: target.maxThinkingTokens ?? preset.maxThinkingTokens,
       askedThinkingTokens: target.maxThinkingTokens === undefined ? preset.askedThinkingTokens : null,
       requestRules: {
@@ -183,16 +185,27 @@ function resolveArm(name: string, arm: ArmConfig, merged: MergedConfig, stream: 
   }
 }
 
-function resolvePrice({ price, cjkMultiplier = 1 }: ModelConfig): ModelPrice {
+/**
+ * Anthropic documents up to 804 tokens of instructions for tools, and an unknown number for the format of an answer. The other
+ * kinds add less.
+ */
+const nativeHiddenPromptTokens = 2_000;
+
+/** What Anthropic charges for a write to its cache of five minutes, in percent of its price for input. */
+const anthropicCacheWritePercent = 125;
+
+function resolvePrice({ price, cjkMultiplier = 1 }: ModelConfig, kind: ProviderKind = 'openai-compatible'): ModelPrice {
   const {
     input,
     output,
     cachedInput = input,
+    cacheWrite = kind === 'anthropic' ? Math.ceil((input * anthropicCacheWritePercent) / 100) : undefined,
   } = typeof price === 'number' ? { input: price, output: price } : { ...price };
   return {
     inputNanoUsdPerMillion: input,
     outputNanoUsdPerMillion: output,
     cachedInputNanoUsdPerMillion: cachedInput,
+    ...(cacheWrite !== undefined && { cacheWriteNanoUsdPerMillion: cacheWrite }),
     cjkMultiplierPercent: Math.round(cjkMultiplier * 100),
   };
 }

@@ -84,11 +84,22 @@ const providerSchema = z.strictObject({
 
 const priceSchema = z.union([
   usdAmount,
-  z.strictObject({ input: usdAmount, output: usdAmount, cachedInput: usdAmount.optional() }),
+  z.strictObject({
+    input: usdAmount,
+    output: usdAmount,
+    cachedInput: usdAmount.optional(),
+    cacheWrite: usdAmount
+      .optional()
+      .describe(
+        "Of prompt tokens that are written to a cache. Unless given, as input, and for Anthropic's kinds 1.25 times that.",
+      ),
+  }),
 ]);
 
 const modelSchema = z.strictObject({
-  price: priceSchema.describe('US dollars per 1,000,000 tokens: one price for all, or input, output and cachedInput.'),
+  price: priceSchema.describe(
+    'US dollars per 1,000,000 tokens: one price for all, or input, output, cachedInput and cacheWrite.',
+  ),
   cjkMultiplier: z
     .number()
     .min(1)

@@ -225,6 +225,8 @@ export interface ChatReply {
 export interface ReplyUsage {
   readonly prompt_tokens: number;
   readonly cached_tokens: number;
+  /** Those of the prompt tokens that were written to a cache, if there were any. */
+  readonly cache_write_tokens?: number;
   readonly completion_tokens: number;
   /** Those of the completion tokens that the model thought with, if its provider says so. */
   readonly reasoning_tokens?: number;

@@ -6,6 +6,8 @@ export interface ModelPrice {
   readonly inputNanoUsdPerMillion: number;
   readonly outputNanoUsdPerMillion: number;
   readonly cachedInputNanoUsdPerMillion: number;
+  /** Of prompt tokens that are written to a cache. Absent: as other input. */
+  readonly cacheWriteNanoUsdPerMillion?: number;
   /** `cjkMultiplier` in percent, the price of CJK text relative to other text: 100 is the same; the migration guide's legacy provider has 300. */
   readonly cjkMultiplierPercent: number;
 }
@@ -35,6 +37,11 @@ export interface Target {
   readonly maxOutputTokens: number;
   /** The most prompt tokens that one picture can take. */
   readonly maxImageTokens: number;
+  /**
+   * The most prompt tokens that the provider adds to a request with tools or an answer's format: instructions of its own, which
+   * it charges for. Absent: none.
+   */
+  readonly hiddenPromptTokens?: number;
   /** The most tokens that it can think beyond the completion tokens that a call requests. They are reserved, too. */
   readonly maxThinkingTokens: number;
   /**

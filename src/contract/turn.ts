@@ -85,6 +85,8 @@ export type Admission =
 export interface TokenUsage {
   readonly promptTokens: number;
   readonly cachedPromptTokens: number;
+  /** Those of the prompt tokens that were written to a cache. Absent: none. */
+  readonly cacheWriteTokens?: number;
   readonly completionTokens: number;
   /** Those of the completion tokens that the model thought with, if its provider says so. */
   readonly reasoningTokens?: number;
@@ -137,6 +139,8 @@ export interface TurnTotals {
   readonly promptTokens: number;
   /** Those of the prompt tokens that were cached. Absent in older histories. */
   readonly cachedPromptTokens?: number;
+  /** Those that were written to a cache. Absent: none. */
+  readonly cacheWriteTokens?: number;
   readonly completionTokens: number;
   readonly costNanoUsd: number;
   readonly unconfirmedNanoUsd: number;

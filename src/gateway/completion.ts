@@ -63,7 +63,10 @@ export const usageSchema = z.object({
   prompt_tokens: z.int(),
   completion_tokens: z.int(),
   total_tokens: z.int(),
-  prompt_tokens_details: z.object({ cached_tokens: z.int() }),
+  prompt_tokens_details: z.object({
+    cached_tokens: z.int(),
+    cache_write_tokens: z.int().optional().describe('Where the provider wrote some of the prompt to its cache.'),
+  }),
   completion_tokens_details: z
     .object({ reasoning_tokens: z.int() })
     .optional()
@@ -139,16 +142,17 @@ export function finishReasonOf({ finish_reason, tool_calls }: ChatReply): string
 
 /** Of the turn's calls; a provider that does not count tells nothing that could be split. */
 export function usageOf({ usage, tokens_used }: ChatReply): z.output<typeof usageSchema> {
-  const { prompt_tokens, completion_tokens, cached_tokens, reasoning_tokens }: ReplyUsage = usage ?? {
+  const told: ReplyUsage = usage ?? {
     prompt_tokens: tokens_used,
     completion_tokens: 0,
     cached_tokens: 0,
   };
+  const { prompt_tokens, completion_tokens, cached_tokens, cache_write_tokens, reasoning_tokens } = told;
   return {
     prompt_tokens,
     completion_tokens,
     total_tokens: prompt_tokens + completion_tokens,
-    prompt_tokens_details: { cached_tokens },
+    prompt_tokens_details: { cached_tokens, ...(cache_write_tokens !== undefined && { cache_write_tokens }) },
     ...(reasoning_tokens !== undefined && { completion_tokens_details: { reasoning_tokens } }),
   };
 }

@@ -395,6 +395,14 @@ export const migrations: Record<string, Migration> = {
       await createSessions(db);
     },
   },
+  '0019_cache_writes': {
+    async up(db: Kysely<unknown>): Promise<void> {
+      await db.schema
+        .alterTable('attempts')
+        .addColumn('cache_write_tokens', 'bigint', (column) => column.notNull().defaultTo(0))
+        .execute();
+    },
+  },
 };
 
 /** What the users of the current rollout have been counted with so far; those of earlier ones decide nothing any more. */

@@ -74,6 +74,7 @@ export async function recordTurn(trx: LedgerDatabase, record: TurnRecord): Promi
     attempts: attempts.filter(isCall).length,
     promptTokens: sum(attempts, (row) => row.prompt_tokens),
     cachedPromptTokens: sum(attempts, (row) => row.cached_prompt_tokens),
+    ...cacheWrites(sum(attempts, (row) => row.cache_write_tokens)),
     completionTokens: sum(attempts, (row) => row.completion_tokens),
     costNanoUsd: sum(attempts, (row) => (row.state === 'settled' ? row.cost_nano_usd : 0)),
     unconfirmedNanoUsd: sum(attempts, (row) => (row.state === 'unconfirmed' ? row.cost_nano_usd : 0)),
@@ -144,4 +145,8 @@ export async function postAbandoned(
     open.map((row) => abandoned(row, turn.atMs)),
   );
   return open.length;
+}
+
+function cacheWrites(cacheWriteTokens: number): Pick<TurnTotals, 'cacheWriteTokens'> {
+  return cacheWriteTokens > 0 ? { cacheWriteTokens } : {};
 }

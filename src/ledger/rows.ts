@@ -41,6 +41,7 @@ const attemptColumns = [
   'cost_nano_usd',
   'prompt_tokens',
   'cached_prompt_tokens',
+  'cache_write_tokens',
   'completion_tokens',
   'outcome',
   'http_status',

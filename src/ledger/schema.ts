@@ -64,6 +64,8 @@ export interface AttemptsTable {
   cost_nano_usd: Generated<number>;
   prompt_tokens: Generated<number>;
   cached_prompt_tokens: Generated<number>;
+  /** Those of the prompt tokens that were written to a cache. */
+  cache_write_tokens: Generated<number>;
   completion_tokens: Generated<number>;
   outcome: string | null;
   http_status: number | null;

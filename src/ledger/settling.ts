@@ -114,6 +114,7 @@ function end(row: AttemptState, given: Ending): AttemptState {
     cost_nano_usd: costOf(row, ending),
     prompt_tokens: ending.usage?.promptTokens ?? 0,
     cached_prompt_tokens: ending.usage?.cachedPromptTokens ?? 0,
+    cache_write_tokens: ending.usage?.cacheWriteTokens ?? 0,
     completion_tokens: ending.usage?.completionTokens ?? 0,
     outcome: ending.outcome,
     http_status: ending.httpStatus,
@@ -129,9 +130,9 @@ function end(row: AttemptState, given: Ending): AttemptState {
  * turn open forever, so the attempt counts at the reserved amount instead.
  */
 function withStorableNumbers(ending: Ending): Ending {
-  const { promptTokens = 0, cachedPromptTokens = 0, completionTokens = 0 } = ending.usage ?? {};
+  const { promptTokens = 0, cachedPromptTokens = 0, cacheWriteTokens = 0, completionTokens = 0 } = ending.usage ?? {};
   const costNanoUsd = ending.state === 'settled' ? ending.costNanoUsd : 0;
-  const numbers = { costNanoUsd, promptTokens, cachedPromptTokens, completionTokens };
+  const numbers = { costNanoUsd, promptTokens, cachedPromptTokens, cacheWriteTokens, completionTokens };
   const invalid = Object.entries(numbers).find(([, value]) => !Number.isSafeInteger(value) || value < 0);
   if (invalid === undefined) return ending;
   const usageNote = `Not booked: ${invalid[0]} is ${invalid[1]}, which is not a count.`;
@@ -148,11 +149,11 @@ function costOf(row: AttemptState, ending: Ending): number {
 }
 
 async function updateAttempt(trx: LedgerDatabase, row: AttemptState): Promise<void> {
-  const { state, cost_nano_usd, prompt_tokens, cached_prompt_tokens, completion_tokens } = row;
+  const { state, cost_nano_usd, prompt_tokens, cached_prompt_tokens, cache_write_tokens, completion_tokens } = row;
   const { outcome, http_status, latency_ms, ended_at_ms, usage_note, first_token_ms, may_be_asked_for } = row;
   await trx
     .updateTable('attempts')
-    .set({ state, cost_nano_usd, prompt_tokens, cached_prompt_tokens, completion_tokens })
+    .set({ state, cost_nano_usd, prompt_tokens, cached_prompt_tokens, cache_write_tokens, completion_tokens })
     .set({ outcome, http_status, latency_ms, ended_at_ms, usage_note, first_token_ms, may_be_asked_for })
     .where('turn_id', '=', row.turn_id)
     .where('attempt', '=', row.attempt)

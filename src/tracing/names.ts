@@ -42,6 +42,7 @@ export const attributes = {
   /** In seconds. */
   timeToFirstChunk: 'gen_ai.response.time_to_first_chunk',
   inputTokens: 'gen_ai.usage.input_tokens',
+  cacheWriteInputTokens: 'gen_ai.usage.cache_creation.input_tokens',
   cachedInputTokens: 'gen_ai.usage.cache_read.input_tokens',
   outputTokens: 'gen_ai.usage.output_tokens',
   reasoningTokens: 'gen_ai.usage.reasoning.output_tokens',

@@ -191,12 +191,14 @@ function answeredReply(turn: Turn, answered: Omit<Opened<'answered'>, 'kind'>): 
 /** What the whole answer took: of all its calls, as far as their providers count. */
 function usageField(usage: TokenUsage | null, totals: TurnTotals): Pick<ChatReply, 'usage'> {
   const { promptTokens, completionTokens, cachedPromptTokens = usage?.cachedPromptTokens ?? 0 } = totals;
+  const { cacheWriteTokens = 0 } = totals;
   if (usage === null && promptTokens + completionTokens === 0) return {};
   const reasoningTokens = usage?.reasoningTokens;
   return {
     usage: {
       prompt_tokens: promptTokens,
       cached_tokens: cachedPromptTokens,
+      ...(cacheWriteTokens > 0 && { cache_write_tokens: cacheWriteTokens }),
       completion_tokens: completionTokens,
       ...(reasoningTokens !== undefined && { reasoning_tokens: reasoningTokens }),
     },

@@ -31,6 +31,36 @@ defaults: { temperature: 0 }
 `;
 
 describe('the configuration file', () => {
+  it('loads as the documentation of the kinds of providers has it', () => {
+    const page = readFileSync(path.join(__dirname, '../../docs/providers.md'), 'utf8');
+    for (const [, example = ''] of page.matchAll(/```yaml\n([\s\S]*?)```/g)) {
+      workspace.write('bellwether.config.yaml', example);
+      const { policy, providers } = workspace.load();
+      const [target] = policy.arms[policy.defaultArm]?.targets ?? [];
+      expect(providers.find(({ name }) => name === target?.provider)?.kind).not.toBe('openai-compatible');
+      expect(target).toMatchObject({ continues: false, hiddenPromptTokens: 2_000, maxThinkingTokens: 0 });
+    }
+  });
+
+  it("prices a write to Anthropic's cache, unless told, above other input", () => {
+    workspace.write(
+      'bellwether.config.yaml',
+      `
+providers: { claude: { kind: anthropic, apiKeyEnv: ANTHROPIC_API_KEY } }
+models: { claude-opus-4-1: { price: 15 }, claude-sonnet-4-5: { price: { input: 3, output: 15, cacheWrite: 6 } } }
+arms:
+  claude:
+    targets:
+      - { name: one, provider: claude, model: claude-opus-4-1, continues: true }
+      - { name: two, provider: claude, model: claude-sonnet-4-5 }
+defaultArm: claude
+`,
+    );
+    const targets = workspace.load().policy.arms['claude']?.targets ?? [];
+    expect(targets.map(({ price }) => price.cacheWriteNanoUsdPerMillion)).toEqual([18_750_000_000, 6_000_000_000]);
+    expect(targets.map(({ continues }) => continues)).toEqual([true, false]);
+  });
+
   it('overrides what it names and leaves the rest unchanged', () => {
     workspace.write('bellwether.config.yaml', fullFile);
     const { policy, providers } = workspace.load();

@@ -179,6 +179,15 @@ describeOnEachDatabase('the ledger', (databases) => {
       expect(await outcomeOf('turn')).toBe('answered');
     });
 
+    test('counts what calls wrote to caches', async () => {
+      await ledger.admit(admitRequest('turn', 400));
+      const usage = { promptTokens: 30, cachedPromptTokens: 10, cacheWriteTokens: 15, completionTokens: 12 };
+      await ledger.settleAttempt('turn', { ...unconfirmed(1), state: 'settled', costNanoUsd: 100, usage });
+      await ledger.reserveAttempt(reserveRequest('turn', 250));
+      const totals = await ledger.recordTurn(turnRecord('turn', [{ ...settled(2, 120), usage }]));
+      expect(totals).toMatchObject({ promptTokens: 60, cachedPromptTokens: 20, cacheWriteTokens: 30 });
+    });
+
     describe('a turn that comes back', () => {
       const admitOf = (firstRunId: string | null) => ledger.admit(admitRequest('turn', 400, { firstRunId }));
       const answer = (attempt: number) => ledger.recordTurn(turnRecord('turn', [settled(attempt, 100)]));

@@ -22,7 +22,9 @@ const allMigrations = [
   '0013_page_sessions',
   '0014_notifications',
   '0016_faulty_users_by_key',
+  '0017_turn_stops',
   '0018_sessions',
+  '0019_cache_writes',
 ];
 
 describeOnEachDatabase('opening a ledger', (databases) => {

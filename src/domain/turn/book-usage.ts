@@ -73,10 +73,12 @@ function withThinking(claimed: ReportedUsage): ReportedUsage {
 }
 
 /** Only for a usage that was found possible. */
-function usageOf({ promptTokens, cachedPromptTokens, completionTokens, reasoningTokens }: ReportedUsage): TokenUsage {
+function usageOf(claimed: ReportedUsage): TokenUsage {
+  const { promptTokens, cachedPromptTokens, cacheWriteTokens = 0, completionTokens, reasoningTokens } = claimed;
   return {
     promptTokens: promptTokens as number,
     cachedPromptTokens,
+    ...(cacheWriteTokens > 0 && { cacheWriteTokens }),
     completionTokens: completionTokens as number,
     ...(isCount(reasoningTokens) && reasoningTokens > 0 && { reasoningTokens }),
   };

@@ -26,9 +26,11 @@ export function costNanoUsd(price: ModelPrice, usage: TokenUsage, text: TextMeas
 export function exactCostNanoUsd(price: ModelPrice, usage: TokenUsage, text: TextMeasure): bigint {
   const promptTokens = BigInt(usage.promptTokens);
   const cached = BigInt(Math.min(usage.cachedPromptTokens, usage.promptTokens));
+  const written = BigInt(Math.min(usage.cacheWriteTokens ?? 0, usage.promptTokens - Number(cached)));
   const baseCost =
-    (promptTokens - cached) * BigInt(price.inputNanoUsdPerMillion) +
+    (promptTokens - cached - written) * BigInt(price.inputNanoUsdPerMillion) +
     cached * BigInt(price.cachedInputNanoUsdPerMillion) +
+    written * BigInt(cacheWritePrice(price)) +
     BigInt(usage.completionTokens) * BigInt(price.outputNanoUsdPerMillion);
 
   const characters = BigInt(Math.max(text.characters, 1));
@@ -52,10 +54,15 @@ export function worstCaseNanoUsd(
   maxImageTokens = 0,
 ): number {
   const promptTokens = BigInt(promptTokensUpperBound(prompt, maxImageTokens));
-  const dearestInput = BigInt(Math.max(price.inputNanoUsdPerMillion, price.cachedInputNanoUsdPerMillion));
+  const { inputNanoUsdPerMillion, cachedInputNanoUsdPerMillion } = price;
+  const dearestInput = BigInt(Math.max(inputNanoUsdPerMillion, cachedInputNanoUsdPerMillion, cacheWritePrice(price)));
   const baseCost = promptTokens * dearestInput + BigInt(maxCompletionTokens) * BigInt(price.outputNanoUsdPerMillion);
   const multiplierPercent = BigInt(Math.max(price.cjkMultiplierPercent, 100));
   return toSafeNumber(divideUp(baseCost * multiplierPercent, tokensPerPriceUnit * 100n));
+}
+
+function cacheWritePrice({ cacheWriteNanoUsdPerMillion, inputNanoUsdPerMillion }: ModelPrice): number {
+  return cacheWriteNanoUsdPerMillion ?? inputNanoUsdPerMillion;
 }
 
 /** The most tokens that any byte-level tokenizer produces for the prompt, including its chat template and its images. */

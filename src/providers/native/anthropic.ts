@@ -43,6 +43,9 @@ export const anthropic: NativeKind = {
 
   startsWithUser: true,
 
+  /** For five minutes, whatever a caller asks for: an hour costs more than the price that is known. */
+  cachePoint: { anthropic: { cacheControl: { type: 'ephemeral' } } },
+
   carrier: {
     name: 'anthropic',
     thoughtOf(metadata) {

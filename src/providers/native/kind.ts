@@ -28,6 +28,8 @@ export interface NativeKind {
   readonly carrier: Carrier;
   /** The finish reason in OpenAI's terms, if it is not the SDK's. */
   finishReason?(raw: string | undefined): string | null;
+  /** Marks the end of what a caller wants to be cached, with `cache_control` on a part of a message or a tool. */
+  readonly cachePoint?: SharedV3ProviderOptions;
   /** The conversation has to start with a user's message. */
   readonly startsWithUser?: boolean;
 }

@@ -3,7 +3,7 @@ import type { CompletionRequest } from '../../contract/provider';
 import { fieldsOf } from '../../domain/fields-of';
 import { applyRules } from '../completion-request';
 import type { NativeKind } from './kind';
-import { toPrompt, UnsupportedRequest } from './to-prompt';
+import { isCachePoint, toPrompt, UnsupportedRequest } from './to-prompt';
 
 type Fields = Readonly<Record<string, unknown>>;
 
@@ -11,7 +11,7 @@ type Fields = Readonly<Record<string, unknown>>;
 export function toCallOptions(request: CompletionRequest, kind: NativeKind): LanguageModelV3CallOptions {
   const given = withRules(request);
   const { providerOptions, maxOutputTokens = request.maxTokens } = kind.optionsFor({ ...request, options: given });
-  const { tools, toolChoice } = toolsOf(given);
+  const { tools, toolChoice } = toolsOf(given, kind);
   return {
     prompt: toPrompt(request.messages, kind),
     maxOutputTokens,
@@ -70,8 +70,8 @@ interface Tools {
   readonly toolChoice?: LanguageModelV3CallOptions['toolChoice'];
 }
 
-function toolsOf({ tools: given, tool_choice: choice }: Fields): Tools {
-  const tools = (Array.isArray(given) ? (given as readonly unknown[]) : []).map(toTool);
+function toolsOf({ tools: given, tool_choice: choice }: Fields, kind: NativeKind): Tools {
+  const tools = (Array.isArray(given) ? (given as readonly unknown[]) : []).map((tool) => toTool(tool, kind));
   if (choice === 'auto' || choice === 'none' || choice === 'required') return { tools, toolChoice: { type: choice } };
   const { type, function: named, allowed_tools } = fieldsOf(choice);
   if (type === 'allowed_tools') return allowedTools(tools, fieldsOf(allowed_tools));
@@ -89,12 +89,12 @@ function allowedTools(tools: readonly LanguageModelV3FunctionTool[], { mode, too
   return { tools: tools.filter(({ name }) => names.has(name)), toolChoice };
 }
 
-function toTool(tool: unknown): LanguageModelV3FunctionTool {
+function toTool(tool: unknown, { cachePoint }: NativeKind): LanguageModelV3FunctionTool {
   const { type, function: named } = fieldsOf(tool);
   const { name, description, parameters, strict } = fieldsOf(named);
   if (typeof name !== 'string') {
-    const kind = type === 'custom' ? 'of the type custom, which this kind of provider does not have' : 'without a name';
-    throw new UnsupportedRequest(`a tool is ${kind}; offer it as a function`);
+    const what = type === 'custom' ? 'of the type custom, which this kind of provider does not have' : 'without a name';
+    throw new UnsupportedRequest(`a tool is ${what}; offer it as a function`);
   }
   const schema =
     typeof parameters === 'object' && parameters !== null ? parameters : { type: 'object', properties: {} };
@@ -104,5 +104,6 @@ function toTool(tool: unknown): LanguageModelV3FunctionTool {
     ...(typeof description === 'string' && { description }),
     inputSchema: schema,
     ...(typeof strict === 'boolean' && { strict }),
+    ...(isCachePoint(tool) && cachePoint && { providerOptions: cachePoint }),
   };
 }

@@ -1,4 +1,9 @@
-import type { LanguageModelV3FilePart, LanguageModelV3Prompt, LanguageModelV3ToolResultPart } from '@ai-sdk/provider';
+import type {
+  LanguageModelV3FilePart,
+  LanguageModelV3Prompt,
+  LanguageModelV3TextPart,
+  LanguageModelV3ToolResultPart,
+} from '@ai-sdk/provider';
 import type { ChatMessage, ContentPart, ToolCall } from '../../contract/chat';
 import { fieldsOf } from '../../domain/fields-of';
 import { imageUrlOf } from '../../domain/turn/messages';
@@ -7,7 +12,7 @@ import { thoughtsIn } from './carried-thoughts';
 import type { NativeKind } from './kind';
 
 type Message = LanguageModelV3Prompt[number];
-type PromptPart = { readonly type: 'text'; readonly text: string } | LanguageModelV3FilePart;
+type PromptPart = LanguageModelV3TextPart | LanguageModelV3FilePart;
 type AssistantPart = Extract<Message, { role: 'assistant' }>['content'][number];
 
 /** Says that a request cannot be put into the provider's form. Its message contains none of the request's text. */
@@ -29,21 +34,21 @@ export function toPrompt(messages: readonly ChatMessage[], kind: NativeKind): La
       case 'system':
       case 'developer': {
         const content = textOf(message);
-        if (content !== '') system.push({ role: 'system', content });
+        if (content !== '') system.push({ role: 'system', content, ...cachePoint(message, kind) });
         break;
       }
       case 'user': {
-        const content = partsOf(message);
+        const content = partsOf(message, kind);
         if (content.length > 0) rest.push({ role: 'user', content });
         break;
       }
       case 'assistant': {
         const content = assistantParts(message, kind, ids, toolNames);
-        if (content.length > 0) rest.push({ role: 'assistant', content });
+        if (content.length > 0) rest.push({ role: 'assistant', content, ...cachePoint(message, kind) });
         break;
       }
       case 'tool':
-        rest.push({ role: 'tool', content: [toolResult(message, ids, toolNames)] });
+        rest.push({ role: 'tool', content: [toolResult(message, ids, toolNames)], ...cachePoint(message, kind) });
     }
   }
   const opensWithAnswer = kind.startsWithUser === true && rest[0]?.role === 'assistant';
@@ -102,13 +107,25 @@ function toolImage({ data, mediaType }: LanguageModelV3FilePart) {
     : ({ type: 'image-data', data: String(data), mediaType } as const);
 }
 
+/** Of a message that has a part marked with `cache_control`. */
+function cachePoint({ content }: ChatMessage, kind: NativeKind): Pick<Message, 'providerOptions'> {
+  const isMarked = Array.isArray(content) && (content as readonly ContentPart[]).some(isCachePoint);
+  return isMarked && kind.cachePoint ? { providerOptions: kind.cachePoint } : {};
+}
+
+export function isCachePoint(value: unknown): boolean {
+  const { cache_control: control } = fieldsOf(value);
+  return typeof control === 'object' && control !== null;
+}
+
 /** Empty texts are left out, because native APIs refuse them. */
-function partsOf({ content }: ChatMessage): PromptPart[] {
+function partsOf({ content }: ChatMessage, kind?: NativeKind): PromptPart[] {
   if (typeof content === 'string') return content === '' ? [] : [{ type: 'text', text: content }];
   return (content ?? []).flatMap((part): PromptPart[] => {
-    if (part.type === 'image_url') return [imagePart(part)];
+    const point = isCachePoint(part) && kind?.cachePoint ? { providerOptions: kind.cachePoint } : {};
+    if (part.type === 'image_url') return [{ ...imagePart(part), ...point }];
     const text = textIn(part);
-    return text === '' ? [] : [{ type: 'text', text }];
+    return text === '' ? [] : [{ type: 'text', text, ...point }];
   });
 }
 

@@ -55,6 +55,20 @@ describe('costNanoUsd', () => {
     expect(costNanoUsd(price, usage(1000, 100, 400), english)).toBe(600_000 + 40_000 + 300_000);
   });
 
+  it('prices what is written to a cache apart, where it has a price of its own, and reserves it for the whole prompt', () => {
+    const price = { ...flat(1), cacheWriteNanoUsdPerMillion: 1_250_000_000 };
+    const used = { ...usage(1000, 0, 400), cacheWriteTokens: 200 };
+    expect(costNanoUsd(price, used, english)).toBe(400_000 + 400_000 + 250_000);
+    expect(costNanoUsd(flat(1), used, english)).toBe(1_000_000);
+    const prompt = { bytes: 968, characters: 968, cjkCharacters: 0, messages: 1 };
+    expect(worstCaseNanoUsd(price, prompt, 0)).toBe(1_250_000);
+  });
+
+  it('takes no more written tokens than there are prompt tokens besides the cached ones', () => {
+    const price = { ...flat(1), cachedInputNanoUsdPerMillion: 0, cacheWriteNanoUsdPerMillion: 2_000_000_000 };
+    expect(costNanoUsd(price, { ...usage(10, 0, 4), cacheWriteTokens: 99 }, english)).toBe(12_000);
+  });
+
   it('takes no more cached tokens than there are prompt tokens', () => {
     const price = { ...flat(1), cachedInputNanoUsdPerMillion: 100_000_000 };
     expect(costNanoUsd(price, usage(10, 0, 99), english)).toBe(1000);

@@ -162,3 +162,40 @@ test('thoughts that only Anthropic can read come back as they came', async () =>
   expect(body['thinking']).toEqual({ type: 'enabled', budget_tokens: 1024 });
   expect(JSON.stringify(body['messages'])).toContain('{"type":"redacted_thinking","data":"ZW5jcnlwdGVk"}');
 });
+
+test('what a caller marks is cached, for five minutes', async () => {
+  const marked = { cache_control: { type: 'ephemeral', ttl: '1h' } };
+  const body = await sent({
+    messages: [
+      { role: 'system', content: [{ type: 'text', text: 'Be kind.', ...marked }] },
+      { role: 'user', content: [{ type: 'text', text: userText, ...marked }] },
+    ],
+    options: { tools: tools.map((tool) => ({ ...tool, ...marked })) },
+  });
+  const cached = { cache_control: { type: 'ephemeral' } };
+  expect(body).toMatchObject({
+    system: [{ text: 'Be kind.', ...cached }],
+    messages: [{ role: 'user', content: [{ text: userText, ...cached }] }],
+    tools: [{ name: 'find_order', ...cached }],
+  });
+  expect(JSON.stringify(body)).not.toContain('1h');
+});
+
+test('events that Anthropic may add to a stream are passed over', async () => {
+  const events = anthropicWire.events({ text: ['Hello.'] }, 'claude-sonnet-4-5').map(String);
+  const stranger = 'event: weather\ndata: {"type":"weather","sun":true}\n\n';
+  const other = await startWireServer({ ...anthropicWire, events: () => events.flatMap((each) => [each, stranger]) });
+  const weatherly = createProvider({
+    name: 'claude',
+    kind: 'anthropic',
+    baseUrl: other.baseUrl,
+    readApiKey: () => undefined,
+    maxConnections: 1,
+    maxResponseBytes: 200_000,
+  });
+  const stream = { limits: patient, onText: () => undefined };
+  const request = completionRequest({ model: 'claude-sonnet-4-5', stream });
+  expect(await weatherly.complete(request)).toMatchObject({ kind: 'completed', content: 'Hello.' });
+  await weatherly.close();
+  await other.close();
+});
