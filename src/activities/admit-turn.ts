@@ -38,7 +38,7 @@ const localWithinMs = 4_000;
 const maxPlannedTargets = 60;
 
 type AdmissionDependencies = Pick<ActivityDependencies, 'ledger' | 'policy' | 'owner' | 'spans'> &
-  Partial<Pick<ActivityDependencies, 'targets'>>;
+  Partial<Pick<ActivityDependencies, 'targets'>> & { readonly configuration?: string };
 
 /** Chooses a turn's arm and targets, checks its budgets and reserves the first call, in one transaction. */
 export function admitTurn(
@@ -62,7 +62,7 @@ export function admitTurn(
 }
 
 async function admit(
-  { ledger, policy, owner, targets }: AdmissionDependencies,
+  { ledger, policy, owner, targets, configuration }: AdmissionDependencies,
   recentLatency: RecentLatency,
   input: AdmitTurnInput & Pick<OpenTurnInput, 'messages'>,
   span: Span,
@@ -105,7 +105,12 @@ async function admit(
     deadlineAtMs,
     ...(others.length > 0 && { ownDeadlineAtMs: deadlineAtMs - rescueTimeMs(policy.retry) }),
     // A turn that nobody traces begins a trace here, so that its later steps have one to belong to.
-    tags: { arm: arm.name, ...result.countedIn, ...traceField(input.trace ?? traceContextOf(span)) },
+    tags: {
+      arm: arm.name,
+      ...result.countedIn,
+      ...(configuration !== undefined && { configuration }),
+      ...traceField(input.trace ?? traceContextOf(span)),
+    },
   };
 }
 

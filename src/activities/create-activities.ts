@@ -50,6 +50,12 @@ export function createActivities(dependencies: ActivityDependencies) {
   const recentLatency = new RecentLatency();
   const stops = new StopWatch(dependencies.ledger.stops);
 
+  /** As the worker was configured when it admitted the turn; by default, as it is now. */
+  function configuredAt(configuration: string | undefined): ActivityDependencies & { configuration?: string } {
+    const { versions } = dependencies;
+    return versions === undefined ? dependencies : { ...dependencies, ...versions.at(configuration) };
+  }
+
   async function attempt(
     input: ModelCallInput,
     ticket: ModelCallInput['ticket'],
@@ -57,7 +63,13 @@ export function createActivities(dependencies: ActivityDependencies) {
     signal?: AbortSignal,
   ): Promise<CallOutcome> {
     const { outcome, isStopped } = await stops.during(input.turnId, async (stop) => ({
-      outcome: await makeAttempt(dependencies, input, ticket, callIndex, anyOf(stop, signal)),
+      outcome: await makeAttempt(
+        configuredAt(input.tags?.configuration),
+        input,
+        ticket,
+        callIndex,
+        anyOf(stop, signal),
+      ),
       isStopped: stop.aborted,
     }));
     if (outcome.kind === 'answered') {
@@ -109,7 +121,7 @@ export function createActivities(dependencies: ActivityDependencies) {
 
   async function admitAndTryFirst(input: OpenTurnInput): Promise<OpenedTurn> {
     if (await isTooLate(input)) throw endOfTurn(failureTypes.turnTooLate);
-    const admission = await admitTurn(dependencies, recentLatency, input);
+    const admission = await admitTurn(configuredAt(dependencies.versions?.current.configuration), recentLatency, input);
     // Nobody waits for this label, and a turn must not fail for it.
     if (input.asksAgain !== undefined) void flagAskedAgain(input.asksAgain);
     if (admission.kind === 'not-kept') throw endOfTurn(failureTypes.turnNotKept);
@@ -149,7 +161,7 @@ export function createActivities(dependencies: ActivityDependencies) {
   }
 
   async function record(turn: RecordTurnInput): Promise<TurnTotals> {
-    const totals = await recordTurn(dependencies, turn);
+    const totals = await recordTurn(configuredAt(undefined), turn);
     const { turnId, tags, answer } = turn;
     const by = { target: answer?.target, model: answer?.model };
     logTurn(logFields(turnId, tags), { outcome: answer ? 'answered' : 'degraded', ...by }, totals);

@@ -7,12 +7,26 @@ import type { Provider } from '../contract/provider';
 import type { SpanSource } from '../tracing/spans';
 import type { TargetHealth } from './target-health';
 
+/** What a worker may be configured anew while it runs. */
+export interface ConfiguredVersion extends Pick<ActivityDependencies, 'policy' | 'providers'> {
+  /** Its name: see `configurationVersion`. */
+  readonly configuration: string;
+}
+
+export interface ConfiguredVersions {
+  readonly current: ConfiguredVersion;
+  /** A former version as long as its turns may need it; else the current one. */
+  at(configuration: string | undefined): ConfiguredVersion;
+}
+
 /** The dependencies of the activities, provided by the worker's composition root or by tests. */
 export interface ActivityDependencies {
   readonly ledger: Ledger;
   /** By name. */
   readonly providers: ReadonlyMap<string, Provider>;
   readonly policy: Policy;
+  /** Left out: `policy` and `providers` never change. */
+  readonly versions?: ConfiguredVersions;
   /** Receives the text of streamed turns as it arrives. */
   readonly streams: TurnStreams;
   readonly targets: TargetHealth;

@@ -16,7 +16,11 @@ const mostSaved = 100;
 export class RetryBudgets {
   private readonly budgets = new Map<string, { retries: number; atMs: number }>();
 
-  constructor(private readonly policy: BudgetPolicy) {}
+  constructor(private policy: BudgetPolicy) {}
+
+  configure(policy: BudgetPolicy): void {
+    this.policy = policy;
+  }
 
   answered(provider: string): void {
     const budget = this.budgetOf(provider);

@@ -10,10 +10,13 @@ import type { ActivityDependencies } from './dependencies';
 const dayMs = 24 * 60 * 60 * 1000;
 
 /** A rollout's access to the ledger. All activities are idempotent. */
-export function createRolloutActivities({ ledger, policy }: Pick<ActivityDependencies, 'ledger' | 'policy'>) {
+export function createRolloutActivities(dependencies: Pick<ActivityDependencies, 'ledger' | 'policy' | 'versions'>) {
+  const { ledger } = dependencies;
+  const policyNow = () => dependencies.versions?.current.policy ?? dependencies.policy;
+
   async function record(entry: RolloutEntry): Promise<RecordedRollout> {
     try {
-      return await ledger.rollouts.record(entry, policy.defaultArm);
+      return await ledger.rollouts.record(entry, policyNow().defaultArm);
     } catch (error) {
       if (error instanceof LedgerBehindError) {
         throw ApplicationFailure.retryable(error.message, failureTypes.ledgerBehind);
@@ -42,7 +45,7 @@ export function createRolloutActivities({ ledger, policy }: Pick<ActivityDepende
 
     /** Writes a decision to the audit trail and sets the split; see `Rollouts.record`. */
     async recordRollout(entry: RolloutEntry): Promise<RecordedRollout> {
-      const refusal = unknownArm(policy, entry);
+      const refusal = unknownArm(policyNow(), entry);
       // A rollout whose first entry is already recorded has started, even if this worker does not know its arm: the worker that recorded it may have died before reporting back.
       if (refusal === null || (await hasStarted(entry))) return record(entry);
       return refusal;

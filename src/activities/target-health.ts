@@ -8,6 +8,7 @@ import {
 import type { Delivery } from '../contract/chat';
 import type { BreakerPolicy, Policy, Target } from '../contract/policy';
 import type { CompletionResult } from '../contract/provider';
+import { canonicalJson } from '../domain/canonical-json';
 import { quantile } from '../domain/quantile';
 import type { HealthSignal } from '../domain/turn/outcome-meanings';
 import { MemberRests } from './member-rests';
@@ -23,6 +24,12 @@ export class TargetHealth {
   constructor({ breaker, retry }: Pick<Policy, 'breaker' | 'retry'>) {
     this.breakers = new TargetBreakers(breaker);
     this.retries = new RetryBudgets(retry);
+  }
+
+  /** For calls from now on. What is known of the targets stays. */
+  configure({ breaker, retry }: Pick<Policy, 'breaker' | 'retry'>): void {
+    this.breakers.configure(breaker);
+    this.retries.configure(retry);
   }
 
   /** Whether a target of `chain` may be called now. */
@@ -122,7 +129,16 @@ export class TargetBreakers {
   private readonly circuits = new Map<string, Circuit>();
   private readonly successes = new Map<string, ProviderModel & { readonly atMs: number }>();
 
-  constructor(private readonly policy: BreakerPolicy) {}
+  constructor(private policy: BreakerPolicy) {}
+
+  /** Circuits that are closed take the new limits when they are used next; others when they have closed. */
+  configure(policy: BreakerPolicy): void {
+    if (canonicalJson(policy) === canonicalJson(this.policy)) return;
+    this.policy = policy;
+    for (const [key, { breaker }] of this.circuits) {
+      if (breaker.state === CircuitState.Closed) this.circuits.delete(key);
+    }
+  }
 
   /** Also true while a trial call is in flight. */
   isOpen(target: ProviderModel): boolean {

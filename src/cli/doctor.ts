@@ -1,5 +1,6 @@
 import { Command } from 'commander';
 import pc from 'picocolors';
+import { configurationVersion } from '../config/configuration-version';
 import { loadSettings } from '../config/load-settings';
 import { type Settings, SettingsError } from '../config/settings';
 import { readPackageInfo } from '../platform/package-info';
@@ -59,7 +60,8 @@ function readConfiguration(): { readonly configuration: CheckResult; readonly se
   try {
     const settings = loadSettings();
     const arms = Object.keys(settings.policy.arms).join(', ');
-    const detail = `arms ${arms}; all turns go to ${settings.policy.defaultArm} unless a rollout says otherwise`;
+    const version = configurationVersion(settings);
+    const detail = `version ${version}; arms ${arms}; all turns go to ${settings.policy.defaultArm} unless a rollout says otherwise`;
     return { configuration: { name, status: 'ok', detail }, settings };
   } catch (error) {
     if (!(error instanceof SettingsError)) throw error;

@@ -1,7 +1,9 @@
 import { Command } from 'commander';
+import { configurationFingerprint } from '../config/configuration-version';
 import { withKnownAddress } from '../config/connection-settings';
 import { prepareLedgerDirectory } from '../config/data-directory';
 import { loadSettings } from '../config/load-settings';
+import type { Settings } from '../config/settings';
 import { createLogger } from '../services/create-logger';
 import { isLoopback } from '../access/loopback';
 import { writeJson, writeLines } from '../terminal/output';
@@ -26,21 +28,32 @@ export function gatewayCommand(): Command {
         '\nor after 25 s. Exit status: 0 stopped, 1 failed, 2 wrong usage or configuration.',
     )
     .action(async ({ host, port, json }: GatewayFlags) => {
-      const loaded = loadSettings({ callsProviders: false });
-      const settings = { ...loaded, temporal: withKnownAddress(loaded.temporal, loaded.dataDirectory) };
+      const settings = load();
       prepareLedgerDirectory(settings);
       const stopped = untilStopped();
       const logger = createLogger(settings.logLevel);
       const { serveGateway } = await import('../services/gateway');
-      const gateway = await serveGateway({ settings, host, port, logger });
+      const { LiveConfiguration } = await import('../services/live-configuration');
+      const { ServiceMetrics } = await import('../services/metrics');
+      const configuration = new LiveConfiguration({ settings, load, fingerprint: configurationFingerprint, logger });
+      const metrics = new ServiceMetrics();
+      metrics.watchConfiguration(configuration);
+      const gateway = await serveGateway({ settings, configuration, host, port, logger, metrics });
+      configuration.start();
       const { url } = gateway;
       if (json) writeJson({ url, base_url: `${url}/v1` });
       else writeLines(describe(url, host, settings.redisUrl !== undefined));
       const signal = await stopped;
       logger.info({ signal }, 'gateway stopping: answering its running requests first');
+      configuration.stop();
       await gateway.close();
       logger.info('gateway stopped');
     });
+}
+
+function load(): Settings {
+  const loaded = loadSettings({ callsProviders: false });
+  return { ...loaded, temporal: withKnownAddress(loaded.temporal, loaded.dataDirectory) };
 }
 
 function describe(url: string, host: string, hasRedis: boolean): readonly string[] {

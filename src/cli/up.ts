@@ -38,6 +38,7 @@ export function upCommand(): Command {
 
       const embedded = await startEmbedded({
         settings,
+        load: () => loadSettings(),
         report,
         port,
         uiPort,

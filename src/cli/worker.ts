@@ -1,4 +1,5 @@
 import { Command } from 'commander';
+import { configurationFingerprint } from '../config/configuration-version';
 import { withKnownAddress } from '../config/connection-settings';
 import { prepareLedgerDirectory } from '../config/data-directory';
 import { loadSettings } from '../config/load-settings';
@@ -44,12 +45,17 @@ export function workerCommand(): Command {
       '\nStops on Ctrl-C or SIGTERM once its running turns are done. Exit status: 0 stopped, 1 failed, 2 wrong configuration.',
     )
     .action(async ({ metricsHost, metricsPort }: WorkerFlags) => {
-      const loaded = loadSettings();
-      const settings = { ...loaded, temporal: withKnownAddress(loaded.temporal, loaded.dataDirectory) };
+      const settings = load();
       prepareLedgerDirectory(settings);
-      requireProviderKey(settings);
       await run(settings, { host: metricsHost ?? settings.metrics.host, port: metricsPort ?? settings.metrics.port });
     });
+}
+
+function load(): Settings {
+  const loaded = loadSettings();
+  const settings = { ...loaded, temporal: withKnownAddress(loaded.temporal, loaded.dataDirectory) };
+  requireProviderKey(settings);
+  return settings;
 }
 
 async function run(settings: Settings, { host, port }: MetricsSettings): Promise<void> {
@@ -60,19 +66,26 @@ async function run(settings: Settings, { host, port }: MetricsSettings): Promise
   const logger = installLogging(settings.logLevel, { temporalMetricsAddress: temporalMetrics });
   const served = temporalMetrics && port !== undefined ? await serve({ host, port }, temporalMetrics) : undefined;
   if (served) logger.info({ url: served.url }, 'metrics for Prometheus');
+  const { LiveConfiguration } = await import('../services/live-configuration');
+  const configuration = new LiveConfiguration({ settings, load, fingerprint: configurationFingerprint, logger });
+  served?.metrics.watchConfiguration(configuration);
   try {
     const worker = await startWorker({
       settings,
+      configuration,
       metrics: served?.metrics,
       onError: (err) => logger.error({ err }, 'background work failed'),
     });
     const { address, namespace, taskQueue } = settings.temporal;
     const { maxCachedWorkflows } = worker;
-    logger.info({ address, namespace, taskQueue, maxCachedWorkflows }, 'worker started');
+    const { version } = configuration;
+    logger.info({ address, namespace, taskQueue, maxCachedWorkflows, configuration: version }, 'worker started');
+    configuration.start();
     const signal = await Promise.race([untilStopped(), worker.finished]);
     if (signal) logger.info({ signal }, 'worker stopping: finishing its running turns first');
     await worker.stop();
   } finally {
+    configuration.stop();
     await served?.close();
   }
   logger.info('worker stopped');

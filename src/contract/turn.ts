@@ -49,6 +49,8 @@ export interface TurnTags {
   /** The bake that the turn counts towards. */
   readonly rollout?: string;
   readonly bake?: number;
+  /** The version of the configuration that admitted the turn, which it keeps to its end. */
+  readonly configuration?: string;
   /** The span that asked for the turn, or else the one of its admission. Absent: the turn is not traced. */
   readonly trace?: TraceContext;
 }

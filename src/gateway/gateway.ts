@@ -43,6 +43,8 @@ export interface GatewayOptions extends GatewayParts {
   readonly otherMetrics?: OtherMetrics | undefined;
   /** Routes of another kind, which have their own login: the operator's page. */
   readonly page?: ((server: FastifyInstance) => Promise<void>) | undefined;
+  /** Default: those of the settings. */
+  readonly models?: ModelNames;
   /** What differs from `gatewayLimits`. */
   readonly limits?: Partial<GatewayLimits>;
 }
@@ -70,7 +72,7 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
     images: options.images,
     spans: options.spans,
     logger,
-    models: new ModelNames(settings.policy, settings.gateway.aliases),
+    models: options.models ?? new ModelNames(settings.policy, settings.gateway.aliases),
     metrics: new GatewayMetrics(options.otherMetrics),
     open,
     readers: new TurnReaders({ client: options.client, open }, settings.gateway.onDisconnect),

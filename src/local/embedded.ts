@@ -3,7 +3,9 @@ import { Runtime } from '@temporalio/worker';
 import type { Logger } from 'pino';
 import { localKey } from '../access/local-key';
 import { closeAll, closeAllAndThrow, type Closing } from '../platform/close-all';
+import { configurationFingerprint } from '../config/configuration-version';
 import type { Settings } from '../config/settings';
+import { LiveConfiguration } from '../services/live-configuration';
 import { searchAttributeNames } from '../contract/names';
 import { serveGateway, type ServedGateway } from '../services/gateway';
 import { holysheepProfile, legacyProfile } from './simulator/behaviour';
@@ -19,6 +21,8 @@ import { type RunningWorker, startWorker } from '../services/worker';
 
 export interface EmbeddedOptions {
   readonly settings: Settings;
+  /** Reads the settings again. */
+  readonly load: () => Settings;
   readonly report: Reporter;
   /** 0: any free port. */
   readonly port: number;
@@ -68,11 +72,19 @@ export async function startEmbedded(options: EmbeddedOptions): Promise<Embedded>
       : undefined;
     if (simulator) stops.push(() => simulator.close());
 
-    const resolved = withProviders(withTemporal(settings, server), simulator);
+    const place = (read: Settings) => withProviders(withTemporal(read, server), simulator);
+    const resolved = place(settings);
     const metrics = new ServiceMetrics();
+    const configuration = new LiveConfiguration({
+      settings: resolved,
+      load: () => place(options.load()),
+      fingerprint: configurationFingerprint,
+      logger: options.logger,
+    });
+    metrics.watchConfiguration(configuration);
     const streams = openTurnStreams(settings.redisUrl, Runtime.instance().logger, metrics.redis);
     stops.push(() => streams.close());
-    const worker = await startWorker({ settings: resolved, streams, metrics, onError: options.onError });
+    const worker = await startWorker({ settings: resolved, configuration, streams, metrics, onError: options.onError });
     stops.push(() => worker.stop());
     // Without the token in the link: whoever looks at the page need not see Temporal.
     const temporalUiUrl = ui === undefined ? null : new URL(ui.link).origin;
@@ -80,12 +92,15 @@ export async function startEmbedded(options: EmbeddedOptions): Promise<Embedded>
     const gateway = await serveGateway({
       ...gatewayPlace(options),
       settings: resolved,
+      configuration,
       streams,
       worker,
       metrics,
       service,
     });
     stops.push(() => gateway.close());
+    configuration.start();
+    stops.push(async () => configuration.stop());
     return {
       settings: resolved,
       server,

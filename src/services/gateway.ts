@@ -6,6 +6,7 @@ import type { Settings } from '../config/settings';
 import type { Ledger } from '../contract/ledger';
 import type { RedisObserver } from '../contract/observers';
 import type { TurnStreams } from '../contract/stream';
+import { ModelNames } from '../domain/turn/model-names';
 import { type Gateway, startGateway } from '../gateway/gateway';
 import { openLedger } from '../ledger/open-ledger';
 import { closeAll, closeAllAndThrow, type Closing } from '../platform/close-all';
@@ -13,6 +14,7 @@ import { startTracing } from '../tracing/start-tracing';
 import { readSignals } from '../operator/rollout-signals';
 import { openTurnStreams } from '../streams/open-streams';
 import { connectToRedis, disconnect, reportOutages, type StreamLogger } from '../streams/redis-connection';
+import type { LiveConfiguration } from './live-configuration';
 import { openImageStore } from './image-store';
 import { ServiceMetrics } from './metrics';
 import { openPage, type ServiceFacts } from './page';
@@ -21,6 +23,8 @@ import type { RunningWorker } from './worker';
 
 export interface ServeGatewayOptions {
   readonly settings: Settings;
+  /** Default: `settings`, as long as the gateway runs. */
+  readonly configuration?: LiveConfiguration | undefined;
   readonly host: string;
   /** 0: any free port. */
   readonly port: number;
@@ -66,14 +70,18 @@ export async function serveGateway(options: ServeGatewayOptions): Promise<Served
     const images = openImageStore(ledger.images, settings);
     const { page, operator } = openPage({ ledger, settings, logger, ...options.service });
     closings.push(() => operator.close());
-    const { dayNanoUsd: dayCapNanoUsd } = settings.policy.budgets;
+    const { configuration } = options;
+    const dayCap = () => (configuration?.current ?? settings).policy.budgets.dayNanoUsd;
+    const models = new ModelNames(settings.policy, settings.gateway.aliases);
+    configuration?.onChange(({ policy, gateway: { aliases } }) => models.use(policy, aliases));
     const rollout = new RolloutMetrics(
-      () => readSignals({ ledger, operator, dayCapNanoUsd }),
+      () => readSignals({ ledger, operator, dayCapNanoUsd: dayCap() }),
       (err) => logger.warn({ err }, 'the metrics of the rollout could not be read'),
     );
     const parts = { client, ledger, streams, images, settings, logger, spans: tracing.spans };
     const gateway = await startGateway({
       ...parts,
+      models,
       host,
       port,
       redis,

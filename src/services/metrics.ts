@@ -139,17 +139,17 @@ export class ServiceMetrics implements ServiceObserver {
   }
 
   /** Exports what a worker knows of each configured target, under the target's name. */
-  watchCircuits(policy: Pick<Policy, 'arms' | 'chains'>, states: () => readonly BreakerState[]): void {
-    const targets = allTargets(policy);
+  watchCircuits(policyNow: () => Pick<Policy, 'arms' | 'chains'>, states: () => readonly BreakerState[]): void {
     const gauge: Gauge<'target'> = new Gauge({
       name: 'bellwether_circuit_state',
       help: "The target's circuit breaker in this worker: 0 closed, 1 half open, 2 open.",
       labelNames: ['target'] as const,
       registers: [this.registry],
       collect: () => {
+        gauge.reset();
         const known = states();
         const values = new Map<string, number>();
-        for (const { name: target, provider, model } of targets) {
+        for (const { name: target, provider, model } of allTargets(policyNow())) {
           const found = known.find((one) => one.provider === provider && one.model === model);
           const value = circuitValues[found?.state ?? 'closed'];
           // A pool works while one of its members does.
@@ -161,7 +161,7 @@ export class ServiceMetrics implements ServiceObserver {
   }
 
   /** Exports which members of pools a worker leaves alone. */
-  watchMembers(policy: Pick<Policy, 'arms' | 'chains'>, isResting: (target: Target) => boolean): void {
+  watchMembers(policyNow: () => Pick<Policy, 'arms' | 'chains'>, isResting: (target: Target) => boolean): void {
     const gauge: Gauge<'target' | 'provider' | 'model'> = new Gauge({
       name: 'bellwether_pool_member_resting',
       help: 'Whether this worker leaves a member of a pool alone after a failure.',
@@ -169,11 +169,31 @@ export class ServiceMetrics implements ServiceObserver {
       registers: [this.registry],
       collect: () => {
         gauge.reset();
-        for (const member of allTargets(policy)) {
+        for (const member of allTargets(policyNow())) {
           const { name: target, provider, model, pool } = member;
           if (pool !== undefined) gauge.set({ target, provider, model }, isResting(member) ? 1 : 0);
         }
       },
+    });
+  }
+
+  /** Exports which configuration this process has. */
+  watchConfiguration(configuration: { readonly version: string; readonly refusal: string | null }): void {
+    const info: Gauge<'version'> = new Gauge({
+      name: 'bellwether_config_info',
+      help: 'Always 1; the label is the version of the configuration in use.',
+      labelNames: ['version'] as const,
+      registers: [this.registry],
+      collect: () => {
+        info.reset();
+        info.set({ version: configuration.version }, 1);
+      },
+    });
+    const success: Gauge = new Gauge({
+      name: 'bellwether_config_last_reload_success',
+      help: 'Whether the configuration in the files is the one in use; 0: it was refused, and the log says why.',
+      registers: [this.registry],
+      collect: () => success.set(configuration.refusal === null ? 1 : 0),
     });
   }
 

@@ -11,12 +11,12 @@ import type { Settings } from '../config/settings';
 import type { TurnStreams } from '../contract/stream';
 import { createDataConverter } from '../encryption/data-converter';
 import { openLedger } from '../ledger/open-ledger';
-import { createProvider } from '../providers/create-provider';
-import type { Provider } from '../contract/provider';
 import { openTurnStreams } from '../streams/open-streams';
 import { startTracing } from '../tracing/start-tracing';
 import { HourlyVerification } from './hourly-verification';
 import { openImageStore } from './image-store';
+import type { LiveConfiguration } from './live-configuration';
+import { PolicyVersions } from './policy-versions';
 import { PageNotes } from './page-notes';
 import type { ServiceMetrics } from './metrics';
 import { requireAddresses, startNotifying } from './notifying';
@@ -51,6 +51,8 @@ const countUsersEveryMs = 5_000;
 
 export interface WorkerOptions {
   readonly settings: Settings;
+  /** Default: `settings`, as long as the worker runs. */
+  readonly configuration?: LiveConfiguration | undefined;
   /** A file made by `bundleWorkflowCode`. */
   readonly workflowBundle?: string;
   /** Size of the sticky cache, in workflows. Default: derived by the SDK from the available memory. */
@@ -87,7 +89,15 @@ export async function startWorker(options: WorkerOptions): Promise<RunningWorker
 
 /** Registers each part in `closings` as soon as it is open. */
 async function startWith(
-  { settings, workflowBundle, maxCachedWorkflows, streams: givenStreams, metrics, onError }: WorkerOptions,
+  {
+    settings,
+    configuration,
+    workflowBundle,
+    maxCachedWorkflows,
+    streams: givenStreams,
+    metrics,
+    onError,
+  }: WorkerOptions,
   closings: Closing[],
 ): Promise<RunningWorker> {
   const { temporal, policy } = settings;
@@ -98,17 +108,18 @@ async function startWith(
   const ledger = await openLedger(settings, { observer: metrics?.ledger });
   closings.push(() => ledger.close());
   await ledger.check();
-  const providers = new Map<string, Provider>();
-  for (const providerSettings of settings.providers) {
-    const provider = createProvider(providerSettings);
-    closings.push(() => provider.close());
-    providers.set(providerSettings.name, provider);
-  }
+  const versions = new PolicyVersions(settings);
+  closings.push(() => versions.close());
   const streams = givenStreams ?? openTurnStreams(settings.redisUrl, Runtime.instance().logger, metrics?.redis);
   if (!givenStreams) closings.push(() => streams.close());
   const targets = new TargetHealth(policy);
-  metrics?.watchCircuits(policy, () => targets.breakers.states());
-  metrics?.watchMembers(policy, (target) => targets.rests.isResting(target));
+  configuration?.onChange((changed) => {
+    versions.use(changed);
+    targets.configure(changed.policy);
+  });
+  const policyNow = () => versions.current.policy;
+  metrics?.watchCircuits(policyNow, () => targets.breakers.states());
+  metrics?.watchMembers(policyNow, (target) => targets.rests.isResting(target));
   const images = openImageStore(ledger.images, settings);
   const owner = `${hostname()}/${process.pid}/${randomUUID()}`;
   const connection = await NativeConnection.connect(temporal.connectionOptions as NativeConnectionOptions);
@@ -131,8 +142,8 @@ async function startWith(
     workflowBundle: { codePath: workflowBundle ?? builtWorkflowBundle },
     activities: createActivities({
       ledger,
-      providers,
-      policy,
+      ...versions.current,
+      versions,
       streams,
       targets,
       images,

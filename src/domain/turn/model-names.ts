@@ -18,11 +18,16 @@ export interface ModelName {
  * operations.
  */
 export class ModelNames {
-  private readonly names: ReadonlyMap<string, ModelName>;
+  private names: ReadonlyMap<string, ModelName> = new Map();
 
-  private readonly offered: ReadonlyMap<string, OfferedModel>;
+  private offered: ReadonlyMap<string, OfferedModel> = new Map();
 
   constructor(policy: Pick<Policy, 'arms' | 'chains' | 'offeredModels'>, aliases: readonly string[]) {
+    this.use(policy, aliases);
+  }
+
+  /** In place of all names before. */
+  use(policy: Pick<Policy, 'arms' | 'chains' | 'offeredModels'>, aliases: readonly string[]): void {
     const targets = Object.values(policy.arms).flatMap((arm) => arm.targets);
     const models = targets.map((target) => {
       const id = modelNameOf(target);

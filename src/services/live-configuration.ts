@@ -1,0 +1,103 @@
+import type { Logger } from 'pino';
+import { configurationVersion, needsRestart } from '../config/configuration-version';
+import { type Settings, SettingsError } from '../config/settings';
+
+/** Often enough for whoever waits for a change; reading a few small files costs a millisecond. */
+const lookEveryMs = 5_000;
+
+export interface LiveConfigurationOptions {
+  /** What the process started with. */
+  readonly settings: Settings;
+  /** Reads and checks everything again. @throws {SettingsError} */
+  readonly load: () => Settings;
+  /** Changes whenever `load` may give something else. */
+  readonly fingerprint: () => string;
+  readonly logger: Pick<Logger, 'info' | 'warn'>;
+}
+
+/**
+ * The configuration of a running process. It is read again when its files have changed and on SIGHUP, checked as a whole, and
+ * either taken as a whole or refused as a whole. Files are compared by content, because mounted directories report no changes.
+ */
+export class LiveConfiguration {
+  private settings: Settings;
+  private readVersion: string;
+  private fingerprint: string;
+  private problem: string | null = null;
+  private readonly listeners: ((settings: Settings) => void)[] = [];
+  private timer: NodeJS.Timeout | null = null;
+
+  constructor(private readonly options: LiveConfigurationOptions) {
+    this.settings = options.settings;
+    this.readVersion = configurationVersion(options.settings);
+    this.fingerprint = options.fingerprint();
+  }
+
+  get current(): Settings {
+    return this.settings;
+  }
+
+  get version(): string {
+    return this.readVersion;
+  }
+
+  /** Why the configuration in the files is not in use; null: it is. */
+  get refusal(): string | null {
+    return this.problem;
+  }
+
+  /** `listener` must not throw: what is checked is taken. */
+  onChange(listener: (settings: Settings) => void): void {
+    this.listeners.push(listener);
+  }
+
+  start(): void {
+    this.timer = setInterval(() => this.look(), lookEveryMs).unref();
+    process.on('SIGHUP', this.reload);
+  }
+
+  stop(): void {
+    if (this.timer !== null) clearInterval(this.timer);
+    process.off('SIGHUP', this.reload);
+  }
+
+  /** Reads the files if they have changed. A refused configuration is read again each time: a key file may come later. */
+  look(): void {
+    // A key may have been replaced without any change of the configuration.
+    for (const { readApiKey } of this.settings.providers) readApiKey({ refresh: true });
+    if (this.options.fingerprint() !== this.fingerprint || this.problem !== null) this.reload();
+  }
+
+  readonly reload = (): void => {
+    const { load, logger, fingerprint } = this.options;
+    try {
+      // Before the files are read: what changes meanwhile is found by the next look.
+      this.fingerprint = fingerprint();
+      this.take(load());
+    } catch (error) {
+      const problem = error instanceof SettingsError ? error.message : `It cannot be read: ${String(error)}`;
+      const isNews = problem !== this.problem;
+      this.problem = problem;
+      if (isNews) logger.warn({ problem }, 'the changed configuration is refused; the former one stays in use');
+    }
+  };
+
+  private take(settings: Settings): void {
+    const { logger } = this.options;
+    if (settings.simulated !== this.settings.simulated) {
+      throw new SettingsError(['whether providers are simulated cannot change without a restart']);
+    }
+    const wasRefused = this.problem !== null;
+    this.problem = null;
+    const version = configurationVersion(settings);
+    const waiting = needsRestart(this.options.settings, settings);
+    if (waiting.length > 0) logger.warn({ needsRestart: waiting }, 'part of the changed configuration needs a restart');
+    if (wasRefused && version === this.readVersion) logger.info({ version }, 'the configuration is valid again');
+    // Also for the same version: the place of a key may have changed.
+    this.settings = settings;
+    for (const listener of this.listeners) listener(settings);
+    if (version !== this.readVersion)
+      logger.info({ version, former: this.readVersion }, 'the changed configuration is in use');
+    this.readVersion = version;
+  }
+}
