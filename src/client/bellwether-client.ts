@@ -47,6 +47,7 @@ import { addPersonMessage, giveSessionBack, handOverSession, type NewPersonMessa
 import { closeConversation } from './session-end';
 import { latestPollAtMs, probeStart, requireNamespace } from './probes';
 import { joinTurn, TurnWatch, updateResult } from './turn-watch';
+import { readInput } from './turn-input';
 import { SessionQueues } from './session-queues';
 import { askToStop, isAtWork, tellWorkflows } from './stop-turn';
 import { waitOut } from './wait-out';
@@ -292,6 +293,16 @@ export class BellwetherClient {
     if (state !== 'in-progress') return state;
     await this.persist(() => tellWorkflows(this.temporal, turnId, workflowIds), subject, deadlineMs);
     return state;
+  }
+
+  /**
+   * What a one-shot turn was asked, as long as Temporal keeps it.
+   * @throws {TurnNotFoundError}
+   * @throws {TemporalUnreachableError}
+   */
+  async asked(turnId: string, deadlineMs = questionDeadlineMs): Promise<ChatTurnInput> {
+    refuseInvalid(idProblem(['turnId'], turnId));
+    return this.persist(() => readInput(this.temporal, turnId), `Turn ${turnId}`, deadlineMs);
   }
 
   /**

@@ -78,7 +78,8 @@ async function newestRecordedRow(
   return null;
 }
 
-async function decode<Value>(temporal: Client, payload: Payload, context: SerializationContext): Promise<Value> {
+/** A payload as the client's own codecs and converter read it. */
+export async function decode<Value>(temporal: Client, payload: Payload, context: SerializationContext): Promise<Value> {
   const { payloadCodecs, payloadConverter } = temporal.options.loadedDataConverter;
   let payloads = [payload];
   for (const codec of payloadCodecs.toReversed()) payloads = await codec.decode(payloads, context);

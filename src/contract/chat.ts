@@ -77,6 +77,11 @@ export interface RequestOptions extends SamplingOptions {
   readonly startByMs?: number;
   /** The span that asks for the turn. Our client fills it in from the active span of its process. */
   readonly trace?: TraceContext;
+  /**
+   * What a response of OpenAI's Responses says of its request, for whoever asks for it later: its settings and its client's
+   * metadata. The reply repeats it.
+   */
+  readonly echo?: Readonly<Record<string, unknown>>;
   /** Distinguishes a repeated request from a different one with the same turn id. Set by our client and echoed in the reply. */
   readonly requestHash?: string;
 }
@@ -95,6 +100,8 @@ export interface Branch {
   readonly before?: readonly ChatMessage[];
   /** Messages between that turn and this one. Without a turn to follow, they stand for what the conversation was opened with. */
   readonly history?: readonly ChatMessage[];
+  /** Refuses the turn also in a conversation that has just been reopened and so remembers none. Older workers ignore it. */
+  readonly mustBeRemembered?: true;
   /** Whether more was said than the caller tells, so early that no model would see it. */
   readonly isCut?: boolean;
   /** In place of the conversation's, for this turn; '' for none. */
@@ -110,6 +117,8 @@ export interface SendMessageInput extends RequestOptions {
   readonly messages?: readonly ChatMessage[];
   /** Default: the turn follows the latest one. Workers from before branches ignore it. */
   readonly branch?: Branch;
+  /** For this turn alone, before the conversation's own prompt, and remembered by nobody. Older workers ignore it. */
+  readonly instructions?: string;
   readonly userId?: string;
   /** Language of a degraded reply; detected from the message when omitted. */
   readonly language?: ReplyLanguage;
@@ -218,6 +227,8 @@ export interface ChatReply {
   readonly remaining_budget: number;
   /** Of the trace that the turn belongs to, if its caller has one. */
   readonly trace_id?: string;
+  /** `echo` of the request. */
+  readonly echo?: Readonly<Record<string, unknown>>;
   /** `requestHash` of the request that this answers. Our client compares it and removes it from the reply. */
   readonly request_hash?: string;
 }

@@ -332,6 +332,8 @@ export interface NewRequest {
   /** Detects requests with the same idempotency key but different bodies; empty without an idempotency key. */
   readonly bodyHash: string;
   readonly atMs: number;
+  /** Of a request for a response: whether it can be asked for later. Left out: a request of another kind. */
+  readonly response?: 'stored' | 'unstored';
 }
 
 /** A turn that the gateway started, and the key that owns it. */
@@ -349,6 +351,8 @@ export interface Registration extends RegisteredRequest {
 }
 
 export interface FoundRequest extends RegisteredRequest {
+  /** null: it did not ask for a response. */
+  readonly response: 'stored' | 'unstored' | 'deleted' | null;
   readonly outcome: TurnState;
 }
 
@@ -366,6 +370,8 @@ export interface Requests {
   findByKey(keyId: string, idempotencyKey: string): Promise<RegisteredRequest | null>;
   /** null for a turn that no gateway started. */
   find(turnId: string): Promise<FoundRequest | null>;
+  /** Nobody can ask for the response any more; the turn and its costs stay. */
+  deleteResponse(turnId: string): Promise<void>;
   /** Forgets the body hashes that are older than `bodyHashKeptForMs`, and returns how many. */
   prune(nowMs: number): Promise<number>;
 }

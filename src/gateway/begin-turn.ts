@@ -7,7 +7,7 @@ import { idOf } from '../config/id-of';
 import type { FoundRequest, RegisteredRequest } from '../contract/ledger';
 import { whileBusyPolicies } from '../contract/chat';
 import { turnName } from '../contract/names';
-import type { Problem } from '../contract/problem';
+import type { Problem, ProblemPath } from '../contract/problem';
 import { chatTurnProblem, conversationProblem, sendMessageProblem } from '../domain/turn/validate-input';
 import { requireFallbacks, requireModel } from './models-routes';
 import {
@@ -26,7 +26,15 @@ import { notKept } from './handle-errors';
 import type { TurnEnd } from './stream-turn-events';
 import { type SessionMemory, sessionTurn } from './session-turn';
 import { sessionIdOf } from './sessions/session-id';
-import { pathInRequest, type SessionCall, statelessTurn, toMessage, type TurnCall, type TurnFrame } from './to-turn';
+import {
+  addedTurn,
+  pathInRequest,
+  type SessionCall,
+  statelessTurn,
+  toMessage,
+  type TurnCall,
+  type TurnFrame,
+} from './to-turn';
 import { choiceOf } from './turn-headers';
 import { joinTurn, waitForTurn } from './wait-for-turn';
 
@@ -37,6 +45,22 @@ export interface BegunTurn extends RegisteredTurn {
 }
 
 export const whileBusyHeader = 'x-bellwether-while-busy';
+
+/** What a request says beside what chat completions can say. */
+export interface RequestForm extends Pick<TurnFrame, 'instructions' | 'echo'> {
+  /** By which a repeated request is told from another one. */
+  readonly hashed: object;
+  /** The session, to which all messages are added. null: the one that headers and metadata name. */
+  readonly session: AddedTo | null;
+  /** Whether its response can be asked for later. */
+  readonly response: 'stored' | 'unstored';
+  /** Where in the request a path of chat completions is. */
+  readonly pathOf: (path: ProblemPath) => ProblemPath;
+}
+
+type AddedTo =
+  | { readonly kind: 'named'; readonly name: string; readonly field: string }
+  | { readonly kind: 'following'; readonly sessionId: string; readonly turnId: string };
 
 /** Long enough for any client's key (a UUID has 36 characters), short enough for an index. */
 export const maxIdempotencyKeyLength = 255;
@@ -51,30 +75,27 @@ export async function beginTurn(
   context: GatewayContext,
   { headers, apiKey, log, images, trace }: FastifyRequest,
   body: ChatRequest,
+  form?: RequestForm,
 ): Promise<BegunTurn> {
   const { preferred } = requireModel(context.models, body.model, apiKey);
   const fallbacks = requireFallbacks(context.models, body.fallbacks, apiKey);
-  const named = sessionOf(headers, body, apiKey.id, (id) => context.client.storedSessionId(id));
+  const stored = (id: string): string => context.client.storedSessionId(id);
+  const named = form?.session
+    ? addedSession(form.session, apiKey.id, stored)
+    : sessionOf(headers, body, apiKey.id, stored);
+  const { instructions, echo } = form ?? {};
+  const pathOf = form?.pathOf ?? ((path: ProblemPath) => path);
   const userId = userOf(headers, body);
   const idempotencyKey = idempotencyKeyOf(headers);
   const whileBusy = choiceOf(headers, whileBusyHeader, whileBusyPolicies) ?? context.whileBusy;
   const startByMs = body.stream === true ? undefined : endOfWait(headers);
   const frameOf = (turnId: string): TurnFrame => {
-    return {
-      turnId,
-      keyId: apiKey.id,
-      userId,
-      model: preferred,
-      fallbacks,
-      deadlineMs: context.turnDeadlineMs,
-      startByMs,
-      whileBusy,
-      trace,
-    };
+    const told = { userId, model: preferred, fallbacks, startByMs, whileBusy, trace, instructions, echo };
+    return { turnId, keyId: apiKey.id, deadlineMs: context.turnDeadlineMs, ...told };
   };
   const newTurnId = randomUUID();
   // All of it, before anybody is asked about it; what is new in a session also by the limits of sessions, which are tighter.
-  refuseInvalid(statelessTurn(body, frameOf(newTurnId)));
+  refuseInvalid(statelessTurn(body, frameOf(newTurnId)), pathOf);
   const findEarlier = async () =>
     idempotencyKey === null ? null : context.ledger.requests.findByKey(apiKey.id, idempotencyKey);
   const refusal = context.readiness.refusal();
@@ -82,15 +103,16 @@ export async function beginTurn(
   const session = named === null ? null : await placedSession(context, named, headers, body, findEarlier);
   const callFor = (turnId: string, sessionId: string | null): TurnCall => {
     if (sessionId === null) return statelessTurn(body, frameOf(turnId));
+    if (form?.session) return addedTurn(body, sessionId, frameOf(turnId), followedBy(form.session));
     // The first of two requests with the same key decides whether they are the session's.
     const memory = session === null && named?.resendsHistory ? 'unknown' : (session?.memory ?? null);
     return sessionTurn(body, sessionId, frameOf(turnId), memory);
   };
 
   const sessionId = session?.id ?? null;
-  if (sessionId !== null) refuseInvalid(callFor(newTurnId, sessionId));
+  if (sessionId !== null) refuseInvalid(callFor(newTurnId, sessionId), pathOf);
   await images?.keepIn(context.images, apiKey.id);
-  const request = { body, session: named?.id, userId };
+  const request = { body: form?.hashed ?? body, session: named?.id, userId };
   const registered = await context.ledger.requests.register({
     turnId: newTurnId,
     keyId: apiKey.id,
@@ -98,6 +120,7 @@ export async function beginTurn(
     idempotencyKey,
     bodyHash: context.bodyHashes.of(idempotencyKey, request),
     atMs: Date.now(),
+    ...(form && { response: form.response }),
   });
   const likeness =
     registered.isNew || idempotencyKey === null
@@ -119,7 +142,7 @@ export async function beginTurn(
   // It was paid for once, so it is never begun again, even if Temporal has forgotten it.
   if (ended !== null) return { ...turn, end: joinTurn(context, ended, turnLog) };
   const call = callFor(turnId, registered.sessionId);
-  const end = waitForTurn(context, call, { isNew, joins: idempotencyKey !== null, log: turnLog });
+  const end = waitForTurn(context, call, { isNew, joins: idempotencyKey !== null, pathOf, log: turnLog });
   return { ...turn, end };
 }
 
@@ -185,9 +208,9 @@ async function memoryOf(client: GatewayContext['client'], sessionId: string): Pr
 }
 
 /** In place of the client's own check, which would come after the request was registered. `refuseLongLists` came before. */
-function refuseInvalid(call: TurnCall): void {
+function refuseInvalid(call: TurnCall, pathOf: RequestForm['pathOf']): void {
   const problem = call.kind === 'stateless' ? chatTurnProblem(call.options) : sessionTurnProblem(call.options);
-  if (problem !== null) throw wrongField({ ...problem, path: pathInRequest(problem.path, call) });
+  if (problem !== null) throw wrongField({ ...problem, path: pathOf(pathInRequest(problem.path, call)) });
 }
 
 /** What opens a conversation travels beside the message, in a payload of its own. */
@@ -237,6 +260,17 @@ function sessionOf(
   const name = own ?? (chatApp !== null && isConversation(chatApp) ? chatApp : null);
   if (name === null) return null;
   return { id: sessionIdOf(keyId, name, stored), resendsHistory: own === null || saysWholeHistory(headers) };
+}
+
+/** The session that a request is added to as a whole. */
+function addedSession(session: AddedTo, keyId: string, stored: (id: string) => string): SessionName {
+  if (session.kind === 'following') return { id: session.sessionId, resendsHistory: false };
+  refuseEmpty(session.name, session.field);
+  return { id: sessionIdOf(keyId, session.name, stored), resendsHistory: false };
+}
+
+function followedBy(session: AddedTo): string | null {
+  return session.kind === 'following' ? session.turnId : null;
 }
 
 function saysWholeHistory(headers: IncomingHttpHeaders): boolean {

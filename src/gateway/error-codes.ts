@@ -64,6 +64,12 @@ const errorCatalogue = {
     meaning: "A provider's rules refuse the content; the message has its reason.",
     advice: 'Change the content.',
   },
+  previous_response_not_found: {
+    ...invalidRequest,
+    meaning:
+      'The response to continue is unknown to this API key, was not stored, was deleted, or is no longer remembered.',
+    advice: 'Send the whole history as `input`, without `previous_response_id`.',
+  },
   image_not_kept: {
     ...invalidRequest,
     meaning: 'A picture of the request is no longer kept: the turn waited for days, or its key sent many others.',
@@ -122,6 +128,18 @@ const errorCatalogue = {
     status: 404,
     meaning: 'This API key has no such session.',
     advice: 'Use the name that its turns were sent with, and their key; `GET /v1/sessions` lists them.',
+  },
+  response_not_found: {
+    ...invalidRequest,
+    status: 404,
+    meaning: 'This API key has no such response: it is unknown, was not stored, or was deleted.',
+    advice: 'Use the `id` of a response that was stored, and the key that asked for it.',
+  },
+  item_not_found: {
+    ...invalidRequest,
+    status: 404,
+    meaning: 'An `item_reference` names no item of a stored response of this API key, or one that is no longer kept.',
+    advice: 'Send the item itself.',
   },
   unknown_route: {
     ...invalidRequest,

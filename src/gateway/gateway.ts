@@ -28,6 +28,7 @@ import { closeServer, createServer, type GatewayServer } from './server';
 import { Readiness } from './readiness';
 import { sessionsRoutes } from './sessions/sessions-routes';
 import { TurnReaders } from './turn-readers';
+import { responsesRoutes } from './responses/responses-route';
 import { turnsRoutes } from './turns-routes';
 
 export interface GatewayOptions extends GatewayParts {
@@ -103,6 +104,7 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
       textCompletionsRoute(guarded, context);
       embeddingsRoute(guarded, context);
       moderationsRoute(guarded, context);
+      responsesRoutes(guarded, context);
       modelsRoutes(guarded, context);
       turnsRoutes(guarded, context);
       feedbackRoute(guarded, context);
@@ -146,6 +148,8 @@ const paths = [
   ['/v1/completions', 'POST'],
   ['/v1/embeddings', 'POST'],
   ['/v1/moderations', 'POST'],
+  ['/v1/responses', 'POST'],
+  ['/v1/responses/:response', 'GET', 'DELETE'],
   ['/v1/models', 'GET'],
   ['/v1/models/:model', 'GET'],
   ['/v1/turns/:turn', 'GET'],

@@ -105,6 +105,13 @@ export const stoppedUnbegun = new GatewayError(
   'This turn was stopped before it began: no model was called and nothing was charged.',
 );
 
+/** Of another key, of no response, or of one that was not stored, was deleted or is remembered by nobody any more. */
+export const previousNotFound = new GatewayError(
+  'previous_response_not_found',
+  'previous_response_id names no response that this API key can continue: it is unknown, was not stored, was deleted, or what was said up to it is no longer kept. Send the whole history as input, without previous_response_id.',
+  { param: 'previous_response_id' },
+);
+
 /** An answer of a session's earlier turn takes a second or two. */
 const queueRetryAfterSeconds = '2';
 /** A Temporal that restarts is back within seconds; the client has waited for it before it gave up. */
@@ -123,6 +130,7 @@ export function errorOfClient(
   if (error instanceof BudgetRefusedError) return errorOfReply(error.reply);
   if (error instanceof InvalidInputError) {
     const [problem] = error.problems;
+    if (problem?.path.join('.') === 'branch.after') return previousNotFound;
     return problem ? wrongField({ ...problem, path: pathOf(problem.path) }) : badRequest(error.message, null);
   }
   if (error instanceof QueueFullError || error instanceof TurnNotSentError) {

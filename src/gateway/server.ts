@@ -79,7 +79,9 @@ export function createServer(limits: GatewayLimits, logger: FastifyBaseLogger): 
 function withVersion(url: string): string {
   const [path = '', ...query] = url.split('?');
   const plain = path.slice(0, maxRewrittenLength).replace(/\/{2,}/g, '/');
-  const versioned = /^\/(chat|models|turns)(\/|$)/.test(plain) ? `/v1${plain}` : plain.replace(/^\/v1\/v1\//, '/v1/');
+  const versioned = /^\/(chat|models|responses|turns)(\/|$)/.test(plain)
+    ? `/v1${plain}`
+    : plain.replace(/^\/v1\/v1\//, '/v1/');
   if (versioned === plain) return url;
   return [versioned + path.slice(maxRewrittenLength), ...query].join('?');
 }

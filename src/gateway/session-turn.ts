@@ -6,7 +6,7 @@ import { bytesAsJson, isEmptyMessage, messageText } from '../domain/turn/message
 import { contextWindow } from '../domain/turn/window';
 import type { ChatRequest } from './chat-request';
 import { badRequest } from './gateway-error';
-import { optionsOf, toMessage, type TurnCall, type TurnFrame } from './to-turn';
+import { contentOf, instructionsOf, optionsOf, toMessage, type TurnCall, type TurnFrame } from './to-turn';
 
 /** What a session remembers: nothing yet, or more than could be asked for in time. */
 export type SessionMemory = ConversationOutline | 'none' | 'unknown';
@@ -36,21 +36,15 @@ export function sessionTurn(
   const systemPrompt = messages.slice(0, promptCount).map(messageText).join('\n\n');
   const said = messages.slice(promptCount, firstNew);
   const history = historyOf(said);
-  const [only] = added;
-  const isPlain =
-    added.length === 1 &&
-    only?.role === 'user' &&
-    typeof only.content === 'string' &&
-    only.content.trim() !== '' &&
-    !only.name;
   const options = {
     ...optionsOf(body, frame),
+    ...instructionsOf(frame),
     sessionId,
     ...(frame.whileBusy !== undefined && frame.whileBusy !== 'enqueue' && { whileBusy: frame.whileBusy }),
     ...(systemPrompt.trim() !== '' && { systemPrompt }),
     ...(history.length > 0 && { history }),
     ...(memory !== null && { branch: branchOf({ systemPrompt, said, added }, memory) }),
-    ...(isPlain ? { content: only.content } : { content: '', messages: added }),
+    ...contentOf(added),
   };
   return { kind: 'session', options, firstNew };
 }

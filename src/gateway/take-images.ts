@@ -37,30 +37,57 @@ export interface TakenImages {
 export function takeImages(body: unknown): TakenImages {
   const list: IdentifiedImage[] = [];
   let textBytes = 0;
-  for (const [index, message] of entriesOf(fieldsOf(body)['messages'])) {
-    for (const [part, content] of entriesOf(fieldsOf(message)['content'])) {
-      const { type, image_url: image } = fieldsOf(content);
-      const { url } = fieldsOf(image);
-      if (type !== 'image_url' || typeof url !== 'string') continue;
-      const path = ['messages', index, 'content', part, 'image_url', 'url'];
-      if (imageIdIn(url) !== null)
-        throw wrongImage(path, `must be a data URL or an address of the web, not ${imageScheme}`);
-      if (!/^data:/i.test(url.slice(0, 5))) continue;
-      const taken = readDataUrl(path, url);
-      (image as { url: string }).url = imageScheme + taken.id;
-      list.push(taken);
-      textBytes += url.length;
-      if (list.length > limits.maxImages) {
-        throw wrongField({
-          path: ['messages'],
-          code: 'too-many',
-          message: `have more than ${limits.maxImages} pictures, the limit`,
-          limit: limits.maxImages,
-        });
-      }
+  for (const { holder, field, url, path } of pictureUrls(body)) {
+    if (imageIdIn(url) !== null)
+      throw wrongImage(path, `must be a data URL or an address of the web, not ${imageScheme}`);
+    if (!/^data:/i.test(url.slice(0, 5))) continue;
+    const taken = readDataUrl(path, url);
+    holder[field] = imageScheme + taken.id;
+    list.push(taken);
+    textBytes += url.length;
+    if (list.length > limits.maxImages) {
+      throw wrongField({
+        path: path.slice(0, 1),
+        code: 'too-many',
+        message: `has more than ${limits.maxImages} pictures, the limit`,
+        limit: limits.maxImages,
+      });
     }
   }
   return { list, textBytes };
+}
+
+interface PictureUrl {
+  readonly holder: Record<string, unknown>;
+  readonly field: string;
+  readonly url: string;
+  readonly path: ProblemPath;
+}
+
+/** Where chat completions have pictures, and where the items of responses do. */
+function* pictureUrls(body: unknown): Generator<PictureUrl> {
+  for (const { content, path } of partsOf(body)) {
+    const part = fieldsOf(content);
+    const isItem = part['type'] === 'input_image';
+    if (!isItem && part['type'] !== 'image_url') continue;
+    const holder = (isItem ? part : fieldsOf(part['image_url'])) as Record<string, unknown>;
+    const field = isItem ? 'image_url' : 'url';
+    const url = holder[field];
+    const inside = isItem ? ['image_url'] : ['image_url', 'url'];
+    if (typeof url === 'string') yield { holder, field, url, path: [...path, ...inside] };
+  }
+}
+
+function* partsOf(body: unknown): Generator<{ readonly content: unknown; readonly path: ProblemPath }> {
+  for (const list of ['messages', 'input']) {
+    for (const [index, message] of entriesOf(fieldsOf(body)[list])) {
+      for (const field of ['content', 'output']) {
+        for (const [part, content] of entriesOf(fieldsOf(message)[field])) {
+          yield { content, path: [list, index, field, part] };
+        }
+      }
+    }
+  }
 }
 
 /** A media type with parameters, and no more. */

@@ -19,6 +19,10 @@ export interface TurnFrame {
   /** Of a session's turn alone. Left out: it waits. */
   readonly whileBusy?: WhileBusy;
   readonly trace?: TraceContext | undefined;
+  /** For this turn alone. */
+  readonly instructions?: string | undefined;
+  /** See `RequestOptions`. */
+  readonly echo?: Readonly<Record<string, unknown>> | undefined;
 }
 
 type NamedTurn = Pick<TurnFrame, 'turnId'>;
@@ -30,20 +34,61 @@ export interface SessionCall {
   readonly firstNew: number;
 }
 
-export type TurnCall = { readonly kind: 'stateless'; readonly options: CompleteOptions & NamedTurn } | SessionCall;
+interface StatelessCall {
+  readonly kind: 'stateless';
+  readonly options: CompleteOptions & NamedTurn;
+  /** Messages that stand before those of the request. */
+  readonly addedBefore: number;
+}
+
+export type TurnCall = StatelessCall | SessionCall;
 
 /** A turn that brings its whole history. */
 export function statelessTurn(body: ChatRequest, frame: TurnFrame): TurnCall {
-  const options = { ...optionsOf(body, frame), messages: body.messages.map(toMessage), keepAllMessages: true };
-  return { kind: 'stateless', options };
+  const { instructions } = frame;
+  const before = instructions === undefined ? [] : [{ role: 'system' as const, content: instructions }];
+  const messages = [...before, ...body.messages.map(toMessage)];
+  const options = { ...optionsOf(body, frame), messages, keepAllMessages: true };
+  return { kind: 'stateless', options, addedBefore: before.length };
+}
+
+/** A turn of a session to which all of its messages are new. @param after the turn that it follows; null: the latest one */
+export function addedTurn(body: ChatRequest, sessionId: string, frame: TurnFrame, after: string | null): TurnCall {
+  const messages = body.messages.map(toMessage);
+  const options = {
+    ...optionsOf(body, frame),
+    ...instructionsOf(frame),
+    sessionId,
+    ...(after !== null && { branch: { after, mustBeRemembered: true as const } }),
+    ...contentOf(messages),
+  };
+  return { kind: 'session', options, firstNew: 0 };
+}
+
+export function instructionsOf({ instructions }: TurnFrame): { readonly instructions?: string } {
+  return instructions === undefined ? {} : { instructions };
+}
+
+/** What is new in a session: one plain text, or messages. */
+export function contentOf(added: readonly ChatMessage[]): Pick<SendOptions, 'content' | 'messages'> {
+  const [only] = added;
+  const isPlain =
+    added.length === 1 &&
+    only?.role === 'user' &&
+    typeof only.content === 'string' &&
+    only.content.trim() !== '' &&
+    !only.name;
+  return isPlain ? { content: only.content } : { content: '', messages: added };
 }
 
 /** Where in the body of the request a problem of its turn is. */
 export function pathInRequest(path: ProblemPath, call: TurnCall): ProblemPath {
-  if (call.kind === 'stateless') return pathInBody(path);
+  if (call.kind === 'stateless') return pathInBody(withoutAdded(path, call.addedBefore));
   const { firstNew, options } = call;
   const [field, index, ...inside] = path;
   switch (field ?? '') {
+    case 'instructions':
+      return path;
     case 'systemPrompt':
       return ['messages', 0, 'content'];
     case 'content':
@@ -53,6 +98,7 @@ export function pathInRequest(path: ProblemPath, call: TurnCall): ProblemPath {
     case 'history':
       return ['messages', ...inHistory(firstNew, options.history, [index, ...inside])];
     case 'branch':
+      if (index === 'after') return path;
       if (index === 'systemPrompt') return ['messages', 0, 'content'];
       if (index === 'before') {
         const beforeEnd = firstNew - (options.branch?.history?.length ?? 0);
@@ -62,6 +108,12 @@ export function pathInRequest(path: ProblemPath, call: TurnCall): ProblemPath {
     default:
       return pathInBody(path);
   }
+}
+
+function withoutAdded(path: ProblemPath, addedBefore: number): ProblemPath {
+  const [field, index, ...inside] = path;
+  if (field !== 'messages' || typeof index !== 'number' || addedBefore === 0) return path;
+  return index < addedBefore ? ['instructions'] : [field, index - addedBefore, ...inside];
 }
 
 /** A history ends where what is new begins. */
@@ -75,7 +127,7 @@ function inHistory(
 }
 
 export function optionsOf(body: ChatRequest, frame: TurnFrame) {
-  const { turnId, keyId, userId, model, fallbacks = [], deadlineMs, startByMs, trace } = frame;
+  const { turnId, keyId, userId, model, fallbacks = [], deadlineMs, startByMs, trace, echo } = frame;
   const maxTokens = body.max_completion_tokens ?? body.max_tokens;
   const modelOptions = modelOptionsOf(body);
   const options: RequestOptions = {
@@ -86,6 +138,7 @@ export function optionsOf(body: ChatRequest, frame: TurnFrame) {
     ...(fallbacks.length > 0 && { fallbacks }),
     ...(startByMs !== undefined && { startByMs }),
     ...(trace !== undefined && { trace }),
+    ...(echo !== undefined && { echo }),
     ...(modelOptions && { modelOptions }),
     ...(typeof maxTokens === 'number' && { maxTokens }),
     ...(typeof body.temperature === 'number' && { temperature: body.temperature }),

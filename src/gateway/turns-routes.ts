@@ -159,7 +159,7 @@ export async function findOwn(
  * null: the turn is still under way, or has ended with an answer that Temporal does not keep any more. One that is too old
  * to be under way and that nobody ever recorded was stopped, or never begun.
  */
-async function lookUp(
+export async function lookUp(
   { client }: GatewayContext,
   { turnId, sessionId, outcome }: FoundRequest,
   log: FastifyBaseLogger,

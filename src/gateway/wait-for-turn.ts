@@ -14,6 +14,8 @@ interface WaitOptions {
   readonly isNew: boolean;
   /** Whether the same request again would join the turn. */
   readonly joins: boolean;
+  /** Where in the request a path of chat completions is. */
+  readonly pathOf?: (path: ProblemPath) => ProblemPath;
   readonly log: FastifyBaseLogger;
 }
 
@@ -25,7 +27,8 @@ export function waitForTurn(
 ): Promise<TurnEnd> {
   const { client } = context;
   const asked = call.kind === 'stateless' ? client.completeChecked(call.options) : client.sendChecked(call.options);
-  return waitForReply(context, asked, options, (path) => pathInRequest(path, call));
+  const { pathOf = (path) => path } = options;
+  return waitForReply(context, asked, options, (path) => pathOf(pathInRequest(path, call)));
 }
 
 /** @param pathOf where in the request's body a path of its turn is */

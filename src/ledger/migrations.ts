@@ -403,6 +403,11 @@ export const migrations: Record<string, Migration> = {
         .execute();
     },
   },
+  '0021_responses': {
+    async up(db: Kysely<unknown>): Promise<void> {
+      await db.schema.alterTable('requests').addColumn('response', 'text').execute();
+    },
+  },
 };
 
 /** What the users of the current rollout have been counted with so far; those of earlier ones decide nothing any more. */

@@ -161,6 +161,8 @@ interface RequestsTable {
   /** Empty: not kept. */
   body_hash: string;
   created_at_ms: number;
+  /** null: it did not ask for a response. */
+  response: 'stored' | 'unstored' | 'deleted' | null;
 }
 
 /** One row per picture of an API key. See `StoredImages`. */

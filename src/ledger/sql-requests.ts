@@ -31,6 +31,12 @@ export class SqlRequests implements Requests {
     return this.run.read((db) => findRequest(db, turnId));
   }
 
+  async deleteResponse(turnId: string): Promise<void> {
+    await this.run.change((trx) =>
+      trx.updateTable('requests').set({ response: 'deleted' }).where('turn_id', '=', turnId).execute(),
+    );
+  }
+
   async prune(nowMs: number): Promise<number> {
     let pruned = 0;
     for (;;) {
@@ -51,7 +57,7 @@ const requestColumns = [
 
 /** One statement for a new request, one more if it is of a session; two for a known one. */
 async function register(trx: LedgerDatabase, request: NewRequest): Promise<Registration> {
-  const { turnId, keyId, sessionId, idempotencyKey, bodyHash, atMs } = request;
+  const { turnId, keyId, sessionId, idempotencyKey, bodyHash, atMs, response = null } = request;
   const idempotencyKeyHash = idempotencyKey === null ? null : sha256(idempotencyKey);
   // If another transaction is registering the same key, this waits for it and then sees its row.
   const inserted = await trx
@@ -63,6 +69,7 @@ async function register(trx: LedgerDatabase, request: NewRequest): Promise<Regis
       idempotency_key_hash: idempotencyKeyHash,
       body_hash: bodyHash,
       created_at_ms: atMs,
+      response,
     })
     .onConflict((conflict) => conflict.doNothing())
     .returning('turn_id')
@@ -125,7 +132,7 @@ async function forgetBodyHashes(trx: LedgerDatabase, olderThanMs: number): Promi
 async function findRequest(db: LedgerDatabase, turnId: string): Promise<FoundRequest | null> {
   const request = await db
     .selectFrom('requests')
-    .select(requestColumns)
+    .select([...requestColumns, 'requests.response'])
     .where('requests.turn_id', '=', turnId)
     .executeTakeFirst();
   if (request === undefined) return null;

@@ -78,8 +78,9 @@ export class ConversationState {
   }
 
   /** Whether a new turn can stand there. In a conversation that has just been reopened, the opening history stands for all earlier turns. */
-  canFollow({ after, before }: Branch): boolean {
-    return after === null || before !== undefined || this.turns.length === 0 || this.remembers(after);
+  canFollow({ after, before, mustBeRemembered }: Branch): boolean {
+    if (after === null || before !== undefined || this.remembers(after)) return true;
+    return this.turns.length === 0 && mustBeRemembered !== true;
   }
 
   private remembers(turnId: string): boolean {
@@ -95,8 +96,8 @@ export class ConversationState {
   }
 
   /** The messages that a model sees: this conversation's window, with the new messages at the end. */
-  windowWith(added: readonly ChatMessage[], branch?: Branch): ChatMessage[] {
-    return this.window(this.history, added, branch);
+  windowWith(added: readonly ChatMessage[], branch?: Branch, instructions?: string): ChatMessage[] {
+    return this.window(this.history, added, branch, instructions);
   }
 
   /** The id of a new tool result whose call this conversation does not know, so that none of the new messages could be sent; else null. */
@@ -108,8 +109,10 @@ export class ConversationState {
     history: readonly ChatMessage[],
     added: readonly ChatMessage[],
     branch: Branch | undefined,
+    instructions?: string,
   ): ChatMessage[] {
-    const messages = sendableMessages([...this.messagesBefore(history, added, branch), ...added]);
+    const before = this.messagesBefore(history, added, branch, instructions);
+    const messages = sendableMessages([...before, ...added]);
     return contextWindow(completeToolRounds(messages));
   }
 
@@ -118,8 +121,9 @@ export class ConversationState {
     history: readonly ChatMessage[],
     added: readonly ChatMessage[],
     branch: Branch | undefined,
+    instructions?: string,
   ): readonly ChatMessage[] {
-    const systemPrompt = branch?.systemPrompt ?? this.systemPrompt;
+    const systemPrompt = [instructions, branch?.systemPrompt ?? this.systemPrompt].filter(Boolean).join('\n\n');
     const messages: ChatMessage[] = systemPrompt ? [{ role: 'system', content: systemPrompt }] : [];
     const { turns, isOpened } = this.pathTo(branch);
     if (isOpened) messages.push(...history);

@@ -149,7 +149,16 @@ export async function conversation(input: ConversationInput): Promise<Conversati
     if (repeated) return repeated;
     if (handOff.current !== null) return handOff.takeFromUser(message);
 
-    const { turnId, content, messages, userId, branch: askedBranch, whileBusy: _whileBusy, ...options } = message;
+    const {
+      turnId,
+      content,
+      messages,
+      userId,
+      branch: askedBranch,
+      instructions,
+      whileBusy: _whileBusy,
+      ...options
+    } = message;
     // A turn that an older worker has run followed the latest one.
     const isOnBranch = askedBranch !== undefined && patched('turns-stand-on-branches');
     if (isOnBranch && !state.canFollow(askedBranch)) {
@@ -175,7 +184,7 @@ export async function conversation(input: ConversationInput): Promise<Conversati
       name: names.turnName(turnId, input.sessionId),
       sessionId: input.sessionId,
       userId: userId ?? null,
-      messages: state.windowWith(newMessages(message), branch),
+      messages: state.windowWith(newMessages(message), branch, instructions),
       ...asksAgain(state.askedBefore(message, Date.now())),
     };
     try {

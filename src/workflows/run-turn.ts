@@ -66,7 +66,7 @@ const clockSkewMs = 1_000;
 
 /** One turn: admitted against the budgets, answered by the first target that can, recorded with its exact cost. */
 export async function runTurn(turn: Turn, stop: TurnStop): Promise<ChatReply> {
-  const { language: _language, name, ...request } = turn;
+  const { language: _language, name, echo: _echo, ...request } = turn;
   const openTurnInput: OpenTurnInput = {
     ...request,
     turnId: name,
@@ -327,8 +327,9 @@ function commonFields(turn: Turn, totals: TurnTotals) {
 }
 
 /** What a reply repeats of its request. */
-function echoOf({ requestHash, trace }: Turn): Pick<ChatReply, 'request_hash' | 'trace_id'> {
+function echoOf({ requestHash, trace, echo }: Turn): Pick<ChatReply, 'request_hash' | 'trace_id' | 'echo'> {
   return {
+    ...(echo !== undefined && { echo }),
     ...(requestHash !== undefined && { request_hash: requestHash }),
     ...(trace !== undefined && { trace_id: traceIdOf(trace) }),
   };

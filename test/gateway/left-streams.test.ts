@@ -71,6 +71,7 @@ test('a client that left before its turn began leaves no reader', async () => {
   const requests: typeof ledger.requests = {
     find: (turnId) => ledger.requests.find(turnId),
     prune: (nowMs) => ledger.requests.prune(nowMs),
+    deleteResponse: (turnId) => ledger.requests.deleteResponse(turnId),
     findByKey: (keyId, idempotencyKey) => ledger.requests.findByKey(keyId, idempotencyKey),
     register: async (request) => {
       isRegistering = true;

@@ -41,11 +41,13 @@ test('every route is described, and every described route is there', async () =>
     Object.keys(methods).map((method) => `${method.toUpperCase()} ${path}`),
   );
   expect(operations.toSorted()).toEqual([
+    'DELETE /v1/responses/{response}',
     'GET /healthz',
     'GET /metrics',
     'GET /readyz',
     'GET /v1/models',
     'GET /v1/models/{model}',
+    'GET /v1/responses/{response}',
     'GET /v1/sessions',
     'GET /v1/sessions/{session}',
     'GET /v1/sessions/{session}/transcript',
@@ -55,6 +57,7 @@ test('every route is described, and every described route is there', async () =>
     'POST /v1/completions',
     'POST /v1/embeddings',
     'POST /v1/moderations',
+    'POST /v1/responses',
     'POST /v1/sessions/{session}/close',
     'POST /v1/sessions/{session}/give-back',
     'POST /v1/sessions/{session}/hand-over',

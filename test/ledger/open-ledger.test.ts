@@ -25,6 +25,7 @@ const allMigrations = [
   '0017_turn_stops',
   '0018_sessions',
   '0019_cache_writes',
+  '0021_responses',
 ];
 
 describeOnEachDatabase('opening a ledger', (databases) => {

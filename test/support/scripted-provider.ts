@@ -1,6 +1,7 @@
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { json } from 'node:stream/consumers';
+import type { ChatMessage } from '../../src/contract/chat';
 import { keepAliveTimeoutMs } from '../../src/local/simulator/simulator';
 
 export interface ScriptedAnswer {
@@ -9,11 +10,22 @@ export interface ScriptedAnswer {
   readonly finishReason?: string;
   readonly toolCalls?: readonly object[];
   readonly refusal?: string;
+  /** What it thought before. */
+  readonly thoughts?: string;
+}
+
+interface AskedModel {
+  readonly model: string;
+  readonly stream?: boolean;
+  readonly messages: readonly ChatMessage[];
+  readonly [field: string]: unknown;
 }
 
 /** A provider that says what a test tells it to, whole or as a stream, and counts 10 + 5 tokens each time. */
 export interface ScriptedProvider {
   readonly baseUrl: string;
+  /** The bodies that it was sent. */
+  readonly asked: readonly AskedModel[];
   /** Of the coming calls, in their order; further ones get the last of them. */
   answer(...answers: readonly ScriptedAnswer[]): void;
   close(): Promise<void>;
@@ -23,14 +35,20 @@ const usage = { prompt_tokens: 10, completion_tokens: 5, total_tokens: 15 };
 
 export async function startScriptedProvider(): Promise<ScriptedProvider> {
   let script: ScriptedAnswer[] = [];
+  const asked: AskedModel[] = [];
   const server = createServer({ keepAliveTimeout: keepAliveTimeoutMs }, (incoming, response) => {
     void json(incoming).then((body) => {
-      const { model, stream } = body as { model: string; stream?: boolean };
+      const { model, stream } = body as AskedModel;
+      asked.push(body as AskedModel);
       const [said] = script;
       if (said === undefined) throw new Error('Tell the provider what to answer.');
       if (script.length > 1) script = script.slice(1);
-      const { pieces, finishReason = 'stop', toolCalls, refusal } = said;
-      const more = { ...(toolCalls && { tool_calls: toolCalls }), ...(refusal !== undefined && { refusal }) };
+      const { pieces, finishReason = 'stop', toolCalls, refusal, thoughts } = said;
+      const more = {
+        ...(toolCalls && { tool_calls: toolCalls }),
+        ...(refusal !== undefined && { refusal }),
+        ...(thoughts !== undefined && { reasoning_content: thoughts }),
+      };
       if (!stream) {
         const message = { role: 'assistant', content: pieces.join(''), ...more };
         response.writeHead(200, { 'content-type': 'application/json' });
@@ -50,6 +68,7 @@ export async function startScriptedProvider(): Promise<ScriptedProvider> {
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   return {
     baseUrl: `http://127.0.0.1:${(server.address() as AddressInfo).port}/v1`,
+    asked,
     answer: (...answers) => (script = [...answers]),
     close: async () => {
       server.closeAllConnections();

@@ -227,6 +227,7 @@ export function sendMessageFieldsProblem(input: CheckedMessage): Problem | null 
       ? contentProblem(['content'], input.content)
       : messagesProblem(input.messages, input.modelOptions, limits.maxMessageBytes)) ??
     branchProblem(input.branch) ??
+    (input.instructions === undefined ? null : contentProblem(['instructions'], input.instructions)) ??
     requestProblem(input) ??
     thoughtsProblem(['messages'], input.messages) ??
     thoughtsProblem(['branch', 'history'], (input.branch as Partial<Branch> | undefined)?.history)

@@ -73,6 +73,27 @@ export const plainEcho: ResponseEcho = {
   prompt_cache_key: null,
 };
 
+/** Beside a reply of 1 MiB in a payload of 2 MB, and many times in a conversation's memory. */
+const maxEchoBytes = 16 * 1024;
+
+/** What of it may travel with the turn: tools, formats and instructions of any length go with its request alone. */
+export function boundedEcho(echo: ResponseEcho): ResponseEcho {
+  // Whoever continues the response must know that its first message is not part of what was said.
+  const cut = echo.instructions === null ? null : '';
+  const shorter = [
+    echo,
+    { ...echo, tools: [] },
+    { ...echo, tools: [], text: plainEcho.text },
+    { ...echo, tools: [], text: plainEcho.text, instructions: cut },
+  ];
+  return (
+    shorter.find((each) => Buffer.byteLength(JSON.stringify(each)) <= maxEchoBytes) ?? {
+      ...plainEcho,
+      instructions: cut,
+    }
+  );
+}
+
 const itemStatus = z.enum(['in_progress', 'completed', 'incomplete']);
 
 const outputText = z.object({
@@ -95,7 +116,10 @@ export const outputItemSchema = z.discriminatedUnion('type', [
     id: z.string(),
     type: z.literal('reasoning'),
     summary: z.array(z.object({ type: z.literal('summary_text'), text: z.string() })),
-    encrypted_content: z.string().optional().describe('Only if `include` asks for it: the same thoughts, encoded.'),
+    encrypted_content: z
+      .string()
+      .optional()
+      .describe('Only of a response that is not stored: the same thoughts, encoded.'),
   }),
   z.object({
     id: z.string(),
@@ -133,7 +157,7 @@ export const responseSchema = z.object({
 
 export type ResponseObject = z.output<typeof responseSchema>;
 
-function responseId(turnId: string): string {
+export function responseId(turnId: string): string {
   return `resp_${turnId}`;
 }
 
@@ -176,7 +200,7 @@ export function toResponse(reply: ChatReply, turn: RegisteredTurn, echo: Respons
     status: reason === null ? 'completed' : 'incomplete',
     incomplete_details: reason === null ? null : { reason },
     model: modelOf(reply),
-    output: outputItems(reply, turn.turnId),
+    output: outputItems(reply, turn.turnId, echo),
     usage: {
       input_tokens: prompt_tokens,
       input_tokens_details: prompt_tokens_details,
@@ -243,7 +267,7 @@ function incompleteReasonOf(reply: ChatReply): 'max_output_tokens' | 'content_fi
  * The message comes first: a stream tells its text while the thoughts, which come whole, are not known yet, and both have the
  * same order.
  */
-export function outputItems(reply: ChatReply, turnId: string): OutputItem[] {
+export function outputItems(reply: ChatReply, turnId: string, { store }: Pick<ResponseEcho, 'store'>): OutputItem[] {
   const status = incompleteReasonOf(reply) === null ? 'completed' : 'incomplete';
   const calls = reply.tool_calls ?? [];
   const content = messageParts(reply);
@@ -255,7 +279,9 @@ export function outputItems(reply: ChatReply, turnId: string): OutputItem[] {
   }
   if (reply.reasoning_content) {
     const summary = [{ type: 'summary_text' as const, text: reply.reasoning_content }];
-    items.push({ id: itemIds.reasoning(turnId), type: 'reasoning', summary });
+    // Of a response that is stored, clients send back references.
+    const encoded = store ? {} : { encrypted_content: encodeThoughts(reply.reasoning_content) };
+    items.push({ id: itemIds.reasoning(turnId), type: 'reasoning', summary, ...encoded });
   }
   return [...items, ...calls.map((call, index) => callItem(call, itemIds.call(turnId, index)))];
 }
@@ -283,4 +309,21 @@ function callItem(call: ToolCall, id: string): OutputItem {
     name: typeof name === 'string' ? name : '',
     arguments: typeof given === 'string' ? given : '',
   };
+}
+
+const thoughtsPrefix = 'bw1.';
+
+/**
+ * Thoughts for clients that send back only what is called encrypted. It is not: the client has them in plain words beside it,
+ * and encoding keeps them from being taken for another provider's.
+ */
+function encodeThoughts(thoughts: string): string {
+  return thoughtsPrefix + Buffer.from(thoughts).toString('base64url');
+}
+
+/** null: they come from another service, and nobody here can read them. */
+export function decodeThoughts(encoded: string): string | null {
+  return encoded.startsWith(thoughtsPrefix)
+    ? Buffer.from(encoded.slice(thoughtsPrefix.length), 'base64url').toString('utf8')
+    : null;
 }

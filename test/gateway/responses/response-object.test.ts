@@ -72,7 +72,7 @@ describe('a response object', () => {
 
   it('has the message, the thoughts and the calls as items, whose ids say which they are', () => {
     const reply = replyWith({ reasoning_content: 'An order.', tool_calls: [call, { ...call, id: 'call_2' }] });
-    const items = outputItems(reply, turn.turnId);
+    const items = outputItems(reply, turn.turnId, plainEcho);
     expect(items.map((item) => outputItemSchema.parse(item))).toEqual(items);
     expect(items.map(({ id }) => itemOf(id))).toEqual([
       { kind: 'message', turnId: turn.turnId, index: 0 },
@@ -84,10 +84,10 @@ describe('a response object', () => {
   });
 
   it('has a refusal as part of its message, and no message where the model only calls tools', () => {
-    expect(outputItems(replyWith({ content: '', refusal: 'No.' }), turn.turnId)).toMatchObject([
+    expect(outputItems(replyWith({ content: '', refusal: 'No.' }), turn.turnId, plainEcho)).toMatchObject([
       { type: 'message', content: [{ type: 'refusal', refusal: 'No.' }] },
     ]);
-    expect(outputItems(replyWith({ content: '', tool_calls: [call] }), turn.turnId)).toMatchObject([
+    expect(outputItems(replyWith({ content: '', tool_calls: [call] }), turn.turnId, plainEcho)).toMatchObject([
       { type: 'function_call' },
     ]);
   });
