@@ -3,6 +3,7 @@ import type { FastifyRequest } from 'fastify';
 import { idOf } from '../../config/id-of';
 import type { ChatReply } from '../../contract/chat';
 import type { OfferedModel, Operation } from '../../contract/operations';
+import { attributes } from '../../tracing/names';
 import { endOfWait, idempotencyKeyOf } from '../begin-turn';
 import type { RegisteredTurn } from '../completion';
 import type { GatewayContext } from '../context';
@@ -78,6 +79,7 @@ export async function beginRequest(
       );
     }
   }
+  request.span.setAttribute(attributes.turn, turnId);
   const log = request.log.child({ turn_id: turnId });
   const ask = (part: ModelRequest['parts'][number], index: number) => {
     const asking = context.client.requestChecked({
