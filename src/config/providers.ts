@@ -17,7 +17,11 @@ const baseUrlVariables = new Map([
 ]);
 
 /** The address of a kind's own API. */
-const kindBaseUrls: Partial<Record<ProviderKind, string>> = { anthropic: 'https://api.anthropic.com/v1' };
+const kindBaseUrls: Partial<Record<ProviderKind, string>> = {
+  anthropic: 'https://api.anthropic.com/v1',
+  google: 'https://generativelanguage.googleapis.com/v1beta',
+  'openai-responses': 'https://api.openai.com/v1',
+};
 
 /** The legacy provider's address while everything is simulated; `.invalid` can never be reached by mistake. */
 export const simulatedBaseUrl = 'http://legacy.invalid/v1';

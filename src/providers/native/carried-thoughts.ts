@@ -35,6 +35,15 @@ export function withThoughts(
   return [{ ...first, [field]: { ...fieldsOf(first[field]), ...carried } }, ...others];
 }
 
+/** Fields of one call. More than one answer may carry is left out. */
+export function carriedInCall(name: string, fields: Readonly<Record<string, string>>): Record<string, unknown> {
+  return Buffer.byteLength(JSON.stringify(fields)) > maxCarriedBytes ? {} : { [field]: { [name]: fields } };
+}
+
+export function fieldsInCall(name: string, call: ToolCall): Readonly<Record<string, unknown>> {
+  return fieldsOf(fieldsOf(call[field])[name]);
+}
+
 /** The thoughts in a message of the history. Callers send the history, so nothing in it is taken for granted. */
 export function thoughtsIn(name: string, calls: readonly ToolCall[]): readonly CarriedThought[] {
   const { thoughts } = fieldsOf(fieldsOf(calls[0]?.[field])[name]);

@@ -3,7 +3,7 @@ import { fieldsOf } from '../../domain/fields-of';
 import { CollectedAnswer } from '../collected-answer';
 import { statesError } from '../read-error';
 import { parseJson } from '../response-schemas';
-import { type CarriedThought, withThoughts } from './carried-thoughts';
+import { carriedInCall, type CarriedThought, withThoughts } from './carried-thoughts';
 import type { NativeKind } from './kind';
 import type { ToolCall } from '../../contract/chat';
 
@@ -110,7 +110,13 @@ export class CollectedParts {
     if (kept !== undefined) this.keep(`call ${part.toolCallId}`, '', part.providerMetadata);
     const index = this.calls;
     this.calls += 1;
-    return this.say({ toolCalls: [{ index, ...call }] });
+    return this.say({ toolCalls: [{ index, ...call, ...this.kept(part.providerMetadata) }] });
+  }
+
+  private kept(metadata: Parameters<NativeKind['carrier']['thoughtOf']>[0]) {
+    const { carrier } = this.kind;
+    const fields = carrier.fieldsOfCall?.(metadata);
+    return fields && carriedInCall(carrier.name, fields);
   }
 
   private say(said: Partial<Said>): PartStep {
@@ -154,7 +160,9 @@ export function errorBodyOf(error: unknown): unknown {
   const { responseBody, name } = fieldsOf(error);
   const stated = typeof responseBody === 'string' ? parseJson(responseBody) : error;
   if (stated === error && (error instanceof Error || typeof name === 'string')) return undefined;
-  const { type, message, error: inner } = fieldsOf(stated);
+  const { type, message, error: inner, response } = fieldsOf(stated);
+  const { error: ofResponse } = fieldsOf(response);
+  if (type === 'response.failed' && typeof ofResponse === 'object') return { error: ofResponse };
   if (typeof type !== 'string' && typeof message !== 'string' && inner === undefined) return undefined;
   return statesError(stated) && 'error' in fieldsOf(stated) ? stated : { error: stated };
 }

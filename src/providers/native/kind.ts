@@ -25,6 +25,8 @@ export interface NativeKind {
   readonly listModels: ModelListing | null;
   /** Whether an event of a stream that the SDK cannot read may be passed over. */
   ignores?(event: unknown): boolean;
+  /** Whether nothing of the answer follows an event of a stream, for a kind whose SDK waits for the end of the body. */
+  isLast?(event: unknown): boolean;
   readonly carrier: Carrier;
   /** The finish reason in OpenAI's terms, if it is not the SDK's. */
   finishReason?(raw: string | undefined): string | null;
@@ -55,4 +57,8 @@ interface Carrier {
   thoughtOf(metadata: ProviderMetadata): Omit<CarriedThought, 'text'> | undefined;
   /** The other way round. */
   metadataOf(thought: CarriedThought): SharedV3ProviderOptions;
+  /** What has to be kept of a call, for a kind that signs calls; it travels in the call itself. */
+  fieldsOfCall?(metadata: ProviderMetadata): Readonly<Record<string, string>> | undefined;
+  /** The other way round; callers send the history, so nothing in it is taken for granted. */
+  metadataOfCall?(fields: Readonly<Record<string, unknown>>): SharedV3ProviderOptions | undefined;
 }

@@ -102,6 +102,7 @@ export class NativeCall {
     if (part.type === 'raw') {
       this.event = part.rawValue;
       this.reader?.onEvent();
+      if (this.kind.isLast?.(part.rawValue)) this.reader?.onFinished();
       return;
     }
     const { text, isProgress } = this.collected.add(part);
@@ -143,6 +144,8 @@ export class NativeCall {
   private readonly fetch: typeof globalThis.fetch = (address, init) => {
     const url = new URL(address instanceof Request ? address.url : address);
     const { requestId, traceparent, timeoutMs, signal, stream } = this.request;
+    // Some SDKs ask a model to go on by themselves. Only one request was reserved for.
+    if (this.exchanged !== undefined) return Promise.reject(new Error('A call is one request.'));
     return new Promise<Response>((resolve, reject) => {
       const exchanged = authorizedExchange(
         this.connections,

@@ -8,7 +8,7 @@ import type { ChatMessage, ContentPart, ToolCall } from '../../contract/chat';
 import { fieldsOf } from '../../domain/fields-of';
 import { imageUrlOf } from '../../domain/turn/messages';
 import { parseJson } from '../response-schemas';
-import { thoughtsIn } from './carried-thoughts';
+import { fieldsInCall, thoughtsIn } from './carried-thoughts';
 import type { NativeKind } from './kind';
 
 type Message = LanguageModelV3Prompt[number];
@@ -74,7 +74,14 @@ function assistantParts(
     const { name, arguments: given } = fieldsOf(call['function']);
     const toolName = typeof name === 'string' ? name : customNameOf(call);
     toolNames.set(call.id, toolName);
-    parts.push({ type: 'tool-call', toolCallId: ids.of(call.id), toolName, input: inputOf(given) });
+    const providerOptions = kind.carrier.metadataOfCall?.(fieldsInCall(kind.carrier.name, call));
+    parts.push({
+      type: 'tool-call',
+      toolCallId: ids.of(call.id),
+      toolName,
+      input: inputOf(given),
+      ...(providerOptions && { providerOptions }),
+    });
   }
   return parts;
 }

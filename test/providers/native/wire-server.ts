@@ -51,6 +51,10 @@ export type WireError =
 export interface WireFormat {
   readonly kind: ProviderKind;
   readonly model: string;
+  /** Its caches cost nothing to write. */
+  readonly hasFreeCache?: true;
+  /** It wants the signatures of its thoughts back, but not the thoughts. */
+  readonly forgetsThoughts?: true;
   /** The path of the base address. */
   readonly basePath: string;
   readonly streamType: string;
