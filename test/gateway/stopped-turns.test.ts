@@ -104,3 +104,84 @@ test('a turn that has ended keeps its answer, and the turn of another key is not
   expect((await cancel(id, { authorization: operator })).status).toBe(403);
   expect(await (await cancel(id)).json()).toMatchObject({ id, status: 'answered', completion, error: null });
 });
+
+describe('a client that leaves', () => {
+  const leaving = { 'x-bellwether-on-disconnect': 'cancel' };
+
+  async function beginAndLeave(headers: Record<string, string>): Promise<{ id: string; leave: () => void }> {
+    const gone = new AbortController();
+    const asked = fetch(`${setting.gateway.url}/v1/chat/completions`, {
+      method: 'POST',
+      body: JSON.stringify(streamed),
+      headers: { authorization: `Bearer ${setting.key}`, 'content-type': 'application/json', ...headers },
+      signal: gone.signal,
+    });
+    await modelIsAsked();
+    setting.model.say('Your order');
+    return { id: turnIdOf(await asked), leave: () => gone.abort() };
+  }
+
+  const isStopped = (id: string) =>
+    eventually('the turn is stopped', async () => {
+      const turn = (await (await setting.call(`/v1/turns/${id}`)).json()) as TurnAnswer;
+      return turn.status === 'stopped';
+    });
+
+  test('leaves its turn going unless it says otherwise', async () => {
+    const { id, leave } = await beginAndLeave({});
+    leave();
+    const stream = await setting.call(`/v1/turns/${id}/stream`);
+    setting.model.say(' is here.');
+    setting.model.release();
+    expect(textOf(await allEvents(stream))).toBe('Your order is here.');
+  });
+
+  test('stops its turn if it says so', async () => {
+    const { id, leave } = await beginAndLeave(leaving);
+    leave();
+    await isStopped(id);
+    expect(setting.model.openCalls()).toBe(0);
+  });
+
+  test('leaves the turn to another request that waits for it, whose leaving then stops it', async () => {
+    const { id, leave } = await beginAndLeave(leaving);
+    const gone = new AbortController();
+    const stream = await fetch(`${setting.gateway.url}/v1/turns/${id}/stream`, {
+      headers: { authorization: `Bearer ${setting.key}` },
+      signal: gone.signal,
+    });
+    const reader = stream.body?.getReader();
+    await reader?.read();
+    leave();
+    await eventually('the first request has ended', () =>
+      setting.logged.some((line) => line.includes(id) && line.includes('request ended')),
+    );
+    expect(setting.model.openCalls()).toBe(1);
+    gone.abort();
+    await isStopped(id);
+  });
+
+  test('must say it in words that there are', async () => {
+    const response = await ask(held, { 'x-bellwether-on-disconnect': 'stop' });
+    expect([response.status, await response.json()]).toMatchObject([
+      400,
+      { error: { code: 'invalid_value', param: 'x-bellwether-on-disconnect' } },
+    ]);
+  });
+});
+
+test('a message that is not to wait is refused, and one that interrupts is answered', async () => {
+  const headers = { 'x-bellwether-session': unique('session') };
+  const running = await begin(headers);
+  const rejected = await ask(held, { ...headers, 'x-bellwether-while-busy': 'reject' });
+  expect([rejected.status, rejected.headers.get('x-should-retry'), await rejected.json()]).toMatchObject([
+    409,
+    'false',
+    { error: { code: 'session_busy' } },
+  ]);
+  const interrupting = ask(held, { ...headers, 'x-bellwether-while-busy': 'interrupt' });
+  expect((await allEvents(running)).at(-1)?.data).toMatchObject({ error: { code: 'turn_stopped' } });
+  await modelIsAsked();
+  setting.model.release();
+  expect((await interrupting).status).toBe(200);
+});
