@@ -20,9 +20,9 @@ const forbidden = [
 
 /**
  * Every workflow's sandbox shares one parsed copy, and every start of a worker pays for reading it. Temporal's own code
- * is some 500,000 characters of these and ours some 350,000; a library that slips in shows as more.
+ * is some 500,000 characters of these and ours some 380,000; a library that slips in shows as more.
  */
-const maxCodeCharacters = 940_000;
+const maxCodeCharacters = 960_000;
 
 test('the workflow bundle contains only workflows, domain rules, the contract and Temporal’s workflow library', () => {
   const files = filesOf(workflowBundle().code);

@@ -8,7 +8,7 @@ import type { FoundRequest, RegisteredRequest } from '../contract/ledger';
 import { whileBusyPolicies } from '../contract/chat';
 import { turnName } from '../contract/names';
 import type { Problem, ProblemPath } from '../contract/problem';
-import { chatTurnProblem, conversationProblem, sendMessageProblem } from '../domain/turn/validate-input';
+import { chatTurnProblem, conversationProblem, idProblem, sendMessageProblem } from '../domain/turn/validate-input';
 import { requireFallbacks, requireModel } from './models-routes';
 import {
   asksForTask,
@@ -86,6 +86,7 @@ export async function beginTurn(
   const { instructions, echo } = form ?? {};
   const pathOf = form?.pathOf ?? ((path: ProblemPath) => path);
   const userId = userOf(headers, body);
+  const after = form?.session ? undefined : turnBefore(headers, named);
   const idempotencyKey = idempotencyKeyOf(headers);
   const whileBusy = choiceOf(headers, whileBusyHeader, whileBusyPolicies) ?? context.whileBusy;
   const startByMs = body.stream === true ? undefined : endOfWait(headers);
@@ -106,13 +107,13 @@ export async function beginTurn(
     if (form?.session) return addedTurn(body, sessionId, frameOf(turnId), followedBy(form.session));
     // The first of two requests with the same key decides whether they are the session's.
     const memory = session === null && named?.resendsHistory ? 'unknown' : (session?.memory ?? null);
-    return sessionTurn(body, sessionId, frameOf(turnId), memory);
+    return placedBehind(sessionTurn(body, sessionId, frameOf(turnId), memory), after);
   };
 
   const sessionId = session?.id ?? null;
   if (sessionId !== null) refuseInvalid(callFor(newTurnId, sessionId), pathOf);
   await images?.keepIn(context.images, apiKey.id);
-  const request = { body: form?.hashed ?? body, session: named?.id, userId };
+  const request = { body: form?.hashed ?? body, session: named?.id, userId, ...(after !== undefined && { after }) };
   const registered = await context.ledger.requests.register({
     turnId: newTurnId,
     keyId: apiKey.id,
@@ -235,6 +236,28 @@ export function idempotencyKeyOf(headers: IncomingHttpHeaders): string | null {
 const ownSessionHeader = 'x-bellwether-session';
 /** For other clients that resend their whole history. */
 const historyHeader = 'x-bellwether-history';
+
+/** Of a message that does not follow the latest turn, because its user has edited an earlier one. */
+const afterHeader = 'x-bellwether-after';
+const noTurn = 'none';
+
+/** The turn that the message is to follow; null: none. undefined: the latest one, or the one that its history says. */
+function turnBefore(headers: IncomingHttpHeaders, session: SessionName | null): string | null | undefined {
+  const after = headerOf(headers, afterHeader);
+  if (after === null) return undefined;
+  if (session === null || session.resendsHistory) {
+    const message = `${afterHeader} needs ${ownSessionHeader}: without it there are no turns to follow, and with ${historyHeader} the history says which.`;
+    throw badRequest(message, afterHeader);
+  }
+  const problem = idProblem([afterHeader], after);
+  if (problem !== null) throw wrongField(problem);
+  return after === noTurn ? null : after;
+}
+
+function placedBehind(call: TurnCall, after: string | null | undefined): TurnCall {
+  if (after === undefined || call.kind === 'stateless') return call;
+  return { ...call, afterField: afterHeader, options: { ...call.options, branch: { after } } };
+}
 
 interface SessionName {
   readonly id: string;

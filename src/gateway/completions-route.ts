@@ -25,6 +25,12 @@ export const turnHeadersSchema = z.looseObject({
     .optional()
     .meta({ pattern: '\\S' })
     .describe("The conversation: its earlier turns are the service's memory, and only what is new in messages counts."),
+  'x-bellwether-after': z
+    .string()
+    .optional()
+    .describe(
+      'The id of the turn of the session that the message follows, or `none`: its user has edited what came behind. What was said there stays in the transcript.',
+    ),
   'x-bellwether-history': z
     .string()
     .optional()

@@ -130,7 +130,7 @@ export function errorOfClient(
   if (error instanceof BudgetRefusedError) return errorOfReply(error.reply);
   if (error instanceof InvalidInputError) {
     const [problem] = error.problems;
-    if (problem?.path.join('.') === 'branch.after') return previousNotFound;
+    if (problem && pathOf(problem.path).join('.') === 'branch.after') return previousNotFound;
     return problem ? wrongField({ ...problem, path: pathOf(problem.path) }) : badRequest(error.message, null);
   }
   if (error instanceof QueueFullError || error instanceof TurnNotSentError) {

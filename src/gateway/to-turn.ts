@@ -32,6 +32,8 @@ export interface SessionCall {
   readonly options: SendOptions & NamedTurn;
   /** Where in the request what is new begins. */
   readonly firstNew: number;
+  /** Where the request names the turn that it follows. */
+  readonly afterField?: string;
 }
 
 interface StatelessCall {
@@ -98,7 +100,7 @@ export function pathInRequest(path: ProblemPath, call: TurnCall): ProblemPath {
     case 'history':
       return ['messages', ...inHistory(firstNew, options.history, [index, ...inside])];
     case 'branch':
-      if (index === 'after') return path;
+      if (index === 'after') return call.afterField === undefined ? path : [call.afterField];
       if (index === 'systemPrompt') return ['messages', 0, 'content'];
       if (index === 'before') {
         const beforeEnd = firstNew - (options.branch?.history?.length ?? 0);

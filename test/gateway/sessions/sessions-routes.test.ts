@@ -158,3 +158,36 @@ test('a path takes its methods and says which', async () => {
   const response = await fetch(`${setting.gateway.url}/v1/sessions`, { method: 'PUT', headers });
   expect([response.status, response.headers.get('allow')]).toEqual([405, 'GET, HEAD, OPTIONS']);
 });
+
+test('an edited message follows the turn before the one that it replaces, and the former branch stays', async () => {
+  const session = unique('session');
+  const first = await say(session, 'Where is my order?');
+  const second = await say(session, 'And the invoice?');
+  const edited = await say(session, 'And the refund?', { 'x-bellwether-after': first.bellwether.turn_id });
+  const anew = await say(session, 'Hello', { 'x-bellwether-after': 'none' });
+  const { turns } = (await read(`${pathOf(session)}/transcript`)) as unknown as {
+    turns: { id: string; follows: string | null }[];
+  };
+  const [one, two, three, four] = [first, second, edited, anew].map(({ bellwether }) => bellwether.turn_id);
+  expect(turns.map(({ id, follows }) => [id, follows])).toEqual([
+    [one, null],
+    [two, one],
+    [three, one],
+    [four, null],
+  ]);
+  // Each was asked with as much before it as its place has.
+  expect(second.usage.prompt_tokens).toBeGreaterThan(first.usage.prompt_tokens);
+  expect(anew.usage.prompt_tokens).toBeLessThan(edited.usage.prompt_tokens);
+});
+
+test.each<[string, Record<string, string>]>([
+  ['a turn that the session does not have', { 'x-bellwether-after': 'nobody' }],
+  ['what is no id', { 'x-bellwether-after': 'a b' }],
+  ['a request that brings its history', { 'x-bellwether-after': 'none', 'x-bellwether-history': 'whole' }],
+])('x-bellwether-after with %s is refused by name', async (_, headers) => {
+  const session = unique('session');
+  await say(session, 'Hello');
+  const body = { model: 'bellwether', messages: [{ role: 'user', content: 'Hello' }] };
+  const response = await setting.call('/v1/chat/completions', body, { 'x-bellwether-session': session, ...headers });
+  expect(await refusal(response)).toEqual([400, 'invalid_value', 'x-bellwether-after']);
+});
