@@ -205,13 +205,16 @@ export class BellwetherClient {
     return this.completeChecked(named);
   }
 
-  /** Like `complete`, for options that the caller, such as the gateway, has already validated. */
-  async completeChecked(options: Named<CompleteOptions>): Promise<ChatReply> {
+  /**
+   * Like `complete`, for options that the caller, such as the gateway, has already validated. `onBegun` hears once Temporal has
+   * the turn, which then goes on without this process.
+   */
+  async completeChecked(options: Named<CompleteOptions>, onBegun?: () => void): Promise<ChatReply> {
     const { deadlineMs = defaultDeadlineMs, ...given } = options;
     const rest = given.sessionId === undefined ? given : { ...given, sessionId: this.storedSessionId(given.sessionId) };
     const input: ChatTurnInput = { ...rest, ...traceOf(rest), requestHash: requestHashOf(rest) };
     const workflowId = names.turnWorkflowId(rest.turnId, input.sessionId ?? null);
-    return this.runOneShot(names.chatTurnWorkflowType, workflowId, input, startByOf(options), deadlineMs);
+    return this.runOneShot(names.chatTurnWorkflowType, workflowId, input, startByOf(options), deadlineMs, onBegun);
   }
 
   /**
@@ -231,6 +234,7 @@ export class BellwetherClient {
     input: OneShotInput,
     startByMs: number,
     deadlineMs: number,
+    onBegun?: () => void,
   ): Promise<ChatReply> {
     const { turnId } = input;
     const watch = this.watch(workflowId, turnId);
@@ -240,6 +244,7 @@ export class BellwetherClient {
       } catch (error) {
         if (!(error instanceof WorkflowExecutionAlreadyStartedError)) throw error;
       }
+      onBegun?.();
       return (await this.temporal.workflow.getHandle(workflowId).result()) as ChatReply;
     };
     const reply = await this.persist(

@@ -42,6 +42,11 @@ export interface BegunTurn extends RegisteredTurn {
   /** The turn's stream. */
   readonly turnName: string;
   readonly end: Promise<TurnEnd>;
+  /**
+   * Once Temporal has the turn, so that it goes on without this gateway; for a turn of a session at once, because Temporal has
+   * it only with its answer: until then this gateway sends it again wherever it gets lost.
+   */
+  readonly begun: Promise<void>;
 }
 
 export const whileBusyHeader = 'x-bellwether-while-busy';
@@ -141,10 +146,14 @@ export async function beginTurn(
   // Its answer may belong to a different request.
   if (ended !== null && likeness === 'unknown') throw notKept;
   // It was paid for once, so it is never begun again, even if Temporal has forgotten it.
-  if (ended !== null) return { ...turn, end: joinTurn(context, ended, turnLog) };
+  if (ended !== null) return { ...turn, begun: Promise.resolve(), end: joinTurn(context, ended, turnLog) };
   const call = callFor(turnId, registered.sessionId);
-  const end = waitForTurn(context, call, { isNew, joins: idempotencyKey !== null, pathOf, log: turnLog });
-  return { ...turn, end };
+  let onBegun!: () => void;
+  const begun = new Promise<void>((resolve) => (onBegun = resolve));
+  if (call.kind === 'session') onBegun();
+  const joins = idempotencyKey !== null;
+  const end = waitForTurn(context, call, { isNew, joins, pathOf, onBegun, log: turnLog });
+  return { ...turn, begun, end };
 }
 
 /**

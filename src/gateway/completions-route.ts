@@ -3,6 +3,7 @@ import { requirePermission } from './access';
 import { onDisconnectChoices } from '../config/settings';
 import { whileBusyPolicies } from '../contract/chat';
 import { beginTurn, maxIdempotencyKeyLength, whileBusyHeader } from './begin-turn';
+import { ChunkEvents } from './chunk-events';
 import { chatRequestSchema, ignoredFields, refuseLongLists } from './chat-request';
 import { chunkSchema, Chunks } from './chunks';
 import { completionSchema, toCompletion } from './completion';
@@ -96,7 +97,7 @@ export function completionsRoute(server: GatewayServer, context: GatewayContext)
       reply.header('x-bellwether-turn-id', turn.turnId);
       if (body.stream === true) {
         const chunks = new Chunks(turn, body.model, body.stream_options?.include_usage === true);
-        return sendTurn(context, reply, { turnName: turn.turnName, end, chunks });
+        return sendTurn(context, reply, { turnName: turn.turnName, end, form: new ChunkEvents(chunks) });
       }
       const ended = await end;
       if ('error' in ended) throw ended.error;

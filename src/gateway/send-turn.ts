@@ -2,26 +2,29 @@ import { Readable } from 'node:stream';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { FastifyReply } from 'fastify';
 import type { ChatReply } from '../contract/chat';
-import { type AnswerPosition, answerStart, formatPosition } from '../domain/stream/answer-so-far';
+import type { AnswerPosition } from '../domain/stream/answer-so-far';
 import type { GatewayContext } from './context';
+import type { GatewayError } from './gateway-error';
 import { streamTurnEvents, type TurnEnd, type TurnEvent } from './stream-turn-events';
 
 /** What may wait in this process for one slow reader, beside what the kernel holds for it. */
 const bufferedBytes = 16 * 1024;
 
-/** The events of a stream, in the form that its route describes. */
-interface TurnChunks {
-  /** Begins every stream. */
-  role(): object;
-  text(text: string): object;
-  ending(reply: ChatReply): Iterable<object>;
+/** A turn's events as their route describes them: each text is one server-sent event, or several. */
+export interface EventForm {
+  /** Before everything else. */
+  begin(): Iterable<string>;
+  /** `position`: up to where the reader has the answer with this text. */
+  text(text: string, position: AnswerPosition): Iterable<string>;
+  answered(reply: ChatReply): Iterable<string>;
+  failed(error: GatewayError): Iterable<string>;
 }
 
 export interface SentTurn {
   readonly turnName: string;
   readonly end: Promise<TurnEnd>;
-  readonly chunks: TurnChunks;
-  readonly alreadySent?: AnswerPosition;
+  readonly form: EventForm;
+  readonly alreadySent?: AnswerPosition | undefined;
 }
 
 /**
@@ -63,7 +66,7 @@ export async function sendTurn(context: GatewayContext, reply: FastifyReply, sen
 
   metrics.streamOpened();
   reply.raw.once('close', () => metrics.streamClosed());
-  const bytes = eventStream(measured(), sent.chunks, sent.alreadySent);
+  const bytes = eventStream(measured(), sent.form);
   return reply
     .headers(eventStreamHeaders)
     .send(Readable.from(bytes, { objectMode: false, highWaterMark: bufferedBytes }));
@@ -80,7 +83,7 @@ export async function sendTurn(context: GatewayContext, reply: FastifyReply, sen
   }
 }
 
-/** Server-sent events as OpenAI's clients read them: `data:` lines, comments as heartbeats, and positions in the answer as ids. */
+/** Server-sent events as OpenAI's clients read them: `data:` lines, and comments as heartbeats. */
 const eventStreamHeaders = {
   'content-type': 'text/event-stream; charset=utf-8',
   'cache-control': 'no-cache, no-transform',
@@ -89,40 +92,23 @@ const eventStreamHeaders = {
 } as const;
 
 const comment = ': the turn is under way\n\n';
-const done = 'data: [DONE]\n\n';
 
-/**
- * The bytes of a stream. It ends with [DONE] only behind a finish_reason; an error is an event of its own, after which
- * the stream ends without either.
- */
-async function* eventStream(
-  events: AsyncIterable<TurnEvent>,
-  chunks: TurnChunks,
-  alreadySent: AnswerPosition = answerStart,
-): AsyncGenerator<string, void> {
-  let position = alreadySent;
-  if (position.offset === 0) yield event(position, chunks.role());
+async function* eventStream(events: AsyncIterable<TurnEvent>, form: EventForm): AsyncGenerator<string, void> {
+  yield* form.begin();
   for await (const told of events) {
     switch (told.kind) {
       case 'text':
-        ({ position } = told);
-        yield event(position, chunks.text(told.text));
+        yield* form.text(told.text, told.position);
         break;
       case 'quiet':
         yield comment;
         break;
       case 'failed':
-        yield `data: ${JSON.stringify(told.error.body)}\n\n`;
+        yield* form.failed(told.error);
         break;
       case 'answered':
-        for (const chunk of chunks.ending(told.reply)) yield event(position, chunk);
-        yield done;
+        yield* form.answered(told.reply);
         break;
     }
   }
-}
-
-/** `Last-Event-ID` with this id re-joins the turn behind this event. */
-function event(position: AnswerPosition, data: object): string {
-  return `id: ${formatPosition(position)}\ndata: ${JSON.stringify(data)}\n\n`;
 }

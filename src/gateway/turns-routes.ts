@@ -13,6 +13,7 @@ import { type ApiKey, mayKey } from '../contract/api-keys';
 import type { FoundRequest } from '../contract/ledger';
 import { requirePermission } from './access';
 import { idProblem } from '../domain/turn/validate-input';
+import { ChunkEvents } from './chunk-events';
 import { Chunks } from './chunks';
 import { completionSchema, createdOf, toCompletion } from './completion';
 import type { GatewayContext } from './context';
@@ -100,10 +101,10 @@ export function turnsRoutes(server: GatewayServer, context: GatewayContext): voi
       reply.header('x-bellwether-turn-id', found.turnId);
       const end = joinTurn(context, found, log);
       open.keepUntil(end);
-      const chunks = new Chunks(found, routedModel, true);
+      const form = new ChunkEvents(new Chunks(found, routedModel, true), alreadySent);
       const name = turnName(found.turnId, found.sessionId);
       context.readers.add({ ...found, turnName: name, end }, say, reply, request);
-      return sendTurn(context, reply, { turnName: name, end, chunks, alreadySent });
+      return sendTurn(context, reply, { turnName: name, end, form, alreadySent });
     },
   );
 }

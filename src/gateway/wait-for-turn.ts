@@ -16,6 +16,8 @@ interface WaitOptions {
   readonly joins: boolean;
   /** Where in the request a path of chat completions is. */
   readonly pathOf?: (path: ProblemPath) => ProblemPath;
+  /** Hears once a stateless turn goes on without this gateway. */
+  readonly onBegun?: () => void;
   readonly log: FastifyBaseLogger;
 }
 
@@ -26,8 +28,9 @@ export function waitForTurn(
   options: WaitOptions,
 ): Promise<TurnEnd> {
   const { client } = context;
-  const asked = call.kind === 'stateless' ? client.completeChecked(call.options) : client.sendChecked(call.options);
-  const { pathOf = (path) => path } = options;
+  const { pathOf = (path) => path, onBegun } = options;
+  const asked =
+    call.kind === 'stateless' ? client.completeChecked(call.options, onBegun) : client.sendChecked(call.options);
   return waitForReply(context, asked, options, (path) => pathOf(pathInRequest(path, call)));
 }
 

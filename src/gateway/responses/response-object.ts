@@ -167,7 +167,7 @@ export function turnOfResponse(id: string): string | null {
 }
 
 /** Ids of items are derived from the turn's, so that a client can refer to an item that nobody stores twice. */
-const itemIds = {
+export const itemIds = {
   message: (turnId: string) => `msg_${turnId}`,
   reasoning: (turnId: string) => `rs_${turnId}`,
   call: (turnId: string, index: number) => `fc_${turnId}_${index}`,

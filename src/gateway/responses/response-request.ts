@@ -144,7 +144,10 @@ export const responseRequestSchema = z.object({
   store: z.boolean().nullish().describe('false: nothing can be asked for, or continued, by the id of the response.'),
   stream: z.boolean().nullish(),
   stream_options: z.looseObject({}).nullish(),
-  background: notOffered('wait for the answer, or stream it', false),
+  background: z
+    .boolean()
+    .nullish()
+    .describe('true: answered at once; the turn goes on, and GET shows it or joins its stream.'),
   tools: z.array(functionTool).max(limits.maxTools).nullish(),
   tool_choice: toolChoice.nullish(),
   parallel_tool_calls: z.boolean().nullish(),
@@ -190,7 +193,8 @@ export function chatOptionsOf(body: ResponseRequest): Omit<ChatRequest, 'message
   return {
     model: body.model,
     fallbacks: body.fallbacks,
-    stream: body.stream,
+    // Whoever comes back for it may want its stream.
+    stream: body.stream === true || body.background === true,
     max_completion_tokens: body.max_output_tokens,
     temperature: body.temperature,
     top_p: body.top_p,
@@ -251,6 +255,7 @@ export function echoOf(body: ResponseRequest): ResponseEcho {
       truncation: body.truncation,
       previous_response_id: body.previous_response_id,
       store: body.store,
+      background: body.background,
       user: body.user,
       safety_identifier: body.safety_identifier,
       prompt_cache_key: body.prompt_cache_key,

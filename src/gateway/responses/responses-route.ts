@@ -9,9 +9,13 @@ import type { GatewayContext } from '../context';
 import { describeErrors, errorsOfTurns } from '../error-schema';
 import { badRequest, GatewayError } from '../gateway-error';
 import type { GatewayServer } from '../server';
+import { turnName } from '../../contract/names';
+import { sendTurn } from '../send-turn';
+import { joinTurn } from '../wait-for-turn';
 import { noteTurn, traceTurn } from '../trace-turns';
 import { readItems } from './input-items';
-import { boundedEcho, responseId, responseSchema, toResponse } from './response-object';
+import { positionOf, ResponseEvents } from './response-events';
+import { boundedEcho, responseId, responseSchema, toResponse, unfinishedResponse } from './response-object';
 import {
   chatOptionsOf,
   conversationOf,
@@ -22,7 +26,7 @@ import {
   type ResponseRequest,
   responseRequestSchema,
 } from './response-request';
-import { continued, findResponse, readResponse, withoutReferences } from './stored-responses';
+import { continued, echoOfInput, findResponse, readResponse, withoutReferences } from './stored-responses';
 
 /** `POST /v1/responses`, and what is kept of it. */
 export function responsesRoutes(server: GatewayServer, context: GatewayContext): void {
@@ -40,7 +44,10 @@ export function responsesRoutes(server: GatewayServer, context: GatewayContext):
         headers: turnHeadersSchema,
         body: responseRequestSchema,
         response: {
-          200: responseSchema,
+          200: {
+            description: 'The whole response, or one that is under way; with stream: true its events.',
+            content: { 'application/json': { schema: responseSchema }, 'text/event-stream': { schema: z.string() } },
+          },
           ...describeErrors(
             'invalid_value',
             'invalid_json',
@@ -60,19 +67,28 @@ export function responsesRoutes(server: GatewayServer, context: GatewayContext):
       },
     },
     async (request, reply) => {
-      if (request.body.stream === true) throw badRequest('stream is not offered yet.', 'stream');
+      const { body } = request;
       const say = context.readers.sayOf(request, { begins: true });
-      const begun = beginResponse(context, request, request.body).catch((error: unknown) => {
+      const begun = beginResponse(context, request, body).catch((error: unknown) => {
         throw aboutInput(error);
       });
       request.open.keepUntil(begun.then(({ end }) => end));
       const { end, ...turn } = await begun;
       noteTurn(request, { ...turn, end });
-      context.readers.add({ ...turn, end }, say, reply, request);
+      // Whoever asks for an answer in the background will leave.
+      if (body.background !== true) context.readers.add({ ...turn, end }, say, reply, request);
       reply.header('x-bellwether-turn-id', turn.turnId);
+      const echo = echoOf(body);
+      if (body.stream === true) {
+        return sendTurn(context, reply, { turnName: turn.turnName, end, form: new ResponseEvents(turn, echo) });
+      }
+      if (body.background === true) {
+        const ended = await Promise.race([end, turn.begun]);
+        if (ended === undefined) return unfinishedResponse('queued', turn, echo);
+      }
       const ended = await end;
       if ('error' in ended) throw aboutInput(ended.error);
-      return toResponse(ended.reply, turn, echoOf(request.body));
+      return toResponse(ended.reply, turn, echo);
     },
   );
 
@@ -83,9 +99,16 @@ export function responsesRoutes(server: GatewayServer, context: GatewayContext):
       onRequest,
       schema: {
         summary: 'A stored response, also while it is being made',
+        description:
+          'With stream=true its events, from the beginning or behind the one that starting_after names; 412 when the answer is another one by now.',
         params,
+        querystring,
         response: {
-          200: responseSchema,
+          200: {
+            description: 'The response; with stream=true its events.',
+            content: { 'application/json': { schema: responseSchema }, 'text/event-stream': { schema: z.string() } },
+          },
+          ...describeErrors('rejoined_stream_diverged', 'invalid_value', ...errorsOfTurns),
           ...describeErrors(
             'wrong_key_role',
             'response_not_found',
@@ -96,9 +119,21 @@ export function responsesRoutes(server: GatewayServer, context: GatewayContext):
         },
       },
     },
-    async ({ apiKey, params: { response }, log }) => {
+    async ({ apiKey, params: { response }, query, log, open }, reply) => {
       const found = await findResponse(context, apiKey, response);
-      return readResponse(context, found, log);
+      if (query.stream !== 'true') {
+        if (query.starting_after !== undefined) {
+          throw badRequest('starting_after is for streams: send stream=true with it.', 'starting_after');
+        }
+        return readResponse(context, found, log);
+      }
+      reply.header('x-bellwether-turn-id', found.turnId);
+      const end = joinTurn(context, found, log);
+      open.keepUntil(end);
+      const after = query.starting_after ?? -1;
+      const form = new ResponseEvents(found, await echoOfInput(context, found), after);
+      const name = turnName(found.turnId, found.sessionId);
+      return sendTurn(context, reply, { turnName: name, end, form, alreadySent: positionOf(after) });
     },
   );
 
@@ -125,6 +160,17 @@ export function responsesRoutes(server: GatewayServer, context: GatewayContext):
 }
 
 const params = z.object({ response: z.string() });
+
+const querystring = z.object({
+  stream: z.enum(['true', 'false']).optional(),
+  starting_after: z.coerce
+    .number()
+    .int()
+    .min(0)
+    .max(0x7fffffff)
+    .optional()
+    .describe('The sequence_number of the last event that the client has.'),
+});
 
 /** Begins the turn that a request for a response asks for. @throws {GatewayError} */
 async function beginResponse(
@@ -169,9 +215,12 @@ function sessionOfResponse(previous: Previous, conversation: string | null): Req
 }
 
 function refuseContradictions(
-  { previous_response_id: previousId, store }: ResponseRequest,
+  { previous_response_id: previousId, store, background }: ResponseRequest,
   conversation: string | null,
 ) {
+  if (background === true && store === false) {
+    throw badRequest('background is true, and store is false: nobody could come back for the answer.', 'store');
+  }
   if (conversation === null) return;
   if (previousId) {
     throw badRequest(

@@ -47,7 +47,10 @@ export async function readResponse(
 }
 
 /** Of a turn without an answer, which would repeat it: a session's is not looked for. */
-async function echoOfInput({ client }: GatewayContext, { turnId, sessionId }: FoundRequest): Promise<ResponseEcho> {
+export async function echoOfInput(
+  { client }: GatewayContext,
+  { turnId, sessionId }: FoundRequest,
+): Promise<ResponseEcho> {
   if (sessionId !== null) return plainEcho;
   try {
     return storedEcho((await client.asked(turnId, lookUpDeadlineMs)).echo);

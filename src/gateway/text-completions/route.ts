@@ -1,4 +1,5 @@
 import { requirePermission } from '../access';
+import { ChunkEvents } from '../chunk-events';
 import { beginTurn } from '../begin-turn';
 import { ignoredFields } from '../chat-request';
 import { turnHeadersSchema } from '../completions-route';
@@ -62,7 +63,7 @@ export function textCompletionsRoute(server: GatewayServer, context: GatewayCont
       reply.header('x-bellwether-turn-id', turn.turnId);
       if (body.stream === true) {
         const chunks = new TextChunks(turn, body.model, body.stream_options?.include_usage === true);
-        return sendTurn(context, reply, { turnName: turn.turnName, end, chunks });
+        return sendTurn(context, reply, { turnName: turn.turnName, end, form: new ChunkEvents(chunks) });
       }
       const ended = await end;
       if ('error' in ended) throw aboutPrompt(ended.error);
