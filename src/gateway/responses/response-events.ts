@@ -36,8 +36,20 @@ export function positionOf(sequenceNumber: number): AnswerPosition | undefined {
   return { offset, hash: sequenceNumber & (behindText - 1), hashBits };
 }
 
-/** Told of an answer that is no failure of its turn. */
-const aboutTheStream: ReadonlySet<string> = new Set(['stream_diverged', 'rejoined_stream_diverged']);
+/**
+ * What ends a stream but says nothing of its turn, which may go on and be answered. `response.failed` would tell clients that
+ * the response has failed, which `GET` would contradict later.
+ */
+const aboutTheStream: ReadonlySet<string> = new Set([
+  'stream_diverged',
+  'rejoined_stream_diverged',
+  'gateway_stopping',
+  'deadline_exceeded',
+  'temporal_unreachable',
+  'ledger_unavailable',
+  'internal_error',
+  'turn_not_kept',
+]);
 
 /**
  * A turn as the events of a response. Items come as in the whole response: the message first, whose text is told as it comes,
@@ -46,6 +58,8 @@ const aboutTheStream: ReadonlySet<string> = new Set(['stream_diverged', 'rejoine
  */
 export class ResponseEvents implements EventForm {
   private sequenceNumber = 0;
+  /** Of the last event that the reader has. An `error` repeats it: whoever comes back with it gets what follows. */
+  private lastNumber: number;
   private position: AnswerPosition;
   private hasMessage: boolean;
 
@@ -57,6 +71,7 @@ export class ResponseEvents implements EventForm {
   ) {
     this.position = positionOf(after) ?? answerStart;
     this.hasMessage = this.position.offset > 0;
+    this.lastNumber = Math.max(after, 0);
   }
 
   *begin(): Generator<string> {
@@ -85,10 +100,13 @@ export class ResponseEvents implements EventForm {
   }
 
   *failed(error: GatewayError): Generator<string> {
-    this.sequenceNumber = numberOf(this.position) | behindText;
     const { code, message, param } = error.fields;
-    if (aboutTheStream.has(code)) yield* this.event('error', { code, message, param });
-    else yield* this.last('response.failed', failedResponse(error, this.turn, this.echo));
+    if (aboutTheStream.has(code)) {
+      yield serverSentEvent('error', this.lastNumber, { code, message, param });
+      return;
+    }
+    this.sequenceNumber = numberOf(this.position) | behindText;
+    yield* this.last('response.failed', failedResponse(error, this.turn, this.echo));
   }
 
   private last(type: string, response: ResponseObject): Iterable<string> {
@@ -159,8 +177,13 @@ export class ResponseEvents implements EventForm {
     const number = this.sequenceNumber;
     this.sequenceNumber += (number & behindText) === 0 ? 1 : unit;
     if (number <= this.after) return;
-    yield `event: ${type}\ndata: ${JSON.stringify({ type, sequence_number: number, ...fields })}\n\n`;
+    this.lastNumber = number;
+    yield serverSentEvent(type, number, fields);
   }
+}
+
+function serverSentEvent(type: string, sequenceNumber: number, fields: object): string {
+  return `event: ${type}\ndata: ${JSON.stringify({ type, sequence_number: sequenceNumber, ...fields })}\n\n`;
 }
 
 const emptyText = { type: 'output_text', text: '', annotations: [], logprobs: [] } as const;

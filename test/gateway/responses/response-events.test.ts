@@ -1,6 +1,8 @@
 import fc from 'fast-check';
+import { accumulateResponse } from 'openai/lib/responses/ResponseAccumulator';
 import type { ChatReply } from '../../../src/contract/chat';
 import { advance, type AnswerPosition, answerStart, AnswerSoFar } from '../../../src/domain/stream/answer-so-far';
+import { GatewayError } from '../../../src/gateway/gateway-error';
 import { positionOf, ResponseEvents } from '../../../src/gateway/responses/response-events';
 import { plainEcho, toResponse } from '../../../src/gateway/responses/response-object';
 
@@ -26,6 +28,9 @@ const reply: ChatReply = {
   remaining_budget: 1,
 };
 
+type Accumulated = Parameters<typeof accumulateResponse>[0];
+type Snapshot = ReturnType<typeof accumulateResponse>;
+
 interface TestEvent {
   readonly type: string;
   readonly sequence_number: number;
@@ -47,7 +52,11 @@ function read(pieces: readonly string[], answered: ChatReply, after = -1): TestE
     sent.push(...events.text(fresh, position));
   }
   sent.push(...events.answered(answered));
-  return sent.map((text) => JSON.parse(/\ndata: ([^\n]*)\n/.exec(text)?.[1] ?? '') as TestEvent);
+  return sent.map(parsed);
+}
+
+function parsed(text: string): TestEvent {
+  return JSON.parse(/\ndata: ([^\n]*)\n/.exec(text)?.[1] ?? '') as TestEvent;
 }
 
 const call = (id: string) => ({ id, type: 'function', function: { name: 'find_order', arguments: '{"id":7}' } });
@@ -77,6 +86,19 @@ test('numbers grow, fit into 32 bits, and the last event has the whole response'
       const response = toResponse(answered, turn, plainEcho);
       expect(events.at(-1)).toMatchObject({ type: `response.${response.status}`, response });
       expect(events.slice(0, 2).map(({ type }) => type)).toEqual(['response.created', 'response.in_progress']);
+    }),
+  );
+});
+
+test("OpenAI's own accumulator makes the whole response from the events", () => {
+  fc.assert(
+    fc.property(texts, replies, (pieces, more) => {
+      const answered = { ...reply, ...more, content: pieces.join('') };
+      let snapshot: Snapshot | undefined;
+      const events = read(pieces, answered);
+      for (const event of events.slice(0, -1)) snapshot = accumulateResponse(event as unknown as Accumulated, snapshot);
+      // By the deltas and items alone: the last event would bring the whole response in any case.
+      expect(snapshot?.output).toEqual(toResponse(answered, turn, plainEcho).output);
     }),
   );
 });
@@ -118,4 +140,47 @@ test('another answer is told from the one that a reader had', () => {
     kind: 'rest',
     text: 'its way.',
   });
+});
+
+/** The events of a stream that this text is sent in and that then ends with this error. */
+function broken(text: string, error: GatewayError, after = -1): TestEvent[] {
+  const events = new ResponseEvents(turn, plainEcho, after);
+  const sent = [...events.begin()];
+  if (text !== '') sent.push(...events.text(text, advance(answerStart, text)));
+  sent.push(...events.failed(error));
+  return sent.map(parsed);
+}
+
+test.each([
+  'stream_diverged',
+  'gateway_stopped_waiting',
+  'gateway_stopping',
+  'deadline_exceeded',
+  'temporal_unreachable',
+  'ledger_unavailable',
+  'internal_error',
+  'turn_not_kept',
+] as const)('%s says nothing of the response itself, and whoever comes back misses nothing', (name) => {
+  for (const text of ['', 'It is on ']) {
+    const content = 'It is on its way.';
+    const had = broken(text, new GatewayError(name, 'told'));
+    expect(had.at(-1)).toMatchObject({ type: 'error', message: 'told' });
+    const rest = read([content], { ...reply, content }, had.at(-1)?.sequence_number);
+    const whole = read([content], { ...reply, content });
+    expect(textOf(had) + textOf(rest)).toBe(content);
+    expect(rest.slice(-4).map(({ type }) => type)).toEqual(whole.slice(-4).map(({ type }) => type));
+  }
+});
+
+test('a turn that failed is a response that failed', () => {
+  const events = broken('It is on ', new GatewayError('provider_timeout', 'told'));
+  expect(events.at(-1)).toMatchObject({ type: 'response.failed', response: { status: 'failed' } });
+});
+
+test('a reader who has all of the text and more is told of an error, too', () => {
+  const content = 'It is on its way.';
+  const after = read([content], { ...reply, content }).at(-2)?.sequence_number ?? -1;
+  expect(broken('', new GatewayError('temporal_unreachable', 'told'), after)).toEqual([
+    expect.objectContaining({ type: 'error', sequence_number: after }),
+  ]);
 });
