@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import type { FoundRequest } from '../contract/ledger';
 import { requirePermission } from './access';
 import type { GatewayContext } from './context';
 import { describeErrors } from './error-schema';
@@ -27,14 +28,20 @@ export function cancelRoute(server: GatewayServer, context: GatewayContext): voi
       },
     },
     async ({ apiKey, params: { turn }, log }) => {
-      const { turnId, sessionId } = await findOwn(context, apiKey, turn);
-      const ofSession = sessionId === null ? {} : { sessionId };
-      const before = await context.client.cancelTurn(turnId, ofSession);
-      if (before === 'in-progress') {
-        // If it has not ended by then, the answer says that it is in progress.
-        await context.client.turn(turnId, { ...ofSession, deadlineMs: endsWithinMs }).catch(() => undefined);
-      }
+      await stopTurn(context, await findOwn(context, apiKey, turn));
       return describeTurn(context, await findOwn(context, apiKey, turn), log);
     },
   );
+}
+
+/** Stops a turn, and waits for its end a little. One that has ended is left as it is. @throws {BellwetherError} */
+export async function stopTurn(
+  { client }: Pick<GatewayContext, 'client'>,
+  { turnId, sessionId }: Pick<FoundRequest, 'turnId' | 'sessionId'>,
+): Promise<void> {
+  const ofSession = sessionId === null ? {} : { sessionId };
+  const before = await client.cancelTurn(turnId, ofSession);
+  if (before !== 'in-progress') return;
+  // If it has not ended by then, it is in progress for whoever asks.
+  await client.turn(turnId, { ...ofSession, deadlineMs: endsWithinMs }).catch(() => undefined);
 }

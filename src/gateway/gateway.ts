@@ -28,6 +28,7 @@ import { closeServer, createServer, type GatewayServer } from './server';
 import { Readiness } from './readiness';
 import { sessionsRoutes } from './sessions/sessions-routes';
 import { TurnReaders } from './turn-readers';
+import { cancelResponseRoute } from './responses/cancel-response';
 import { responsesRoutes } from './responses/responses-route';
 import { turnsRoutes } from './turns-routes';
 
@@ -105,6 +106,7 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
       embeddingsRoute(guarded, context);
       moderationsRoute(guarded, context);
       responsesRoutes(guarded, context);
+      cancelResponseRoute(guarded, context);
       modelsRoutes(guarded, context);
       turnsRoutes(guarded, context);
       feedbackRoute(guarded, context);
@@ -150,6 +152,7 @@ const paths = [
   ['/v1/moderations', 'POST'],
   ['/v1/responses', 'POST'],
   ['/v1/responses/:response', 'GET', 'DELETE'],
+  ['/v1/responses/:response/cancel', 'POST'],
   ['/v1/models', 'GET'],
   ['/v1/models/:model', 'GET'],
   ['/v1/turns/:turn', 'GET'],

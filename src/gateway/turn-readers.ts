@@ -30,7 +30,12 @@ export class TurnReaders {
     return choiceOf(headers, onDisconnectHeader, onDisconnectChoices) ?? (begins ? this.byDefault : null);
   }
 
-  add(turn: BegunTurn, say: OnDisconnect | null, reply: FastifyReply, { log }: Pick<FastifyRequest, 'log'>): void {
+  add(
+    turn: Omit<BegunTurn, 'begun'>,
+    say: OnDisconnect | null,
+    reply: FastifyReply,
+    { log }: Pick<FastifyRequest, 'log'>,
+  ): void {
     const { turnName, end } = turn;
     const readers = this.turns.get(turnName) ?? { open: 0, said: new Set() };
     this.turns.set(turnName, readers);
@@ -53,7 +58,7 @@ export class TurnReaders {
     else reply.raw.once('close', leave);
   }
 
-  private async stop({ turnId, turnName }: BegunTurn): Promise<void> {
+  private async stop({ turnId, turnName }: Pick<BegunTurn, 'turnId' | 'turnName'>): Promise<void> {
     const sessionId = sessionIdOf(turnName);
     await this.context.client.cancelTurn(turnId, sessionId === null ? {} : { sessionId });
   }

@@ -228,10 +228,11 @@ export function failedResponse(
   echo: ResponseEcho,
 ): ResponseObject {
   const { code, message, bellwether } = fields;
+  const isStopped = code === 'turn_stopped';
   return {
     ...frameOf(turn, echo),
-    status: 'failed',
-    error: { code, message },
+    status: isStopped ? 'cancelled' : 'failed',
+    error: isStopped ? null : { code, message },
     ...(bellwether && { bellwether }),
   };
 }

@@ -6,7 +6,7 @@ import type { ChatMessage, ChatReply } from '../../contract/chat';
 import type { FoundRequest } from '../../contract/ledger';
 import type { GatewayContext } from '../context';
 import { GatewayError } from '../gateway-error';
-import { notKept, previousNotFound } from '../handle-errors';
+import { notKept, previousNotFound, stoppedUnbegun } from '../handle-errors';
 import { findOwn, lookUp } from '../turns-routes';
 import type { InputItem } from './input-items';
 import {
@@ -41,6 +41,9 @@ export async function readResponse(
   const isUnderWay = found.outcome === 'in-progress' && Date.now() < found.createdAtMs + context.turnDeadlineMs;
   if (isUnderWay) return unfinishedResponse('in_progress', found, await echoOfInput(context, found));
   const end = await lookUp(context, found, log);
+  if (end === null && found.outcome === 'stopped') {
+    return failedResponse(stoppedUnbegun, found, await echoOfInput(context, found));
+  }
   if (end === null) throw notKept;
   if ('error' in end) return failedResponse(end.error, found, await echoOfInput(context, found));
   return toResponse(end.reply, found, storedEcho(end.reply.echo));

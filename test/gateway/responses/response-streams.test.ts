@@ -81,6 +81,24 @@ test('a background response is answered at once, shows that it goes on, and is j
   expect(done).toMatchObject({ status: 'completed', output_text: textOf(events) });
 });
 
+test('a background response that is cancelled says so, to whoever asks, reads its stream or cancels again', async () => {
+  await setting.service.simulator.setBehaviour('*', { pieceGapMs: 1_000 });
+  const begun = await client.responses.create({ model, input, background: true });
+  const stream = await client.responses.retrieve(begun.id, { stream: true });
+  const events = eventsOf(stream);
+  expect(await client.responses.cancel(begun.id)).toMatchObject({ id: begun.id, status: 'cancelled', error: null });
+  expect((await events).at(-1)).toMatchObject({ type: 'response.failed', response: { status: 'cancelled' } });
+  expect(await client.responses.cancel(begun.id)).toMatchObject({ status: 'cancelled' });
+  expect(await client.responses.retrieve(begun.id)).toMatchObject({ status: 'cancelled' });
+});
+
+test('a response that has ended stays as it is when it is cancelled, and nobody cancels that of another key', async () => {
+  const { id } = await client.responses.create({ model, input });
+  const other = new OpenAI({ baseURL: client.baseURL, apiKey: await setting.createKey(), maxRetries: 0 });
+  await expect(other.responses.cancel(id)).rejects.toMatchObject({ status: 404 });
+  expect(await client.responses.cancel(id)).toMatchObject({ status: 'completed' });
+});
+
 test('a background response that cannot be stored is refused', async () => {
   const refused = client.responses.create({ model, input, background: true, store: false });
   await expect(refused).rejects.toMatchObject({ status: 400, param: 'store' });
