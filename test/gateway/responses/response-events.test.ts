@@ -1,4 +1,4 @@
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import { accumulateResponse } from 'openai/lib/responses/ResponseAccumulator';
 import type { ChatReply } from '../../../src/contract/chat';
 import { advance, type AnswerPosition, answerStart, AnswerSoFar } from '../../../src/domain/stream/answer-so-far';
