@@ -1,7 +1,7 @@
 import type { ChatReply } from '../../contract/chat';
 import { type AnswerPosition, answerStart } from '../../domain/stream/answer-so-far';
 import type { RegisteredTurn } from '../completion';
-import { GatewayError } from '../gateway-error';
+import type { GatewayError } from '../gateway-error';
 import type { EventForm } from '../send-turn';
 import {
   failedResponse,
