@@ -58,6 +58,7 @@ test('every route is described, and every described route is there', async () =>
     'POST /v1/embeddings',
     'POST /v1/moderations',
     'POST /v1/responses',
+    'POST /v1/responses/{response}/cancel',
     'POST /v1/sessions/{session}/close',
     'POST /v1/sessions/{session}/give-back',
     'POST /v1/sessions/{session}/hand-over',
