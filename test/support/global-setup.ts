@@ -10,6 +10,7 @@ import { errorMessage } from '../../src/contract/failures';
 import { createReporter, type Reporter } from '../../src/terminal/reporter';
 import { cacheDirectory } from './cache-directory';
 import { bringChromium, chromiumEnvironment } from './chromium';
+import { bringCodex, codexEnvironment } from './codex-program';
 import { administer, runTimeUsers } from './ledgers';
 import { postgresEnvironment, postgresUnavailable, startPostgres } from './postgres';
 import { pythonEnvironment } from './python';
@@ -32,6 +33,7 @@ export default async function globalSetup(): Promise<void> {
     findProgram(bringRedis, redisEnvironment),
     findProgram(bringChromium, chromiumEnvironment),
     findProgram(bringPrometheus, prometheusEnvironment),
+    findProgram(bringCodex, codexEnvironment),
     ...(Object.keys(pythonSets) as PythonSet[]).map(findPythonPackages),
   ]);
 }

@@ -31,12 +31,17 @@ export interface PythonProgram {
   stop(): Promise<void>;
 }
 
+interface PythonOptions {
+  readonly set?: PythonSet;
+  readonly environment?: Readonly<Record<string, string>>;
+}
+
 /** `file` is relative to `test/`. */
-export function startPython(file: string, set: PythonSet = 'clients'): PythonProgram {
+export function startPython(file: string, { set = 'clients', environment = {} }: PythonOptions = {}): PythonProgram {
   const packages = process.env[pythonEnvironment(set).packages];
   if (packages === undefined) throw new Error('There are no Python packages here; use describeWithPython.');
   const child = spawn('python3', [join(__dirname, '..', file)], {
-    env: { ...process.env, PYTHONPATH: packages, PYTHONDONTWRITEBYTECODE: '1' },
+    env: { ...process.env, ...environment, PYTHONPATH: packages, PYTHONDONTWRITEBYTECODE: '1' },
     stdio: ['pipe', 'pipe', 'pipe'],
   });
   let errors = '';
