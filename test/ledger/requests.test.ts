@@ -93,13 +93,26 @@ describeOnEachDatabase('requests of the gateway', (databases) => {
     expect(JSON.stringify(rows)).not.toContain('jane');
   });
 
+  test('say whether their response is stored, and forget it when it is deleted, for no other turn', async () => {
+    const responseOf = async (turnId: string) => (await ledger.requests.find(turnId))?.response;
+    for (const response of ['stored', 'unstored'] as const) {
+      await ledger.requests.register(request(response, { idempotencyKey: null, response }));
+    }
+    await ledger.requests.register(request('other', { idempotencyKey: null, response: 'stored' }));
+    expect(await responseOf('stored')).toBe('stored');
+    expect(await responseOf('unstored')).toBe('unstored');
+    await ledger.requests.deleteResponse('stored');
+    expect(await responseOf('stored')).toBe('deleted');
+    expect(await responseOf('other')).toBe('stored');
+  });
+
   test('are found with the outcome of their turn', async () => {
     const outcomeOf = async (turnId: string) => (await ledger.requests.find(turnId))?.outcome;
     expect(await ledger.requests.find('one')).toBeNull();
     for (const turnId of ['one', 'two', 'three']) {
       await ledger.requests.register(request(turnId, { idempotencyKey: null }));
     }
-    expect(await ledger.requests.find('one')).toEqual({ ...first, outcome: 'in-progress' });
+    expect(await ledger.requests.find('one')).toEqual({ ...first, outcome: 'in-progress', response: null });
     await ledger.admit(admitRequest('one', 400));
     expect(await outcomeOf('one')).toBe('in-progress');
     await ledger.recordTurn(turnRecord('one', [settled(1, 100)]));
