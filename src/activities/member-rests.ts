@@ -9,16 +9,12 @@ interface Rest {
   readonly sinceMs: number;
   readonly untilMs: number;
   readonly askedUntilMs: number;
-  triedAtMs: number;
   /** Whether a trial call is in flight. */
   isTried: boolean;
 }
 
 /** Some providers name the end of the day or month: a key may be topped up before. */
 const longestRestMs = 600_000;
-
-/** While nothing else of a chain can be called, a resting member gets a trial call this often, unless its provider asked for rest. */
-const tryEveryMs = 1_000;
 
 /**
  * Which members of pools this worker leaves alone for now. One failure is enough, because the others go on. When the rest is
@@ -32,22 +28,16 @@ export class MemberRests {
     return rest !== undefined && (rest.isTried || performance.now() < rest.untilMs);
   }
 
-  /** Whether a resting member may be called because nothing else can be. */
-  mayTry(member: Member): boolean {
-    const rest = this.restOf(member);
-    if (rest === undefined) return true;
-    const nowMs = performance.now();
-    return !rest.isTried && nowMs >= rest.askedUntilMs && nowMs - rest.triedAtMs >= tryEveryMs;
+  /** Whether its provider asked for the rest. */
+  mustRest(member: Member): boolean {
+    return performance.now() < (this.restOf(member)?.askedUntilMs ?? 0);
   }
 
   /** Call before each call of a target; the result must be told when it starts to answer, and when it has ended. */
   begin(member: Member): MemberCall {
     const startedAtMs = performance.now();
     const rest = this.restOf(member);
-    if (rest !== undefined) {
-      rest.isTried = true;
-      rest.triedAtMs = startedAtMs;
-    }
+    if (rest !== undefined) rest.isTried = true;
     const works = () => {
       // A call that began before says nothing about what happened since.
       if ((this.restOf(member)?.sinceMs ?? 0) <= startedAtMs) this.rests.delete(keyOf(member));
@@ -66,11 +56,13 @@ export class MemberRests {
   }
 
   private rest(member: Member, cooldownMs: number, askedMs: number): void {
+    const key = keyOf(member);
     const nowMs = performance.now();
-    const asked = Math.min(askedMs, longestRestMs);
-    const untilMs = nowMs + (asked > 0 ? asked : cooldownMs);
-    const askedUntilMs = nowMs + asked;
-    this.rests.set(keyOf(member), { sinceMs: nowMs, untilMs, askedUntilMs, triedAtMs: nowMs, isTried: false });
+    const wanted = nowMs + Math.min(askedMs, longestRestMs);
+    // Another call may fail later, and without a word about how long.
+    const askedUntilMs = Math.max(wanted, this.rests.get(key)?.askedUntilMs ?? 0);
+    const untilMs = askedMs > 0 ? askedUntilMs : Math.max(askedUntilMs, nowMs + cooldownMs);
+    this.rests.set(key, { sinceMs: nowMs, untilMs, askedUntilMs, isTried: false });
   }
 
   private restOf(member: Member): Rest | undefined {

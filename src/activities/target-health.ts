@@ -32,10 +32,13 @@ export class TargetHealth {
     this.retries.configure(retry);
   }
 
-  /** Whether a target of `chain` may be called now. */
+  /**
+   * Whether a target of `chain` may be called now. Members of a pool rest after one failure because others go on. If nothing
+   * else of the chain can be called, only their circuits decide, or a failure of each would end all turns.
+   */
   mayCall(target: Target, chain: readonly Target[]): boolean {
     if (!this.breakers.mayCall(target, chain)) return false;
-    return !this.rests.isResting(target) || (this.isLastHope(chain) && this.rests.mayTry(target));
+    return !this.rests.isResting(target) || (this.isLastHope(chain) && !this.rests.mustRest(target));
   }
 
   /** The same after a while, for a target that has just failed: members of a pool leave the turn to another, if there is one. */
