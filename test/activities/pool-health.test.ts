@@ -39,7 +39,7 @@ const fails =
       kind: 'server-error',
       message: 'overloaded',
       retryable: true,
-      charge: 'none',
+      charge: 'not-charged',
       httpStatus: 503,
       retryAfterMs: null,
       ...changes,

@@ -1,3 +1,4 @@
+import { once } from 'node:events';
 import { Readable } from 'node:stream';
 import { z } from 'zod';
 import { limits } from '../../contract/limits';
@@ -75,11 +76,13 @@ export function embeddingsRoute(server: GatewayServer, context: GatewayContext):
       const inputs = inputsOf(body);
       const dimensions = dimensionsOf(body, offered, inputs.length);
       const giveBack = room.take(inputs.length * dimensions);
-      reply.raw.once('close', giveBack);
-      if (reply.raw.destroyed) giveBack();
+      const closed = reply.raw.destroyed ? null : once(reply.raw, 'close');
       const parts = partsOf(body, inputs, vectorsPerTurn(dimensions));
       const begun = beginRequest(context, request, { operation: 'embeddings', offered, body, user: body.user, parts });
-      request.open.keepUntil(begun.then(({ end }) => end));
+      const over = begun.then(({ end: ending }) => ending);
+      request.open.keepUntil(over);
+      // Turns go on when their client has left, and their vectors arrive all the same.
+      void Promise.allSettled([closed, over]).then(giveBack);
       const { turnId, end } = await begun;
       reply.header('x-bellwether-turn-id', turnId);
       const ended = await end;

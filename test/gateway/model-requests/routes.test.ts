@@ -9,6 +9,7 @@ import {
   vectorOf,
   type VectorProvider,
 } from '../../support/vector-provider';
+import { eventually } from '../../support/eventually';
 import { describeWithPython, startPython } from '../../support/python';
 import { createTestKey, type ErrorAnswer, type GatewayService, startGatewayService } from '../gateway-service';
 
@@ -33,6 +34,7 @@ beforeAll(async () => {
             { provider: 'spare', price: 0.04 },
           ],
         },
+        long: { targets: [{ provider: 'vectors', price: 0.02 }] },
         dear: { targets: [{ provider: 'vectors', price: 1_000_000 }] },
       },
       moderations: { 'omni-moderation-latest': { targets: [{ provider: 'vectors' }] } },
@@ -229,6 +231,32 @@ test('a stop breaks the call off, and the request ends with an error that says s
   const rows = await setting.service.ledger.attempts(await turnId);
   expect(rows).toMatchObject([{ outcome: 'cancelled' }]);
   expect(second.calls).toEqual([]);
+});
+
+test('the vectors of clients that have left take room until their turns have ended', async () => {
+  const held: (() => void)[] = [];
+  const hold: AnswerCall = (_, response) => {
+    held.push(() => sendJson(response, 400, { error: { message: 'no' } }));
+    return 'answered';
+  };
+  // Five requests with as many numbers as one may have, each with four turns at a time, fill the room.
+  provider.next.push(...Array.from({ length: 20 }, () => hold));
+  const large = { model: 'long', input: Array.from({ length: 1_041 }, () => 'a') };
+  const headers = { authorization: `Bearer ${setting.key}`, 'content-type': 'application/json' };
+  const leaving = new AbortController();
+  const request = { method: 'POST', headers, body: JSON.stringify(large), signal: leaving.signal };
+  const left = Array.from({ length: 5 }, () => fetch(`${setting.gateway.url}${path}`, request).catch(() => 'left'));
+  await eventually('all are under way', () => held.length === 20);
+  const logged = setting.logged.length;
+  leaving.abort();
+  expect(await Promise.all(left)).toEqual(Array.from({ length: 5 }, () => 'left'));
+  const areSeen = () =>
+    setting.logged.slice(logged).filter((line) => line.includes('request ended') && line.includes('499')).length;
+  await eventually('the gateway has seen them leave', () => areSeen() === 5);
+  const refused = await setting.call(path, large);
+  expect([refused.status, await refused.text()]).toEqual([503, expect.stringContaining('overloaded')]);
+  for (const end of held) end();
+  await eventually('the room is free again', async () => (await setting.call(path, large)).status === 200);
 });
 
 test('a budget refuses what could cost too much, before any call', async () => {
