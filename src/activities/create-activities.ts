@@ -242,7 +242,8 @@ export function createActivities(dependencies: ActivityDependencies) {
 
     /** Writes what happened in a handed-over session, and tells it. Returns what is left of the day's budget, in US dollars. */
     async recordHandOff(event: HandOffEvent): Promise<number> {
-      const { ledger, policy, onHandOff } = dependencies;
+      const { ledger, onHandOff } = dependencies;
+      const { policy } = configuredAt(undefined);
       if (event.kind === 'handed-over') await ledger.sessions.setHandedOver(event.sessionId, event.atMs);
       if (event.kind === 'given-back') await ledger.sessions.setHandedOver(event.sessionId, null);
       await onHandOff?.(event);

@@ -3,6 +3,7 @@ import type { Ledger } from '../contract/ledger';
 import type { NewNotification } from '../contract/notifications';
 import type { Policy } from '../contract/policy';
 import type { RolloutEntry } from '../contract/rollout';
+import { allTargets, type RoutedParts } from '../domain/turn/routing';
 import { nextAnalysisAtMs } from '../domain/rollout/clock';
 import { observeWorkflow } from '../operator/view';
 import { type RolloutWarning, workflowWarning } from '../operator/warnings';
@@ -39,7 +40,8 @@ interface Circuit {
 export interface WatcherOptions {
   readonly ledger: Pick<Ledger, 'rollouts' | 'notifications' | 'today' | 'page'>;
   readonly rolloutClient: RolloutClient;
-  readonly policy: Policy;
+  /** It may change while this runs. */
+  readonly policyNow: () => RoutedParts & Pick<Policy, 'breaker' | 'budgets'>;
   readonly circuits: () => readonly Circuit[];
   readonly onError: (error: unknown) => void;
   /** For tests. */
@@ -84,12 +86,13 @@ export class Watcher {
    * shortly before it opened, it is tried a second time. If that says no, another worker has told of it since.
    */
   private async watchCircuits(): Promise<void> {
-    const { ledger, policy, circuits, circuitNotAgainMs = defaultCircuitNotAgainMs } = this.options;
+    const { ledger, policyNow, circuits, circuitNotAgainMs = defaultCircuitNotAgainMs } = this.options;
     const open = new Map(
       circuits()
         .filter(({ state }) => state !== 'closed')
         .map((circuit) => [`circuit:${circuit.provider} ${circuit.model}`, circuit]),
     );
+    const policy = policyNow();
     for (const key of this.open.keys()) if (!open.has(key)) this.open.delete(key);
     for (const [key, circuit] of open) {
       const atMs = this.open.get(key);
@@ -103,8 +106,8 @@ export class Watcher {
   }
 
   private async watchBudget(): Promise<void> {
-    const { ledger, policy } = this.options;
-    const { dayNanoUsd } = policy.budgets;
+    const { ledger, policyNow } = this.options;
+    const { dayNanoUsd } = policyNow().budgets;
     const spending = await ledger.today();
     const usedPercent = (100 * spending.spentNanoUsd) / dayNanoUsd;
     const level = budgetLevels.findLast((each) => usedPercent >= each) ?? 0;
@@ -167,8 +170,7 @@ interface Stall {
   readonly warning: RolloutWarning;
 }
 
-function targetsOf({ arms }: Policy, { provider, model }: Circuit): readonly string[] {
-  const targets = Object.values(arms).flatMap((arm) => arm.targets);
-  const named = targets.filter((target) => target.provider === provider && target.model === model);
+function targetsOf(policy: RoutedParts, { provider, model }: Circuit): readonly string[] {
+  const named = allTargets(policy).filter((target) => target.provider === provider && target.model === model);
   return [...new Set(named.map(({ name }) => name))];
 }

@@ -68,14 +68,14 @@ export async function serveGateway(options: ServeGatewayOptions): Promise<Served
     const redis = redisUrl === undefined ? undefined : await openRequestCounter(redisUrl, log, {}, metrics.redis);
     if (redis) closings.push(() => disconnect(redis));
     const images = openImageStore(ledger.images, settings);
-    const { page, operator } = openPage({ ledger, settings, logger, ...options.service });
-    closings.push(() => operator.close());
     const { configuration } = options;
-    const dayCap = () => (configuration?.current ?? settings).policy.budgets.dayNanoUsd;
+    const policyNow = () => (configuration?.current ?? settings).policy;
+    const { page, operator } = openPage({ ledger, settings, policyNow, logger, ...options.service });
+    closings.push(() => operator.close());
     const models = new ModelNames(settings.policy, settings.gateway.aliases);
     configuration?.onChange(({ policy, gateway: { aliases } }) => models.use(policy, aliases));
     const rollout = new RolloutMetrics(
-      () => readSignals({ ledger, operator, dayCapNanoUsd: dayCap() }),
+      () => readSignals({ ledger, operator, dayCapNanoUsd: policyNow().budgets.dayNanoUsd }),
       (err) => logger.warn({ err }, 'the metrics of the rollout could not be read'),
     );
     const parts = { client, ledger, streams, images, settings, logger, spans: tracing.spans };

@@ -24,6 +24,8 @@ export class LiveConfiguration {
   private readVersion: string;
   private fingerprint: string;
   private problem: string | null = null;
+  /** What the log has said needs a restart. */
+  private toldOfRestart = '';
   private readonly listeners: ((settings: Settings) => void)[] = [];
   private timer: NodeJS.Timeout | null = null;
 
@@ -46,7 +48,7 @@ export class LiveConfiguration {
     return this.problem;
   }
 
-  /** `listener` must not throw: what is checked is taken. */
+  /** If a listener throws, the change is refused, and all of them get the former settings again. */
   onChange(listener: (settings: Settings) => void): void {
     this.listeners.push(listener);
   }
@@ -75,7 +77,7 @@ export class LiveConfiguration {
       this.fingerprint = fingerprint();
       this.take(load());
     } catch (error) {
-      const problem = error instanceof SettingsError ? error.message : `It cannot be read: ${String(error)}`;
+      const problem = error instanceof SettingsError ? error.message : `It cannot be used: ${String(error)}`;
       const isNews = problem !== this.problem;
       this.problem = problem;
       if (isNews) logger.warn({ problem }, 'the changed configuration is refused; the former one stays in use');
@@ -87,17 +89,28 @@ export class LiveConfiguration {
     if (settings.simulated !== this.settings.simulated) {
       throw new SettingsError(['whether providers are simulated cannot change without a restart']);
     }
-    const wasRefused = this.problem !== null;
-    this.problem = null;
-    const version = configurationVersion(settings);
-    const waiting = needsRestart(this.options.settings, settings);
-    if (waiting.length > 0) logger.warn({ needsRestart: waiting }, 'part of the changed configuration needs a restart');
-    if (wasRefused && version === this.readVersion) logger.info({ version }, 'the configuration is valid again');
+    this.tellAll(settings);
     // Also for the same version: the place of a key may have changed.
     this.settings = settings;
-    for (const listener of this.listeners) listener(settings);
-    if (version !== this.readVersion)
-      logger.info({ version, former: this.readVersion }, 'the changed configuration is in use');
+    const version = configurationVersion(settings);
+    const former = this.readVersion;
+    const waiting = needsRestart(this.options.settings, settings);
+    if (waiting.length > 0 && waiting.join() !== this.toldOfRestart) {
+      logger.warn({ needsRestart: waiting }, 'part of the changed configuration needs a restart');
+    }
+    this.toldOfRestart = waiting.join();
+    if (version !== former) logger.info({ version, former }, 'the changed configuration is in use');
+    else if (this.problem !== null) logger.info({ version }, 'the configuration is valid again');
+    this.problem = null;
     this.readVersion = version;
+  }
+
+  private tellAll(settings: Settings): void {
+    try {
+      for (const listener of this.listeners) listener(settings);
+    } catch (error) {
+      for (const listener of this.listeners) listener(this.settings);
+      throw error;
+    }
   }
 }

@@ -1,9 +1,9 @@
 import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from 'prom-client';
 import type { BreakerState } from '../activities/target-health';
 import type { CallEnding, CostChange, LedgerObserver, RedisObserver, ServiceObserver } from '../contract/observers';
-import type { Policy, Target } from '../contract/policy';
+import type { Target } from '../contract/policy';
 import { unknownLanguage } from '../contract/user-evidence';
-import { allTargets } from '../domain/turn/routing';
+import { allTargets, type RoutedParts } from '../domain/turn/routing';
 import { knownLanguages } from '../domain/turn/language-of';
 
 /** From a cached answer to the longest stream that the default policy allows. */
@@ -139,7 +139,7 @@ export class ServiceMetrics implements ServiceObserver {
   }
 
   /** Exports what a worker knows of each configured target, under the target's name. */
-  watchCircuits(policyNow: () => Pick<Policy, 'arms' | 'chains'>, states: () => readonly BreakerState[]): void {
+  watchCircuits(policyNow: () => RoutedParts, states: () => readonly BreakerState[]): void {
     const gauge: Gauge<'target'> = new Gauge({
       name: 'bellwether_circuit_state',
       help: "The target's circuit breaker in this worker: 0 closed, 1 half open, 2 open.",
@@ -161,7 +161,7 @@ export class ServiceMetrics implements ServiceObserver {
   }
 
   /** Exports which members of pools a worker leaves alone. */
-  watchMembers(policyNow: () => Pick<Policy, 'arms' | 'chains'>, isResting: (target: Target) => boolean): void {
+  watchMembers(policyNow: () => RoutedParts, isResting: (target: Target) => boolean): void {
     const gauge: Gauge<'target' | 'provider' | 'model'> = new Gauge({
       name: 'bellwether_pool_member_resting',
       help: 'Whether this worker leaves a member of a pool alone after a failure.',

@@ -20,7 +20,7 @@ export interface Notifying {
   stop(): Promise<void>;
 }
 
-export interface NotifyingOptions extends Pick<WatcherOptions, 'circuits' | 'onError'> {
+export interface NotifyingOptions extends Pick<WatcherOptions, 'policyNow' | 'circuits' | 'onError'> {
   readonly settings: Settings;
   readonly ledger: Ledger;
   readonly connection: NativeConnection;
@@ -29,7 +29,7 @@ export interface NotifyingOptions extends Pick<WatcherOptions, 'circuits' | 'onE
 /** Starts a worker's part in telling people what happens; nothing if nobody is to be told. */
 export async function startNotifying(options: NotifyingOptions): Promise<Notifying> {
   const { settings, ledger, connection, onError } = options;
-  const { notify: targets, temporal, policy } = settings;
+  const { notify: targets, temporal } = settings;
   if (targets.length === 0)
     return { dayBudgetRefused: () => undefined, handOff: async () => undefined, stop: async () => undefined };
   const { namespace, taskQueue } = temporal;
@@ -43,7 +43,7 @@ export async function startNotifying(options: NotifyingOptions): Promise<Notifyi
   });
   await notifier.start();
   const rolloutClient = new RolloutClient(client, taskQueue, describeTimeoutMs);
-  const watcher = new Watcher({ ...options, policy, rolloutClient });
+  const watcher = new Watcher({ ...options, rolloutClient });
   return {
     dayBudgetRefused: () => watcher.dayBudgetRefused(),
     async handOff(event) {

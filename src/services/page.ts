@@ -4,6 +4,7 @@ import { isLoopback } from '../access/loopback';
 import type { Settings } from '../config/settings';
 import type { Ledger } from '../contract/ledger';
 import type { PageService } from '../contract/page';
+import type { Policy } from '../contract/policy';
 import { pagePartsOf, readPageData } from '../operator/page/read-page-data';
 import { readSessionPage } from '../operator/page/read-session-page';
 import { openLedgerOfOperator, operatorOn, type RolloutOperator } from '../operator/rollout-operator';
@@ -17,26 +18,32 @@ export type ServiceFacts = Partial<Pick<PageService, 'isSimulated' | 'temporalUi
 export interface OpenPageOptions extends ServiceFacts {
   readonly ledger: Ledger;
   readonly settings: Settings;
+  /** Default: that of `settings`, always. */
+  readonly policyNow?: (() => Policy) | undefined;
   readonly logger: Logger;
 }
 
 /** The composition root of the operator's page. Whoever calls it owns the ledger. */
-export function openPage({ ledger, settings, logger, isSimulated = false, temporalUiUrl = null }: OpenPageOptions): {
+export function openPage(options: OpenPageOptions): {
   readonly page: OperatorPage;
   /** To be closed after the page. */
   readonly operator: RolloutOperator;
 } {
-  const { policy, temporal, gateway, idKey } = settings;
+  const { ledger, settings, logger, isSimulated = false, temporalUiUrl = null } = options;
+  const { temporal, gateway, idKey } = settings;
+  const policyNow = options.policyNow ?? (() => settings.policy);
   const operator = operatorOn({ rollouts: ledger.rollouts, close: async () => undefined }, settings);
   const service = { version: readPackageInfo().version, isSimulated, temporalUiUrl, namespace: temporal.namespace };
-  const parts = pagePartsOf({ ledger, operator, policy, service });
+  const parts = pagePartsOf({ ledger, operator, policy: policyNow(), service });
   const page = createOperatorPage({
     ledger,
     operator,
-    policy,
+    get policy() {
+      return policyNow();
+    },
     logger,
     allowedHosts: gateway.allowedHosts,
-    readPage: (asked) => readPageData(parts, asked),
+    readPage: (asked) => readPageData({ ...parts, policy: policyNow() }, asked),
     readSession: async (id) => {
       const session = await readSessionPage(parts, id, idKey);
       return session.turns.length === 0 ? null : session;

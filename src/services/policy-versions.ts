@@ -32,6 +32,11 @@ export class PolicyVersions implements ConfiguredVersions {
     this.versions.set(this.current.configuration, this.current);
   }
 
+  /** How long a turn of any of these versions may take. */
+  get longestTurnMs(): number {
+    return Math.max(...[...this.versions.values()].map(({ policy }) => policy.retry.turnDeadlineMs));
+  }
+
   at(configuration: string | undefined): ConfiguredVersion {
     return (configuration === undefined ? undefined : this.versions.get(configuration)) ?? this.current;
   }

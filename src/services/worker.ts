@@ -127,6 +127,7 @@ async function startWith(
   await requireNamespace(connection, temporal);
   const notifying = await startNotifying({
     settings,
+    policyNow,
     ledger,
     connection,
     circuits: () => targets.breakers.states(),
@@ -155,7 +156,6 @@ async function startWith(
     dataConverter: createDataConverter(settings.encryption),
   });
 
-  const abandonedAfterMs = policy.retry.turnDeadlineMs * abandonedAfterTurns;
   const { namespace, taskQueue } = temporal;
   const stuckSweep = new StuckSweep({ connection, namespace, taskQueue, onError: (error) => onError?.(error) });
   closings.push(() => stuckSweep.stop());
@@ -165,6 +165,7 @@ async function startWith(
   const sweep = setInterval(() => {
     void stuckSweep.sweep();
     verification.verifyIfDue().catch((error: unknown) => onError?.(error));
+    const abandonedAfterMs = versions.longestTurnMs * abandonedAfterTurns;
     ledger.postAbandonedReservations(abandonedAfterMs).catch((error: unknown) => onError?.(error));
     ledger.requests.prune(Date.now()).catch((error: unknown) => onError?.(error));
     ledger.stops.prune(Date.now()).catch((error: unknown) => onError?.(error));

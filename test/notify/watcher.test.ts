@@ -32,7 +32,7 @@ describeOnEachDatabase('a watcher', (databases) => {
     const watcher = new Watcher({
       ledger,
       rolloutClient: clientThatSays({ status: 'running', recordingFailure: null }),
-      policy,
+      policyNow: () => policy,
       circuits: () => [],
       onError: (error) => {
         throw error;
@@ -132,6 +132,16 @@ describeOnEachDatabase('a watcher', (databases) => {
     await toldEventually("80% of the day's budget is used");
     await spend(Math.floor(dayNanoUsd * 0.11), 'four');
     await toldEventually("95% of the day's budget is used");
+  });
+
+  test('goes by the budget of a changed configuration', async () => {
+    let now = { ...policy, budgets: { ...policy.budgets, dayNanoUsd: 4 * dayNanoUsd } };
+    watch({ policyNow: () => ((rounds += 1), now) });
+    await spend(Math.floor(dayNanoUsd * 0.9), 'one');
+    await someRounds();
+    expect(await told()).toEqual([]);
+    now = policy;
+    await toldEventually("80% of the day's budget is used");
   });
 
   test('tells of a turn that the day’s budget refused once for each level, and of the levels nevertheless', async () => {

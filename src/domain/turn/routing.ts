@@ -1,11 +1,11 @@
 import type { Arm, Policy, Target } from '../../contract/policy';
 import type { TrafficSplit } from '../../contract/rollout';
 
+/** All that has targets. */
+export type RoutedParts = Pick<Policy, 'arms' | 'chains' | 'offeredModels'>;
+
 /** An arm, a chain or an offered model, by the name under which its calls are counted; undefined if there is none. */
-export function armCalled(
-  { arms, chains, offeredModels = {} }: Pick<Policy, 'arms' | 'chains' | 'offeredModels'>,
-  name: string,
-): Arm | undefined {
+export function armCalled({ arms, chains, offeredModels = {} }: RoutedParts, name: string): Arm | undefined {
   return [arms, chains, offeredModels].find((named) => Object.hasOwn(named, name))?.[name];
 }
 
@@ -33,9 +33,9 @@ export function route(policy: RoutingPolicy, split: TrafficSplit | null, userId:
   return { arm, countedIn: split.active ? { rollout: split.rollout, bake: split.bake } : null };
 }
 
-/** Of all arms and chains. */
-export function allTargets({ arms, chains }: Pick<Policy, 'arms' | 'chains'>): readonly Target[] {
-  return [...Object.values(arms), ...Object.values(chains)].flatMap(({ targets }) => targets);
+/** Of all arms, chains and offered models. */
+export function allTargets({ arms, chains, offeredModels = {} }: RoutedParts): readonly Target[] {
+  return [arms, chains, offeredModels].flatMap(Object.values<Arm>).flatMap(({ targets }) => targets);
 }
 
 /** What a request means by a fallback: a whole chain, or the targets that the first arm with this model has for it. */
