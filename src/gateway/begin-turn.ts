@@ -118,7 +118,7 @@ export async function beginTurn(
   const sessionId = session?.id ?? null;
   if (sessionId !== null) refuseInvalid(callFor(newTurnId, sessionId), pathOf);
   await images?.keepIn(context.images, apiKey.id);
-  const request = { body: form?.hashed ?? body, session: named?.id, userId, ...(after !== undefined && { after }) };
+  const request = hashedRequest(form?.hashed ?? body, { sessionId: named?.id, userId, after });
   const registered = await context.ledger.requests.register({
     turnId: newTurnId,
     keyId: apiKey.id,
@@ -154,6 +154,17 @@ export async function beginTurn(
   const joins = idempotencyKey !== null;
   const end = waitForTurn(context, call, { isNew, joins, pathOf, onBegun, log: turnLog });
   return { ...turn, begun, end };
+}
+
+interface HashedPlace {
+  readonly sessionId: string | undefined;
+  readonly userId: string | undefined;
+  readonly after?: string | null | undefined;
+}
+
+/** What the hash of a request covers. Those in the ledger depend on it. */
+export function hashedRequest(body: object, { sessionId, userId, after }: HashedPlace): object {
+  return { body, session: sessionId, userId, ...(after !== undefined && { after }) };
 }
 
 /**
@@ -318,7 +329,7 @@ function refuseEmpty(value: string | readonly string[] | null | undefined, param
   throw badRequest(`${param} is empty: give the session's id, or leave it out for a request without memory.`, param);
 }
 
-function userOf(headers: IncomingHttpHeaders, body: ChatRequest): string | undefined {
+export function userOf(headers: IncomingHttpHeaders, body: Pick<ChatRequest, 'user' | 'metadata'>): string | undefined {
   const name = nonEmpty(body.user) ?? nonEmpty(body.metadata?.user_id) ?? firstHeader(headers, chatAppUserHeaders);
   return name === null ? undefined : idOf(name);
 }

@@ -43,7 +43,7 @@ const message = z.looseObject({
   type: z.literal('message'),
   id: optionalId,
   role: z.enum(['user', 'assistant', 'system', 'developer']),
-  content: z.union([z.string(), parts], 'must be a string or a list of parts'),
+  content: z.union([z.string(), parts]),
 });
 const functionCall = z.looseObject({
   type: z.literal('function_call'),
@@ -56,7 +56,7 @@ const callOutput = z.looseObject({
   type: z.literal('function_call_output'),
   id: optionalId,
   call_id: z.string().min(1),
-  output: z.union([z.string(), parts], 'must be a string or a list of parts'),
+  output: z.union([z.string(), parts]),
 });
 const thoughtParts = z.array(z.looseObject({ text: z.string() }));
 const reasoning = z.looseObject({

@@ -80,6 +80,8 @@ const maxEchoBytes = 16 * 1024;
 export function boundedEcho(echo: ResponseEcho): ResponseEcho {
   // Whoever continues the response must know that its first message is not part of what was said.
   const cut = echo.instructions === null ? null : '';
+  const { model, previous_response_id, conversation, store, background } = echo;
+  const short = { ...plainEcho, model, previous_response_id, conversation, store, background };
   const shorter = [
     echo,
     { ...echo, tools: [] },
@@ -88,7 +90,7 @@ export function boundedEcho(echo: ResponseEcho): ResponseEcho {
   ];
   return (
     shorter.find((each) => Buffer.byteLength(JSON.stringify(each)) <= maxEchoBytes) ?? {
-      ...plainEcho,
+      ...short,
       instructions: cut,
     }
   );

@@ -101,7 +101,6 @@ const metadata = z
     z.string().max(maxMetadataKeyLength, `must have names of at most ${maxMetadataKeyLength} characters`),
     z.string().max(maxMetadataValueLength),
   )
-  .refine((pairs) => Object.keys(pairs).length <= maxMetadataPairs, `must have at most ${maxMetadataPairs} pairs`)
   .nullish()
   .describe(
     '16 pairs at most, of 64 and 512 characters. `session_id` names the conversation where no other field does.',
@@ -282,14 +281,18 @@ function withoutNulls<Fields extends object>(fields: Fields): WithoutNulls<Field
  * knows each list alone. @throws {GatewayError}
  */
 export function refuseLongItems(body: unknown): void {
-  const { input, tools } = fieldsOf(body);
+  const { input, tools, metadata: pairs } = fieldsOf(body);
   refuseLonger('tools', tools, limits.maxTools);
   refuseLonger('input', input, limits.maxMessages);
+  const pairCount = Array.isArray(pairs) ? 0 : Object.keys(fieldsOf(pairs)).length;
+  if (pairCount > maxMetadataPairs) {
+    throw badRequest(`metadata has ${pairCount} pairs, the limit is ${maxMetadataPairs}.`, 'metadata');
+  }
   if (!Array.isArray(input)) return;
   let parts = 0;
   for (const item of input as readonly unknown[]) {
-    const { content, output } = fieldsOf(item);
-    for (const list of [content, output]) parts += Array.isArray(list) ? list.length : 0;
+    const { content, output, summary } = fieldsOf(item);
+    for (const list of [content, output, summary]) parts += Array.isArray(list) ? list.length : 0;
   }
   if (parts > limits.maxParts) {
     throw badRequest(`input has ${parts} parts in all, the limit is ${limits.maxParts}.`, 'input');
@@ -316,7 +319,9 @@ export function pathInResponseRequest(path: ProblemPath, messages: readonly Prob
     const place = typeof index === 'number' ? messages[index] : undefined;
     if (place === undefined) return ['input'];
     // The input as one text has no fields, and neither has what came before it.
-    return place.length === 1 ? place : [...place, ...inside];
+    if (place.length === 1) return place;
+    // The address is a field of its own in chat completions alone.
+    return [...place, ...(inside.at(-2) === 'image_url' ? inside.slice(0, -1) : inside)];
   }
   return typeof field === 'string' && Object.hasOwn(optionPaths, field) ? optionPaths[field]! : path;
 }

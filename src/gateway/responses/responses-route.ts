@@ -14,6 +14,7 @@ import { sendTurn } from '../send-turn';
 import { joinTurn } from '../wait-for-turn';
 import { noteTurn, traceTurn } from '../trace-turns';
 import { readItems } from './input-items';
+import { repeatedResponse } from './repeated-response';
 import { positionOf, ResponseEvents } from './response-events';
 import { boundedEcho, responseId, responseSchema, toResponse, unfinishedResponse } from './response-object';
 import {
@@ -69,8 +70,10 @@ export function responsesRoutes(server: GatewayServer, context: GatewayContext):
     async (request, reply) => {
       const { body } = request;
       const say = context.readers.sayOf(request, { begins: true });
-      const begun = beginResponse(context, request, body).catch((error: unknown) => {
-        throw aboutInput(error);
+      const begun = beginResponse(context, request, body).catch(async (error: unknown) => {
+        const repeated = isAboutGone(error) ? await repeatedResponse(context, request, body) : null;
+        if (repeated === null) throw aboutInput(error);
+        return repeated;
       });
       request.open.keepUntil(begun.then(({ end }) => end));
       const { end, ...turn } = await begun;
@@ -118,7 +121,10 @@ export function responsesRoutes(server: GatewayServer, context: GatewayContext):
         },
       },
     },
-    async ({ apiKey, params: { response }, query, log, open }, reply) => {
+    async (request, reply) => {
+      const { apiKey, query, log, open } = request;
+      const say = context.readers.sayOf(request, { begins: false });
+      const { response } = request.params;
       const found = await findResponse(context, apiKey, response);
       if (query.stream !== 'true') {
         if (query.starting_after !== undefined) {
@@ -132,9 +138,17 @@ export function responsesRoutes(server: GatewayServer, context: GatewayContext):
       const after = query.starting_after ?? -1;
       const form = new ResponseEvents(found, await echoOfInput(context, found), after);
       const name = turnName(found.turnId, found.sessionId);
+      context.readers.add({ ...found, turnName: name, end }, say, reply, request);
       return sendTurn(context, reply, { turnName: name, end, form, alreadySent: positionOf(after) });
     },
   );
+
+  // Without these, their paths would be those of responses with such names, which take no POST.
+  for (const operation of ['compact', 'input_tokens']) {
+    server.post(`/v1/responses/${operation}`, { schema: { hide: true } }, async (_request, reply) =>
+      reply.callNotFound(),
+    );
+  }
 
   server.delete(
     '/v1/responses/:response',
@@ -235,6 +249,11 @@ function refuseContradictions(
 /** Whether the result of a call may be one that only a session remembers. */
 function namesSession({ headers }: FastifyRequest, { metadata }: ResponseRequest): boolean {
   return headers['x-bellwether-session'] !== undefined || metadata?.['session_id'] !== undefined;
+}
+
+/** Whether a request names what is not there, any more or at all. */
+function isAboutGone(error: unknown): boolean {
+  return error instanceof GatewayError && ['previous_response_not_found', 'item_not_found'].includes(error.fields.code);
 }
 
 /** What is wrong with messages is wrong with the input. */

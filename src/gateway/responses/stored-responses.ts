@@ -4,6 +4,7 @@ import type { FastifyBaseLogger } from 'fastify';
 import type { ApiKey } from '../../contract/api-keys';
 import type { ChatMessage, ChatReply } from '../../contract/chat';
 import type { FoundRequest } from '../../contract/ledger';
+import { limits } from '../../contract/limits';
 import type { GatewayContext } from '../context';
 import { GatewayError } from '../gateway-error';
 import { notKept, previousNotFound, stoppedUnbegun } from '../handle-errors';
@@ -87,7 +88,8 @@ export async function continued(context: GatewayContext, apiKey: ApiKey, id: str
     const { messages, echo } = await context.client.asked(turnId, lookUpDeadlineMs);
     const hasInstructions = typeof echo?.['instructions'] === 'string';
     const said = hasInstructions ? messages.slice(1) : messages;
-    return { kind: 'history', messages: reply.success ? [...said, answerOf(reply)] : said };
+    const isAnswered = reply.success || (reply.stopped === true && reply.content !== '');
+    return { kind: 'history', messages: isAnswered ? [...said, answerOf(reply)] : said };
   } catch (error) {
     throw isGone(error) ? previousNotFound : error;
   }
@@ -121,12 +123,19 @@ export async function withoutReferences(
     if (!turnIds.has(turnId)) turnIds.set(turnId, index);
     if (turnIds.size > maxReferredTurns) throw tooManyReferred();
   }
+  const times = new Map<string, number>();
+  for (const { id } of references) times.set(id, (times.get(id) ?? 0) + 1);
+  let length = 0;
   const found = new Map<string, InputItem>();
   const waiting = [...turnIds];
   const resolveNext = async (): Promise<void> => {
     for (let next = waiting.pop(); next !== undefined; next = waiting.pop()) {
       const [turnId, index] = next;
-      for (const item of await itemsOf(context, apiKey, turnId, index)) found.set(item.id ?? '', item);
+      for (const item of await itemsOf(context, apiKey, turnId, index)) {
+        length += JSON.stringify(item).length * (times.get(item.id ?? '') ?? 0);
+        if (length > limits.maxRequestJsonBytes) throw referredTooLong();
+        found.set(item.id ?? '', item);
+      }
     }
   };
   await Promise.all(Array.from({ length: lookUpsAtOnce }, resolveNext));
@@ -171,6 +180,14 @@ function itemNotFound(index: number): GatewayError {
     'item_not_found',
     `input[${index}].id names no item that is kept of a stored response of this API key. Send the item itself.`,
     { param: `input[${index}].id` },
+  );
+}
+
+function referredTooLong(): GatewayError {
+  return new GatewayError(
+    'invalid_value',
+    `input refers to items that are longer in all than the limit of ${limits.maxRequestJsonBytes} bytes. Refer to fewer of them.`,
+    { param: 'input' },
   );
 }
 

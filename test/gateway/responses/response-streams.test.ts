@@ -156,6 +156,20 @@ test('a reader who leaves stops nothing, and the response can be asked for', asy
   await eventually('the response is whole', isCompleted);
 });
 
+test('whoever has joined a stream keeps it going when its first reader leaves, who would stop it', async () => {
+  await setting.service.simulator.setBehaviour('*', { pieceGapMs: 50 });
+  const headers = { 'x-bellwether-on-disconnect': 'cancel' };
+  const stream = await client.responses.create({ model, input, stream: true }, { headers });
+  let joined: Promise<ResponseStreamEvent[]> | undefined;
+  for await (const event of stream) {
+    if (event.type === 'response.created') {
+      joined = eventsOf(await client.responses.retrieve(event.response.id, { stream: true }));
+    }
+    if (event.type === 'response.output_text.delta') break;
+  }
+  expect((await joined)?.at(-1)).toMatchObject({ type: 'response.completed' });
+});
+
 test.each([
   ['starting_after=4', 'starting_after'],
   ['stream=yes', 'stream'],
