@@ -2,6 +2,7 @@ import type { ChatMessage } from '../contract/chat';
 import type { RequestRules } from '../contract/policy';
 import type { CompletionRequest } from '../contract/provider';
 import { carrierOptions, passableExtraBody } from '../domain/turn/model-options';
+import { messageWithoutCachePoints, takesCachePoints, toolsWithoutCachePoints } from './cache-points';
 import type { ExchangeRequest } from './exchange';
 import { withoutCarried } from './native/carried-thoughts';
 
@@ -43,11 +44,17 @@ export function completionCall(request: CompletionRequest, path: string): Exchan
   const { model, messages, temperature, maxTokens, requestId, traceparent } = request;
   const { timeoutMs, signal, stream, options, rules } = request;
   const extraBody = passableExtraBody(options?.['extra_body']);
+  const isMarked = takesCachePoints(model);
+  const said = (message: ChatMessage): ChatMessage => {
+    const own = withoutCarried(rules === undefined ? message : inRole(message, rules), model);
+    return isMarked ? own : messageWithoutCachePoints(own);
+  };
   const fields = {
     ...Object.fromEntries(Object.entries(options ?? {}).filter(([field]) => !protectedFields.has(field))),
+    ...(options?.['tools'] !== undefined && !isMarked && { tools: toolsWithoutCachePoints(options['tools']) }),
     ...(extraBody !== null && { extra_body: extraBody }),
     model,
-    messages: messages.map((message) => withoutCarried(rules === undefined ? message : inRole(message, rules), model)),
+    messages: messages.map(said),
     ...(temperature !== undefined && { temperature }),
     max_tokens: maxTokens,
     ...(stream !== undefined && { stream: true, stream_options: { include_usage: true } }),

@@ -100,6 +100,21 @@ test('a target gets no field that it refuses, and the others under the names tha
   });
 });
 
+test.each([
+  ['mistral-large', false],
+  ['gpt-4.1', false],
+  ['anthropic/claude-sonnet-4.5', true],
+])('%s gets marks of what is to be cached: %s', async (model, isMarked) => {
+  const cached = { cache_control: { type: 'ephemeral' } };
+  const messages = (mark: object) => [
+    { role: 'user' as const, content: [{ type: 'text' as const, text: 'Is it?', ...mark }] },
+  ];
+  const tools = (mark: object) => [{ type: 'function', function: { name: 'find' }, ...mark }];
+  await ask(none, { model, messages: messages(cached), options: { tools: tools(cached) } });
+  const mark = isMarked ? cached : {};
+  expect(received).toEqual({ model, messages: messages(mark), tools: tools(mark), max_tokens: 100 });
+});
+
 test('of fields that exclude each other, the first one that the request has is sent', async () => {
   const rules = { ...none, exclusive: [['temperature', 'top_p', 'top_k']] };
   await ask(rules, { temperature: 0.5, options: { top_p: 0.9, top_k: 3 } });

@@ -104,7 +104,7 @@ const usualAnswer: WireAnswer = { text: ['Your order', ' is on its', ' way.'] };
 /** A real HTTP server that speaks the format of one kind of provider. */
 export async function startWireServer(
   format: WireFormat,
-  usual: (request: WireRequest) => WireAnswer = () => usualAnswer,
+  usual: (request: WireRequest) => WireAnswer | WireFault = () => usualAnswer,
 ): Promise<WireServer> {
   const queued: (WireAnswer | WireFault)[] = [];
   const requests: WireRequest[] = [];
