@@ -45,8 +45,9 @@ export function gatewayCommand(): Command {
       else writeLines(describe(url, host, settings.redisUrl !== undefined));
       const signal = await stopped;
       logger.info({ signal }, 'gateway stopping: answering its running requests first');
-      configuration.stop();
       await gateway.close();
+      // Last: without its listener, a SIGHUP would end the process amid its running requests.
+      configuration.stop();
       logger.info('gateway stopped');
     });
 }

@@ -81,6 +81,8 @@ export async function startEmbedded(options: EmbeddedOptions): Promise<Embedded>
       fingerprint: configurationFingerprint,
       logger: options.logger,
     });
+    // Early, so that it stops late: without its listener, a SIGHUP would end the process amid its running turns.
+    stops.push(async () => configuration.stop());
     metrics.watchConfiguration(configuration);
     const streams = openTurnStreams(settings.redisUrl, Runtime.instance().logger, metrics.redis);
     stops.push(() => streams.close());
@@ -100,7 +102,6 @@ export async function startEmbedded(options: EmbeddedOptions): Promise<Embedded>
     });
     stops.push(() => gateway.close());
     configuration.start();
-    stops.push(async () => configuration.stop());
     return {
       settings: resolved,
       server,

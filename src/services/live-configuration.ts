@@ -2,8 +2,11 @@ import type { Logger } from 'pino';
 import { configurationVersion, needsRestart } from '../config/configuration-version';
 import { type Settings, SettingsError } from '../config/settings';
 
-/** Often enough for whoever waits for a change; reading a few small files costs a millisecond. */
-const lookEveryMs = 5_000;
+/**
+ * Often enough for whoever waits for a change; reading a few small files costs a millisecond. A file that is being copied
+ * over the former one is complete by the next look.
+ */
+const lookEveryMs = 2_500;
 
 export interface LiveConfigurationOptions {
   /** What the process started with. */
@@ -22,7 +25,9 @@ export interface LiveConfigurationOptions {
 export class LiveConfiguration {
   private settings: Settings;
   private readVersion: string;
+  /** Of the files as they were read, and as the last look found them. */
   private fingerprint: string;
+  private lastSeen: string;
   private problem: string | null = null;
   /** What the log has said needs a restart. */
   private toldOfRestart = '';
@@ -33,6 +38,7 @@ export class LiveConfiguration {
     this.settings = options.settings;
     this.readVersion = configurationVersion(options.settings);
     this.fingerprint = options.fingerprint();
+    this.lastSeen = this.fingerprint;
   }
 
   get current(): Settings {
@@ -63,11 +69,17 @@ export class LiveConfiguration {
     process.off('SIGHUP', this.reload);
   }
 
-  /** Reads the files if they have changed. A refused configuration is read again each time: a key file may come later. */
+  /**
+   * Reads the files if they have changed, and not since the last look: half of a file may be a valid configuration, too. A
+   * refused one is read again each time: a key file may come later.
+   */
   look(): void {
     // A key may have been replaced without any change of the configuration.
     for (const { readApiKey } of this.settings.providers) readApiKey({ refresh: true });
-    if (this.options.fingerprint() !== this.fingerprint || this.problem !== null) this.reload();
+    const seen = this.options.fingerprint();
+    const isSettled = seen === this.lastSeen;
+    this.lastSeen = seen;
+    if (isSettled && (seen !== this.fingerprint || this.problem !== null)) this.reload();
   }
 
   readonly reload = (): void => {

@@ -34,7 +34,7 @@ test('a part of the process that cannot take a change leaves all parts with the 
   const changed = withAttempts(2);
   const version = configuration.version;
   inFiles = changed;
-  configuration.look();
+  configuration.reload();
   expect([configuration.current, used.get('worker'), configuration.version]).toEqual([first, first, version]);
   expect(configuration.refusal).toContain('out of sockets');
   configuration.look();
@@ -47,14 +47,25 @@ test('a part of the process that cannot take a change leaves all parts with the 
   expect(told.at(-1)).toBe('the changed configuration is in use');
 });
 
+test('a file that is still being written is not taken, though it may be valid as far as it has come', () => {
+  inFiles = withAttempts(2);
+  configuration.look();
+  expect(configuration.current).toBe(first);
+  inFiles = withAttempts(5);
+  configuration.look();
+  expect(configuration.current).toBe(first);
+  configuration.look();
+  expect(configuration.current).toBe(inFiles);
+});
+
 test('what needs a restart is named once', () => {
   const warning = 'part of the changed configuration needs a restart';
   inFiles = { ...withAttempts(2), logLevel: 'debug' };
-  configuration.look();
+  configuration.reload();
   inFiles = { ...withAttempts(3), logLevel: 'debug' };
-  configuration.look();
+  configuration.reload();
   expect(told.filter((message) => message === warning)).toHaveLength(1);
   inFiles = { ...withAttempts(4), logLevel: 'debug', databaseUrl: 'postgres://elsewhere/bellwether' };
-  configuration.look();
+  configuration.reload();
   expect(told.filter((message) => message === warning)).toHaveLength(2);
 });

@@ -62,9 +62,10 @@ export class ModelNames {
     return operations.find((operation) => this.findOffered(operation, model) !== undefined);
   }
 
-  /** The one that a request means that names none. */
-  firstOffered(operation: Operation): string | undefined {
-    return [...this.offered.values()].find((each) => each.operation === operation)?.model;
+  /** The one that a request means that names none: the first that its key may use, if there is one. */
+  firstOffered(operation: Operation, key: Pick<ApiKey, 'models'>): string | undefined {
+    const names = [...this.offered.values()].filter((each) => each.operation === operation).map(({ model }) => model);
+    return names.find((name) => mayUse(key, name)) ?? names[0];
   }
 }
 

@@ -15,7 +15,12 @@ import { requestHeadersSchema } from './request-headers';
 const maxTexts = 256;
 
 const requestSchema = z.object({
-  model: z.string().min(1).max(limits.maxModelLength).nullish().describe('The first configured one unless given.'),
+  model: z
+    .string()
+    .min(1)
+    .max(limits.maxModelLength)
+    .nullish()
+    .describe('The first configured one that the key may use unless given.'),
   input: z.union(
     [z.string().min(1), z.array(z.string().min(1)).min(1).max(maxTexts)],
     `must be a text or a list of at most ${maxTexts} texts, none of them empty; pictures are not offered`,
@@ -52,7 +57,7 @@ export function moderationsRoute(server: GatewayServer, context: GatewayContext)
     },
     async (request, reply) => {
       const { body } = request;
-      const model = body.model ?? context.models.firstOffered('moderations');
+      const model = body.model ?? context.models.firstOffered('moderations', request.apiKey);
       if (model === undefined)
         throw badRequest('model is missing, and no model for moderations is configured.', 'model');
       const offered = offeredFor(context, 'moderations', model, request);

@@ -37,7 +37,10 @@ beforeAll(async () => {
         long: { targets: [{ provider: 'vectors', price: 0.02 }] },
         dear: { targets: [{ provider: 'vectors', price: 1_000_000 }] },
       },
-      moderations: { 'omni-moderation-latest': { targets: [{ provider: 'vectors' }] } },
+      moderations: {
+        'omni-moderation-latest': { targets: [{ provider: 'vectors' }] },
+        'second-moderation': { targets: [{ provider: 'vectors' }] },
+      },
     },
   });
   client = new OpenAI({ baseURL: `${setting.gateway.url}/v1`, apiKey: setting.key, maxRetries: 0 });
@@ -314,6 +317,12 @@ describe('moderations', () => {
     const rows = await setting.service.ledger.attempts(response.headers.get('x-bellwether-turn-id') ?? '');
     expect(rows).toMatchObject([{ state: 'settled', costNanoUsd: 0, arm: 'moderations/omni-moderation-latest' }]);
     expect(provider.calls).toMatchObject([{ path: '/v1/moderations', body: { input: ['all is well', 'do harm'] } }]);
+  });
+
+  test('a key that may use another model only means that one if it names none', async () => {
+    const key = await createTestKey(setting.service, { models: ['second-moderation'] });
+    const limited = new OpenAI({ baseURL: `${setting.gateway.url}/v1`, apiKey: key, maxRetries: 0 });
+    expect(await limited.moderations.create({ input: 'all is well' })).toMatchObject({ model: 'second-moderation' });
   });
 
   test('one result too few is an error and no answer', async () => {
