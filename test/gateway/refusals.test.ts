@@ -261,7 +261,7 @@ describe('a body that is', () => {
 
 test.each([
   ['GET', '/', 404, 'unknown_route'],
-  ['POST', '/v1/completions', 404, 'unknown_route'],
+  ['POST', '/v1/audio/speech', 404, 'unknown_route'],
   ['GET', '/v1/chat/completions', 405, 'method_not_allowed'],
   ['DELETE', '/v1/models/x', 405, 'method_not_allowed'],
   ['GET', '/v1/models/%ff', 400, 'invalid_url'],
