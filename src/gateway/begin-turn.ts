@@ -64,6 +64,8 @@ export interface RequestForm extends Pick<TurnFrame, 'instructions' | 'echo'> {
 }
 
 type AddedTo =
+  /** None, whatever headers and metadata name. */
+  | { readonly kind: 'none' }
   | { readonly kind: 'named'; readonly name: string; readonly field: string }
   | { readonly kind: 'following'; readonly sessionId: string; readonly turnId: string };
 
@@ -306,7 +308,8 @@ function sessionOf(
 }
 
 /** The session that a request is added to as a whole. */
-function addedSession(session: AddedTo, keyId: string, stored: (id: string) => string): SessionName {
+function addedSession(session: AddedTo, keyId: string, stored: (id: string) => string): SessionName | null {
+  if (session.kind === 'none') return null;
   if (session.kind === 'following') return { id: session.sessionId, resendsHistory: false };
   refuseEmpty(session.name, session.field);
   return { id: sessionIdOf(keyId, session.name, stored), resendsHistory: false };

@@ -199,7 +199,7 @@ async function beginResponse(
   const items = typeof input === 'string' ? input : await withoutReferences(context, apiKey, input);
   const history = previous?.kind === 'history' ? previous.messages : [];
   const known = new Set(history.flatMap(({ tool_calls }) => (tool_calls ?? []).map(({ id }) => id)));
-  const hasMemory = conversation !== null || previous?.kind === 'session' || namesSession(request, body);
+  const hasMemory = previous ? previous.kind === 'session' : conversation !== null || namesSession(request, body);
   const read = readItems(items, hasMemory ? null : known);
   if (read.messages.length === 0) throw badRequest('input holds nothing that a model could answer.', 'input');
   const paths: readonly ProblemPath[] = [...history.map(() => ['previous_response_id']), ...read.paths];
@@ -224,6 +224,7 @@ function sessionOfResponse(previous: Previous, conversation: string | null): Req
   if (previous?.kind === 'session') {
     return { kind: 'following', sessionId: previous.sessionId, turnId: previous.turnId };
   }
+  if (previous !== null) return { kind: 'none' };
   return conversation === null ? null : { kind: 'named', name: conversation, field: 'conversation' };
 }
 

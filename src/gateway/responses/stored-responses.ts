@@ -1,5 +1,5 @@
 /** What is kept of earlier responses: by it later requests continue them. Nothing is stored for that beside the turns. */
-import { TurnNotFoundError, TurnNotKeptError } from '../../client/errors';
+import { TurnFailedError, TurnNotFoundError, TurnNotKeptError, TurnTooLateError } from '../../client/errors';
 import type { FastifyBaseLogger } from 'fastify';
 import type { ApiKey } from '../../contract/api-keys';
 import type { ChatMessage, ChatReply } from '../../contract/chat';
@@ -166,8 +166,9 @@ async function itemsOf(
   }
 }
 
+/** What was said is kept no longer, or the turn ended by force and nobody knows what it said. */
 function isGone(error: unknown): boolean {
-  return error instanceof TurnNotFoundError || error instanceof TurnNotKeptError;
+  return [TurnNotFoundError, TurnNotKeptError, TurnFailedError, TurnTooLateError].some((type) => error instanceof type);
 }
 
 function nullIfNotFound(error: unknown): null {

@@ -92,6 +92,19 @@ test('a background response that is cancelled says so, to whoever asks, reads it
   expect(await client.responses.retrieve(begun.id)).toMatchObject({ status: 'cancelled' });
 });
 
+test('a response whose turn was ended by force cannot be continued', async () => {
+  await setting.service.simulator.setBehaviour('*', { pieceGapMs: 1_000 });
+  const { id } = await client.responses.create({ model, input, background: true });
+  await setting.service.temporal.workflow.getHandle(id.replace('resp_', 'turn/')).terminate('by an operator');
+  const continuing = client.responses.create({ model, input, previous_response_id: id });
+  await expect(continuing).rejects.toMatchObject({ status: 400, code: 'previous_response_not_found' });
+  const referring = client.responses.create({
+    model,
+    input: [{ type: 'item_reference', id: id.replace('resp', 'msg') }],
+  });
+  await expect(referring).rejects.toMatchObject({ status: 404, code: 'item_not_found' });
+});
+
 test('a response that has ended stays as it is when it is cancelled, and nobody cancels that of another key', async () => {
   const { id } = await client.responses.create({ model, input });
   const other = new OpenAI({ baseURL: client.baseURL, apiKey: await setting.createKey(), maxRetries: 0 });

@@ -151,6 +151,15 @@ test('a response is continued, more than once, and without its instructions', as
   ]);
 });
 
+test('what a previous response says came before wins over the session that metadata name', async () => {
+  const metadata = { session_id: unique('session') };
+  provider.answer({ pieces: ['One.'] }, { pieces: ['Two.'] }, { pieces: ['Three.'] });
+  const first = await client.responses.create({ model, input: 'a' });
+  await client.responses.create({ model, input: 'b', metadata });
+  await client.responses.create({ model, previous_response_id: first.id, input: 'c', metadata });
+  expect(seen()).toMatchObject([{ content: 'a' }, { content: 'One.' }, { content: 'c' }]);
+});
+
 test('a conversation remembers its turns, and a response of it is continued where it stood', async () => {
   const conversation = unique('conversation');
   provider.answer({ pieces: ['One.'] }, { pieces: ['Two.'] }, { pieces: ['Other two.'] });
@@ -165,6 +174,16 @@ test('a conversation remembers its turns, and a response of it is continued wher
     { content: 'One.' },
     { content: 'c' },
   ]);
+});
+
+test('a conversation goes on behind a response of it that was continued', async () => {
+  const conversation = unique('conversation');
+  provider.answer({ pieces: ['One.'] }, { pieces: ['Two.'] }, { pieces: ['Other two.'] }, { pieces: ['Three.'] });
+  const first = await client.responses.create({ model, conversation, input: 'a' });
+  await client.responses.create({ model, conversation, input: 'b' });
+  await client.responses.create({ model, previous_response_id: first.id, input: 'c' });
+  await client.responses.create({ model, conversation, input: 'd' });
+  expect(seen()?.map(({ content }) => content)).toEqual(['a', 'One.', 'c', 'Other two.', 'd']);
 });
 
 test('what an ended conversation no longer remembers is refused, and not left out', async () => {
