@@ -236,6 +236,16 @@ test('a stop breaks the call off, and the request ends with an error that says s
   expect(second.calls).toEqual([]);
 });
 
+test('a request of which one turn failed fails again with its Idempotency-Key, without another call', async () => {
+  provider.next.push(fault(400));
+  const body = { model: 'long', input: Array.from({ length: 40 }, () => 'a') };
+  const headers = { 'idempotency-key': 'fails-once' };
+  const codeOf = async () => ((await (await setting.call(path, body, headers)).json()) as ErrorAnswer).error.code;
+  expect(await codeOf()).toBe('provider_refused_request');
+  expect(await codeOf()).toBe('provider_refused_request');
+  expect(provider.calls).toHaveLength(2);
+});
+
 test('the vectors of clients that have left take room until their turns have ended', async () => {
   const held: (() => void)[] = [];
   const hold: AnswerCall = (_, response) => {
