@@ -1,6 +1,10 @@
 import { type Kysely, PostgresAdapter, sql } from 'kysely';
 
-/** The table of migration 0018, with the sessions of all requests that are registered. Measured: seconds for a million. */
+/**
+ * The table of migration 0018, with the sessions of all requests that are registered. Measured on two busy cores, for a
+ * million sessions with two requests each: 4 s on SQLite, 29 s on PostgreSQL. A page of 100 of a key's 100,000 then took
+ * 1 to 7 ms on both, by the index.
+ */
 export async function createSessions(db: Kysely<unknown>): Promise<void> {
   const isPostgres = db.getExecutor().adapter instanceof PostgresAdapter;
   if (isPostgres) await sql`set local statement_timeout = 0`.execute(db);
