@@ -35,11 +35,10 @@ export async function findSession(
 ): Promise<KeySession> {
   const found = await lookUpSession(context, apiKey, name, use === 'read' && mayKey(apiKey, 'read-all-turns'));
   if (found === null) throw new GatewayError('session_not_found', 'There is no such session of this API key.');
-  if (found.deletedAtMs === null) return found;
-  throw new GatewayError('session_deleted', 'This session was deleted. Begin another session.');
+  return found;
 }
 
-/** Also one that was deleted. */
+/** null: there is no such session of the key. */
 export async function lookUpSession(
   { ledger, client }: Pick<GatewayContext, 'ledger' | 'client'>,
   apiKey: ApiKey,

@@ -26,7 +26,7 @@ export function sessionsRoutes(server: GatewayServer, context: GatewayContext): 
         params,
         response: {
           200: sessionSchema,
-          ...describeErrors('wrong_key_role', 'session_not_found', 'session_deleted'),
+          ...describeErrors('wrong_key_role', 'session_not_found'),
         },
       },
     },
@@ -77,7 +77,7 @@ function closeRoute(server: GatewayServer, context: GatewayContext): void {
         params,
         response: {
           200: sessionSchema,
-          ...describeErrors('wrong_key_role', 'session_not_found', 'session_deleted', 'temporal_unreachable'),
+          ...describeErrors('wrong_key_role', 'session_not_found', 'temporal_unreachable'),
         },
       },
     },
