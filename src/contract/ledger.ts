@@ -354,6 +354,8 @@ export interface FoundRequest extends RegisteredRequest {
   /** null: it did not ask for a response. */
   readonly response: 'stored' | 'unstored' | 'deleted' | null;
   readonly outcome: TurnState;
+  /** false: it waits, never began, or was taken without a model. */
+  readonly isAdmitted: boolean;
 }
 
 /** How long the body hash of a request is kept: as long as Temporal's retention in production. */
@@ -363,7 +365,6 @@ export interface Requests {
   /**
    * Stores the request and returns it. If this API key has used the idempotency key before, stores nothing and returns the
    * earlier request. Repeating a registration (same turn id) returns the same result.
-   * @throws {SessionDeletedError}
    */
   register(request: NewRequest): Promise<Registration>;
   /** The request for which this API key has used the idempotency key; null if it has not. */

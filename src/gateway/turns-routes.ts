@@ -48,6 +48,9 @@ const statuses = {
 /** A turn that has ended is only looked up; Temporal answers that in milliseconds, and in seconds while it restarts. */
 const lookUpDeadlineMs = 10_000;
 
+/** A turn that waits behind another one does not hold up whoever asks for it. */
+const unadmittedDeadlineMs = 1_000;
+
 const params = z.object({ turn: z.string() });
 
 /** `GET /v1/turns/{id}`, and its stream, for the key that made the turn and for operators. */
@@ -117,9 +120,6 @@ export async function describeTurn(
 ): Promise<z.output<typeof turnSchema>> {
   const turnFrame = { id: found.turnId, object: 'bellwether.turn' as const, created: createdOf(found) };
   const status = statuses[found.outcome];
-  if (status === 'in_progress' && Date.now() < found.createdAtMs + context.turnDeadlineMs) {
-    return { ...turnFrame, status, completion: null, error: null };
-  }
   const end = await lookUp(context, found, log);
   if (status === 'stopped') {
     const { fields } = end !== null && 'error' in end ? end.error : stoppedUnbegun;
@@ -161,10 +161,13 @@ export async function findOwn(
  * to be under way and that nobody ever recorded was stopped, or never begun.
  */
 export async function lookUp(
-  { client }: GatewayContext,
-  { turnId, sessionId, outcome }: FoundRequest,
+  context: GatewayContext,
+  found: FoundRequest,
   log: FastifyBaseLogger,
 ): Promise<TurnEnd | null> {
+  if (mayBeUnderWay(context, found)) return endUnknownToLedger(context, found);
+  const { client } = context;
+  const { turnId, sessionId, outcome } = found;
   try {
     const options = { ...(sessionId !== null && { sessionId }), deadlineMs: lookUpDeadlineMs };
     return endOf(await client.turn(turnId, options));
@@ -175,6 +178,27 @@ export async function lookUp(
     const isEnded = [TurnNotFoundError, TurnFailedError, TurnTooLateError].some((type) => error instanceof type);
     if (isEnded) return { error: toGatewayError(error, log) };
     throw error;
+  }
+}
+
+export function mayBeUnderWay(
+  { turnDeadlineMs }: Pick<GatewayContext, 'turnDeadlineMs'>,
+  { outcome, createdAtMs }: Pick<FoundRequest, 'outcome' | 'createdAtMs'>,
+): boolean {
+  return outcome === 'in-progress' && Date.now() < createdAtMs + turnDeadlineMs;
+}
+
+/** The ledger never learns the end of a message that waits for a person; only its conversation knows it. */
+async function endUnknownToLedger(
+  { client }: GatewayContext,
+  { turnId, sessionId, isAdmitted }: FoundRequest,
+): Promise<TurnEnd | null> {
+  if (sessionId === null || isAdmitted) return null;
+  try {
+    const reply = await client.turn(turnId, { sessionId, deadlineMs: unadmittedDeadlineMs });
+    return reply.success ? { reply } : null;
+  } catch {
+    return null; // it has not begun, waits for another turn, or Temporal does not answer now
   }
 }
 

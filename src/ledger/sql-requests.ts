@@ -143,9 +143,11 @@ async function findRequest(db: LedgerDatabase, turnId: string): Promise<FoundReq
     .where('turn_id', 'in', [turnName(turnId, request.sessionId), turnId])
     .execute();
   const outcome = turns.map((turn) => turn.outcome).find((known) => known !== null);
-  if (outcome !== undefined || turns.length > 0) return { ...request, outcome: outcome ?? 'in-progress' };
+  if (outcome !== undefined || turns.length > 0) {
+    return { ...request, outcome: outcome ?? 'in-progress', isAdmitted: true };
+  }
   // A turn that was stopped before it was admitted never will be.
   const name = turnName(turnId, request.sessionId);
   const { isStopped } = await db.selectNoFrom(isStopAsked(db, name).as('isStopped')).executeTakeFirstOrThrow();
-  return { ...request, outcome: isStopped ? 'stopped' : 'in-progress' };
+  return { ...request, outcome: isStopped ? 'stopped' : 'in-progress', isAdmitted: false };
 }

@@ -112,7 +112,12 @@ describeOnEachDatabase('requests of the gateway', (databases) => {
     for (const turnId of ['one', 'two', 'three']) {
       await ledger.requests.register(request(turnId, { idempotencyKey: null }));
     }
-    expect(await ledger.requests.find('one')).toEqual({ ...first, outcome: 'in-progress', response: null });
+    expect(await ledger.requests.find('one')).toEqual({
+      ...first,
+      outcome: 'in-progress',
+      isAdmitted: false,
+      response: null,
+    });
     await ledger.admit(admitRequest('one', 400));
     expect(await outcomeOf('one')).toBe('in-progress');
     await ledger.recordTurn(turnRecord('one', [settled(1, 100)]));

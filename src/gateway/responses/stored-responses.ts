@@ -8,7 +8,7 @@ import { limits } from '../../contract/limits';
 import type { GatewayContext } from '../context';
 import { GatewayError } from '../gateway-error';
 import { notKept, previousNotFound, stoppedUnbegun } from '../handle-errors';
-import { findOwn, lookUp } from '../turns-routes';
+import { findOwn, lookUp, mayBeUnderWay } from '../turns-routes';
 import type { InputItem } from './input-items';
 import {
   failedResponse,
@@ -39,9 +39,10 @@ export async function readResponse(
   found: FoundRequest,
   log: FastifyBaseLogger,
 ): Promise<ResponseObject> {
-  const isUnderWay = found.outcome === 'in-progress' && Date.now() < found.createdAtMs + context.turnDeadlineMs;
-  if (isUnderWay) return unfinishedResponse('in_progress', found, await echoOfInput(context, found));
   const end = await lookUp(context, found, log);
+  if (end === null && mayBeUnderWay(context, found)) {
+    return unfinishedResponse('in_progress', found, await echoOfInput(context, found));
+  }
   if (end === null && found.outcome === 'stopped') {
     return failedResponse(stoppedUnbegun, found, await echoOfInput(context, found));
   }

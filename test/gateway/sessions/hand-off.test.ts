@@ -87,6 +87,8 @@ test('a person takes over, user and person talk without a model, and the model t
     bellwether: { handed_over: true, attempts: 0, cost_usd: 0, handler: null },
   });
   expect(waiting.bellwether.remaining_budget).toBeGreaterThan(0);
+  const turn = await setting.call(`/v1/turns/${waiting.bellwether.turn_id}`);
+  expect(await turn.json()).toMatchObject({ status: 'answered', completion: { bellwether: { handed_over: true } } });
   const chunks = chunksOf(await allEvents(await ask(session, 'Hello?', { stream: true })));
   expect(chunks.at(-1)).toMatchObject({ choices: [{ finish_reason: 'stop' }], bellwether: { handed_over: true } });
   const message = person('This is Ann. It left today.', { author: 'Ann' });
