@@ -199,7 +199,9 @@ function resolvePrice({ price, cjkMultiplier = 1 }: ModelConfig, kind: ProviderK
     input,
     output,
     cachedInput = input,
-    cacheWrite = kind === 'anthropic' ? Math.ceil((input * anthropicCacheWritePercent) / 100) : undefined,
+    cacheWrite = kind === 'anthropic' || kind === 'bedrock'
+      ? Math.ceil((input * anthropicCacheWritePercent) / 100)
+      : undefined,
   } = typeof price === 'number' ? { input: price, output: price } : { ...price };
   return {
     inputNanoUsdPerMillion: input,

@@ -23,6 +23,11 @@ const kindBaseUrls: Partial<Record<ProviderKind, string>> = {
   'openai-responses': 'https://api.openai.com/v1',
 };
 
+function kindBaseUrl(kind: ProviderKind, region: string | undefined): string | undefined {
+  if (kind !== 'bedrock') return kindBaseUrls[kind];
+  return region === undefined ? undefined : `https://bedrock-runtime.${region}.amazonaws.com`;
+}
+
 /** The legacy provider's address while everything is simulated; `.invalid` can never be reached by mistake. */
 export const simulatedBaseUrl = 'http://legacy.invalid/v1';
 
@@ -67,7 +72,7 @@ export function resolveProviders(sources: Sources): ResolvedProviders {
   for (const [name, provider] of merged.providers) {
     const variable = baseUrlVariables.get(name);
     const { kind = 'openai-compatible' } = provider;
-    const configured = (variable && variables[variable]) ?? provider.baseUrl ?? kindBaseUrls[kind];
+    const configured = (variable && variables[variable]) ?? provider.baseUrl ?? kindBaseUrl(kind, provider.region);
     const readApiKey = keyReaders.get(name);
     if (!readApiKey) continue;
     if (configured === undefined) {

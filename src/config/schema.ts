@@ -63,6 +63,11 @@ const providerSchema = z.strictObject({
     .describe(
       'Up to and including /v1. HOLYSHEEP_BASE_URL and LEGACY_BASE_URL win over it. Kinds with an address of their own need none.',
     ),
+  region: z
+    .string()
+    .regex(/^[a-z]{2,5}(-[a-z]{2,12}){1,3}-\d{1,2}$/, 'must be the name of an AWS region, like eu-central-1')
+    .optional()
+    .describe('The AWS region of a provider of the kind bedrock, which needs it or a baseUrl.'),
   apiKeyEnv: z
     .string()
     .regex(/^[A-Z][A-Z0-9_]{0,63}$/, 'must be the name of an environment variable in capitals, not a key')

@@ -111,7 +111,14 @@ export interface Provider {
 }
 
 /** The formats in which providers are called. */
-export const providerKinds = ['openai-compatible', 'anthropic', 'google', 'openai-responses', 'azure'] as const;
+export const providerKinds = [
+  'openai-compatible',
+  'anthropic',
+  'google',
+  'openai-responses',
+  'azure',
+  'bedrock',
+] as const;
 export type ProviderKind = (typeof providerKinds)[number];
 
 /** How to reach a provider. The key is read through a function, so that key rotation works and no object holds the key. */

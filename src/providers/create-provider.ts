@@ -1,5 +1,6 @@
 import type { Provider, ProviderKind, ProviderSettings } from '../contract/provider';
 import { anthropic } from './native/anthropic';
+import { bedrock } from './native/bedrock';
 import { google } from './native/google';
 import type { NativeKind } from './native/kind';
 import { createNativeProvider } from './native/native-provider';
@@ -11,6 +12,7 @@ const nativeKinds: Readonly<Record<Exclude<ProviderKind, 'openai-compatible'>, N
   google,
   'openai-responses': openaiResponses,
   azure,
+  bedrock,
 };
 
 /** A provider of any kind, with its own pool of keep-alive connections. */

@@ -28,7 +28,7 @@ export function readError(body: unknown): ProviderError | null {
   const inner = fieldsOf(error) ?? fieldsOf(firstOf(errors)) ?? fieldsOf(detail) ?? {};
   const inmost = fieldsOf(inner['innererror']) ?? {};
   const codes = [inner['code'], inmost['code'], inner['type'], inner['status']];
-  const outerCodes = [fields['code'], fields['error_code'], fields['type'], fields['status']];
+  const outerCodes = [fields['code'], fields['error_code'], fields['type'], fields['__type'], fields['status']];
   const words = [inner['message'], error, detail, saidOf(detail), fields['message'], fields['Message'], fields['msg']];
   return errorOf([...codes, ...outerCodes], words);
 }
@@ -43,8 +43,8 @@ export function statesError(body: unknown): boolean {
   const fields = outerFieldsOf(body);
   if (fields === null || Array.isArray(fields['choices'])) return fields !== null && isStated(fields['error']);
   const { error, object, type, code, message } = fields;
-  // Also Qwen's errors in a stream, which are only a code and a message.
-  const isBare = isCode(code) && typeof message === 'string';
+  // Also Qwen's errors in a stream, which are only a code and a message, and those of AWS.
+  const isBare = (isCode(code) || isCode(fields['__type'])) && typeof message === 'string';
   return isStated(error) || object === 'error' || type === 'error' || isBare;
 }
 

@@ -63,7 +63,7 @@ function anthropicOptions(request: CompletionRequest): JSONObject {
   const { parallel_tool_calls: isParallel } = request.options ?? {};
   return {
     ...(isParallel === false && { disableParallelToolUse: true }),
-    ...thinkingOptions(request),
+    ...thinkingOptions(request, 'anthropic'),
   };
 }
 
@@ -89,7 +89,7 @@ const efforts: Readonly<Record<string, string>> = { minimal: 'low' };
  * What a request says about thinking, in any of the usual ways. A model does not think where Anthropic refuses it: when it has
  * to call a tool, and when the thoughts before its last calls are not known.
  */
-function thinkingOptions(request: CompletionRequest): JSONObject {
+export function thinkingOptions(request: CompletionRequest, carrier: string): JSONObject {
   const { thinking, reasoning_effort, reasoning, tool_choice: choice } = request.options ?? {};
   const { type, budget_tokens: budget } = fieldsOf(thinking);
   const asked = reasoning_effort ?? fieldsOf(reasoning)['effort'];
@@ -97,7 +97,7 @@ function thinkingOptions(request: CompletionRequest): JSONObject {
   if (type === 'disabled' || asked === 'none') return { thinking: { type: 'disabled' } };
   if (type !== 'enabled' && type !== 'adaptive' && effort === null) return {};
   const isForced = choice === 'required' || typeof fieldsOf(choice)['type'] === 'string';
-  if (isForced || hasUnknownThoughts(request)) return {};
+  if (isForced || hasUnknownThoughts(request, carrier)) return {};
   if (adaptiveModels.test(request.model)) {
     return { thinking: { type: 'adaptive' }, ...(effort !== null && { effort: efforts[effort] ?? effort }) };
   }
@@ -110,8 +110,8 @@ function thinkingOptions(request: CompletionRequest): JSONObject {
 }
 
 /** The model is to go on from calls that another model made, or whose thoughts the caller has not kept. */
-function hasUnknownThoughts({ messages }: CompletionRequest): boolean {
+function hasUnknownThoughts({ messages }: CompletionRequest, carrier: string): boolean {
   if (messages.at(-1)?.role !== 'tool') return false;
   const calling = messages.findLast(({ role }) => role === 'assistant');
-  return thoughtsIn('anthropic', calling?.tool_calls ?? []).length === 0;
+  return thoughtsIn(carrier, calling?.tool_calls ?? []).length === 0;
 }

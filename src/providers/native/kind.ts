@@ -27,6 +27,8 @@ export interface NativeKind {
   ignores?(event: unknown): boolean;
   /** Whether nothing of the answer follows an event of a stream, for a kind whose SDK waits for the end of the body. */
   isLast?(event: unknown): boolean;
+  /** The body of an error, if an event of a stream is one that the SDK reports without saying which, or not at all. */
+  errorIn?(event: unknown): unknown;
   readonly carrier: Carrier;
   /** The finish reason in OpenAI's terms, if it is not the SDK's. */
   finishReason?(raw: string | undefined): string | null;

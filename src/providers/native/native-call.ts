@@ -102,6 +102,8 @@ export class NativeCall {
     if (part.type === 'raw') {
       this.event = part.rawValue;
       this.reader?.onEvent();
+      const body = this.kind.errorIn?.(part.rawValue);
+      if (body !== undefined) this.onStatedError(body);
       if (this.kind.isLast?.(part.rawValue)) this.reader?.onFinished();
       return;
     }
@@ -123,6 +125,11 @@ export class NativeCall {
       this.abort({ kind: 'malformed-chunk' });
       return;
     }
+    this.onStatedError(body);
+  }
+
+  private onStatedError(body: unknown): void {
+    if (this.collected.isFinished) return;
     this.error = { body };
     this.control?.finish(0);
   }
@@ -180,7 +187,7 @@ export class NativeCall {
 /** Without what tells the provider about our software, and without the key's place-holder. */
 function sentHeaders(headers: ConstructorParameters<typeof Headers>[0]): Record<string, string> {
   const sent = Object.fromEntries(new Headers(headers));
-  for (const name of ['user-agent', 'x-api-key', 'api-key', 'x-goog-api-key']) delete sent[name];
+  for (const name of ['user-agent', 'authorization', 'x-api-key', 'api-key', 'x-goog-api-key']) delete sent[name];
   return sent;
 }
 

@@ -7,6 +7,9 @@ import { firstValue } from '../retry-after';
 /** The envelope of each token takes up to a hundred times as many bytes as the token itself, and is not kept. */
 const wireBytesPerKeptByte = 64;
 
+/** Server-sent events, and the binary frames of AWS. */
+const streamTypes = /^(text\/event-stream|application\/vnd\.amazon\.eventstream)/i;
+
 /** Once everything is sent, a server ends the body within milliseconds. */
 const endOfBodyMs = 1_000;
 
@@ -43,7 +46,7 @@ export class PassingReader implements BodyReader {
   /** A stream has begun, which is not known to be whole. */
   get isBrokenStream(): boolean {
     const contentType = firstValue(this.head?.headers['content-type']) ?? '';
-    return this.isStream && (this.hasEvents || contentType.toLowerCase().startsWith('text/event-stream'));
+    return this.isStream && (this.hasEvents || streamTypes.test(contentType));
   }
 
   onSent(): void {

@@ -3,6 +3,7 @@ import type { ChatMessage } from '../../../src/contract/chat';
 import type { CompletionRequest, Provider } from '../../../src/contract/provider';
 import { createProvider } from '../../../src/providers/create-provider';
 import { completionRequest, patient, userText } from '../completion-request';
+import { bedrockWire, event, exception } from './bedrock-wire';
 import { googleWire } from './google-wire';
 import { azureWire, responsesWire } from './responses-wire';
 import { startWireServer, type WireFormat, type WireServer } from './wire-server';
@@ -110,6 +111,70 @@ describe.each([responsesWire, azureWire].map((wire) => [wire.kind, wire] as cons
         expect.objectContaining({ type: 'function_call_output', call_id: 'call_b' }),
       ]),
     );
+  });
+});
+
+describe('bedrock', () => {
+  const model = bedrockWire.model;
+
+  test.each([
+    ['throttlingException', 'rate-limited'],
+    ['modelStreamErrorException', 'server-error'],
+    ['internalServerException', 'server-error'],
+    ['serviceUnavailableException', 'server-error'],
+    ['modelTimeoutException', 'server-error'],
+    ['validationException', 'bad-request'],
+    ['accessDeniedException', 'unauthorized'],
+  ])('%s in a stream is reported as %s', async (type, kind) => {
+    const begun = [event('messageStart', { role: 'assistant' }), exception(type, 'Something went wrong.')];
+    await start({ ...bedrockWire, events: () => begun });
+    const stream = { limits: patient, onText: () => undefined };
+    const result = await provider.complete(completionRequest({ model, stream }));
+    expect(result).toMatchObject({ kind: 'failed', failure: { kind, charge: 'unknown' } });
+  });
+
+  test.each(ways)('%s: a conversation that has filled the context is cut', async (_way, isStreamed) => {
+    await start(bedrockWire);
+    server.queue({ text: ['One'], stop: 'pause' });
+    expect(await answerOf(model, isStreamed)).toMatchObject({ content: 'One', finishReason: 'length' });
+  });
+
+  test('Claude thinks as it is asked to, within the limit, and other models are not told to', async () => {
+    await start(bedrockWire);
+    const options = { thinking: { type: 'enabled', budget_tokens: 1_500 }, parallel_tool_calls: false };
+    const { sent } = await answerOf(model, true, { options, maxTokens: 4_000 });
+    expect(sent).toMatchObject({
+      inferenceConfig: { maxTokens: 4_000 },
+      additionalModelRequestFields: { thinking: { type: 'enabled', budget_tokens: 1_500 } },
+    });
+    const other = await answerOf('amazon.nova-pro-v1:0', true, { options, maxTokens: 4_000 });
+    expect(other.sent).not.toHaveProperty('additionalModelRequestFields');
+    expect(server.requests.map(({ path }) => path)).toEqual([
+      `/model/${encodeURIComponent(model)}/converse-stream`,
+      '/model/amazon.nova-pro-v1%3A0/converse-stream',
+    ]);
+  });
+
+  test('what a caller marks is cached, with one point for each mark', async () => {
+    await start(bedrockWire);
+    const marked = [{ type: 'text', text: userText, cache_control: { type: 'ephemeral' } }];
+    const messages = ['system', 'user'].map((role) => ({ role, content: marked })) as unknown as ChatMessage[];
+    const { sent } = await answerOf(model, false, { messages });
+    const point = { cachePoint: { type: 'default' } };
+    expect(sent).toMatchObject({
+      system: [{ text: userText }, point],
+      messages: [{ role: 'user', content: [{ text: userText }, point] }],
+    });
+  });
+
+  test.each(ways)('%s: an answer in a given form is text', async (_way, isStreamed) => {
+    await start(bedrockWire);
+    const schema = { type: 'object', properties: { city: { type: 'string' } }, required: ['city'] };
+    const options = { response_format: { type: 'json_schema', json_schema: { name: 'place', schema } } };
+    server.queue({ calls: [{ id: 'tooluse_1', name: 'json', input: { city: 'Graz' } }] });
+    const answer = await answerOf('amazon.nova-pro-v1:0', isStreamed, { options });
+    expect(answer).toMatchObject({ content: '{"city":"Graz"}', finishReason: 'stop' });
+    expect(answer.toolCalls ?? []).toEqual([]);
   });
 });
 

@@ -55,6 +55,12 @@ export interface WireFormat {
   readonly hasFreeCache?: true;
   /** It wants the signatures of its thoughts back, but not the thoughts. */
   readonly forgetsThoughts?: true;
+  /** It does not say how much of an answer was thought. */
+  readonly hidesThinkingTokens?: true;
+  /** It takes pictures as data only. */
+  readonly takesNoAddresses?: true;
+  /** It has no list of models at its address. */
+  readonly listsNoModels?: true;
   /** The path of the base address. */
   readonly basePath: string;
   readonly streamType: string;
