@@ -14,7 +14,10 @@ export interface TurnStops {
    * @returns the turn's state before
    */
   ask(turnNames: readonly string[], atMs: number): Promise<TurnState>;
-  /** Asks for the end of those turns of a conversation whose calls are under way, except for the one that is to go on. */
+  /**
+   * Asks for the end of those turns of a conversation whose calls are under way, except for the one that interrupts them. Once
+   * that has begun itself, nothing is asked for: its message was sent again.
+   */
   askAllOf(sessionId: string, exceptTurn: string, atMs: number): Promise<void>;
   /** Those of the turns that are to be stopped. */
   among(turnNames: readonly string[]): Promise<readonly string[]>;

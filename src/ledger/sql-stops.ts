@@ -17,6 +17,8 @@ export class SqlStops implements TurnStops {
 
   async askAllOf(sessionId: string, exceptTurn: string, atMs: number): Promise<void> {
     await this.run.change(async (trx) => {
+      // It has begun before, so that this is a repeated message: turns that came after it are not its to stop.
+      if ((await lockTurn(trx, exceptTurn, atMs)) !== undefined) return;
       const open = await trx
         .selectFrom('attempts')
         .select('turn_id')

@@ -126,7 +126,8 @@ export async function conversation(input: ConversationInput): Promise<Conversati
     const turn = turns.enter(message.turnId);
     // The next turn waits for this one to end, even if it fails; only its own caller sees the failure.
     try {
-      if (message.whileBusy === 'interrupt' && turns.size > 1)
+      const isNew = state.replyTo(message.turnId) === undefined;
+      if (message.whileBusy === 'interrupt' && isNew && turns.size > 1)
         await stopTurns(turns.before(turn).filter(({ turnId }) => turnId !== noTurn));
       await turn.mayBegin;
       const reply = await answer(message, turn.stop);
@@ -147,7 +148,7 @@ export async function conversation(input: ConversationInput): Promise<Conversati
   async function answer(message: SendMessageInput, stop: TurnStop): Promise<ChatReply> {
     const repeated = state.replyTo(message.turnId);
     if (repeated) return repeated;
-    if (handOff.current !== null) return handOff.takeFromUser(message);
+    if (handOff.current !== null && !stop.isAsked) return handOff.takeFromUser(message);
 
     const {
       turnId,
