@@ -55,6 +55,7 @@ export interface UsedTokens {
   readonly model: string;
   readonly promptTokens: number;
   readonly cachedPromptTokens: number;
+  readonly cacheWriteTokens: number;
   readonly completionTokens: number;
   readonly costNanoUsd: number;
 }

@@ -83,6 +83,8 @@ export interface Spending {
   readonly promptTokens: number;
   /** Part of `promptTokens`. */
   readonly cachedPromptTokens: number;
+  /** Those of the prompt tokens that were written to a cache. */
+  readonly cacheWriteTokens: number;
   readonly completionTokens: number;
   readonly costNanoUsd: number;
 }

@@ -186,6 +186,7 @@ export async function volume(db: LedgerDatabase, period: CostPeriod = {}): Promi
     .select((eb) => [
       total(eb.ref('prompt_tokens')).as('promptTokens'),
       total(eb.ref('cached_prompt_tokens')).as('cachedPromptTokens'),
+      total(eb.ref('cache_write_tokens')).as('cacheWriteTokens'),
       total(eb.ref('completion_tokens')).as('completionTokens'),
       total(eb.ref('cost_nano_usd')).as('costNanoUsd'),
     ])
@@ -198,6 +199,7 @@ export async function volume(db: LedgerDatabase, period: CostPeriod = {}): Promi
     ...row,
     promptTokens: exactInteger(row.promptTokens),
     cachedPromptTokens: exactInteger(row.cachedPromptTokens),
+    cacheWriteTokens: exactInteger(row.cacheWriteTokens),
     completionTokens: exactInteger(row.completionTokens),
     costNanoUsd: exactInteger(row.costNanoUsd),
   }));

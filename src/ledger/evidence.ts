@@ -222,6 +222,7 @@ export async function spending(db: LedgerDatabase, rollout: string): Promise<rea
     .select((eb) => [
       eb.cast<number>(eb.fn.sum('attempts.prompt_tokens'), 'bigint').as('promptTokens'),
       eb.cast<number>(eb.fn.sum('attempts.cached_prompt_tokens'), 'bigint').as('cachedPromptTokens'),
+      eb.cast<number>(eb.fn.sum('attempts.cache_write_tokens'), 'bigint').as('cacheWriteTokens'),
       eb.cast<number>(eb.fn.sum('attempts.completion_tokens'), 'bigint').as('completionTokens'),
       eb.cast<number>(eb.fn.sum('attempts.cost_nano_usd'), 'bigint').as('costNanoUsd'),
     ])

@@ -262,6 +262,7 @@ function callsFrom(db: LedgerDatabase, fromMs: number, after: SliceCall | undefi
     .select(['attempts.key_id as keyId', 'attempts.day', 'attempts.state', 'attempts.outcome'])
     .select(['attempts.latency_ms as latencyMs', 'attempts.first_token_ms as firstTokenMs'])
     .select(['attempts.prompt_tokens as promptTokens', 'attempts.cached_prompt_tokens as cachedPromptTokens'])
+    .select('attempts.cache_write_tokens as cacheWriteTokens')
     .select(['attempts.completion_tokens as completionTokens', 'attempts.cost_nano_usd as costNanoUsd'])
     .orderBy('turns.admitted_at_ms')
     .orderBy('turns.turn_id')

@@ -22,6 +22,7 @@ export interface TalliedCall {
   readonly firstTokenMs: number | null;
   readonly promptTokens: number | null;
   readonly cachedPromptTokens: number | null;
+  readonly cacheWriteTokens: number | null;
   readonly completionTokens: number | null;
   readonly costNanoUsd: number | null;
 }
@@ -122,6 +123,7 @@ function addUsed(row: TalliedCall, add: Add): void {
   const name = `${used}${JSON.stringify([row.callArm, row.target, row.model])}`;
   add(`${name}prompt`, row.promptTokens ?? 0);
   add(`${name}cached`, row.cachedPromptTokens ?? 0);
+  if (row.cacheWriteTokens) add(`${name}written`, row.cacheWriteTokens);
   add(`${name}completion`, row.completionTokens ?? 0);
   add(`${name}cost`, row.costNanoUsd ?? 0);
 }
@@ -170,6 +172,7 @@ export function usedIn(counts: Counts): readonly UsedTokens[] {
       model,
       promptTokens: of('prompt'),
       cachedPromptTokens: of('cached'),
+      cacheWriteTokens: of('written'),
       completionTokens: of('completion'),
       costNanoUsd: of('cost'),
     };

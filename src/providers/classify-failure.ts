@@ -214,7 +214,7 @@ const explanations: Readonly<Record<FailureKind, string>> = {
   'context-length': "the messages exceed the model's context length",
   'content-filter': 'the provider withheld the answer because of its content rules',
   'bad-request': 'the provider rejected the request; check the model and the base URL',
-  'malformed-response': 'the response is not in the OpenAI-compatible format; check the base URL',
+  'malformed-response': "the response is not in the format of the provider's kind; check the base URL and the kind",
   'response-too-large': 'the response exceeded the size limit and was aborted',
   cancelled: 'the call was cancelled',
   budget: 'no budget is left',

@@ -1,5 +1,6 @@
-import { createServer, type AddressInfo, type Server, type Socket } from 'node:net';
+import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { createServer, type AddressInfo, type Server, type Socket } from 'node:net';
 import { openLedger } from '../../src/ledger/open-ledger';
 import { startSimulator, type Simulator } from '../../src/local/simulator/simulator';
 import { describeWithRedis, startRedis } from '../support/redis';
@@ -105,6 +106,19 @@ describe('bellwether doctor on providers', () => {
     const { status, find } = await examine({ HOLYSHEEP_API_KEY: 'k', HOLYSHEEP_BASE_URL: simulator.baseUrl });
     expect(status).toBe(0);
     expect(find('Provider holysheep').advice).toMatch(/gemini-2\.5-flash/);
+  });
+
+  it('names the kind of a provider whose address answers in another format', async () => {
+    const claude = { kind: 'anthropic', baseUrl: `${simulator.baseUrl}/v2`, apiKeyEnv: 'CLAUDE_API_KEY' };
+    const target = { name: 'claude-primary', provider: 'claude', model: 'claude-sonnet-4.5' };
+    const configuration = { providers: { claude }, arms: { claude: { targets: [target] } }, defaultArm: 'claude' };
+    writeFileSync(join(workspace.directory, 'config.json'), JSON.stringify(configuration));
+    await simulator.setApiKeys(null);
+    const { find } = await examine({ CLAUDE_API_KEY: 'sk-right', BELLWETHER_CONFIG: 'config.json' });
+    expect(find('Provider claude')).toMatchObject({
+      status: 'failed',
+      advice: `Is ${simulator.baseUrl}/v2 the address of an API of the kind anthropic?`,
+    });
   });
 });
 

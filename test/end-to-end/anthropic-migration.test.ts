@@ -2,6 +2,8 @@
 import { userBucket } from '../../src/activities/user-bucket';
 import { RolloutClient } from '../../src/client/rollout-client';
 import { rolloutWorkflowId } from '../../src/contract/names';
+import type { Spending } from '../../src/contract/rollout-ledger';
+import { billNanoUsd } from '../../src/domain/rollout/migration-report';
 import { sendEverybodyBack } from '../../src/operator/emergency';
 import { findAuditProblem, readAudit } from '../../src/operator/audit-chain';
 import { type GatewayService, startGatewayService } from '../gateway/gateway-service';
@@ -229,7 +231,15 @@ test('conversations with tools and images move from Claude to another provider a
     );
     // Unless it is given, a write to a cache costs what the input costs.
     const price = { cacheWrite: prices[arm].input, ...prices[arm] };
-    expect(ofArm.reduce((sum, { costNanoUsd }) => sum + costNanoUsd, 0)).toBe(invoiceOf(side.calls, price));
+    const costNanoUsd = invoiceOf(side.calls, price);
+    expect(ofArm.reduce((sum, row) => sum + row.costNanoUsd, 0)).toBe(costNanoUsd);
+    // Reports compare by the tokens, as a bill would.
+    const { price: configured } = setting.service.settings.policy.arms[arm]!.targets[0]!;
+    const usedBy = (rows: readonly Spending[]) => rows.filter((row) => row.arm === arm);
+    expect(billNanoUsd(configured, usedBy(await ledger.volume()), 0)).toBe(costNanoUsd);
+    const inRollout = usedBy(await ledger.rollouts.spending(spec.name));
+    expect(inRollout).toHaveLength(1);
+    expect(billNanoUsd(configured, inRollout, 0)).toBe(inRollout[0]?.costNanoUsd);
   }
   const turnIds = all.flatMap((chat) => chat.turnIds);
   expect([...turnIds].toSorted()).toEqual([...new Set(rows.map(({ turnId }) => turnId))].toSorted());

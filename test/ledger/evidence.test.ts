@@ -1,5 +1,5 @@
 import * as fc from 'fast-check';
-import type { Settlement } from '../../src/contract/turn';
+import type { Settlement, TokenUsage } from '../../src/contract/turn';
 import type { Ledger } from '../../src/contract/ledger';
 import type { EvidenceRequest } from '../../src/contract/rollout-ledger';
 import { describeOnEachDatabase, openTestLedger, type TestLedger } from '../support/ledgers';
@@ -54,7 +54,9 @@ type CallEnd = typeof callEnd extends fc.Arbitrary<infer Value> ? Value : never;
 
 function settlementOf(attempt: number, startedAtMs: number, end: CallEnd): Settlement {
   const { outcome, isUsageKnown, latencyMs, costNanoUsd, promptTokens } = end;
-  const usage = { promptTokens, cachedPromptTokens: Math.min(3, promptTokens), completionTokens: 7 };
+  const cachedPromptTokens = Math.min(3, promptTokens);
+  const cacheWriteTokens = Math.min(2, promptTokens - cachedPromptTokens);
+  const usage = { promptTokens, cachedPromptTokens, cacheWriteTokens, completionTokens: 7 };
   const isSettled = outcome === 'answered' && isUsageKnown;
   const isReleased = ['rate-limited', 'circuit-open', 'budget'].includes(outcome);
   return settled(attempt, costNanoUsd, {
@@ -69,9 +71,10 @@ function settlementOf(attempt: number, startedAtMs: number, end: CallEnd): Settl
 function knownCall(arm: string, target: string, startedAtMs: number, settlement: Settlement): KnownCall {
   const { state, outcome, latencyMs, endedAtMs, usage } = settlement;
   const costs = { settled: settlement.costNanoUsd, released: 0, unconfirmed: worstCaseNanoUsd };
-  const tokens = usage ?? { promptTokens: 0, cachedPromptTokens: 0, completionTokens: 0 };
+  const tokens: TokenUsage = usage ?? { promptTokens: 0, cachedPromptTokens: 0, completionTokens: 0 };
   const known = { arm, target, model: `${target}-model`, state, outcome, latencyMs, startedAtMs, endedAtMs };
-  return { ...known, costNanoUsd: costs[state], ...tokens };
+  const { cacheWriteTokens = 0 } = tokens;
+  return { ...known, costNanoUsd: costs[state], ...tokens, cacheWriteTokens };
 }
 
 /** Plays a turn on the ledger, and returns what should be known of it afterwards. */

@@ -15,6 +15,7 @@ export interface KnownCall {
   readonly costNanoUsd: number;
   readonly promptTokens: number;
   readonly cachedPromptTokens: number;
+  readonly cacheWriteTokens: number;
   readonly completionTokens: number;
 }
 
@@ -107,6 +108,7 @@ export function naiveSpending(turns: readonly KnownTurn[]): readonly Spending[] 
         model,
         promptTokens: (before?.promptTokens ?? 0) + call.promptTokens,
         cachedPromptTokens: (before?.cachedPromptTokens ?? 0) + call.cachedPromptTokens,
+        cacheWriteTokens: (before?.cacheWriteTokens ?? 0) + call.cacheWriteTokens,
         completionTokens: (before?.completionTokens ?? 0) + call.completionTokens,
         costNanoUsd: (before?.costNanoUsd ?? 0) + call.costNanoUsd,
       });

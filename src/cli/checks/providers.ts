@@ -56,9 +56,12 @@ function modelsOf(providerName: string, policy: Policy): readonly string[] {
   return [...new Set(targets.filter(({ provider }) => provider === providerName).map(({ model }) => model))];
 }
 
-function adviceFor({ kind }: CallFailure, { name, baseUrl }: ProviderSettings): string {
+function adviceFor({ kind }: CallFailure, { name, baseUrl, kind: format }: ProviderSettings): string {
   const reach = `Is ${baseUrl} right, and reachable from here (proxy, firewall, DNS)?`;
-  const notAnApi = `Is ${baseUrl} the address of an OpenAI-compatible API, up to and including /v1?`;
+  const notAnApi =
+    format === undefined || format === 'openai-compatible'
+      ? `Is ${baseUrl} the address of an OpenAI-compatible API, up to and including /v1?`
+      : `Is ${baseUrl} the address of an API of the kind ${format}?`;
   const advices: Record<FailureKind, string> = {
     unauthorized: `The provider refuses the key: check that ${keyVariable(name)} is complete and not expired.`,
     connection: reach,
