@@ -235,7 +235,7 @@ test('conversations with tools and images move from Claude to another provider a
     expect(ofArm.reduce((sum, row) => sum + row.costNanoUsd, 0)).toBe(costNanoUsd);
     // Reports compare by the tokens, as a bill would.
     const { price: configured } = setting.service.settings.policy.arms[arm]!.targets[0]!;
-    const usedBy = (rows: readonly Spending[]) => rows.filter((row) => row.arm === arm);
+    const usedBy = (spending: readonly Spending[]) => spending.filter((row) => row.arm === arm);
     expect(billNanoUsd(configured, usedBy(await ledger.volume()), 0)).toBe(costNanoUsd);
     const inRollout = usedBy(await ledger.rollouts.spending(spec.name));
     expect(inRollout).toHaveLength(1);
