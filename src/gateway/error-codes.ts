@@ -179,6 +179,12 @@ const errorCatalogue = {
     meaning: 'The session is not handed over to a person: the model answers in it.',
     advice: 'Hand it over first, with `POST /v1/sessions/{id}/hand-over`.',
   },
+  session_deleted: {
+    ...invalidRequest,
+    status: 410,
+    meaning: 'The session was deleted.',
+    advice: 'Begin another session.',
+  },
   session_busy_refused: {
     ...invalidRequest,
     status: 409,

@@ -39,6 +39,7 @@ export const errorsOfTurns = [
   'session_busy',
   'session_busy_refused',
   'session_closed',
+  'session_deleted',
   'turn_never_begun',
   'turn_not_kept',
   'turn_stopped',

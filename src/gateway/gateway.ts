@@ -160,7 +160,7 @@ const paths = [
   ['/v1/turns/:turn/feedback', 'POST'],
   ['/v1/turns/:turn/cancel', 'POST'],
   ['/v1/sessions', 'GET'],
-  ['/v1/sessions/:session', 'GET'],
+  ['/v1/sessions/:session', 'GET', 'DELETE'],
   ['/v1/sessions/:session/transcript', 'GET'],
   ['/v1/sessions/:session/close', 'POST'],
   ['/v1/sessions/:session/hand-over', 'POST'],

@@ -20,6 +20,7 @@ import type { ChatReply } from '../contract/chat';
 import type { FailureKind } from '../contract/failures';
 import { LedgerUnavailableError } from '../contract/ledger';
 import type { ProblemPath } from '../contract/problem';
+import { SessionDeletedError } from '../contract/sessions';
 import { turnFacts } from './completion';
 import { badRequest, GatewayError, wrongField } from './gateway-error';
 
@@ -44,6 +45,9 @@ export function toGatewayError(error: unknown, log: FastifyBaseLogger): GatewayE
   if (error instanceof GatewayError) return error;
   const known = errorOfClient(error, false);
   if (known) return known;
+  if (error instanceof SessionDeletedError) {
+    return new GatewayError('session_deleted', `${error.message} Begin another session.`);
+  }
   if (error instanceof LedgerUnavailableError) {
     log.error({ err: error }, 'the ledger does not answer');
     const message = 'The ledger does not answer, so no turn can begin. Try again in a few seconds.';

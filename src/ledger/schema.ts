@@ -382,8 +382,9 @@ export interface SessionsTable {
   last_at_ms: number;
   turns: number;
   handed_over_at_ms: number | null;
-  /** null: sessions cannot be deleted yet. The table has `erased_at_ms` for that, too. */
-  deleted_at_ms: Generated<null>;
+  deleted_at_ms: number | null;
+  /** When its deletion ended. */
+  erased_at_ms: number | null;
 }
 
 /** See `TurnStops`. */

@@ -1,5 +1,5 @@
 import { type Selectable, sql } from 'kysely';
-import type { KeySession, Sessions } from '../contract/sessions';
+import { type KeySession, SessionDeletedError, type Sessions } from '../contract/sessions';
 import type { LedgerDatabase, Runner, SessionsTable } from './schema';
 import { sessionScope } from './scopes';
 import { padded } from './statement-sizes';
@@ -28,17 +28,59 @@ export class SqlSessions implements Sessions {
         .execute();
     });
   }
+
+  beginDeletion(sessionId: string, atMs: number): Promise<boolean> {
+    return this.run.change(async (trx) => {
+      const { numUpdatedRows } = await trx
+        .updateTable('sessions')
+        .set((eb) => ({ deleted_at_ms: eb.fn.coalesce('deleted_at_ms', eb.val(atMs)), handed_over_at_ms: null }))
+        .where('session_id', '=', sessionId)
+        .executeTakeFirst();
+      return numUpdatedRows > 0n;
+    });
+  }
+
+  endDeletion(sessionId: string, atMs: number): Promise<void> {
+    return this.run.change(async (trx) => {
+      await trx
+        .updateTable('sessions')
+        .set((eb) => ({ erased_at_ms: eb.fn.coalesce('erased_at_ms', eb.val(atMs)) }))
+        .where('session_id', '=', sessionId)
+        .where('deleted_at_ms', 'is not', null)
+        .execute();
+    });
+  }
+
+  unfinishedDeletions(limit: number): Promise<readonly string[]> {
+    return this.run.read(async (db) => {
+      const rows = await db
+        .selectFrom('sessions')
+        .select('session_id')
+        .where('deleted_at_ms', 'is not', null)
+        .where('erased_at_ms', 'is', null)
+        .orderBy('deleted_at_ms')
+        .limit(limit)
+        .execute();
+      return rows.map(({ session_id }) => session_id);
+    });
+  }
 }
 
-/** A turn was registered for a session: its first, or another one. */
+/** A turn was registered for a session: its first, or another one. @throws {SessionDeletedError} */
 export async function touchSession(trx: LedgerDatabase, sessionId: string, keyId: string, atMs: number): Promise<void> {
-  await trx
+  const first = { session_id: sessionId, key_id: keyId, created_at_ms: atMs, last_at_ms: atMs, turns: 1 };
+  const touched = await trx
     .insertInto('sessions')
-    .values({ session_id: sessionId, key_id: keyId, created_at_ms: atMs, last_at_ms: atMs, turns: 1 })
+    .values(first)
     .onConflict((conflict) =>
-      conflict.column('session_id').doUpdateSet((eb) => ({ last_at_ms: atMs, turns: eb('sessions.turns', '+', 1) })),
+      conflict
+        .column('session_id')
+        .doUpdateSet((eb) => ({ last_at_ms: atMs, turns: eb('sessions.turns', '+', 1) }))
+        .where('sessions.deleted_at_ms', 'is', null),
     )
-    .execute();
+    .returning('session_id')
+    .executeTakeFirst();
+  if (touched === undefined) throw new SessionDeletedError();
 }
 
 async function listSessions(
@@ -51,7 +93,6 @@ async function listSessions(
     .selectFrom('sessions')
     .selectAll()
     .where('key_id', '=', keyId)
-    // The index has these rows alone.
     .where('deleted_at_ms', 'is', null)
     .orderBy('created_at_ms', 'desc')
     .orderBy('session_id', 'desc')
@@ -85,7 +126,7 @@ async function withBudgets(
   const byScope = new Map(budgets.map((budget) => [budget.scope, budget]));
   return rows.map((row) => {
     const budget = byScope.get(sessionScope(row.session_id));
-    const isClosed = (budget?.closed_at_ms ?? null) !== null;
+    const isClosed = row.deleted_at_ms !== null || (budget?.closed_at_ms ?? null) !== null;
     return {
       sessionId: row.session_id,
       keyId: row.key_id,
@@ -94,6 +135,7 @@ async function withBudgets(
       state: isClosed ? 'closed' : row.handed_over_at_ms === null ? 'open' : 'handed_over',
       turns: row.turns,
       spentNanoUsd: budget?.spent_nano_usd ?? 0,
+      deletedAtMs: row.deleted_at_ms,
     };
   });
 }

@@ -1,3 +1,4 @@
+import { Client } from '@temporalio/client';
 import { randomUUID } from 'node:crypto';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
@@ -20,6 +21,7 @@ import { PolicyVersions } from './policy-versions';
 import { PageNotes } from './page-notes';
 import type { ServiceMetrics } from './metrics';
 import { requireAddresses, startNotifying } from './notifying';
+import { SessionErasure } from './session-erasure';
 import { StuckSweep } from './stuck-sweep';
 import { WorkflowSlots } from './workflow-slots';
 
@@ -161,9 +163,17 @@ async function startWith(
   closings.push(() => stuckSweep.stop());
   await stuckSweep.sweep();
 
+  const erasure = new SessionErasure({
+    ledger,
+    client: new Client({ connection, namespace }),
+    onError: (error) => onError?.(error),
+  });
+  closings.push(() => erasure.stop());
+
   const verification = new HourlyVerification(ledger, settings.auditKeys);
   const sweep = setInterval(() => {
     void stuckSweep.sweep();
+    void erasure.sweep();
     verification.verifyIfDue().catch((error: unknown) => onError?.(error));
     const abandonedAfterMs = versions.longestTurnMs * abandonedAfterTurns;
     ledger.postAbandonedReservations(abandonedAfterMs).catch((error: unknown) => onError?.(error));

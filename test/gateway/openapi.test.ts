@@ -42,6 +42,7 @@ test('every route is described, and every described route is there', async () =>
   );
   expect(operations.toSorted()).toEqual([
     'DELETE /v1/responses/{response}',
+    'DELETE /v1/sessions/{session}',
     'GET /healthz',
     'GET /metrics',
     'GET /readyz',

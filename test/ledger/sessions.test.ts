@@ -1,4 +1,5 @@
 import type { Ledger } from '../../src/contract/ledger';
+import { SessionDeletedError } from '../../src/contract/sessions';
 import { openLedger } from '../../src/ledger/open-ledger';
 import { describeOnEachDatabase, type TestDatabase } from '../support/ledgers';
 import { admitRequest } from './requests';
@@ -47,6 +48,7 @@ describeOnEachDatabase('sessions of API keys', (databases) => {
       state: 'open',
       turns: 2,
       spentNanoUsd: 0,
+      deletedAtMs: null,
     });
     expect(await ledger.sessions.find('unknown')).toBeNull();
   });
@@ -73,5 +75,20 @@ describeOnEachDatabase('sessions of API keys', (databases) => {
     expect(await ledger.sessions.find('a')).toMatchObject({ state: 'closed', spentNanoUsd: 400 });
     expect(await listed(3)).toEqual(['a']);
     await worker.close();
+  });
+
+  it('that are deleted take nothing more and are listed no more, and their deletion is found until it has ended', async () => {
+    await register('a', 1);
+    expect(await ledger.sessions.beginDeletion('unknown', 2)).toBe(false);
+    expect(await ledger.sessions.beginDeletion('a', 2)).toBe(true);
+    expect(await ledger.sessions.beginDeletion('a', 3)).toBe(true);
+    await expect(register('a', 4)).rejects.toThrow(SessionDeletedError);
+    expect(await ledger.requests.find(`t${turns}`)).toBeNull();
+    expect(await listed(3)).toEqual([]);
+    expect(await ledger.sessions.find('a')).toMatchObject({ state: 'closed', deletedAtMs: 2, turns: 1 });
+    expect(await ledger.sessions.unfinishedDeletions(9)).toEqual(['a']);
+    await ledger.sessions.endDeletion('a', 5);
+    await ledger.sessions.endDeletion('a', 6);
+    expect(await ledger.sessions.unfinishedDeletions(9)).toEqual([]);
   });
 });

@@ -19,6 +19,7 @@ const errorsOfHandOff = [
   'wrong_key_role',
   'session_not_found',
   'session_closed',
+  'session_deleted',
   'session_busy',
   'request_too_large',
   'unsupported_media_type',

@@ -22,6 +22,8 @@ export function sessionNameOf({ sessionId, keyId }: Pick<KeySession, 'sessionId'
   return keyId === reader.id && sessionId.startsWith(prefix) ? sessionId.slice(prefix.length) : sessionId;
 }
 
+export const sessionNotFound = new GatewayError('session_not_found', 'There is no such session of this API key.');
+
 /**
  * The key's own session, by any name that leads to it. A session of another key is not found either: nobody learns that it
  * exists. Keys that may read all turns find any, by its id in the ledger, if they only want to read.
@@ -34,11 +36,12 @@ export async function findSession(
   use: 'read' | 'change',
 ): Promise<KeySession> {
   const found = await lookUpSession(context, apiKey, name, use === 'read' && mayKey(apiKey, 'read-all-turns'));
-  if (found === null) throw new GatewayError('session_not_found', 'There is no such session of this API key.');
-  return found;
+  if (found === null) throw sessionNotFound;
+  if (found.deletedAtMs === null) return found;
+  throw new GatewayError('session_deleted', 'This session was deleted. Begin another session.');
 }
 
-/** null: there is no such session of the key. */
+/** Also one that was deleted. */
 export async function lookUpSession(
   { ledger, client }: Pick<GatewayContext, 'ledger' | 'client'>,
   apiKey: ApiKey,

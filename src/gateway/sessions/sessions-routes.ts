@@ -6,7 +6,7 @@ import { describeErrors } from '../error-schema';
 import { badRequest } from '../gateway-error';
 import type { GatewayServer } from '../server';
 import { handOffRoutes } from './hand-off-routes';
-import { findSession, lookUpSession } from './session-id';
+import { findSession, lookUpSession, sessionNameOf, sessionNotFound } from './session-id';
 import { sessionListSchema, sessionSchema, toSession } from './session-schema';
 import { transcriptRoute } from './transcript-route';
 
@@ -26,7 +26,7 @@ export function sessionsRoutes(server: GatewayServer, context: GatewayContext): 
         params,
         response: {
           200: sessionSchema,
-          ...describeErrors('wrong_key_role', 'session_not_found'),
+          ...describeErrors('wrong_key_role', 'session_not_found', 'session_deleted'),
         },
       },
     },
@@ -34,6 +34,7 @@ export function sessionsRoutes(server: GatewayServer, context: GatewayContext): 
   );
   transcriptRoute(server, context);
   closeRoute(server, context);
+  deleteRoute(server, context);
   handOffRoutes(server, context);
 }
 
@@ -77,7 +78,7 @@ function closeRoute(server: GatewayServer, context: GatewayContext): void {
         params,
         response: {
           200: sessionSchema,
-          ...describeErrors('wrong_key_role', 'session_not_found', 'temporal_unreachable'),
+          ...describeErrors('wrong_key_role', 'session_not_found', 'session_deleted', 'temporal_unreachable'),
         },
       },
     },
@@ -85,6 +86,38 @@ function closeRoute(server: GatewayServer, context: GatewayContext): void {
       const found = await findSession(context, apiKey, session, 'change');
       if (found.state !== 'closed') await context.client.closeAlways(found.sessionId);
       return toSession({ ...found, state: 'closed' }, apiKey);
+    },
+  );
+}
+
+const deletedSchema = z.object({ id: z.string(), object: z.literal('bellwether.session'), deleted: z.literal(true) });
+
+/**
+ * The mark in the ledger comes first: if this gateway dies behind it, a worker closes the session. Workers delete what
+ * Temporal has of it, because that may take longer than a client waits.
+ */
+function deleteRoute(server: GatewayServer, context: GatewayContext): void {
+  server.delete(
+    '/v1/sessions/:session',
+    {
+      onRequest: requirePermission('send-turns'),
+      schema: {
+        summary: 'Delete a session',
+        description:
+          'It takes no more messages. A turn that is under way is finished, then all that was said is deleted within minutes; what it cost stays recorded. Safe to repeat.',
+        params,
+        response: {
+          200: deletedSchema,
+          ...describeErrors('wrong_key_role', 'session_not_found', 'temporal_unreachable'),
+        },
+      },
+    },
+    async ({ apiKey, params: { session } }) => {
+      const found = await lookUpSession(context, apiKey, session);
+      if (found === null) throw sessionNotFound;
+      await context.ledger.sessions.beginDeletion(found.sessionId, Date.now());
+      if (found.state !== 'closed') await context.client.closeAlways(found.sessionId);
+      return { id: sessionNameOf(found, apiKey), object: 'bellwether.session' as const, deleted: true as const };
     },
   );
 }

@@ -45,6 +45,7 @@ export function transcriptRoute(server: GatewayServer, context: GatewayContext):
             'invalid_value',
             'wrong_key_role',
             'session_not_found',
+            'session_deleted',
             'temporal_unreachable',
             'deadline_exceeded',
           ),
