@@ -8,8 +8,9 @@ import { chatRequestSchema, ignoredFields, refuseLongLists } from './chat-reques
 import { chunkSchema, Chunks } from './chunks';
 import { completionSchema, toCompletion } from './completion';
 import type { GatewayContext } from './context';
-import { describeErrors, errorsOfTurns } from './error-schema';
-import { noteTurn, traceTurn } from './trace-turns';
+import { describeErrors, errorsOfRequests, errorsOfTurns } from './error-schema';
+import { followTurn } from './follow-turn';
+import { traceTurn } from './trace-turns';
 import { sendTurn } from './send-turn';
 import type { GatewayServer } from './server';
 import { onDisconnectHeader } from './turn-readers';
@@ -70,19 +71,7 @@ export function completionsRoute(server: GatewayServer, context: GatewayContext)
             description: 'The whole answer; with stream: true its chunks, each a data line, and [DONE] at the end.',
             content: { 'application/json': { schema: completionSchema }, 'text/event-stream': { schema: chunkSchema } },
           },
-          ...describeErrors(
-            'invalid_value',
-            'invalid_json',
-            'invalid_body',
-            'model_not_allowed',
-            'wrong_key_role',
-            'model_not_found',
-            'request_too_large',
-            'unsupported_media_type',
-            'idempotency_key_reused',
-            'turns_cannot_begin',
-            ...errorsOfTurns,
-          ),
+          ...describeErrors(...errorsOfRequests, ...errorsOfTurns),
         },
       },
     },
@@ -90,11 +79,7 @@ export function completionsRoute(server: GatewayServer, context: GatewayContext)
       const { body } = request;
       const say = context.readers.sayOf(request, { begins: true });
       const begun = beginTurn(context, request, body);
-      request.open.keepUntil(begun.then(({ end }) => end));
-      const { end, ...turn } = await begun;
-      noteTurn(request, { ...turn, end });
-      context.readers.add({ ...turn, end }, say, reply, request);
-      reply.header('x-bellwether-turn-id', turn.turnId);
+      const { end, ...turn } = await followTurn(context, request, reply, { begun, say });
       if (body.stream === true) {
         const chunks = new Chunks(turn, body.model, body.stream_options?.include_usage === true);
         return sendTurn(context, reply, { turnName: turn.turnName, end, form: new ChunkEvents(chunks) });

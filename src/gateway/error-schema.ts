@@ -30,6 +30,20 @@ const ofEveryRoute = [
   'gateway_stopping',
 ] as const satisfies readonly ErrorName[];
 
+/** Of a request whose turn cannot begin. */
+export const errorsOfRequests = [
+  'invalid_value',
+  'invalid_json',
+  'invalid_body',
+  'model_not_allowed',
+  'wrong_key_role',
+  'model_not_found',
+  'request_too_large',
+  'unsupported_media_type',
+  'idempotency_key_reused',
+  'turns_cannot_begin',
+] as const satisfies readonly ErrorName[];
+
 /** Of a turn that ended without an answer, or that nobody waits for any more. */
 export const errorsOfTurns = [
   'context_length_exceeded',

@@ -91,16 +91,19 @@ describeOnEachDatabase('users in trouble, by API key', (databases) => {
   });
 });
 
-/** Takes the migration back, which the product cannot. */
+/** Takes the migration back, and all that came after it, which the product cannot. */
 async function revert({ location: { databaseUrl, dataDirectory } }: TestDatabase): Promise<void> {
   const db: LedgerDatabase = databaseUrl === undefined ? openSqlite(dataDirectory) : openPostgres(databaseUrl);
   for (const column of ['first_calls', 'first_call_faults', 'faulty_users']) {
     await db.schema.alterTable('rollout_key_users').dropColumn(column).execute();
   }
+  for (const table of ['turn_stops', 'sessions']) await db.schema.dropTable(table).execute();
+  await db.schema.alterTable('attempts').dropColumn('cache_write_tokens').execute();
+  await db.schema.alterTable('requests').dropColumn('response').execute();
   await db
     .withTables<{ kysely_migration: { name: string } }>()
     .deleteFrom('kysely_migration')
-    .where('name', '=', '0016_faulty_users_by_key')
+    .where('name', '>=', '0016_faulty_users_by_key')
     .execute();
   await db.destroy();
 }

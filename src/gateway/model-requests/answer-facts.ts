@@ -35,17 +35,3 @@ export function promptTokensOf(replies: readonly ChatReply[]): number {
 function sum(replies: readonly ChatReply[], value: (reply: ChatReply) => number): number {
   return replies.reduce((total, reply) => total + value(reply), 0);
 }
-
-/** What both routes answer with beside their errors of turns. */
-export const errorsOfRequests = [
-  'invalid_value',
-  'invalid_json',
-  'invalid_body',
-  'model_not_allowed',
-  'wrong_key_role',
-  'model_not_found',
-  'request_too_large',
-  'unsupported_media_type',
-  'idempotency_key_reused',
-  'turns_cannot_begin',
-] as const;

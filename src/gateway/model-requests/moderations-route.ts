@@ -3,11 +3,11 @@ import { limits } from '../../contract/limits';
 import { requirePermission } from '../access';
 import { ignoredFields } from '../chat-request';
 import type { GatewayContext } from '../context';
-import { describeErrors, errorsOfTurns } from '../error-schema';
+import { describeErrors, errorsOfRequests, errorsOfTurns } from '../error-schema';
 import { badRequest } from '../gateway-error';
 import type { GatewayServer } from '../server';
 import { traceTurn } from '../trace-turns';
-import { errorsOfRequests, requestFacts, requestFactsSchema } from './answer-facts';
+import { requestFacts, requestFactsSchema } from './answer-facts';
 import { beginRequest, offeredFor } from './begin-request';
 import { requestHeadersSchema } from './request-headers';
 

@@ -6,13 +6,14 @@ import { beginTurn, type BegunTurn, type RequestForm } from '../begin-turn';
 import { ignoredFields } from '../chat-request';
 import { turnHeadersSchema } from '../completions-route';
 import type { GatewayContext } from '../context';
-import { describeErrors, errorsOfTurns } from '../error-schema';
+import { describeErrors, errorsOfRequests, errorsOfTurns } from '../error-schema';
 import { badRequest, GatewayError } from '../gateway-error';
 import type { GatewayServer } from '../server';
 import { turnName } from '../../contract/names';
 import { sendTurn } from '../send-turn';
 import { joinTurn } from '../wait-for-turn';
-import { noteTurn, traceTurn } from '../trace-turns';
+import { followTurn } from '../follow-turn';
+import { traceTurn } from '../trace-turns';
 import { readItems } from './input-items';
 import { repeatedResponse } from './repeated-response';
 import { positionOf, ResponseEvents } from './response-events';
@@ -49,21 +50,7 @@ export function responsesRoutes(server: GatewayServer, context: GatewayContext):
             description: 'The whole response, or one that is under way; with stream: true its events.',
             content: { 'application/json': { schema: responseSchema }, 'text/event-stream': { schema: z.string() } },
           },
-          ...describeErrors(
-            'invalid_value',
-            'invalid_json',
-            'invalid_body',
-            'previous_response_not_found',
-            'item_not_found',
-            'model_not_allowed',
-            'wrong_key_role',
-            'model_not_found',
-            'request_too_large',
-            'unsupported_media_type',
-            'idempotency_key_reused',
-            'turns_cannot_begin',
-            ...errorsOfTurns,
-          ),
+          ...describeErrors(...errorsOfRequests, 'previous_response_not_found', 'item_not_found', ...errorsOfTurns),
         },
       },
     },
@@ -75,12 +62,9 @@ export function responsesRoutes(server: GatewayServer, context: GatewayContext):
         if (repeated === null) throw aboutInput(error);
         return repeated;
       });
-      request.open.keepUntil(begun.then(({ end }) => end));
-      const { end, ...turn } = await begun;
-      noteTurn(request, { ...turn, end });
       // Whoever asks for an answer in the background will leave.
-      if (body.background !== true) context.readers.add({ ...turn, end }, say, reply, request);
-      reply.header('x-bellwether-turn-id', turn.turnId);
+      const heard = body.background === true ? null : say;
+      const { end, ...turn } = await followTurn(context, request, reply, { begun, say: heard });
       const echo = echoOf(body);
       if (body.stream === true) {
         return sendTurn(context, reply, { turnName: turn.turnName, end, form: new ResponseEvents(turn, echo) });

@@ -4,11 +4,12 @@ import { beginTurn } from '../begin-turn';
 import { ignoredFields } from '../chat-request';
 import { turnHeadersSchema } from '../completions-route';
 import type { GatewayContext } from '../context';
-import { describeErrors, errorsOfTurns } from '../error-schema';
+import { describeErrors, errorsOfRequests, errorsOfTurns } from '../error-schema';
 import { GatewayError } from '../gateway-error';
 import { sendTurn } from '../send-turn';
 import type { GatewayServer } from '../server';
-import { noteTurn, traceTurn } from '../trace-turns';
+import { followTurn } from '../follow-turn';
+import { traceTurn } from '../trace-turns';
 import { TextChunks, textCompletionSchema, toTextCompletion } from './completion';
 import { textRequestSchema, toChatRequest } from './request';
 
@@ -34,19 +35,7 @@ export function textCompletionsRoute(server: GatewayServer, context: GatewayCont
               'text/event-stream': { schema: textCompletionSchema },
             },
           },
-          ...describeErrors(
-            'invalid_value',
-            'invalid_json',
-            'invalid_body',
-            'model_not_allowed',
-            'wrong_key_role',
-            'model_not_found',
-            'request_too_large',
-            'unsupported_media_type',
-            'idempotency_key_reused',
-            'turns_cannot_begin',
-            ...errorsOfTurns,
-          ),
+          ...describeErrors(...errorsOfRequests, ...errorsOfTurns),
         },
       },
     },
@@ -56,11 +45,7 @@ export function textCompletionsRoute(server: GatewayServer, context: GatewayCont
       const begun = beginTurn(context, request, toChatRequest(body)).catch((error: unknown) => {
         throw aboutPrompt(error);
       });
-      request.open.keepUntil(begun.then(({ end }) => end));
-      const { end, ...turn } = await begun;
-      noteTurn(request, { ...turn, end });
-      context.readers.add({ ...turn, end }, say, reply, request);
-      reply.header('x-bellwether-turn-id', turn.turnId);
+      const { end, ...turn } = await followTurn(context, request, reply, { begun, say });
       if (body.stream === true) {
         const chunks = new TextChunks(turn, body.model, body.stream_options?.include_usage === true);
         return sendTurn(context, reply, { turnName: turn.turnName, end, form: new ChunkEvents(chunks) });
