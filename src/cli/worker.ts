@@ -45,15 +45,21 @@ export function workerCommand(): Command {
       '\nStops on Ctrl-C or SIGTERM once its running turns are done. Exit status: 0 stopped, 1 failed, 2 wrong configuration.',
     )
     .action(async ({ metricsHost, metricsPort }: WorkerFlags) => {
-      const settings = load();
+      const settings = read();
       prepareLedgerDirectory(settings);
+      requireProviderKey(settings);
       await run(settings, { host: metricsHost ?? settings.metrics.host, port: metricsPort ?? settings.metrics.port });
     });
 }
 
-function load(): Settings {
+function read(): Settings {
   const loaded = loadSettings();
-  const settings = { ...loaded, temporal: withKnownAddress(loaded.temporal, loaded.dataDirectory) };
+  return { ...loaded, temporal: withKnownAddress(loaded.temporal, loaded.dataDirectory) };
+}
+
+/** Whatever has changed, as the process would start with it. */
+function readAgain(): Settings {
+  const settings = read();
   requireProviderKey(settings);
   return settings;
 }
@@ -67,7 +73,12 @@ async function run(settings: Settings, { host, port }: MetricsSettings): Promise
   const served = temporalMetrics && port !== undefined ? await serve({ host, port }, temporalMetrics) : undefined;
   if (served) logger.info({ url: served.url }, 'metrics for Prometheus');
   const { LiveConfiguration } = await import('../services/live-configuration');
-  const configuration = new LiveConfiguration({ settings, load, fingerprint: configurationFingerprint, logger });
+  const configuration = new LiveConfiguration({
+    settings,
+    load: readAgain,
+    fingerprint: configurationFingerprint,
+    logger,
+  });
   served?.metrics.watchConfiguration(configuration);
   try {
     const worker = await startWorker({
