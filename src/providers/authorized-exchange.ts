@@ -1,6 +1,8 @@
 import type { ProviderSettings } from '../contract/provider';
 import type { Connections } from './connections';
+import { meaningOf } from './error-meaning';
 import { type BodyReader, type Exchange, exchange, type ExchangeControl, type ExchangeRequest } from './exchange';
+import { readError } from './read-error';
 
 export interface Authorization extends Pick<ProviderSettings, 'readApiKey'> {
   /** The headers that carry a key. */
@@ -13,7 +15,7 @@ export interface AuthorizedExchange {
   readonly apiKeys: readonly string[];
 }
 
-/** After a 401 the key is reread once, because it may have been rotated. Both requests together stay within the call's timeout. */
+/** After its refusal the key is reread once, because it may have been rotated. Both requests together stay within the call's timeout. */
 export async function authorizedExchange(
   connections: Connections,
   { readApiKey, authorize }: Authorization,
@@ -24,7 +26,7 @@ export async function authorizedExchange(
   const apiKey = readApiKey({ refresh: false });
   const first = await liveExchange(connections, withHeaders(request, apiKey, authorize), createReader);
   const apiKeys = apiKey === undefined ? [] : [apiKey];
-  if (first.head?.status !== 401) return { exchange: first, apiKeys };
+  if (!isKeyRefused(first)) return { exchange: first, apiKeys };
 
   const newKey = readApiKey({ refresh: true });
   const timeoutMs = request.timeoutMs - (performance.now() - startedAtMs);
@@ -35,6 +37,13 @@ export async function authorizedExchange(
     createReader,
   );
   return { exchange: second, apiKeys: [...apiKeys, newKey] };
+}
+
+/** Google answers an invalid key with 400. */
+function isKeyRefused(result: Exchange): boolean {
+  const status = result.head?.status;
+  if (status !== 400 || result.kind === 'failed') return status === 401;
+  return meaningOf(status, readError(result.body), []).kind === 'unauthorized';
 }
 
 /** If the provider had already closed the connection, the request is sent again at once, on a new one. */

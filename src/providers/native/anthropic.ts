@@ -32,6 +32,8 @@ export const anthropic: NativeKind = {
     read: (body) => modelListSchema.safeParse(body).data?.data.map(({ id }) => id),
   },
 
+  opening: 'event: ping\ndata: {"type":"ping"}\n\n',
+
   /** "New event types may be added", says the documentation; those that carry an answer are known. */
   ignores(event) {
     const { type } = fieldsOf(event);

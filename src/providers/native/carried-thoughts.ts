@@ -21,6 +21,38 @@ const maxCarriedBytes = 64 * 1024;
 /** More thoughts than one answer has. */
 const maxCarriedThoughts = 100;
 
+/** The thoughts of an answer while it comes. Of thoughts that are too large to carry nothing is kept. */
+export class ThoughtsToCarry {
+  private readonly thoughts = new Map<string, { text: string; kept: Omit<CarriedThought, 'text'> }>();
+  private keptLength = 0;
+  private isTooLarge = false;
+
+  add(id: string, text: string, kept: Omit<CarriedThought, 'text'> = {}): void {
+    if (this.isTooLarge) return;
+    const thought = this.thoughts.get(id) ?? { text: '', kept: {} };
+    const changed = { text: thought.text + text, kept: { ...thought.kept, ...kept } };
+    this.thoughts.set(id, changed);
+    this.keptLength += lengthOf(changed) - lengthOf(thought);
+    this.isTooLarge = this.keptLength > maxCarriedBytes || this.thoughts.size > maxCarriedThoughts;
+    if (this.isTooLarge) this.thoughts.clear();
+  }
+
+  get size(): number {
+    return this.thoughts.size;
+  }
+
+  /** Those that the provider can prove to be its own. */
+  carried(): readonly CarriedThought[] {
+    return [...this.thoughts.values()]
+      .filter(({ kept }) => kept.signature !== undefined || kept.redacted !== undefined)
+      .map(({ text, kept }) => ({ text, ...kept }));
+  }
+}
+
+function lengthOf({ text, kept }: { readonly text: string; readonly kept: Omit<CarriedThought, 'text'> }): number {
+  return text.length + Object.values(kept).reduce((length, value) => length + value.length, 0);
+}
+
 /** The calls with the thoughts in the first of them. */
 export function withThoughts(
   name: string,

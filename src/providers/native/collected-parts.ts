@@ -3,7 +3,7 @@ import { fieldsOf } from '../../domain/fields-of';
 import { CollectedAnswer } from '../collected-answer';
 import { statesError } from '../read-error';
 import { parseJson } from '../response-schemas';
-import { carriedInCall, type CarriedThought, withThoughts } from './carried-thoughts';
+import { carriedInCall, ThoughtsToCarry, withThoughts } from './carried-thoughts';
 import type { NativeKind } from './kind';
 import type { ToolCall } from '../../contract/chat';
 
@@ -18,24 +18,21 @@ export interface PartStep {
 
 const nothing: PartStep = { text: '', isProgress: false };
 
-interface OpenThought {
-  text: string;
-  kept: Omit<CarriedThought, 'text'>;
-}
-
 /** Assembles what the AI SDK reads from an answer into the equivalent of an OpenAI-compatible response. */
 export class CollectedParts {
   /** The answer is complete. */
   isFinished = false;
   private readonly answer = new CollectedAnswer();
-  private readonly thoughts = new Map<string, OpenThought>();
+  private readonly thoughts = new ThoughtsToCarry();
+  /** Of calls that are not whole yet, which the SDK keeps. */
+  private openCallBytes = 0;
   private model: string | null = null;
   private calls = 0;
 
   constructor(private readonly kind: NativeKind) {}
 
   get keptBytes(): number {
-    return this.answer.keptBytes;
+    return this.answer.keptBytes + this.openCallBytes;
   }
 
   add(part: Part): PartStep {
@@ -60,8 +57,10 @@ export class CollectedParts {
         this.keep(part.id, '', part.providerMetadata);
         return nothing;
       // The call itself follows whole; until then its parts show that the model goes on.
-      case 'tool-input-start':
       case 'tool-input-delta':
+        this.openCallBytes += Buffer.byteLength(part.delta);
+        return { text: '', isProgress: true };
+      case 'tool-input-start':
         return { text: '', isProgress: true };
       case 'tool-call':
         return this.call(part);
@@ -91,21 +90,16 @@ export class CollectedParts {
 
   /** The calls with what the model needs back beside them. */
   withThoughts(calls: readonly ToolCall[]): readonly ToolCall[] {
-    const thoughts = [...this.thoughts.values()]
-      .filter(({ kept }) => kept.signature !== undefined || kept.redacted !== undefined)
-      .map(({ text, kept }) => ({ text, ...kept }));
-    return withThoughts(this.kind.carrier.name, calls, thoughts);
+    return withThoughts(this.kind.carrier.name, calls, this.thoughts.carried());
   }
 
   private keep(id: string, text: string, metadata: Parameters<NativeKind['carrier']['thoughtOf']>[0]): void {
-    const thought = this.thoughts.get(id) ?? { text: '', kept: {} };
-    thought.text += text;
-    thought.kept = { ...thought.kept, ...this.kind.carrier.thoughtOf(metadata) };
-    this.thoughts.set(id, thought);
+    this.thoughts.add(id, text, this.kind.carrier.thoughtOf(metadata));
   }
 
   private call(part: Extract<Part, { type: 'tool-call' }>): PartStep {
     const call = { id: part.toolCallId, type: 'function', function: { name: part.toolName, arguments: part.input } };
+    this.openCallBytes = Math.max(0, this.openCallBytes - Buffer.byteLength(part.input));
     const kept = this.kind.carrier.thoughtOf(part.providerMetadata);
     if (kept !== undefined) this.keep(`call ${part.toolCallId}`, '', part.providerMetadata);
     const index = this.calls;

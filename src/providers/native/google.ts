@@ -27,7 +27,7 @@ export const google: NativeKind = {
     },
   },
 
-  /** Only the last chunk has a finish reason. The SDK waits for the end of the body. */
+  /** Some models give a finish reason in every chunk, so more may follow. */
   isLast(event) {
     const { candidates } = fieldsOf(event);
     const reason = Array.isArray(candidates) ? fieldsOf(candidates[0])['finishReason'] : undefined;

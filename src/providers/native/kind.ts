@@ -23,9 +23,11 @@ export interface NativeKind {
   optionsFor(request: CompletionRequest): KindOptions;
   /** The headers of a request for the list of models; null: the provider has none. */
   readonly listModels: ModelListing | null;
+  /** What a stream is begun with, for a kind whose SDK gives up if it cannot read the first event. */
+  readonly opening?: string;
   /** Whether an event of a stream that the SDK cannot read may be passed over. */
   ignores?(event: unknown): boolean;
-  /** Whether nothing of the answer follows an event of a stream, for a kind whose SDK waits for the end of the body. */
+  /** Whether an event of a stream seems to be the last of the answer, for a kind whose SDK waits for the end of the body. */
   isLast?(event: unknown): boolean;
   /** The body of an error, if an event of a stream is one that the SDK reports without saying which, or not at all. */
   errorIn?(event: unknown): unknown;

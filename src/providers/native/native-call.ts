@@ -36,6 +36,8 @@ export class NativeCall {
   private hasWords = false;
   /** The event that the next part comes from. */
   private event: unknown;
+  /** It seems to be the last one. */
+  private isAtLast = false;
 
   constructor(
     private readonly kind: NativeKind,
@@ -104,7 +106,8 @@ export class NativeCall {
       this.reader?.onEvent();
       const body = this.kind.errorIn?.(part.rawValue);
       if (body !== undefined) this.onStatedError(body);
-      if (this.kind.isLast?.(part.rawValue)) this.reader?.onFinished();
+      this.isAtLast = this.kind.isLast?.(part.rawValue) === true;
+      if (this.isAtLast) this.reader?.onLast();
       return;
     }
     const { text, isProgress } = this.collected.add(part);
@@ -112,6 +115,7 @@ export class NativeCall {
     if (isProgress) {
       this.firstTokenAtMs ??= performance.now();
       this.reader?.onToken();
+      if (this.isAtLast) this.reader?.onLast();
     }
     this.tell(text);
     if (this.collected.isFinished) this.reader?.onFinished();
@@ -171,8 +175,10 @@ export class NativeCall {
         },
         (control) => {
           this.control = control;
-          this.reader = new PassingReader(stream?.limits, this.settings.maxResponseBytes, control, resolve, () => {
-            return this.collected.isFinished;
+          this.reader = new PassingReader(stream?.limits, this.settings.maxResponseBytes, control, {
+            opening: this.kind.opening,
+            respond: resolve,
+            isFinished: () => this.collected.isFinished,
           });
           return this.reader;
         },

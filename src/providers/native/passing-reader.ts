@@ -13,6 +13,13 @@ const streamTypes = /^(text\/event-stream|application\/vnd\.amazon\.eventstream)
 /** Once everything is sent, a server ends the body within milliseconds. */
 const endOfBodyMs = 1_000;
 
+interface SdkSide {
+  /** What the SDK gets before a stream of events. */
+  readonly opening: string | undefined;
+  readonly respond: (response: Response) => void;
+  readonly isFinished: () => boolean;
+}
+
 /** Passes the body of a response on to the AI SDK, within the limits on size and silence. The body of an error stays here. */
 export class PassingReader implements BodyReader {
   private hasEvents = false;
@@ -32,21 +39,23 @@ export class PassingReader implements BodyReader {
     limits: StreamLimits | undefined,
     private readonly maxBytes: number,
     private readonly control: ExchangeControl,
-    private readonly respond: (response: Response) => void,
-    private readonly isFinished: () => boolean,
+    private readonly sdk: SdkSide,
   ) {
     this.isStream = limits !== undefined;
     this.timeouts = new StreamTimeouts(limits ?? null, control);
   }
 
   get isWhole(): boolean {
-    return this.isFinished();
+    return this.sdk.isFinished();
   }
 
   /** A stream has begun, which is not known to be whole. */
   get isBrokenStream(): boolean {
-    const contentType = firstValue(this.head?.headers['content-type']) ?? '';
-    return this.isStream && (this.hasEvents || streamTypes.test(contentType));
+    return this.isStream && (this.hasEvents || this.isStreamType);
+  }
+
+  private get isStreamType(): boolean {
+    return streamTypes.test(firstValue(this.head?.headers['content-type']) ?? '');
   }
 
   onSent(): void {
@@ -56,16 +65,18 @@ export class PassingReader implements BodyReader {
   onHead(head: ResponseHead): void {
     this.timeouts.head();
     this.head = head;
-    if (head.status >= 300 || !this.isStream) return;
+    if (!this.isStream || !mayHaveBody(head)) return;
+    const opening = this.isStreamType ? this.sdk.opening : undefined;
     const body = new ReadableStream<Uint8Array>({
       start: (controller) => {
         this.body = controller;
+        if (opening !== undefined) controller.enqueue(Buffer.from(opening));
       },
       cancel: () => {
         this.body = undefined;
       },
     });
-    this.respond(new Response(body, { status: head.status, headers: shownHeaders(head) }));
+    this.sdk.respond(new Response(body, { status: head.status, headers: shownHeaders(head) }));
   }
 
   onData(chunk: Buffer): void {
@@ -96,6 +107,11 @@ export class PassingReader implements BodyReader {
     if (!this.isOver) this.timeouts.token();
   }
 
+  /** Probably nothing follows. The SDK waits for the end of the body, which then comes at once. */
+  onLast(): void {
+    if (!this.isOver) this.timeouts.finished();
+  }
+
   /** Nothing of the answer follows. */
   onFinished(): void {
     this.control.finish(endOfBodyMs);
@@ -103,8 +119,8 @@ export class PassingReader implements BodyReader {
 
   end(): { readonly body: unknown } {
     const isError = this.head !== undefined && this.head.status >= 300;
-    if (!this.isStream && !isError && this.head !== undefined) {
-      this.respond(new Response(this.plain, { status: this.head.status, headers: shownHeaders(this.head) }));
+    if (!this.isStream && this.head !== undefined && mayHaveBody(this.head)) {
+      this.sdk.respond(new Response(this.plain, { status: this.head.status, headers: shownHeaders(this.head) }));
     }
     return { body: isError ? (parseJson(this.plain) ?? this.plain) : undefined };
   }
@@ -116,6 +132,11 @@ export class PassingReader implements BodyReader {
     this.body?.close();
     this.body = undefined;
   }
+}
+
+/** A `Response` with another status must not have a body. An error's stays here. */
+function mayHaveBody({ status }: ResponseHead): boolean {
+  return status < 300 && status !== 204 && status !== 205;
 }
 
 /** The only header that the SDKs read of a response; others may contain what `Headers` refuses. */

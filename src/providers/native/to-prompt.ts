@@ -34,7 +34,7 @@ export function toPrompt(messages: readonly ChatMessage[], kind: NativeKind): La
       case 'system':
       case 'developer': {
         const content = textOf(message);
-        if (content !== '') system.push({ role: 'system', content, ...cachePoint(message, kind) });
+        if (!isBlank(content)) system.push({ role: 'system', content, ...cachePoint(message, kind) });
         break;
       }
       case 'user': {
@@ -69,7 +69,7 @@ function assistantParts(
     providerOptions: kind.carrier.metadataOf(thought),
   }));
   const text = textOf(message);
-  if (text !== '') parts.push({ type: 'text', text });
+  if (!isBlank(text)) parts.push({ type: 'text', text });
   for (const call of calls) {
     const { name, arguments: given } = fieldsOf(call['function']);
     const toolName = typeof name === 'string' ? name : customNameOf(call);
@@ -77,7 +77,7 @@ function assistantParts(
     const providerOptions = kind.carrier.metadataOfCall?.(fieldsInCall(kind.carrier.name, call));
     parts.push({
       type: 'tool-call',
-      toolCallId: ids.of(call.id),
+      toolCallId: ids.begin(call.id),
       toolName,
       input: inputOf(given),
       ...(providerOptions && { providerOptions }),
@@ -125,15 +125,19 @@ export function isCachePoint(value: unknown): boolean {
   return typeof control === 'object' && control !== null;
 }
 
-/** Empty texts are left out, because native APIs refuse them. */
+/** Texts without words are left out, because native APIs refuse them. */
 function partsOf({ content }: ChatMessage, kind?: NativeKind): PromptPart[] {
-  if (typeof content === 'string') return content === '' ? [] : [{ type: 'text', text: content }];
+  if (typeof content === 'string') return isBlank(content) ? [] : [{ type: 'text', text: content }];
   return (content ?? []).flatMap((part): PromptPart[] => {
     const point = isCachePoint(part) && kind?.cachePoint ? { providerOptions: kind.cachePoint } : {};
     if (part.type === 'image_url') return [{ ...imagePart(part), ...point }];
     const text = textIn(part);
-    return text === '' ? [] : [{ type: 'text', text, ...point }];
+    return isBlank(text) ? [] : [{ type: 'text', text, ...point }];
   });
+}
+
+function isBlank(text: string): boolean {
+  return text.trim() === '';
 }
 
 const dataUrl = /^data:([\w.+-]{1,50}\/[\w.+-]{1,50})?(?:;[\w.=+-]{1,60}){0,4};base64,/i;
@@ -160,18 +164,26 @@ function textIn({ text, refusal }: ContentPart): string {
   return [text, refusal].filter((each) => typeof each === 'string').join('');
 }
 
-/** The ids of calls with only those characters that every API accepts: another provider may have made them. */
+/**
+ * The ids of calls with only those characters that every API accepts, each of them once: another provider may have made
+ * them, and some begin anew with every answer.
+ */
 class CallIds {
-  private readonly known = new Map<string, string>();
+  private readonly latest = new Map<string, string>();
   private readonly given = new Set<string>();
 
-  of(id: string): string {
-    const known = this.known.get(id);
-    if (known !== undefined) return known;
+  /** Of a call. */
+  begin(id: string): string {
     const plain = id.replaceAll(/[^\w-]/g, '_').slice(0, 56) || 'call';
-    const own = this.given.has(plain) ? `${plain}_${this.given.size}` : plain;
-    this.known.set(id, own);
+    let own = plain;
+    for (let count = this.given.size; this.given.has(own); count += 1) own = `${plain}_${count}`;
     this.given.add(own);
+    this.latest.set(id, own);
     return own;
+  }
+
+  /** Of the latest call with this id, for its result. */
+  of(id: string): string {
+    return this.latest.get(id) ?? this.begin(id);
   }
 }

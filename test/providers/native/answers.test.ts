@@ -135,7 +135,7 @@ describe.each(wires.map((wire) => [wire.kind, wire] as const))('%s', (_kind, wir
     });
   });
 
-  test('the key is in its place, is read again once after a 401, and is in no message', async () => {
+  test('the key is in its place, is read again once after its refusal, and is in no message', async () => {
     keys = ['sk-first-key', 'sk-second-key'];
     server.queue({ kind: 'error', error: 'unauthorized' });
     await answerOf(true);

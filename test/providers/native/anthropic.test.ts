@@ -6,19 +6,20 @@ import { completionRequest, patient, userText } from '../completion-request';
 import { anthropicWire } from './anthropic-wire';
 import { startWireServer, type WireServer } from './wire-server';
 
+const settings = {
+  name: 'claude',
+  kind: 'anthropic',
+  readApiKey: () => 'sk-first-key',
+  maxConnections: 1,
+  maxResponseBytes: 200_000,
+} as const;
+
 let server: WireServer;
 let provider: Provider;
 
 beforeEach(async () => {
   server = await startWireServer(anthropicWire);
-  provider = createProvider({
-    name: 'claude',
-    kind: 'anthropic',
-    baseUrl: server.baseUrl,
-    readApiKey: () => 'sk-first-key',
-    maxConnections: 1,
-    maxResponseBytes: 200_000,
-  });
+  provider = createProvider({ ...settings, baseUrl: server.baseUrl });
 });
 
 afterEach(async () => {
@@ -78,6 +79,38 @@ test('what other providers and clients put into a history becomes valid', async 
   ]);
   // Anthropic refuses to think on from calls whose thoughts it does not get.
   expect(body['thinking']).toBeUndefined();
+});
+
+test('a history with blank texts, and with ids that each round of calls begins anew, becomes valid', async () => {
+  const round = (result: string): ChatMessage[] => [
+    {
+      role: 'assistant',
+      content: '\n\n',
+      tool_calls: [{ id: 'call_0', type: 'function', function: { name: 'find_order', arguments: '{}' } }],
+    },
+    { role: 'tool', content: result, tool_call_id: 'call_0' },
+  ];
+  const body = await sent({ messages: [user, ...round('first'), ...round('second')], options: { tools } });
+  const use = { type: 'tool_use', name: 'find_order', input: {} };
+  expect((body['messages'] as readonly unknown[]).slice(1)).toEqual([
+    { role: 'assistant', content: [{ ...use, id: 'call_0' }] },
+    { role: 'user', content: [{ type: 'tool_result', tool_use_id: 'call_0', content: 'first' }] },
+    { role: 'assistant', content: [{ ...use, id: 'call_0_1' }] },
+    { role: 'user', content: [{ type: 'tool_result', tool_use_id: 'call_0_1', content: 'second' }] },
+  ]);
+});
+
+test('the arguments of a call count before the call is whole', async () => {
+  const events = anthropicWire.events({ calls: [{ id: 't1', name: 'find_order', input: 'x'.repeat(300_000) }] }, 'm');
+  const endless = await startWireServer({ ...anthropicWire, events: () => events.slice(0, -3) });
+  const other = createProvider({ ...settings, baseUrl: endless.baseUrl });
+  const stream = { limits: patient, onText: () => undefined };
+  expect(await other.complete(completionRequest({ model: 'claude-sonnet-4-5', stream }))).toMatchObject({
+    kind: 'failed',
+    failure: { kind: 'response-too-large' },
+  });
+  await other.close();
+  await endless.close();
 });
 
 test.each<[string, string, Record<string, unknown>, Record<string, unknown>]>([
@@ -184,15 +217,11 @@ test('what a caller marks is cached, for five minutes', async () => {
 test('events that Anthropic may add to a stream are passed over', async () => {
   const events = anthropicWire.events({ text: ['Hello.'] }, 'claude-sonnet-4-5').map(String);
   const stranger = 'event: weather\ndata: {"type":"weather","sun":true}\n\n';
-  const other = await startWireServer({ ...anthropicWire, events: () => events.flatMap((each) => [each, stranger]) });
-  const weatherly = createProvider({
-    name: 'claude',
-    kind: 'anthropic',
-    baseUrl: other.baseUrl,
-    readApiKey: () => undefined,
-    maxConnections: 1,
-    maxResponseBytes: 200_000,
+  const other = await startWireServer({
+    ...anthropicWire,
+    events: () => [stranger, ...events.flatMap((each) => [each, stranger])],
   });
+  const weatherly = createProvider({ ...settings, baseUrl: other.baseUrl });
   const stream = { limits: patient, onText: () => undefined };
   const request = completionRequest({ model: 'claude-sonnet-4-5', stream });
   expect(await weatherly.complete(request)).toMatchObject({ kind: 'completed', content: 'Hello.' });

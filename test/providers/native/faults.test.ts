@@ -102,6 +102,7 @@ const rows: readonly [string, WireFault, string, Partial<StreamLimits>, string |
     same,
   ],
   ['HTML with 200', { kind: 'html' }, 'malformed-response final unknown bytes', {}, same],
+  ['204 without a body', { kind: 'no-body' }, 'malformed-response final unknown bytes', {}, same],
   ['JSON that is no answer', { kind: 'no-answer' }, 'malformed-response final unknown bytes', {}, same],
   ['10 MB', { kind: 'huge' }, 'response-too-large final unknown bytes', {}, same],
   ['an answer without end', { kind: 'endless' }, 'response-too-large final unknown bytes', {}, same],

@@ -78,7 +78,8 @@ const errors: Readonly<Record<WireError, readonly [number, string, string]>> = {
     'The input token count (1200000) exceeds the maximum number of tokens allowed (1048576).',
   ],
   'bad-request': [400, 'INVALID_ARGUMENT', 'Invalid value at contents[0].parts'],
-  unauthorized: [401, 'UNAUTHENTICATED', 'Request had invalid authentication credentials.'],
+  // As Google does for an invalid key.
+  unauthorized: [400, 'INVALID_ARGUMENT', 'API key not valid. Please pass a valid API key.'],
   forbidden: [403, 'PERMISSION_DENIED', 'The caller does not have permission'],
   'unknown-model': [404, 'NOT_FOUND', 'models/gemini-none is not found for API version v1beta'],
   'too-large': [413, 'INVALID_ARGUMENT', 'Request payload size exceeds the limit: 20971520 bytes.'],

@@ -1,4 +1,6 @@
 /** What is particular to single kinds of native providers. */
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import type { ChatMessage } from '../../../src/contract/chat';
 import type { CompletionRequest, Provider } from '../../../src/contract/provider';
 import { createProvider } from '../../../src/providers/create-provider';
@@ -83,6 +85,35 @@ describe('google', () => {
   ])('%s thinks as it is asked to: %j', async (model, options, thinkingConfig) => {
     const { sent } = await answerOf(model, false, { options });
     expect(sent?.['generationConfig']).toEqual({ maxOutputTokens: 1000, temperature: 0.7, thinkingConfig });
+  });
+
+  test('an answer goes on after a finish reason that stands in each of its events', async () => {
+    const chunk = (text: string) =>
+      `data: ${JSON.stringify({
+        candidates: [{ content: { role: 'model', parts: [{ text }] }, finishReason: 'STOP' }],
+        usageMetadata: { promptTokenCount: 12, candidatesTokenCount: 7 },
+      })}\r\n\r\n`;
+    await Promise.all([provider.close(), server.close()]);
+    const heard = { text: '' };
+    const rest = { send: (): void => undefined };
+    const slow = createServer((_request, response) => {
+      response.writeHead(200, { 'content-type': 'text/event-stream' });
+      response.write(chunk('Your order'));
+      rest.send = () => response.end(chunk(' is on its way.'));
+    });
+    await new Promise<void>((resolve) => slow.listen(0, '127.0.0.1', resolve));
+    const { port } = slow.address() as AddressInfo;
+    const settings = { name: 'native', kind: 'google', readApiKey: () => 'sk-key', maxConnections: 1 } as const;
+    provider = createProvider({ ...settings, baseUrl: `http://127.0.0.1:${port}`, maxResponseBytes: 200_000 });
+    const onText = (text: string): void => {
+      heard.text += text;
+      if (heard.text === 'Your order') setImmediate(() => rest.send());
+    };
+    const stream = { limits: patient, onText };
+    const answer = await provider.complete(completionRequest({ model: googleWire.model, stream }));
+    expect(answer).toMatchObject({ kind: 'completed', content: 'Your order is on its way.' });
+    slow.closeAllConnections();
+    slow.close();
   });
 
   test('an answer that Gemini would go on with takes no second request', async () => {

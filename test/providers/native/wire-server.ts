@@ -80,7 +80,7 @@ export interface WireFormat {
 
 export type WireFault =
   | { readonly kind: 'error'; readonly error: WireError; readonly headers?: Readonly<Record<string, string>> }
-  | { readonly kind: 'reset' | 'silence' | 'html' | 'no-answer' | 'huge' | 'endless' }
+  | { readonly kind: 'reset' | 'silence' | 'html' | 'no-body' | 'no-answer' | 'huge' | 'endless' }
   /** With status 200, in the middle of an answer, or before its first piece. */
   | {
       readonly kind: 'cut' | 'stall' | 'reset-mid-body' | 'malformed' | 'byte-by-byte' | 'error-in-stream';
@@ -174,6 +174,10 @@ function sendFault(context: Context, fault: WireFault): void {
     case 'html':
       response.writeHead(200, { 'content-type': 'text/html' });
       response.end('<html><body>Welcome to the proxy</body></html>');
+      return;
+    case 'no-body':
+      response.writeHead(204);
+      response.end();
       return;
     case 'no-answer':
       return sendJson(response, 200, {});
