@@ -11,7 +11,7 @@ import { spawnGateway, type GatewayProcess } from '../support/gateway-process';
 import { timeoutsOf } from '../support/history-timeouts';
 import { startRedis, type TestRedis } from '../support/redis';
 import { fallbackModel, primaryModel } from '../support/service';
-import { StreamReader } from '../support/stream-reader';
+import { type StreamForm, StreamReader } from '../support/stream-reader';
 import { startOwnTemporal } from '../support/temporal';
 import type { WorkerProcess } from '../support/worker-process';
 
@@ -19,7 +19,8 @@ import type { WorkerProcess } from '../support/worker-process';
 const pieceGapMs = 120;
 const padding = 'a-long-marker-makes-a-long-answer-'.repeat(4);
 const mostPiecesBeforeKill = 15;
-const turnsPerKill = 3;
+/** Chat completions and responses are killed alike. */
+const forms: readonly StreamForm[] = ['chat', 'response', 'chat', 'response'];
 const seed = 'gateway-kills';
 
 export interface StreamKills {
@@ -62,16 +63,26 @@ export function testStreamKills({ alone, roundsPerKill, redisFates, workflowTask
   const urlOf = (gateway: number): string => gateways[gateway]?.url ?? '';
   const authorization = () => ({ authorization: `Bearer ${key}` });
 
-  function begin(gateway: number, idempotencyKey: string): Promise<Response> {
+  function begin(gateway: number, idempotencyKey: string, form: StreamForm): Promise<Response> {
     const content = `Where is my order? [ref:${padding}${idempotencyKey}]`;
-    return fetch(`${urlOf(gateway)}/v1/chat/completions`, {
+    const path = form === 'chat' ? 'chat/completions' : 'responses';
+    const asked = form === 'chat' ? { messages: [{ role: 'user', content }] } : { input: content };
+    return fetch(`${urlOf(gateway)}/v1/${path}`, {
       method: 'POST',
       headers: { ...authorization(), 'content-type': 'application/json', 'idempotency-key': idempotencyKey },
-      body: JSON.stringify({ model: 'bellwether', stream: true, messages: [{ role: 'user', content }] }),
+      body: JSON.stringify({ model: 'bellwether', stream: true, ...asked }),
     });
   }
 
-  function rejoin(gateway: number, { turnId, lastEventId }: Pick<StreamReader, 'turnId' | 'lastEventId'>) {
+  function rejoin(
+    gateway: number,
+    { turnId, lastEventId, form }: Pick<StreamReader, 'turnId' | 'lastEventId' | 'form'>,
+  ) {
+    if (form === 'response') {
+      const after = lastEventId === null ? '' : `&starting_after=${lastEventId}`;
+      const url = `${urlOf(gateway)}/v1/responses/resp_${turnId}?stream=true${after}`;
+      return fetch(url, { headers: authorization() });
+    }
     const headers = { ...authorization(), ...(lastEventId !== null && { 'last-event-id': lastEventId }) };
     return fetch(`${urlOf(gateway)}/v1/turns/${turnId}/stream`, { headers });
   }
@@ -93,22 +104,22 @@ export function testStreamKills({ alone, roundsPerKill, redisFates, workflowTask
   /** Turns through the first gateway, as far as the first of them has shown `pieces` pieces. */
   async function beginTurns(pieces: number): Promise<readonly Begun[]> {
     const callsBefore = service.calls().length;
-    const begun = Array.from({ length: turnsPerKill }, () => {
-      const reader = new StreamReader();
+    const begun = forms.map((form) => {
+      const reader = new StreamReader(form);
       const idempotencyKey = crypto.randomUUID();
-      return { reader, idempotencyKey, reading: reader.read(begin(0, idempotencyKey)) };
+      return { reader, idempotencyKey, reading: reader.read(begin(0, idempotencyKey, form)) };
     });
     await eventually('the model speaks', () =>
       pieces === 0
         ? // More, where one was made again.
-          service.calls().length >= callsBefore + turnsPerKill
+          service.calls().length >= callsBefore + forms.length
         : begun.some(({ reader }) => reader.textEvents >= pieces),
     );
     return begun.map((each): Begun => {
-      const { turnId } = each.reader;
+      const { turnId, form } = each.reader;
       if (turnId === '') return { ...each, second: null };
-      const reader = new StreamReader();
-      return { ...each, second: { reader, reading: reader.read(rejoin(1, { turnId, lastEventId: null })) } };
+      const reader = new StreamReader(form);
+      return { ...each, second: { reader, reading: reader.read(rejoin(1, { turnId, lastEventId: null, form })) } };
     });
   }
 
@@ -119,7 +130,7 @@ export function testStreamKills({ alone, roundsPerKill, redisFates, workflowTask
         await reading;
         if (!reader.isBroken) return false;
         // Whoever has not even got a turn's id sends the same request again.
-        await reader.read(reader.turnId === '' ? begin(1, idempotencyKey) : rejoin(1, reader));
+        await reader.read(reader.turnId === '' ? begin(1, idempotencyKey, reader.form) : rejoin(1, reader));
         return true;
       }),
     );
@@ -140,8 +151,9 @@ export function testStreamKills({ alone, roundsPerKill, redisFates, workflowTask
       await second?.reading;
       expect(second?.reader.text ?? reader.text).toBe(reader.text);
       // Whoever joins once it is over gets the same bytes.
-      const again = new StreamReader();
-      await again.read(rejoin(1, { turnId: reader.turnId, lastEventId: null }));
+      const { turnId, form } = reader;
+      const again = new StreamReader(form);
+      await again.read(rejoin(1, { turnId, lastEventId: null, form }));
       expect(again.text).toBe(reader.text);
       const found = await service.ledger.requests.find(reader.turnId);
       expect(found?.outcome).toBe('answered');
