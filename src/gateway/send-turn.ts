@@ -25,6 +25,8 @@ export interface SentTurn {
   readonly end: Promise<TurnEnd>;
   readonly form: EventForm;
   readonly alreadySent?: AnswerPosition | undefined;
+  /** See `StreamTurnEventsOptions`. */
+  readonly rejoinsBy?: string;
 }
 
 /**
@@ -41,6 +43,7 @@ export async function sendTurn(context: GatewayContext, reply: FastifyReply, sen
     streams,
     end: sent.end,
     alreadySent: sent.alreadySent,
+    ...(sent.rejoinsBy !== undefined && { rejoinsBy: sent.rejoinsBy }),
     heartbeatMs: limits.heartbeatMs,
     gone: gone.signal,
     onDivergence: () => metrics.streamDiverged(),

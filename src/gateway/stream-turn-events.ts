@@ -21,6 +21,8 @@ export interface StreamTurnEventsOptions {
   readonly end: Promise<TurnEnd>;
   /** Up to where a caller that comes back has the answer. */
   readonly alreadySent?: AnswerPosition;
+  /** The field or header that names the place behind which a caller comes back. Default: `Last-Event-ID`. */
+  readonly rejoinsBy?: string;
   readonly heartbeatMs: number;
   /** Ends the telling without another event: the caller has gone. */
   readonly gone: AbortSignal;
@@ -63,19 +65,22 @@ function* tellEnd(end: TurnEnd, answer: AnswerSoFar, options: StreamTurnEventsOp
   const ending = answer.finish(reply.content);
   if (ending.kind === 'diverged') {
     options.onDivergence?.();
-    yield { kind: 'failed', error: diverged(reply, options.alreadySent !== undefined) };
+    yield { kind: 'failed', error: diverged(reply, options) };
     return;
   }
   if (ending.text !== '') yield { kind: 'text', text: ending.text, position: advance(answer.position, ending.text) };
   yield { kind: 'answered', reply };
 }
 
-function diverged({ turn_id }: ChatReply, isBack: boolean): GatewayError {
+function diverged(
+  { turn_id }: ChatReply,
+  { alreadySent, rejoinsBy = 'Last-Event-ID' }: Pick<StreamTurnEventsOptions, 'alreadySent' | 'rejoinsBy'>,
+): GatewayError {
   const message =
     'The model broke off, and the answer that the turn got then does not begin with what was sent: nothing of that counts. ' +
-    `GET /v1/turns/${turn_id} has the whole answer, and its stream, read anew without Last-Event-ID, begins with it.`;
-  // The same Last-Event-ID would never do again.
-  if (isBack) return new GatewayError('rejoined_stream_diverged', message, { param: 'Last-Event-ID' });
+    `GET /v1/turns/${turn_id} has the whole answer, and its stream, read anew from its beginning, starts with it.`;
+  // The same place would never do again.
+  if (alreadySent !== undefined) return new GatewayError('rejoined_stream_diverged', message, { param: rejoinsBy });
   return new GatewayError('stream_diverged', message);
 }
 

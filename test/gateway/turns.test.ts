@@ -151,7 +151,7 @@ describe('the stream of a turn', () => {
       expect(response.status).toBe(412);
       const { error } = (await response.json()) as ErrorAnswer;
       expect(error).toMatchObject({ code: 'stream_diverged', param: 'Last-Event-ID' });
-      expect(error.message).toContain('without Last-Event-ID');
+      expect(error.message).toContain('read anew from its beginning');
     }
   });
 

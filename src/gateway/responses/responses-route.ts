@@ -123,7 +123,13 @@ export function responsesRoutes(server: GatewayServer, context: GatewayContext):
       const form = new ResponseEvents(found, await echoOfInput(context, found), after);
       const name = turnName(found.turnId, found.sessionId);
       context.readers.add({ ...found, turnName: name, end }, say, reply, request);
-      return sendTurn(context, reply, { turnName: name, end, form, alreadySent: positionOf(after) });
+      return sendTurn(context, reply, {
+        turnName: name,
+        end,
+        form,
+        alreadySent: positionOf(after),
+        rejoinsBy: 'starting_after',
+      });
     },
   );
 

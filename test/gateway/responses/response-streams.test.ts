@@ -67,6 +67,17 @@ test('a stream is joined behind any of its events, on another gateway too', asyn
   await other.close();
 });
 
+test('a stream does not go on behind the text of another answer', async () => {
+  const events = await eventsOf(await client.responses.create({ model, input, stream: true }));
+  const [created] = events;
+  const delta = events.find(({ type }) => type === 'response.output_text.delta');
+  if (created?.type !== 'response.created' || delta === undefined) throw new Error('It has no text.');
+  // The lowest bits are the text's.
+  const starting_after = delta.sequence_number ^ 1;
+  const rejoined = client.responses.retrieve(created.response.id, { stream: true, starting_after });
+  await expect(rejoined).rejects.toMatchObject({ status: 412, param: 'starting_after', code: 'stream_diverged' });
+});
+
 test('a background response is answered at once, shows that it goes on, and is joined', async () => {
   await setting.service.simulator.setBehaviour('*', { pieceGapMs: 100 });
   const begun = await client.responses.create({ model, input, background: true, metadata: { shop: '7' } });
