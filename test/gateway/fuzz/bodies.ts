@@ -45,32 +45,79 @@ const flaws: readonly (readonly [Place, unknown])[] = [
   [['tools'], 'all'],
 ];
 
-const change = fc.oneof(
-  fc.tuple(fc.constantFrom(...places), oddValue),
-  fc.tuple(
-    oddText.map((name) => [name]),
-    oddValue,
-  ),
-);
+const firstItem: Place = ['input', 0];
+
+/** The same of a request for a response. */
+const placesOfResponses: readonly Place[] = [
+  ['model'],
+  ['input'],
+  firstItem,
+  ...['type', 'role', 'content', 'id', 'call_id', 'output', 'arguments', 'name', 'summary', 'status'].map((field) => [
+    ...firstItem,
+    field,
+  ]),
+  [...firstItem, 'content', 0],
+  [...firstItem, 'content', 0, 'type'],
+  [...firstItem, 'content', 0, 'image_url'],
+  ['input', 1],
+  ['tools', 0],
+  ['tools', 0, 'name'],
+  ['text', 'format'],
+  ['reasoning', 'effort'],
+  ['metadata', 'session_id'],
+  ['conversation', 'id'],
+  ...[
+    'instructions,previous_response_id,conversation,store,stream,background,tools,tool_choice,parallel_tool_calls,text',
+    'reasoning,include,metadata,max_output_tokens,max_tool_calls,temperature,top_p,truncation,user,prompt,service_tier',
+    'safety_identifier,prompt_cache_key,top_logprobs',
+  ].flatMap((names) => names.split(',').map((name) => [name])),
+];
+
+const flawsOfResponses: typeof flaws = [
+  [['model'], 'gpt-99'],
+  [['input'], undefined],
+  [['input'], []],
+  [['input'], [{ type: 'function_call_output', call_id: 'call_none', output: 'x' }]],
+  [['input'], [{ type: 'item_reference', id: 'msg_none' }]],
+  [['tools'], [{ type: 'web_search' }]],
+  [['previous_response_id'], 'resp_none'],
+  [['max_output_tokens'], -1],
+];
 
 interface Changed {
   readonly stream: boolean;
   readonly changes: readonly (readonly [Place, unknown])[];
 }
 
-const changed: fc.Arbitrary<Changed> = fc.record({
-  stream: fc.boolean(),
-  changes: fc
-    .tuple(fc.array(change, { maxLength: 4 }), fc.option(fc.constantFrom(...flaws), { freq: 9 }))
-    .map(([changes, flaw]) => (flaw === null ? changes : [...changes, flaw])),
-});
-
 /** The bodies that a client could have meant, with a few things in it that are odd. */
-const nearTheSchema = changed.map(({ stream, changes }) => {
-  const body = { model: 'bellwether', messages: [{ role: 'user', content: 'Hello' }], stream };
-  for (const [place, value] of changes) put(body, place, value);
-  return JSON.stringify(body);
-});
+function near(whole: object, odd: readonly Place[], wrong: typeof flaws): fc.Arbitrary<string> {
+  const change = fc.oneof(
+    fc.tuple(fc.constantFrom(...odd), oddValue),
+    fc.tuple(
+      oddText.map((name) => [name]),
+      oddValue,
+    ),
+  );
+  const changed: fc.Arbitrary<Changed> = fc.record({
+    stream: fc.boolean(),
+    changes: fc
+      .tuple(fc.array(change, { maxLength: 4 }), fc.option(fc.constantFrom(...wrong), { freq: 9 }))
+      .map(([changes, flaw]) => (flaw === null ? changes : [...changes, flaw])),
+  });
+  return changed.map(({ stream, changes }) => {
+    const body = { ...structuredClone(whole), stream };
+    for (const [place, value] of changes) put(body, place, value);
+    return JSON.stringify(body);
+  });
+}
+
+const nearTheSchema = near({ model: 'bellwether', messages: [{ role: 'user', content: 'Hello' }] }, places, flaws);
+
+const nearResponses = near(
+  { model: 'bellwether', input: [{ type: 'message', role: 'user', content: 'Hello' }] },
+  placesOfResponses,
+  flawsOfResponses,
+);
 
 function put(root: object, place: Place, value: unknown): void {
   let parent = root as Record<string | number, unknown>;
@@ -136,8 +183,13 @@ const bytes: fc.Arbitrary<Uint8Array> = fc.oneof(
     .map(([at, byte]) => wholeBytes.map((each, index) => (index === at ? byte : each))),
 );
 
-export const oddBody: fc.Arbitrary<string | Uint8Array> = fc.oneof(
-  { weight: 7, arbitrary: nearTheSchema },
-  { weight: 3, arbitrary: handMade },
-  { weight: 1, arbitrary: bytes },
-);
+function odd(nearest: fc.Arbitrary<string>): fc.Arbitrary<string | Uint8Array> {
+  return fc.oneof(
+    { weight: 7, arbitrary: nearest },
+    { weight: 3, arbitrary: handMade },
+    { weight: 1, arbitrary: bytes },
+  );
+}
+
+export const oddBody = odd(nearTheSchema);
+export const oddResponseBody = odd(nearResponses);

@@ -1,5 +1,5 @@
 import * as fc from 'fast-check';
-import { oddBody } from './bodies';
+import { oddBody, oddResponseBody } from './bodies';
 import { oddText } from './odd-values';
 
 export interface FuzzedRequest {
@@ -71,9 +71,13 @@ const pathText = oddText.map((text) => text.slice(0, 4_000).replaceAll(/[^\x21-\
 const oddPath = fc.oneof(
   pathText.map((text) => `/${text}`),
   fc
-    .tuple(fc.constantFrom('/v1/models/', '/v1/turns/', '/v1/chat/completions/', '/v1/chat/completions?'), pathText)
+    .tuple(
+      fc.constantFrom('/v1/models/', '/v1/turns/', '/v1/responses/', '/v1/sessions/', '/v1/chat/completions?'),
+      pathText,
+    )
     .map((parts) => parts.join('')),
   pathText.map((text) => `/v1/turns/${text}/stream`),
+  pathText.map((text) => `/v1/responses/${text}?stream=true&starting_after=${text}`),
   pathText.map((text) => `/v1/turns/${text}/feedback`),
   fc.constantFrom(
     ...['/', '//', '/v1', '/v1/', '/v1/models', '/healthz', '/readyz', '/openapi.json', '/V1/Models', '/v1//models'],
@@ -82,20 +86,24 @@ const oddPath = fc.oneof(
   ),
 );
 
-const completion = fc.constant({ method: 'POST', path: '/v1/chat/completions' });
+const responses = '/v1/responses';
+const turn = fc.record({ method: fc.constant('POST'), path: fc.constantFrom('/v1/chat/completions', responses) });
 const anything = fc.record({
   method: fc.constantFrom('GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS', 'TRACE', 'PROPFIND', 'QUERY'),
-  path: fc.oneof(oddPath, fc.constant('/v1/chat/completions')),
+  path: fc.oneof(oddPath, fc.constantFrom('/v1/chat/completions', responses)),
 });
 
 /** `key`: one that is valid. */
 export function fuzzedRequest(key: string): fc.Arbitrary<FuzzedRequest> {
   return fc
     .tuple(
-      fc.oneof({ weight: 3, arbitrary: completion }, { weight: 2, arbitrary: anything }),
+      fc.oneof({ weight: 3, arbitrary: turn }, { weight: 2, arbitrary: anything }),
       headersFor(key),
-      fc.option(oddBody, { freq: 12 }),
+      fc.option(fc.record({ chat: oddBody, response: oddResponseBody }), { freq: 12 }),
       fc.integer({ min: 0, max: 4 }).map((chance) => chance === 0),
     )
-    .map(([target, headers, body, chunked]) => ({ ...target, headers, body, chunked }));
+    .map(([target, headers, bodies, chunked]) => {
+      const body = bodies === null ? null : target.path === responses ? bodies.response : bodies.chat;
+      return { ...target, headers, body, chunked };
+    });
 }
