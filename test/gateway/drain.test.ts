@@ -10,12 +10,17 @@ beforeAll(async () => {
 afterAll(() => setting.stop());
 beforeEach(() => setting.model.hold());
 
-const complete = (url: string, changes: object = {}) =>
-  fetch(`${url}/v1/chat/completions`, {
+const post = (url: string, body: object) =>
+  fetch(url, {
     method: 'POST',
     headers: { authorization: `Bearer ${setting.key}`, 'content-type': 'application/json' },
-    body: JSON.stringify({ ...hello, user: heldUser, ...changes }),
+    body: JSON.stringify({ user: heldUser, ...body }),
   });
+
+const complete = (url: string, changes: object = {}) => post(`${url}/v1/chat/completions`, { ...hello, ...changes });
+
+const respond = (url: string) =>
+  post(`${url}/v1/responses`, { model: hello.model, input: hello.messages[0].content, stream: true });
 
 const untilCalled = (calls: number) => eventually('the model is asked', () => setting.model.callCount() >= calls);
 
@@ -23,7 +28,8 @@ test('a gateway that stops answers what it has begun, and sends everybody else a
   const gateway = await setting.startGateway({ limits: { drainMs: 60_000 } });
   const plain = complete(gateway.url);
   const streamed = complete(gateway.url, { stream: true });
-  await untilCalled(2);
+  const responding = respond(gateway.url);
+  await untilCalled(3);
   const closed = gateway.close();
 
   const ready = await fetch(`${gateway.url}/readyz`);
@@ -37,6 +43,7 @@ test('a gateway that stops answers what it has begun, and sends everybody else a
   setting.model.release();
   expect(((await (await plain).json()) as Completion).object).toBe('chat.completion');
   expect(await (await streamed).text()).toContain('data: [DONE]');
+  expect(await (await responding).text()).toContain('event: response.completed');
   await closed;
   await expect(fetch(`${gateway.url}/healthz`)).rejects.toThrow('fetch failed');
 });
@@ -45,7 +52,8 @@ test('what is not answered in time is told so, and its turn goes on', async () =
   const gateway = await setting.startGateway({ limits: { drainMs: 100, holdHeadersMs: 50 } });
   const plain = complete(gateway.url);
   const streamed = await complete(gateway.url, { stream: true });
-  await untilCalled(2);
+  const responding = await respond(gateway.url);
+  await untilCalled(3);
   await gateway.close();
 
   const refused = await plain;
@@ -55,6 +63,10 @@ test('what is not answered in time is told so, and its turn goes on', async () =
   const text = await streamed.text();
   expect(text).toContain('"code":"gateway_stopping"');
   expect(text).not.toContain('[DONE]');
+  // Its stream has failed, and not the response, which goes on.
+  const events = await responding.text();
+  expect(events).toMatch(/event: error\ndata: .*"code":"gateway_stopping"/);
+  expect(events).not.toMatch(/response\.(completed|failed)/);
 
   const turnId = refused.headers.get('x-bellwether-turn-id') ?? '';
   setting.model.release();
