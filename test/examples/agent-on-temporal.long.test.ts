@@ -61,71 +61,74 @@ async function startAgentModel() {
   };
 }
 
-let model: Awaited<ReturnType<typeof startAgentModel>>;
-let setting: GatewayService;
-let environment: NodeJS.ProcessEnv;
-const workers: ChildProcess[] = [];
-beforeAll(async () => {
-  model = await startAgentModel();
-  setting = await startGatewayService({
-    environment: { HOLYSHEEP_BASE_URL: model.baseUrl },
-    configuration: { retry: oneAttempt },
+describe.each(['completions', 'responses'])('over %s', (api) => {
+  let model: Awaited<ReturnType<typeof startAgentModel>>;
+  let setting: GatewayService;
+  let environment: NodeJS.ProcessEnv;
+  const workers: ChildProcess[] = [];
+  beforeAll(async () => {
+    model = await startAgentModel();
+    setting = await startGatewayService({
+      environment: { HOLYSHEEP_BASE_URL: model.baseUrl },
+      configuration: { retry: oneAttempt },
+    });
+    const { address, namespace } = sharedTemporal();
+    environment = {
+      PATH: process.env['PATH'],
+      OPENAI_BASE_URL: `${setting.gateway.url}/v1`,
+      OPENAI_API_KEY: setting.key,
+      TEMPORAL_ADDRESS: address,
+      TEMPORAL_NAMESPACE: namespace,
+      AGENT_TASK_QUEUE: unique('agents'),
+      AGENT_API: api,
+    };
   });
-  const { address, namespace } = sharedTemporal();
-  environment = {
-    PATH: process.env['PATH'],
-    OPENAI_BASE_URL: `${setting.gateway.url}/v1`,
-    OPENAI_API_KEY: setting.key,
-    TEMPORAL_ADDRESS: address,
-    TEMPORAL_NAMESPACE: namespace,
-    AGENT_TASK_QUEUE: unique('agents'),
-  };
-});
-afterAll(async () => {
-  await Promise.all(workers.map((worker) => end(worker, 'SIGKILL')));
-  await setting.stop();
-  await model.close();
-});
-
-async function startAgentWorker(): Promise<ChildProcess> {
-  const worker = spawn(process.execPath, [join(directory, 'worker.mjs')], {
-    env: environment,
-    stdio: ['ignore', 'pipe', 'ignore'],
+  afterAll(async () => {
+    await Promise.all(workers.map((worker) => end(worker, 'SIGKILL')));
+    await setting.stop();
+    await model.close();
   });
-  workers.push(worker);
-  await once(worker.stdout, 'data');
-  return worker;
-}
 
-async function ask(question: string): Promise<string> {
-  const { stdout } = await promisify(execFile)(process.execPath, [join(directory, 'ask.mjs'), question], {
-    env: environment,
+  async function startAgentWorker(): Promise<ChildProcess> {
+    const worker = spawn(process.execPath, [join(directory, 'worker.mjs')], {
+      env: environment,
+      stdio: ['ignore', 'pipe', 'ignore'],
+    });
+    workers.push(worker);
+    await once(worker.stdout, 'data');
+    return worker;
+  }
+
+  async function ask(question: string): Promise<string> {
+    const { stdout } = await promisify(execFile)(process.execPath, [join(directory, 'ask.mjs'), question], {
+      env: environment,
+    });
+    return stdout.trim();
+  }
+
+  test("an agent whose worker is killed in the middle of a model's call goes on, and each call is made and paid once", async () => {
+    const first = await startAgentWorker();
+    const answer = ask('Where is order 7?');
+    await eventually('the model is called', () => model.calls.length === 1);
+    await end(first, 'SIGKILL');
+    await startAgentWorker();
+    model.letGo();
+    expect(await answer).toContain('in transit');
+    // One call that asked for the tool, one with its result.
+    expect(model.calls).toHaveLength(2);
+    const rows = await setting.service.ledger.attempts();
+    expect(rows.map(({ state, attempt }) => [state, attempt])).toEqual([
+      ['settled', 1],
+      ['settled', 1],
+    ]);
+    expect(new Set(rows.map(({ turnId }) => turnId)).size).toBe(2);
   });
-  return stdout.trim();
-}
 
-test("an agent whose worker is killed in the middle of a model's call goes on, and each call is made and paid once", async () => {
-  const first = await startAgentWorker();
-  const answer = ask('Where is order 7?');
-  await eventually('the model is called', () => model.calls.length === 1);
-  await end(first, 'SIGKILL');
-  await startAgentWorker();
-  model.letGo();
-  expect(await answer).toContain('in transit');
-  // One call that asked for the tool, one with its result.
-  expect(model.calls).toHaveLength(2);
-  const rows = await setting.service.ledger.attempts();
-  expect(rows.map(({ state, attempt }) => [state, attempt])).toEqual([
-    ['settled', 1],
-    ['settled', 1],
-  ]);
-  expect(new Set(rows.map(({ turnId }) => turnId)).size).toBe(2);
-});
-
-test('a request that no model takes ends the agent, and is not sent again', async () => {
-  model.fail();
-  const { length } = model.calls;
-  await expect(ask('Where is order 8?')).rejects.toThrow(/fail/i);
-  // Each of the chain's two targets was asked once.
-  expect(model.calls).toHaveLength(length + 2);
+  test('a request that no model takes ends the agent, and is not sent again', async () => {
+    model.fail();
+    const { length } = model.calls;
+    await expect(ask('Where is order 8?')).rejects.toThrow(/fail/i);
+    // Each of the chain's two targets was asked once.
+    expect(model.calls).toHaveLength(length + 2);
+  });
 });
