@@ -90,9 +90,9 @@ interface Changed {
 }
 
 /** The bodies that a client could have meant, with a few things in it that are odd. */
-function near(whole: object, odd: readonly Place[], wrong: typeof flaws): fc.Arbitrary<string> {
+function near(body: object, spots: readonly Place[], wrong: typeof flaws): fc.Arbitrary<string> {
   const change = fc.oneof(
-    fc.tuple(fc.constantFrom(...odd), oddValue),
+    fc.tuple(fc.constantFrom(...spots), oddValue),
     fc.tuple(
       oddText.map((name) => [name]),
       oddValue,
@@ -105,9 +105,9 @@ function near(whole: object, odd: readonly Place[], wrong: typeof flaws): fc.Arb
       .map(([changes, flaw]) => (flaw === null ? changes : [...changes, flaw])),
   });
   return changed.map(({ stream, changes }) => {
-    const body = { ...structuredClone(whole), stream };
-    for (const [place, value] of changes) put(body, place, value);
-    return JSON.stringify(body);
+    const changedBody = { ...structuredClone(body), stream };
+    for (const [place, value] of changes) put(changedBody, place, value);
+    return JSON.stringify(changedBody);
   });
 }
 
