@@ -101,9 +101,9 @@ test('a history with blank texts, and with ids that each round of calls begins a
 });
 
 test('the arguments of a call count before the call is whole', async () => {
-  const events = anthropicWire.events({ calls: [{ id: 't1', name: 'find_order', input: 'x'.repeat(300_000) }] }, 'm');
+  const events = anthropicWire.events({ calls: [{ id: 't1', name: 'find_order', input: 'x'.repeat(30_000) }] }, 'm');
   const endless = await startWireServer({ ...anthropicWire, events: () => events.slice(0, -3) });
-  const other = createProvider({ ...settings, baseUrl: endless.baseUrl });
+  const other = createProvider({ ...settings, baseUrl: endless.baseUrl, maxResponseBytes: 20_000 });
   const stream = { limits: patient, onText: () => undefined };
   expect(await other.complete(completionRequest({ model: 'claude-sonnet-4-5', stream }))).toMatchObject({
     kind: 'failed',
